@@ -1,0 +1,64 @@
+# `make demo` and `make test` set up .venv on first use; everything it holds is pinned in requirements/ci.txt.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+OUT ?= out/demo
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# pip, not uv: only pip knows where this machine keeps its build of torch for the CPU.
+PIP := $(BIN)/python -m pip -qq --no-input --disable-pip-version-check
+
+.PHONY: help demo test fast check format bench lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: $(READY) ## simulate, teach, compress and report on the built-in traffic
+	@$(BIN)/overproof demo --out $(OUT)
+
+test: check ## everything: style, types, layers and all tests
+	@$(BIN)/pytest -q
+
+fast: $(READY) ## the tests that take seconds
+	@$(BIN)/pytest -q -m "not slow"
+
+check: $(READY) ## style, types, layers
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## put the sources in shape
+	@$(BIN)/ruff check -q --fix .
+	@$(BIN)/ruff format -q .
+
+bench: $(READY) ## measure the main job on ../shared/data and write its table into the README
+	@$(BIN)/python bench/main.py
+
+$(READY): requirements/ci.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "overproof needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "python3-venv is missing: installing it" >&2; \
+	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3-venv python3-pip >/dev/null; }
+	@echo "setting up $(VENV) (once; about two minutes)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -r requirements/ci.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock: ## renew requirements/ci.txt: the newest versions that pyproject.toml allows
+	@rm -rf $(VENV)-lock
+	@$(PYTHON) -m venv $(VENV)-lock
+	@$(VENV)-lock/bin/pip install -qq -e '.[dev]'
+	@$(VENV)-lock/bin/pip freeze -qq --all --exclude-editable --exclude pip \
+	    | sed 's/+cpu$$//' | cat <(sed -n '/^#/p' requirements/ci.txt) - > requirements/ci.new
+	@mv requirements/ci.new requirements/ci.txt
+	@rm -rf $(VENV)-lock
+
+clean: ## remove everything made here
+	@rm -rf $(VENV) $(VENV)-lock out build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
