@@ -1,0 +1,54 @@
+"""The event: one thing to judge, and the Arrow schema every source yields.
+
+A source may append its own columns after these; nothing below may be missing. `label` is what the
+model predicts, `family` the finer kind of attack, `group` what splits are made by (flow, host,
+session, template), `origin` where the event was read (`file:line`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+SCHEMA = pa.schema(
+    [
+        pa.field("text", pa.large_string(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("family", pa.string()),
+        pa.field("time", pa.string()),
+        pa.field("group", pa.string()),
+        pa.field("origin", pa.string(), nullable=False),
+    ]
+)
+
+DEFAULT_BENIGN = ("benign", "normal")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A record that could not become an event: why, where it stood, and what it said."""
+
+    reason: str
+    origin: str
+    raw: str
+
+
+def event_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
+    """Build an event table from column lists; absent columns are null, further ones are appended.
+
+    Parameters
+    ----------
+    columns
+        Column name to values, all of one length; `text` is required. `origin` defaults to
+        `event:1`, `event:2`, ….
+    """
+    count = len(columns["text"])
+    data = dict(columns)
+    data.setdefault("origin", [f"event:{i + 1}" for i in range(count)])
+    arrays = [pa.array(data.pop(f.name, [None] * count), type=f.type) for f in SCHEMA]
+    table = pa.Table.from_arrays(arrays, schema=SCHEMA)
+    for name, values in data.items():
+        table = table.append_column(name, pa.array(values))
+    return table

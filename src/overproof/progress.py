@@ -1,0 +1,77 @@
+"""Where work in progress is told: nowhere in library use, on stderr for the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Console:
+    """Two plain callables that long work is told to.
+
+    Attributes
+    ----------
+    say
+        Tells one finished line.
+    progress
+        `with progress(description, total) as advance:` shows a bar with its ETA; `advance(k)` means k more of
+        the total are done.
+    """
+
+    say: Callable[[str], None]
+    progress: Callable[[str, int], AbstractContextManager[Advance]]
+
+
+def printable(text: str) -> str:
+    """The text with whatever could steer a terminal spelled out: what is judged here was written by attackers."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _ignore(told: object) -> None:
+    """Tell no one."""
+
+
+@contextmanager
+def _no_bar(description: str, total: int) -> Iterator[Advance]:
+    yield _ignore
+
+
+SILENT = Console(say=_ignore, progress=_no_bar)
+
+
+def terminal() -> Console:
+    """A console on stderr; its bars show only where stderr is a terminal, its lines always."""
+    from rich.console import Console as Screen
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    screen = Screen(stderr=True)
+
+    def say(text: str) -> None:
+        screen.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def bar(description: str, total: int) -> Iterator[Advance]:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=screen, transient=True) as shown:
+            task = shown.add_task(printable(description), total=total)
+            yield lambda done: shown.advance(task, done)
+
+    return Console(say=say, progress=bar if sys.stderr.isatty() else _no_bar)
