@@ -1,0 +1,172 @@
+"""Scoring with ONNX Runtime: the only deploy-time module that touches it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # its Linux wheels send telemetry otherwise; must precede the import
+
+import numpy as np
+import onnxruntime as ort
+import tokenizers
+from numpy.typing import NDArray
+
+from overproof.bundle import MODEL, TOKENIZER, Bundle, Manifest, open_bundle
+from overproof.errors import BundleError
+from overproof.scores import Floats, Scores, Verdict, softmax
+from overproof.tokenize import PAD, Windowing, Windows, cut
+
+STEP = 8  # windows are padded to the next multiple of this: a width that hangs on the window alone
+TOKENS_PER_RUN = 1024  # activations of one run stay in the cache
+
+
+def session(model: bytes | str, *, threads: int = 1) -> ort.InferenceSession:
+    """An inference session on the CPU, every graph optimization on.
+
+    Parameters
+    ----------
+    model
+        The ONNX file's bytes or its path.
+    threads
+        Threads one call may use; one is fastest for small models, whose threads would mostly wait.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class WindowScorer:
+    """Texts to scores with one ONNX model: cut, pad, run, let the worst window decide.
+
+    Parameters
+    ----------
+    model
+        ONNX file with input `input_ids` and output `logits`.
+    benign
+        Classes that are harmless; an event's score is that of the window least like them.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        tokenizer: tokenizers.Tokenizer,
+        *,
+        classes: tuple[str, ...],
+        benign: Sequence[str],
+        windowing: Windowing,
+        threads: int = 1,
+    ) -> None:
+        self.classes = classes
+        self.windowing = windowing
+        self._harmless = np.array([c in benign for c in classes])
+        self._tokenizer = tokenizer
+        self._session = session(model, threads=threads)
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        """Scores of texts, in their order; one text's do not depend on the others."""
+        windows = self.windows(texts)
+        return self.decide(windows, self.window_logits(windows.ids))
+
+    def windows(self, texts: Sequence[str]) -> Windows:
+        """The windows that texts are judged in."""
+        return cut(self._tokenizer, texts, self.windowing)
+
+    def decide(self, windows: Windows, logits: Floats) -> Scores:
+        """Each event keeps the logits of its window with the highest attack probability.
+
+        Parameters
+        ----------
+        logits
+            Shape (windows, classes), in the order of `windows.ids`.
+        """
+        count = len(windows.overflow)
+        per_event = np.bincount(windows.owner, minlength=count).astype(np.int32)
+        if len(logits) > count:
+            attack = self.attack(softmax(logits))
+            order = np.lexsort((np.arange(len(attack)), -attack, windows.owner))
+            logits = logits[order[np.cumsum(per_event) - per_event]]
+        return Scores(logits, self.classes, per_event, windows.overflow)
+
+    def attack(self, probabilities: Floats) -> Floats:
+        """One minus the benign classes' share, shape (n,)."""
+        return np.asarray(1.0 - probabilities[:, self._harmless].sum(axis=1), dtype=np.float32)
+
+    def judge(self, texts: Sequence[str], origins: Sequence[str] | None = None) -> list[Verdict]:
+        """Verdicts on texts, in their order.
+
+        Parameters
+        ----------
+        texts
+            Events as text.
+        origins
+            Where each came from; `event:1`, `event:2`, … if not given.
+        """
+        scores = self.score(texts)
+        probabilities = scores.probabilities
+        attack = self.attack(probabilities)
+        return [
+            Verdict(
+                label=self.classes[int(p.argmax())],
+                attack=float(attack[i]),
+                probabilities=dict(zip(self.classes, map(float, p), strict=True)),
+                windows=int(scores.windows[i]),
+                overflow=bool(scores.overflow[i]),
+                origin=f"event:{i + 1}" if origins is None else origins[i],
+            )
+            for i, p in enumerate(probabilities)
+        ]
+
+    def window_logits(self, ids: list[list[int]]) -> Floats:
+        """Logits of each window, shape (windows, classes)."""
+        logits = np.empty((len(ids), len(self.classes)), dtype=np.float32)
+        for rows, batch in padded(ids):
+            logits[rows] = self._session.run(None, {"input_ids": batch})[0]
+        return logits
+
+
+class OnnxScorer(WindowScorer):
+    """The quantized student of a bundle."""
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        self.manifest: Manifest = bundle.manifest
+        try:
+            super().__init__(
+                bundle.files[MODEL],
+                tokenizers.Tokenizer.from_buffer(bundle.files[TOKENIZER]),
+                classes=bundle.manifest.classes,
+                benign=bundle.manifest.benign,
+                windowing=bundle.manifest.windowing,
+                threads=threads,
+            )
+        except Exception as error:  # verified bytes that the runtime cannot read: another version's
+            raise BundleError(f"{bundle.path}: cannot be loaded by onnxruntime {ort.__version__}: {error}") from error
+
+
+def open(path: str | Path, *, threads: int = 1) -> OnnxScorer:
+    """Open a bundle for judging; hashes are verified first.
+
+    Raises
+    ------
+    BundleError, TamperedBundle
+        See `bundle.open_bundle`.
+    """
+    return OnnxScorer(open_bundle(path), threads=threads)
+
+
+def padded(ids: list[list[int]]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int64]]]:
+    """Batches of windows of one width, with their places."""
+    lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+    widths = -(-lengths // STEP) * STEP
+    for width in np.unique(widths):
+        rows = np.flatnonzero(widths == width)
+        size = max(1, TOKENS_PER_RUN // int(width))
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            batch = np.full((len(part), int(width)), PAD, dtype=np.int64)
+            for k, row in enumerate(part):
+                batch[k, : lengths[row]] = ids[row]
+            yield part, batch

@@ -1,0 +1,124 @@
+"""Text to token windows: byte-level BPE, and overlapping windows over long events.
+
+Every byte has a token, so no input is unknown. Nothing is folded: case, percent-encoding and
+whitespace are what attacks are made of. What changes an answer (vocabulary, window sizes, limits)
+travels in `tokenizer.json` and in the manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+
+PAD = 0
+CLS = 1
+SPECIAL = ("[PAD]", "[CLS]")
+
+
+@dataclass(frozen=True)
+class Windowing:
+    """How a long event is cut.
+
+    Attributes
+    ----------
+    size
+        Tokens a window holds, [CLS] included.
+    overlap
+        Tokens two neighbouring windows share.
+    limit
+        Windows judged at most; what lies behind them is reported as overflow.
+    """
+
+    size: int = 128
+    overlap: int = 32
+    limit: int = 16
+
+    @property
+    def stride(self) -> int:
+        """Tokens from one window's start to the next one's."""
+        return self.size - 1 - self.overlap
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one event that are judged at most."""
+        return self.size - 1 + (self.limit - 1) * self.stride
+
+    @property
+    def characters(self) -> int:
+        """Characters of one event that are tokenized at most: bounds the work an attacker can cause."""
+        return 16 * self.tokens
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of n events.
+
+    Attributes
+    ----------
+    ids
+        One token list a window, [CLS] first, never padded.
+    owner
+        Shape (windows,): the event each window belongs to, ascending.
+    overflow
+        Shape (n,): the event has text that no window covers.
+    """
+
+    ids: list[list[int]]
+    owner: NDArray[np.int32]
+    overflow: NDArray[np.bool_]
+
+
+def train_bpe(texts: Iterable[str], *, vocabulary: int) -> tokenizers.Tokenizer:
+    """Train a byte-level BPE on texts; deterministic for the same texts in the same order.
+
+    Source: Sennrich et al. 2016 (BPE), Radford et al. 2019 (over bytes).
+    """
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        min_frequency=2,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+        max_token_length=16,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def encode(tokenizer: tokenizers.Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of each text, without special tokens."""
+    return [e.ids for e in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+def cut(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], windowing: Windowing) -> Windows:
+    """Cut each text into overlapping windows.
+
+    An event of up to `size - 1` tokens is one window; a longer one gets windows every `stride` tokens,
+    the last one aligned to the event's end so that it is full, `limit` at most.
+    """
+    bound = windowing.characters
+    overflow = np.fromiter((len(t) > bound for t in texts), dtype=np.bool_, count=len(texts))
+    clipped = [t[:bound] for t in texts] if overflow.any() else texts
+    body = windowing.size - 1
+    ids: list[list[int]] = []
+    owner: list[int] = []
+    for event, tokens in enumerate(encode(tokenizer, clipped)):
+        if len(tokens) <= body:
+            ids.append([CLS, *tokens])
+            owner.append(event)
+            continue
+        if len(tokens) > windowing.tokens:
+            overflow[event] = True
+            tokens = tokens[: windowing.tokens]
+        last = len(tokens) - body
+        starts = [*range(0, last, windowing.stride), last]
+        ids.extend([CLS, *tokens[s : s + body]] for s in starts)
+        owner.extend([event] * len(starts))
+    return Windows(ids, np.asarray(owner, dtype=np.int32), overflow)
