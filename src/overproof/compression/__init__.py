@@ -1,0 +1,1 @@
+"""Compress time: needs torch, onnx and scikit-learn (`pip install overproof[compress]`)."""

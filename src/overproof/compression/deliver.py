@@ -1,0 +1,64 @@
+"""Writing a bundle: the manifest that says what is in it and where it came from."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import overproof
+from overproof.bundle import COMPARISON, FORMAT, MODEL, TOKENIZER, Manifest, digest, write_bundle
+from overproof.compare import Comparison
+from overproof.compression.convert import Model
+from overproof.compression.distill import TrainConfig
+from overproof.compression.fit import Fitted
+from overproof.compression.student import config_json
+from overproof.report.compression import Parity
+
+LIBRARIES = ("numpy", "onnx", "onnxruntime", "pyarrow", "scikit-learn", "tokenizers", "torch")
+
+
+def deliver(
+    out: Path,
+    model: Model,
+    fitted: Fitted,
+    *,
+    precision: str,
+    preset: str,
+    benign: Sequence[str],
+    config: TrainConfig,
+    data: Mapping[str, Any],
+    teacher: Mapping[str, Any],
+    parity: Sequence[Parity],
+    thresholds: Mapping[str, float | None],
+    comparison: Comparison | None = None,
+) -> int:
+    """Write model, tokenizer, comparison and manifest to `out`; returns the bundle's bytes."""
+    files = {MODEL: model.file, TOKENIZER: fitted.tokenizer.to_str().encode()}
+    if comparison is not None:
+        files[COMPARISON] = json.dumps(comparison.to_json(), indent=1).encode()
+    manifest = Manifest(
+        format=FORMAT,
+        overproof=overproof.__version__,
+        classes=model.scorer.classes,
+        benign=tuple(benign),
+        windowing=fitted.windowing,
+        normalization="none",
+        thresholds=thresholds,
+        temperature=config.temperature,
+        hard_weight=config.hard_weight,
+        seed=config.seed,
+        precision=precision,
+        network={"preset": preset, "parameters": model.parameters, **config_json(fitted.network.config)},
+        data=data,
+        teacher=teacher,
+        parity=tuple(asdict(step) for step in parity),
+        versions={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        files={name: digest(content) for name, content in files.items()},
+    )
+    write_bundle(out, manifest, files)
+    return sum(path.stat().st_size for path in out.iterdir())

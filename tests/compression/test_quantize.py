@@ -1,0 +1,94 @@
+"""The INT8 file: what is stored, and that a verdict hangs on the event alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from overproof.affine import asymmetric
+from overproof.compression.quantize import activation_ranges, quantize_model
+from overproof.errors import InputError
+from overproof.runtime import session
+
+from .conftest import Made
+
+
+def weights(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    return {w.name: numpy_helper.to_array(w) for w in model.graph.initializer}
+
+
+def test_every_matrix_is_int8_within_the_reduced_range(made: Made) -> None:
+    before, after = weights(made.fp32), weights(made.int8)
+    matrices = [n for n, w in before.items() if w.ndim == 2 and n not in ("tokens.weight", "positions")]
+    assert len(matrices) == 2 * 5 + 1
+    for name in matrices:
+        assert after[name].dtype == np.int8
+        assert np.abs(after[name].astype(int)).max() == 64
+        back = after[name] * after[f"{name}.scale"]
+        assert np.abs(back - before[name]).max() <= after[f"{name}.scale"].max() / 2 * 1.001
+    assert after["tokens.weight"].dtype == np.int8
+
+
+def test_logits_stay_close_to_fp32(made: Made) -> None:
+    ids = np.random.default_rng(1).integers(2, 200, (400, 16))
+    a, b = (session(m.SerializeToString()).run(None, {"input_ids": ids})[0] for m in (made.fp32, made.int8))
+    signal, noise = a.std(), (a - b).std()
+    assert noise < 0.1 * signal
+    assert (a.argmax(1) != b.argmax(1)).mean() < 0.05
+
+
+def test_a_verdict_does_not_depend_on_batch_order_padding_or_threads(made: Made) -> None:
+    file = made.int8.SerializeToString()
+    one, two = session(file), session(file, threads=2)
+    random = np.random.default_rng(2)
+    ids = random.integers(2, 200, (64, 12))
+    together = one.run(None, {"input_ids": ids})[0]
+    alone = np.concatenate([one.run(None, {"input_ids": row[None]})[0] for row in ids])
+    order = random.permutation(64)
+    shuffled = np.empty_like(together)
+    shuffled[order] = one.run(None, {"input_ids": ids[order]})[0]
+    threaded = two.run(None, {"input_ids": ids})[0]
+    for other in (alone, shuffled, threaded):
+        np.testing.assert_array_equal(together, other)
+    padded = one.run(None, {"input_ids": np.pad(ids, ((0, 0), (0, 20)))})[0]
+    np.testing.assert_array_equal(together.argmax(1), padded.argmax(1))
+    assert len(set(together.argmax(1))) > 1, "all verdicts alike: the test would pass for any model"
+
+
+def test_dynamic_ranges_would_have_failed_that(made: Made) -> None:
+    """The same comparison with per-batch activation ranges moves logits: the test above can fail."""
+    ids = np.random.default_rng(2).integers(2, 200, (64, 12))
+    name = "layers.1.narrow"
+    runner = session(_watching(made.fp32, "layers.1.inner").SerializeToString())
+    both = runner.run(["layers.1.inner"], {"input_ids": ids})[0]
+    alone = runner.run(["layers.1.inner"], {"input_ids": ids[:1]})[0]
+    assert asymmetric(both.min(), both.max()).scale != asymmetric(alone.min(), alone.max()).scale, name
+
+
+def _watching(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    copy.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    return copy
+
+
+def test_ranges_are_those_seen(made: Made) -> None:
+    ids = np.random.default_rng(3).integers(2, 200, (8, 9))
+    seen = session(_watching(made.fp32, "layers.0.inner").SerializeToString()).run(
+        ["layers.0.inner"], {"input_ids": ids}
+    )[0]
+    low, high = activation_ranges(made.fp32, ["layers.0.inner"], [ids[:4], ids[4:]])["layers.0.inner"]
+    assert (low, high) == pytest.approx((seen.min(), seen.max()))
+
+
+def test_no_calibration_and_broken_weights_are_refused(made: Made) -> None:
+    with pytest.raises(InputError, match="no calibration events"):
+        quantize_model(made.fp32, [])
+    broken = onnx.ModelProto()
+    broken.CopyFrom(made.fp32)
+    head = next(w for w in broken.graph.initializer if w.name == "head.weight")
+    head.CopyFrom(numpy_helper.from_array(np.full_like(numpy_helper.to_array(head), np.nan), "head.weight"))
+    with pytest.raises(InputError, match="inf or NaN"):
+        quantize_model(broken, [np.full((2, 4), 5)])

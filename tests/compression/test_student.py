@@ -1,0 +1,36 @@
+"""Sizes the tutorial names, and initialization by seed alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from overproof.compression.student import Encoder, parameter_count, preset
+from overproof.errors import InputError
+
+
+@pytest.mark.parametrize(("name", "millions"), [("tutorial-teacher", 100), ("tutorial-student", 5)])
+def test_the_tutorials_sizes(name: str, millions: int) -> None:
+    with torch.device("meta"):
+        count = parameter_count(Encoder(preset(name), 3))
+    assert count == pytest.approx(millions * 1e6, rel=0.12)
+
+
+def test_the_tutorials_shapes() -> None:
+    teacher, student = preset("tutorial-teacher"), preset("tutorial-student")
+    assert (teacher.layers, teacher.hidden) == (12, 768)
+    assert (student.layers, student.hidden) == (3, 256)
+
+
+def test_unknown_preset_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"tutorial-teacher.*tiny-student"):
+        preset("huge")
+
+
+def test_weights_come_from_the_seed_and_leave_the_global_generator_alone() -> None:
+    before = torch.random.get_rng_state()
+    a, b, c = (Encoder(preset("tiny-student"), 3).initialize(s).state_dict() for s in (0, 0, 1))
+    Encoder(preset("tiny-student"), 3)
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not torch.equal(a["head.weight"], c["head.weight"])
+    del before
