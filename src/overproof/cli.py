@@ -1,0 +1,294 @@
+"""The command line: parse, call one function of the package, tell the result. No logic lives here.
+
+Everything heavy is imported inside the commands, so that `--help` answers at once and `triage` and `inspect`
+work where only the deploy-time half is installed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Protocol
+
+import typer
+from typer.core import TyperGroup
+
+import overproof
+from overproof import options as take
+from overproof.errors import OverproofError
+from overproof.progress import printable, terminal
+
+EXIT_BROKEN_PIPE = 141  # what a shell reports for a program that died of SIGPIPE
+
+
+class _Commands(TyperGroup):
+    """The one place where what went wrong becomes a line on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command; a user's mistake ends in one line, never in a traceback."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except OverproofError as error:
+            raise _fail(str(error), error.exit_code) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                # What is still buffered would fail again at exit, with a traceback: let it go nowhere.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(EXIT_BROKEN_PIPE) from error
+            where = f"{error.filename}: " if error.filename else ""
+            raise _fail(f"{where}{error.strerror or error}", 1) from error
+
+
+def _fail(message: str, code: int) -> typer.Exit:
+    typer.echo(f"error: {printable(message)}", err=True)
+    return typer.Exit(code)
+
+
+class _Report(Protocol):
+    def to_json(self) -> dict[str, Any]: ...
+
+    def render(self) -> str: ...
+
+
+def _show(report: _Report, as_json: bool) -> None:
+    typer.echo(_json(report.to_json()) if as_json else printable(report.render()))
+
+
+def _json(value: object) -> str:
+    import orjson
+
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def _outline(entries: Mapping[Any, Any], indent: str = "") -> Iterator[str]:
+    """Plain JSON as indented lines, for people."""
+    for name, entry in entries.items():
+        if isinstance(entry, list | tuple) and entry and isinstance(entry[0], Mapping):
+            entry = dict(enumerate(entry, 1))
+        if isinstance(entry, Mapping):
+            yield f"{indent}{name}:"
+            yield from _outline(entry, indent + "  ")
+        else:
+            yield f"{indent}{name}: {', '.join(map(str, entry)) if isinstance(entry, list | tuple) else entry}"
+
+
+app = typer.Typer(
+    name="overproof",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"overproof {overproof.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Make a security classifier small and fast, and prove what that cost.
+
+    A large teacher is distilled into a small student; the student is quantized to INT8, compared with its
+    teacher and with an honest baseline on your own events, and written as a bundle that runs without torch.
+
+    \b
+    See it work on the built-in traffic:
+      overproof demo --out out/demo
+    On your own events:
+      overproof teach train.csv.gz --out teacher
+      overproof compress train.csv.gz --teacher teacher --out bundle
+      overproof triage bundle access.csv | jq 'select(.attack > 0.9)'
+    """
+
+
+@app.command()
+def demo(
+    out: take.DemoOut,
+    seed: take.Seed = 0,
+    as_json: take.AsJson = False,
+) -> None:
+    """Run the whole job on the built-in traffic.
+
+    Simulates labelled events, trains a teacher, compresses it and reports what that cost. Takes some minutes on
+    two cores and downloads nothing. Its figures are those of simulated traffic.
+
+    \b
+    Example:
+      overproof demo --out out/demo
+      overproof inspect out/demo/bundle
+    """
+    _show(overproof.demo(out, seed=seed, console=terminal()), as_json)
+
+
+@app.command()
+def teach(
+    events: take.Events,
+    out: take.TeacherOut,
+    test: take.Test = None,
+    preset: take.Preset = "small-teacher",
+    from_checkpoint: take.Checkpoint = None,
+    epochs: take.Epochs = None,
+    text: take.Text = None,
+    label: take.Label = None,
+    family: take.Family = None,
+    group: take.Group = None,
+    time: take.Time = None,
+    benign: take.Benign = None,
+    rejects: take.Rejects = None,
+    seed: take.Seed = 0,
+    as_json: take.AsJson = False,
+) -> None:
+    """Train a teacher: the large model that a student learns from.
+
+    \b
+    Examples:
+      overproof teach train.csv.gz --out teacher
+      overproof teach train.csv.gz --from ./MiniLM --epochs 3 --out teacher
+    """
+    report = overproof.teach(
+        events,
+        out=out,
+        test=test,
+        preset=preset,
+        from_checkpoint=from_checkpoint,
+        epochs=epochs,
+        columns=take.columns_of(text, label, family, group, time),
+        benign=take.benign_of(benign),
+        rejects=rejects,
+        seed=seed,
+        console=terminal(),
+    )
+    _show(report, as_json)
+
+
+@app.command()
+def compress(
+    events: take.Events,
+    teacher: take.Teacher,
+    out: take.BundleOut,
+    test: take.Test = None,
+    unlabelled: take.Unlabelled = None,
+    student: take.Student = "tutorial-student",
+    temperature: take.Temperature = 2.0,
+    hard_weight: take.HardWeight = 0.5,
+    transfer: take.Transfer = 1.0,
+    epochs: take.Epochs = None,
+    text: take.Text = None,
+    label: take.Label = None,
+    family: take.Family = None,
+    group: take.Group = None,
+    time: take.Time = None,
+    benign: take.Benign = None,
+    rejects: take.Rejects = None,
+    cache: take.Cache = None,
+    seed: take.Seed = 0,
+    as_json: take.AsJson = False,
+) -> None:
+    """Distil and quantize a teacher into a bundle.
+
+    A small student learns from the teacher's probabilities, is quantized to INT8, and is compared at every step
+    with the teacher and with an honest baseline. The bundle runs without torch.
+
+    \b
+    Examples:
+      overproof compress train.csv.gz --teacher teacher --out bundle
+      overproof compress train.csv.gz --test test.csv.gz --teacher mypackage.model:pipeline --out bundle
+      overproof compress train.csv.gz --teacher teacher@2 --teacher ./MiniLM@1 --out bundle
+    """
+    report = overproof.compress(
+        events,
+        teacher=teacher,
+        out=out,
+        test=test,
+        unlabelled=unlabelled,
+        student=student,
+        temperature=temperature,
+        hard_weight=hard_weight,
+        transfer=transfer,
+        epochs=epochs,
+        columns=take.columns_of(text, label, family, group, time),
+        benign=take.benign_of(benign),
+        rejects=rejects,
+        cache=cache,
+        seed=seed,
+        console=terminal(),
+    )
+    _show(report, as_json)
+
+
+@app.command()
+def triage(
+    bundle: take.Bundle,
+    files: take.Files = None,
+    format: take.Format = "auto",
+    text: take.Text = None,
+    rejects: take.Rejects = None,
+) -> None:
+    """Judge events with a bundle, one JSON verdict a line.
+
+    Verdicts come in the order of the events. Memory stays flat on any length of input. A summary goes to
+    standard error.
+
+    \b
+    Examples:
+      overproof triage bundle access.csv.gz > verdicts.jsonl
+      zcat requests.jsonl.gz | overproof triage bundle --format jsonl --text request -
+      overproof triage bundle access.csv | jq -r 'select(.attack > 0.9) | .origin'
+    """
+    from overproof.triage import triage as judge_all
+
+    with overproof.Rejects(rejects) as skipped:
+        summary = judge_all(
+            overproof.open(bundle),
+            files or ["-"],
+            out=sys.stdout.buffer,
+            columns=take.columns_of(text, None, None, None, None),
+            format=format,
+            on_skip=skipped,
+        )
+    labels = ", ".join(f"{count} {label}" for label, count in summary.labels.items())
+    terminal().say(
+        f"{summary.events} events in {summary.seconds:.1f} s ({labels}); "
+        f"{summary.overflow} longer than was judged; {skipped}"
+    )
+
+
+@app.command()
+def inspect(bundle: take.Bundle, as_json: take.AsJson = False) -> None:
+    """Verify a bundle, and tell what is in it.
+
+    Every file's hash is checked before anything is read; then the manifest tells where the bundle came from.
+
+    \b
+    Example:
+      overproof inspect bundle --json | jq .manifest.teacher
+    """
+    from overproof.bundle import inspect as look_into
+    from overproof.compare import Comparison
+
+    contents = look_into(bundle)
+    if as_json:
+        typer.echo(_json(contents))
+        return
+    comparison = contents.pop("comparison")
+    typer.echo(printable("\n".join(_outline(contents))))
+    if comparison is not None:
+        typer.echo("\n" + printable(Comparison.from_json(comparison).render()), nl=False)
+
+
+def main() -> None:
+    """Run the command line and leave the process with its exit code."""
+    app()

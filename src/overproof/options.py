@@ -1,0 +1,110 @@
+"""What several commands of the command line take, said once: their arguments and options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from overproof.sources import Columns
+
+Events = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="EVENTS",
+        help="Tables of labelled events: csv, jsonl or parquet, plain or .gz or .zst; - is standard input.",
+    ),
+]
+Text = Annotated[str | None, typer.Option("--text", metavar="COLUMN", help="Column that holds the event itself.")]
+Label = Annotated[str | None, typer.Option("--label", metavar="COLUMN", help="Column with what the model predicts.")]
+Family = Annotated[str | None, typer.Option("--family", metavar="COLUMN", help="Column with the kind of attack.")]
+Group = Annotated[
+    str | None,
+    typer.Option("--group", metavar="COLUMN", help="Column that splits keep together: flow, host, session."),
+]
+Time = Annotated[str | None, typer.Option("--time", metavar="COLUMN", help="Column with the event's time.")]
+Benign = Annotated[
+    list[str] | None,
+    typer.Option("--benign", metavar="NAME", help="A label that is harmless; repeatable. [default: benign, normal]"),
+]
+Rejects = Annotated[
+    Path | None,
+    typer.Option("--rejects", metavar="FILE", help="Keep the rows that cannot be read here, each with its reason."),
+]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed and the same events give the same result.")]
+Test = Annotated[
+    list[str] | None,
+    typer.Option("--test", metavar="FILE", help="Events to measure on; repeatable. [default: a split of EVENTS]"),
+]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", min=1, help="Passes over the events at most. [default: the preset's]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
+Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that `overproof compress` wrote.")]
+Preset = Annotated[
+    str, typer.Option("--preset", help="Size of a teacher trained from scratch; an unknown name lists them all.")
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="DIR", help="Fine-tune this local Hugging Face checkpoint instead."),
+]
+Teacher = Annotated[
+    list[str],
+    typer.Option(
+        "--teacher",
+        metavar="SPEC[@WEIGHT]",
+        help="DIR that `overproof teach` wrote or a Hugging Face checkpoint; FILE.onnx; module:attribute with "
+        "predict_proba; labels:FILE or columns:PREFIX of soft labels. Repeat it to average several.",
+    ),
+]
+Unlabelled = Annotated[
+    list[str] | None,
+    typer.Option("--unlabelled", metavar="FILE", help="More events, which the teacher alone labels; repeatable."),
+]
+Student = Annotated[
+    str, typer.Option("--student", metavar="PRESET", help="Size of the student; an unknown name lists them all.")
+]
+Temperature = Annotated[
+    float, typer.Option("--temperature", help="T: above 1 shows more of what the teacher hesitates between.")
+]
+HardWeight = Annotated[
+    float, typer.Option("--hard-weight", min=0.0, max=1.0, help="Share of the true labels in the loss.")
+]
+Transfer = Annotated[
+    float,
+    typer.Option("--transfer", min=0.0, help="Edited events per event of EVENTS, which the teacher alone labels."),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Keep the teacher's answers here, so that a second run costs nothing. [default: the user's cache]",
+    ),
+]
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="FILE", help="Events to judge; - or nothing is standard input."),
+]
+Format = Annotated[
+    str, typer.Option("--format", help="csv, tsv, jsonl, parquet or lines; auto goes by name and content.")
+]
+DemoOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the events, the teacher and the bundle go.")]
+TeacherOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the teacher is written.")]
+BundleOut = Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="The folder to write.")]
+
+
+def columns_of(text: str | None, label: str | None, family: str | None, group: str | None, time: str | None) -> Columns:
+    """The column mapping that the options ask for."""
+    from overproof.sources import Columns
+
+    return Columns(text=text, label=label, family=family, group=group, time=time)
+
+
+def benign_of(names: list[str] | None) -> tuple[str, ...]:
+    """The harmless labels that the options ask for."""
+    from overproof.event import DEFAULT_BENIGN
+
+    return tuple(names) if names else DEFAULT_BENIGN

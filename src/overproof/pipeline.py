@@ -1,0 +1,224 @@
+"""The main job, top to bottom: read this file first.
+
+A teacher labels events softly; a small student learns from it; the student is exported, quantized to
+INT8, compared with its teacher and with an honest baseline, and written as a bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from overproof.bundle import require_free
+from overproof.compression.baseline import fit_baseline
+from overproof.compression.convert import export, parity, quantize
+from overproof.compression.deliver import deliver
+from overproof.compression.fit import fit, joined, student_config
+from overproof.compression.material import Events, as_examples, gather, marked
+from overproof.compression.measure import is_benign, strip, thresholds
+from overproof.compression.softlabels import ask, boundary_events, transfer_set
+from overproof.compression.student import preset
+from overproof.compression.teach import TeachReport, teach_encoder, teach_huggingface
+from overproof.compression.teachers import Teacher, default_directory, load_teacher, union_classes
+from overproof.event import DEFAULT_BENIGN
+from overproof.progress import SILENT, Console
+from overproof.report.compression import Report
+from overproof.simulate import simulate
+from overproof.sources import Columns
+
+TIMING_SECONDS = 30.0
+DEMO_EVENTS = 9000
+DEMO_EPOCHS = 8
+
+
+def compress(
+    events: Events,
+    *,
+    teacher: Teacher | str | Sequence[str],
+    out: Path | str,
+    test: Events | None = None,
+    unlabelled: Events | None = None,
+    student: str = "tutorial-student",
+    temperature: float = 2.0,
+    hard_weight: float = 0.5,
+    epochs: int | None = None,
+    transfer: float = 1.0,
+    columns: Columns | None = None,
+    benign: Sequence[str] = DEFAULT_BENIGN,
+    rejects: Path | None = None,
+    cache: Path | None = None,
+    seed: int = 0,
+    console: Console = SILENT,
+) -> Report:
+    """Distil a teacher into a small INT8 bundle, and measure what that cost.
+
+    Parameters
+    ----------
+    events
+        Files, or an event table; labelled ones are split into train, validation and test.
+    teacher
+        A `Teacher`, or specifications as on the command line (several are averaged).
+    out
+        Folder of the bundle.
+    test
+        Events to measure on, instead of a fifth of `events`.
+    unlabelled
+        More events to learn from through the teacher alone.
+    student
+        Preset of the student's sizes.
+    temperature, hard_weight
+        T, and the weight of true labels against the teacher's.
+    transfer
+        Edited and recombined events per training event, which the teacher labels.
+    cache
+        Where teacher outputs are kept; by default in the user's cache folder.
+
+    Raises
+    ------
+    InputError
+        Events, teacher or options that cannot be used.
+    """
+    out, sizes = Path(out), preset(student)
+    require_free(out)
+    material = gather(
+        events, test=test, unlabelled=unlabelled, columns=columns, benign=benign, rejects=rejects, console=console
+    )
+    train, validation, tested = material.train, material.validation, material.test
+    if isinstance(teacher, str | Sequence):
+        specs = [teacher] if isinstance(teacher, str) else teacher
+        teacher = load_teacher(specs, classes=material.labels, columns=train.column_names)
+    classes = union_classes(teacher.classes, material.labels)
+    config = replace(student_config(sizes, epochs), temperature=temperature, hard_weight=hard_weight, seed=seed)
+
+    # 1. The teacher's soft labels: for the events at hand, and for edited ones that nobody has labelled.
+    asked = partial(ask, teacher, classes=classes, cache=cache or default_directory(), console=console)
+    edited = transfer_set(teacher, train, per_event=transfer, benign=material.benign, seed=seed)
+    examples = [as_examples(train, asked(train, what="training events"), classes)]
+    if edited is not None:
+        examples.append(as_examples(edited, asked(edited, what="edited events"), classes))
+    soft_validation, soft_test = asked(validation, what="validation events"), asked(tested, what="test events")
+    boundary = boundary_events(validation, soft_validation, classes)
+
+    # 2. The student learns from them.
+    fitted = fit(
+        sizes,
+        len(classes),
+        joined(examples),
+        as_examples(validation, soft_validation, classes),
+        config,
+        checkpoint=out.with_name(f".{out.name}.training"),
+        what="student",
+        console=console,
+    )
+
+    # 3. torch → ONNX → INT8, each step checked against the one before.
+    texts = tested["text"].to_pylist()
+    fp32, exported = export(fitted, classes, material.benign, texts)
+    int8 = quantize(fp32, fitted, classes, material.benign, calibration=train["text"].to_pylist(), seed=seed)
+    quantized = parity("FP32 → INT8", fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
+
+    # 4. What it cost, beside a rival that costs next to nothing.
+    console.say("measuring: full, distilled, distilled + INT8, honest baseline")
+    known = train.filter(pc.is_valid(train["label"]))
+    rival = fit_baseline(known["text"].to_pylist(), known["label"].to_pylist(), seed=seed)
+    comparison = strip(
+        material,
+        classes,
+        teacher=teacher,
+        soft=soft_test,
+        fp32=fp32,
+        int8=int8,
+        baseline=rival,
+        seed=seed,
+        budget_s=TIMING_SECONDS,
+    )
+
+    # 5. The bundle: what is deployed, and everything above as its provenance.
+    attack = int8.scorer.attack(int8.scorer.score(validation["text"].to_pylist()).probabilities)
+    size = deliver(
+        out,
+        int8,
+        fitted,
+        precision="int8",
+        preset=student,
+        benign=material.benign,
+        config=config,
+        data=material.describe(),
+        teacher=asdict(teacher.card),
+        parity=(exported, quantized),
+        thresholds=thresholds(attack, is_benign(validation, material.benign)),
+        comparison=comparison,
+    )
+    return Report(out, comparison, (exported, quantized), boundary, material.describe(), size, seed)
+
+
+def teach(
+    events: Events,
+    *,
+    out: Path | str,
+    test: Events | None = None,
+    preset: str = "small-teacher",
+    from_checkpoint: Path | str | None = None,
+    epochs: int | None = None,
+    columns: Columns | None = None,
+    benign: Sequence[str] = DEFAULT_BENIGN,
+    rejects: Path | None = None,
+    seed: int = 0,
+    console: Console = SILENT,
+) -> TeachReport:
+    """Train a teacher from scratch, or fine-tune a local Hugging Face checkpoint, and measure it.
+
+    Parameters
+    ----------
+    events, test, columns, benign, rejects
+        As for `compress`, which holds the same events out.
+    preset
+        Sizes of a teacher trained from scratch.
+    from_checkpoint
+        Folder of a checkpoint to fine-tune instead.
+
+    Raises
+    ------
+    InputError
+        Events, checkpoint or options that cannot be used.
+    """
+    material = gather(events, test=test, columns=columns, benign=benign, rejects=rejects, console=console)
+    if from_checkpoint is not None:
+        return teach_huggingface(material, Path(from_checkpoint), Path(out), epochs=epochs, seed=seed, console=console)
+    return teach_encoder(material, preset, Path(out), epochs=epochs, seed=seed, console=console)
+
+
+def demo(out: Path | str, *, seed: int = 0, console: Console = SILENT) -> Report:
+    """Simulate → teach → compress → report, on the built-in traffic.
+
+    Parameters
+    ----------
+    out
+        Folder for the events (`train.parquet`, `test.parquet`), the `teacher` and the `bundle`.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    traffic = simulate(DEMO_EVENTS, seed=seed)
+    for name, events in (("train", traffic.train), ("test", traffic.test)):
+        pq.write_table(events, out / f".{name}.part")
+        (out / f".{name}.part").rename(out / f"{name}.parquet")
+    console.say(f"simulated {traffic.train.num_rows:,} events to learn from, {traffic.test.num_rows:,} to test")
+    test = marked(traffic.test)
+    taught = teach(traffic.train, test=test, out=out / "teacher", preset="demo-teacher", seed=seed, console=console)
+    console.say(taught.render())
+    return compress(
+        traffic.train,
+        test=test,
+        teacher=[str(out / "teacher")],
+        out=out / "bundle",
+        student="tutorial-student",
+        epochs=DEMO_EPOCHS,
+        transfer=0.5,
+        seed=seed,
+        console=console,
+    )

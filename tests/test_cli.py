@@ -1,0 +1,191 @@
+"""The command line: what it calls, what it prints, and the code it ends with."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import overproof
+from overproof.cli import app
+from overproof.errors import InputError, TamperedBundle
+
+COMMANDS = ("demo", "teach", "compress", "triage", "inspect")
+
+
+def run(*words: object) -> Any:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def python(code: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120, **options)
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The last call of a public function, all of which are replaced by one that notes it."""
+    seen: dict[str, Any] = {}
+
+    def stand_in(name: str) -> Any:
+        def note(*args: Any, **options: Any) -> Any:
+            seen.update(options, function=name, args=args)
+            return SimpleNamespace(to_json=lambda: {"function": name}, render=lambda: f"{name}: \x1b[2Jdone")
+
+        return note
+
+    for name in ("demo", "teach", "compress"):
+        monkeypatch.setitem(vars(overproof), name, stand_in(name))
+    return seen
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_by_example(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert f"  overproof {command} " in result.stdout
+    assert command in run("--help").stdout
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"overproof {overproof.__version__}\n"
+
+
+@pytest.mark.parametrize("words", ["compress", "compress x.csv", "demo --out", "nonsense", "teach x.csv"])
+def test_usage_errors_exit_with_2(words: str) -> None:
+    result = run(*words.split())
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_options_reach_the_function(called: dict[str, Any], tmp_path: Path) -> None:
+    words = "compress a.csv b.jsonl --teacher t@2 --teacher m:pipe --out b --test c.csv --temperature 3"
+    more = ("--hard-weight", 0.25, "--text", "payload", "--benign", "ok", "--seed", 7, "--cache", tmp_path)
+    assert run(*words.split(), *more).exit_code == 0
+    assert called["function"] == "compress"
+    assert called["args"] == (["a.csv", "b.jsonl"],)
+    assert called["teacher"] == ["t@2", "m:pipe"]
+    assert (called["test"], called["unlabelled"]) == (["c.csv"], None)
+    assert (called["temperature"], called["hard_weight"], called["seed"]) == (3.0, 0.25, 7)
+    assert called["columns"] == overproof.Columns(text="payload")
+    assert called["benign"] == ("ok",)
+    assert (called["out"], called["cache"]) == (Path("b"), tmp_path)
+
+
+def test_defaults_are_those_of_the_library(called: dict[str, Any]) -> None:
+    assert run("teach", "a.csv", "--out", "t").exit_code == 0
+    assert called["benign"] == ("benign", "normal")
+    assert called["columns"] == overproof.Columns()
+    assert (called["seed"], called["epochs"], called["from_checkpoint"]) == (0, None, None)
+
+
+@pytest.mark.parametrize("words", ["demo --out x", "teach a.csv --out x", "compress a.csv --teacher t --out x"])
+def test_the_library_takes_what_the_command_line_gives(called: dict[str, Any], words: str) -> None:
+    from overproof import pipeline
+
+    assert run(*words.split()).exit_code == 0
+    takes = inspect.signature(getattr(pipeline, called.pop("function")))
+    given = takes.bind(*called.pop("args"), **called).arguments
+    chosen = {"out", "columns", "console", "teacher"}
+    assert {name: value for name, value in given.items() if name not in chosen and name != "events"} == {
+        name: takes.parameters[name].default for name in given if name not in chosen and name != "events"
+    }
+
+
+def test_json_is_for_programs_and_text_for_terminals(called: dict[str, Any]) -> None:
+    assert json.loads(run("demo", "--out", "x", "--json").stdout) == {"function": "demo"}
+    assert run("demo", "--out", "x").stdout == "demo: \\x1b[2Jdone\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (InputError("a.csv: line 3: no column 'text'"), 2, "error: a.csv: line 3: no column 'text'\n"),
+        (TamperedBundle("model.onnx: changed"), 3, "error: model.onnx: changed\n"),
+        (PermissionError(13, "Permission denied", "/out"), 1, "error: /out: Permission denied\n"),
+        (InputError("a.csv: \x1b[31mred"), 2, "error: a.csv: \\x1b[31mred\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_every_failure_is_one_line_and_an_exit_code(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, line: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setitem(vars(overproof), "demo", fail)
+    result = run("demo", "--out", "x")
+    assert (result.exit_code, result.stderr, result.stdout) == (code, line, "")
+
+
+def test_a_bug_still_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(vars(overproof), "demo", lambda *_, **__: 1 / 0)
+    assert isinstance(run("demo", "--out", "x").exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["teach", "nowhere.csv", "--out", "t"],
+        ["compress", "nowhere.csv", "--teacher", "t", "--out", "b"],
+        ["inspect", "nowhere.csv"],
+        ["triage", "nowhere.csv", "x.csv"],
+    ],
+)
+def test_a_missing_file_is_named(words: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "overproof", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "nowhere.csv" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+WRITES_THEN_MEETS_A_CLOSED_PIPE = """
+import os, sys, types
+import overproof, overproof.cli
+def judge_all(scorer, files, *, out, **options):
+    ready = os.read(0, 1)  # by now the reader of standard output has gone
+    out.write(b"{}\\n" * int(os.environ["LINES"]))
+    return types.SimpleNamespace(events=0, seconds=0.0, labels={}, overflow=0)
+vars(overproof)["open"] = lambda path: None
+sys.modules["overproof.triage"] = types.SimpleNamespace(triage=judge_all)
+sys.argv = ["overproof", "triage", "bundle", "-"]
+overproof.cli.main()
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_reader_that_leaves_is_no_error(lines: int) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITES_THEN_MEETS_A_CLOSED_PIPE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"LINES": str(lines), "PATH": "", "PYTHONPATH": ":".join(sys.path)},
+    )
+    assert child.stdin and child.stdout and child.stderr
+    child.stdout.close()
+    child.stdin.write(b"x")
+    child.stdin.close()
+    told = child.stderr.read()
+    child.stderr.close()
+    assert child.wait(60) == 141
+    assert b"Error" not in told and b"Exception" not in told, told
+
+
+def test_the_terminal_console_is_quiet_in_a_pipe_but_says_its_lines() -> None:
+    done = python(
+        "from overproof.progress import terminal\n"
+        "console = terminal()\n"
+        "with console.progress('[b]x{0}', 2) as advance: advance(1); console.say('[bold] \\x1b[31m')\n"
+    )
+    assert (done.stdout, done.stderr) == ("", "[bold] \\x1b[31m\n")

