@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,10 +62,18 @@ class Job:
     cache: Path
 
 
+@pytest.fixture(scope="module", autouse=True)
+def brief_timing() -> Iterator[None]:
+    """Timings are not what is tested here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("overproof.pipeline.TIMING_SECONDS", 1.0)
+        yield
+
+
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Job:
     folder = tmp_path_factory.mktemp("job")
-    events = simulate(2400, seed=5).train
+    events = simulate(1500, seed=5).train
     teacher = Counted(events["text"].to_pylist(), events["label"].to_pylist())
     module = type(sys)("a_users_module")
     module.pipeline = teacher  # type: ignore[attr-defined]

@@ -32,8 +32,8 @@ from overproof.simulate import simulate
 from overproof.sources import Columns
 
 TIMING_SECONDS = 30.0
-DEMO_EVENTS = 9000
-DEMO_EPOCHS = 8
+DEMO_EVENTS = 6000
+DEMO_EPOCHS = 12
 
 
 def compress(
@@ -97,7 +97,7 @@ def compress(
 
     # 1. The teacher's soft labels: for the events at hand, and for edited ones that nobody has labelled.
     asked = partial(ask, teacher, classes=classes, cache=cache or default_directory(), console=console)
-    edited = transfer_set(teacher, train, per_event=transfer, benign=material.benign, seed=seed)
+    edited = transfer_set(teacher, train, per_event=transfer, seed=seed)
     examples = [as_examples(train, asked(train, what="training events"), classes)]
     if edited is not None:
         examples.append(as_examples(edited, asked(edited, what="edited events"), classes))
@@ -107,7 +107,7 @@ def compress(
     # 2. The student learns from them.
     fitted = fit(
         sizes,
-        len(classes),
+        [name in material.benign for name in classes],
         joined(examples),
         as_examples(validation, soft_validation, classes),
         config,
@@ -216,9 +216,8 @@ def demo(out: Path | str, *, seed: int = 0, console: Console = SILENT) -> Report
         test=test,
         teacher=[str(out / "teacher")],
         out=out / "bundle",
-        student="tutorial-student",
+        student="small-student",
         epochs=DEMO_EPOCHS,
-        transfer=0.5,
         seed=seed,
         console=console,
     )

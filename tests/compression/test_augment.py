@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from overproof.compression.augment import token_splitter, transfer_texts
+from overproof.compression.augment import carriers, token_splitter, transfer_texts
 from overproof.tokenize import CLS, encode, train_bpe
 
 TEXTS = ["select name from users where id = 1", "GET /index.html?page=2", "<script>alert(1)</script>", "O'Brien"] * 5
@@ -29,16 +29,28 @@ def test_splitting_respects_the_window() -> None:
     assert max(map(len, token_splitter(TOKENIZER, 1.0, longest=9)(ids, np.random.default_rng(0)))) == 9
 
 
+def test_carriers_keep_the_event_whole_and_fit_the_window() -> None:
+    events = [np.array([CLS, 100 + k, 200 + k]) for k in range(300)]
+    harmless = [np.array([CLS, 7, 7, 7]), np.array([CLS])]
+    moved = carriers(harmless, 0.5, longest=20)(events, np.random.default_rng(0))
+    assert 100 < sum(len(m) > 3 for m in moved) < 200
+    for event, row in zip(events, moved, strict=True):
+        assert row[0] == CLS and len(row) <= 20
+        assert [t for t in row[1:].tolist() if t != 7] == event[1:].tolist()
+    assert any(row[1] != 7 and len(row) > 3 for row in moved) and any(row[-1] != 7 and len(row) > 3 for row in moved)
+    assert carriers([], 1.0, longest=20)(events, np.random.default_rng(0)) == events
+
+
 def test_edited_events_are_repeatable_mostly_new_and_favour_rare_kinds() -> None:
     texts = [f"name {i}" for i in range(900)] + [f"' or {i}={i}--" for i in range(9)]
     kinds = ["benign"] * 900 + ["rare"] * 9
-    edited = transfer_texts(texts, kinds, count=600, benign=["benign"], seed=1)
-    assert edited == transfer_texts(texts, kinds, count=600, benign=["benign"], seed=1)
-    assert edited != transfer_texts(texts, kinds, count=600, benign=["benign"], seed=2)
+    edited = transfer_texts(texts, kinds, count=600, seed=1)
+    assert edited == transfer_texts(texts, kinds, count=600, seed=1)
+    assert edited != transfer_texts(texts, kinds, count=600, seed=2)
     assert len(edited) == 600 and all(edited)
     assert sum(t not in set(texts) for t in edited) > 300
     assert Counter("'" in t or "%27" in t for t in edited)[True] / 600 > 3 * 9 / 909
 
 
 def test_nothing_to_edit() -> None:
-    assert transfer_texts([], [], count=10, benign=[], seed=0) == []
+    assert transfer_texts([], [], count=10, seed=0) == []

@@ -191,7 +191,7 @@ def test_characters_alone_do_not_decide_the_labels() -> None:
     text = pytest.importorskip("sklearn.feature_extraction.text")
     linear = pytest.importorskip("sklearn.linear_model")
     metrics = pytest.importorskip("sklearn.metrics")
-    traffic = simulate(6000, seed=0)
+    traffic = simulate(4000, seed=0)
     test = traffic.test.filter(pc.invert(traffic.test["novel"]))
     vectorizer = text.TfidfVectorizer(analyzer="char", ngram_range=(1, 4), sublinear_tf=True, lowercase=True)
     model = linear.LogisticRegression(C=10, max_iter=500)

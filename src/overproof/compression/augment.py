@@ -1,4 +1,4 @@
-"""More to learn from without more labels: token splitting, and unlabelled events for the teacher to judge.
+"""More to learn from without more labels: token splitting, benign surroundings, and events for the teacher to judge.
 
 Soft labels cost nothing but the teacher's time, so the student also learns from edited and recombined
 events that only the teacher has judged. Rare families get as many of them as common ones: that is where
@@ -17,11 +17,10 @@ import tokenizers
 from numpy.typing import NDArray
 
 Ids = list[NDArray[np.int64]]
+Perturb = Callable[[Ids, np.random.Generator], Ids]
 
 
-def token_splitter(
-    tokenizer: tokenizers.Tokenizer, share: float, longest: int
-) -> Callable[[Ids, np.random.Generator], Ids]:
+def token_splitter(tokenizer: tokenizers.Tokenizer, share: float, longest: int) -> Perturb:
     """A perturbation that splits a random `share` of tokens into the two pieces they were merged from.
 
     Like BPE-dropout (Provilkov et al. 2020), so that a verdict does not hang on one segmentation, but
@@ -35,6 +34,38 @@ def token_splitter(
         return [i[:longest] for i in ids]
 
     return perturb
+
+
+def carriers(harmless: Ids, share: float, longest: int) -> Perturb:
+    """A perturbation that sets a random `share` of rows among benign events, up to `longest` tokens in all.
+
+    A benign event stays benign among others, and an attack stays an attack wherever it stands, so the row
+    keeps its own label and soft labels. Without this, an attack at the end of a long benign text is missed:
+    the network has never seen one there, and a teacher that is itself diluted by the text cannot say.
+    """
+    bodies = [ids[1:] for ids in harmless if len(ids) > 1]
+
+    def perturb(ids: Ids, generator: np.random.Generator) -> Ids:
+        out = list(ids)
+        for k in np.flatnonzero(generator.random(len(ids)) < share if bodies else []):
+            room = longest - len(ids[k])
+            if room < 1:
+                continue
+            fill = _filler(bodies, int(generator.integers(1, room + 1)), generator)
+            # mostly at the end: that is where an attacker pads it to
+            before = int(generator.choice([len(fill), 0, generator.integers(len(fill) + 1)], p=[0.5, 0.25, 0.25]))
+            out[k] = np.concatenate([ids[k][:1], fill[:before], ids[k][1:], fill[before:]])
+        return out
+
+    return perturb
+
+
+def _filler(bodies: Ids, tokens: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """The end of a row of randomly drawn bodies, `tokens` long."""
+    parts: Ids = []
+    while sum(map(len, parts)) < tokens:
+        parts.append(bodies[int(generator.integers(len(bodies)))])
+    return np.concatenate(parts)[-tokens:]
 
 
 def _pieces(tokenizer: tokenizers.Tokenizer) -> NDArray[np.int64]:
@@ -61,14 +92,11 @@ def _split_once(ids: Ids, pieces: NDArray[np.int64], share: float, generator: np
     return np.split(out, (first + widths)[ends - 1][:-1])
 
 
-def transfer_texts(
-    texts: Sequence[str], kinds: Sequence[str], *, count: int, benign: Sequence[str], seed: int
-) -> list[str]:
+def transfer_texts(texts: Sequence[str], kinds: Sequence[str], *, count: int, seed: int) -> list[str]:
     """Unlabelled events made from labelled ones by harmless edits and by recombination.
 
-    Half are one event with case, digits, spaces or percent-encoding changed; a quarter join the head of
-    one event to the tail of another of the same kind; a quarter stand inside a benign one, so that an
-    attack is recognized wherever it stands. Kinds are drawn with probability ∝ √rows.
+    Two thirds are one event with case, digits, spaces or percent-encoding changed, a third joins the head of one
+    event to the tail of another of the same kind. Kinds are drawn with probability ∝ √rows.
     """
     if not texts:
         return []
@@ -78,23 +106,16 @@ def transfer_texts(
         by_kind.setdefault(kind, []).append(text)
     names = sorted(by_kind)
     weights = [len(by_kind[n]) ** 0.5 for n in names]
-    plain = [t for n in names if n in benign for t in by_kind[n]] or list(texts)
     out = []
     for name in draw.choices(names, weights, k=count):
-        text, how = draw.choice(by_kind[name]), draw.random()
-        if how < 0.5:
-            text = draw.choice(EDITS)(text, draw)
-        elif how < 0.75:
-            other = draw.choice(by_kind[name])
-            text = text[: draw.randint(0, len(text))] + other[draw.randint(0, len(other)) :]
+        text = draw.choice(by_kind[name])
+        if draw.random() < 2 / 3:
+            edited = draw.choice(EDITS)(text, draw)
         else:
-            carrier = draw.choice(plain)
-            text = carrier + draw.choice(JOINTS) + text if draw.random() < 0.6 else text + draw.choice(JOINTS) + carrier
-        out.append(text or draw.choice(by_kind[name]))
+            other = draw.choice(by_kind[name])
+            edited = text[: draw.randint(0, len(text))] + other[draw.randint(0, len(other)) :]
+        out.append(edited or text)
     return out
-
-
-JOINTS = ("", " ", "&", "=", "/", "; ", "\n", "+", ",")
 
 
 def _case(text: str, draw: random.Random) -> str:

@@ -17,11 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from overproof.compression.augment import Ids, Perturb
 from overproof.errors import InputError
 from overproof.tokenize import PAD
-
-Ids = list[NDArray[np.int64]]
-Perturb = Callable[[Ids, np.random.Generator], Ids]
 
 UNLABELLED = -1
 STEP = 8  # batches are padded to its multiples: oneDNN compiles its kernels anew for every shape it meets
@@ -82,12 +80,14 @@ class TrainConfig:
         Epochs without a better validation loss before training stops early.
     split_tokens
         Share of tokens split into the two pieces they were merged from, anew each epoch.
+    carriers
+        Share of rows set among benign events, up to a full window, anew each epoch.
     seed
         Decides initialization, order and perturbation.
     """
 
-    epochs: int = 12
-    batch_rows: int = 64
+    epochs: int = 10
+    batch_rows: int = 128
     learning_rate: float = 6e-4
     weight_decay: float = 0.02
     warmup: float = 0.08
@@ -96,6 +96,7 @@ class TrainConfig:
     hard_weight: float = 0.5
     patience: int = 3
     split_tokens: float = 0.1
+    carriers: float = 0.1
     seed: int = 0
 
 

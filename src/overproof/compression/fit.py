@@ -12,8 +12,8 @@ import tokenizers
 from numpy.typing import NDArray
 from torch import nn
 
-from overproof.compression.augment import token_splitter
-from overproof.compression.distill import History, Ids, Perturb, Rows, TrainConfig, rare_repeats, train
+from overproof.compression.augment import Ids, Perturb, carriers, token_splitter
+from overproof.compression.distill import History, Rows, TrainConfig, rare_repeats, train
 from overproof.compression.student import Encoder, EncoderConfig
 from overproof.progress import Console
 from overproof.scores import Floats
@@ -55,7 +55,7 @@ def joined(parts: Sequence[Examples]) -> Examples:
 
 def student_config(sizes: EncoderConfig, epochs: int | None) -> TrainConfig:
     """Training settings for an encoder of these sizes: narrower networks take larger steps."""
-    rate = min(1e-3, 0.15 / sizes.hidden)
+    rate = min(2e-3, 0.2 / sizes.hidden)
     return replace(TrainConfig(learning_rate=rate), **({} if epochs is None else {"epochs": epochs}))
 
 
@@ -71,7 +71,7 @@ class Fitted:
 
 def fit(
     sizes: EncoderConfig,
-    classes: int,
+    benign: Sequence[bool],
     examples: Examples,
     validation: Examples,
     config: TrainConfig,
@@ -80,18 +80,28 @@ def fit(
     what: str,
     console: Console,
 ) -> Fitted:
-    """Train tokenizer and encoder on `examples`, stopping early by `validation`."""
+    """Train tokenizer and encoder on `examples`, stopping early by `validation`.
+
+    Parameters
+    ----------
+    benign
+        For each class, in the order of the logits, whether it is harmless.
+    """
     own = [text for text, kind in zip(examples.texts, examples.kinds, strict=True) if kind is not None]
     tokenizer = train_bpe(own or examples.texts, vocabulary=sizes.vocabulary)
     sizes = replace(sizes, vocabulary=tokenizer.get_vocab_size())
     windowing = Windowing(size=sizes.positions)
-    network = Encoder(sizes, classes).initialize(config.seed)
+    network = Encoder(sizes, len(benign)).initialize(config.seed)
+    rows = rows_of(partial(first_windows, tokenizer, windowing), examples, repeats=rare_repeats(examples.kinds))
+    harmless = [ids for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0 and benign[target]]
+    surround = carriers(harmless, config.carriers, windowing.size)
+    split = token_splitter(tokenizer, config.split_tokens, windowing.size)
     history = train_shown(
         network,
-        rows_of(partial(first_windows, tokenizer, windowing), examples, repeats=rare_repeats(examples.kinds)),
+        rows,
         rows_of(partial(first_windows, tokenizer, windowing), validation),
         config,
-        perturb=token_splitter(tokenizer, config.split_tokens, windowing.size),
+        perturb=lambda ids, random: surround(split(ids, random), random),
         checkpoint=checkpoint,
         what=what,
         console=console,

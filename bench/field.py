@@ -1,0 +1,83 @@
+"""Triage end to end on one core: events a second, peak memory on a million lines, import time, bundle size."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from accuracy import SMALLEST, STUDENT, bundle
+from settings import OUT, TEST
+
+COPIES = {STUDENT: 5, SMALLEST: 20}
+MILLION = 1_000_000
+
+
+def measured() -> dict[str, Any]:
+    """Rates, memory and sizes."""
+    header, *lines = gzip.decompress(TEST.read_bytes()).splitlines(keepends=True)
+    result: dict[str, Any] = {}
+    for name, copies in COPIES.items():
+        file = _written(OUT / "events.csv", header, lines * copies)
+        rates = [_triage(bundle(name, 0), file) for _ in range(3)]
+        result[name] = {
+            "events": rates[0]["events"],
+            "events_per_second": median(r["events"] / r["seconds"] for r in rates),
+            "bundle_bytes": sum(p.stat().st_size for p in bundle(name, 0).iterdir()),
+        }
+    file = _written(OUT / "events.csv", header, (lines * (MILLION // len(lines) + 1))[: MILLION * 2])
+    million = _triage(bundle(SMALLEST, 0), file)
+    result["million"] = {"events": million["events"], "peak_mb": million["peak_mb"]}
+    imports = [_import_seconds() for _ in range(7)]
+    result["import_seconds"] = median(imports)
+    file.unlink()
+    return result
+
+
+def _written(path: Path, header: bytes, lines: list[bytes]) -> Path:
+    path.write_bytes(header + b"".join(lines))
+    return path
+
+
+def _triage(where: Path, file: Path) -> dict[str, float]:
+    """One whole process on one core, its start included."""
+    verdicts = OUT / "verdicts.jsonl"
+    begin = perf_counter()
+    with verdicts.open("wb") as out:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "overproof", "triage", str(where), str(file)],
+            stdout=out,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: os.sched_setaffinity(0, {0}),
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+    seconds = perf_counter() - begin
+    if status:
+        raise RuntimeError(f"triage ended with {status}")
+    with verdicts.open("rb") as written:
+        events = sum(1 for _ in written)
+    verdicts.unlink()
+    return {"events": events, "seconds": seconds, "peak_mb": usage.ru_maxrss / 1024}
+
+
+def _import_seconds() -> float:
+    code = "from time import perf_counter as t; a = t(); import overproof; print(t() - a)"
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+def to_markdown(result: dict[str, Any]) -> str:
+    """A table of what triage does end to end."""
+    lines = ["| end to end, one core | |", "| --- | ---: |"]
+    for name in COPIES:
+        r = result[name]
+        lines.append(f"| `overproof triage`, {name} INT8 | {r['events_per_second']:,.0f} events/s |")
+        lines.append(f"| bundle, {name} | {r['bundle_bytes']:,} bytes |")
+    million = result["million"]
+    lines.append(f"| peak memory, {million['events']:,} events | {million['peak_mb']:.0f} MB |")
+    lines.append(f"| `import overproof` | {result['import_seconds']:.3f} s |")
+    return "\n".join(lines)

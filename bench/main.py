@@ -1,0 +1,54 @@
+"""All benchmarks, in order; writes their tables into the README. `make bench`, about an hour on two cores."""
+
+from __future__ import annotations
+
+import sys
+
+import accuracy
+import field
+import speed
+import teachers
+from settings import DATA, OUT, ROOT, once
+
+BEGIN, END = "<!-- bench: {} -->", "<!-- end -->"
+
+
+def main() -> int:
+    """Measure what has not been measured yet, then write the tables."""
+    if not DATA.is_dir():
+        print(f"bench: {DATA} is not there; the benchmarks need its real payloads", file=sys.stderr)
+        return 2
+    OUT.mkdir(parents=True, exist_ok=True)
+    found = accuracy.measured()
+    kinds = {kind: once(f"from-{kind}", lambda kind=kind: teachers.distilled(kind)) for kind in KINDS}  # type: ignore[misc]
+    strip = accuracy.comparison(accuracy.STUDENT, 0)
+    parity = "\n".join(
+        f"- seed {seed}, {step['step']}: max |Δlogit| {step['max_difference']:.2g}, "
+        f"{step['flips']} of {step['events']:,} verdicts flip"
+        for seed, report in zip(accuracy.SEEDS, found["reports"], strict=True)
+        for step in report["parity"]
+    )
+    tables = {
+        "strip": strip.to_markdown(),
+        "seeds": accuracy.over_seeds(),
+        "parity": parity,
+        "speed": speed.to_markdown(once("speed", speed.measured)),
+        "field": field.to_markdown(once("field", field.measured)),
+        "teachers": teachers.to_markdown(kinds),
+    }
+    readme = ROOT / "README.md"
+    text = readme.read_text()
+    for name, table in tables.items():
+        if BEGIN.format(name) not in text:
+            raise RuntimeError(f"README.md has no place for the table {name!r}")
+        head, _, rest = text.partition(BEGIN.format(name))
+        _, _, tail = rest.partition(END)
+        text = f"{head}{BEGIN.format(name)}\n{table.strip()}\n{END}{tail}"
+    readme.write_text(text)
+    return 0
+
+
+KINDS = ("scikit-learn", "soft-labels")
+
+if __name__ == "__main__":
+    sys.exit(main())
