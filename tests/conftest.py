@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    import onnx
+    import tokenizers
+
+    from overproof.compression.student import Encoder
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,3 +37,37 @@ def shared_data() -> Path:
     if not data.is_dir():
         pytest.skip("the real data (../shared/data) is not on this machine")
     return data
+
+
+@dataclass(frozen=True)
+class Made:
+    """A network, what it was exported to, and a tokenizer that fits it."""
+
+    network: Encoder
+    fp32: onnx.ModelProto
+    int8: onnx.ModelProto
+    tokenizer: tokenizers.Tokenizer
+
+
+@pytest.fixture(scope="session")
+def made() -> Made:
+    """Two layers of 32, three classes, untrained: enough for what does not hang on learning.
+
+    Its logits are spread out, so that verdicts differ.
+    """
+    import numpy as np
+
+    from overproof.compression.export import to_onnx
+    from overproof.compression.quantize import quantize_model
+    from overproof.compression.student import Encoder, EncoderConfig
+    from overproof.tokenize import train_bpe
+
+    tokenizer = train_bpe(["select * from users", "<script>alert(1)</script>", "GET /index.html"] * 4, vocabulary=300)
+    config = EncoderConfig(2, 32, 2, 64, vocabulary=tokenizer.get_vocab_size(), positions=32)
+    network = Encoder(config, 3).initialize(0).eval()
+    network.tokens.weight.data.mul_(30)
+    network.positions.data.mul_(10)
+    fp32 = to_onnx(network)
+    random = np.random.default_rng(0)
+    batches = [random.integers(2, config.vocabulary, (16, n)) for n in (4, 12, 32)]
+    return Made(network, fp32, quantize_model(fp32, batches), tokenizer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,8 @@ from overproof.compression.export import to_onnx
 from overproof.compression.student import Encoder, EncoderConfig
 from overproof.runtime import session
 
-from .conftest import Made
+if TYPE_CHECKING:
+    from ..conftest import Made
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import onnx
 import pytest
@@ -12,7 +14,8 @@ from overproof.compression.quantize import activation_ranges, quantize_model
 from overproof.errors import InputError
 from overproof.runtime import session
 
-from .conftest import Made
+if TYPE_CHECKING:
+    from ..conftest import Made
 
 
 def weights(model: onnx.ModelProto) -> dict[str, np.ndarray]:

@@ -53,7 +53,7 @@ def carriers(harmless: Ids, share: float, longest: int) -> Perturb:
                 continue
             fill = _filler(bodies, int(generator.integers(1, room + 1)), generator)
             # mostly at the end: that is where an attacker pads it to
-            before = int(generator.choice([len(fill), 0, generator.integers(len(fill) + 1)], p=[0.5, 0.25, 0.25]))
+            before = (len(fill), len(fill), 0, int(generator.integers(len(fill) + 1)))[int(generator.integers(4))]
             out[k] = np.concatenate([ids[k][:1], fill[:before], ids[k][1:], fill[before:]])
         return out
 

@@ -86,7 +86,7 @@ class TrainConfig:
         Decides initialization, order and perturbation.
     """
 
-    epochs: int = 10
+    epochs: int = 8
     batch_rows: int = 128
     learning_rate: float = 6e-4
     weight_decay: float = 0.02
@@ -96,7 +96,7 @@ class TrainConfig:
     hard_weight: float = 0.5
     patience: int = 3
     split_tokens: float = 0.1
-    carriers: float = 0.1
+    carriers: float = 0.2
     seed: int = 0
 
 

@@ -1,0 +1,76 @@
+"""Texts to scores: one event's verdict hangs on that event, and its worst window decides."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overproof.runtime import WindowScorer, padded
+from overproof.scores import softmax
+from overproof.tokenize import Windowing
+
+if TYPE_CHECKING:
+    from .conftest import Made
+
+WINDOWING = Windowing(size=16, overlap=4, limit=3)
+TEXTS = ["select * from users", "<script>", "", "GET /index.html " * 9, "é\x00\ud7ff", "a" * 700, "id=1"] * 5
+
+
+@pytest.fixture(scope="module")
+def scorer(made: Made) -> WindowScorer:
+    return WindowScorer(
+        made.int8.SerializeToString(),
+        made.tokenizer,
+        classes=("benign", "sqli", "xss"),
+        benign=("benign",),
+        windowing=WINDOWING,
+    )
+
+
+def test_an_event_is_scored_alike_alone_and_in_any_company(scorer: WindowScorer) -> None:
+    together = scorer.score(TEXTS).logits
+    np.testing.assert_array_equal(together, np.concatenate([scorer.score([t]).logits for t in TEXTS]))
+    order = random.Random(1).sample(range(len(TEXTS)), len(TEXTS))
+    np.testing.assert_array_equal(together[order], scorer.score([TEXTS[i] for i in order]).logits)
+
+
+def test_the_worst_window_decides(scorer: WindowScorer) -> None:
+    text = "GET /index.html select * from users <script>alert(1)</script> id=1"
+    windows = scorer.windows([text])
+    assert len(windows.ids) > 1
+    each = softmax(scorer.window_logits(windows.ids))
+    scores = scorer.score([text])
+    assert scorer.attack(scores.probabilities)[0] == pytest.approx(scorer.attack(each).max())
+    assert scores.windows[0] == len(windows.ids)
+
+
+def test_overflow_is_the_events_own(scorer: WindowScorer) -> None:
+    assert scorer.score(["short", "x y " * 500]).overflow.tolist() == [False, True]
+
+
+def test_no_events(scorer: WindowScorer) -> None:
+    assert scorer.score([]).logits.shape == (0, 3)
+    assert scorer.judge([]) == []
+
+
+def test_verdicts_carry_label_attack_and_origin(scorer: WindowScorer) -> None:
+    (verdict,) = scorer.judge(["id=1"], origins=["access.csv:17"])
+    assert verdict.origin == "access.csv:17"
+    assert verdict.label == max(verdict.probabilities, key=lambda name: verdict.probabilities[name])
+    assert verdict.attack == pytest.approx(1 - verdict.probabilities["benign"], abs=1e-6)
+    assert scorer.judge(["a", "b"])[1].origin == "event:2"
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=80))
+def test_every_window_is_in_one_batch_padded_to_its_own_width(lengths: list[int]) -> None:
+    ids = [list(range(1, n + 1)) for n in lengths]
+    seen = {}
+    for rows, batch in padded(ids):
+        for row, values in zip(rows, batch, strict=True):
+            seen[int(row)] = (values[values > 0].tolist(), len(values))
+    assert seen == {i: (row, -(-len(row) // 8) * 8) for i, row in enumerate(ids)}
