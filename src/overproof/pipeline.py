@@ -18,6 +18,7 @@ from overproof.bundle import require_free
 from overproof.compression.baseline import fit_baseline
 from overproof.compression.convert import export, parity, quantize
 from overproof.compression.deliver import deliver
+from overproof.compression.distill import discard
 from overproof.compression.fit import fit, joined, student_config
 from overproof.compression.material import Events, as_examples, gather, marked
 from overproof.compression.measure import is_benign, strip, thresholds
@@ -95,6 +96,8 @@ def compress(
     classes = union_classes(teacher.classes, material.labels)
     config = replace(student_config(sizes, epochs), temperature=temperature, hard_weight=hard_weight, seed=seed)
 
+    checkpoint = out.with_name(f".{out.name}.training")
+
     # 1. The teacher's soft labels: for the events at hand, and for edited ones that nobody has labelled.
     asked = partial(ask, teacher, classes=classes, cache=cache or default_directory(), console=console)
     edited = transfer_set(teacher, train, per_event=transfer, seed=seed)
@@ -111,7 +114,7 @@ def compress(
         joined(examples),
         as_examples(validation, soft_validation, classes),
         config,
-        checkpoint=out.with_name(f".{out.name}.training"),
+        checkpoint=checkpoint,
         what="student",
         console=console,
     )
@@ -154,6 +157,7 @@ def compress(
         thresholds=thresholds(attack, is_benign(validation, material.benign)),
         comparison=comparison,
     )
+    discard(checkpoint)
     return Report(out, comparison, (exported, quantized), boundary, material.describe(), size, seed)
 
 

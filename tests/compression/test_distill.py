@@ -14,6 +14,7 @@ from overproof.compression.distill import (
     History,
     Rows,
     TrainConfig,
+    discard,
     distillation_loss,
     mixed_loss,
     predict,
@@ -74,7 +75,9 @@ def rows(count: int, seed: int) -> Rows:
     return Rows(ids, np.array(targets))
 
 
-def run(checkpoint: Path | None = None, stop_after: int = 99, epochs: int = 4) -> tuple[Encoder, History]:
+def run(
+    checkpoint: Path | None = None, stop_after: int = 99, epochs: int = 4, events: int = 400
+) -> tuple[Encoder, History]:
     network = Encoder(SIZES, 2).initialize(0)
 
     def maybe_die(history: History) -> None:
@@ -82,13 +85,13 @@ def run(checkpoint: Path | None = None, stop_after: int = 99, epochs: int = 4) -
             raise KeyboardInterrupt
 
     config = TrainConfig(**{**CONFIG.__dict__, "epochs": epochs})
-    history = train(network, rows(400, 0), rows(100, 1), config, checkpoint=checkpoint, on_epoch=maybe_die)
+    history = train(network, rows(events, 0), rows(100, 1), config, checkpoint=checkpoint, on_epoch=maybe_die)
     return network, history
 
 
 @pytest.mark.slow
 def test_it_learns_order() -> None:
-    network, history = run(epochs=14)
+    network, history = run(epochs=14, events=1600)
     fresh = rows(300, 2)
     assert (predict(network, fresh.ids).argmax(1) == fresh.targets).mean() > 0.9
     assert history.losses[-1] < history.losses[0] / 2
@@ -102,7 +105,10 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
     assert (tmp_path / "c").is_dir()
     resumed, history = run(tmp_path / "c")
     assert history.resumed_at == 2
-    assert not (tmp_path / "c").exists()
+    again, _ = run(tmp_path / "c")  # a finished run is kept until it is discarded: nothing is trained twice
+    assert torch.equal(again.head.weight, resumed.head.weight)
+    discard(tmp_path / "c")
+    assert list(tmp_path.iterdir()) == []
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
@@ -119,6 +125,12 @@ def test_divergence_is_told_not_trained_on() -> None:
     network.head.weight.data.fill_(float("nan"))
     with pytest.raises(InputError, match="diverged"):
         train(network, rows(40, 0), rows(10, 1), CONFIG)
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"hard_weight": 1.5}, {"epochs": 0}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} is .*expected"):
+        TrainConfig(**wrong)
 
 
 def test_rare_families_are_repeated_up_to_a_share() -> None:

@@ -54,12 +54,13 @@ def test_unlabelled_events_train_only() -> None:
 
 
 def test_labels_that_cannot_be_learned_are_refused() -> None:
+    alike = events().set_column(1, "label", pa.array(["benign"] * 200))
     with pytest.raises(InputError, match="at least two"):
-        made(event_table({"text": ["a", "b"], "label": ["benign", "benign"]}))
+        made(alike)
     with pytest.raises(InputError, match=r"--benign.*benign, sqli, xss"):
         made(events(), benign=("harmless",))
-    with pytest.raises(InputError, match="at least two"):
-        made(event_table({"text": ["a", "b"]}))
+    with pytest.raises(InputError, match="too few"):
+        made(event_table({"text": ["a", "b"], "label": ["benign", "xss"]}))
 
 
 def test_skipped_records_are_counted_and_kept(tmp_path: Path) -> None:

@@ -99,6 +99,15 @@ class TrainConfig:
     carriers: float = 0.2
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name, usable, expected in (
+            ("temperature", self.temperature > 0, "a number above 0"),
+            ("hard_weight", 0 <= self.hard_weight <= 1, "a number from 0 to 1"),
+            ("epochs", self.epochs >= 1, "1 or more"),
+        ):
+            if not usable:
+                raise InputError(f"{name} is {getattr(self, name)}: expected {expected}")
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -172,7 +181,7 @@ def train(
         forward(ids (rows, tokens) int64, padded with its `pad_id` or PAD) -> logits (rows, classes).
     checkpoint
         Folder written after every epoch and read at the start if it belongs to the same run: a killed run
-        loses at most one epoch.
+        loses at most one epoch. It stays until `discard`.
     advance
         Called with the rows just done, for progress.
 
@@ -203,9 +212,12 @@ def train(
         run.save(history)
         on_epoch(history)
     run.restore_best()
-    if checkpoint is not None:
-        shutil.rmtree(checkpoint, ignore_errors=True)
     return history
+
+
+def discard(checkpoint: Path) -> None:
+    """Remove a checkpoint, once what was made of the run is safely written."""
+    shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 @torch.inference_mode()

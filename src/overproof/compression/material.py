@@ -95,6 +95,10 @@ def gather(
     split = split_events(table, seed=SPLIT_SEED, validation=0.1, test=0.2 if held_out is None else 0.0)
     train, tested = split.train, split.test if held_out is None else held_out
     leaks = split.leaked_templates if held_out is None else leaked(table, held_out)
+    if not (split.validation.num_rows and tested.num_rows):
+        raise InputError(
+            f"{table.num_rows} events are too few to hold some out for validation and test: expected about 50 or more"
+        )
     if pool is not None:
         pool = pool.set_column(pool.schema.get_field_index("label"), "label", pa.nulls(pool.num_rows, pa.string()))
         train = pa.concat_tables([train, pool], promote_options="default")

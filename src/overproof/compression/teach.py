@@ -13,7 +13,7 @@ from overproof.bundle import require_free
 from overproof.compare import Metrics, measure
 from overproof.compression.convert import export
 from overproof.compression.deliver import deliver
-from overproof.compression.distill import TrainConfig, rare_repeats
+from overproof.compression.distill import TrainConfig, discard, rare_repeats
 from overproof.compression.fit import fit, rows_of, student_config, train_shown
 from overproof.compression.material import Material, as_examples
 from overproof.compression.student import preset as named
@@ -92,6 +92,7 @@ def teach_encoder(
         parity=(step,),
         thresholds={},
     )
+    discard(_checkpoint(out))
     return _report(material, out, "own", model.parameters, model.scorer.score(texts).logits, classes, seed)
 
 
@@ -119,6 +120,7 @@ def teach_huggingface(
         console=console,
     )
     huggingface.save(network, tokenizer, classes, out)
+    discard(_checkpoint(out))
     teacher = load_teacher([str(out)])
     with console.progress("teacher judges test events", material.test.num_rows) as advance:
         logits = teacher.logits(material.test, advance)
