@@ -48,7 +48,7 @@ def compress(
     temperature: float = 2.0,
     hard_weight: float = 0.5,
     epochs: int | None = None,
-    transfer: float = 1.0,
+    transfer: float = 0.5,
     columns: Columns | None = None,
     benign: Sequence[str] = DEFAULT_BENIGN,
     rejects: Path | None = None,

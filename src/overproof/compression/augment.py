@@ -51,7 +51,8 @@ def carriers(harmless: Ids, share: float, longest: int) -> Perturb:
             room = longest - len(ids[k])
             if room < 1:
                 continue
-            fill = _filler(bodies, int(generator.integers(1, room + 1)), generator)
+            length = 1 + int(room * generator.random() ** 2)  # any length, short ones more often: they are cheap
+            fill = _filler(bodies, length, generator)
             # mostly at the end: that is where an attacker pads it to
             before = (len(fill), len(fill), 0, int(generator.integers(len(fill) + 1)))[int(generator.integers(4))]
             out[k] = np.concatenate([ids[k][:1], fill[:before], ids[k][1:], fill[before:]])

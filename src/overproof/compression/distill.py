@@ -86,7 +86,7 @@ class TrainConfig:
         Decides initialization, order and perturbation.
     """
 
-    epochs: int = 8
+    epochs: int = 6
     batch_rows: int = 128
     learning_rate: float = 6e-4
     weight_decay: float = 0.02
