@@ -8,7 +8,7 @@ import accuracy
 import field
 import speed
 import teachers
-from settings import DATA, OUT, ROOT, once
+from settings import DATA, OUT, README, once
 
 BEGIN, END = "<!-- bench: {} -->", "<!-- end -->"
 
@@ -36,15 +36,14 @@ def main() -> int:
         "field": field.to_markdown(once("field", field.measured)),
         "teachers": teachers.to_markdown(kinds),
     }
-    readme = ROOT / "README.md"
-    text = readme.read_text()
+    text = README.read_text()
     for name, table in tables.items():
         if BEGIN.format(name) not in text:
             raise RuntimeError(f"README.md has no place for the table {name!r}")
         head, _, rest = text.partition(BEGIN.format(name))
         _, _, tail = rest.partition(END)
         text = f"{head}{BEGIN.format(name)}\n{table.strip()}\n{END}{tail}"
-    readme.write_text(text)
+    README.write_text(text)
     return 0
 
 

@@ -184,7 +184,7 @@ def compress(
     student: take.Student = "tutorial-student",
     temperature: take.Temperature = 2.0,
     hard_weight: take.HardWeight = 0.5,
-    transfer: take.Transfer = 1.0,
+    transfer: take.Transfer = 0.5,
     epochs: take.Epochs = None,
     text: take.Text = None,
     label: take.Label = None,
