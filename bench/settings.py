@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Everything runs in the project's root and names files from there: what a bundle says of its teacher is the same anywhere.
+# Everything runs in the root and names files from there: what a bundle says of its teacher is the same anywhere.
 os.chdir(Path(__file__).resolve().parents[1])
 DATA = Path("../shared/data/http")
 OUT = Path("out/bench")
