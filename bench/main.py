@@ -20,7 +20,7 @@ def main() -> int:
         return 2
     OUT.mkdir(parents=True, exist_ok=True)
     found = accuracy.measured()
-    kinds = {kind: once(f"from-{kind}", lambda kind=kind: teachers.distilled(kind)) for kind in KINDS}  # type: ignore[misc]
+    kinds = {kind: once(f"from-{kind}", lambda kind=kind: teachers.distilled(kind)) for kind in teachers.KINDS}  # type: ignore[misc]
     strip = accuracy.comparison(accuracy.STUDENT, 0)
     parity = "\n".join(
         f"- seed {seed}, {step['step']}: max |Δlogit| {step['max_difference']:.2g}, "
@@ -46,8 +46,6 @@ def main() -> int:
     README.write_text(text)
     return 0
 
-
-KINDS = ("scikit-learn", "soft-labels")
 
 if __name__ == "__main__":
     sys.exit(main())
