@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 import overproof
 from overproof.bundle import MODEL, TOKENIZER, open_bundle
 from overproof.compression.export import to_onnx
-from overproof.compression.student import Encoder, parameter_count, preset
+from overproof.compression.student import new_encoder, parameter_count, preset
 from overproof.runtime import WindowScorer, session
 from overproof.tokenize import Windowing
 
@@ -27,7 +27,7 @@ CALLS, BLOCKS, EVENTS = 50, 16, 400
 
 def measured() -> dict[str, Any]:
     """Milliseconds of one event, p50 and p99, for the model alone and from text to logits."""
-    network = Encoder(preset("tutorial-teacher"), 14).initialize(0).eval()
+    network = new_encoder(preset("tutorial-teacher"), 14, seed=0).eval()
     teacher = to_onnx(network).SerializeToString()
     texts = overproof.load_events([TEST])["text"].to_pylist()
     texts = random.Random(0).sample(texts, EVENTS)

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from overproof.bundle import require_free
 from overproof.compression.baseline import fit_baseline
+from overproof.compression.checkpoint import discard
 from overproof.compression.convert import export, parity, quantize
 from overproof.compression.deliver import deliver
-from overproof.compression.distill import discard
 from overproof.compression.fit import fit, joined, student_config
 from overproof.compression.material import Events, as_examples, gather, marked
 from overproof.compression.measure import is_benign, strip, thresholds

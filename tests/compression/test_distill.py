@@ -9,15 +9,14 @@ import pytest
 import torch
 from torch.nn import functional
 
+from overproof.compression.batches import predict
+from overproof.compression.checkpoint import History, discard
 from overproof.compression.distill import (
     UNLABELLED,
-    History,
     Rows,
     TrainConfig,
-    discard,
     distillation_loss,
     mixed_loss,
-    predict,
     rare_repeats,
     train,
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from overproof.compression.distill import predict
+from overproof.compression.batches import predict
 from overproof.compression.export import to_onnx
 from overproof.compression.fit import Fitted
 from overproof.compression.quantize import quantize_model

@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from overproof.compression.augment import Ids, Perturb
+from overproof.compression.batches import padded, predict, shuffled
+from overproof.compression.checkpoint import History, resume, save
 from overproof.errors import InputError
-from overproof.tokenize import PAD
 
 UNLABELLED = -1
-STEP = 8  # batches are padded to its multiples: oneDNN compiles its kernels anew for every shape it meets
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -134,17 +132,6 @@ class Rows:
         return len(self.ids)
 
 
-@dataclass(frozen=True)
-class History:
-    """How a training run went: one entry an epoch."""
-
-    losses: list[float] = field(default_factory=list)
-    validation_losses: list[float] = field(default_factory=list)
-    validation_accuracy: list[float] = field(default_factory=list)
-    best_epoch: int = 0
-    resumed_at: int = 0
-
-
 def use_bf16() -> bool:
     """True if this CPU multiplies bf16 in hardware (AVX512-BF16 or AMX)."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
@@ -181,7 +168,7 @@ def train(
         forward(ids (rows, tokens) int64, padded with its `pad_id` or PAD) -> logits (rows, classes).
     checkpoint
         Folder written after every epoch and read at the start if it belongs to the same run: a killed run
-        loses at most one epoch. It stays until `discard`.
+        loses at most one epoch. It stays until `checkpoint.discard`.
     advance
         Called with the rows just done, for progress.
 
@@ -190,12 +177,15 @@ def train(
     InputError
         If the loss stops being finite.
     """
-    run = _Run(network, rows, config, checkpoint)
-    history = run.resume()
+    run = _Run(network, rows, config)
+    history = History()
+    if checkpoint is not None:
+        history, run.best = resume(checkpoint, run.fingerprint(), network, run.optimizer)
     for epoch in range(len(history.losses), config.epochs):
         if epoch - history.best_epoch > config.patience:
             break
-        loss = run.one_epoch(epoch, perturb, advance)
+        with torch.random.fork_rng():  # dropout has no generator of its own; the caller's stays untouched
+            loss = run.one_epoch(epoch, perturb, advance)
         if not math.isfinite(loss):
             raise InputError(f"training diverged in epoch {epoch + 1}: the loss is {loss}; lower the learning rate")
         logits = predict(network, validation.ids)
@@ -209,39 +199,18 @@ def train(
             validation_losses=[*history.validation_losses, validation_loss],
             validation_accuracy=[*history.validation_accuracy, accuracy],
         )
-        run.save(history)
+        if checkpoint is not None:
+            save(checkpoint, run.fingerprint(), history, network, run.best, run.optimizer)
         on_epoch(history)
     run.restore_best()
     return history
 
 
-def discard(checkpoint: Path) -> None:
-    """Remove a checkpoint, once what was made of the run is safely written."""
-    shutil.rmtree(checkpoint, ignore_errors=True)
-
-
-@torch.inference_mode()
-def predict(network: nn.Module, ids: Ids, batch_rows: int = 256) -> NDArray[np.float32]:
-    """Logits of each row in float32, shape (n, classes); rows go in length order, little is padded."""
-    network.eval()
-    device = next(network.parameters()).device
-    pad = _pad_id(network)
-    order = np.argsort([len(i) for i in ids], kind="stable")
-    parts = [
-        network(_pad([ids[k] for k in order[s : s + batch_rows]], pad).to(device)).float().cpu().numpy()
-        for s in range(0, len(ids), batch_rows)
-    ]
-    logits = np.concatenate(parts)
-    out = np.empty_like(logits)
-    out[order] = logits
-    return out
-
-
 class _Run:
-    """State of one training run: optimizer, best weights, checkpoint."""
+    """State of one training run: optimizer and best weights."""
 
-    def __init__(self, network: nn.Module, rows: Rows, config: TrainConfig, checkpoint: Path | None) -> None:
-        self.network, self.rows, self.config, self.checkpoint = network, rows, config, checkpoint
+    def __init__(self, network: nn.Module, rows: Rows, config: TrainConfig) -> None:
+        self.network, self.rows, self.config = network, rows, config
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network.to(self.device)
         self.bf16 = self.device.type == "cuda" or use_bf16()
@@ -253,15 +222,13 @@ class _Run:
             betas=(0.9, 0.98),
             fused=True,
         )
-        repeats = np.ones(len(rows)) if rows.repeats is None else rows.repeats
-        self.per_epoch = max(1, math.ceil(float(repeats.sum()) / config.batch_rows))
-        self.repeats = repeats
+        self.repeats = np.ones(len(rows)) if rows.repeats is None else rows.repeats
         self.best: dict[str, Tensor] = {}
 
     def one_epoch(self, epoch: int, perturb: Perturb | None, advance: Callable[[int], None]) -> float:
         """One pass; all randomness comes from (seed, epoch), so that a resumed run takes the same path."""
         random = np.random.default_rng((self.config.seed, epoch))
-        torch.manual_seed(self.config.seed * 1_000_003 + epoch)  # dropout masks have no generator argument
+        torch.manual_seed(self.config.seed * 1_000_003 + epoch)
         self.network.train()
         whole = np.floor(self.repeats).astype(np.int64)
         whole += random.random(len(whole)) < self.repeats - whole
@@ -270,7 +237,7 @@ class _Run:
         if perturb is not None:
             ids = perturb(ids, random)
         total = 0.0
-        batches = list(_batches(ids, self.config.batch_rows, random))
+        batches = list(shuffled(ids, self.config.batch_rows, random))
         for step, batch in enumerate(batches):
             self._set_rate(epoch + step / len(batches))
             total += self._step([ids[k] for k in batch], chosen[batch]) * len(batch)
@@ -283,7 +250,7 @@ class _Run:
         if self.rows.teacher is not None:
             teacher = torch.from_numpy(self.rows.teacher[chosen]).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            logits = self.network(_pad(ids, _pad_id(self.network)).to(self.device))
+            logits = self.network(padded(ids, self.network))
         loss = mixed_loss(
             logits.float(),
             teacher,
@@ -322,50 +289,6 @@ class _Run:
         digest.update(str([(k, tuple(v.shape)) for k, v in self.network.state_dict().items()]).encode())
         return digest.hexdigest()
 
-    def save(self, history: History) -> None:
-        """Write everything a resumed run needs into a folder aside, then rename it into place."""
-        if self.checkpoint is None:
-            return
-        aside = self.checkpoint.with_name(self.checkpoint.name + ".part")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        save_file({k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}, aside / "now")
-        save_file(self.best, aside / "best")
-        state = {
-            f"{i}.{k}": v.detach().cpu() for i, s in self.optimizer.state_dict()["state"].items() for k, v in s.items()
-        }
-        save_file(state, aside / "optimizer")
-        text = json.dumps({"fingerprint": self.fingerprint(), "history": asdict(history)})
-        (aside / "history.json").write_text(text)
-        old = self.checkpoint.with_name(self.checkpoint.name + ".old")
-        shutil.rmtree(old, ignore_errors=True)
-        if self.checkpoint.exists():
-            self.checkpoint.rename(old)
-        aside.rename(self.checkpoint)
-        shutil.rmtree(old, ignore_errors=True)
-
-    def resume(self) -> History:
-        """The history to go on from: empty unless the checkpoint folder belongs to this very run."""
-        if self.checkpoint is None:
-            return History()
-        old = self.checkpoint.with_name(self.checkpoint.name + ".old")
-        folder = self.checkpoint if self.checkpoint.exists() else old  # killed between the two renames
-        try:
-            saved = json.loads((folder / "history.json").read_text())
-        except (OSError, ValueError):
-            return History()
-        if saved["fingerprint"] != self.fingerprint():
-            return History()
-        self.network.load_state_dict(load_file(folder / "now"))
-        self.best = load_file(folder / "best")
-        flat = load_file(folder / "optimizer")
-        state = self.optimizer.state_dict()
-        for key, value in flat.items():
-            index, name = key.split(".", 1)
-            state["state"].setdefault(int(index), {})[name] = value
-        self.optimizer.load_state_dict(state)
-        return replace(History(**saved["history"]), resumed_at=len(saved["history"]["losses"]))
-
 
 def _judge(logits: NDArray[np.float32], rows: Rows, config: TrainConfig) -> tuple[float, float]:
     """Validation loss (the same mixture as in training) and accuracy over labelled rows."""
@@ -380,24 +303,3 @@ def _judge(logits: NDArray[np.float32], rows: Rows, config: TrainConfig) -> tupl
     labelled = rows.targets != UNLABELLED
     right = logits.argmax(-1)[labelled] == rows.targets[labelled]
     return float(loss), float(right.mean()) if labelled.any() else math.nan
-
-
-def _batches(ids: Ids, size: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Rows of like length together, in random order: sorted by length with noise, then cut and shuffled."""
-    lengths = np.array([len(i) for i in ids], dtype=np.float64)
-    order = np.argsort(lengths * random.uniform(0.9, 1.1, len(ids)))
-    for start in random.permutation(np.arange(0, len(ids), size)):
-        yield order[start : start + size]
-
-
-def _pad_id(network: nn.Module) -> int:
-    """The id that stands for padding: a foreign checkpoint brings its own."""
-    return int(getattr(network, "pad_id", PAD))
-
-
-def _pad(ids: Ids, pad: int) -> Tensor:
-    width = -(-max(len(i) for i in ids) // STEP) * STEP
-    out = np.full((len(ids), width), pad, dtype=np.int64)
-    for row, values in enumerate(ids):
-        out[row, : len(values)] = values
-    return torch.from_numpy(out)

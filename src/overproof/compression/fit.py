@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from overproof.compression.augment import Ids, Perturb, carriers, token_splitter
-from overproof.compression.distill import History, Rows, TrainConfig, rare_repeats, train
-from overproof.compression.student import Encoder, EncoderConfig
+from overproof.compression.checkpoint import History
+from overproof.compression.distill import Rows, TrainConfig, rare_repeats, train
+from overproof.compression.student import Encoder, EncoderConfig, new_encoder
 from overproof.progress import Console
 from overproof.scores import Floats
 from overproof.tokenize import CLS, Windowing, encode, train_bpe
@@ -91,7 +92,7 @@ def fit(
     tokenizer = train_bpe(own or examples.texts, vocabulary=sizes.vocabulary)
     sizes = replace(sizes, vocabulary=tokenizer.get_vocab_size())
     windowing = Windowing(size=sizes.positions)
-    network = Encoder(sizes, len(benign)).initialize(config.seed)
+    network = new_encoder(sizes, len(benign), seed=config.seed)
     rows = rows_of(partial(first_windows, tokenizer, windowing), examples, repeats=rare_repeats(examples.kinds))
     harmless = [ids for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0 and benign[target]]
     surround = carriers(harmless, config.carriers, windowing.size)

@@ -138,6 +138,13 @@ class Encoder(nn.Module):
         return self.head(self.final_norm(x[:, 0]))  # type: ignore[no-any-return]
 
 
+def new_encoder(config: EncoderConfig, classes: int, *, seed: int) -> Encoder:
+    """An untrained encoder whose weights come from `seed` alone."""
+    with torch.random.fork_rng(devices=[]):  # torch's own initialization, which is overwritten, draws globally
+        network = Encoder(config, classes)
+    return network.initialize(seed)
+
+
 def parameter_count(network: nn.Module) -> int:
     """Trainable numbers of the network."""
     return sum(p.numel() for p in network.parameters())

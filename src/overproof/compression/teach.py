@@ -11,9 +11,10 @@ import numpy as np
 
 from overproof.bundle import require_free
 from overproof.compare import Metrics, measure
+from overproof.compression.checkpoint import discard
 from overproof.compression.convert import export
 from overproof.compression.deliver import deliver
-from overproof.compression.distill import TrainConfig, discard, rare_repeats
+from overproof.compression.distill import TrainConfig, rare_repeats
 from overproof.compression.fit import fit, rows_of, student_config, train_shown
 from overproof.compression.material import Material, as_examples
 from overproof.compression.student import preset as named

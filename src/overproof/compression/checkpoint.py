@@ -1,0 +1,93 @@
+"""A training run on disk, written whole after every epoch: a killed run loses at most the epoch it was in.
+
+Weights and optimizer state are safetensors, the rest is JSON; nothing here is a pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class History:
+    """How a training run went: one entry an epoch.
+
+    Attributes
+    ----------
+    losses, validation_losses, validation_accuracy
+        Of each epoch so far.
+    best_epoch
+        The epoch, from 0, whose weights are kept.
+    resumed_at
+        Epochs that an earlier, cut-off run had done.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+    resumed_at: int = 0
+
+
+def save(
+    folder: Path,
+    fingerprint: str,
+    history: History,
+    network: nn.Module,
+    best: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Write everything a resumed run needs beside `folder`, then rename it into place."""
+    aside, old = _beside(folder)
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, aside / "now")
+    save_file(best, aside / "best")
+    state = optimizer.state_dict()["state"]
+    save_file({f"{i}.{k}": v.detach().cpu() for i, s in state.items() for k, v in s.items()}, aside / "optimizer")
+    (aside / "history.json").write_text(json.dumps({"fingerprint": fingerprint, "history": asdict(history)}))
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    aside.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def resume(
+    folder: Path, fingerprint: str, network: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[History, dict[str, Tensor]]:
+    """Load network and optimizer in place; the history and the best weights, empty if the folder is of another run."""
+    if not folder.exists():
+        folder = _beside(folder)[1]  # killed between the two renames
+    try:
+        saved = json.loads((folder / "history.json").read_text())
+    except (OSError, ValueError):
+        return History(), {}
+    if saved["fingerprint"] != fingerprint:
+        return History(), {}
+    network.load_state_dict(load_file(folder / "now"))
+    state = optimizer.state_dict()
+    for key, value in load_file(folder / "optimizer").items():
+        index, name = key.split(".", 1)
+        state["state"].setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(state)
+    history = History(**{**saved["history"], "resumed_at": len(saved["history"]["losses"])})
+    return history, load_file(folder / "best")
+
+
+def discard(folder: Path) -> None:
+    """Remove a checkpoint, once what was made of the run is safely written."""
+    for path in (folder, *_beside(folder)):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    """Where the next one is written, and where the last one stands while they change places."""
+    return folder.with_name(f"{folder.name}.part"), folder.with_name(f"{folder.name}.old")
