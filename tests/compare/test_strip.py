@@ -42,6 +42,13 @@ def test_the_table_is_aligned_and_complete() -> None:
     assert "Measured on 100 test events; macro-F1 over classes with 15 or more of them" in text
 
 
+def test_families_that_nobody_missed_share_a_line() -> None:
+    perfect = replace(metrics(98, 1), families={"sqli": Share(59, 60), "rfi": Share(9, 9), "ssi": Share(2, 2)})
+    text = Comparison((Row(FULL, 1, 1, 1.0, 1.0, 1.0, perfect), Row(INT8, 1, 1, 1.0, 1.0, 1.0, perfect)), 100).render()
+    assert "Every model got every event right of: rfi, ssi." in text
+    assert "59/60" in text and "9/9" not in text
+
+
 def test_a_baseline_that_wins_is_named_in_words() -> None:
     lines = comparison(metrics(97, 3, 0.95), metrics(98, 1, 0.93)).verdict_in_words()
     assert lines[0] == (

@@ -173,13 +173,20 @@ class Comparison:
         """The strip, and the recall table if any row has families; the first line of each is its head."""
         strip = [["", *(column.title for column in COLUMNS)]]
         strip += [[row.name, *(_cell(column, row) for column in COLUMNS)] for row in self.rows]
-        measured = [row for row in self.rows if row.metrics is not None]
-        families = sorted({name for row in measured if row.metrics for name in row.metrics.families})
-        if not families:
+        missed, _ = self._families()
+        if not missed:
             return [strip]
+        measured = [row for row in self.rows if row.metrics is not None]
         recall = [["recall by family", *(row.name for row in measured)]]
-        recall += [[name, *(_recall(row, name) for row in measured)] for name in families]
+        recall += [[name, *(_recall(row, name) for row in measured)] for name in missed]
         return [strip, recall]
+
+    def _families(self) -> tuple[list[str], list[str]]:
+        """Families of which some model got an event wrong: a row each; and the others: told in one line."""
+        measured = [row.metrics for row in self.rows if row.metrics is not None]
+        shares = [share for metrics in measured for share in metrics.families.items()]
+        missed = {name for name, share in shares if share.k < share.n}
+        return sorted(missed), sorted({name for name, _ in shares} - missed)
 
     def _footnotes(self) -> list[str]:
         """How many events it was measured on, every row's note, and a reason for every gap."""
@@ -187,6 +194,9 @@ class Comparison:
             f"Measured on {self.test_rows:,} test events; {_support(self.rows)}FN: attacks called benign, "
             "FP: benign called attack."
         ]
+        _, caught = self._families()
+        if caught:
+            notes.append(f"Every model got every event right of: {', '.join(caught)}.")
         for row in self.rows:
             gaps: dict[str, list[str]] = {}
             for column in COLUMNS:
