@@ -8,6 +8,7 @@ import accuracy
 import field
 import speed
 import teachers
+import transcript
 from settings import DATA, OUT, README, once
 
 BEGIN, END = "<!-- bench: {} -->", "<!-- end -->"
@@ -34,6 +35,7 @@ def main() -> int:
         "parity": parity,
         "speed": speed.to_markdown(once("speed", speed.measured)),
         "field": field.to_markdown(once("field", field.measured)),
+        "transcript": transcript.to_markdown(once("demo", transcript.measured)),
         "teachers": teachers.to_markdown(kinds),
     }
     text = README.read_text()
