@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -105,7 +106,9 @@ def _time(
     candidates |= {name: scorer.score for name, scorer in scorers.items()}
     candidates[BASELINE] = baseline.logits
     with _one_thread():
-        return time_interleaved(candidates, texts[:TIMED_EVENTS], seed=seed, budget_s=budget_s)
+        # drawn from all of them: a file's first events are often all of a kind, and of one length
+        some = random.Random(seed).sample(list(texts), min(TIMED_EVENTS, len(texts)))
+        return time_interleaved(candidates, some, seed=seed, budget_s=budget_s)
 
 
 @contextmanager
