@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.runtime import WindowScorer, padded
+from overproof.runtime import TOKENS_PER_RUN, WindowScorer, batches
 from overproof.scores import softmax
 from overproof.tokenize import Windowing
 
@@ -67,10 +67,8 @@ def test_verdicts_carry_label_attack_and_origin(scorer: WindowScorer) -> None:
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=80))
-def test_every_window_is_in_one_batch_padded_to_its_own_width(lengths: list[int]) -> None:
+def test_every_window_is_in_one_batch_of_its_own_length(lengths: list[int]) -> None:
     ids = [list(range(1, n + 1)) for n in lengths]
-    seen = {}
-    for rows, batch in padded(ids):
-        for row, values in zip(rows, batch, strict=True):
-            seen[int(row)] = (values[values > 0].tolist(), len(values))
-    assert seen == {i: (row, -(-len(row) // 8) * 8) for i, row in enumerate(ids)}
+    seen = {int(row): values.tolist() for rows, batch in batches(ids) for row, values in zip(rows, batch, strict=True)}
+    assert seen == dict(enumerate(ids))
+    assert all(batch.size <= max(TOKENS_PER_RUN, batch.shape[1]) for _, batch in batches(ids))

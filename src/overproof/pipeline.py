@@ -33,8 +33,8 @@ from overproof.simulate import simulate
 from overproof.sources import Columns
 
 TIMING_SECONDS = 30.0
-DEMO_EVENTS = 6000
-DEMO_EPOCHS = 12
+DEMO_EVENTS = 8000
+DEMO_EPOCHS = 10
 
 
 def compress(
@@ -213,7 +213,15 @@ def demo(out: Path | str, *, seed: int = 0, console: Console = SILENT) -> Report
         (out / f".{name}.part").rename(out / f"{name}.parquet")
     console.say(f"simulated {traffic.train.num_rows:,} events to learn from, {traffic.test.num_rows:,} to test")
     test = marked(traffic.test)
-    taught = teach(traffic.train, test=test, out=out / "teacher", preset="demo-teacher", seed=seed, console=console)
+    taught = teach(
+        traffic.train,
+        test=test,
+        out=out / "teacher",
+        preset="demo-teacher",
+        epochs=DEMO_EPOCHS,
+        seed=seed,
+        console=console,
+    )
     console.say(taught.render())
     return compress(
         traffic.train,

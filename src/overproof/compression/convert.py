@@ -15,7 +15,7 @@ from overproof.compression.quantize import quantize_model
 from overproof.compression.student import parameter_count
 from overproof.errors import OverproofError
 from overproof.report.compression import Parity
-from overproof.runtime import WindowScorer, padded
+from overproof.runtime import WindowScorer, batches
 from overproof.scores import Floats
 
 CALIBRATION_EVENTS = 1024
@@ -56,7 +56,7 @@ def quantize(
     """The INT8 model, calibrated on windows of training events."""
     chosen = np.random.default_rng(seed).permutation(len(calibration))[:CALIBRATION_EVENTS]
     windows = fp32.scorer.windows([calibration[i] for i in chosen])
-    graph = quantize_model(fp32.graph, (batch for _, batch in padded(windows.ids)))
+    graph = quantize_model(fp32.graph, (batch for _, batch in batches(windows.ids)))
     return _model(graph, fitted, classes, benign)
 
 
