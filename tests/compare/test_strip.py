@@ -45,8 +45,8 @@ def test_the_table_is_aligned_and_complete() -> None:
 def test_families_that_nobody_missed_share_a_line() -> None:
     perfect = replace(metrics(98, 1), families={"sqli": Share(59, 60), "rfi": Share(9, 9), "ssi": Share(2, 2)})
     text = Comparison((Row(FULL, 1, 1, 1.0, 1.0, 1.0, perfect), Row(INT8, 1, 1, 1.0, 1.0, 1.0, perfect)), 100).render()
-    assert "Every model got every event right of: rfi, ssi." in text
-    assert "59/60" in text and "9/9" not in text
+    assert "Every model got every event right of: rfi (9/9), ssi (2/2)." in text
+    assert "98.3 % (59/60)" in text and "100.0 %" not in text
 
 
 def test_a_baseline_that_wins_is_named_in_words() -> None:

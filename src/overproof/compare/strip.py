@@ -182,11 +182,11 @@ class Comparison:
         return [strip, recall]
 
     def _families(self) -> tuple[list[str], list[str]]:
-        """Families of which some model got an event wrong: a row each; and the others: told in one line."""
+        """Families of which some model got an event wrong: a row each; and the others, with their count: one line."""
         measured = [row.metrics for row in self.rows if row.metrics is not None]
         shares = [share for metrics in measured for share in metrics.families.items()]
         missed = {name for name, share in shares if share.k < share.n}
-        return sorted(missed), sorted({name for name, _ in shares} - missed)
+        return sorted(missed), sorted({f"{name} ({share.k}/{share.n})" for name, share in shares if name not in missed})
 
     def _footnotes(self) -> list[str]:
         """How many events it was measured on, every row's note, and a reason for every gap."""
