@@ -1,8 +1,8 @@
 """More to learn from without more labels: token splitting, benign surroundings, and events for the teacher to judge.
 
 Soft labels cost nothing but the teacher's time, so the student also learns from edited and recombined
-events that only the teacher has judged. Rare families get as many of them as common ones: that is where
-a student loses first.
+events that only the teacher has judged. Rare families get more of them than their share: that is where a
+student loses first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Perturb = Callable[[Ids, np.random.Generator], Ids]
 
 
 def token_splitter(tokenizer: tokenizers.Tokenizer, share: float, longest: int) -> Perturb:
-    """A perturbation that splits a random `share` of tokens into the two pieces they were merged from.
+    """A perturbation that splits a random `share` of tokens, twice, into the two pieces they were merged from.
 
     Like BPE-dropout (Provilkov et al. 2020), so that a verdict does not hang on one segmentation, but
     reproducible: the tokenizer's own dropout cannot be seeded. Rows are cut at `longest` tokens.

@@ -18,7 +18,7 @@ from overproof.compression.material import Material
 from overproof.compression.teachers import Teacher, align
 from overproof.event import event_table
 from overproof.runtime import WindowScorer
-from overproof.scores import Floats, softmax
+from overproof.scores import Floats
 
 FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
 TIMED_EVENTS = 2000
@@ -120,12 +120,6 @@ def _one_thread() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
-
-
-def attack_share(logits: Floats, classes: Sequence[str], benign: Sequence[str]) -> Floats:
-    """Probability that an event is not benign, shape (n,)."""
-    harmless = np.array([name in benign for name in classes])
-    return np.asarray(1.0 - softmax(logits)[:, harmless].sum(axis=1), dtype=np.float32)
 
 
 def is_benign(events: pa.Table, benign: Sequence[str]) -> list[bool]:
