@@ -15,13 +15,14 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from overproof.affine import Grid, asymmetric, quantize, symmetric
+from overproof.affine import Grid, Scheme, fit, grid_of, quantize
 from overproof.compression.export import INPUT
 from overproof.errors import InputError
 from overproof.runtime import session
 
-REDUCED = 64  # largest |q| of a linear layer's weights: see affine.symmetric
-EMBEDDING = 127  # a looked-up row is never multiplied in integers, so it may use the whole range
+ACTIVATIONS = Scheme()
+WEIGHTS = Scheme(symmetric=True, signed=True, reduced=True)
+EMBEDDINGS = Scheme(symmetric=True, signed=True)  # a looked-up row is never multiplied in integers: the whole range
 
 
 def quantize_model(model: onnx.ModelProto, batches: Iterable[NDArray[np.int64]]) -> onnx.ModelProto:
@@ -82,12 +83,12 @@ class _Rewrite:
     def linear(self, node: onnx.NodeProto, bounds: tuple[float, float]) -> None:
         """Gemm on x̂ and ŵ; the bias goes on the product's own grid, int32 at scale_x · scale_w."""
         x, w, b = node.input
-        grid_x = asymmetric(*bounds)
+        grid_x = grid_of(*bounds, ACTIVATIONS)
         if f"{x}.dq" not in self.done:
             self._pair(x, grid_x)
             self.done.add(f"{x}.dq")
-        grid_w = symmetric(np.abs(self.weights[w]).max(axis=0), qmax=REDUCED)
-        self._store(w, quantize(self.weights[w], grid_w, axis=1), grid_w, axis=1)
+        grid_w = fit(self.weights[w], WEIGHTS, axis=1)
+        self._store(w, quantize(self.weights[w], grid_w), grid_w, axis=1)
         scale = grid_x.scale * grid_w.scale
         bias = np.rint(self.weights[b].astype(np.float64) / scale)
         limit = np.iinfo(np.int32)
@@ -98,8 +99,8 @@ class _Rewrite:
     def embedding(self, node: onnx.NodeProto) -> None:
         """Look the integers up and dequantize only the rows that were asked for."""
         table, ids = node.input
-        grid = symmetric(np.abs(self.weights[table]).max(axis=0), qmax=EMBEDDING)
-        self.weights[table] = quantize(self.weights[table], grid, axis=1)
+        grid = fit(self.weights[table], EMBEDDINGS, axis=1)
+        self.weights[table] = quantize(self.weights[table], grid)
         self.nodes.append(helper.make_node("Gather", [table, ids], [f"{table}.q"], node.name))
         self._scales(table, grid)
         inputs = [f"{table}.q", f"{table}.scale", f"{table}.zero"]

@@ -1,0 +1,120 @@
+"""What quantization did to a tensor: error against magnitude, SQNR, small values lost, saturation, bytes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.affine.grid import Floats, Grid, dequantize, quantize
+
+EDGES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, np.inf)  # |x| in steps of the grid
+
+
+@dataclass(frozen=True)
+class Band:
+    """Values of like magnitude, |x| / scale in [low, high).
+
+    Attributes
+    ----------
+    low, high
+        Bounds in steps of the grid; the last band is open.
+    values
+        How many there are.
+    mean_error, max_error
+        |x̂ - x|.
+    mean_relative
+        Mean of |x̂ - x| / |x| over those that are not 0; None if there are none.
+    """
+
+    low: float
+    high: float
+    values: int
+    mean_error: float
+    max_error: float
+    mean_relative: float | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The error of one tensor on one grid.
+
+    Attributes
+    ----------
+    values
+        Numbers in the tensor.
+    max_error, mean_error
+        |x̂ - x|.
+    sqnr_db
+        10 · log10(Σ x² / Σ (x̂ - x)²), in dB; None where nothing is lost, or nothing is there.
+    lost
+        Share of the values that are not 0 and became 0.
+    saturated
+        Share of the values outside the grid's range, which were clipped.
+    bands
+        The same by magnitude.
+    bytes_before, bytes_after
+        In float32; and as integers of the scheme's bits, with four bytes for each scale and as many bits for
+        each zero point as for a value.
+    """
+
+    values: int
+    max_error: float
+    mean_error: float
+    sqnr_db: float | None
+    lost: float
+    saturated: float
+    bands: tuple[Band, ...]
+    bytes_before: int
+    bytes_after: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; the open end of the last band is null."""
+        data = asdict(self)
+        data["bands"] = [{**asdict(b), "high": b.high if np.isfinite(b.high) else None} for b in self.bands]
+        return data
+
+
+def cost(x: Floats, grid: Grid, *, bits: int = 8) -> Cost:
+    """What the grid costs tensor x, any shape.
+
+    Raises
+    ------
+    InputError
+        If x holds inf or NaN.
+    """
+    x = np.asarray(x, dtype=np.float32)
+    back = dequantize(quantize(x, grid), grid)
+    error = np.abs(back.astype(np.float64) - x)
+    scale = grid.along(grid.scale, x.shape)
+    low, high = (grid.along(bound, x.shape) for bound in (grid.low, grid.high))
+    noise, signal = float(np.square(error).sum()), float(np.square(x, dtype=np.float64).sum())
+    present = x != 0
+    outside = (x < low - scale / 2) | (x > high + scale / 2)
+    return Cost(
+        values=x.size,
+        max_error=float(error.max(initial=0.0)),
+        mean_error=float(error.mean()) if x.size else 0.0,
+        sqnr_db=10 * float(np.log10(signal / noise)) if noise and signal else None,
+        lost=float((back[present] == 0).mean()) if present.any() else 0.0,
+        saturated=float(outside.mean()) if x.size else 0.0,
+        bands=_bands(np.abs(x), error, np.asarray(np.abs(x) / scale, dtype=np.float32)),
+        bytes_before=4 * x.size,
+        bytes_after=-(-x.size * bits // 8) + 4 * grid.scale.size + -(-grid.zero_point.size * bits // 8),
+    )
+
+
+def _bands(magnitude: Floats, error: NDArray[np.float64], steps: Floats) -> tuple[Band, ...]:
+    found = []
+    for low, high in pairwise(EDGES):
+        inside = (steps >= low) & (steps < high)
+        if not inside.any():
+            continue
+        present = inside & (magnitude > 0)
+        relative = float((error[present] / magnitude[present]).mean()) if present.any() else None
+        band = error[inside]
+        found.append(Band(low, float(high), int(inside.sum()), float(band.mean()), float(band.max()), relative))
+    return tuple(found)
