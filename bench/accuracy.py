@@ -45,6 +45,7 @@ def student(name: str, seed: int) -> dict[str, Any]:
         student=name,
         seed=seed,
         cache=OUT / "cache",
+        keep_fp32=OUT / f"{name}-{seed}-fp32",
         console=terminal(),
     )
     return report.to_json()

@@ -58,7 +58,7 @@ def made() -> Made:
     import numpy as np
 
     from overproof.compression.export import to_onnx
-    from overproof.compression.quantize import quantize_model
+    from overproof.compression.quantization import quantize_model
     from overproof.compression.student import Encoder, EncoderConfig
     from overproof.tokenize import train_bpe
 
@@ -69,5 +69,5 @@ def made() -> Made:
     network.positions.data.mul_(10)
     fp32 = to_onnx(network)
     random = np.random.default_rng(0)
-    batches = [random.integers(2, config.vocabulary, (16, n)) for n in (4, 12, 32)]
-    return Made(network, fp32, quantize_model(fp32, batches), tokenizer)
+    feeds = [{"input_ids": random.integers(2, config.vocabulary, (16, n))} for n in (4, 12, 32)]
+    return Made(network, fp32, quantize_model(fp32, feeds), tokenizer)

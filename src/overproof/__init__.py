@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from overproof.errors import BundleError, InputError, MissingExtra, OverproofError, TamperedBundle
 
 if TYPE_CHECKING:
+    from overproof.compression.quantization.job import quantize
     from overproof.pipeline import compress, demo, teach
     from overproof.report.compression import Report
     from overproof.runtime import open
@@ -35,6 +36,7 @@ __all__ = [
     "demo",
     "load_events",
     "open",
+    "quantize",
     "teach",
 ]
 
@@ -46,6 +48,7 @@ _HOMES = {
     "demo": "overproof.pipeline",
     "load_events": "overproof.sources",
     "open": "overproof.runtime",
+    "quantize": "overproof.compression.quantization.job",
     "teach": "overproof.pipeline",
 }
 

@@ -20,6 +20,7 @@ from overproof.tokenize import Windowing
 FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL, TOKENIZER, COMPARISON = "model.onnx", "tokenizer.json", "comparison.json"
+QUANTIZING = "quantizing.json"  # what quantization cost, layer by layer, and the guards it was held to
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Manifest:
     temperature, hard_weight, seed
         How the student was taught.
     precision
-        `int8` for a quantized student, `fp32` for a teacher.
+        `int8` for a quantized student (`w4a8`, `w4a32` with 4-bit weights), `fp32` for a teacher.
     network
         Preset and sizes of the network.
     data

@@ -230,6 +230,56 @@ def compress(
 
 
 @app.command()
+def quantize(
+    model: take.Quantizable,
+    calibrate: take.Calibrate,
+    out: take.QuantizedOut,
+    precision: take.Precision = "w8a8",
+    observer: take.Observer = "minmax",
+    max_flips: take.MaxFlips = None,
+    max_kl: take.MaxKl = None,
+    max_recall_loss: take.MaxRecallLoss = None,
+    test: take.Test = None,
+    text: take.Text = None,
+    label: take.Label = None,
+    family: take.Family = None,
+    benign: take.Benign = None,
+    rejects: take.Rejects = None,
+    seed: take.Seed = 0,
+    as_json: take.AsJson = False,
+) -> None:
+    """Quantize a bundle or any ONNX classifier, and keep in float what the guards cannot bear.
+
+    Part of the events fixes the ranges of activations; on the others every layer is measured, alone and left out.
+    Where a guard breaks, the worst layers stay in float until none does. Ends with exit code 1 if some guard does not
+    hold; the best that was found is then in OUT.failed.
+
+    \b
+    Examples:
+      overproof quantize teacher --calibrate train.csv.gz --out teacher-int8
+      overproof quantize waf.onnx --calibrate requests.jsonl --max-flips 0.1% --max-recall-loss sqli=1% --out waf-int8
+      overproof quantize flows.onnx --calibrate flows.csv --precision w4a8 --max-kl 0.001 --out flows-int4
+    """
+    report = overproof.quantize(
+        model,
+        calibrate_on=calibrate,
+        out=out,
+        precision=precision,
+        observer=observer,
+        guards=take.guards_of(max_flips, max_kl, max_recall_loss),
+        test=test,
+        columns=take.columns_of(text, label, family, None, None),
+        benign=benign,
+        rejects=rejects,
+        seed=seed,
+        console=terminal(),
+    )
+    _show(report, as_json)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def triage(
     bundle: take.Bundle,
     files: take.Files = None,

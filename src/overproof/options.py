@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from overproof.errors import InputError
+
 if TYPE_CHECKING:
+    from overproof.compression.quantization.guards import Guards
     from overproof.sources import Columns
 
 Events = Annotated[
@@ -94,6 +97,70 @@ Format = Annotated[
 DemoOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the events, the teacher and the bundle go.")]
 TeacherOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the teacher is written.")]
 BundleOut = Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="The folder to write.")]
+
+Quantizable = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A bundle with an FP32 model, or FILE.onnx with tokenizer.json and labels.json or config.json beside it; "
+        "one whose input is a tensor of floats needs no tokenizer.",
+    ),
+]
+Calibrate = Annotated[
+    list[str],
+    typer.Option(
+        "--calibrate",
+        metavar="FILE",
+        help="Events as the model will meet them, with labels where there are some; repeatable. For a tensor: csv or "
+        "parquet whose columns of numbers are the features, or npz with x, label, family.",
+    ),
+]
+QuantizedOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="w8a8: INT8. w4a8: 4-bit weights, INT8 arithmetic. w4a32: 4-bit weights, arithmetic in float.",
+    ),
+]
+Observer = Annotated[
+    str, typer.Option("--observer", help="What chooses the ranges of activations: minmax, percentile, mse, entropy.")
+]
+MaxFlips = Annotated[
+    str | None, typer.Option("--max-flips", metavar="SHARE", help="Labels that may change, such as 0.0005 or 0.05%.")
+]
+MaxKl = Annotated[
+    float | None, typer.Option("--max-kl", metavar="NATS", help="Mean KL(float || quantized) that is allowed.")
+]
+MaxRecallLoss = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--max-recall-loss",
+        metavar="FAMILY=SHARE",
+        help="Attacks of that family that may be lost; 0 allows none of those held back. Repeatable.",
+    ),
+]
+
+
+def guards_of(max_flips: str | None, max_kl: float | None, max_recall_loss: list[str] | None) -> Guards:
+    """The guards that the options ask for."""
+    from overproof.compression.quantization.guards import Guards
+
+    families = {}
+    for given in max_recall_loss or []:
+        family, equals, share = given.rpartition("=")
+        if not equals or not family:
+            raise InputError(f"--max-recall-loss {given}: expected FAMILY=SHARE, such as sqli=0.01 or sqli=1%")
+        families[family] = _share("--max-recall-loss", share)
+    return Guards(None if max_flips is None else _share("--max-flips", max_flips), max_kl, families)
+
+
+def _share(option: str, text: str) -> float:
+    """0.005 and 0.5% alike."""
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise InputError(f"{option} {text}: expected a share such as 0.005, or a percentage such as 0.5%") from None
 
 
 def columns_of(text: str | None, label: str | None, family: str | None, group: str | None, time: str | None) -> Columns:

@@ -53,6 +53,7 @@ def compress(
     benign: Sequence[str] = DEFAULT_BENIGN,
     rejects: Path | None = None,
     cache: Path | None = None,
+    keep_fp32: Path | str | None = None,
     seed: int = 0,
     console: Console = SILENT,
 ) -> Report:
@@ -78,6 +79,8 @@ def compress(
         Edited and recombined events per training event, which the teacher labels.
     cache
         Where teacher outputs are kept; by default in the user's cache folder.
+    keep_fp32
+        Folder for the student before quantization, as a bundle of its own: `quantize` can start from it.
 
     Raises
     ------
@@ -85,7 +88,9 @@ def compress(
         Events, teacher or options that cannot be used.
     """
     out, sizes = Path(out), preset(student)
-    require_free(out)
+    for folder in (out, keep_fp32):
+        if folder is not None:
+            require_free(Path(folder))
     material = gather(
         events, test=test, unlabelled=unlabelled, columns=columns, benign=benign, rejects=rejects, console=console
     )
@@ -122,6 +127,17 @@ def compress(
     # 3. torch → ONNX → INT8, each step checked against the one before.
     texts = tested["text"].to_pylist()
     fp32, exported = export(fitted, classes, material.benign, texts)
+    written = partial(
+        deliver,
+        fitted=fitted,
+        preset=student,
+        benign=material.benign,
+        config=config,
+        data=material.describe(),
+        teacher=asdict(teacher.card),
+    )
+    if keep_fp32 is not None:
+        written(Path(keep_fp32), fp32, precision="fp32", parity=(exported,), thresholds={})
     int8 = quantize(fp32, fitted, classes, material.benign, calibration=train["text"].to_pylist(), seed=seed)
     quantized = parity("FP32 → INT8", fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
 
@@ -143,16 +159,10 @@ def compress(
 
     # 5. The bundle: what is deployed, and everything above as its provenance.
     attack = int8.scorer.attack(int8.scorer.score(validation["text"].to_pylist()).probabilities)
-    size = deliver(
+    size = written(
         out,
         int8,
-        fitted,
         precision="int8",
-        preset=student,
-        benign=material.benign,
-        config=config,
-        data=material.describe(),
-        teacher=asdict(teacher.card),
         parity=(exported, quantized),
         thresholds=thresholds(attack, is_benign(validation, material.benign)),
         comparison=comparison,

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 
 from overproof.compression.batches import predict
-from overproof.compression.export import to_onnx
+from overproof.compression.export import INPUT, to_onnx
 from overproof.compression.fit import Fitted
-from overproof.compression.quantize import quantize_model
+from overproof.compression.quantization import quantize_model
 from overproof.compression.student import parameter_count
 from overproof.errors import OverproofError
 from overproof.report.compression import Parity
@@ -56,7 +56,7 @@ def quantize(
     """The INT8 model, calibrated on windows of training events."""
     chosen = np.random.default_rng(seed).permutation(len(calibration))[:CALIBRATION_EVENTS]
     windows = fp32.scorer.windows([calibration[i] for i in chosen])
-    graph = quantize_model(fp32.graph, (batch for _, batch in batches(windows.ids)))
+    graph = quantize_model(fp32.graph, ({INPUT: batch} for _, batch in batches(windows.ids)))
     return _model(graph, fitted, classes, benign)
 
 

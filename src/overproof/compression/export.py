@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from overproof.compression.student import MASKED, Encoder, EncoderConfig
+from overproof.errors import InputError
 from overproof.tokenize import PAD
 
 OPSET = 21
@@ -55,10 +57,7 @@ def to_onnx(network: Encoder) -> onnx.ModelProto:
     weights = {k: v.detach().cpu().numpy() for k, v in network.state_dict().items()}
     for name in [n for n in weights if n.endswith(".weight") and weights[n].ndim == 2 and n != "tokens.weight"]:
         weights[name] = np.ascontiguousarray(weights[name].T)  # (in, out): what Gemm wants without transB
-    scale = np.float32((config.hidden // config.heads) ** -0.5)
-    for i in range(config.layers):  # 1 / √d of the attention scores, folded into the query
-        weights[f"layers.{i}.query.weight"] = weights[f"layers.{i}.query.weight"] * scale
-        weights[f"layers.{i}.query.bias"] = weights[f"layers.{i}.query.bias"] * scale
+    weights = {name: w * np.float32(folded(config, name)) for name, w in weights.items()}
     graph = _Graph(weights)
     _constants(graph, config)
     x, mask = _embed(graph), _mask(graph)
@@ -67,6 +66,36 @@ def to_onnx(network: Encoder) -> onnx.ModelProto:
     graph.linear(graph.norm(x, "final_norm"), "head")
     graph.nodes[-1].output[0] = OUTPUT
     return _model(graph, classes=network.head.out_features)
+
+
+def from_onnx(model: onnx.ModelProto, config: EncoderConfig) -> Encoder:
+    """The encoder that `to_onnx` wrote: its inverse.
+
+    Raises
+    ------
+    InputError
+        If the file is not one of those, or is of other sizes.
+    """
+    stored = {w.name: numpy_helper.to_array(w) for w in model.graph.initializer}
+    if "head.bias" not in stored:
+        raise InputError("the model is not an encoder that overproof wrote")
+    network = Encoder(config, classes=len(stored["head.bias"]))
+    weights = {}
+    for name, value in network.state_dict().items():
+        if name not in stored:
+            raise InputError(f"the model has no weight {name}: it is not an encoder that overproof wrote")
+        linear = value.ndim == 2 and name not in ("tokens.weight", "positions")
+        kept = stored[name].T if linear else stored[name]
+        if kept.shape != tuple(value.shape):
+            raise InputError(f"weight {name} has shape {kept.shape}, expected {tuple(value.shape)}")
+        weights[name] = torch.from_numpy(np.ascontiguousarray(kept / np.float32(folded(config, name))))
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def folded(config: EncoderConfig, name: str) -> float:
+    """What a weight is multiplied by on its way into the file: the query carries 1 / √d of the attention scores."""
+    return float((config.hidden // config.heads) ** -0.5) if ".query." in name else 1.0
 
 
 def _constants(graph: _Graph, config: EncoderConfig) -> None:

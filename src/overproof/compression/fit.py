@@ -93,21 +93,41 @@ def fit(
     sizes = replace(sizes, vocabulary=tokenizer.get_vocab_size())
     windowing = Windowing(size=sizes.positions)
     network = new_encoder(sizes, len(benign), seed=config.seed)
-    rows = rows_of(partial(first_windows, tokenizer, windowing), examples, repeats=rare_repeats(examples.kinds))
+    fitted = Fitted(network, tokenizer, windowing, History())
+    told = learn(
+        network, fitted, benign, examples, validation, config, checkpoint=checkpoint, what=what, console=console
+    )
+    return replace(fitted, history=told)
+
+
+def learn(
+    network: nn.Module,
+    reader: Fitted,
+    benign: Sequence[bool],
+    examples: Examples,
+    validation: Examples,
+    config: TrainConfig,
+    *,
+    checkpoint: Path | None,
+    what: str,
+    console: Console,
+) -> History:
+    """Train `network` in place on examples as `reader`'s tokenizer and windows have them."""
+    encoder = partial(first_windows, reader.tokenizer, reader.windowing)
+    rows = rows_of(encoder, examples, repeats=rare_repeats(examples.kinds))
     harmless = [ids for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0 and benign[target]]
-    surround = carriers(harmless, config.carriers, windowing.size)
-    split = token_splitter(tokenizer, config.split_tokens, windowing.size)
-    history = train_shown(
+    surround = carriers(harmless, config.carriers, reader.windowing.size)
+    split = token_splitter(reader.tokenizer, config.split_tokens, reader.windowing.size)
+    return train_shown(
         network,
         rows,
-        rows_of(partial(first_windows, tokenizer, windowing), validation),
+        rows_of(encoder, validation),
         config,
         perturb=lambda ids, random: surround(split(ids, random), random),
         checkpoint=checkpoint,
         what=what,
         console=console,
     )
-    return Fitted(network, tokenizer, windowing, history)
 
 
 def train_shown(

@@ -47,7 +47,7 @@ PRESETS = {
     "tutorial-teacher": EncoderConfig(12, 768, 12, 3072, vocabulary=16384),
     "small-teacher": EncoderConfig(6, 384, 6, 1536, vocabulary=8192),
     "demo-teacher": EncoderConfig(4, 256, 4, 1024, vocabulary=4096),
-    "tutorial-student": EncoderConfig(3, 256, 4, 1024, vocabulary=8192),
+    "tutorial-student": EncoderConfig(3, 256, 4, 512, vocabulary=8192),
     "small-student": EncoderConfig(2, 128, 2, 512, vocabulary=4096),
     "tiny-student": EncoderConfig(2, 64, 2, 256, vocabulary=4096),
 }

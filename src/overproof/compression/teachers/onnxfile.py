@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from overproof.scores import Floats
 DEFAULT_TOKENS = 128
 BATCH = 64
 IDS = ("input_ids", "ids")
+TOKENIZERS = ("tokenizer.json", "tokenizer_config.json")
+NAMES = ("labels.json", "config.json")
 KNOWN_INPUTS = (*IDS, "attention_mask", "token_type_ids")
 
 
@@ -52,20 +54,24 @@ class OnnxTeacher:
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
         """The file's first output, (events, classes); if it ends in a softmax, the log of that."""
+        out = np.empty((events.num_rows, len(self.classes)), dtype=np.float32)
+        for batch, feed in self.feeds(events):
+            out[batch] = self._run(feed)[: len(batch)]
+            if report is not None:
+                report(len(batch))
+        return as_logits(out)
+
+    def feeds(self, events: pa.Table) -> Iterator[tuple[NDArray[np.intp], dict[str, NDArray[Any]]]]:
+        """Batches of events as input, with their places; one of fixed size is filled up with its last row."""
         ids = [row.ids for row in self.tokenizer.encode_batch(texts_of(events))]
         inputs = {spec.name: spec for spec in self.session.get_inputs()}
         rows, width = next(spec.shape for name, spec in inputs.items() if name in IDS)
         size = rows if isinstance(rows, int) else BATCH
-        out = np.empty((len(ids), len(self.classes)), dtype=np.float32)
         # Without a mask among the inputs nothing says what is padding, so batches then hold one length.
         for batch in by_length([len(row) for row in ids], size, equal="attention_mask" not in inputs):
             wanted = [ids[i] for i in batch]
             full = wanted + [wanted[-1]] * (size - len(wanted)) if isinstance(rows, int) else wanted
-            feed = _feed(inputs, full, self.pad_id, width if isinstance(width, int) else None)
-            out[batch] = self._run(feed)[: len(batch)]
-            if report is not None:
-                report(len(batch))
-        return log_probabilities(out) if _are_probabilities(out) else out
+            yield batch, _feed(inputs, full, self.pad_id, width if isinstance(width, int) else None)
 
     def _run(self, feed: dict[str, NDArray[Any]]) -> Floats:
         try:
@@ -91,8 +97,8 @@ def load(path: Path) -> OnnxTeacher:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    tokenizer_file = _beside(path, "tokenizer.json")
-    labels_file = _beside(path, "labels.json", "config.json")
+    tokenizer_file = beside(path, TOKENIZERS[0])
+    labels_file = beside(path, *NAMES)
     tokenizer = _open_tokenizer(tokenizer_file)
     parameters, weights = _size(path)
     card = TeacherCard(
@@ -105,7 +111,7 @@ def load(path: Path) -> OnnxTeacher:
     )
     running = _session(path)
     _check_inputs(path, running, tokenizer)
-    return OnnxTeacher(_classes(labels_file), card, running, tokenizer, _pad_id(tokenizer))
+    return OnnxTeacher(class_names(labels_file), card, running, tokenizer, _pad_id(tokenizer))
 
 
 def _session(path: Path) -> Any:
@@ -115,7 +121,7 @@ def _session(path: Path) -> Any:
         raise InputError(f"{path}: ONNX Runtime cannot open it: {error}") from None
 
 
-def _beside(path: Path, *names: str) -> Path:
+def beside(path: Path, *names: str) -> Path:
     places = [path.with_name(f"{path.stem}.{name}") for name in names] + [path.with_name(name) for name in names]
     for place in places:
         if place.is_file():
@@ -123,7 +129,22 @@ def _beside(path: Path, *names: str) -> Path:
     raise InputError(f"{path}: expected one of {', '.join(place.name for place in places)} beside it")
 
 
-def _classes(path: Path) -> tuple[str, ...]:
+def class_names_beside(path: Path) -> tuple[str, ...] | None:
+    """The class names beside a model, or None if no file has them."""
+    try:
+        return class_names(beside(path, *NAMES))
+    except InputError:
+        return None
+
+
+def files_beside(path: Path) -> tuple[Path, ...]:
+    """The files that the model is read with: tokenizer and class names, those that exist."""
+    names = (*TOKENIZERS, *NAMES)
+    places = [path.with_name(f"{path.stem}.{name}") for name in names] + [path.with_name(name) for name in names]
+    return tuple(place for place in places if place.is_file())
+
+
+def class_names(path: Path) -> tuple[str, ...]:
     """A list of names or {"0": name, …}; in config.json under `id2label`."""
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
@@ -196,9 +217,10 @@ def _feed(
     }
 
 
-def _are_probabilities(values: Floats) -> bool:
-    """True if every row is a distribution, which logits are not by accident."""
-    return bool(len(values) and (values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3))
+def as_logits(values: Floats) -> Floats:
+    """The values, or their logarithms if every row is a distribution, which logits are not by accident."""
+    distributions = len(values) and (values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3)
+    return log_probabilities(values) if distributions else values
 
 
 def _size(path: Path) -> tuple[int, list[Path]]:

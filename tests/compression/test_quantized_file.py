@@ -9,7 +9,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from overproof.compression.quantize import activation_ranges, quantize_model
+from overproof.affine import Scheme
+from overproof.compression.quantization import observe, quantize_model
+from overproof.compression.quantization.calibrate import watching
 from overproof.errors import InputError
 from overproof.runtime import session
 
@@ -63,26 +65,20 @@ def test_ranges_taken_from_the_batch_would_have_failed_that(made: Made) -> None:
     """Dynamic quantization is the same file calibrated on each batch: the same event then gets other logits."""
     ids = np.random.default_rng(2).integers(2, 200, (64, 12))
     in_company, alone = (
-        session(quantize_model(made.fp32, [batch]).SerializeToString()).run(None, {"input_ids": ids[:1]})[0]
+        session(quantize_model(made.fp32, [{"input_ids": batch}]).SerializeToString()).run(
+            None, {"input_ids": ids[:1]}
+        )[0]
         for batch in (ids, ids[:1])
     )
     assert np.abs(in_company - alone).max() > 0.01
 
 
-def _watching(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    copy.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    return copy
-
-
 def test_ranges_are_those_seen(made: Made) -> None:
     ids = np.random.default_rng(3).integers(2, 200, (8, 9))
-    seen = session(_watching(made.fp32, "layers.0.inner").SerializeToString()).run(
-        ["layers.0.inner"], {"input_ids": ids}
-    )[0]
-    low, high = activation_ranges(made.fp32, ["layers.0.inner"], [ids[:4], ids[4:]])["layers.0.inner"]
-    assert (low, high) == pytest.approx((seen.min(), seen.max()))
+    name = "layers.0.inner"
+    seen = session(watching(made.fp32, [name])).run([name], {"input_ids": ids})[0]
+    feeds = [{"input_ids": ids[:4]}, {"input_ids": ids[4:]}]
+    assert observe(made.fp32, [name], feeds, scheme=Scheme())[name] == pytest.approx((seen.min(), seen.max()))
 
 
 def test_no_calibration_and_broken_weights_are_refused(made: Made) -> None:
@@ -93,4 +89,4 @@ def test_no_calibration_and_broken_weights_are_refused(made: Made) -> None:
     head = next(w for w in broken.graph.initializer if w.name == "head.weight")
     head.CopyFrom(numpy_helper.from_array(np.full_like(numpy_helper.to_array(head), np.nan), "head.weight"))
     with pytest.raises(InputError, match="inf or NaN"):
-        quantize_model(broken, [np.full((2, 4), 5)])
+        quantize_model(broken, [{"input_ids": np.full((2, 4), 5)}])

@@ -1,0 +1,159 @@
+"""How far a quantized model is from the one it was made of: KL, flips, and recall lost in every family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.scores import Floats, softmax
+
+FPR = 1e-2  # the false-positive rate at which recall is read
+MIN_BENIGN = 100  # events that see that rate at least once
+
+
+@dataclass(frozen=True)
+class Caught:
+    """Attacks of one family that stand above the operating threshold.
+
+    Attributes
+    ----------
+    events
+        Attacks of the family.
+    before, after
+        Of those, how many the float and the quantized model catch.
+    """
+
+    events: int
+    before: int
+    after: int
+
+    @property
+    def lost(self) -> float:
+        """Recall lost, as a share of the family's events; negative if it was gained."""
+        return (self.before - self.after) / self.events
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """What quantization changed on some events.
+
+    Attributes
+    ----------
+    events
+        How many were judged by both.
+    kl
+        Mean KL(float ‖ quantized) of their class probabilities, in nats.
+    flips
+        Events whose label changed.
+    max_difference
+        Largest |Δlogit|.
+    threshold
+        The attack probability above which an event counts as caught.
+    families
+        Family to what was caught of it; empty where no event says what it is.
+    """
+
+    events: int
+    kl: float
+    flips: int
+    max_difference: float
+    threshold: float
+    families: Mapping[str, Caught]
+
+    @property
+    def flip_rate(self) -> float:
+        """Share of labels that changed."""
+        return self.flips / self.events if self.events else 0.0
+
+    @property
+    def worst(self) -> tuple[str, Caught] | None:
+        """The family that lost the largest share of its recall, and what of it; None if none lost any."""
+        losing = [(caught.lost, name, caught) for name, caught in self.families.items() if caught.lost > 0]
+        return max(losing)[1:] if losing else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Divergence:
+        """Read back what `to_json` wrote."""
+        return cls(**{**data, "families": {name: Caught(**c) for name, c in data["families"].items()}})
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of the events, and where the threshold lies.
+
+    Attributes
+    ----------
+    harmless
+        For each class, whether it is benign; all False where that is not known.
+    families
+        Family of each attack; None for benign events and unknown ones.
+    threshold
+        Operating threshold on the attack probability.
+    """
+
+    harmless: NDArray[np.bool_]
+    families: Sequence[str | None]
+    threshold: float
+
+
+def truth(
+    logits: Floats,
+    classes: Sequence[str],
+    benign: Sequence[str],
+    labels: Sequence[str | None],
+    kinds: Sequence[str | None],
+) -> Truth:
+    """Families of the attacks, and the float model's threshold at a false-positive rate of 1 %.
+
+    With fewer than a hundred benign events, or no benign class, the threshold is one half.
+
+    Parameters
+    ----------
+    logits
+        Of the float model, shape (n, classes).
+    kinds
+        Family of each event, or its label where it has none.
+    """
+    harmless = np.array([name in benign for name in classes])
+    families = [None if label is None or label in benign else kind for label, kind in zip(labels, kinds, strict=True)]
+    calm = np.array([label is not None and label in benign for label in labels], dtype=bool)
+    threshold = 0.5
+    if harmless.any() and calm.sum() >= MIN_BENIGN:
+        attack = np.sort(_attack(softmax(logits[calm]), harmless))
+        threshold = float(attack[len(attack) - 1 - int(FPR * len(attack))])
+    return Truth(harmless, families if harmless.any() else [None] * len(labels), threshold)
+
+
+def judge(before: Floats, after: Floats, known: Truth) -> Divergence:
+    """Compare two models' logits on the same events, shape (n, classes) both."""
+    p, q = softmax(before), softmax(after)
+    logs = [z - np.log(np.exp(z - z.max(1, keepdims=True)).sum(1, keepdims=True)) - z.max(1, keepdims=True)
+            for z in (before.astype(np.float64), after.astype(np.float64))]  # fmt: skip
+    kl = (np.exp(logs[0]) * (logs[0] - logs[1])).sum(axis=1)
+    caught = [_attack(x, known.harmless) > known.threshold for x in (p, q)]
+    names = np.array([name or "" for name in known.families])
+    families = {
+        str(name): Caught(int((names == name).sum()), *(int(c[names == name].sum()) for c in caught))
+        for name in np.unique(names)
+        if name
+    }
+    return Divergence(
+        events=len(before),
+        kl=float(kl.mean()) if len(before) else 0.0,
+        flips=int((before.argmax(1) != after.argmax(1)).sum()),
+        max_difference=float(np.abs(before - after).max(initial=0.0)),
+        threshold=known.threshold,
+        families=families,
+    )
+
+
+def _attack(probabilities: Floats, harmless: NDArray[np.bool_]) -> Floats:
+    return np.asarray(1.0 - probabilities[:, harmless].sum(axis=1), dtype=np.float32)

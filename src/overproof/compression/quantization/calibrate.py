@@ -1,0 +1,79 @@
+"""Which values flow through a model: the range of each activation over calibration events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from overproof.affine import Observer, Scheme, minmax
+from overproof.errors import InputError
+from overproof.runtime import session
+
+Feed = Mapping[str, NDArray[Any]]
+Ranges = dict[str, tuple[float, float]]
+
+KEPT = 1 << 18  # values of each tensor that an observer other than min-max chooses by
+
+
+def watching(model: onnx.ModelProto, names: Sequence[str]) -> bytes:
+    """The model as a file whose outputs are the tensors named."""
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    del watched.graph.output[:]
+    watched.graph.output.extend(helper.make_empty_tensor_value_info(n) for n in names)
+    return bytes(watched.SerializeToString())
+
+
+def observe(
+    model: onnx.ModelProto,
+    names: Sequence[str],
+    feeds: Iterable[Feed],
+    *,
+    scheme: Scheme,
+    observer: Observer = minmax,
+    seed: int = 0,
+) -> Ranges:
+    """The range of each named tensor over the calibration input.
+
+    Parameters
+    ----------
+    feeds
+        Input name to array, a batch each.
+    observer
+        Chooses the range; any but min-max sees a random quarter of a million values of each tensor.
+
+    Raises
+    ------
+    InputError
+        No calibration events, or an activation that is inf or NaN.
+    """
+    if not names:
+        return {}
+    runner = session(watching(model, names))
+    random = np.random.default_rng(seed)
+    samples: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+    for feed in feeds:
+        for name, value in zip(names, runner.run(list(names), dict(feed)), strict=True):
+            flat = value.reshape(-1)
+            if not np.isfinite(flat).all():
+                raise InputError(f"cannot calibrate: the activation {name} holds inf or NaN")
+            samples[name].append(_thinned(flat, observer, random))
+    if not all(samples.values()):
+        raise InputError("cannot calibrate: no calibration events, expected at least one")
+    found = {}
+    for name, parts in samples.items():
+        low, high = observer(np.concatenate(parts)[-KEPT:][None], scheme)
+        found[name] = float(low[0]), float(high[0])
+    return found
+
+
+def _thinned(flat: NDArray[np.float32], observer: Observer, random: np.random.Generator) -> NDArray[np.float32]:
+    """The two extremes if that is all the observer asks for, else at most 4,096 values drawn at random."""
+    if observer is minmax:
+        return np.array([flat.min(), flat.max()], dtype=np.float32) if flat.size else flat
+    return flat if flat.size <= 4096 else random.choice(flat, 4096, replace=False)

@@ -1,0 +1,194 @@
+"""Quantizing under guards: calibrate, measure every layer, keep in float what the guards cannot bear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+import pyarrow as pa
+
+from overproof.affine import OBSERVERS, Grid
+from overproof.compare.divergence import Divergence, judge, truth
+from overproof.compression.material import kinds
+from overproof.compression.quantization.calibrate import Ranges, observe
+from overproof.compression.quantization.guards import Guards, best, search
+from overproof.compression.quantization.layers import Layer, find_layers
+from overproof.compression.quantization.rewrite import ACTIVATIONS, Grids, rewrite, watched, weight_grid
+from overproof.compression.quantization.sensitivity import sensitivities, worst_first
+from overproof.compression.quantization.subject import Subject
+from overproof.errors import InputError
+from overproof.progress import SILENT, Console
+from overproof.report.quantizing import Sensitivity, Step
+from overproof.scores import Floats, softmax
+
+CALIBRATION_EVENTS = 1024
+SENSITIVITY_EVENTS = 512
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A subject with the ranges of its activations, ready to be rewritten.
+
+    Attributes
+    ----------
+    layers
+        What can be quantized.
+    grids
+        Of the weights, where training has learned them; else they are fitted.
+    """
+
+    subject: Subject
+    layers: tuple[Layer, ...]
+    ranges: Ranges
+    grids: Grids = field(default_factory=dict)
+    _fitted: dict[tuple[str, str], Grid] = field(default_factory=dict, repr=False)
+
+    def at(self, precisions: Mapping[str, str]) -> onnx.ModelProto:
+        """The model with these precisions; layers that are not named stay in float."""
+        grids = dict(self.grids)
+        for layer in self.layers:
+            precision = precisions.get(layer.name, "float")
+            if precision != "float" and layer.name not in grids:
+                key = layer.name, precision
+                if key not in self._fitted:  # the search asks for the same ones again and again
+                    self._fitted[key] = weight_grid(layer, precision)
+                grids[layer.name] = self._fitted[key]
+        return rewrite(self.subject.model, self.layers, self.ranges, precisions, grids)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """What the search found.
+
+    Attributes
+    ----------
+    model
+        The quantized model of the chosen step.
+    precisions
+        Layer name to precision, of the layers that are quantized.
+    path, chosen
+        The search, and the index of the step that was chosen.
+    sensitivity
+        Of every layer; empty where it was not needed.
+    """
+
+    model: onnx.ModelProto
+    precisions: Mapping[str, str]
+    path: tuple[Step, ...]
+    chosen: int
+    sensitivity: tuple[Sensitivity, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Every guard holds."""
+        return self.path[self.chosen].passed
+
+
+def calibrate(subject: Subject, events: pa.Table, *, observer: str = "minmax", seed: int = 0) -> Calibrated:
+    """Find the layers and the ranges of their activations.
+
+    Raises
+    ------
+    InputError
+        Nothing to quantize, no such observer, no events.
+    """
+    if observer not in OBSERVERS:
+        raise InputError(f"observer {observer!r}: expected one of {', '.join(OBSERVERS)}")
+    layers = find_layers(subject.model)
+    if not layers:
+        raise InputError(f"{subject.name}: no Gemm, MatMul, Conv or Gather with constant float32 weights to quantize")
+    if not events.num_rows:
+        raise InputError("cannot calibrate: no calibration events, expected at least one")
+    feeds = subject.prepare(events).feeds
+    ranges = observe(subject.model, watched(layers), feeds, scheme=ACTIVATIONS, observer=OBSERVERS[observer], seed=seed)
+    return Calibrated(subject, layers, ranges)
+
+
+def divided(events: pa.Table, *, seed: int) -> tuple[pa.Table, pa.Table]:
+    """Calibration events and held-back ones: half, but no more than a thousand are needed to see the ranges."""
+    order = np.random.default_rng(seed).permutation(events.num_rows)
+    count = min(CALIBRATION_EVENTS, events.num_rows // 2)
+    return events.take(np.sort(order[:count])), events.take(np.sort(order[count:]))
+
+
+class Bench:
+    """Held-back events on which quantized models are judged against the float model."""
+
+    def __init__(self, subject: Subject, events: pa.Table, *, limit: int | None = None, seed: int = 0) -> None:
+        if limit is not None and events.num_rows > limit:
+            chosen = np.random.default_rng(seed).permutation(events.num_rows)[:limit]
+            events = events.take(np.sort(chosen))
+        self.subject = subject
+        self.events = events.num_rows
+        self.prepared = subject.prepare(events)
+        self.before = subject.logits(subject.model, self.prepared)
+        if not np.isfinite(self.before).all():
+            raise InputError(f"{subject.name}: its own output holds inf or NaN on the events given")
+        labels = events["label"].to_pylist()
+        self.calm = [label is not None and label in subject.benign for label in labels]
+        self.known = truth(self.before, subject.classes, subject.benign, labels, kinds(events))
+
+    @property
+    def families(self) -> list[str]:
+        """Families with at least one attack among the events."""
+        return sorted({name for name in self.known.families if name is not None})
+
+    def attack(self, model: onnx.ModelProto) -> Floats:
+        """The model's attack probability of each event."""
+        probabilities = softmax(self.subject.logits(model, self.prepared))
+        return np.asarray(1.0 - probabilities[:, self.known.harmless].sum(axis=1), dtype=np.float32)
+
+    def judge(self, model: onnx.ModelProto) -> Divergence:
+        """What the model changed."""
+        return judge(self.before, self.subject.logits(model, self.prepared), self.known)
+
+
+def guarded(
+    calibrated: Calibrated,
+    held_back: Bench,
+    few: Bench,
+    *,
+    precision: str,
+    guards: Guards,
+    every_layer: bool,
+    console: Console = SILENT,
+) -> Guarded:
+    """Search for the quantized model that holds the guards.
+
+    Parameters
+    ----------
+    held_back, few
+        Where guards are measured, and a part of it for the sensitivity of the layers.
+    every_layer
+        Measure the sensitivity even if nothing hangs on it.
+
+    Raises
+    ------
+    InputError
+        A guard on a family that the held-back events do not have.
+    """
+    layers = calibrated.layers
+    guards.require_families(held_back.families)
+    measured: list[Sensitivity] = []
+
+    def measure() -> None:
+        with console.progress("each layer alone and left out", 2 * len(layers)) as advance:
+            measured.extend(sensitivities(layers, precision, lambda p: few.judge(calibrated.at(p)), advance))
+
+    def order() -> list[str]:
+        if not measured:
+            measure()
+        return worst_first(measured, guards)
+
+    def without(kept: frozenset[str]) -> dict[str, str]:
+        return {layer.name: precision for layer in layers if layer.name not in kept}
+
+    if every_layer:
+        measure()
+    names = [layer.name for layer in layers]
+    path = search(names, order, lambda kept: held_back.judge(calibrated.at(without(kept))), guards)
+    chosen = path.index(best(path))
+    precisions = without(frozenset(path[chosen].kept))
+    return Guarded(calibrated.at(precisions), precisions, path, chosen, tuple(measured))

@@ -1,0 +1,163 @@
+"""`overproof quantize`: a bundle or anyone's ONNX classifier to a quantized one, guards and all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+
+from overproof.bundle import MODEL, QUANTIZING, TOKENIZER, digest, require_free, write_bundle
+from overproof.compare.divergence import Divergence
+from overproof.compression.measure import thresholds
+from overproof.compression.quantization.guarded import (
+    SENSITIVITY_EVENTS,
+    Bench,
+    Calibrated,
+    calibrate,
+    divided,
+    guarded,
+)
+from overproof.compression.quantization.guards import Guards
+from overproof.compression.quantization.rewrite import PRECISIONS
+from overproof.compression.quantization.subject import Subject, open_subject
+from overproof.errors import InputError
+from overproof.progress import SILENT, Console
+from overproof.report.quantizing import Quantizing
+from overproof.sources import Columns, Rejects
+
+WRITTEN = ("w8a8", "w4a8", "w4a32")  # what may be deployed: dynamic ranges tie a verdict to its batch
+
+
+def quantize(
+    model: Path | str,
+    *,
+    calibrate_on: Sequence[str],
+    out: Path | str,
+    precision: str = "w8a8",
+    observer: str = "minmax",
+    guards: Guards | None = None,
+    test: Sequence[str] | None = None,
+    columns: Columns | None = None,
+    benign: Sequence[str] | None = None,
+    rejects: Path | None = None,
+    seed: int = 0,
+    console: Console = SILENT,
+) -> Quantizing:
+    """Quantize a classifier, and measure what each layer and the whole cost.
+
+    Parameters
+    ----------
+    model
+        A bundle whose model is FP32, or an ONNX file (its tokenizer and class names beside it).
+    calibrate_on
+        Files of events: part of them for the ranges of activations, the others held back to judge by.
+    out
+        Folder to write: a bundle for a bundle; else the ONNX file with what lay beside it. Where not every guard
+        holds, the best that was found goes to `OUT.failed` instead, so that nothing deploys it by accident.
+    precision
+        `w8a8`, `w4a8` or `w4a32` (see `quantization.rewrite`).
+    observer
+        What chooses the ranges of activations: a key of `affine.OBSERVERS`.
+    test
+        Events that nothing is chosen by, to measure the result on.
+
+    Raises
+    ------
+    InputError
+        A model, events or guards that cannot be used.
+    """
+    out, guards = Path(out), guards or Guards()
+    if precision not in WRITTEN:
+        raise InputError(f"precision {precision!r}: expected one of {', '.join(WRITTEN)}")
+    _require_free(out, Path(model).is_dir())
+    subject = open_subject(Path(model), benign)
+    with Rejects(rejects) as skipped:
+        events = subject.load(calibrate_on, columns, skipped)
+        tested = subject.load(test, columns, skipped) if test else None
+    calibration, held_back = divided(events, seed=seed)
+    calibrated = calibrate(subject, calibration, observer=observer, seed=seed)
+    console.say(
+        f"{len(calibrated.layers)} layers; {calibration.num_rows:,} events to calibrate, "
+        f"{held_back.num_rows:,} held back to judge by"
+    )
+    bench = Bench(subject, held_back)
+    few = Bench(subject, held_back, limit=SENSITIVITY_EVENTS, seed=seed)
+    found = guarded(calibrated, bench, few, precision=precision, guards=guards, every_layer=True, console=console)
+    place = out if found.passed else out.with_name(f"{out.name}.failed")
+    report = Quantizing(
+        model=str(model),
+        out=place,
+        precision=precision,
+        bytes_before=subject.model.ByteSize(),
+        bytes_after=found.model.ByteSize(),
+        calibrated=calibration.num_rows,
+        held_back=held_back.num_rows,
+        path=found.path,
+        chosen=found.chosen,
+        sensitivity=found.sensitivity,
+        compared=_compared(calibrated, bench, precision),
+        tested=None if tested is None else Bench(subject, tested).judge(found.model),
+        seed=seed,
+    )
+    _write(place, subject, found.model, report, bench)
+    return report
+
+
+def _compared(calibrated: Calibrated, bench: Bench, precision: str) -> dict[str, Divergence]:
+    """Every layer at each other precision."""
+    return {
+        other: bench.judge(calibrated.at({layer.name: other for layer in calibrated.layers}))
+        for other in PRECISIONS
+        if other not in (precision, "float")
+    }
+
+
+def _require_free(out: Path, is_bundle: bool) -> None:
+    if is_bundle:
+        require_free(out)
+    elif out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / QUANTIZING).is_file())):
+        raise InputError(f"{out}: exists and is not something that `quantize` wrote; choose another folder")
+
+
+def _write(out: Path, subject: Subject, model: onnx.ModelProto, report: Quantizing, bench: Bench) -> None:
+    told = json.dumps(report.to_json(), indent=1).encode()
+    if subject.bundle is not None:
+        _write_bundle(out, subject, model, told, report, bench)
+        return
+    aside = out.with_name(f".{out.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    (aside / Path(subject.name).name).write_bytes(model.SerializeToString())
+    for file in subject.beside:
+        shutil.copyfile(file, aside / file.name)
+    (aside / QUANTIZING).write_bytes(told)
+    shutil.rmtree(out, ignore_errors=True)
+    aside.rename(out)
+
+
+def _write_bundle(
+    out: Path, subject: Subject, model: onnx.ModelProto, told: bytes, report: Quantizing, bench: Bench
+) -> None:
+    """The bundle with its model replaced, and the thresholds that belong to the new one."""
+    assert subject.bundle is not None
+    origin = subject.bundle
+    files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], QUANTIZING: told}
+    found = report.step.found
+    parity = {
+        "step": f"FP32 → {report.precision}",
+        "events": found.events,
+        "max_difference": found.max_difference,
+        "flips": found.flips,
+    }
+    manifest = replace(
+        origin.manifest,
+        precision="int8" if report.precision == "w8a8" else report.precision,
+        parity=(*origin.manifest.parity, parity),
+        thresholds=thresholds(bench.attack(model), bench.calm),
+        files={name: digest(data) for name, data in files.items()},
+    )
+    write_bundle(out, manifest, files)
