@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import accuracy
 import field
+import portable
 import speed
 import teachers
 import transcript
@@ -18,6 +20,9 @@ def main() -> int:
     """Measure what has not been measured yet, then write the tables."""
     if not DATA.is_dir():
         print(f"bench: {DATA} is not there; the benchmarks need its real payloads", file=sys.stderr)
+        return 2
+    if shutil.which(portable.QEMU) is None:
+        print(f"bench: {portable.QEMU} is not there; install Debian's qemu-user", file=sys.stderr)
         return 2
     OUT.mkdir(parents=True, exist_ok=True)
     found = accuracy.measured()
@@ -33,6 +38,7 @@ def main() -> int:
         "strip": strip.to_markdown(),
         "seeds": accuracy.over_seeds(),
         "parity": parity,
+        "portable": portable.to_markdown(once("portable", portable.measured)),
         "speed": speed.to_markdown(once("speed", speed.measured)),
         "field": field.to_markdown(once("field", field.measured)),
         "transcript": transcript.to_markdown(once("demo", transcript.measured)),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.runtime import TOKENS_PER_RUN, WindowScorer, batches
+from overproof.runtime import OPTIMIZATIONS, TOKENS_PER_RUN, WindowScorer, batches, session
 from overproof.scores import softmax
 from overproof.tokenize import Windowing
 
@@ -72,3 +72,10 @@ def test_every_window_is_in_one_batch_of_its_own_length(lengths: list[int]) -> N
     seen = {int(row): values.tolist() for rows, batch in batches(ids) for row, values in zip(rows, batch, strict=True)}
     assert seen == dict(enumerate(ids))
     assert all(batch.size <= max(TOKENS_PER_RUN, batch.shape[1]) for _, batch in batches(ids))
+
+
+def test_a_session_optimizes_all_it_can_unless_told_otherwise(made: Made) -> None:
+    file = made.int8.SerializeToString()
+    for name, level in OPTIMIZATIONS.items():
+        assert session(file, optimization=name).get_session_options().graph_optimization_level == level
+    assert session(file).get_session_options().graph_optimization_level == OPTIMIZATIONS["all"]

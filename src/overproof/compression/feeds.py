@@ -1,0 +1,51 @@
+"""Events as a model's input: one feed each, and several of one shape in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+Feed = Mapping[str, NDArray[Any]]
+Rows = NDArray[np.intp]
+
+
+def alike(feeds: Sequence[Feed]) -> list[Rows]:
+    """The events' places, grouped by the shapes of their inputs: what can share a batch without padding."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for row, feed in enumerate(feeds):
+        groups.setdefault(tuple((name, feed[name].shape) for name in sorted(feed)), []).append(row)
+    return [np.array(rows) for rows in groups.values()]
+
+
+def together(feeds: Sequence[Feed], rows: Rows) -> dict[str, NDArray[Any]]:
+    """Some events of one shape as one batch, in the order of `rows`."""
+    return {name: np.concatenate([feeds[row][name] for row in rows]) for name in feeds[rows[0]]}
+
+
+def cut(groups: Sequence[Rows], size: int) -> list[Rows]:
+    """Batches of at most `size` events out of each group."""
+    return [rows[start : start + size] for rows in groups for start in range(0, len(rows), size)]
+
+
+def in_order(results: Sequence[NDArray[Any]], batches: Sequence[Rows]) -> NDArray[Any]:
+    """What batches gave, (events, …), in the events' order again."""
+    return np.asarray(np.concatenate(results)[np.argsort(np.concatenate(batches))])
+
+
+def inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """What a feed has to hold: the graph's inputs without those that only name a weight."""
+    weights = {w.name for w in model.graph.initializer}
+    return [spec for spec in model.graph.input if spec.name not in weights]
+
+
+def fixed_batch(model: onnx.ModelProto) -> int | None:
+    """The number of events that a model insists on; None if it takes any."""
+    for spec in inputs(model):
+        shape = spec.type.tensor_type.shape.dim
+        if shape and shape[0].HasField("dim_value"):
+            return int(shape[0].dim_value)
+    return None
