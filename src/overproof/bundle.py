@@ -20,6 +20,7 @@ from overproof.tokenize import Windowing
 FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL, TOKENIZER, COMPARISON = "model.onnx", "tokenizer.json", "comparison.json"
+QUANTIZATION = "quantization.json"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.affine.grid import Floats, Grid, dequantize, quantize
+from overproof.affine.grid import Floats, Grid, Integers, dequantize, quantize
 
 Doubles = NDArray[np.float64]
 EDGES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, np.inf)  # |x| in steps of the grid
@@ -78,16 +79,28 @@ class Cost:
         data["bands"] = [{**asdict(b), "high": b.high if np.isfinite(b.high) else None} for b in self.bands]
         return data
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Cost:
+        """Read what `to_json` gave; KeyError or TypeError if it is something else."""
+        bands = [Band(**{**b, "high": np.inf if b["high"] is None else b["high"]}) for b in data["bands"]]
+        return cls(**{**data, "bands": tuple(bands)})
 
-def cost(x: Floats, grid: Grid, *, bits: int = 8) -> Cost:
+
+def cost(x: Floats, grid: Grid, *, bits: int = 8, stored: Integers | None = None) -> Cost:
     """What the grid costs tensor x, any shape.
+
+    Parameters
+    ----------
+    stored
+        The integers that stand for x, where they may be others than `quantize(x, grid)`.
 
     Raises
     ------
     InputError
         If x holds inf or NaN.
     """
-    back = dequantize(quantize(x, grid), grid)
+    q = quantize(x, grid)
+    back = dequantize(q if stored is None else stored, grid)
     x = np.asarray(x, dtype=np.float64)  # the error itself shall not round, nor its squares overflow
     error = np.abs(back - x)
     scale, low, high = (grid.along(values, x.shape).astype(np.float64) for values in (grid.scale, grid.low, grid.high))
