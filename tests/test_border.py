@@ -164,8 +164,8 @@ def test_a_bundle_gives_the_same_verdicts_where_only_the_wheel_is_installed(
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    for words in (["triage", "bundle", "events.csv"], ["inspect", "bundle"], ["inspect", "bundle", "--json"]):
-        assert told(base_only / "python", *words) == told(sys.executable, *words)
+    for words in ("triage bundle events.csv", "inspect bundle", "inspect bundle --json", "inspect bundle --layers"):
+        assert told(base_only / "python", *words.split()) == told(sys.executable, *words.split())
     verdicts = told(base_only / "python", "triage", "bundle", "events.csv").splitlines()
     assert [json.loads(line)["origin"] for line in verdicts] == [f"events.csv:{i + 2}" for i in range(200)]
 

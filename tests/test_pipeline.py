@@ -110,6 +110,19 @@ def test_soft_labels_are_shown_with_their_entropy(job: Job) -> None:
     assert "entropy" in job.report.render()
 
 
+def test_the_bundle_tells_what_quantization_did_to_each_layer(job: Job) -> None:
+    from overproof.report.quantization import QuantizationReport
+
+    told = QuantizationReport.of_bundle(job.report.bundle)
+    assert told.bytes_after == (job.report.bundle / "model.onnx").stat().st_size < told.bytes_before / 3
+    assert all(layer.weights is not None and layer.weights.cost.sqnr_db > 30 for layer in told.layers)
+    assert min(told.inputs.values()) > 50, "benign events and attacks"
+    linear = [layer for layer in told.layers if layer.kind == "linear"]
+    assert linear and all(layer.activations is not None for layer in linear)
+    shares = [seen.saturated for layer in linear for seen in layer.activations.seen.values()]
+    assert max(shares) < 0.01, "calibrated on the same kind of events"
+
+
 def test_simulated_figures_say_so(job: Job) -> None:
     assert job.report.data["simulated"] is True
     assert "SIMULATED" in job.report.render()

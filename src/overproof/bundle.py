@@ -21,6 +21,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL, TOKENIZER, COMPARISON = "model.onnx", "tokenizer.json", "comparison.json"
 QUANTIZING = "quantizing.json"  # what quantization cost, layer by layer, and the guards it was held to
+QUANTIZATION = "quantization.json"
 
 
 @dataclass(frozen=True)

@@ -317,15 +317,30 @@ def triage(
 
 
 @app.command()
-def inspect(bundle: take.Bundle, as_json: take.AsJson = False) -> None:
+def inspect(
+    bundle: take.Bundle,
+    layer: take.Layer = None,
+    layers: take.Layers = False,
+    svg: take.Svg = None,
+    as_json: take.AsJson = False,
+) -> None:
     """Verify a bundle, and tell what is in it.
 
     Every file's hash is checked before anything is read; then the manifest tells where the bundle came from.
+    --layers and --layer tell what quantization did to the weights, and how the activations of held-back events,
+    benign ones and attacks apart, fit their grids.
 
     \b
-    Example:
+    Examples:
       overproof inspect bundle --json | jq .manifest.teacher
+      overproof inspect bundle --layers
+      overproof inspect bundle --layer head.weight --svg head.svg
     """
+    if layer or layers or svg:
+        from overproof.report.quantization import look_at
+
+        _show(look_at(bundle, layer, svg), as_json)
+        return
     from overproof.bundle import inspect as look_into
     from overproof.compare import Comparison
 

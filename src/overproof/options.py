@@ -46,6 +46,11 @@ Epochs = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that `overproof compress` wrote.")]
+Layer = Annotated[
+    str | None, typer.Option("--layer", metavar="NAME", help="Show one layer's grid; an unknown name lists them all.")
+]
+Layers = Annotated[bool, typer.Option("--layers", help="Show what quantization did to every layer, a line each.")]
+Svg = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw the layer into this file too.")]
 Preset = Annotated[
     str, typer.Option("--preset", help="Size of a teacher trained from scratch; an unknown name lists them all.")
 ]

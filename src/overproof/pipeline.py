@@ -20,6 +20,7 @@ from overproof.compression.checkpoint import discard
 from overproof.compression.convert import export, parity, quantize
 from overproof.compression.deliver import deliver
 from overproof.compression.fit import fit, joined, student_config
+from overproof.compression.layers import describe_on_events
 from overproof.compression.material import Events, as_examples, gather, marked
 from overproof.compression.measure import is_benign, strip, thresholds
 from overproof.compression.softlabels import ask, boundary_events, transfer_set
@@ -140,6 +141,7 @@ def compress(
         written(Path(keep_fp32), fp32, precision="fp32", parity=(exported,), thresholds={})
     int8 = quantize(fp32, fitted, classes, material.benign, calibration=train["text"].to_pylist(), seed=seed)
     quantized = parity("FP32 → INT8", fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
+    layers = describe_on_events(fp32, int8, validation, material.benign)
 
     # 4. What it cost, beside a rival that costs next to nothing.
     console.say("measuring: full, distilled, distilled + INT8, honest baseline")
@@ -166,6 +168,7 @@ def compress(
         parity=(exported, quantized),
         thresholds=thresholds(attack, is_benign(validation, material.benign)),
         comparison=comparison,
+        quantization=layers,
     )
     discard(checkpoint)
     return Report(out, comparison, (exported, quantized), boundary, material.describe(), size, seed)

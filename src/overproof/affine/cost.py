@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.affine.grid import Floats, Grid, dequantize, quantize
+from overproof.affine.grid import Floats, Grid, Integers, dequantize, quantize
 
+Doubles = NDArray[np.float64]
 EDGES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, np.inf)  # |x| in steps of the grid
 
 
@@ -53,7 +55,7 @@ class Cost:
     lost
         Share of the values that are not 0 and became 0.
     saturated
-        Share of the values outside the grid's range, which were clipped.
+        Share of the values more than half a step outside the grid's range: clipped, not rounded.
     bands
         The same by magnitude.
     bytes_before, bytes_after
@@ -77,21 +79,32 @@ class Cost:
         data["bands"] = [{**asdict(b), "high": b.high if np.isfinite(b.high) else None} for b in self.bands]
         return data
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Cost:
+        """Read what `to_json` gave; KeyError or TypeError if it is something else."""
+        bands = [Band(**{**b, "high": np.inf if b["high"] is None else b["high"]}) for b in data["bands"]]
+        return cls(**{**data, "bands": tuple(bands)})
 
-def cost(x: Floats, grid: Grid, *, bits: int = 8) -> Cost:
+
+def cost(x: Floats, grid: Grid, *, bits: int = 8, stored: Integers | None = None) -> Cost:
     """What the grid costs tensor x, any shape.
+
+    Parameters
+    ----------
+    stored
+        The integers that stand for x, where they may be others than `quantize(x, grid)`.
 
     Raises
     ------
     InputError
         If x holds inf or NaN.
     """
-    x = np.asarray(x, dtype=np.float32)
-    back = dequantize(quantize(x, grid), grid)
-    error = np.abs(back.astype(np.float64) - x)
-    scale = grid.along(grid.scale, x.shape)
-    low, high = (grid.along(bound, x.shape) for bound in (grid.low, grid.high))
-    noise, signal = float(np.square(error).sum()), float(np.square(x, dtype=np.float64).sum())
+    q = quantize(x, grid)
+    back = dequantize(q if stored is None else stored, grid)
+    x = np.asarray(x, dtype=np.float64)  # the error itself shall not round, nor its squares overflow
+    error = np.abs(back - x)
+    scale, low, high = (grid.along(values, x.shape).astype(np.float64) for values in (grid.scale, grid.low, grid.high))
+    noise, signal = float(np.square(error).sum()), float(np.square(x).sum())
     present = x != 0
     outside = (x < low - scale / 2) | (x > high + scale / 2)
     return Cost(
@@ -101,13 +114,13 @@ def cost(x: Floats, grid: Grid, *, bits: int = 8) -> Cost:
         sqnr_db=10 * float(np.log10(signal / noise)) if noise and signal else None,
         lost=float((back[present] == 0).mean()) if present.any() else 0.0,
         saturated=float(outside.mean()) if x.size else 0.0,
-        bands=_bands(np.abs(x), error, np.asarray(np.abs(x) / scale, dtype=np.float32)),
+        bands=_bands(np.abs(x), error, np.abs(x) / scale),
         bytes_before=4 * x.size,
         bytes_after=-(-x.size * bits // 8) + 4 * grid.scale.size + -(-grid.zero_point.size * bits // 8),
     )
 
 
-def _bands(magnitude: Floats, error: NDArray[np.float64], steps: Floats) -> tuple[Band, ...]:
+def _bands(magnitude: Doubles, error: Doubles, steps: Doubles) -> tuple[Band, ...]:
     found = []
     for low, high in pairwise(EDGES):
         inside = (steps >= low) & (steps < high)

@@ -130,26 +130,32 @@ def grid_of(low: ArrayLike, high: ArrayLike, scheme: Scheme, *, axis: int = -1, 
     Raises
     ------
     InputError
-        If a bound is inf or NaN.
+        If a bound is inf or NaN, or the range so wide that its ends overflow float32.
     """
     lo, hi = np.asarray(low, dtype=np.float32), np.asarray(high, dtype=np.float32)
     require_finite(lo, hi)
     lo, hi = np.minimum(lo, np.float32(0)), np.maximum(hi, np.float32(0))
     qmin, qmax = scheme.limits
-    with np.errstate(over="ignore"):  # a range wider than float32 is told below
+    with np.errstate(over="ignore", invalid="ignore"):  # a range wider than float32 is told below
         if scheme.symmetric:
             middle = (qmin + qmax) // 2
             scale = _usable(np.maximum(-lo, hi) / np.float32(qmax - middle))
             zero = np.full(scale.shape, middle, np.int32)
         else:
             scale = _usable((hi - lo) / np.float32(qmax - qmin))
-            zero = np.clip(np.rint(qmin - lo / scale), qmin, qmax).astype(np.int32)
-    require_finite(scale)
-    return Grid(scale, zero, qmin, qmax, axis, block)
+            zero = np.asarray(np.clip(np.rint(qmin - lo / scale), qmin, qmax), dtype=np.int32)
+        grid = Grid(scale, zero, qmin, qmax, axis, block)
+        if not (np.isfinite(grid.low).all() and np.isfinite(grid.high).all()):
+            raise InputError(f"cannot quantize: the range {lo.min():g} to {hi.max():g} is too wide for float32")
+    return grid
 
 
 def quantize(x: Floats, grid: Grid) -> Integers:
     """q = clip(round(x / scale) + zero_point, qmin, qmax), shaped as x.
+
+    The quotient is rounded once, as ONNX and its runtime do. torch multiplies by the float32 reciprocal of the
+    scale instead, and its `quantize_per_tensor` and `quantize_per_channel` add the zero point before they round
+    (`fake_quantize` after): where x / scale is a tie up to float32's rounding, its integer may be the neighbour.
 
     Raises
     ------

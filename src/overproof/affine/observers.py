@@ -6,9 +6,11 @@ each of shape (grids,). A narrower range rounds finer and clips what lies outsid
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 from numpy.typing import NDArray
 
 from overproof.affine.grid import Floats, Grid, Scheme, dequantize, grid_of, quantize, require_finite
@@ -33,7 +35,7 @@ def percentile(rows: Floats, scheme: Scheme, percent: float = PERCENT) -> Range:
     if not rows.shape[1]:
         return minmax(rows, scheme)
     tail = (100 - percent) / 2
-    low, high = np.percentile(rows, [tail, 100 - tail], axis=1)
+    low, high = np.percentile(rows.astype(np.float64), [tail, 100 - tail], axis=1)
     return low.astype(np.float32), high.astype(np.float32)
 
 
@@ -43,11 +45,13 @@ def mse(rows: Floats, scheme: Scheme) -> Range:
     Each end is shortened by the same factor, then each alone.
     """
     low, high = minmax(rows, scheme)
+    if not rows.size:
+        return low, high
     factors = np.linspace(1, 1 / 16, STEPS, dtype=np.float32)
     both = _best(rows, scheme, [(low * f, high * f) for f in factors])
     if scheme.symmetric:
         return both
-    lower = _best(rows, scheme, [(np.maximum(low * f, low), both[1]) for f in factors] + [both])
+    lower = _best(rows, scheme, [(low * f, both[1]) for f in factors] + [both])
     return _best(rows, scheme, [(lower[0], high * f) for f in factors] + [lower])
 
 
@@ -74,24 +78,24 @@ def fit(x: Floats, scheme: Scheme, *, axis: int | None = None, block: int = 0, o
     Raises
     ------
     InputError
-        If x holds inf or NaN.
+        If x holds inf or NaN, or a range too wide for float32.
     """
     x = np.asarray(x, dtype=np.float32)
     require_finite(x)
     if axis is None:
         low, high = observer(x.reshape(1, -1), scheme)
         return grid_of(low[0], high[0], scheme)
-    axis = axis % x.ndim
+    axis = normalize_axis_index(axis, x.ndim)
     if not block:
-        low, high = observer(np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1), scheme)
+        first = np.moveaxis(x, axis, 0)
+        low, high = observer(first.reshape(len(first), math.prod(first.shape[1:])), scheme)
         return grid_of(low, high, scheme, axis=axis)
     last = np.moveaxis(x, axis, -1)
     short = -last.shape[-1] % block  # the last group is filled up with its own last value
-    grouped = np.pad(last, [(0, 0)] * (x.ndim - 1) + [(0, short)], mode="edge")
-    grouped = grouped.reshape(*last.shape[:-1], -1, block)
-    low, high = observer(grouped.reshape(-1, block), scheme)
-    back = [np.moveaxis(bound.reshape(grouped.shape[:-1]), -1, axis) for bound in (low, high)]
-    return grid_of(back[0], back[1], scheme, axis=axis, block=block)
+    last = np.pad(last, [(0, 0)] * (x.ndim - 1) + [(0, short)], mode="edge")
+    groups = (*last.shape[:-1], last.shape[-1] // block)
+    low, high = (np.moveaxis(bound.reshape(groups), -1, axis) for bound in observer(last.reshape(-1, block), scheme))
+    return grid_of(low, high, scheme, axis=axis, block=block)
 
 
 def _best(rows: Floats, scheme: Scheme, ranges: list[Range]) -> Range:
@@ -110,8 +114,8 @@ def _threshold(magnitudes: Floats, levels: int) -> float:
     top = float(magnitudes.max(initial=0.0))
     if not top:
         return 0.0
-    counts, edges = np.histogram(magnitudes, BINS, (0, top))
-    ends = range(levels, BINS + 1, max(1, BINS // 256))
+    counts, edges = np.histogram(magnitudes.astype(np.float64), BINS, (0, top))  # float32 has no denormal bins
+    ends = [*range(levels, BINS, BINS // 256), BINS]
     divergence = [_divergence(counts.astype(np.float64), end, levels) for end in ends]
     return float(edges[ends[int(np.argmin(divergence))]])
 

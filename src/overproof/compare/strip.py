@@ -112,7 +112,7 @@ class Comparison:
 
     def render(self) -> str:
         """Aligned plain text: the strip, recall by family, what was not measured, and who wins."""
-        parts = [_aligned(table) for table in self._tables()]
+        parts = [aligned(table) for table in self._tables()]
         parts += ["\n".join(lines) for lines in (self._footnotes(), self.verdict_in_words()) if lines]
         return "\n\n".join(parts) + "\n"
 
@@ -225,7 +225,7 @@ def _recall(row: Row, family: str) -> str:
     return f"{100 * share.rate:.1f} % ({share.k}/{share.n})"
 
 
-def _aligned(table: Sequence[Sequence[str]]) -> str:
+def aligned(table: Sequence[Sequence[str]]) -> str:
     """First column to the left, the others to the right."""
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     lines = [

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import overproof
-from overproof.bundle import COMPARISON, FORMAT, MODEL, TOKENIZER, Manifest, digest, write_bundle
+from overproof.bundle import COMPARISON, FORMAT, MODEL, QUANTIZATION, TOKENIZER, Manifest, digest, write_bundle
 from overproof.compare import Comparison
 from overproof.compression.convert import Model
 from overproof.compression.distill import TrainConfig
 from overproof.compression.fit import Fitted
 from overproof.compression.student import config_json
 from overproof.report.compression import Parity
+from overproof.report.quantization import QuantizationReport
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "pyarrow", "scikit-learn", "tokenizers", "torch")
 
@@ -36,11 +37,14 @@ def deliver(
     parity: Sequence[Parity],
     thresholds: Mapping[str, float | None],
     comparison: Comparison | None = None,
+    quantization: QuantizationReport | None = None,
 ) -> int:
-    """Write model, tokenizer, comparison and manifest to `out`; returns the bundle's bytes."""
+    """Write model, tokenizer, what was measured and the manifest to `out`; returns the bundle's bytes."""
     files = {MODEL: model.file, TOKENIZER: fitted.tokenizer.to_str().encode()}
     if comparison is not None:
         files[COMPARISON] = json.dumps(comparison.to_json(), indent=1).encode()
+    if quantization is not None:
+        files[QUANTIZATION] = json.dumps(quantization.to_json(), separators=(",", ":")).encode()
     manifest = Manifest(
         format=FORMAT,
         overproof=overproof.__version__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,7 +23,7 @@ class Layer:
     Attributes
     ----------
     name
-        The weight's name; with `#1`, `#2` … where several nodes share it.
+        The weight's name; with `#2`, `#3` … for further nodes that share it.
     op
         `Gemm`, `MatMul`, `Conv` or `Gather`.
     node
@@ -30,7 +31,9 @@ class Layer:
     weight
         Name of the weight.
     values
-        The weight; (in, out) for linear layers, (out, in, …) for convolutions, (rows, columns) for embeddings.
+        The weight, as the file has it.
+    channel
+        The axis that has a scale each: output channels, or an embedding's columns.
     activation
         The tensor that is multiplied by it; None for an embedding, which is only looked up.
     result
@@ -42,6 +45,7 @@ class Layer:
     node: int
     weight: str
     values: NDArray[np.float32]
+    channel: int
     activation: str | None
     result: str | None = None
 
@@ -49,11 +53,6 @@ class Layer:
     def kind(self) -> str:
         """`linear`, `convolution` or `embedding`."""
         return {"Gather": "embedding", "Conv": "convolution"}.get(self.op, "linear")
-
-    @property
-    def channel(self) -> int:
-        """The axis of `values` that has a scale each: output channels, or an embedding's columns."""
-        return 0 if self.op == "Conv" else 1
 
 
 def usable(model: onnx.ModelProto, where: str = "the model") -> onnx.ModelProto:
@@ -100,9 +99,9 @@ def find_layers(model: onnx.ModelProto) -> tuple[Layer, ...]:
         if len(node.input) <= which or node.input[which] not in weights or node.domain not in ("", "ai.onnx"):
             continue
         weight, other = node.input[which], node.input[1 - which]
-        values = _oriented(node, numpy_helper.to_array(weights[weight]))
-        if values is None or other in weights:
+        if other in weights or not _fits(node, len(weights[weight].dims)):
             continue
+        values = numpy_helper.to_array(weights[weight])
         if not np.isfinite(values).all():
             raise InputError(f"layer {weight}: the weights hold inf or NaN, expected finite numbers")
         result = None
@@ -111,26 +110,27 @@ def find_layers(model: onnx.ModelProto) -> tuple[Layer, ...]:
             if result in outputs:
                 continue
         seen[weight] += 1
-        name = weight if readers[weight] == 1 else f"{weight}#{seen[weight]}"
-        found.append(Layer(name, node.op_type, place, weight, values, None if which == 0 else other, result))
+        name = weight if seen[weight] == 1 else f"{weight}#{seen[weight]}"
+        axis = {"Gather": 1, "Conv": 0}.get(node.op_type, 0 if _attributes(node).get("transB") else 1)
+        found.append(Layer(name, node.op_type, place, weight, values, axis, None if which == 0 else other, result))
     return tuple(found)
 
 
-def _oriented(node: onnx.NodeProto, w: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """The weight as `Layer.values` has it; None if this node is not one that can be quantized."""
-    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    if node.op_type == "Gemm" and w.ndim == 2:
+def _fits(node: onnx.NodeProto, dimensions: int) -> bool:
+    """Whether this node with a weight of that many dimensions is one that can be quantized."""
+    attributes = _attributes(node)
+    if node.op_type == "Gemm":
         plain = attributes.get("alpha", 1.0) == 1.0 and attributes.get("beta", 1.0) == 1.0
-        if not plain or attributes.get("transA", 0):
-            return None
-        return np.ascontiguousarray(w.T) if attributes.get("transB", 0) else w
-    if node.op_type == "MatMul" and w.ndim == 2:
-        return w
-    if node.op_type == "Conv" and w.ndim >= 3:
-        return w
-    if node.op_type == "Gather" and w.ndim == 2 and attributes.get("axis", 0) == 0:
-        return w
-    return None
+        return dimensions == 2 and plain and not attributes.get("transA", 0)
+    if node.op_type == "Conv":
+        return dimensions >= 3
+    return dimensions == 2 and (
+        node.op_type == "MatMul" or (node.op_type == "Gather" and not attributes.get("axis", 0))
+    )
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
 
 
 def _after_relu(model: onnx.ModelProto, name: str, readers: Counter[str]) -> str:

@@ -61,7 +61,7 @@ def weight_grid(layer: Layer, precision: str) -> Grid:
     if precision in ("w8a8", "dynamic"):
         return fit(layer.values, WEIGHTS, axis=layer.channel)
     if precision == "w4a32" and layer.kind == "linear":
-        return fit(layer.values, WEIGHTS_4, axis=0, block=GROUP, observer=mse)
+        return fit(layer.values, WEIGHTS_4, axis=1 - layer.channel, block=GROUP, observer=mse)
     return fit(layer.values, WEIGHTS_4, axis=layer.channel, observer=mse)
 
 
@@ -92,7 +92,7 @@ def rewrite(
     unknown = set(precisions.values()) - set(PRECISIONS)
     if unknown:
         raise InputError(f"precision {', '.join(sorted(unknown))}: expected one of {', '.join(PRECISIONS)}")
-    graph = _Rewrite(model, ranges)
+    graph = _Rewrite(model, ranges, {layer.name for layer in chosen.values()})
     for place, node in enumerate(model.graph.node):
         layer = chosen.get(place)
         if layer is None:
@@ -112,20 +112,21 @@ def rewrite(
 class _Rewrite:
     """The new graph while it is written: nodes in order, weights as stored."""
 
-    def __init__(self, origin: onnx.ModelProto, ranges: Ranges) -> None:
+    def __init__(self, origin: onnx.ModelProto, ranges: Ranges, replaced: set[str]) -> None:
         self.origin = origin
         self.ranges = ranges
         self.weights = {w.name: w for w in origin.graph.initializer}
         self.nodes: list[onnx.NodeProto] = []
         self.pairs: dict[tuple[str, bool], Grid | None] = {}
         self.renamed: dict[str, str] = {}  # tensors that are only read dequantized
+        self.floats = {name: w for name, w in self.weights.items() if name in replaced}
 
     def keep(self, node: onnx.NodeProto) -> None:
         """The node as it is, but for inputs that now come from a grid."""
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
-        copy.input[:] = [self.renamed.get(name, name) for name in node.input]
-        self.nodes.append(copy)
+        for name in set(node.input) & set(self.floats):  # another node has the same weight as integers
+            self.renamed[name] = f"{name}.float"
+            self.weights[f"{name}.float"] = _named(self.floats[name], f"{name}.float")
+        self.nodes.append(_reading(node, [self.renamed.get(name, name) for name in node.input]))
         self.requantize(node.output)
 
     def linear(self, node: onnx.NodeProto, layer: Layer, grid: Grid, precision: str) -> None:
@@ -134,8 +135,7 @@ class _Rewrite:
         bias = list(node.input[2:])
         if bias and isinstance(grid_x, Grid) and self.is_constant(bias[0]):
             bias = [self.bias(layer, bias[0], grid_x.scale * grid.scale)]
-        result = helper.make_node(node.op_type, [x, self.integers(layer, grid), *bias], list(node.output), node.name)
-        self.nodes.append(result)
+        self.nodes.append(_reading(node, [x, self.integers(layer, grid), *bias]))
 
     def convolution(self, node: onnx.NodeProto, layer: Layer, grid: Grid, precision: str) -> None:
         """As `linear`; integer convolutions also write integers, so that the result gets a grid too."""
@@ -143,10 +143,7 @@ class _Rewrite:
         bias = list(node.input[2:])
         if bias and isinstance(grid_x, Grid) and self.is_constant(bias[0]):
             bias = [self.bias(layer, bias[0], grid_x.scale * grid.scale)]
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
-        copy.input[:] = [x, self.integers(layer, grid), *bias]
-        self.nodes.append(copy)
+        self.nodes.append(_reading(node, [x, self.integers(layer, grid), *bias]))
         if precision in ("w8a8", "w4a8") and layer.result is not None:
             self.renamed[layer.result] = f"{layer.result}.dq"
             self.requantize(node.output)
@@ -252,6 +249,21 @@ class _Rewrite:
         graph.initializer.extend(w for name, w in self.weights.items() if name in used)
         onnx.checker.check_model(result)
         return result
+
+
+def _named(tensor: TensorProto, name: str) -> TensorProto:
+    copy = TensorProto()
+    copy.CopyFrom(tensor)
+    copy.name = name
+    return copy
+
+
+def _reading(node: onnx.NodeProto, inputs: list[str]) -> onnx.NodeProto:
+    """The node with other inputs."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.input[:] = inputs
+    return copy
 
 
 def _int4(name: str, q: NDArray[np.integer[Any]]) -> TensorProto:
