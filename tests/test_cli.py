@@ -17,7 +17,7 @@ import overproof
 from overproof.cli import app
 from overproof.errors import InputError, TamperedBundle
 
-COMMANDS = ("demo", "teach", "compress", "triage", "inspect")
+COMMANDS = ("demo", "teach", "compress", "quantize", "triage", "inspect")
 
 
 def run(*words: object) -> Any:
@@ -36,7 +36,9 @@ def called(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def stand_in(name: str) -> Any:
         def note(*args: Any, **options: Any) -> Any:
             seen.update(options, function=name, args=args)
-            return SimpleNamespace(to_json=lambda: {"function": name}, render=lambda: f"{name}: \x1b[2Jdone")
+            return SimpleNamespace(
+                to_json=lambda: {"function": name}, render=lambda: f"{name}: \x1b[2Jdone", passed=True
+            )
 
         return note
 

@@ -194,6 +194,12 @@ def compress(
     benign: take.Benign = None,
     rejects: take.Rejects = None,
     cache: take.Cache = None,
+    precision: take.Precision = "w8a8",
+    qat: take.Qat = False,
+    max_flips: take.MaxFlips = None,
+    max_kl: take.MaxKl = None,
+    max_recall_loss: take.MaxRecallLoss = None,
+    keep_fp32: take.KeepFp32 = None,
     seed: take.Seed = 0,
     as_json: take.AsJson = False,
 ) -> None:
@@ -202,11 +208,16 @@ def compress(
     A small student learns from the teacher's probabilities, is quantized to INT8, and is compared at every step
     with the teacher and with an honest baseline. The bundle runs without torch.
 
+    Guards limit what quantization may cost on validation events: the worst layers stay in float until they hold;
+    else the student is trained with the rounding. If one still breaks, the exit code is 1 and the best that was found
+    is in BUNDLE.failed.
+
     \b
     Examples:
       overproof compress train.csv.gz --teacher teacher --out bundle
       overproof compress train.csv.gz --test test.csv.gz --teacher mypackage.model:pipeline --out bundle
       overproof compress train.csv.gz --teacher teacher@2 --teacher ./MiniLM@1 --out bundle
+      overproof compress train.csv.gz --teacher teacher --precision w4a8 --qat --max-recall-loss sqli=1% --out bundle
     """
     report = overproof.compress(
         events,
@@ -223,10 +234,16 @@ def compress(
         benign=take.benign_of(benign),
         rejects=rejects,
         cache=cache,
+        keep_fp32=keep_fp32,
+        precision=precision,
+        guards=take.guards_of(max_flips, max_kl, max_recall_loss),
+        qat=qat,
         seed=seed,
         console=terminal(),
     )
     _show(report, as_json)
+    if not report.passed:
+        raise typer.Exit(1)
 
 
 @app.command()

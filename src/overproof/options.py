@@ -103,6 +103,13 @@ DemoOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the e
 TeacherOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the teacher is written.")]
 BundleOut = Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="The folder to write.")]
 
+Qat = Annotated[
+    bool, typer.Option("--qat", help="Train with the rounding, under the teacher, even where the guards do not ask.")
+]
+KeepFp32 = Annotated[
+    Path | None,
+    typer.Option("--keep-fp32", metavar="DIR", help="Keep the student before quantization, for `quantize`."),
+]
 Quantizable = Annotated[
     str,
     typer.Argument(
@@ -147,8 +154,8 @@ MaxRecallLoss = Annotated[
 ]
 
 
-def guards_of(max_flips: str | None, max_kl: float | None, max_recall_loss: list[str] | None) -> Guards:
-    """The guards that the options ask for."""
+def guards_of(max_flips: str | None, max_kl: float | None, max_recall_loss: list[str] | None) -> Guards | None:
+    """The guards that the options ask for; None if they ask for none."""
     from overproof.compression.quantization.guards import Guards
 
     families = {}
@@ -157,7 +164,7 @@ def guards_of(max_flips: str | None, max_kl: float | None, max_recall_loss: list
         if not equals or not family:
             raise InputError(f"--max-recall-loss {given}: expected FAMILY=SHARE, such as sqli=0.01 or sqli=1%")
         families[family] = _share("--max-recall-loss", share)
-    return Guards(None if max_flips is None else _share("--max-flips", max_flips), max_kl, families)
+    return Guards(None if max_flips is None else _share("--max-flips", max_flips), max_kl, families) or None
 
 
 def _share(option: str, text: str) -> float:

@@ -149,6 +149,12 @@ class Quantizing:
         """Everything as plain JSON."""
         return {**asdict(self), "out": str(self.out), "passed": self.passed}
 
+    def render_search(self) -> str:
+        """The path and the guards as plain text."""
+        after = ", after training with the rounding" if self.trained else ""
+        lines = [f"Quantization ({self.precision}{after}) on {self.held_back:,} validation events:"]
+        return "\n".join([*lines, *map(_told, self.path)])
+
     def render(self) -> str:
         """The report as plain text."""
         parts = [
