@@ -43,6 +43,11 @@ Epochs = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that `overproof compress` wrote.")]
+LessonBundle = Annotated[
+    Path | None,
+    typer.Option("--bundle", metavar="BUNDLE", help="Show each step on this bundle. [default: the built-in traffic]"),
+]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the lesson as one offline page.")]
 Preset = Annotated[
     str, typer.Option("--preset", help="Size of a teacher trained from scratch; an unknown name lists them all.")
 ]
