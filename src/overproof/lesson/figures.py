@@ -96,7 +96,7 @@ def _distillation() -> Iterator[Figure]:
         golden.ENTROPY_D,
         packet_d.entropy,
         " bit",
-        f"-Σ p log2 p of the printed row. The printed value is that of the same packet at T = 2 ({t2.entropy:.2f}).",
+        f"-Σ p log2 p of the printed row. {golden.ENTROPY_D} is what the same packet has at T = 2 ({t2.entropy:.2f}).",
         t2.entropy,
     )
     for t in golden.TEMPERATURES:
@@ -183,7 +183,8 @@ def _memory(on: steps.OnGrid) -> Iterator[Figure]:
     slip = values + 2 * steps.FLOAT_BYTES
     yield Figure(where, "bytes in all", golden.TOTAL_BYTES, after, "", why, slip)
     percent, slipped = (100 * (1 - n / before) for n in (after, slip))
-    yield Figure(where, "saved", golden.SMALLER, percent, " %", f"{why} 53 % follows from the printed 17.", slipped)
+    why = f"{why} {golden.SMALLER} % follows from the printed {golden.TOTAL_BYTES}."
+    yield Figure(where, "saved", golden.SMALLER, percent, " %", why, slipped)
 
 
 def _errors(weights: Sequence[str], on: steps.OnGrid) -> Iterator[Figure]:

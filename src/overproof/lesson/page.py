@@ -17,6 +17,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from overproof.errors import InputError
 from overproof.lesson import golden, steps
 from overproof.lesson.sections import Block, Drawing, Section, Table, tutorial_points
 from overproof.progress import printable
@@ -29,7 +30,9 @@ UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 def write_page(lesson: Lesson, path: Path) -> None:
-    """Write the page beside `path` and rename it into place."""
+    """Write the page beside `path` and rename it into place; InputError if there is no such folder."""
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: no folder {path.parent}, expected one that exists")
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         aside.write_text(page(lesson), encoding="utf-8")

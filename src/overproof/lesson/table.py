@@ -87,24 +87,25 @@ def _claims() -> Iterator[Erratum]:
     again = softmax(p, 2)[0]
     yield Erratum(
         step,
-        "softmax(teacher(packet) / T)",
-        "outputs",
+        "what T divides",
+        "teacher(packet)",
         "logits",
-        "Right only if the model gives logits. Step 1 shows probabilities, and softmax of those at T = 2 gives packet "
-        f"D {' / '.join(f'{x:.3f}' for x in again)}, {entropy_bits(again[None])[0]:.2f} bits: nearly nothing is left.",
+        "softmax(teacher(packet) / T) is right only if the model gives logits. Step 1 shows probabilities, and softmax "
+        f"of those at T = 2 gives packet D {' / '.join(f'{x:.3f}' for x in again)}, "
+        f"{entropy_bits(again[None])[0]:.2f} bits: nearly nothing is left.",
     )
     there, back = distillation_loss(student, d), distillation_loss(d, student)
     yield Erratum(
         step,
-        "KL_divergence(teacher, student)",
-        "probabilities",
-        "log of the student's, teacher second",
+        "arguments of KL_divergence",
+        "teacher, student",
+        "log of the student's, teacher's",
         "As mathematics the order is right. torch's kl_div takes the student's log-probabilities first; swapped, it is "
         f"another loss: {there:.3f} against {back:.3f} nats for the student {steps.STUDENT} on packet D.",
     )
     yield Erratum(
         step,
-        "student.backward(loss)",
+        "the backward pass",
         "student.backward(loss)",
         "loss.backward()",
         "The loss is differentiated, not the model; and an optimizer must clear the gradient before and step after.",
