@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -35,21 +36,18 @@ class Browser:
     def __init__(self, program: str, profile: Path) -> None:
         into, self._write = os.pipe()
         self._read, out = os.pipe()
-
-        def place() -> None:
-            high = [os.dup(os.dup(fd)) for fd in (into, out)]  # whatever 3 and 4 are now, these are others
-            for fd, wanted in zip(high, (3, 4), strict=True):
-                os.dup2(fd, wanted)
-
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (into, out)]  # never 3 or 4 themselves
         words = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *QUIET]
+        place = ["bash", "-c", f'exec "$0" "$@" 3<&{high[0]} 4>&{high[1]}']
         self._process = subprocess.Popen(
-            [program, *words, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
+            [*place, program, *words, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            close_fds=False,
-            preexec_fn=place,
+            pass_fds=high,
         )
+        for fd in high:
+            os.close(fd)
         os.close(into)
         os.close(out)
         self._buffer, self._count, self._session = b"", 0, None

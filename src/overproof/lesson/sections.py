@@ -263,8 +263,8 @@ def _grid() -> Section:
         "grid",
         "The grid",
         (
-            f"Weights (o) go to the nearest line. With {coarse.scheme.bits} bits, {2**coarse.scheme.bits} lines; 0.0 is "
-            "one of them:",
+            f"Weights (o) go to the nearest line. With {coarse.scheme.bits} bits, {2**coarse.scheme.bits} lines; 0.0 "
+            "is one of them:",
             Drawing(drawn(coarse, min(coarse.low[0], steps.W.min()), max(coarse.high[0], steps.W.max()))),
             f"With {on.scheme.bits} bits, {2**on.scheme.bits} lines; these are the ones near zero, {on.scale[0]:.6f} "
             "apart:",
