@@ -371,6 +371,34 @@ def inspect(
         typer.echo("\n" + printable(Comparison.from_json(comparison).render()), nl=False)
 
 
+@app.command()
+def lesson(
+    bundle: take.LessonBundle = None,
+    html: take.Html = None,
+    seed: take.Seed = 0,
+    as_json: take.AsJson = False,
+) -> None:
+    """Walk through distillation and quantization, step by step.
+
+    Every number is computed by the functions that compress models, first on the tutorial's packets and its nine
+    weights, then on your bundle or on the built-in traffic. `--html` writes one offline page with live controls.
+
+    \b
+    Examples:
+      overproof lesson | less
+      overproof lesson --bundle bundle --html lesson.html
+    """
+    from overproof.lesson import walk
+    from overproof.lesson.page import write_page
+
+    walked = walk(bundle, seed=seed)
+    if html is not None:
+        write_page(walked, html)
+        terminal().say(f"Lesson: {html}")
+    if as_json or html is None:
+        _show(walked, as_json)
+
+
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
     app()

@@ -51,6 +51,11 @@ Layer = Annotated[
 ]
 Layers = Annotated[bool, typer.Option("--layers", help="Show what quantization did to every layer, a line each.")]
 Svg = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw the layer into this file too.")]
+LessonBundle = Annotated[
+    Path | None,
+    typer.Option("--bundle", metavar="BUNDLE", help="Show each step on this bundle. [default: the built-in traffic]"),
+]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the lesson as one offline page.")]
 Preset = Annotated[
     str, typer.Option("--preset", help="Size of a teacher trained from scratch; an unknown name lists them all.")
 ]

@@ -25,12 +25,13 @@ from overproof.compression.material import Events, as_examples, gather, marked
 from overproof.compression.measure import is_benign, strip, thresholds
 from overproof.compression.qat import train_with_rounding
 from overproof.compression.quantization.guards import Guards
-from overproof.compression.softlabels import ask, boundary_events, transfer_set
+from overproof.compression.softlabels import ask, transfer_set
 from overproof.compression.student import preset
 from overproof.compression.teach import TeachReport, teach_encoder, teach_huggingface
 from overproof.compression.teachers import Teacher, default_directory, load_teacher, union_classes
 from overproof.event import DEFAULT_BENIGN
 from overproof.progress import SILENT, Console
+from overproof.report.boundary import boundary_events
 from overproof.report.compression import Report
 from overproof.simulate import simulate
 from overproof.sources import Columns
