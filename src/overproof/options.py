@@ -111,6 +111,14 @@ BundleOut = Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="The fo
 Qat = Annotated[
     bool, typer.Option("--qat", help="Train with the rounding, under the teacher, even where the guards do not ask.")
 ]
+QatTeacher = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--teacher",
+        metavar="SPEC[@WEIGHT]",
+        help="Whom --qat learns from, as for `compress`; also trains where the guards break. [default: MODEL itself]",
+    ),
+]
 KeepFp32 = Annotated[
     Path | None,
     typer.Option("--keep-fp32", metavar="DIR", help="Keep the student before quantization, for `quantize`."),

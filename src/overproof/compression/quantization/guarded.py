@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -230,5 +230,7 @@ def settled(
     found = searched(calibrated, every_layer=every_layer)
     if retrain is None or not (qat or found.broken):
         return found, False
-    again = searched(retrain(calibrated), every_layer=every_layer)
+    again = searched(retrain(calibrated), every_layer=False)
+    # What was learned further would drown one layer's share of the rounding: that is told as it was before.
+    again = replace(again, sensitivity=found.sensitivity)
     return (again, True) if qat or again.broken < found.broken else (found, False)

@@ -12,6 +12,8 @@ import onnx
 
 from overproof.bundle import MODEL, QUANTIZING, TOKENIZER, digest, require_free, write_bundle
 from overproof.compare.divergence import Divergence
+from overproof.compression.checkpoint import discard
+from overproof.compression.material import SPLIT_SEED
 from overproof.compression.measure import thresholds
 from overproof.compression.quantization.guarded import (
     SENSITIVITY_EVENTS,
@@ -19,15 +21,17 @@ from overproof.compression.quantization.guarded import (
     Calibrated,
     calibrate,
     divided,
-    guarded,
+    settled,
 )
 from overproof.compression.quantization.guards import Guards
+from overproof.compression.quantization.retrain import retraining
 from overproof.compression.quantization.rewrite import PRECISIONS
 from overproof.compression.quantization.subject import Subject, open_subject
 from overproof.errors import InputError
 from overproof.progress import SILENT, Console
 from overproof.report.quantizing import Quantizing
 from overproof.sources import Columns, Rejects
+from overproof.split import split_events
 
 WRITTEN = ("w8a8", "w4a8", "w4a32")  # what may be deployed: dynamic ranges tie a verdict to its batch
 
@@ -40,10 +44,13 @@ def quantize(
     precision: str = "w8a8",
     observer: str = "minmax",
     guards: Guards | None = None,
+    qat: bool = False,
+    teacher: Sequence[str] | None = None,
     test: Sequence[str] | None = None,
     columns: Columns | None = None,
     benign: Sequence[str] | None = None,
     rejects: Path | None = None,
+    cache: Path | None = None,
     seed: int = 0,
     console: Console = SILENT,
 ) -> Quantizing:
@@ -62,6 +69,9 @@ def quantize(
         `w8a8`, `w4a8` or `w4a32` (see `quantization.rewrite`).
     observer
         What chooses the ranges of activations: a key of `affine.OBSERVERS`.
+    qat, teacher
+        Train a bundle's network with the rounding, under this teacher or under its own float self: on `qat`, or where
+        a teacher is given and the guards break. The events are then what it learns from, a tenth held back.
     test
         Events that nothing is chosen by, to measure the result on.
 
@@ -79,6 +89,21 @@ def quantize(
         events = subject.load(calibrate_on, columns, skipped)
         tested = subject.load(test, columns, skipped) if test else None
     calibration, held_back = divided(events, seed=seed)
+    retrain = None
+    if qat or teacher:
+        parts = split_events(events, seed=SPLIT_SEED, validation=0.1, test=0.0)  # as `compress` divides them
+        calibration, held_back = divided(parts.train, seed=seed)[0], parts.validation
+        retrain = retraining(
+            subject,
+            parts.train,
+            held_back,
+            precision=precision,
+            teacher=teacher,
+            checkpoint=out.with_name(f".{out.name}.rounding"),
+            cache=cache,
+            seed=seed,
+            console=console,
+        )
     calibrated = calibrate(subject, calibration, observer=observer, seed=seed)
     console.say(
         f"{len(calibrated.layers)} layers; {calibration.num_rows:,} events to calibrate, "
@@ -86,7 +111,16 @@ def quantize(
     )
     bench = Bench(subject, held_back)
     few = Bench(subject, held_back, limit=SENSITIVITY_EVENTS, seed=seed)
-    found = guarded(calibrated, bench, few, precision=precision, guards=guards, every_layer=True, console=console)
+    found, trained = settled(
+        calibrated,
+        (bench, few),
+        precision=precision,
+        guards=guards,
+        every_layer=True,
+        qat=qat,
+        retrain=retrain,
+        console=console,
+    )
     place = out if found.passed else out.with_name(f"{out.name}.failed")
     report = Quantizing(
         model=str(model),
@@ -98,12 +132,14 @@ def quantize(
         held_back=held_back.num_rows,
         path=found.path,
         chosen=found.chosen,
+        trained=trained,
         sensitivity=found.sensitivity,
         compared=_compared(calibrated, bench, precision),
         tested=None if tested is None else Bench(subject, tested).judge(found.model),
         seed=seed,
     )
     _write(place, subject, found.model, report, bench)
+    discard(out.with_name(f".{out.name}.rounding"))
     return report
 
 

@@ -64,9 +64,9 @@ def retraining(
     if edited is not None:
         examples.append(as_examples(edited, asked(edited, what="edited events"), subject.classes))
     sizes = EncoderConfig(**{f.name: manifest.network[f.name] for f in fields(EncoderConfig)})
-    config = replace(
-        student_config(sizes, None), temperature=manifest.temperature, hard_weight=manifest.hard_weight, seed=seed
-    )
+    # Taught by itself it shall stay what it is: true labels would only lead it away.
+    hard_weight = manifest.hard_weight if teacher else 0.0
+    config = replace(student_config(sizes, None), temperature=manifest.temperature, hard_weight=hard_weight, seed=seed)
     course = Course(
         [name in subject.benign for name in subject.classes],
         joined(examples),
