@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from overproof.bundle import MODEL, Bundle, open_bundle
 from overproof.compression.export import INPUT, OUTPUT
 from overproof.compression.quantization.calibrate import Feed
-from overproof.compression.quantization.layers import usable
+from overproof.compression.quantization.foreign import usable
 from overproof.compression.quantization.tensors import load_tensors
 from overproof.compression.teachers import onnxfile
 from overproof.errors import InputError
