@@ -17,7 +17,7 @@ import overproof
 from overproof.cli import app
 from overproof.errors import InputError, TamperedBundle
 
-COMMANDS = ("demo", "teach", "compress", "triage", "inspect")
+COMMANDS = ("demo", "teach", "compress", "quantize", "triage", "inspect")
 
 
 def run(*words: object) -> Any:
@@ -134,6 +134,7 @@ def test_a_bug_still_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         ["teach", "nowhere.csv", "--out", "t"],
         ["compress", "nowhere.csv", "--teacher", "t", "--out", "b"],
+        ["quantize", "nowhere.csv", "--calibrate", "x.csv", "--out", "q"],
         ["inspect", "nowhere.csv"],
         ["triage", "nowhere.csv", "x.csv"],
     ],

@@ -11,14 +11,14 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from overproof.affine import dequantize, grid_of, quantize
-from overproof.compression.quantization import find_layers, observe, quantize_model, rewrite
+from overproof.compression.quantization import PRECISIONS, find_layers, observe, quantize_model, rewrite
 from overproof.compression.quantization.foreign import usable
 from overproof.compression.quantization.layers import Layer
 from overproof.compression.quantization.rewrite import ACTIVATIONS, _int4, watched, weight_grid
@@ -131,6 +131,22 @@ def conv2d() -> onnx.ModelProto:
     return graph(nodes, ("n", 2, 9, 9), weights)
 
 
+def residual() -> onnx.ModelProto:
+    """A convolution whose result is read with and without its Relu, and is then added to."""
+    nodes = [
+        node("Conv", "x w1 b1", "a", pads=[1, 1]),
+        node("Relu", "a", "b"),
+        node("Conv", "b w2", "c", pads=[1, 1]),
+        node("Add", "a c", "d"),
+        node("GlobalAveragePool", "d", "e"),
+        node("Flatten", "e", "f"),
+        node("MatMul", "f w3", "logits"),
+    ]
+    return graph(
+        nodes, ("n", 4, 30), {"w1": normal(8, 4, 3), "b1": normal(8), "w2": normal(8, 8, 3), "w3": normal(8, 3)}
+    )
+
+
 def embedding() -> onnx.ModelProto:
     nodes = [
         node("Gather", "table x", "a"),
@@ -160,6 +176,7 @@ FOREIGN = {
     "gemms": Foreign(gemms, normal(60, 64), {"w8a8": "QGemm", "w4a8": "QGemm", "w4a32": "MatMulNBits"}),
     "conv1d": Foreign(conv1d, normal(60, 4, 30), {"w8a8": "QLinearConv", "w4a8": "QLinearConv"}),
     "conv2d": Foreign(conv2d, normal(20, 2, 9, 9), {"w8a8": "QLinearConv", "w4a8": "QLinearConv"}),
+    "residual": Foreign(residual, normal(60, 4, 30), {"w8a8": "QLinearConv"}),
     "embedding": Foreign(embedding, IDS, {"w8a8": "MatMulIntegerToFloat", "w4a32": "MatMulNBits"}),
     "branches": Foreign(branches, normal(60, 64), {"w8a8": "MatMulIntegerToFloat", "dynamic": "MatMulIntegerToFloat"}),
 }
@@ -269,6 +286,19 @@ def test_the_runtime_computes_what_onnx_says_the_file_means(name: str, precision
     assert np.abs(exact.run(["logits"], {"x": x})[0] - meant).mean() < 1e-3 * np.abs(meant).mean()
 
 
+@pytest.mark.parametrize("name", FOREIGN)
+@given(data=st.data())
+@settings(max_examples=12)
+def test_any_mixture_of_precisions_is_a_valid_file(name: str, data: st.DataObject) -> None:
+    model, x = usable(FOREIGN[name].model()), FOREIGN[name].x
+    layers = find_layers(model)
+    mixed = {layer.name: data.draw(st.sampled_from(PRECISIONS), layer.name) for layer in layers}
+    quantized = rewrite_only(model, x, mixed)
+    onnx.checker.check_model(quantized, full_check=True)
+    meant = ReferenceEvaluator(quantized).run(["logits"], {"x": x})[0]
+    assert np.abs(run(quantized, x) - meant).mean() < 0.03 * np.abs(meant).mean()
+
+
 @pytest.mark.parametrize(
     ("name", "precision"), [(name, precision) for name, made in FOREIGN.items() for precision in made.kernels]
 )
@@ -344,6 +374,18 @@ def test_what_layers_are_found() -> None:
     }
     assert [(layer.op, layer.channel) for layer in find_layers(embedding())] == [("Gather", 1), ("MatMul", 1)]
     assert [layer.channel for layer in find_layers(gemms())] == [1, 0, 1]
+
+
+def test_a_convolution_that_is_shown_and_read_on() -> None:
+    """Its Relu's result gets a grid; what is shown stays in float."""
+    nodes = [*conv1d().graph.node]
+    model = graph(nodes, ("n", 4, 30), {w.name: numpy_helper.to_array(w) for w in conv1d().graph.initializer})
+    model.graph.output.append(helper.make_tensor_value_info("a", TensorProto.FLOAT, [None] * 3))
+    x = normal(60, 4, 30)
+    quantized = quantize_model(model, [{"x": x}])
+    assert [layer.result for layer in find_layers(model)] == ["b", "c", None]
+    shown = session(quantized.SerializeToString()).run(["a"], {"x": x})[0]
+    assert len(np.unique(shown)) > 256
 
 
 def shared_weight() -> onnx.ModelProto:
@@ -428,6 +470,22 @@ def test_a_weight_that_a_branch_reads_is_left_to_it() -> None:
     assert [layer.name for layer in find_layers(model)] == ["w1"]
     x = normal(30, 8)
     assert np.abs(run(quantize_model(model, [{"x": x}]), x) - run(model, x)).max() < 1
+
+
+def test_a_product_that_a_branch_reads_is_not_joined_away() -> None:
+    then, other = (
+        helper.make_graph([node("Identity", "product", name)], name, [], [helper.make_empty_tensor_value_info(name)])
+        for name in ("then", "else")
+    )
+    nodes = [
+        node("MatMul", "x w", "product"),
+        node("Add", "product b", "sum"),
+        node("If", "yes", "again", then_branch=then, else_branch=other),
+        node("Sub", "sum again", "logits"),
+    ]
+    model = usable(graph(nodes, ("n", 8), {"w": normal(8, 3), "b": normal(3), "yes": np.array(True)}))
+    x = normal(30, 8)
+    np.testing.assert_allclose(run(quantize_model(model, [{"x": x}]), x), np.tile(normal(3), (30, 1)), atol=1e-5)
 
 
 @pytest.mark.parametrize("opset", [7, 9, 11, 12, 13, 17, 20, 21, 22])

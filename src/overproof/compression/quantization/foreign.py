@@ -97,7 +97,8 @@ def _join(model: onnx.ModelProto) -> None:
         for node in graph.node
         if node.op_type == "MatMul" and node.input[0] in flat and node.input[1] in matrices
     }
-    readers = Counter(name for node in graph.node for name in node.input) + Counter(o.name for o in graph.output)
+    readers = Counter([name for node in graph.node for name in node.input])
+    readers.update([*captured(graph), *(output.name for output in graph.output)])
     for node in [node for node in graph.node if node.op_type == "Add"]:
         for product, other in (tuple(node.input), tuple(node.input)[::-1]):
             if product not in products:

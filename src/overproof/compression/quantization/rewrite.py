@@ -10,6 +10,7 @@ compare with only (docs/decisions/003).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -139,6 +140,10 @@ class _Rewrite:
         self.renamed: dict[str, str] = {}  # tensors that are read under another name from here on
         self.floats = {name: w for name, w in self.weights.items() if name in replaced}
         self.dequantized: dict[str, list[tuple[Grid, str]]] = {}  # weight → its grids, each with a tensor's name
+        self.readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+        for node in origin.graph.node:
+            for name in node.input:
+                self.readers[name].append(node)
         written = {name for node in origin.graph.node for name in node.output}
         self.taken = {*self.weights, *written, *(i.name for i in origin.graph.input), *captured(origin.graph)}
 
@@ -188,7 +193,7 @@ class _Rewrite:
 
     def would_be_fused(self, product: str, precision: str) -> bool:
         """Whether the runtime would join the product in float with an activation function, unless a node is between."""
-        after = [reader for reader in self.origin.graph.node if product in reader.input]
+        after = self.readers[product]
         to_integers = precision in STATIC and any(reader.output[0] in self.as_integers for reader in after)
         return any(reader.op_type in FUSED for reader in after) and not to_integers
 
@@ -291,12 +296,10 @@ class _Rewrite:
         result.CopyFrom(self.origin)
         result.ir_version = max(self.origin.ir_version, 10)
         result.producer_name = "overproof"
-        for field, entries in ((result.graph.node, self.nodes), (result.graph.initializer, self.weights.values())):
-            del field[:]
-            field.extend(entries)
+        del result.graph.node[:], result.graph.initializer[:]
+        result.graph.node.extend(self.nodes)
         used = reads(result.graph)
-        for place in reversed([i for i, weight in enumerate(result.graph.initializer) if weight.name not in used]):
-            del result.graph.initializer[place]
+        result.graph.initializer.extend(weight for name, weight in self.weights.items() if name in used)
         onnx.checker.check_model(result)
         return result
 
