@@ -136,6 +136,7 @@ def test_a_bug_still_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         ["teach", "nowhere.csv", "--out", "t"],
         ["compress", "nowhere.csv", "--teacher", "t", "--out", "b"],
+        ["quantize", "nowhere.csv", "--calibrate", "x.csv", "--out", "q"],
         ["inspect", "nowhere.csv"],
         ["lesson", "--bundle", "nowhere.csv"],
         ["lesson", "--html", "nowhere.csv/lesson.html"],

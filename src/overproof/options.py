@@ -145,7 +145,8 @@ Precision = Annotated[
     str,
     typer.Option(
         "--precision",
-        help="w8a8: INT8. w4a8: 4-bit weights, INT8 arithmetic. w4a32: 4-bit weights, arithmetic in float.",
+        help="w8a8: INT8. w4a8: 4-bit weights, INT8 arithmetic. w4a32: 4-bit weights in groups of 32, activations in "
+        "float in the file.",
     ),
 ]
 Observer = Annotated[

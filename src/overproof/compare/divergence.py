@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from overproof.scores import Floats, softmax
 
-FPR = 1e-2  # the false-positive rate at which recall is read
-MIN_BENIGN = 100  # events that see that rate at least once
+MIN_BENIGN = 100  # recall is read where one benign event in so many is flagged: a false-positive rate of 1 %
 
 
 @dataclass(frozen=True)
@@ -128,17 +127,15 @@ def truth(
     threshold = 0.5
     if harmless.any() and calm.sum() >= MIN_BENIGN:
         attack = np.sort(_attack(softmax(logits[calm]), harmless))
-        threshold = float(attack[len(attack) - 1 - int(FPR * len(attack))])
+        threshold = float(attack[len(attack) - 1 - len(attack) // MIN_BENIGN])
     return Truth(harmless, families if harmless.any() else [None] * len(labels), threshold)
 
 
 def judge(before: Floats, after: Floats, known: Truth) -> Divergence:
     """Compare two models' logits on the same events, shape (n, classes) both."""
-    p, q = softmax(before), softmax(after)
-    logs = [z - np.log(np.exp(z - z.max(1, keepdims=True)).sum(1, keepdims=True)) - z.max(1, keepdims=True)
-            for z in (before.astype(np.float64), after.astype(np.float64))]  # fmt: skip
-    kl = (np.exp(logs[0]) * (logs[0] - logs[1])).sum(axis=1)
-    caught = [_attack(x, known.harmless) > known.threshold for x in (p, q)]
+    log_p, log_q = _log_softmax(before), _log_softmax(after)
+    kl = (np.exp(log_p) * (log_p - log_q)).sum(axis=1)
+    caught = [_attack(softmax(logits), known.harmless) > known.threshold for logits in (before, after)]
     names = np.array([name or "" for name in known.families])
     families = {
         str(name): Caught(int((names == name).sum()), *(int(c[names == name].sum()) for c in caught))
@@ -147,12 +144,18 @@ def judge(before: Floats, after: Floats, known: Truth) -> Divergence:
     }
     return Divergence(
         events=len(before),
-        kl=float(kl.mean()) if len(before) else 0.0,
+        kl=max(0.0, float(kl.mean())) if len(before) else 0.0,  # rounding alone makes it negative
         flips=int((before.argmax(1) != after.argmax(1)).sum()),
         max_difference=float(np.abs(before - after).max(initial=0.0)),
         threshold=known.threshold,
         families=families,
     )
+
+
+def _log_softmax(logits: Floats) -> NDArray[np.float64]:
+    z = logits.astype(np.float64)
+    z -= z.max(axis=1, keepdims=True)
+    return np.asarray(z - np.log(np.exp(z).sum(axis=1, keepdims=True)))
 
 
 def _attack(probabilities: Floats, harmless: NDArray[np.bool_]) -> Floats:

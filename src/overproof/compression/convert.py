@@ -123,8 +123,8 @@ def quantize(
     subject = of_scorer("student", fp32.graph, fp32.scorer, material.benign)
     chosen = np.random.default_rng(seed).permutation(material.train.num_rows)[:CALIBRATION_EVENTS]
     calibrated = calibrate(subject, material.train.take(np.sort(chosen)), seed=seed)
-    held_back = material.validation
-    benches = Bench(subject, held_back), Bench(subject, held_back, limit=SENSITIVITY_EVENTS, seed=seed)
+    bench = Bench(subject, material.validation)
+    benches = bench, bench.fewer(SENSITIVITY_EVENTS, seed=seed)
     found, trained = settled(
         calibrated,
         benches,

@@ -1,7 +1,8 @@
 """Quantizing an ONNX classifier: find its layers, calibrate, write the QDQ file, judge it, guard it.
 
-`layers` finds what can be quantized, `calibrate` sees which values flow, `rewrite` writes the integers,
-`subject` makes events into model input, `sensitivity` and `guards` say which layers it may cost.
+`foreign` brings a graph into form, `layers` finds what can be quantized, `calibrate` sees which values flow,
+`rewrite` writes the integers, `subject` makes events into model input, `sensitivity` and `guards` say which
+layers it may cost.
 """
 
 from overproof.compression.quantization.calibrate import Ranges, observe

@@ -58,18 +58,28 @@ def observe(
     random = np.random.default_rng(seed)
     samples: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
     for feed in feeds:
-        for name, value in zip(names, runner.run(list(names), dict(feed)), strict=True):
+        for name, value in zip(names, answer(runner, names, feed), strict=True):
             flat = value.reshape(-1)
             if not np.isfinite(flat).all():
-                raise InputError(f"cannot calibrate: the activation {name} holds inf or NaN")
+                raise InputError(f"the activation {name} holds inf or NaN on the calibration events")
             samples[name].append(_thinned(flat, observer, random))
     if not all(samples.values()):
-        raise InputError("cannot calibrate: no calibration events, expected at least one")
+        raise InputError("no calibration events, expected at least one")
     found = {}
     for name, parts in samples.items():
-        low, high = observer(np.concatenate(parts)[-KEPT:][None], scheme)
+        values = np.concatenate(parts)
+        kept = values if len(values) <= KEPT else random.choice(values, KEPT, replace=False)
+        low, high = observer(kept[None], scheme)
         found[name] = float(low[0]), float(high[0])
     return found
+
+
+def answer(running: Any, names: Sequence[str], feed: Feed) -> list[NDArray[Any]]:
+    """What the model says; InputError if it cannot run on this input."""
+    try:
+        return list(running.run(list(names), dict(feed)))
+    except Exception as error:  # ONNX Runtime raises its own classes for what a graph cannot do
+        raise InputError(f"onnxruntime cannot run it on these events: {str(error).strip()[:300]}") from None
 
 
 def _thinned(flat: NDArray[np.float32], observer: Observer, random: np.random.Generator) -> NDArray[np.float32]:

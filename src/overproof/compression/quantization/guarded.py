@@ -102,39 +102,83 @@ def calibrate(subject: Subject, events: pa.Table, *, observer: str = "minmax", s
     """
     if observer not in OBSERVERS:
         raise InputError(f"observer {observer!r}: expected one of {', '.join(OBSERVERS)}")
-    layers = find_layers(subject.model)
-    if not layers:
-        raise InputError(f"{subject.name}: no Gemm, MatMul, Conv or Gather with constant float32 weights to quantize")
-    if not events.num_rows:
-        raise InputError("cannot calibrate: no calibration events, expected at least one")
-    feeds = subject.prepare(events).feeds
-    ranges = observe(subject.model, watched(layers), feeds, scheme=ACTIVATIONS, observer=OBSERVERS[observer], seed=seed)
+    try:
+        layers = find_layers(subject.model)
+        if not layers:
+            raise InputError("no Gemm, MatMul, Conv or Gather with constant float32 weights to quantize")
+        if not events.num_rows:
+            raise InputError("no calibration events, expected at least one")
+        ranges = observe(
+            subject.model,
+            watched(layers),
+            subject.prepare(events).feeds,
+            scheme=ACTIVATIONS,
+            observer=OBSERVERS[observer],
+            seed=seed,
+        )
+    except InputError as error:
+        raise InputError(f"{subject.name}: {error}") from None
     return Calibrated(subject, layers, ranges)
 
 
 def divided(events: pa.Table, *, seed: int) -> tuple[pa.Table, pa.Table]:
-    """Calibration events and held-back ones: half, but no more than a thousand are needed to see the ranges."""
+    """Calibration events and held-back ones: half, but no more than a thousand are needed to see the ranges.
+
+    Raises
+    ------
+    InputError
+        Fewer than two events.
+    """
+    if events.num_rows < 2:
+        raise InputError(f"{events.num_rows} calibration events: expected at least two, one of them held back")
     order = np.random.default_rng(seed).permutation(events.num_rows)
     count = min(CALIBRATION_EVENTS, events.num_rows // 2)
     return events.take(np.sort(order[:count])), events.take(np.sort(order[count:]))
 
 
 class Bench:
-    """Held-back events on which quantized models are judged against the float model."""
+    """Events on which quantized models are judged against the float model.
 
-    def __init__(self, subject: Subject, events: pa.Table, *, limit: int | None = None, seed: int = 0) -> None:
-        if limit is not None and events.num_rows > limit:
-            chosen = np.random.default_rng(seed).permutation(events.num_rows)[:limit]
-            events = events.take(np.sort(chosen))
+    Parameters
+    ----------
+    threshold
+        The operating threshold; found on these events if it is not given.
+
+    Raises
+    ------
+    InputError
+        No events, or the float model's own output is not finite on them.
+    """
+
+    def __init__(self, subject: Subject, events: pa.Table, *, threshold: float | None = None) -> None:
+        if not events.num_rows:
+            raise InputError(f"{subject.name}: no events to judge it on, expected at least one")
         self.subject = subject
-        self.events = events.num_rows
+        self.events = events
         self.prepared = subject.prepare(events)
         self.before = subject.logits(subject.model, self.prepared)
         if not np.isfinite(self.before).all():
             raise InputError(f"{subject.name}: its own output holds inf or NaN on the events given")
         labels = events["label"].to_pylist()
         self.calm = [label is not None and label in subject.benign for label in labels]
-        self.known = truth(self.before, subject.classes, subject.benign, labels, kinds(events))
+        known = truth(self.before, subject.classes, subject.benign, labels, kinds(events))
+        self.known = known if threshold is None else replace(known, threshold=threshold)
+
+    def fewer(self, limit: int, *, seed: int = 0) -> Bench:
+        """At most that many of the events, the same number of each family as long as it has any: rare ones are whole.
+
+        The threshold is that of all events.
+        """
+        if self.events.num_rows <= limit:
+            return self
+        names = np.array([name or "" for name in kinds(self.events)])
+        order = np.random.default_rng(seed).permutation(len(names))
+        rank = np.empty(len(names), dtype=np.int64)
+        for name in np.unique(names):
+            same = order[names[order] == name]
+            rank[same] = np.arange(len(same))
+        chosen = order[np.argsort(rank[order], kind="stable")[:limit]]
+        return Bench(self.subject, self.events.take(np.sort(chosen)), threshold=self.known.threshold)
 
     @property
     def families(self) -> list[str]:

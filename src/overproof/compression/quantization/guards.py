@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from overproof.compare.divergence import Divergence
+from overproof.compare.divergence import Caught, Divergence
 from overproof.errors import InputError
 from overproof.report.quantizing import BROKEN, HELD, UNMEASURED, Finding, Step
 
@@ -61,7 +61,7 @@ class Guards:
         if self.max_kl is not None:
             results.append(Finding("kl", self.max_kl, found.kl, HELD if found.kl <= self.max_kl else BROKEN))
         for family, limit in self.max_recall_loss.items():
-            caught = found.families[family]
+            caught = found.families.get(family, Caught(0, 0, 0))
             results.append(_share(f"recall lost in {family}", limit, caught.before - caught.after, caught.events))
         return tuple(results)
 
@@ -118,11 +118,12 @@ def violation(findings: Sequence[Finding]) -> float:
 
 
 def _share(name: str, limit: float, lost: int, events: int) -> Finding:
-    if lost > limit * events:
-        return Finding(name, limit, lost / events, BROKEN, events)
+    measured = lost / events if events else 0.0
+    if measured > limit:
+        return Finding(name, limit, measured, BROKEN, events)
     if events < needed(limit):
-        return Finding(name, limit, lost / events, UNMEASURED, events, needed(limit))
-    return Finding(name, limit, lost / events, HELD, events)
+        return Finding(name, limit, measured, UNMEASURED, events, needed(limit))
+    return Finding(name, limit, measured, HELD, events)
 
 
 def _step(kept: frozenset[str], judge: Callable[[frozenset[str]], Divergence], guards: Guards) -> Step:

@@ -83,7 +83,8 @@ def quantize(
     out, guards = Path(out), guards or Guards()
     if precision not in WRITTEN:
         raise InputError(f"precision {precision!r}: expected one of {', '.join(WRITTEN)}")
-    _require_free(out, Path(model).is_dir())
+    for place in (out, _failed(out)):
+        _require_free(place, Path(model).is_dir())
     subject = open_subject(Path(model), benign)
     with Rejects(rejects) as skipped:
         events = subject.load(calibrate_on, columns, skipped)
@@ -110,7 +111,7 @@ def quantize(
         f"{held_back.num_rows:,} held back to judge by"
     )
     bench = Bench(subject, held_back)
-    few = Bench(subject, held_back, limit=SENSITIVITY_EVENTS, seed=seed)
+    few = bench.fewer(SENSITIVITY_EVENTS, seed=seed)
     found, trained = settled(
         calibrated,
         (bench, few),
@@ -121,7 +122,7 @@ def quantize(
         retrain=retrain,
         console=console,
     )
-    place = out if found.passed else out.with_name(f"{out.name}.failed")
+    place = out if found.passed else _failed(out)
     report = Quantizing(
         model=str(model),
         out=place,
@@ -150,6 +151,12 @@ def _compared(calibrated: Calibrated, bench: Bench, precision: str) -> dict[str,
         for other in PRECISIONS
         if other not in (precision, "float")
     }
+
+
+def _failed(out: Path) -> Path:
+    if not out.name:
+        raise InputError(f"{out}: expected the name of a folder")
+    return out.with_name(f"{out.name}.failed")
 
 
 def _require_free(out: Path, is_bundle: bool) -> None:

@@ -13,8 +13,6 @@ from onnx import numpy_helper
 
 from overproof.errors import InputError
 
-MIN_OPSET, OPSET = 13, 21  # DequantizeLinear per channel; INT4 and groups
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -55,30 +53,14 @@ class Layer:
         return {"Gather": "embedding", "Conv": "convolution"}.get(self.op, "linear")
 
 
-def usable(model: onnx.ModelProto, where: str = "the model") -> onnx.ModelProto:
-    """The model at an opset with everything that quantization writes.
+def captured(graph: onnx.GraphProto) -> set[str]:
+    """Names that the branches of If and the bodies of loops read, their own included."""
+    return {name for node in graph.node for inner in _subgraphs(node) for name in reads(inner)}
 
-    Raises
-    ------
-    InputError
-        An opset that cannot be brought to 21, or weights in float16.
-    """
-    version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-    if any(w.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16) for w in model.graph.initializer):
-        raise InputError(f"{where}: weights are 16-bit floats, expected float32: export it in float32")
-    if version < OPSET:
-        try:
-            model = onnx.version_converter.convert_version(model, OPSET)
-        except Exception as error:  # the converter raises RuntimeError and its own kinds
-            if version < MIN_OPSET:
-                raise InputError(
-                    f"{where}: opset {version} cannot be brought to {OPSET} ({_first_line(error)}); "
-                    f"expected {MIN_OPSET} or later: export it anew"
-                ) from None
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    del result.graph.value_info[:]  # shapes that an exporter wrote down are wrong after a rewrite
-    return result
+
+def reads(graph: onnx.GraphProto) -> set[str]:
+    """Names that the graph's nodes and outputs read."""
+    return {name for node in graph.node for name in node.input} | {o.name for o in graph.output} | captured(graph)
 
 
 def find_layers(model: onnx.ModelProto) -> tuple[Layer, ...]:
@@ -92,6 +74,8 @@ def find_layers(model: onnx.ModelProto) -> tuple[Layer, ...]:
     weights = {w.name: w for w in model.graph.initializer if w.data_type == onnx.TensorProto.FLOAT}
     readers = Counter(name for node in model.graph.node for name in node.input)
     outputs = {output.name for output in model.graph.output}
+    for name in captured(model.graph):  # a branch or a loop goes on reading it as it is
+        weights.pop(name, None)
     seen: Counter[str] = Counter()
     found = []
     for place, node in enumerate(model.graph.node):
@@ -111,14 +95,14 @@ def find_layers(model: onnx.ModelProto) -> tuple[Layer, ...]:
                 continue
         seen[weight] += 1
         name = weight if seen[weight] == 1 else f"{weight}#{seen[weight]}"
-        axis = {"Gather": 1, "Conv": 0}.get(node.op_type, 0 if _attributes(node).get("transB") else 1)
+        axis = {"Gather": 1, "Conv": 0}.get(node.op_type, 0 if attributes_of(node).get("transB") else 1)
         found.append(Layer(name, node.op_type, place, weight, values, axis, None if which == 0 else other, result))
     return tuple(found)
 
 
 def _fits(node: onnx.NodeProto, dimensions: int) -> bool:
     """Whether this node with a weight of that many dimensions is one that can be quantized."""
-    attributes = _attributes(node)
+    attributes = attributes_of(node)
     if node.op_type == "Gemm":
         plain = attributes.get("alpha", 1.0) == 1.0 and attributes.get("beta", 1.0) == 1.0
         return dimensions == 2 and plain and not attributes.get("transA", 0)
@@ -129,7 +113,7 @@ def _fits(node: onnx.NodeProto, dimensions: int) -> bool:
     )
 
 
-def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
     return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
 
 
@@ -142,5 +126,5 @@ def _after_relu(model: onnx.ModelProto, name: str, readers: Counter[str]) -> str
     return name
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+def _subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    return [graph for a in node.attribute for graph in (a.g, *a.graphs) if graph.node or graph.output]

@@ -6,7 +6,7 @@ A bundle with an FP32 model, an ONNX classifier with its tokenizer beside it, or
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from overproof.bundle import MODEL, Bundle, open_bundle
 from overproof.compression.export import INPUT, OUTPUT
-from overproof.compression.quantization.calibrate import Feed
-from overproof.compression.quantization.layers import usable
+from overproof.compression.quantization.calibrate import Feed, answer
+from overproof.compression.quantization.foreign import usable
 from overproof.compression.quantization.tensors import load_tensors
 from overproof.compression.teachers import onnxfile
 from overproof.errors import InputError
@@ -57,7 +57,7 @@ class Subject:
     model
         The float graph.
     classes, benign
-        Names of the outputs, and which of them are harmless.
+        Names of the outputs, and labels that are harmless, whether the model has a class of that name or not.
     output
         The graph's output that holds logits or probabilities.
     load
@@ -83,7 +83,16 @@ class Subject:
     def logits(self, model: onnx.ModelProto, prepared: Prepared) -> Floats:
         """What `model`, a rewritten `self.model`, says of the events: (events, classes)."""
         running = session(model.SerializeToString())
-        return prepared.gather([running.run([self.output], dict(feed))[0] for feed in prepared.feeds])
+        try:
+            outputs = [answer(running, [self.output], feed)[0] for feed in prepared.feeds]
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from None
+        for values in outputs:
+            if values.ndim != 2 or values.shape[1] != len(self.classes):
+                raise InputError(
+                    f"{self.name}: its output has shape {values.shape}, expected {len(self.classes)} classes"
+                )
+        return prepared.gather(outputs)
 
 
 def open_subject(path: Path, benign: Sequence[str] | None = None) -> Subject:
@@ -109,34 +118,40 @@ def open_subject(path: Path, benign: Sequence[str] | None = None) -> Subject:
         running = session(str(path))
     except Exception as error:  # protobuf's and ONNX Runtime's own classes
         raise InputError(f"{path}: not an ONNX model that can be run: {str(error).strip()[:300]}") from None
-    inputs = {spec.name: spec for spec in running.get_inputs()}
-    output = _output(path, running)
-    harmless = DEFAULT_BENIGN if benign is None else benign
-    if len(inputs) == 1 and next(iter(inputs.values())).type == "tensor(float)":
-        return _of_tensor(path, usable(model, str(path)), next(iter(inputs.values())), output, harmless)
+    output, model = _output(path, running), usable(model, str(path))
+    inputs = running.get_inputs()
+    if any(spec.name in onnxfile.IDS for spec in inputs):
+        subject = _of_text(path, model, output)
+    elif len(inputs) == 1 and inputs[0].type == "tensor(float)":
+        subject = _of_tensor(path, model, inputs[0], output)
+    else:
+        listed = ", ".join(f"{spec.name}: {spec.type}" for spec in inputs)
+        raise InputError(f"{path}: inputs are {listed}; expected {onnxfile.IDS[0]} of a tokenizer or one tensor(float)")
+    _check_classes(path, subject.classes, output.shape[1])
+    return subject if benign is None else replace(subject, benign=_some_of(benign, subject.classes))
+
+
+def _of_text(path: Path, model: onnx.ModelProto, output: Any) -> Subject:
     teacher = onnxfile.load(path)
 
     def prepare(events: pa.Table) -> Prepared:
-        places, feeds = [], []
-        for batch, feed in teacher.feeds(events):
-            places.append(batch)
-            feeds.append(feed)
+        batches = list(teacher.feeds(events))
 
         def gather(outputs: Sequence[NDArray[Any]]) -> Floats:
             found = np.empty((events.num_rows, len(teacher.classes)), dtype=np.float32)
-            for batch, values in zip(places, outputs, strict=True):
+            for (batch, _), values in zip(batches, outputs, strict=True):
                 found[batch] = values[: len(batch)]
             return onnxfile.as_logits(found)
 
-        return Prepared(tuple(feeds), gather)
+        return Prepared(tuple(feed for _, feed in batches), gather)
 
     return Subject(
         name=str(path),
-        model=usable(model, str(path)),
+        model=model,
         classes=teacher.classes,
-        benign=_among(harmless, teacher.classes),
-        output=output,
-        load=lambda files, columns, rejects: load_events(files, columns=columns, rejects=rejects),
+        benign=DEFAULT_BENIGN,
+        output=output.name,
+        load=_load_texts,
         prepare=prepare,
         beside=onnxfile.files_beside(path),
     )
@@ -163,7 +178,7 @@ def of_scorer(name: str, model: onnx.ModelProto, scorer: WindowScorer, benign: S
         classes=scorer.classes,
         benign=tuple(benign),
         output=OUTPUT,
-        load=lambda files, columns, rejects: load_events(files, columns=columns, rejects=rejects),
+        load=_load_texts,
         prepare=prepare,
     )
 
@@ -177,15 +192,23 @@ def _of_bundle(path: Path) -> Subject:
         )
     model = onnx.load_from_string(bundle.files[MODEL])
     subject = of_scorer(str(path), model, OnnxScorer(bundle), bundle.manifest.benign)
-    return Subject(**{**vars(subject), "bundle": bundle})
+    return replace(subject, bundle=bundle)
 
 
-def _of_tensor(path: Path, model: onnx.ModelProto, spec: Any, output: str, benign: Sequence[str]) -> Subject:
-    rows, *shape = spec.shape
-    sizes = [size if isinstance(size, int) else None for size in shape]
+def _of_tensor(path: Path, model: onnx.ModelProto, spec: Any, output: Any) -> Subject:
+    rows, *shape = spec.shape or [None]
+    sizes = [size if isinstance(size, int) and size > 0 else None for size in shape]
+    if not sizes or sizes.count(None) > 1:
+        raise InputError(
+            f"{path}: input {spec.name} has shape {spec.shape}; expected (events, …), at most one size open"
+        )
     step = rows if isinstance(rows, int) else TENSOR_BATCH
-    width = next(o.shape[-1] for o in session(str(path)).get_outputs() if o.name == output)
-    classes = onnxfile.class_names_beside(path) or tuple(str(i) for i in range(int(width)))
+    classes = onnxfile.class_names_beside(path)
+    if classes is None:
+        if not isinstance(output.shape[1], int):
+            names = " or ".join(onnxfile.NAMES)
+            raise InputError(f"{path}: does not say how many classes it has; expected {names} beside it")
+        classes = tuple(map(str, range(output.shape[1])))
 
     def prepare(events: pa.Table) -> Prepared:
         values = np.stack(events["values"].to_numpy(zero_copy_only=False)).astype(np.float32)
@@ -199,21 +222,34 @@ def _of_tensor(path: Path, model: onnx.ModelProto, spec: Any, output: str, benig
         name=str(path),
         model=model,
         classes=classes,
-        benign=_among(benign, classes),
-        output=output,
+        benign=DEFAULT_BENIGN,
+        output=output.name,
         load=lambda files, columns, rejects: load_tensors(files, sizes, columns),
         prepare=prepare,
         beside=onnxfile.files_beside(path),
     )
 
 
-def _output(path: Path, running: Any) -> str:
+def _load_texts(files: Sequence[str], columns: Columns | None, rejects: Rejects) -> pa.Table:
+    return load_events(files, columns=columns, rejects=rejects)
+
+
+def _output(path: Path, running: Any) -> Any:
     """The first output of floats (rows, classes): converters put the label itself before the probabilities."""
     for output in running.get_outputs():
         if output.type == "tensor(float)" and len(output.shape) == 2:
-            return str(output.name)
+            return output
     raise InputError(f"{path}: no output of floats with shape (events, classes): expected a classifier")
 
 
-def _among(benign: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in classes if name in benign)
+def _check_classes(path: Path, classes: Sequence[str], width: object) -> None:
+    if isinstance(width, int) and width != len(classes):
+        raise InputError(f"{path}: gives {width} numbers an event, but there are {len(classes)} class names beside it")
+    if len(classes) < 2:
+        raise InputError(f"{path}: gives one number an event, expected one for each class")
+
+
+def _some_of(benign: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+    if not 0 < sum(name in benign for name in classes) < len(classes):
+        raise InputError(f"--benign {', '.join(benign)}: expected some, not all, of the classes {', '.join(classes)}")
+    return tuple(benign)

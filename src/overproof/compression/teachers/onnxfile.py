@@ -130,11 +130,12 @@ def beside(path: Path, *names: str) -> Path:
 
 
 def class_names_beside(path: Path) -> tuple[str, ...] | None:
-    """The class names beside a model, or None if no file has them."""
+    """The class names beside a model, or None if there is no file of them."""
     try:
-        return class_names(beside(path, *NAMES))
+        file = beside(path, *NAMES)
     except InputError:
         return None
+    return class_names(file)
 
 
 def files_beside(path: Path) -> tuple[Path, ...]:
