@@ -9,18 +9,24 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
-from overproof.bundle import COMPARISON, Manifest, digest, open_bundle, write_bundle
+from overproof.bundle import COMPARISON, QUANTIZATION, QUANTIZING, Manifest, digest, open_bundle, write_bundle
 from overproof.compare import FULL, INT8
+from overproof.compare.divergence import Divergence
+from overproof.report.quantization import QuantizationReport
+from overproof.report.quantizing import Quantizing, Step
 from overproof.tokenize import Windowing
 
 if TYPE_CHECKING:
+    import onnx
+
     from ..conftest import Made
 
 EVIL = """<img src=x onerror="window.owned=1"></script><script>window.owned=1</script>'"&amp;"""
@@ -162,21 +168,44 @@ class Browser:
 
 @dataclass(frozen=True)
 class Bundled:
-    """A bundle, what its comparison says, and the attack that it is named after."""
+    """A bundle, what its comparison and its layers say, and the attack that it is named after."""
 
     path: Path
     comparison: dict[str, Any]
+    layers: QuantizationReport
     evil: str = EVIL
 
-    def rewritten(self, *, comparison: Any) -> Path:
-        """A copy beside it with another comparison, or none."""
+    def rewritten(self, changed: Mapping[str, Any]) -> Path:
+        """A copy beside it with other JSON in some files, or without those that are None."""
         bundle, path = open_bundle(self.path), self.path.with_name("rewritten")
-        files = {name: content for name, content in bundle.files.items() if name != COMPARISON}
-        if comparison is not None:
-            files[COMPARISON] = json.dumps(comparison).encode()
+        files = {name: content for name, content in bundle.files.items() if name not in changed}
+        files |= {name: json.dumps(value).encode() for name, value in changed.items() if value is not None}
         listed = {name: digest(content) for name, content in files.items()}
         write_bundle(path, replace(bundle.manifest, files=listed), files)
         return path
+
+
+def told(fp32: onnx.ModelProto, quantized: onnx.ModelProto) -> QuantizationReport:
+    """What quantization did to each layer; every layer is named after the attack."""
+    from overproof.compression.layers import describe
+
+    random = np.random.default_rng(5)
+    feeds = {kind: [{"input_ids": random.integers(2, 290, (32, 9))}] for kind in ("benign", "attack")}
+    report = describe(fp32, quantized, feeds)
+    return replace(report, layers=tuple(replace(layer, name=f"{layer.name} {EVIL}") for layer in report.layers))
+
+
+SEARCHED = Quantizing(
+    model="student",
+    out=Path("b"),
+    precision="w8a8",
+    bytes_before=9,
+    bytes_after=3,
+    calibrated=10,
+    held_back=400,
+    path=(Step((), Divergence(400, 0.5, 9, 1, 0.5, {}), ()), Step((EVIL,), Divergence(400, 0.25, 3, 1, 0.5, {}), ())),
+    chosen=1,
+)
 
 
 @pytest.fixture(scope="session")
@@ -192,10 +221,13 @@ def bundled(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Bundled:
         {"name": EVIL, "bytes": None, "p50_ms": None, **sizes},
     ]
     comparison = {"test_rows": 4, "rows": rows}
+    layers = told(made.fp32, made.int8)
     files = {
         "model.onnx": made.int8.SerializeToString(),
         "tokenizer.json": made.tokenizer.to_str().encode(),
         COMPARISON: json.dumps(comparison).encode(),
+        QUANTIZATION: json.dumps(layers.to_json()).encode(),
+        QUANTIZING: json.dumps(SEARCHED.to_json()).encode(),
     }
     manifest = Manifest(
         format=1,
@@ -218,7 +250,7 @@ def bundled(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Bundled:
     )
     path = tmp_path_factory.mktemp("bundles") / "<b onclick=owned()>"
     write_bundle(path, manifest, files)
-    return Bundled(path, comparison)
+    return Bundled(path, comparison, layers)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
+from overproof.bundle import COMPARISON
 from overproof.cli import app
 from overproof.compare import INT8, Comparison
 from overproof.errors import BundleError
@@ -84,7 +85,7 @@ def test_a_bundles_own_figures(bundled: Bundled) -> None:
 
 
 def test_what_a_bundle_does_not_say_is_not_measured(bundled: Bundled) -> None:
-    bare = bundled.rewritten(comparison=None)
+    bare = bundled.rewritten({COMPARISON: None})
     (only,) = walk(bare).yours.points
     assert (only.name, only.ms, only.accuracy) == ("int8", None, None)
     assert "not measured" in walk(bare).render()
@@ -92,7 +93,7 @@ def test_what_a_bundle_does_not_say_is_not_measured(bundled: Bundled) -> None:
 
 def test_a_bundle_of_another_format_is_an_error(bundled: Bundled) -> None:
     with pytest.raises(BundleError, match="another format"):
-        walk(bundled.rewritten(comparison={"rows": [{}], "test_rows": 1}))
+        walk(bundled.rewritten({COMPARISON: {"rows": [{}], "test_rows": 1}}))
 
 
 def test_the_command_writes_text_json_or_the_page(tmp_path: Path, bundled: Bundled) -> None:

@@ -24,6 +24,7 @@ class Lesson:
 
     def to_json(self) -> dict[str, Any]:
         """Every step's numbers, the table of errata, and one's own figures."""
+        layer = None if self.yours.layer is None else self.yours.layer.to_json()
         return {
             "information": [asdict(info) for info in steps.information()],
             "softened": [asdict(soft) for soft in steps.softened(steps.PACKET_LOGITS[3])],
@@ -31,7 +32,7 @@ class Lesson:
             "sizes": [asdict(size) for size in steps.sizes()],
             "models": [asdict(point) for point in tutorial_points()],
             "errata": [asdict(erratum) for erratum in table.errata()],
-            "yours": {**asdict(self.yours), "cost": self.yours.cost.to_json()},
+            "yours": {**asdict(self.yours), "cost": self.yours.cost.to_json(), "layer": layer},
         }
 
     def render(self) -> str:

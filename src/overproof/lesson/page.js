@@ -82,8 +82,8 @@ function onGrid(scheme, share, perRow) {
   const values = rows.flatMap((row, r) => row.map((x) => {
     const grid = grids[perRow ? r : 0];
     const q = quantize(x, grid), back = dequantize(q, grid), error = Math.abs(back - x);
-    const half = f(grid.scale / 2);
-    const outside = x < f(grid.low - half) || x > f(grid.high + half);
+    const half = grid.scale / 2; // not rounded to float32: the cost is counted in doubles
+    const outside = x < grid.low - half || x > grid.high + half;
     return { x, q, back, error, relative: x ? error / Math.abs(x) : error, row: r, grid, outside };
   }));
   const noise = sum(values.map((v) => v.error * v.error)), signal = sum(values.map((v) => v.x * v.x));

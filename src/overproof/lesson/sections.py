@@ -12,6 +12,7 @@ from overproof.lesson import golden, steps, table
 from overproof.lesson.figures import figures
 from overproof.lesson.yours import Point, Yours
 from overproof.report.compression import SIMULATED, SoftLabel
+from overproof.report.layer_text import percent
 
 WIDTH = 73  # of a drawing
 NEAR_ZERO = 0.02
@@ -66,7 +67,7 @@ def sections(yours: Yours) -> tuple[Section, ...]:
         _sizes(yours),
         _range(yours),
         _quantize(yours),
-        _grid(),
+        _grid(yours),
         _memory(yours),
         _combined(yours),
         _errata(),
@@ -221,8 +222,14 @@ def _range(yours: Yours) -> Section:
             f"The grid is the range moved until 0.0 lies on a line, here by {(on.low[0] - low) / on.scale[0]:.2f} of a "
             f"step: so far {low:g} is clipped.",
         ),
-        (f"Of {yours.name}: {yours.tensor}, {yours.scheme}: {_cost(yours)}",),
+        _own_range(yours),
     )
+
+
+def _own_range(yours: Yours) -> tuple[Block, ...]:
+    if yours.layer is None:
+        return (f"Of {yours.name}: {yours.tensor}, {yours.scheme}: {_cost(yours)}",)
+    return (f"Of {yours.name}: {yours.tensor}. {yours.layer.why}", Drawing(yours.layer.grid()))
 
 
 def _quantize(yours: Yours) -> Section:
@@ -238,11 +245,6 @@ def _quantize(yours: Yours) -> Section:
             f"{100 * on.relative[k]:.3f} %",
         )
         rows.append((x, *(cell for pair in zip(values, told, strict=True) for cell in pair)))
-    own: Rows = [("steps of the grid", "values", "mean error", "mean relative error")]
-    for band in yours.cost.bands:
-        reach = f"{band.low:g} … {band.high:g}" if np.isfinite(band.high) else f"{band.low:g} …"
-        relative = "" if band.mean_relative is None else f"{band.mean_relative:.2%}"
-        own.append((reach, f"{band.values:,}", f"{band.mean_error:.3g}", relative))
     return Section(
         "quantize",
         "Quantize, dequantize, and the error",
@@ -252,11 +254,24 @@ def _quantize(yours: Yours) -> Section:
             "rounded to nothing.",
             Table(tuple(rows)),
         ),
-        (f"Of {yours.name}: the error by magnitude, {yours.tensor}:", Table(tuple(own))),
+        (f"Of {yours.name}: the error by magnitude, {yours.tensor}:", *_own_errors(yours)),
     )
 
 
-def _grid() -> Section:
+def _own_errors(yours: Yours) -> tuple[Block, ...]:
+    if yours.layer is not None:
+        lost, clipped = percent(yours.cost.lost), percent(yours.cost.saturated)
+        told = f"{lost} of the weights that are not 0 became 0, {clipped} are clipped."
+        return Drawing(yours.layer.errors()), f"The bars are the mean error over |w|. {told}"
+    own: Rows = [("steps of the grid", "values", "mean error", "mean relative error")]
+    for band in yours.cost.bands:
+        reach = f"{band.low:g} … {band.high:g}" if np.isfinite(band.high) else f"{band.low:g} …"
+        relative = "" if band.mean_relative is None else f"{band.mean_relative:.2%}"
+        own.append((reach, f"{band.values:,}", f"{band.mean_error:.3g}", relative))
+    return (Table(tuple(own)),)
+
+
+def _grid(yours: Yours) -> Section:
     coarse = steps.on_grid(Scheme(bits=3))
     on = steps.on_grid()
     return Section(
@@ -270,6 +285,17 @@ def _grid() -> Section:
             "apart:",
             Drawing(drawn(on, -NEAR_ZERO, NEAR_ZERO)),
         ),
+        _own_grid(yours),
+    )
+
+
+def _own_grid(yours: Yours) -> tuple[Block, ...]:
+    if yours.layer is None:
+        return ()
+    return (
+        f"Of {yours.name}: how many weights of {yours.tensor} went to each line of the grid, a column for "
+        f"{yours.layer.column}:",
+        Drawing(yours.layer.integers()),
     )
 
 
@@ -301,7 +327,11 @@ def _memory(yours: Yours) -> Section:
         extra = str(after - values)
         rows.append((str(bits), str(values), extra, str(after), f"{1 - after / before:.0%}", f"{max(on.errors):.4f}"))
     printed = {f.what: f for f in figures()}["saved"]
-    c = yours.cost
+    c, layer = yours.cost, yours.layer
+    whole = []
+    if layer is not None:
+        before, after = layer.model_before, layer.model_after
+        whole = [f"The whole model's file: {before:,} bytes become {after:,} ({_saved(before, after)})."]
     return Section(
         "memory",
         "Memory",
@@ -314,13 +344,15 @@ def _memory(yours: Yours) -> Section:
         ),
         (
             f"Of {yours.name}: {yours.tensor}: {c.bytes_before:,} bytes become {c.bytes_after:,} "
-            f"({1 - c.bytes_after / c.bytes_before:.0%} saved).",
+            f"({_saved(c.bytes_before, c.bytes_after)}).",
+            *whole,
         ),
     )
 
 
 def _combined(yours: Yours) -> Section:
     parity = (f"Of {yours.name}, what each step of the conversion changed:", Drawing("\n".join(yours.parity)))
+    changed = (f"What quantization changed on held-back events: {yours.quantizing}.",)
     own: tuple[Block, ...] = (f"Of {yours.name}, on {yours.points_of}:", _strip(yours.points))
     return Section(
         "combined",
@@ -329,7 +361,12 @@ def _combined(yours: Yours) -> Section:
             "The two work on different things and are used together. As the tutorial draws it:",
             _strip(tutorial_points()),
         ),
-        (*own, *(parity if yours.parity else ()), *((SIMULATED,) if "SIMULATED" in yours.points_of else ())),
+        (
+            *own,
+            *(parity if yours.parity else ()),
+            *(changed if yours.quantizing else ()),
+            *((SIMULATED,) if "SIMULATED" in yours.points_of else ()),
+        ),
     )
 
 
@@ -364,6 +401,10 @@ def _errata() -> Section:
         "Where the tutorial's figures do not hold",
         (table.counted(), Table(tuple(rows), prose=True)),
     )
+
+
+def _saved(before: int, after: int) -> str:
+    return f"{1 - after / max(1, before):.0%} saved"
 
 
 def _cost(yours: Yours) -> str:

@@ -12,13 +12,16 @@ import numpy as np
 import pyarrow as pa
 
 from overproof.affine import Cost, Scheme, cost, fit
-from overproof.bundle import COMPARISON, MODEL, Bundle, open_bundle
+from overproof.bundle import COMPARISON, MODEL, QUANTIZATION, QUANTIZING, Bundle, open_bundle
 from overproof.compare import DISTILLED, FULL, INT8, Comparison, time_interleaved
 from overproof.errors import BundleError
 from overproof.lesson import miniature
+from overproof.lesson.layer import OwnLayer, costliest
 from overproof.lesson.steps import TEMPERATURES, Loss, losses
 from overproof.report.boundary import boundary_events
 from overproof.report.compression import Parity, SoftLabel
+from overproof.report.quantization import QuantizationReport
+from overproof.report.quantizing import changed
 from overproof.runtime import OnnxScorer
 from overproof.scores import Floats, entropy_bits, softmax
 from overproof.simulate import simulate
@@ -71,6 +74,10 @@ class Yours:
         A tensor of the model, and what quantizing it costs.
     parity
         What each conversion step of a bundle changed.
+    layer
+        A layer of a bundle that tells what quantization did to each; `tensor`, `scheme` and `cost` are then of it.
+    quantizing
+        What quantization changed on held-back events, in a line; empty where a bundle does not tell.
     """
 
     name: str
@@ -84,7 +91,9 @@ class Yours:
     tensor: str
     scheme: str
     cost: Cost
-    parity: tuple[str, ...]
+    parity: tuple[str, ...] = ()
+    layer: OwnLayer | None = None
+    quantizing: str = ""
 
 
 def of_traffic(*, seed: int) -> Yours:
@@ -117,7 +126,7 @@ def of_traffic(*, seed: int) -> Yours:
         points=points,
         points_of=f"{len(texts):,} SIMULATED events; the time of INT8 is that of its dequantized matrix in numpy",
         tensor=f"the distilled model's {weights.shape[0]:,} by {weights.shape[1]} weights, one grid a class",
-        scheme=miniature.WEIGHTS,
+        scheme=str(miniature.WEIGHTS),
         cost=cost(weights, fit(weights, miniature.WEIGHTS, axis=1)),
     )
 
@@ -143,11 +152,32 @@ def of_bundle(path: Path | str, *, seed: int) -> Yours:
         scorer.classes,
         points=points,
         points_of=points_of,
-        tensor=f"its logits on those events, {logits.shape[0]:,} by {logits.shape[1]}, one grid",
-        scheme=ACTIVATIONS,
-        cost=cost(logits, fit(logits, ACTIVATIONS)),
         parity=parity,
+        quantizing=_quantizing(bundle),
+        **_tensor(bundle, logits),
     )
+
+
+def _tensor(bundle: Bundle, logits: Floats) -> dict[str, Any]:
+    """What is shown on a grid: a layer, where the bundle tells of its layers; else its logits, which are at hand."""
+    layer = costliest(QuantizationReport.of(bundle)) if QUANTIZATION in bundle.files else None
+    if layer is not None:
+        return {"tensor": layer.name, "scheme": layer.weights.scheme, "cost": layer.weights.cost, "layer": layer}
+    return {
+        "tensor": f"its logits on those events, {logits.shape[0]:,} by {logits.shape[1]}, one grid",
+        "scheme": str(ACTIVATIONS),
+        "cost": cost(logits, fit(logits, ACTIVATIONS)),
+    }
+
+
+def _quantizing(bundle: Bundle) -> str:
+    """What quantization changed on the events that were held back from it, in a line."""
+    if QUANTIZING not in bundle.files:
+        return ""
+    try:
+        return changed(json.loads(bundle.files[QUANTIZING]))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{bundle.path / QUANTIZING}: of another format ({error!r})") from None
 
 
 def _stored(bundle: Bundle) -> tuple[tuple[Point, ...], str, tuple[str, ...]]:
@@ -168,9 +198,7 @@ def _stored(bundle: Bundle) -> tuple[tuple[Point, ...], str, tuple[str, ...]]:
         raise BundleError(f"{bundle.path}: a comparison or parity of another format ({error!r})") from None
 
 
-def _yours(
-    name: str, model: str, events: pa.Table, logits: Floats, classes: Iterable[str], *, scheme: Scheme, **rest: Any
-) -> Yours:
+def _yours(name: str, model: str, events: pa.Table, logits: Floats, classes: Iterable[str], **rest: Any) -> Yours:
     return Yours(
         name=name,
         model=model,
@@ -178,6 +206,5 @@ def _yours(
         boundary=boundary_events(events, logits, tuple(classes), count=3),
         entropy={f"{t:g}": float(entropy_bits(softmax(logits, t)).mean()) for t in TEMPERATURES},
         losses=losses(np.zeros_like(logits), logits),
-        scheme=str(scheme),
-        **{"parity": (), **rest},
+        **rest,
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from overproof.affine import Band
+from overproof.affine import Band, Cost
 from overproof.compare.layout import aligned
 from overproof.progress import printable
 
@@ -95,13 +95,13 @@ def _weights(weights: Weights) -> str:
     lines = [
         f"weights on {grids}: scale {span(*weights.scale)}, zero point {span(*weights.zero_point)}, "
         f"range {span(*weights.range)}",
-        *_histogram(weights.counts, weights.qmin, weights.zero_point, weights.range),
+        *histogram(weights.counts, weights.qmin, weights.zero_point, weights.range),
     ]
     return "\n".join(lines)
 
 
-def _errors(weights: Weights) -> str:
-    cost = weights.cost
+def bands(cost: Cost) -> str:
+    """The error against magnitude, a line and a bar for each band."""
     rows = [["|w| in steps", "weights", "share", "mean error", "max error", "mean error / |w|", ""]]
     for band in cost.bands:
         relative = band.mean_relative
@@ -110,11 +110,16 @@ def _errors(weights: Weights) -> str:
         cells = [band_name(band), _count(band.values), percent(share), f"{band.mean_error:.3g}"]
         cells += [f"{band.max_error:.3g}", "" if relative is None else f"{relative:.2%}", bar.ljust(BAR)]
         rows.append(cells)
+    return aligned(rows)
+
+
+def _errors(weights: Weights) -> str:
+    cost = weights.cost
     head = (
         f"error against magnitude: SQNR {decibels(cost.sqnr_db)} dB, {percent(cost.lost)} of the weights that are "
         f"not 0 became 0, {percent(cost.saturated)} clipped"
     )
-    return f"{head}\n{aligned(rows)}"
+    return f"{head}\n{bands(cost)}"
 
 
 def _activations(found: Activations) -> list[str]:
@@ -132,11 +137,11 @@ def _activations(found: Activations) -> list[str]:
 
 def _kind(kind: str, seen: Seen, found: Activations) -> str:
     zero = (found.zero_point, found.zero_point)
-    lines = _histogram(seen.counts, found.qmin, zero, found.range, logarithmic=True)
+    lines = histogram(seen.counts, found.qmin, zero, found.range, logarithmic=True)
     return "\n".join([f"values of {one_line(kind)} events (logarithmic; clipped ones left out)", *lines])
 
 
-def _histogram(
+def histogram(
     counts: Sequence[int], qmin: int, zero: tuple[int, int], bounds: tuple[float, float], *, logarithmic: bool = False
 ) -> list[str]:
     """A chart of ROWS lines; under it ^ at the zero point, and the integers at both ends with their values."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from overproof.affine import Cost
-from overproof.bundle import QUANTIZATION, open_bundle
+from overproof.bundle import QUANTIZATION, Bundle, open_bundle
 from overproof.errors import BundleError, InputError
 from overproof.report.layer_svg import write_svg
 from overproof.report.layer_text import render_layer, render_layers
@@ -217,7 +217,11 @@ class QuantizationReport:
         BundleError, TamperedBundle
             See `bundle.open_bundle`; also for a bundle that does not tell, or tells in another version's words.
         """
-        bundle = open_bundle(path)
+        return cls.of(open_bundle(path))
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> QuantizationReport:
+        """`of_bundle` for one that is open."""
         if QUANTIZATION not in bundle.files:
             raise BundleError(
                 f"{bundle.path}: no {QUANTIZATION}; `overproof compress` writes it since version {SINCE}, "

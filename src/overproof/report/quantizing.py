@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from overproof.compare.divergence import Divergence
+from overproof.report.layer_text import one_line
 
 HELD, BROKEN, UNMEASURED = "held", "broken", "unmeasured"
 
@@ -204,6 +205,24 @@ def table(rows: Sequence[Sensitivity]) -> str:
         "  "
         + "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
         for line in lines
+    )
+
+
+def changed(told: Mapping[str, Any]) -> str:
+    """What quantization changed on held-back events, in a line, from what `Quantizing.to_json` gave.
+
+    Raises
+    ------
+    AttributeError, IndexError, KeyError, TypeError, ValueError
+        It is something else.
+    """
+    path, chosen = told["path"], told["chosen"]
+    found, kept = Divergence.from_json(path[chosen]["found"]), ", ".join(map(one_line, path[chosen]["kept"]))
+    return (
+        f"{one_line(told['precision'])}, {f'in float: {kept}' if kept else 'everything quantized'}"
+        f" (step {chosen + 1:,} of {len(path):,} in the search"
+        f"{', after training with the rounding' if told['trained'] else ''}): KL {found.kl:.2e} nats, "
+        f"{found.flips:,} of {found.events:,} verdicts flip ({found.flip_rate:.2%})"
     )
 
 
