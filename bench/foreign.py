@@ -20,7 +20,6 @@ FILE = OUT / "minilm-onnx" / "model.onnx"
 EVENTS = OUT / "minilm-events.csv"
 ROWS = 4000
 GUARDS = {
-    "none": ("w8a8", Guards()),
     "at most 0.2 % of the labels flip": ("w8a8", Guards(max_flips=0.002)),
     "at most 0.2 % flip, no ldapi and no format-string lost": (
         "w4a8",
@@ -106,7 +105,8 @@ def to_markdown(results: dict[str, dict[str, Any]]) -> str:
             result["precision"],
             f"{len(step['kept'])} of {layers}",
             f"{result['bytes_before']:,} → {result['bytes_after']:,}",
-            f"{step['found']['flips']} of {step['found']['events']:,}",
+            f"{result['path'][0]['found']['flips']} of {step['found']['events']:,}",
+            f"{step['found']['flips']}",
             f"{test['flips']} of {test['events']:,}",
             f"{test['kl']:.2e}",
             "yes" if result["passed"] else "no",
