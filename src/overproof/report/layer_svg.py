@@ -133,7 +133,7 @@ def _activations(found: Activations, y: int) -> str:
         _text(WIDTH - RIGHT + 30, base + 18, "above", "faint", anchor="middle"),
     ]
     for row, (kind, seen) in enumerate(found.seen.items()):
-        style, line = "benign" if kind == "benign" else "attack", y + 46 + 20 * row
+        style, line = "attack" if kind == "attack" else "benign", y + 46 + 20 * row
         told = f"{kind}: {seen.values:,} values, {percent(seen.saturated)} saturated"
         parts.append(_bar(24, line + 1, 12, 12, f"{style} bar"))
         parts.append(_text(44, line, f"{told} ({seen.below:,} below the range, {seen.above:,} above)"))

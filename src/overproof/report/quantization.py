@@ -95,7 +95,7 @@ class Activations:
     scale, zero_point, range, qmin, qmax
         The grid; per tensor.
     seen
-        Kind of events (`benign`, `attack`) to what they put in.
+        Kind of events (`benign`, `attack`, or `all` of them) to what they put in.
     """
 
     tensor: str
@@ -110,14 +110,14 @@ class Activations:
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer: a matrix that is multiplied (`linear`) or looked up (`embedding`).
+    """One layer: a weight that is multiplied (`linear`, `convolution`) or looked up (`embedding`).
 
     Attributes
     ----------
     name
         Of the weight in the graph.
     kind, op
-        `linear` or `embedding`; the operator that uses it.
+        `linear`, `convolution` or `embedding`; the operator that uses it.
     shape
         Of the weight.
     weights
@@ -179,7 +179,7 @@ class QuantizationReport:
     bytes_before, bytes_after
         Of the whole ONNX file, FP32 and quantized.
     inputs
-        Kind of events to the number of model inputs (windows) that activations were observed on.
+        Kind of events to the number of model inputs (events, or windows of them) that activations were observed on.
     """
 
     layers: tuple[LayerReport, ...]

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper
 
 from overproof.affine import Observer, Scheme, minmax
+from overproof.compression.feeds import Feed, flowing
 from overproof.errors import InputError
-from overproof.runtime import session
 
-Feed = Mapping[str, NDArray[Any]]
 Ranges = dict[str, tuple[float, float]]
 
 KEPT = 1 << 18  # values of each tensor that an observer other than min-max chooses by
-
-
-def watching(model: onnx.ModelProto, names: Sequence[str]) -> bytes:
-    """The model as a file whose outputs are the tensors named."""
-    watched = onnx.ModelProto()
-    watched.CopyFrom(model)
-    del watched.graph.output[:]
-    watched.graph.output.extend(helper.make_empty_tensor_value_info(n) for n in names)
-    return bytes(watched.SerializeToString())
 
 
 def observe(
@@ -54,22 +42,21 @@ def observe(
     """
     if not names:
         return {}
-    runner = session(watching(model, names))
     random = np.random.default_rng(seed)
     samples: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
-    for feed in feeds:
-        for name, value in zip(names, runner.run(list(names), dict(feed)), strict=True):
+    for _, found in flowing(model, names, feeds):
+        for name, value in found.items():
             flat = value.reshape(-1)
             if not np.isfinite(flat).all():
                 raise InputError(f"cannot calibrate: the activation {name} holds inf or NaN")
             samples[name].append(_thinned(flat, observer, random))
     if not all(samples.values()):
         raise InputError("cannot calibrate: no calibration events, expected at least one")
-    found = {}
+    ranges = {}
     for name, parts in samples.items():
         low, high = observer(np.concatenate(parts)[-KEPT:][None], scheme)
-        found[name] = float(low[0]), float(high[0])
-    return found
+        ranges[name] = float(low[0]), float(high[0])
+    return ranges
 
 
 def _thinned(flat: NDArray[np.float32], observer: Observer, random: np.random.Generator) -> NDArray[np.float32]:
