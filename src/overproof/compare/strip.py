@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -225,12 +225,12 @@ def _recall(row: Row, family: str) -> str:
     return f"{100 * share.rate:.1f} % ({share.k}/{share.n})"
 
 
-def aligned(table: Sequence[Sequence[str]]) -> str:
-    """First column to the left, the others to the right."""
+def aligned(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """A table with a rule under its head; the columns `left` to the left, the others to the right."""
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     lines = [
         "  ".join(
-            cell.rjust(width) if i else cell.ljust(width)
+            cell.ljust(width) if i in left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         for line in table

@@ -163,6 +163,9 @@ class _Reading:
         for node in model.graph.node:
             if node.op_type == "Constant" and node.attribute[0].name == "value":
                 self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+            elif node.op_type == "Cast" and node.input[0] in self.constants:  # 4-bit weights, widened
+                wide = helper.tensor_dtype_to_np_dtype(next(a.i for a in node.attribute if a.name == "to"))
+                self.constants[node.output[0]] = self.constants[node.input[0]].astype(wide)
 
     def product(self, node: onnx.NodeProto) -> Product | None:
         """The product that a node is, None if it has no S8 weights; NotEmulated if it is of another kind.

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
-from overproof.bundle import MODEL, QUANTIZING, TOKENIZER, digest, require_free, write_bundle
+from overproof.bundle import (
+    MODEL,
+    QUANTIZATION,
+    QUANTIZING,
+    SENSITIVITY,
+    TOKENIZER,
+    Bundle,
+    digest,
+    require_free,
+    write_bundle,
+)
 from overproof.compare.divergence import Divergence
 from overproof.compression.measure import thresholds
+from overproof.compression.quantization.evidence import layer_report, portability_report
 from overproof.compression.quantization.guarded import (
     SENSITIVITY_EVENTS,
     Bench,
@@ -27,6 +38,7 @@ from overproof.compression.quantization.subject import Subject, open_subject
 from overproof.errors import InputError
 from overproof.progress import SILENT, Console
 from overproof.report.quantizing import Quantizing
+from overproof.report.sensitivity_svg import draw
 from overproof.sources import Columns, Rejects
 
 WRITTEN = ("w8a8", "w4a8", "w4a32")  # what may be deployed: dynamic ranges tie a verdict to its batch
@@ -73,7 +85,8 @@ def quantize(
     out, guards = Path(out), guards or Guards()
     if precision not in WRITTEN:
         raise InputError(f"precision {precision!r}: expected one of {', '.join(WRITTEN)}")
-    _require_free(out, Path(model).is_dir())
+    for place in (out, _failed(out)):
+        _require_free(place, Path(model).is_dir())
     subject = open_subject(Path(model), benign)
     with Rejects(rejects) as skipped:
         events = subject.load(calibrate_on, columns, skipped)
@@ -87,7 +100,8 @@ def quantize(
     bench = Bench(subject, held_back)
     few = Bench(subject, held_back, limit=SENSITIVITY_EVENTS, seed=seed)
     found = guarded(calibrated, bench, few, precision=precision, guards=guards, every_layer=True, console=console)
-    place = out if found.passed else out.with_name(f"{out.name}.failed")
+    console.say("measuring: other precisions, portability of the verdicts, every layer's weights and activations")
+    place = out if found.passed else _failed(out)
     report = Quantizing(
         model=str(model),
         out=place,
@@ -99,11 +113,22 @@ def quantize(
         path=found.path,
         chosen=found.chosen,
         sensitivity=found.sensitivity,
+        whole=few.judge(calibrated.at({layer.name: precision for layer in calibrated.layers})),
         compared=_compared(calibrated, bench, precision),
         tested=None if tested is None else Bench(subject, tested).judge(found.model),
+        portability=portability_report(subject, found.model, held_back, seed=seed),
         seed=seed,
     )
-    _write(place, subject, found.model, report, bench)
+    told = {
+        QUANTIZING: json.dumps(report.to_json(), indent=1).encode(),
+        QUANTIZATION: json.dumps(
+            layer_report(subject, found.model, held_back).to_json(), separators=(",", ":")
+        ).encode(),
+    }
+    if subject.bundle is None:
+        _write_folder(place, subject, found.model, {**told, SENSITIVITY: draw(report).encode()})
+    else:
+        _write_bundle(place, subject.bundle, found.model, told, report, bench)
     return report
 
 
@@ -116,6 +141,10 @@ def _compared(calibrated: Calibrated, bench: Bench, precision: str) -> dict[str,
     }
 
 
+def _failed(out: Path) -> Path:
+    return out.with_name(f"{out.name}.failed")
+
+
 def _require_free(out: Path, is_bundle: bool) -> None:
     if is_bundle:
         require_free(out)
@@ -123,29 +152,25 @@ def _require_free(out: Path, is_bundle: bool) -> None:
         raise InputError(f"{out}: exists and is not something that `quantize` wrote; choose another folder")
 
 
-def _write(out: Path, subject: Subject, model: onnx.ModelProto, report: Quantizing, bench: Bench) -> None:
-    told = json.dumps(report.to_json(), indent=1).encode()
-    if subject.bundle is not None:
-        _write_bundle(out, subject, model, told, report, bench)
-        return
+def _write_folder(out: Path, subject: Subject, model: onnx.ModelProto, told: Mapping[str, bytes]) -> None:
+    """The ONNX file, what lay beside it, and what is told of it."""
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     (aside / Path(subject.name).name).write_bytes(model.SerializeToString())
     for file in subject.beside:
         shutil.copyfile(file, aside / file.name)
-    (aside / QUANTIZING).write_bytes(told)
+    for name, content in told.items():
+        (aside / name).write_bytes(content)
     shutil.rmtree(out, ignore_errors=True)
     aside.rename(out)
 
 
 def _write_bundle(
-    out: Path, subject: Subject, model: onnx.ModelProto, told: bytes, report: Quantizing, bench: Bench
+    out: Path, origin: Bundle, model: onnx.ModelProto, told: Mapping[str, bytes], report: Quantizing, bench: Bench
 ) -> None:
     """The bundle with its model replaced, and the thresholds that belong to the new one."""
-    assert subject.bundle is not None
-    origin = subject.bundle
-    files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], QUANTIZING: told}
+    files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], **told}
     found = report.step.found
     parity = {
         "step": f"FP32 → {report.precision}",

@@ -1,0 +1,47 @@
+"""Reading back what a bundle, or the folder of a quantized ONNX file, tells about its own quantization."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from overproof.bundle import MANIFEST, QUANTIZATION, QUANTIZING, open_bundle
+from overproof.errors import BundleError
+from overproof.progress import SILENT, Console
+
+T = TypeVar("T")
+WRITERS = {  # file to the commands that write it, and the version that first did
+    QUANTIZATION: "`overproof compress` and `overproof quantize` write it since version 0.1.0",
+    QUANTIZING: "`overproof quantize` writes it since version 0.1.0",
+}
+
+
+def read_back(folder: Path | str, name: str, parse: Callable[[Any], T], console: Console = SILENT) -> T:
+    """One of the JSON files beside a quantized model, parsed.
+
+    A bundle's hashes are verified first. The folder that `quantize` writes for an ONNX file has no manifest: that it
+    is no sealed bundle is told to the console.
+
+    Raises
+    ------
+    BundleError, TamperedBundle
+        See `bundle.open_bundle`; also where there is no such file, or one in another version's words.
+    """
+    folder = Path(folder)
+    if (folder / name).is_file() and not (folder / MANIFEST).exists():
+        console.say(f"{folder}: not a sealed bundle: it has no {MANIFEST}, so nothing of it is verified")
+        content, writer = (folder / name).read_bytes(), "another version"
+    else:
+        bundle = open_bundle(folder)
+        writer = f"version {bundle.manifest.overproof}"
+        if name not in bundle.files:
+            raise BundleError(
+                f"{folder}: no {name}; {WRITERS[name]}, and this is a {bundle.manifest.precision} bundle of {writer}"
+            )
+        content = bundle.files[name]
+    try:
+        return parse(json.loads(content))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{folder / name}: written by {writer}, cannot be read by this one ({error})") from None
