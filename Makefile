@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 # pip, not uv: only pip knows where this machine keeps its build of torch for the CPU.
 PIP := $(BIN)/python -m pip -qq --no-input --disable-pip-version-check
 
-.PHONY: help demo test fast check format bench lock clean
+.PHONY: help demo test fast check format bench browser lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -20,8 +20,15 @@ help: ## list the targets
 demo: $(READY) ## simulate, teach, compress and report on the built-in traffic
 	@$(BIN)/overproof demo --out $(OUT)
 
-test: check ## everything: style, types, layers and all tests
+test: check browser ## everything: style, types, layers and all tests
 	@$(BIN)/pytest -q
+
+# The lesson's page is tested in a real browser; where there is none and none can be installed, those tests are skipped.
+browser:
+	@command -v chromium chromium-browser >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	    && echo "chromium is missing: installing it" >&2 && apt-get -qq update \
+	    && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; } \
+	    || echo "no chromium: the browser's tests will be skipped" >&2
 
 fast: $(READY) ## the tests that take seconds
 	@$(BIN)/pytest -q -m "not slow"

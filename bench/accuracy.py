@@ -35,6 +35,11 @@ def bundle(student: str, seed: int) -> Path:
     return OUT / f"{student}-{seed}"
 
 
+def kept(student: str, seed: int) -> Path:
+    """Where the same student lies before quantization."""
+    return OUT / f"{student}-{seed}-fp32"
+
+
 def student(name: str, seed: int) -> dict[str, Any]:
     """Distil one student from the teacher and return its report."""
     report = overproof.compress(
@@ -45,7 +50,7 @@ def student(name: str, seed: int) -> dict[str, Any]:
         student=name,
         seed=seed,
         cache=OUT / "cache",
-        keep_fp32=OUT / f"{name}-{seed}-fp32",
+        keep_fp32=kept(name, seed),
         console=terminal(),
     )
     return report.to_json()

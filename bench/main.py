@@ -1,4 +1,4 @@
-"""All benchmarks, in order; writes their tables into the README. `make bench`, about an hour on two cores."""
+"""All benchmarks, in order; writes their tables into the README. `make bench`, about two hours on two cores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import sys
 
 import accuracy
 import field
+import foreign
+import fusion
 import portable
+import quantization
 import speed
 import teachers
 import transcript
@@ -27,6 +30,10 @@ def main() -> int:
     OUT.mkdir(parents=True, exist_ok=True)
     found = accuracy.measured()
     kinds = {kind: once(f"from-{kind}", lambda kind=kind: teachers.distilled(kind)) for kind in teachers.KINDS}  # type: ignore[misc]
+    foreigners = {
+        name: once(f"foreign-{place}", lambda name=name: foreign.measured(name))  # type: ignore[misc]
+        for place, name in enumerate(foreign.GUARDS)
+    }
     strip = accuracy.comparison(accuracy.STUDENT, 0)
     parity = "\n".join(
         f"- seed {seed}, {step['step']}: max |Δlogit| {step['max_difference']:.2g}, "
@@ -40,6 +47,9 @@ def main() -> int:
         "parity": parity,
         "portable": portable.to_markdown(once("portable", portable.measured)),
         "speed": speed.to_markdown(once("speed", speed.measured)),
+        "fusion": fusion.to_markdown(once("fusion", fusion.measured)),
+        "quantization": quantization.to_markdown(once("quantization", quantization.measured)),
+        "foreign": foreign.to_markdown(foreigners),
         "field": field.to_markdown(once("field", field.measured)),
         "transcript": transcript.to_markdown(once("demo", transcript.measured)),
         "teachers": teachers.to_markdown(kinds),

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from accuracy import SMALLEST, STUDENT, bundle
+from accuracy import SMALLEST, STUDENT, bundle, kept
 from numpy.typing import NDArray
 from settings import TEST
 from tokenizers import Tokenizer
@@ -32,7 +32,12 @@ def measured() -> dict[str, Any]:
     texts = overproof.load_events([TEST])["text"].to_pylist()
     texts = random.Random(0).sample(texts, EVENTS)
     opened = {name: open_bundle(bundle(name, 0)) for name in (STUDENT, SMALLEST)}
-    files = {"tutorial-teacher FP32": teacher, **{f"{name} INT8": b.files[MODEL] for name, b in opened.items()}}
+    float_student = open_bundle(kept(STUDENT, 0)).files[MODEL]
+    files = {
+        "tutorial-teacher FP32": teacher,
+        f"{STUDENT} FP32": float_student,
+        **{f"{name} INT8": b.files[MODEL] for name, b in opened.items()},
+    }
     tokenizers = {name: Tokenizer.from_buffer(b.files[TOKENIZER]) for name, b in opened.items()}
     read = {name: tokenizers.get(name.split()[0], tokenizers[STUDENT]) for name in files}
     whole = {
@@ -45,22 +50,23 @@ def measured() -> dict[str, Any]:
         "parameters": {"tutorial-teacher FP32": parameter_count(network)},
         "bytes": {name: len(file) for name, file in files.items()},
         "median_tokens": float(np.median([i.shape[1] for i in ids[f"{STUDENT} INT8"]])),
-        "model": _interleaved(
+        "model": interleaved(
             {n: lambda k, n=n: alone[n].run(None, {"input_ids": ids[n][k % len(ids[n])]}) for n in files}  # type: ignore[misc]
         ),
-        "text_to_logits": _interleaved(
+        "text_to_logits": interleaved(
             {n: lambda k, n=n: whole[n].score([texts[k % EVENTS]]) for n in files}  # type: ignore[misc]
         ),
     }
 
 
-def _interleaved(candidates: dict[str, Any]) -> dict[str, dict[str, float]]:
+def interleaved(candidates: dict[str, Any], calls: int = CALLS) -> dict[str, dict[str, float]]:
+    """Milliseconds of one call, p50 and p99: every candidate in turn, in blocks of calls."""
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for block in range(BLOCKS + 1):  # the first block warms up
         for name, call in candidates.items():
-            for k in range(CALLS):
+            for k in range(calls):
                 begin = perf_counter()
-                call(block * CALLS + k)
+                call(block * calls + k)
                 if block:
                     times[name].append((perf_counter() - begin) * 1e3)
     return {name: {"p50_ms": _at(t, 50), "p99_ms": _at(t, 99)} for name, t in times.items()}

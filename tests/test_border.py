@@ -178,3 +178,11 @@ def test_the_wheel_says_which_extra_compress_needs(base_only: Path, tmp_path: Pa
     assert (done.returncode, done.stdout) == (2, "")
     assert "pip install 'overproof[compress]'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_wheel_brings_the_lesson_and_its_page(base_only: Path, tmp_path: Path) -> None:
+    words = ["lesson", "--html", "lesson.html"]
+    done = subprocess.run([base_only / "overproof", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "Content-Security-Policy" in (tmp_path / "lesson.html").read_text()

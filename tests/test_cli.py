@@ -17,7 +17,7 @@ import overproof
 from overproof.cli import app
 from overproof.errors import InputError, TamperedBundle
 
-COMMANDS = ("demo", "teach", "compress", "triage", "inspect")
+COMMANDS = ("demo", "teach", "compress", "quantize", "triage", "inspect", "lesson")
 
 
 def run(*words: object) -> Any:
@@ -36,7 +36,9 @@ def called(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def stand_in(name: str) -> Any:
         def note(*args: Any, **options: Any) -> Any:
             seen.update(options, function=name, args=args)
-            return SimpleNamespace(to_json=lambda: {"function": name}, render=lambda: f"{name}: \x1b[2Jdone")
+            return SimpleNamespace(
+                to_json=lambda: {"function": name}, render=lambda: f"{name}: \x1b[2Jdone", passed=True
+            )
 
         return note
 
@@ -135,6 +137,8 @@ def test_a_bug_still_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
         ["teach", "nowhere.csv", "--out", "t"],
         ["compress", "nowhere.csv", "--teacher", "t", "--out", "b"],
         ["inspect", "nowhere.csv"],
+        ["lesson", "--bundle", "nowhere.csv"],
+        ["lesson", "--html", "nowhere.csv/lesson.html"],
         ["triage", "nowhere.csv", "x.csv"],
     ],
 )

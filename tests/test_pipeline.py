@@ -13,15 +13,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 import overproof
 from overproof.compare import INT8
+from overproof.compression.quantization.guards import Guards
 from overproof.report.compression import Report
 from overproof.runtime import OnnxScorer
 from overproof.simulate import simulate
@@ -311,3 +314,59 @@ def test_kill_9_loses_at_most_an_epoch(job: Job, tmp_path: Path) -> None:
     assert "resumed after epoch" in again.stderr
     assert json.loads(again.stdout)["metrics"]["n"] > 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["events.csv", "teacher"]
+
+
+def quick(job: Job, out: Path, **options: Any) -> Report:
+    """A compression of few events into the smallest student."""
+    return overproof.compress(
+        job.events.slice(0, 1500),
+        teacher="a_users_module:pipeline",
+        out=out,
+        student="tiny-student",
+        epochs=6,
+        transfer=0,
+        cache=job.cache,
+        **options,
+    )
+
+
+def test_four_bit_weights_are_trained_with_the_rounding(job: Job, tmp_path: Path) -> None:
+    report = quick(job, tmp_path / "bundle", precision="w4a8", qat=True, keep_fp32=tmp_path / "fp32")
+    assert report.quantizing is not None and report.quantizing.trained
+    manifest = overproof.open(tmp_path / "bundle").manifest
+    assert manifest.precision == "w4a8"
+    assert [step["step"] for step in manifest.parity] == ["torch → ONNX", "FP32 → w4a8"]
+    sizes = [(tmp_path / folder / "model.onnx").stat().st_size for folder in ("fp32", "bundle")]
+    assert sizes[0] > 5 * sizes[1]
+    row = report.comparison.row(INT8).metrics
+    assert row is not None and row.accuracy is not None and row.accuracy > 0.6
+
+    pq.write_table(job.events.slice(0, 1500), tmp_path / "events.parquet")
+    again = overproof.quantize(
+        tmp_path / "fp32",
+        calibrate_on=[str(tmp_path / "events.parquet")],
+        out=tmp_path / "again",
+        precision="w4a8",
+        qat=True,
+        cache=job.cache,
+    )
+    assert again.trained and again.passed and len(again.sensitivity) == 12
+    calibrated = overproof.quantize(
+        tmp_path / "fp32",
+        calibrate_on=[str(tmp_path / "events.parquet")],
+        out=tmp_path / "calibrated",
+        precision="w4a8",
+    )
+    # taught by its own float self, it comes closer to that than calibration alone
+    assert again.step.found.kl < calibrated.step.found.kl
+    assert overproof.open(tmp_path / "again").judge(["id=1' or 1=1--"])[0].label in manifest.classes
+
+
+def test_guards_that_nothing_holds_end_in_a_bundle_set_aside(job: Job, tmp_path: Path) -> None:
+    report = quick(job, tmp_path / "bundle", guards=Guards(max_kl=0.0))
+    assert not report.passed
+    assert not (tmp_path / "bundle").exists()
+    assert overproof.open(tmp_path / "bundle.failed").manifest.precision == "int8"
+    assert report.quantizing is not None
+    assert len(report.quantizing.path) > 2 and all(step.found.kl > 0 for step in report.quantizing.path)
+    assert "broken" in report.render()

@@ -194,6 +194,12 @@ def compress(
     benign: take.Benign = None,
     rejects: take.Rejects = None,
     cache: take.Cache = None,
+    precision: take.Precision = "w8a8",
+    qat: take.Qat = False,
+    max_flips: take.MaxFlips = None,
+    max_kl: take.MaxKl = None,
+    max_recall_loss: take.MaxRecallLoss = None,
+    keep_fp32: take.KeepFp32 = None,
     seed: take.Seed = 0,
     as_json: take.AsJson = False,
 ) -> None:
@@ -202,11 +208,16 @@ def compress(
     A small student learns from the teacher's probabilities, is quantized to INT8, and is compared at every step
     with the teacher and with an honest baseline. The bundle runs without torch.
 
+    Guards limit what quantization may cost on validation events: the worst layers stay in float until they hold;
+    else the student is trained with the rounding. If one still breaks, the exit code is 1 and the best that was found
+    is in BUNDLE.failed.
+
     \b
     Examples:
       overproof compress train.csv.gz --teacher teacher --out bundle
       overproof compress train.csv.gz --test test.csv.gz --teacher mypackage.model:pipeline --out bundle
       overproof compress train.csv.gz --teacher teacher@2 --teacher ./MiniLM@1 --out bundle
+      overproof compress train.csv.gz --teacher teacher --precision w4a8 --qat --max-recall-loss sqli=1% --out bundle
     """
     report = overproof.compress(
         events,
@@ -223,10 +234,16 @@ def compress(
         benign=take.benign_of(benign),
         rejects=rejects,
         cache=cache,
+        keep_fp32=keep_fp32,
+        precision=precision,
+        guards=take.guards_of(max_flips, max_kl, max_recall_loss),
+        qat=qat,
         seed=seed,
         console=terminal(),
     )
     _show(report, as_json)
+    if not report.passed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -239,12 +256,15 @@ def quantize(
     max_flips: take.MaxFlips = None,
     max_kl: take.MaxKl = None,
     max_recall_loss: take.MaxRecallLoss = None,
+    qat: take.Qat = False,
+    teacher: take.QatTeacher = None,
     test: take.Test = None,
     text: take.Text = None,
     label: take.Label = None,
     family: take.Family = None,
     benign: take.Benign = None,
     rejects: take.Rejects = None,
+    cache: take.Cache = None,
     seed: take.Seed = 0,
     as_json: take.AsJson = False,
 ) -> None:
@@ -267,10 +287,13 @@ def quantize(
         precision=precision,
         observer=observer,
         guards=take.guards_of(max_flips, max_kl, max_recall_loss),
+        qat=qat,
+        teacher=teacher,
         test=test,
         columns=take.columns_of(text, label, family, None, None),
         benign=benign,
         rejects=rejects,
+        cache=cache,
         seed=seed,
         console=terminal(),
     )
@@ -362,6 +385,34 @@ def inspect(
     typer.echo(printable("\n".join(_outline(contents))))
     if comparison is not None:
         typer.echo("\n" + printable(Comparison.from_json(comparison).render()), nl=False)
+
+
+@app.command()
+def lesson(
+    bundle: take.LessonBundle = None,
+    html: take.Html = None,
+    seed: take.Seed = 0,
+    as_json: take.AsJson = False,
+) -> None:
+    """Walk through distillation and quantization, step by step.
+
+    Every number is computed by the functions that compress models, first on the tutorial's packets and its nine
+    weights, then on your bundle or on the built-in traffic. `--html` writes one offline page with live controls.
+
+    \b
+    Examples:
+      overproof lesson | less
+      overproof lesson --bundle bundle --html lesson.html
+    """
+    from overproof.lesson import walk
+    from overproof.lesson.page import write_page
+
+    walked = walk(bundle, seed=seed)
+    if html is not None:
+        write_page(walked, html)
+        terminal().say(f"Lesson: {html}")
+    if as_json or html is None:
+        _show(walked, as_json)
 
 
 def main() -> None:

@@ -57,6 +57,11 @@ Sensitivity = Annotated[
 Svg = Annotated[
     Path | None, typer.Option("--svg", metavar="FILE", help="Draw the layer, or the sensitivity, into this file too.")
 ]
+LessonBundle = Annotated[
+    Path | None,
+    typer.Option("--bundle", metavar="BUNDLE", help="Show each step on this bundle. [default: the built-in traffic]"),
+]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the lesson as one offline page.")]
 Preset = Annotated[
     str, typer.Option("--preset", help="Size of a teacher trained from scratch; an unknown name lists them all.")
 ]
@@ -109,6 +114,21 @@ DemoOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the e
 TeacherOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the teacher is written.")]
 BundleOut = Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="The folder to write.")]
 
+Qat = Annotated[
+    bool, typer.Option("--qat", help="Train with the rounding, under the teacher, even where the guards do not ask.")
+]
+QatTeacher = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--teacher",
+        metavar="SPEC[@WEIGHT]",
+        help="Whom --qat learns from, as for `compress`; also trains where the guards break. [default: MODEL itself]",
+    ),
+]
+KeepFp32 = Annotated[
+    Path | None,
+    typer.Option("--keep-fp32", metavar="DIR", help="Keep the student before quantization, for `quantize`."),
+]
 Quantizable = Annotated[
     str,
     typer.Argument(
@@ -153,8 +173,8 @@ MaxRecallLoss = Annotated[
 ]
 
 
-def guards_of(max_flips: str | None, max_kl: float | None, max_recall_loss: list[str] | None) -> Guards:
-    """The guards that the options ask for."""
+def guards_of(max_flips: str | None, max_kl: float | None, max_recall_loss: list[str] | None) -> Guards | None:
+    """The guards that the options ask for; None if they ask for none."""
     from overproof.compression.quantization.guards import Guards
 
     families = {}
@@ -163,7 +183,7 @@ def guards_of(max_flips: str | None, max_kl: float | None, max_recall_loss: list
         if not equals or not family:
             raise InputError(f"--max-recall-loss {given}: expected FAMILY=SHARE, such as sqli=0.01 or sqli=1%")
         families[family] = _share("--max-recall-loss", share)
-    return Guards(None if max_flips is None else _share("--max-flips", max_flips), max_kl, families)
+    return Guards(None if max_flips is None else _share("--max-flips", max_flips), max_kl, families) or None
 
 
 def _share(option: str, text: str) -> float:

@@ -17,18 +17,21 @@ import pyarrow.parquet as pq
 from overproof.bundle import require_free
 from overproof.compression.baseline import fit_baseline
 from overproof.compression.checkpoint import discard
-from overproof.compression.convert import export, parity, quantize
+from overproof.compression.convert import export, parity, quantize, stored
 from overproof.compression.deliver import deliver
-from overproof.compression.fit import fit, joined, student_config
+from overproof.compression.fit import Course, fit, joined, student_config
 from overproof.compression.layers import describe_on_events
 from overproof.compression.material import Events, as_examples, gather, marked
 from overproof.compression.measure import is_benign, strip, thresholds
-from overproof.compression.softlabels import ask, boundary_events, transfer_set
+from overproof.compression.qat import train_with_rounding
+from overproof.compression.quantization.guards import Guards
+from overproof.compression.softlabels import ask, transfer_set
 from overproof.compression.student import preset
 from overproof.compression.teach import TeachReport, teach_encoder, teach_huggingface
 from overproof.compression.teachers import Teacher, default_directory, load_teacher, union_classes
 from overproof.event import DEFAULT_BENIGN
 from overproof.progress import SILENT, Console
+from overproof.report.boundary import boundary_events
 from overproof.report.compression import Report
 from overproof.simulate import simulate
 from overproof.sources import Columns
@@ -55,6 +58,9 @@ def compress(
     rejects: Path | None = None,
     cache: Path | None = None,
     keep_fp32: Path | str | None = None,
+    precision: str = "w8a8",
+    guards: Guards | None = None,
+    qat: bool = False,
     seed: int = 0,
     console: Console = SILENT,
 ) -> Report:
@@ -82,6 +88,13 @@ def compress(
         Where teacher outputs are kept; by default in the user's cache folder.
     keep_fp32
         Folder for the student before quantization, as a bundle of its own: `quantize` can start from it.
+    precision
+        `w8a8`, `w4a8` or `w4a32` (see `quantization.rewrite`).
+    guards
+        What quantization may cost on validation events. Where layers kept in float do not help, the student is trained
+        with the rounding (QAT); where that does not help either, the best that was found goes to `OUT.failed`.
+    qat
+        Train with the rounding in any case.
 
     Raises
     ------
@@ -101,8 +114,7 @@ def compress(
         teacher = load_teacher(specs, classes=material.labels, columns=train.column_names)
     classes = union_classes(teacher.classes, material.labels)
     config = replace(student_config(sizes, epochs), temperature=temperature, hard_weight=hard_weight, seed=seed)
-
-    checkpoint = out.with_name(f".{out.name}.training")
+    checkpoint, rounding = (out.with_name(f".{out.name}.{stage}") for stage in ("training", "rounding"))
 
     # 1. The teacher's soft labels: for the events at hand, and for edited ones that nobody has labelled.
     asked = partial(ask, teacher, classes=classes, cache=cache or default_directory(), console=console)
@@ -114,18 +126,15 @@ def compress(
     boundary = boundary_events(validation, soft_validation, classes)
 
     # 2. The student learns from them.
-    fitted = fit(
-        sizes,
+    course = Course(
         [name in material.benign for name in classes],
         joined(examples),
         as_examples(validation, soft_validation, classes),
         config,
-        checkpoint=checkpoint,
-        what="student",
-        console=console,
     )
+    fitted = fit(sizes, course, checkpoint=checkpoint, what="student", console=console)
 
-    # 3. torch → ONNX → INT8, each step checked against the one before.
+    # 3. torch → ONNX → integers, each step checked against the one before; the guards may ask for QAT.
     texts = tested["text"].to_pylist()
     fp32, exported = export(fitted, classes, material.benign, texts)
     written = partial(
@@ -139,8 +148,26 @@ def compress(
     )
     if keep_fp32 is not None:
         written(Path(keep_fp32), fp32, precision="fp32", parity=(exported,), thresholds={})
-    int8 = quantize(fp32, fitted, classes, material.benign, calibration=train["text"].to_pylist(), seed=seed)
-    quantized = parity("FP32 → INT8", fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
+    rounded = quantize(
+        fp32,
+        fitted,
+        material,
+        precision=precision,
+        guards=guards or Guards(),
+        qat=qat,
+        retrain=partial(
+            train_with_rounding,
+            precision=precision,
+            fitted=fitted,
+            course=course,
+            checkpoint=rounding,
+            console=console,
+        ),
+        seed=seed,
+        console=console,
+    )
+    int8 = rounded.model
+    quantized = parity(f"FP32 → {stored(precision)}", fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
     layers = describe_on_events(fp32, int8, validation, material.benign)
 
     # 4. What it cost, beside a rival that costs next to nothing.
@@ -161,17 +188,21 @@ def compress(
 
     # 5. The bundle: what is deployed, and everything above as its provenance.
     attack = int8.scorer.attack(int8.scorer.score(validation["text"].to_pylist()).probabilities)
+    place = out if rounded.found.passed else out.with_name(f"{out.name}.failed")
+    quantizing = rounded.report(place, fp32, material, precision, seed=seed)
     size = written(
-        out,
+        place,
         int8,
-        precision="int8",
+        precision=stored(precision),
         parity=(exported, quantized),
         thresholds=thresholds(attack, is_benign(validation, material.benign)),
         comparison=comparison,
         quantization=layers,
+        quantizing=quantizing,
     )
-    discard(checkpoint)
-    return Report(out, comparison, (exported, quantized), boundary, material.describe(), size, seed)
+    for folder in (checkpoint, rounding):
+        discard(folder)
+    return Report(place, comparison, (exported, quantized), boundary, material.describe(), size, seed, quantizing)
 
 
 def teach(

@@ -34,6 +34,35 @@ def entropy_bits(probabilities: Floats) -> NDArray[np.float64]:
     return np.asarray(-(p * np.log2(np.where(p > 0, p, 1.0))).sum(axis=-1), dtype=np.float64)
 
 
+def distillation_loss(student: Floats, teacher: Floats, temperature: float = 1.0) -> float:
+    """KL(softmax(z_t / T) ‖ softmax(z_s / T)) · T² in nats, the mean over rows.
+
+    The numpy twin of `compression.distill.distillation_loss`, for where torch is not (Hinton et al. 2015, section 2).
+
+    Parameters
+    ----------
+    student, teacher
+        Logits, shape (n, classes).
+    temperature
+        T > 0.
+    """
+    log_student, log_teacher = (_log_softmax(z, temperature) for z in (student, teacher))
+    divergence = (np.exp(log_teacher) * (log_teacher - log_student)).sum(axis=-1)
+    return float(divergence.mean()) * temperature**2
+
+
+def distillation_gradient(student: Floats, teacher: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
+    """d `distillation_loss` / d student = T · (softmax(z_s / T) - softmax(z_t / T)) / n, shape (n, classes)."""
+    log_student, log_teacher = (_log_softmax(z, temperature) for z in (student, teacher))
+    return np.asarray(temperature * (np.exp(log_student) - np.exp(log_teacher)) / len(log_student), dtype=np.float64)
+
+
+def _log_softmax(logits: Floats, temperature: float) -> NDArray[np.float64]:
+    z = np.asarray(logits, dtype=np.float64) / temperature
+    z -= z.max(axis=-1, keepdims=True)
+    return np.asarray(z - np.log(np.exp(z).sum(axis=-1, keepdims=True)), dtype=np.float64)
+
+
 @dataclass(frozen=True)
 class Scores:
     """Logits of one model for n events.

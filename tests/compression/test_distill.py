@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from overproof import scores
 from overproof.compression.batches import predict
 from overproof.compression.checkpoint import History, discard
 from overproof.compression.distill import (
@@ -35,6 +36,19 @@ def test_distillation_loss_by_hand() -> None:
     p, q = p / p.sum(), q / q.sum()
     assert distillation_loss(student, teacher, 2.0).item() == pytest.approx(4 * (p * np.log(p / q)).sum())
     assert distillation_loss(teacher, teacher, 3.0).item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_numpy_twin_gives_the_loss_and_autograds_gradient() -> None:
+    random = np.random.default_rng(0)
+    student, teacher = (random.normal(0, 3, (20, 5)).astype(np.float32) for _ in range(2))
+    for temperature in (0.5, 1.0, 2.0, 7.0):
+        z = torch.tensor(student, dtype=torch.float64, requires_grad=True)
+        loss = distillation_loss(z, torch.tensor(teacher, dtype=torch.float64), temperature)
+        loss.backward()
+        assert scores.distillation_loss(student, teacher, temperature) == pytest.approx(loss.item(), rel=1e-12)
+        assert z.grad is not None
+        found = scores.distillation_gradient(student, teacher, temperature)
+        np.testing.assert_allclose(found, z.grad.numpy(), rtol=1e-9, atol=1e-14)
 
 
 def test_gradient_does_not_fade_with_temperature() -> None:

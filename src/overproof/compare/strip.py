@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from overproof.compare.layout import aligned, markdown
 from overproof.compare.metrics import Metrics, Share
 
 FULL = "full"
@@ -118,7 +119,7 @@ class Comparison:
 
     def to_markdown(self) -> str:
         """The same as Markdown."""
-        parts = [_markdown(table) for table in self._tables()]
+        parts = [markdown(table) for table in self._tables()]
         parts += ["\n".join(f"- {line}" for line in lines) for lines in (self._footnotes(), self.verdict_in_words())]
         return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -223,26 +224,6 @@ def _recall(row: Row, family: str) -> str:
     if share is None or share.rate is None:
         return NOT_MEASURED
     return f"{100 * share.rate:.1f} % ({share.k}/{share.n})"
-
-
-def aligned(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """A table with a rule under its head; the columns `left` to the left, the others to the right."""
-    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i in left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in table
-    ]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _markdown(table: Sequence[Sequence[str]]) -> str:
-    escaped = [[cell.replace("|", "\\|") for cell in line] for line in table]
-    rule = ["---", *["---:"] * (len(table[0]) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [escaped[0], rule, *escaped[1:]])
 
 
 def _row_from_json(data: Mapping[str, Any]) -> Row:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
 
 from overproof.compression.batches import predict
-from overproof.compression.export import INPUT, to_onnx
+from overproof.compression.export import to_onnx
 from overproof.compression.fit import Fitted
-from overproof.compression.quantization import quantize_model
+from overproof.compression.material import Material
+from overproof.compression.quantization.guarded import (
+    CALIBRATION_EVENTS,
+    SENSITIVITY_EVENTS,
+    Bench,
+    Calibrated,
+    Guarded,
+    calibrate,
+    settled,
+)
+from overproof.compression.quantization.guards import Guards
+from overproof.compression.quantization.subject import of_scorer
 from overproof.compression.student import parameter_count
 from overproof.errors import OverproofError
+from overproof.progress import Console
 from overproof.report.compression import Parity
-from overproof.runtime import WindowScorer, batches
+from overproof.report.quantizing import Quantizing
+from overproof.runtime import WindowScorer
 from overproof.scores import Floats
 
-CALIBRATION_EVENTS = 1024
 EXPORT_TOLERANCE = 1e-2  # float32 sums in another order; a wrong graph is off by whole units
 
 
@@ -50,14 +63,84 @@ def export(fitted: Fitted, classes: Sequence[str], benign: Sequence[str], texts:
     return model, step
 
 
+@dataclass(frozen=True)
+class Quantized:
+    """The quantized student, and how it was found.
+
+    Attributes
+    ----------
+    model
+        What is deployed.
+    found
+        The search under the guards.
+    trained
+        Whether its weights were trained with the rounding.
+    """
+
+    model: Model
+    found: Guarded
+    trained: bool
+
+    def report(self, out: Path, fp32: Model, material: Material, precision: str, *, seed: int) -> Quantizing:
+        """The search, for the report and the bundle."""
+        return Quantizing(
+            model="student",
+            out=out,
+            precision=precision,
+            bytes_before=len(fp32.file),
+            bytes_after=len(self.model.file),
+            calibrated=min(CALIBRATION_EVENTS, material.train.num_rows),
+            held_back=material.validation.num_rows,
+            path=self.found.path,
+            chosen=self.found.chosen,
+            trained=self.trained,
+            sensitivity=self.found.sensitivity,
+            seed=seed,
+        )
+
+
 def quantize(
-    fp32: Model, fitted: Fitted, classes: Sequence[str], benign: Sequence[str], *, calibration: Sequence[str], seed: int
-) -> Model:
-    """The INT8 model, calibrated on windows of training events."""
-    chosen = np.random.default_rng(seed).permutation(len(calibration))[:CALIBRATION_EVENTS]
-    windows = fp32.scorer.windows([calibration[i] for i in chosen])
-    graph = quantize_model(fp32.graph, ({INPUT: batch} for _, batch in batches(windows.ids)))
-    return _model(graph, fitted, classes, benign)
+    fp32: Model,
+    fitted: Fitted,
+    material: Material,
+    *,
+    precision: str,
+    guards: Guards,
+    qat: bool,
+    retrain: Callable[[Calibrated], Calibrated],
+    seed: int,
+    console: Console,
+) -> Quantized:
+    """Calibrate and round; where the guards still break, or on `qat`, train with the rounding and try again.
+
+    Parameters
+    ----------
+    material
+        Its training events give the ranges, its validation events are what the guards are measured on.
+    retrain
+        Quantization-aware training: the same student with weights, grids and ranges that it has learned.
+    """
+    subject = of_scorer("student", fp32.graph, fp32.scorer, material.benign)
+    chosen = np.random.default_rng(seed).permutation(material.train.num_rows)[:CALIBRATION_EVENTS]
+    calibrated = calibrate(subject, material.train.take(np.sort(chosen)), seed=seed)
+    held_back = material.validation
+    benches = Bench(subject, held_back), Bench(subject, held_back, limit=SENSITIVITY_EVENTS, seed=seed)
+    found, trained = settled(
+        calibrated,
+        benches,
+        precision=precision,
+        guards=guards,
+        every_layer=False,
+        qat=qat,
+        retrain=retrain,
+        console=console,
+    )
+    return Quantized(_model(found.model, fitted, fp32.scorer.classes, material.benign), found, trained)
+
+
+def stored(precision: str) -> str:
+    """What a bundle calls a precision: `int8`, or with 4-bit weights the precision's own name."""
+    return "int8" if precision == "w8a8" else precision
 
 
 def parity(step: str, before: Floats, after: Floats) -> Parity:

@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import overproof
-from overproof.bundle import COMPARISON, FORMAT, MODEL, QUANTIZATION, TOKENIZER, Manifest, digest, write_bundle
+from overproof.bundle import (
+    COMPARISON,
+    FORMAT,
+    MODEL,
+    QUANTIZATION,
+    QUANTIZING,
+    TOKENIZER,
+    Manifest,
+    digest,
+    write_bundle,
+)
 from overproof.compare import Comparison
 from overproof.compression.convert import Model
 from overproof.compression.distill import TrainConfig
@@ -19,6 +29,7 @@ from overproof.compression.fit import Fitted
 from overproof.compression.student import config_json
 from overproof.report.compression import Parity
 from overproof.report.quantization import QuantizationReport
+from overproof.report.quantizing import Quantizing
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "pyarrow", "scikit-learn", "tokenizers", "torch")
 
@@ -38,6 +49,7 @@ def deliver(
     thresholds: Mapping[str, float | None],
     comparison: Comparison | None = None,
     quantization: QuantizationReport | None = None,
+    quantizing: Quantizing | None = None,
 ) -> int:
     """Write model, tokenizer, what was measured and the manifest to `out`; returns the bundle's bytes."""
     files = {MODEL: model.file, TOKENIZER: fitted.tokenizer.to_str().encode()}
@@ -45,6 +57,8 @@ def deliver(
         files[COMPARISON] = json.dumps(comparison.to_json(), indent=1).encode()
     if quantization is not None:
         files[QUANTIZATION] = json.dumps(quantization.to_json(), separators=(",", ":")).encode()
+    if quantizing is not None:
+        files[QUANTIZING] = json.dumps(quantizing.to_json(), indent=1).encode()
     manifest = Manifest(
         format=FORMAT,
         overproof=overproof.__version__,

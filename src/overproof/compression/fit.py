@@ -54,6 +54,26 @@ def joined(parts: Sequence[Examples]) -> Examples:
     )
 
 
+@dataclass(frozen=True)
+class Course:
+    """What a network is taught, and how.
+
+    Attributes
+    ----------
+    benign
+        For each class, in the order of the logits, whether it is harmless.
+    examples, validation
+        What it learns from; what decides when to stop.
+    config
+        Settings of the training loop.
+    """
+
+    benign: Sequence[bool]
+    examples: Examples
+    validation: Examples
+    config: TrainConfig
+
+
 def student_config(sizes: EncoderConfig, epochs: int | None) -> TrainConfig:
     """Training settings for an encoder of these sizes: narrower networks take larger steps."""
     rate = min(2e-3, 0.2 / sizes.hidden)
@@ -70,58 +90,32 @@ class Fitted:
     history: History
 
 
-def fit(
-    sizes: EncoderConfig,
-    benign: Sequence[bool],
-    examples: Examples,
-    validation: Examples,
-    config: TrainConfig,
-    *,
-    checkpoint: Path | None,
-    what: str,
-    console: Console,
-) -> Fitted:
-    """Train tokenizer and encoder on `examples`, stopping early by `validation`.
-
-    Parameters
-    ----------
-    benign
-        For each class, in the order of the logits, whether it is harmless.
-    """
+def fit(sizes: EncoderConfig, course: Course, *, checkpoint: Path | None, what: str, console: Console) -> Fitted:
+    """Train tokenizer and encoder, stopping early by the course's validation."""
+    examples = course.examples
     own = [text for text, kind in zip(examples.texts, examples.kinds, strict=True) if kind is not None]
     tokenizer = train_bpe(own or examples.texts, vocabulary=sizes.vocabulary)
     sizes = replace(sizes, vocabulary=tokenizer.get_vocab_size())
-    windowing = Windowing(size=sizes.positions)
-    network = new_encoder(sizes, len(benign), seed=config.seed)
-    fitted = Fitted(network, tokenizer, windowing, History())
-    told = learn(
-        network, fitted, benign, examples, validation, config, checkpoint=checkpoint, what=what, console=console
-    )
-    return replace(fitted, history=told)
+    network = new_encoder(sizes, len(course.benign), seed=course.config.seed)
+    fitted = Fitted(network, tokenizer, Windowing(size=sizes.positions), History())
+    history = learn(network, fitted, course, checkpoint=checkpoint, what=what, console=console)
+    return replace(fitted, history=history)
 
 
 def learn(
-    network: nn.Module,
-    reader: Fitted,
-    benign: Sequence[bool],
-    examples: Examples,
-    validation: Examples,
-    config: TrainConfig,
-    *,
-    checkpoint: Path | None,
-    what: str,
-    console: Console,
+    network: nn.Module, reader: Fitted, course: Course, *, checkpoint: Path | None, what: str, console: Console
 ) -> History:
-    """Train `network` in place on examples as `reader`'s tokenizer and windows have them."""
+    """Train `network` in place on the course, whose texts are read as `reader` reads them."""
     encoder = partial(first_windows, reader.tokenizer, reader.windowing)
+    examples, config = course.examples, course.config
     rows = rows_of(encoder, examples, repeats=rare_repeats(examples.kinds))
-    harmless = [ids for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0 and benign[target]]
-    surround = carriers(harmless, config.carriers, reader.windowing.size)
+    calm = [ids for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0 and course.benign[target]]
+    surround = carriers(calm, config.carriers, reader.windowing.size)
     split = token_splitter(reader.tokenizer, config.split_tokens, reader.windowing.size)
     return train_shown(
         network,
         rows,
-        rows_of(encoder, validation),
+        rows_of(encoder, course.validation),
         config,
         perturb=lambda ids, random: surround(split(ids, random), random),
         checkpoint=checkpoint,

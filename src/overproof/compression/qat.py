@@ -8,22 +8,33 @@ fits every scale). The loss stays the distillation loss.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from overproof.affine import Grid
+from overproof.compression.batches import predict
 from overproof.compression.distill import TrainConfig
-from overproof.compression.export import folded
+from overproof.compression.export import INPUT, folded, to_onnx
+from overproof.compression.fit import Course, Fitted, first_windows, learn
 from overproof.compression.quantization.calibrate import Ranges
-from overproof.compression.quantization.layers import Layer
+from overproof.compression.quantization.guarded import Calibrated
+from overproof.compression.quantization.layers import Layer, find_layers
 from overproof.compression.quantization.rewrite import ACTIVATIONS, weight_grid
 from overproof.compression.student import Encoder
+from overproof.errors import InputError, OverproofError
+from overproof.progress import Console
+from overproof.runtime import session
 
+TRAINABLE = ("w8a8", "w4a8")
+PARITY, PARITY_EVENTS = 0.02, 256
 EPOCHS = 3
 RATE = 0.3  # of the learning rate that the student was trained with
 
@@ -31,6 +42,50 @@ RATE = 0.3  # of the learning rate that the student was trained with
 def qat_config(config: TrainConfig) -> TrainConfig:
     """Short and gentle: the student has learned its task, only the rounding is new."""
     return replace(config, epochs=EPOCHS, learning_rate=RATE * config.learning_rate)
+
+
+def train_with_rounding(
+    calibrated: Calibrated,
+    precision: str,
+    fitted: Fitted,
+    course: Course,
+    *,
+    checkpoint: Path | None,
+    console: Console,
+) -> Calibrated:
+    """The student trained on, under the same teacher, as its quantized file computes.
+
+    Parameters
+    ----------
+    calibrated
+        The student with the ranges that learning starts from.
+    course
+        The one that the student itself was taught by.
+
+    Returns
+    -------
+    Calibrated
+        The same student with learned weights, grids and ranges.
+
+    Raises
+    ------
+    InputError
+        A precision without integer activations.
+    OverproofError
+        If the file that is written does not compute what was trained.
+    """
+    if precision not in TRAINABLE:
+        raise InputError(f"quantization-aware training at {precision!r}: expected one of {', '.join(TRAINABLE)}")
+    network = copy.deepcopy(fitted.network)
+    precisions = {layer.name: precision for layer in calibrated.layers}
+    aware = QuantizationAware(network, calibrated.layers, precisions, calibrated.ranges)
+    gentle = replace(course, config=qat_config(course.config))
+    learn(aware, fitted, gentle, checkpoint=checkpoint, what="student with rounding", console=console)
+    grids, ranges = aware.learned()
+    graph = to_onnx(network.eval())
+    learned = Calibrated(replace(calibrated.subject, model=graph), find_layers(graph), ranges, grids)
+    _require_parity(aware, learned.at(precisions), fitted, course.validation.texts[:PARITY_EVENTS])
+    return learned
 
 
 def fake_quantize(x: Tensor, scale: Tensor, zero: Tensor | float, qmin: int, qmax: int) -> Tensor:
@@ -93,7 +148,9 @@ class QuantizationAware(nn.Module):
         }
         found: Ranges = {}
         for name, ends in zip(self.tensors, self.ends, strict=True):
-            low, high = (bound * float(factor) for bound, factor in zip(self.ranges[name], ends.exp(), strict=True))
+            low, high = (
+                bound * factor for bound, factor in zip(self.ranges[name], ends.detach().exp().tolist(), strict=True)
+            )
             found[name] = low, high
             asked = name.replace("attention_norm", "asked")
             if asked in self.ranges:
@@ -118,6 +175,17 @@ class QuantizationAware(nn.Module):
         else:
             module = self.network.get_submodule(tensor)
             module.register_forward_hook(lambda _, inputs, output: rounded(output))
+
+
+def _require_parity(aware: QuantizationAware, model: onnx.ModelProto, fitted: Fitted, texts: Sequence[str]) -> None:
+    """Torch sums in another order: a value on the edge of a step may fall to its other side, but no more than that."""
+    ids = [np.asarray(i, dtype=np.int64) for i in first_windows(fitted.tokenizer, fitted.windowing, texts)]
+    runner = session(model.SerializeToString())
+    expected = predict(aware.eval(), ids)
+    found = np.concatenate([runner.run(None, {INPUT: row[None]})[0] for row in ids])
+    apart = float(np.abs(expected - found).mean() / expected.std())
+    if not apart <= PARITY:
+        raise OverproofError(f"the quantized file is off what was trained by {apart:.1%} of the logits' spread")
 
 
 def _rounded(x: Tensor) -> Tensor:

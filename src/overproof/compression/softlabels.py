@@ -1,11 +1,10 @@
-"""The teacher's soft labels: asked once, kept, and shown where they say more than a hard label."""
+"""The teacher's soft labels: asked once, and kept."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,10 +13,7 @@ from overproof.compression.material import kinds
 from overproof.compression.teachers import Teacher, align, cached_logits
 from overproof.event import event_table
 from overproof.progress import Console
-from overproof.report.compression import SoftLabel
-from overproof.scores import Floats, entropy_bits, softmax
-
-TEMPERATURES = (1, 2, 4)
+from overproof.scores import Floats
 
 
 def ask(
@@ -27,34 +23,6 @@ def ask(
     with console.progress(f"teacher judges {what}", events.num_rows) as advance:
         logits = cached_logits(teacher, events, cache, advance)
     return align(logits, teacher.classes, classes)
-
-
-def boundary_events(events: pa.Table, logits: Floats, classes: Sequence[str], count: int = 4) -> tuple[SoftLabel, ...]:
-    """The events whose two best classes the teacher finds hardest to tell apart, one for each pair of classes.
-
-    Source of the insight: Hinton, Vinyals, Dean 2015, section 1 ("dark knowledge").
-    """
-    probabilities = softmax(logits)
-    two = np.argsort(-probabilities, axis=1)[:, :2]
-    rows = np.arange(len(two))
-    gap = probabilities[rows, two[:, 0]] - probabilities[rows, two[:, 1]]
-    texts, labels = events["text"], events["label"]
-    shown: dict[tuple[int, ...], SoftLabel] = {}
-    for i in np.argsort(gap, kind="stable"):
-        pair = tuple(sorted(two[i].tolist()))
-        if pair in shown or len(texts[int(i)].as_py()) > 400:
-            continue
-        soft = {f"{t:g}": softmax(logits[i : i + 1], t) for t in TEMPERATURES}
-        shown[pair] = SoftLabel(
-            texts[int(i)].as_py(),
-            labels[int(i)].as_py(),
-            tuple(classes),
-            {t: tuple(map(float, p[0])) for t, p in soft.items()},
-            {t: float(entropy_bits(p)[0]) for t, p in soft.items()},
-        )
-        if len(shown) == count:
-            break
-    return tuple(shown.values())
 
 
 def transfer_set(teacher: Teacher, train: pa.Table, *, per_event: float, seed: int) -> pa.Table | None:

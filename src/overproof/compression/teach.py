@@ -15,7 +15,7 @@ from overproof.compression.checkpoint import discard
 from overproof.compression.convert import export
 from overproof.compression.deliver import deliver
 from overproof.compression.distill import TrainConfig, rare_repeats
-from overproof.compression.fit import fit, rows_of, student_config, train_shown
+from overproof.compression.fit import Course, fit, rows_of, student_config, train_shown
 from overproof.compression.material import Material, as_examples
 from overproof.compression.student import preset as named
 from overproof.compression.teachers import load_teacher
@@ -68,16 +68,13 @@ def teach_encoder(
     require_free(out)
     classes = material.labels
     config = replace(student_config(sizes, epochs), temperature=1.0, hard_weight=1.0, seed=seed)
-    fitted = fit(
-        sizes,
+    course = Course(
         [name in material.benign for name in classes],
         as_examples(material.train, None, classes),
         as_examples(material.validation, None, classes),
         config,
-        checkpoint=_checkpoint(out),
-        what="teacher",
-        console=console,
     )
+    fitted = fit(sizes, course, checkpoint=_checkpoint(out), what="teacher", console=console)
     texts = material.test["text"].to_pylist()
     model, step = export(fitted, classes, material.benign, texts)
     deliver(

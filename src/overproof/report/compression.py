@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from overproof.compare import Comparison
+from overproof.report.quantizing import Quantizing
 
 SIMULATED = "All figures are of SIMULATED traffic: they show that the system works, not how it does on yours."
 
@@ -91,6 +92,8 @@ class Report:
         Size of the whole bundle.
     seed
         What initialization, order and perturbation were drawn from.
+    quantizing
+        What quantization cost on validation events, and the guards it was held to.
     """
 
     bundle: Path
@@ -100,6 +103,12 @@ class Report:
     data: Mapping[str, Any]
     bundle_bytes: int
     seed: int
+    quantizing: Quantizing | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Every guard of the quantization holds; so it does where there are none."""
+        return self.quantizing is None or self.quantizing.passed
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain JSON."""
@@ -111,6 +120,7 @@ class Report:
             "comparison": self.comparison.to_json(),
             "parity": [asdict(step) for step in self.parity],
             "soft_labels": [asdict(event) for event in self.soft_labels],
+            "quantizing": None if self.quantizing is None else self.quantizing.to_json(),
         }
 
     def render(self) -> str:
@@ -120,6 +130,7 @@ class Report:
             "\n".join(event.render() for event in self.soft_labels) or "  (no event)",
             "Parity of every step:",
             "\n".join(f"  {step}" for step in self.parity),
+            *([] if self.quantizing is None else [self.quantizing.render_search()]),
             self.comparison.render(),
         ]
         if self.data.get("simulated"):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from overproof.affine import Band
-from overproof.compare.strip import aligned
+from overproof.compare.layout import aligned
 from overproof.progress import printable
 
 if TYPE_CHECKING:

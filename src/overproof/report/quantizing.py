@@ -11,7 +11,7 @@ from overproof.bundle import QUANTIZING
 from overproof.compare.divergence import Divergence
 from overproof.progress import SILENT, Console
 from overproof.report.portability import PortabilityReport
-from overproof.report.quantizing_text import render, told
+from overproof.report.quantizing_text import path, render, told
 from overproof.report.sensitivity_svg import draw
 from overproof.report.stored import read_back
 from overproof.report.svg import write
@@ -189,6 +189,12 @@ class Quantizing:
     def of_bundle(cls, path: Path | str, console: Console = SILENT) -> Quantizing:
         """What a bundle, or the folder of a quantized ONNX file, tells of its quantization (see `stored.read_back`)."""
         return read_back(path, QUANTIZING, cls.from_json, console)
+
+    def render_search(self) -> str:
+        """The path and the guards as plain text."""
+        after = ", after training with the rounding" if self.trained else ""
+        head = f"Quantization ({self.precision}{after}) on {self.held_back:,} validation events:"
+        return f"{head}\n\n{path(self)}"
 
     def render(self) -> str:
         """The report as plain text."""

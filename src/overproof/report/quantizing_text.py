@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from overproof.compare.divergence import Divergence
-from overproof.compare.strip import aligned
+from overproof.compare.layout import aligned
 from overproof.report.layer_text import one_line, percent
 
 if TYPE_CHECKING:
@@ -30,6 +30,20 @@ def told(finding: Finding) -> str:
     if finding.needed is None:
         return f"{finding.guard} {share}, {limit}: {finding.status}"
     return f"{finding.guard} {share}, {limit}: {finding.status}, it takes {finding.needed:,} events to show that"
+
+
+def path(report: Quantizing) -> str:
+    """The search as a table: a line for each step with the layer that was put back, and the guards that do not hold."""
+    rows = [["", "KL", "flips", "guards"]]
+    before: frozenset[str] = frozenset()
+    for step in report.path:
+        added = sorted(set(step.kept) - before)
+        before = frozenset(step.kept)
+        what = ", ".join(f"+ {one_line(name)}" for name in added) or "every layer quantized"
+        chosen = " (written)" if step is report.step else ""
+        flips = _of(step.found.flips, step.found.events)
+        rows.append([what + chosen, f"{step.found.kl:.2e}", flips, _open_guards(step)])
+    return aligned(rows, left=(0, 3))
 
 
 def lost_most(found: Divergence) -> str:
@@ -66,11 +80,15 @@ def _sensitivity(report: Quantizing) -> str:
     if report.whole is not None:
         weights = sum(row.weights for row in report.sensitivity)
         rows.append(["all of them", "", f"{weights:,}", *_three(report.whole), "", "", "", ""])
-    return (
-        f"Each layer alone (the others in float) and left out (the others quantized), against float, on "
-        f"{report.sensitivity[0].alone.events:,} events:\n\n{aligned(rows, left=(0, 1, 5, 8, 9))}\n\n"
-        "KL: mean KL(float || quantized) of an event, in nats. flips: labels that change. lost most: attacks no longer "
-        "above the\nthreshold, of the family that loses the largest share."
+    events, when = row.alone.events, ", before training" if report.trained else ""
+    return "\n\n".join(
+        [
+            "Each layer alone (the others in float) and left out (the others quantized), against float, on "
+            f"{events:,} events{when}:",
+            aligned(rows, left=(0, 1, 5, 8, 9)),
+            "KL: mean KL(float || quantized) of an event, in nats. flips: labels that change. lost most: attacks no "
+            "longer above\nthe threshold, of the family that loses the largest share.",
+        ]
     )
 
 
@@ -79,23 +97,15 @@ def _three(found: Divergence) -> list[str]:
 
 
 def _search(report: Quantizing) -> str:
-    """A line for each step: the layer that was put back, and the guards that do not hold yet."""
     if not report.step.findings:
         return ""
-    rows = [["", "KL", "flips", "guards"]]
-    before: frozenset[str] = frozenset()
-    for step in report.path:
-        added = sorted(set(step.kept) - before)
-        before = frozenset(step.kept)
-        what = ", ".join(f"+ {one_line(name)}" for name in added) or "every layer quantized"
-        chosen = " (written)" if step is report.step else ""
-        flips = _of(step.found.flips, step.found.events)
-        rows.append([what + chosen, f"{step.found.kl:.2e}", flips, _open_guards(step)])
-    return f"The search, + is a layer more that stays in float:\n\n{aligned(rows, left=(0, 3))}"
+    return f"The search, + is one layer more that stays in float:\n\n{path(report)}"
 
 
 def _open_guards(step: Step) -> str:
-    return "; ".join(map(one_line, map(str, _not_held(step)))) or "every guard holds"
+    if not step.findings:
+        return "none"
+    return "; ".join(one_line(str(finding)) for finding in _not_held(step)) or "every one holds"
 
 
 def _not_held(step: Step) -> list[Finding]:

@@ -7,15 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from overproof.bundle import MANIFEST, QUANTIZATION, QUANTIZING, open_bundle
+from overproof.bundle import MANIFEST, open_bundle
 from overproof.errors import BundleError
 from overproof.progress import SILENT, Console
 
 T = TypeVar("T")
-WRITERS = {  # file to the commands that write it, and the version that first did
-    QUANTIZATION: "`overproof compress` and `overproof quantize` write it since version 0.1.0",
-    QUANTIZING: "`overproof quantize` writes it since version 0.1.0",
-}
+SINCE = "0.1.0"  # the version that first wrote these files
 
 
 def read_back(folder: Path | str, name: str, parse: Callable[[Any], T], console: Console = SILENT) -> T:
@@ -38,7 +35,8 @@ def read_back(folder: Path | str, name: str, parse: Callable[[Any], T], console:
         writer = f"version {bundle.manifest.overproof}"
         if name not in bundle.files:
             raise BundleError(
-                f"{folder}: no {name}; {WRITERS[name]}, and this is a {bundle.manifest.precision} bundle of {writer}"
+                f"{folder}: no {name}; `overproof compress` and `overproof quantize` write it since version {SINCE}, "
+                f"and this is a {bundle.manifest.precision} bundle of {writer}"
             )
         content = bundle.files[name]
     try:

@@ -108,7 +108,7 @@ def matches(fp32: onnx.ModelProto, report: QuantizationReport, precision: str) -
 @pytest.mark.parametrize("precision", ["w8a8", "w4a8", "w4a32"])
 def test_every_precision_of_the_encoder_is_described(made: Made, subject: Subject, precision: str) -> None:
     quantized = quantize_model(made.fp32, subject.prepare(texts(40)).feeds, precision)
-    report = layer_report(subject, quantized, texts(80))
+    report = layer_report(subject, subject.model, quantized, texts(80))
     matches(made.fp32, report, precision)
     assert set(report.inputs) == {"benign", "attack"} and min(report.inputs.values()) >= 40
     for layer in report.layers:
@@ -173,7 +173,7 @@ def test_a_fixed_batch_is_unmeasured_not_passed(tmp_path: Path) -> None:
     quantized = quantize_model(subject.model, subject.prepare(events).feeds)
     report = portability_report(subject, quantized, events)
     assert [row.unmeasured for row in report.variations] == ["the model's batch size is fixed at 8"]
-    assert layer_report(subject, quantized, events).inputs["all"] >= 20
+    assert layer_report(subject, subject.model, quantized, events).inputs["all"] >= 20
 
 
 def inspect(*words: object) -> Any:

@@ -22,10 +22,12 @@ MULTIPLICATIONS = 80e9  # of all these events in linear layers, each padded to t
 BATCH = 32
 
 
-def layer_report(subject: Subject, quantized: onnx.ModelProto, events: pa.Table) -> QuantizationReport:
-    """What quantization did to each layer, observed on some of the events (see `layers.by_kind`)."""
+def layer_report(
+    subject: Subject, before: onnx.ModelProto, quantized: onnx.ModelProto, events: pa.Table
+) -> QuantizationReport:
+    """What rounding `before` to `quantized` did to each layer, observed on some events (see `layers.by_kind`)."""
     feeds = {kind: _batches(subject, some) for kind, some in by_kind(events, subject.benign).items()}
-    return describe(subject.model, quantized, feeds)
+    return describe(before, quantized, feeds)
 
 
 def portability_report(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import onnx
@@ -13,7 +14,7 @@ from overproof.affine import OBSERVERS, Grid
 from overproof.compare.divergence import Divergence, judge, truth
 from overproof.compression.material import kinds
 from overproof.compression.quantization.calibrate import Ranges, observe
-from overproof.compression.quantization.guards import Guards, best, search
+from overproof.compression.quantization.guards import Guards, best, search, violation
 from overproof.compression.quantization.layers import Layer, find_layers
 from overproof.compression.quantization.rewrite import ACTIVATIONS, Grids, rewrite, watched, weight_grid
 from overproof.compression.quantization.sensitivity import sensitivities, worst_first
@@ -66,6 +67,8 @@ class Guarded:
     ----------
     model
         The quantized model of the chosen step.
+    before
+        The float model that was rounded to it: where it was trained with the rounding, the trained one.
     precisions
         Layer name to precision, of the layers that are quantized.
     path, chosen
@@ -75,6 +78,7 @@ class Guarded:
     """
 
     model: onnx.ModelProto
+    before: onnx.ModelProto
     precisions: Mapping[str, str]
     path: tuple[Step, ...]
     chosen: int
@@ -84,6 +88,11 @@ class Guarded:
     def passed(self) -> bool:
         """Every guard holds."""
         return self.path[self.chosen].passed
+
+    @property
+    def broken(self) -> float:
+        """By how much guards are broken, in units of their limits; 0 if none is."""
+        return violation(self.path[self.chosen].findings)
 
 
 def calibrate(subject: Subject, events: pa.Table, *, observer: str = "minmax", seed: int = 0) -> Calibrated:
@@ -191,4 +200,40 @@ def guarded(
     path = search(names, order, lambda kept: held_back.judge(calibrated.at(without(kept))), guards)
     chosen = path.index(best(path))
     precisions = without(frozenset(path[chosen].kept))
-    return Guarded(calibrated.at(precisions), precisions, path, chosen, tuple(measured))
+    return Guarded(calibrated.at(precisions), calibrated.subject.model, precisions, path, chosen, tuple(measured))
+
+
+def settled(
+    calibrated: Calibrated,
+    benches: tuple[Bench, Bench],
+    *,
+    precision: str,
+    guards: Guards,
+    every_layer: bool,
+    qat: bool,
+    retrain: Callable[[Calibrated], Calibrated] | None,
+    console: Console = SILENT,
+) -> tuple[Guarded, bool]:
+    """`guarded`; where the guards still break, or on `qat`, once more with a model trained with the rounding.
+
+    Parameters
+    ----------
+    retrain
+        Quantization-aware training: the same model with weights, grids and ranges that it has learned; None where
+        there is no network to train.
+
+    Returns
+    -------
+    Guarded, bool
+        What was found, and whether it is the trained one.
+    """
+    searched = partial(
+        guarded, held_back=benches[0], few=benches[1], precision=precision, guards=guards, console=console
+    )
+    found = searched(calibrated, every_layer=every_layer)
+    if retrain is None or not (qat or found.broken):
+        return found, False
+    again = searched(retrain(calibrated), every_layer=False)
+    # What was learned further would drown one layer's share of the rounding: that is told as it was before.
+    again = replace(again, sensitivity=found.sensitivity)
+    return (again, True) if qat or again.broken < found.broken else (found, False)

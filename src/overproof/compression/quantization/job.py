@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import onnx
+import pyarrow as pa
 
 from overproof.bundle import (
     MODEL,
@@ -22,17 +23,21 @@ from overproof.bundle import (
     write_bundle,
 )
 from overproof.compare.divergence import Divergence
+from overproof.compression.checkpoint import discard
+from overproof.compression.material import SPLIT_SEED
 from overproof.compression.measure import thresholds
 from overproof.compression.quantization.evidence import layer_report, portability_report
 from overproof.compression.quantization.guarded import (
     SENSITIVITY_EVENTS,
     Bench,
     Calibrated,
+    Guarded,
     calibrate,
     divided,
-    guarded,
+    settled,
 )
 from overproof.compression.quantization.guards import Guards
+from overproof.compression.quantization.retrain import retraining
 from overproof.compression.quantization.rewrite import PRECISIONS
 from overproof.compression.quantization.subject import Subject, open_subject
 from overproof.errors import InputError
@@ -40,6 +45,7 @@ from overproof.progress import SILENT, Console
 from overproof.report.quantizing import Quantizing
 from overproof.report.sensitivity_svg import draw
 from overproof.sources import Columns, Rejects
+from overproof.split import split_events
 
 WRITTEN = ("w8a8", "w4a8", "w4a32")  # what may be deployed: dynamic ranges tie a verdict to its batch
 
@@ -52,10 +58,13 @@ def quantize(
     precision: str = "w8a8",
     observer: str = "minmax",
     guards: Guards | None = None,
+    qat: bool = False,
+    teacher: Sequence[str] | None = None,
     test: Sequence[str] | None = None,
     columns: Columns | None = None,
     benign: Sequence[str] | None = None,
     rejects: Path | None = None,
+    cache: Path | None = None,
     seed: int = 0,
     console: Console = SILENT,
 ) -> Quantizing:
@@ -74,6 +83,9 @@ def quantize(
         `w8a8`, `w4a8` or `w4a32` (see `quantization.rewrite`).
     observer
         What chooses the ranges of activations: a key of `affine.OBSERVERS`.
+    qat, teacher
+        Train a bundle's network with the rounding, under this teacher or under its own float self: on `qat`, or where
+        a teacher is given and the guards break. The events are then what it learns from, a tenth held back.
     test
         Events that nothing is chosen by, to measure the result on.
 
@@ -92,6 +104,21 @@ def quantize(
         events = subject.load(calibrate_on, columns, skipped)
         tested = subject.load(test, columns, skipped) if test else None
     calibration, held_back = divided(events, seed=seed)
+    retrain = None
+    if qat or teacher:
+        parts = split_events(events, seed=SPLIT_SEED, validation=0.1, test=0.0)  # as `compress` divides them
+        calibration, held_back = divided(parts.train, seed=seed)[0], parts.validation
+        retrain = retraining(
+            subject,
+            parts.train,
+            held_back,
+            precision=precision,
+            teacher=teacher,
+            checkpoint=out.with_name(f".{out.name}.rounding"),
+            cache=cache,
+            seed=seed,
+            console=console,
+        )
     calibrated = calibrate(subject, calibration, observer=observer, seed=seed)
     console.say(
         f"{len(calibrated.layers)} layers; {calibration.num_rows:,} events to calibrate, "
@@ -99,7 +126,16 @@ def quantize(
     )
     bench = Bench(subject, held_back)
     few = Bench(subject, held_back, limit=SENSITIVITY_EVENTS, seed=seed)
-    found = guarded(calibrated, bench, few, precision=precision, guards=guards, every_layer=True, console=console)
+    found, trained = settled(
+        calibrated,
+        (bench, few),
+        precision=precision,
+        guards=guards,
+        every_layer=True,
+        qat=qat,
+        retrain=retrain,
+        console=console,
+    )
     console.say("measuring: other precisions, portability of the verdicts, every layer's weights and activations")
     place = out if found.passed else _failed(out)
     report = Quantizing(
@@ -112,6 +148,7 @@ def quantize(
         held_back=held_back.num_rows,
         path=found.path,
         chosen=found.chosen,
+        trained=trained,
         sensitivity=found.sensitivity,
         whole=few.judge(calibrated.at({layer.name: precision for layer in calibrated.layers})),
         compared=_compared(calibrated, bench, precision),
@@ -119,16 +156,8 @@ def quantize(
         portability=portability_report(subject, found.model, held_back, seed=seed),
         seed=seed,
     )
-    told = {
-        QUANTIZING: json.dumps(report.to_json(), indent=1).encode(),
-        QUANTIZATION: json.dumps(
-            layer_report(subject, found.model, held_back).to_json(), separators=(",", ":")
-        ).encode(),
-    }
-    if subject.bundle is None:
-        _write_folder(place, subject, found.model, {**told, SENSITIVITY: draw(report).encode()})
-    else:
-        _write_bundle(place, subject.bundle, found.model, told, report, bench)
+    _write(place, subject, found, report, bench, held_back)
+    discard(out.with_name(f".{out.name}.rounding"))
     return report
 
 
@@ -150,6 +179,19 @@ def _require_free(out: Path, is_bundle: bool) -> None:
         require_free(out)
     elif out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / QUANTIZING).is_file())):
         raise InputError(f"{out}: exists and is not something that `quantize` wrote; choose another folder")
+
+
+def _write(out: Path, subject: Subject, found: Guarded, report: Quantizing, bench: Bench, events: pa.Table) -> None:
+    """The model, what it cost and what was done to each layer."""
+    layers = layer_report(subject, found.before, found.model, events)
+    told = {
+        QUANTIZING: json.dumps(report.to_json(), indent=1).encode(),
+        QUANTIZATION: json.dumps(layers.to_json(), separators=(",", ":")).encode(),
+    }
+    if subject.bundle is None:
+        _write_folder(out, subject, found.model, {**told, SENSITIVITY: draw(report).encode()})
+    else:
+        _write_bundle(out, subject.bundle, found.model, told, report, bench)
 
 
 def _write_folder(out: Path, subject: Subject, model: onnx.ModelProto, told: Mapping[str, bytes]) -> None:

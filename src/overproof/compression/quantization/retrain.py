@@ -1,0 +1,85 @@
+"""What `quantize --qat` trains: the network of one of our own bundles, under a teacher or under its own float self."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+from tokenizers import Tokenizer
+
+from overproof.bundle import TOKENIZER
+from overproof.compression.checkpoint import History
+from overproof.compression.export import from_onnx
+from overproof.compression.fit import Course, Fitted, joined, student_config
+from overproof.compression.material import as_examples
+from overproof.compression.qat import train_with_rounding
+from overproof.compression.quantization.guarded import Calibrated
+from overproof.compression.quantization.subject import Subject
+from overproof.compression.softlabels import ask, transfer_set
+from overproof.compression.student import EncoderConfig
+from overproof.compression.teachers import default_directory, load_teacher
+from overproof.errors import InputError
+from overproof.progress import Console
+
+TRANSFER = 0.5
+
+
+def retraining(
+    subject: Subject,
+    train: pa.Table,
+    validation: pa.Table,
+    *,
+    precision: str,
+    teacher: Sequence[str] | None,
+    checkpoint: Path,
+    cache: Path | None,
+    seed: int,
+    console: Console,
+) -> Callable[[Calibrated], Calibrated]:
+    """Quantization-aware training of a bundle's network on events, as `guarded.settled` takes it.
+
+    Parameters
+    ----------
+    teacher
+        Specifications as on the command line; None lets the float model teach its quantized self.
+
+    Raises
+    ------
+    InputError
+        A model that is not one of our bundles, or a teacher that does not know its classes.
+    """
+    if subject.bundle is None:
+        raise InputError(f"{subject.name}: --qat trains the network itself, expected a bundle that overproof wrote")
+    manifest = subject.bundle.manifest
+    guide = load_teacher(teacher or [subject.name], classes=subject.classes, columns=train.column_names)
+    strangers = set(guide.classes) - set(subject.classes)
+    if strangers:
+        raise InputError(f"the teacher knows classes that {subject.name} lacks: {', '.join(sorted(strangers))}")
+    asked = partial(ask, guide, classes=subject.classes, cache=cache or default_directory(), console=console)
+    examples = [as_examples(train, asked(train, what="training events"), subject.classes)]
+    edited = transfer_set(guide, train, per_event=TRANSFER, seed=seed)
+    if edited is not None:
+        examples.append(as_examples(edited, asked(edited, what="edited events"), subject.classes))
+    sizes = EncoderConfig(**{f.name: manifest.network[f.name] for f in fields(EncoderConfig)})
+    # Taught by itself it shall stay what it is: true labels would only lead it away.
+    hard_weight = manifest.hard_weight if teacher else 0.0
+    config = replace(student_config(sizes, None), temperature=manifest.temperature, hard_weight=hard_weight, seed=seed)
+    course = Course(
+        [name in subject.benign for name in subject.classes],
+        joined(examples),
+        as_examples(validation, asked(validation, what="validation events"), subject.classes),
+        config,
+    )
+    tokenizer = Tokenizer.from_buffer(subject.bundle.files[TOKENIZER])
+    fitted = Fitted(from_onnx(subject.model, sizes), tokenizer, manifest.windowing, History())
+    return partial(
+        train_with_rounding,
+        precision=precision,
+        fitted=fitted,
+        course=course,
+        checkpoint=checkpoint,
+        console=console,
+    )

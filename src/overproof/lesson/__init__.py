@@ -1,0 +1,58 @@
+"""The lesson: the tutorial walked step by step, every number computed by the functions that the product uses.
+
+`golden` holds what is printed, `steps` computes, `figures` and `table` compare the two, `yours` does the same on a
+bundle or on the built-in traffic, `sections` puts it into words for `terminal` and `page`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from overproof.lesson import steps, table, terminal
+from overproof.lesson.sections import Section, sections, tutorial_points
+from overproof.lesson.yours import Yours, of_bundle, of_traffic
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The lesson, computed: one's own figures and the sections to show."""
+
+    yours: Yours
+    sections: tuple[Section, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Every step's numbers, the table of errata, and one's own figures."""
+        return {
+            "information": [asdict(info) for info in steps.information()],
+            "softened": [asdict(soft) for soft in steps.softened(steps.PACKET_LOGITS[3])],
+            "quantized": {**asdict(steps.on_grid()), "cost": steps.on_grid().cost.to_json()},
+            "sizes": [asdict(size) for size in steps.sizes()],
+            "models": [asdict(point) for point in tutorial_points()],
+            "errata": [asdict(erratum) for erratum in table.errata()],
+            "yours": {**asdict(self.yours), "cost": self.yours.cost.to_json()},
+        }
+
+    def render(self) -> str:
+        """Plain text for a terminal."""
+        return terminal.render(self.sections)
+
+
+def walk(bundle: Path | str | None = None, *, seed: int = 0) -> Lesson:
+    """Compute the lesson.
+
+    Parameters
+    ----------
+    bundle
+        A bundle to show each step on; the built-in traffic alone if None.
+    seed
+        Decides the simulated events.
+
+    Raises
+    ------
+    BundleError, TamperedBundle
+        See `bundle.open_bundle`.
+    """
+    yours = of_traffic(seed=seed) if bundle is None else of_bundle(bundle, seed=seed)
+    return Lesson(yours, sections(yours))

@@ -1,0 +1,40 @@
+"""The lesson as plain text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from overproof.compare.layout import aligned
+from overproof.lesson.sections import Block, Drawing, Section, Table
+
+WIDTH = 100
+
+
+def render(sections: Sequence[Section]) -> str:
+    """Every section under its number and title."""
+    return "\n\n\n".join(_section(k, section) for k, section in enumerate(sections, 1))
+
+
+def _section(number: int, section: Section) -> str:
+    title = f"{number}. {section.title}"
+    return "\n\n".join([f"{title}\n{'=' * len(title)}", *map(_block, (*section.blocks, *section.own))])
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Drawing):
+        return block.text
+    if isinstance(block, Table):
+        return "\n".join(_entries(block)) if block.prose else textwrap.indent(aligned(block.rows), "  ")
+    return textwrap.fill(block, WIDTH)
+
+
+def _entries(table: Table) -> Iterator[str]:
+    """Rows with sentences: a few lines each."""
+    place = ""
+    for where, what, printed, exact, why in table.rows[1:]:
+        if where != place:
+            place = where
+            yield f"{where}:"
+        yield f"  {what}: printed {printed}, exact {exact}"
+        yield textwrap.fill(why, WIDTH, initial_indent="      ", subsequent_indent="      ")
