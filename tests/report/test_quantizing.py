@@ -100,6 +100,7 @@ def test_the_text_says_what_each_step_changed() -> None:
 def test_what_does_not_hold_is_said_in_words() -> None:
     unmeasured = report(chosen=0, path=(Step((), cost(0.0), (finding(0.0, UNMEASURED, 1497),)),))
     assert "Guards: NOT every one holds; too few events to show that all hold." in unmeasured.render()
+    assert re.search(r"every layer quantized \(written\) .* flips: unmeasured\n", unmeasured.render())
     assert "Guards: NOT every one holds; this is the best that was found." in report(chosen=0).render()
     free = report(path=(Step((), replace(cost(0.0), families={}), ()),), chosen=0)
     assert "Guards: none were asked for." in free.render() and "The search" not in free.render()

@@ -105,7 +105,8 @@ def _search(report: Quantizing) -> str:
 def _open_guards(step: Step) -> str:
     if not step.findings:
         return "none"
-    return "; ".join(one_line(str(finding)) for finding in _not_held(step)) or "every one holds"
+    told = (str(f) if f.status == "broken" else f"{f.guard}: {f.status}" for f in _not_held(step))
+    return "; ".join(map(one_line, told)) or "every one holds"
 
 
 def _not_held(step: Step) -> list[Finding]:
