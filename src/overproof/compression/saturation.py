@@ -198,8 +198,9 @@ class _Reading:
             return None
         if w_scale.size > 1 and (w_scale.shape != weights.shape[across : across + 1] or _axis(w) % 2 != across):
             return None
+        widened = self.makers.get(w.input[0])
         return Product(
-            name=w.input[0],
+            name=widened.input[0] if widened is not None and widened.op_type == "Cast" else w.input[0],
             weights=np.ascontiguousarray(weights if across else weights.T),
             x_scale=np.float32(x_scale.item()),
             x_zero=(0 if x_zero is None else int(x_zero.item())) + SIGN * (self._type(x) == np.int8),
