@@ -21,7 +21,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL, TOKENIZER, COMPARISON = "model.onnx", "tokenizer.json", "comparison.json"
 QUANTIZING = "quantizing.json"  # what quantization cost, layer by layer, and the guards it was held to
-QUANTIZATION = "quantization.json"
+QUANTIZATION = "quantization.json"  # what it did to each layer: grids, histograms, errors
+SENSITIVITY = "sensitivity.svg"  # a picture of QUANTIZING, beside an ONNX file; of a bundle it is drawn on demand
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 import overproof
 from overproof import options as take
-from overproof.errors import OverproofError
+from overproof.errors import InputError, OverproofError
 from overproof.progress import printable, terminal
 
 EXIT_BROKEN_PIPE = 141  # what a shell reports for a program that died of SIGPIPE
@@ -344,6 +344,7 @@ def inspect(
     bundle: take.Bundle,
     layer: take.Layer = None,
     layers: take.Layers = False,
+    sensitivity: take.Sensitivity = False,
     svg: take.Svg = None,
     as_json: take.AsJson = False,
 ) -> None:
@@ -351,18 +352,27 @@ def inspect(
 
     Every file's hash is checked before anything is read; then the manifest tells where the bundle came from.
     --layers and --layer tell what quantization did to the weights, and how the activations of held-back events,
-    benign ones and attacks apart, fit their grids.
+    benign ones and attacks apart, fit their grids. --sensitivity tells what every layer costs in verdicts. All three
+    also read the folder that `overproof quantize` wrote for an ONNX file, which is not sealed.
 
     \b
     Examples:
       overproof inspect bundle --json | jq .manifest.teacher
       overproof inspect bundle --layers
       overproof inspect bundle --layer head.weight --svg head.svg
+      overproof inspect bundle --sensitivity --svg sensitivity.svg
     """
+    if sensitivity and (layer or layers):
+        raise InputError("--sensitivity is told of all layers: expected it without --layer and --layers")
+    if sensitivity:
+        from overproof.report.quantizing import look_at as look_at_cost
+
+        _show(look_at_cost(bundle, svg, terminal()), as_json)
+        return
     if layer or layers or svg:
         from overproof.report.quantization import look_at
 
-        _show(look_at(bundle, layer, svg), as_json)
+        _show(look_at(bundle, layer, svg, terminal()), as_json)
         return
     from overproof.bundle import inspect as look_into
     from overproof.compare import Comparison

@@ -50,7 +50,13 @@ Layer = Annotated[
     str | None, typer.Option("--layer", metavar="NAME", help="Show one layer's grid; an unknown name lists them all.")
 ]
 Layers = Annotated[bool, typer.Option("--layers", help="Show what quantization did to every layer, a line each.")]
-Svg = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw the layer into this file too.")]
+Sensitivity = Annotated[
+    bool,
+    typer.Option("--sensitivity", help="Show what every layer costs alone and left out, the search and its guards."),
+]
+Svg = Annotated[
+    Path | None, typer.Option("--svg", metavar="FILE", help="Draw the layer, or the sensitivity, into this file too.")
+]
 LessonBundle = Annotated[
     Path | None,
     typer.Option("--bundle", metavar="BUNDLE", help="Show each step on this bundle. [default: the built-in traffic]"),

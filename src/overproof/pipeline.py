@@ -168,7 +168,7 @@ def compress(
     )
     int8 = rounded.model
     quantized = parity(f"FP32 → {stored(precision)}", fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
-    layers = describe_on_events(fp32, int8, validation, material.benign)
+    layers = describe_on_events(rounded.origin, int8, validation, material.benign)
 
     # 4. What it cost, beside a rival that costs next to nothing.
     console.say("measuring: full, distilled, distilled + INT8, honest baseline")

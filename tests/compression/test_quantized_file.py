@@ -10,8 +10,8 @@ import pytest
 from onnx import numpy_helper
 
 from overproof.affine import Scheme
+from overproof.compression.feeds import with_outputs
 from overproof.compression.quantization import observe, quantize_model
-from overproof.compression.quantization.calibrate import watching
 from overproof.errors import InputError
 from overproof.runtime import session
 
@@ -76,7 +76,7 @@ def test_ranges_taken_from_the_batch_would_have_failed_that(made: Made) -> None:
 def test_ranges_are_those_seen(made: Made) -> None:
     ids = np.random.default_rng(3).integers(2, 200, (8, 9))
     name = "layers.0.inner"
-    seen = session(watching(made.fp32, [name])).run([name], {"input_ids": ids})[0]
+    seen = session(with_outputs(made.fp32, [name]).SerializeToString()).run([name], {"input_ids": ids})[0]
     feeds = [{"input_ids": ids[:4]}, {"input_ids": ids[4:]}]
     assert observe(made.fp32, [name], feeds, scheme=Scheme())[name] == pytest.approx((seen.min(), seen.max()))
 

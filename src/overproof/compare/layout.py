@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 
-def aligned(table: Sequence[Sequence[str]]) -> str:
-    """Plain text, the first line a head: first column to the left, the others to the right."""
+def aligned(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Plain text, the first line a head: the columns of `left` to the left, the others to the right."""
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     lines = [
         "  ".join(
-            cell.rjust(width) if i else cell.ljust(width)
+            cell.ljust(width) if i in left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         for line in table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,12 +73,15 @@ class Quantized:
         What is deployed.
     found
         The search under the guards.
+    origin
+        The float student whose weights were rounded: the distilled one, or what training with the rounding made of it.
     trained
-        Whether its weights were trained with the rounding.
+        Whether they were trained with the rounding.
     """
 
     model: Model
     found: Guarded
+    origin: Model
     trained: bool
 
     def report(self, out: Path, fp32: Model, material: Material, precision: str, *, seed: int) -> Quantizing:
@@ -135,7 +138,8 @@ def quantize(
         retrain=retrain,
         console=console,
     )
-    return Quantized(_model(found.model, fitted, fp32.scorer.classes, material.benign), found, trained)
+    model = _model(found.model, fitted, fp32.scorer.classes, material.benign)
+    return Quantized(model, found, replace(fp32, graph=found.before), trained)
 
 
 def stored(precision: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import helper
+
+from overproof.errors import InputError
+from overproof.runtime import session
 
 Feed = Mapping[str, NDArray[Any]]
 Rows = NDArray[np.intp]
@@ -34,6 +38,33 @@ def cut(groups: Sequence[Rows], size: int) -> list[Rows]:
 def in_order(results: Sequence[NDArray[Any]], batches: Sequence[Rows]) -> NDArray[Any]:
     """What batches gave, (events, …), in the events' order again."""
     return np.asarray(np.concatenate(results)[np.argsort(np.concatenate(batches))])
+
+
+def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """The model with the named tensors as its outputs, in that order."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    del changed.graph.output[:]
+    changed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    return changed
+
+
+def flowing(
+    model: onnx.ModelProto, names: Sequence[str], feeds: Iterable[Feed]
+) -> Iterator[tuple[Feed, dict[str, NDArray[Any]]]]:
+    """What flows through the named tensors: each feed, and name to array for it."""
+    runner = session(with_outputs(model, names).SerializeToString()) if names else None
+    for feed in feeds:
+        found = answer(runner, names, feed) if runner else []
+        yield feed, dict(zip(names, found, strict=True))
+
+
+def answer(running: Any, names: Sequence[str], feed: Feed) -> list[NDArray[Any]]:
+    """What the model says; InputError if it cannot run on this input."""
+    try:
+        return list(running.run(list(names), dict(feed)))
+    except Exception as error:  # ONNX Runtime raises its own classes for what a graph cannot do
+        raise InputError(f"onnxruntime cannot run it on these events: {str(error).strip()[:300]}") from None
 
 
 def inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:

@@ -8,28 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 import pyarrow as pa
 from numpy.typing import NDArray
-from onnx import helper
 
 from overproof.affine import Grid, cost, quantize
 from overproof.affine.grid import Integers
-from overproof.compression.measure import is_benign
+from overproof.compression.feeds import Feed, flowing
 from overproof.compression.qdq import Graph, Matrix, OnGrid
 from overproof.errors import InputError
 from overproof.report.quantization import Activations, LayerReport, QuantizationReport, Seen, Weights
-from overproof.runtime import batches, session
+from overproof.runtime import batches
 from overproof.scores import Floats
 
 if TYPE_CHECKING:
     from overproof.compression.convert import Model
 
 OBSERVED_EVENTS = 256  # of each kind
-Feed = Mapping[str, NDArray[Any]]
 
 
 def describe(
@@ -42,7 +40,7 @@ def describe(
     fp32, quantized
         The model before and after; weights and activations go by the same names in both.
     feeds
-        Kind of events (`benign`, `attack`) to the FP32 model's inputs, batch by batch.
+        Kind of events (see `by_kind`) to the FP32 model's inputs, batch by batch.
 
     Raises
     ------
@@ -50,7 +48,7 @@ def describe(
         Weights or activations that are not finite; a weight that the quantized model does not store.
     """
     before, after = Graph(fp32), Graph(quantized)
-    matrices = list(before.matrices())
+    matrices = [matrix for matrix in before.matrices() if before.array(matrix.name).dtype == np.float32]
     entries = {matrix.name: after.entry(matrix.name) for matrix in matrices}
     known = {entry.name: entry.grid for entry in entries.values() if entry and entry.name in before.tensors}
     seen, inputs = _observe(fp32, known, feeds)
@@ -67,16 +65,35 @@ def describe(
 
 def describe_on_events(fp32: Model, int8: Model, events: pa.Table, benign: Sequence[str]) -> QuantizationReport:
     """`describe`, observed on some held-back events, benign ones and attacks apart."""
-    texts: dict[str, list[str]] = {"benign": [], "attack": []}
-    for text, harmless in zip(events["text"].to_pylist(), is_benign(events, benign), strict=True):
-        texts["benign" if harmless else "attack"].append(text)
     (entry,) = (value.name for value in fp32.graph.graph.input)
 
-    def feed(some: list[str]) -> Iterator[Feed]:
-        chosen = np.random.default_rng(0).permutation(len(some))[:OBSERVED_EVENTS]
-        return ({entry: ids} for _, ids in batches(fp32.scorer.windows([some[i] for i in chosen]).ids))
+    def feed(some: pa.Table) -> Iterator[Feed]:
+        return ({entry: ids} for _, ids in batches(fp32.scorer.windows(some["text"].to_pylist()).ids))
 
-    return describe(fp32.graph, int8.graph, {kind: feed(some) for kind, some in texts.items()})
+    return describe(fp32.graph, int8.graph, {kind: feed(some) for kind, some in by_kind(events, benign).items()})
+
+
+def by_kind(events: pa.Table, benign: Sequence[str]) -> dict[str, pa.Table]:
+    """Some `benign` events and some `attack` ones; some of `all` where labels do not tell them apart.
+
+    Parameters
+    ----------
+    events
+        With a `label` column; where some events have a label, those without one are left out.
+    benign
+        Labels that are harmless.
+    """
+    labels = events["label"].to_pylist()
+    known = [i for i, label in enumerate(labels) if label is not None]
+    if benign and known:
+        calm = [labels[i] in benign for i in known]
+        places = {"benign": [i for i, c in zip(known, calm, strict=True) if c]}
+        places["attack"] = [i for i, c in zip(known, calm, strict=True) if not c]
+    else:
+        places = {"all": list(range(len(labels)))}
+    random = np.random.default_rng(0)
+    chosen = {kind: np.sort(random.permutation(rows)[:OBSERVED_EVENTS]) for kind, rows in places.items()}
+    return {kind: events.take(rows.astype(np.int64)) for kind, rows in chosen.items()}
 
 
 @dataclass
@@ -101,19 +118,12 @@ def _observe(
     model: onnx.ModelProto, grids: Mapping[str, Grid], feeds: Mapping[str, Iterable[Feed]]
 ) -> tuple[dict[str, dict[str, Seen]], dict[str, int]]:
     """For each tensor and kind of events what was seen, and for each kind the number of rows."""
-    watched = onnx.ModelProto()
-    watched.CopyFrom(model)
-    told = {value.name for value in (*model.graph.input, *model.graph.output)}
-    watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in grids if name not in told)
-    runner = session(watched.SerializeToString())
-    outputs = [name for name in grids if name not in {value.name for value in model.graph.input}]
     seen: dict[str, dict[str, Seen]] = {name: {} for name in grids}
     rows = dict.fromkeys(feeds, 0)
-    for kind, feed in feeds.items():
+    for kind, some in feeds.items():
         tallies = {name: _Tally(grid, np.zeros(_levels(grid), np.int64)) for name, grid in grids.items()}
-        for batch in feed:
-            rows[kind] += len(next(iter(batch.values())))
-            found = dict(batch) | (dict(zip(outputs, runner.run(outputs, dict(batch)), strict=True)) if outputs else {})
+        for feed, found in flowing(model, list(grids), some):
+            rows[kind] += len(next(iter(feed.values())))
             for name, tally in tallies.items():
                 tally.add(found[name])
         for name, tally in tallies.items():

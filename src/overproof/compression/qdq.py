@@ -17,6 +17,7 @@ from overproof.errors import InputError
 
 LINEAR = ("Gemm", "MatMul", "Conv")
 EMBEDDING = "Gather"
+KINDS = {"Conv": "convolution", EMBEDDING: "embedding"}  # the others are linear
 RESHAPING = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 QUANTIZE, DEQUANTIZE, WIDEN = "QuantizeLinear", "DequantizeLinear", "Cast"
 # stored type -> bits, signed
@@ -61,7 +62,7 @@ class Graph:
         for node, name in self._uses():
             if name not in told:
                 told.add(name)
-                yield Matrix(name, "embedding" if node.op_type == EMBEDDING else "linear", node.op_type)
+                yield Matrix(name, KINDS.get(node.op_type, "linear"), node.op_type)
 
     def array(self, name: str) -> NDArray[Any]:
         """A stored tensor; 4-bit integers as bytes.

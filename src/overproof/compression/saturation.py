@@ -163,6 +163,9 @@ class _Reading:
         for node in model.graph.node:
             if node.op_type == "Constant" and node.attribute[0].name == "value":
                 self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+            elif node.op_type == "Cast" and node.input[0] in self.constants:  # 4-bit weights, widened
+                wide = helper.tensor_dtype_to_np_dtype(next(a.i for a in node.attribute if a.name == "to"))
+                self.constants[node.output[0]] = self.constants[node.input[0]].astype(wide)
 
     def product(self, node: onnx.NodeProto) -> Product | None:
         """The product that a node is, None if it has no S8 weights; NotEmulated if it is of another kind.
@@ -195,8 +198,9 @@ class _Reading:
             return None
         if w_scale.size > 1 and (w_scale.shape != weights.shape[across : across + 1] or _axis(w) % 2 != across):
             return None
+        widened = self.makers.get(w.input[0])
         return Product(
-            name=w.input[0],
+            name=widened.input[0] if widened is not None and widened.op_type == "Cast" else w.input[0],
             weights=np.ascontiguousarray(weights if across else weights.T),
             x_scale=np.float32(x_scale.item()),
             x_zero=(0 if x_zero is None else int(x_zero.item())) + SIGN * (self._type(x) == np.int8),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from overproof.report.layer_text import band_name, decibels, heights, one_line, percent, span
+from overproof.report.layer_text import band_name, decibels, heights, percent, span
+from overproof.report.svg import bar, document, group, line, text
 
 if TYPE_CHECKING:
     from overproof.report.quantization import Activations, LayerReport, Seen, Weights
@@ -16,23 +14,12 @@ WIDTH, LEFT, RIGHT = 880, 72, 72  # the margins hold the axis' numbers and what 
 PLOT = WIDTH - LEFT - RIGHT
 HIGH = 170  # of a chart
 STYLE = """
-svg { --paper: #fff; --ink: #1c1e21; --faint: #6a7078; --rule: #d5d9de; --weight: #3566b8; --benign: #3566b8;
-  --attack: #c2410c; --loud: #c2410c; background: var(--paper); font: 13px system-ui, sans-serif }
-@media (prefers-color-scheme: dark) { svg { --paper: #16181c; --ink: #e8eaed; --faint: #9aa1ab; --rule: #3a3f47;
-  --weight: #7aa5ea; --benign: #7aa5ea; --attack: #fb923c; --loud: #fb923c } }
-text { fill: var(--ink) } .title { font-size: 17px; font-weight: 600 } .head { font-weight: 600 }
-.faint { fill: var(--faint); font-size: 12px } .loud { fill: var(--loud) }
-.rule { stroke: var(--rule) } .zero { stroke: var(--ink); stroke-dasharray: 3 3 }
+svg { --weight: #3566b8; --benign: #3566b8; --attack: #c2410c }
+@media (prefers-color-scheme: dark) { svg { --weight: #7aa5ea; --benign: #7aa5ea; --attack: #fb923c } }
+.zero { stroke: var(--ink); stroke-dasharray: 3 3 }
 .weight { fill: var(--weight) } .lost { fill: var(--loud) } .benign { fill: var(--benign); opacity: .45 }
 .attack { fill: none; stroke: var(--attack); stroke-width: 1.5 } .attack.bar { fill: var(--attack) }
 """
-
-
-def write_svg(layer: LayerReport, path: Path) -> None:
-    """Draw a layer into a file, which is written aside and renamed."""
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(draw(layer), encoding="utf-8")
-    aside.rename(path)
 
 
 def draw(layer: LayerReport) -> str:
@@ -41,28 +28,18 @@ def draw(layer: LayerReport) -> str:
     what = (
         f"{layer.kind} ({layer.op}), {shape}; {layer.precision}; {layer.bytes_before:,} bytes → {layer.bytes_after:,}"
     )
-    parts = [_text(24, 34, layer.name, "title"), _text(24, 56, what, "faint")]
+    parts = [text(24, 34, layer.name, "title"), text(24, 56, what, "faint")]
     y = 92
     if layer.weights is not None:
         parts += [_weights(layer.weights, y), _errors(layer.weights, y + 290)]
         y += 560
     else:
-        parts.append(_text(24, y, "These weights stayed float32: there is no grid to show."))
+        parts.append(text(24, y, "These weights stayed float32: there is no grid to show."))
         y += 48
     if layer.activations is not None:
         parts.append(_activations(layer.activations, y))
         y += 310 + 20 * len(layer.activations.seen)
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" '
-            'role="img" aria-labelledby="title desc">',
-            f'<title id="title">{_safe(layer.name)}</title>',
-            f'<desc id="desc">{_safe(_spoken(layer))}</desc>',
-            f"<style>{STYLE}</style>",
-            *parts,
-            "</svg>\n",
-        ]
-    )
+    return document(layer.name, _spoken(layer), STYLE, (WIDTH, y), parts)
 
 
 def _spoken(layer: LayerReport) -> str:
@@ -82,17 +59,17 @@ def _weights(weights: Weights, y: int) -> str:
     width = PLOT / len(weights.counts)
     grids = "one grid" if weights.grids == 1 else f"{weights.grids:,} grids"
     parts = [
-        _text(24, y, "Weights on the grid", "head"),
-        _text(24, y + 19, f"{grids}; one step = scale {span(*weights.scale)}; range {span(*weights.range)}", "faint"),
+        text(24, y, "Weights on the grid", "head"),
+        text(24, y + 19, f"{grids}; one step = scale {span(*weights.scale)}; range {span(*weights.range)}", "faint"),
     ]
     bars = heights(weights.counts, logarithmic=False)
     gap = min(1.0, width / 5)
-    for i, bar in enumerate(bars):
-        if bar:
-            parts.append(_bar(LEFT + i * width, base, width - gap, max(1.0, bar * HIGH), "weight"))
+    for i, tall in enumerate(bars):
+        if tall:
+            parts.append(bar(LEFT + i * width, base, width - gap, max(1.0, tall * HIGH), "weight"))
     parts += _axis(base, f"{max(weights.counts):,}", top, weights.qmin, len(weights.counts), weights.range)
     parts.append(_zero(weights.zero_point, weights.qmin, width, top, base))
-    return _group("weights", parts)
+    return group("weights", parts)
 
 
 def _errors(weights: Weights, y: int) -> str:
@@ -101,11 +78,11 @@ def _errors(weights: Weights, y: int) -> str:
     base = y + 54 + high
     lost = f"{percent(cost.lost)} of the weights that are not 0 became 0"
     parts = [
-        _text(24, y, "Error against magnitude", "head"),
-        _text(
+        text(24, y, "Error against magnitude", "head"),
+        text(
             24, y + 19, f"mean of error / |w| by |w| in steps; SQNR {decibels(cost.sqnr_db)} dB; ", "faint", tail=lost
         ),
-        _line(LEFT, base, WIDTH - RIGHT, base, "rule"),
+        line(LEFT, base, WIDTH - RIGHT, base, "rule"),
     ]
     wide = PLOT / len(cost.bands) if cost.bands else 0
     for i, band in enumerate(cost.bands):
@@ -113,12 +90,12 @@ def _errors(weights: Weights, y: int) -> str:
         middle = x + wide / 2
         if relative is not None:
             tall = max(1.0, min(relative, 1.0) * high)
-            parts.append(_bar(x + wide * 0.12, base, wide * 0.76, tall, "lost" if band.high <= 0.5 else "weight"))
-            parts.append(_text(middle, base - tall - 6, percent(relative), anchor="middle"))
-        parts.append(_text(middle, base + 18, band_name(band), "faint", anchor="middle"))
-        parts.append(_text(middle, base + 35, f"{band.values:,}", "faint", anchor="middle"))
-    parts += [_text(24, base + 18, "steps", "faint"), _text(24, base + 35, "weights", "faint")]
-    return _group("errors", parts)
+            parts.append(bar(x + wide * 0.12, base, wide * 0.76, tall, "lost" if band.high <= 0.5 else "weight"))
+            parts.append(text(middle, base - tall - 6, percent(relative), anchor="middle"))
+        parts.append(text(middle, base + 18, band_name(band), "faint", anchor="middle"))
+        parts.append(text(middle, base + 35, f"{band.values:,}", "faint", anchor="middle"))
+    parts += [text(24, base + 18, "steps", "faint"), text(24, base + 35, "weights", "faint")]
+    return group("errors", parts)
 
 
 def _activations(found: Activations, y: int) -> str:
@@ -127,46 +104,46 @@ def _activations(found: Activations, y: int) -> str:
     width, top, base = PLOT / levels, legend + 8, legend + 8 + HIGH
     scale = f"{found.scheme}; one step = scale {found.scale:.4g}; range {span(*found.range)}; "
     parts = [
-        _text(24, y, f"Input {found.tensor}", "head"),
-        _text(24, y + 19, f"{scale}heights are logarithmic, each kind of events its own", "faint"),
-        _text(LEFT - 30, base + 18, "below", "faint", anchor="middle"),
-        _text(WIDTH - RIGHT + 30, base + 18, "above", "faint", anchor="middle"),
+        text(24, y, f"Input {found.tensor}", "head"),
+        text(24, y + 19, f"{scale}heights are logarithmic, each kind of events its own", "faint"),
+        text(LEFT - 30, base + 18, "below", "faint", anchor="middle"),
+        text(WIDTH - RIGHT + 30, base + 18, "above", "faint", anchor="middle"),
     ]
     for row, (kind, seen) in enumerate(found.seen.items()):
-        style, line = "benign" if kind == "benign" else "attack", y + 46 + 20 * row
+        style, level = "attack" if kind == "attack" else "benign", y + 46 + 20 * row
         told = f"{kind}: {seen.values:,} values, {percent(seen.saturated)} saturated"
-        parts.append(_bar(24, line + 1, 12, 12, f"{style} bar"))
-        parts.append(_text(44, line, f"{told} ({seen.below:,} below the range, {seen.above:,} above)"))
+        parts.append(bar(24, level + 1, 12, 12, f"{style} bar"))
+        parts.append(text(44, level, f"{told} ({seen.below:,} below the range, {seen.above:,} above)"))
         if seen.values:
             parts += _seen(seen, style, base, width)
     parts += _axis(base, "", top, found.qmin, levels, found.range)
     parts.append(_zero((found.zero_point, found.zero_point), found.qmin, width, top, base))
-    return _group("activations", parts)
+    return group("activations", parts)
 
 
 def _seen(seen: Seen, style: str, base: float, width: float) -> list[str]:
     """One kind of events: its histogram, and a bar each for what lies below and above."""
     below, *bars, above = heights([seen.below, *seen.counts, seen.above], logarithmic=True)
     points = [f"{LEFT},{base:g}"]
-    for i, bar in enumerate(bars):
-        height = f"{base - bar * HIGH:.1f}"
+    for i, tall in enumerate(bars):
+        height = f"{base - tall * HIGH:.1f}"
         points += [f"{LEFT + i * width:.1f},{height}", f"{LEFT + (i + 1) * width:.1f},{height}"]
     points.append(f"{WIDTH - RIGHT},{base:g}")
     drawn = [f'<polyline class="{style}" points="{" ".join(points)}"/>']
     beside = 0 if style == "benign" else 14
-    for x, bar in ((LEFT - 44, below), (WIDTH - RIGHT + 16, above)):
-        if bar:
-            drawn.append(_bar(x + beside, base, 13, max(1.0, bar * HIGH), f"{style} bar"))
+    for x, tall in ((LEFT - 44, below), (WIDTH - RIGHT + 16, above)):
+        if tall:
+            drawn.append(bar(x + beside, base, 13, max(1.0, tall * HIGH), f"{style} bar"))
     return drawn
 
 
 def _axis(base: float, most: str, top: float, qmin: int, levels: int, bounds: tuple[float, float]) -> list[str]:
     """The line under a chart, with the integers at its ends and what they stand for."""
     ends = ((LEFT, qmin, bounds[0], "start"), (WIDTH - RIGHT, qmin + levels - 1, bounds[1], "end"))
-    parts = [_line(LEFT, base, WIDTH - RIGHT, base, "rule"), _text(LEFT - 8, top + 10, most, "faint", anchor="end")]
+    parts = [line(LEFT, base, WIDTH - RIGHT, base, "rule"), text(LEFT - 8, top + 10, most, "faint", anchor="end")]
     for x, integer, value, anchor in ends:
-        parts.append(_text(x, base + 18, str(integer), anchor=anchor))
-        parts.append(_text(x, base + 35, f"{value:.4g}", "faint", anchor=anchor))
+        parts.append(text(x, base + 18, str(integer), anchor=anchor))
+        parts.append(text(x, base + 35, f"{value:.4g}", "faint", anchor=anchor))
     return parts
 
 
@@ -174,28 +151,5 @@ def _zero(zero: tuple[int, int], qmin: int, width: float, top: float, base: floa
     """Dashed lines at the least and the greatest zero point, named once."""
     places = [LEFT + (z - qmin + 0.5) * width for z in sorted(set(zero))]
     middle = min(max(sum(places) / len(places), LEFT + 80), WIDTH - RIGHT - 80)
-    lines = [_line(x, top - 6, x, base + 6, "zero") for x in places]
-    return "\n".join([*lines, _text(middle, base + 18, f"zero point {span(*zero)}", anchor="middle")])
-
-
-def _group(name: str, parts: Sequence[str]) -> str:
-    return "\n".join([f'<g class="{name}">', *parts, "</g>"])
-
-
-def _bar(x: float, base: float, width: float, height: float, style: str) -> str:
-    return f'<rect class="{style}" x="{x:.1f}" y="{base - height:.1f}" width="{width:.2f}" height="{height:.1f}"/>'
-
-
-def _line(x0: float, y0: float, x1: float, y1: float, style: str) -> str:
-    return f'<line class="{style}" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>'
-
-
-def _text(x: float, y: float, text: str, style: str = "", *, anchor: str = "start", tail: str = "") -> str:
-    """A line of text; `tail` goes on with it in the colour that warns."""
-    more = f'<tspan class="loud">{_safe(tail)}</tspan>' if tail else ""
-    kind = f' class="{style}"' if style else ""
-    return f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{_safe(text)}{more}</text>'
-
-
-def _safe(text: str) -> str:
-    return html.escape(one_line(text))
+    lines = [line(x, top - 6, x, base + 6, "zero") for x in places]
+    return "\n".join([*lines, text(middle, base + 18, f"zero point {span(*zero)}", anchor="middle")])

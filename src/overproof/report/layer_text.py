@@ -21,16 +21,18 @@ BAR = 20
 
 def render_layers(report: QuantizationReport) -> str:
     """A line for each layer, and what lies outside of them."""
-    head = "layer|kind|shape|weights|bytes before|after|SQNR dB|lost|saturated: benign|attack".split("|")
-    rows = [head, *(_summary(layer) for layer in report.layers)]
+    head = "layer|kind|shape|weights|bytes before|after|SQNR dB|lost".split("|")
+    kinds = list(report.inputs)
+    head += [f"{'' if i else 'saturated: '}{one_line(kind)}" for i, kind in enumerate(kinds)]
+    rows = [head, *(_summary(layer, kinds) for layer in report.layers)]
     inside = [sum(getattr(layer, name) for layer in report.layers) for name in ("bytes_before", "bytes_after")]
     rest = (report.bytes_before - inside[0], report.bytes_after - inside[1])
-    rows.append(["everything else", *[""] * 3, *map(_count, rest), *[""] * 4])
-    rows.append(["the model's file", *[""] * 3, _count(report.bytes_before), _count(report.bytes_after), *[""] * 4])
-    inputs = ", ".join(f"{count:,} {kind}" for kind, count in report.inputs.items())
+    for name, sizes in (("everything else", rest), ("the model's file", (report.bytes_before, report.bytes_after))):
+        rows.append([name, "", "", "", *map(_count, sizes), "", "", *("" for _ in kinds)])
+    inputs = ", ".join(f"{count:,} {one_line(kind)}" for kind, count in report.inputs.items())
     return (
         f"{aligned(rows)}\n\nlost: weights that are not 0 and became 0. saturated: values that went into the layer "
-        f"and lie outside its range,\nin the FP32 model on held-back windows ({inputs}).\n"
+        f"and lie outside its range,\nin the FP32 model on held-back events or windows of them ({inputs}).\n"
     )
 
 
@@ -81,13 +83,13 @@ def _count(number: int) -> str:
     return f"{number:,}"
 
 
-def _summary(layer: LayerReport) -> list[str]:
+def _summary(layer: LayerReport, kinds: Sequence[str]) -> list[str]:
     cells = [one_line(layer.name), layer.kind, " x ".join(map(str, layer.shape)), layer.precision]
     cells += [_count(layer.bytes_before), _count(layer.bytes_after)]
     cost = layer.weights.cost if layer.weights else None
     cells += [decibels(cost.sqnr_db), percent(cost.lost)] if cost else ["", ""]
     seen = layer.activations.seen if layer.activations else {}
-    return cells + [percent(seen[kind].saturated) if kind in seen else "" for kind in ("benign", "attack")]
+    return cells + [percent(seen[kind].saturated) if kind in seen else "" for kind in kinds]
 
 
 def _weights(weights: Weights) -> str:

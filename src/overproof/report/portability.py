@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -92,6 +93,18 @@ class PortabilityReport:
 
     variations: tuple[Variation, ...]
     matrices: tuple[PairSums, ...]
+
+    @classmethod
+    def unmeasured(cls, reason: str) -> PortabilityReport:
+        """Nothing was varied, for that reason."""
+        return cls((Variation("anything", (), unmeasured=reason),), ())
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PortabilityReport:
+        """Read what `to_json` gave; KeyError or TypeError if it is something else."""
+        variations = tuple(Variation(**{**row, "tried": tuple(row["tried"])}) for row in data["variations"])
+        matrices = [{name: value for name, value in m.items() if name != "can_saturate"} for m in data["matrices"]]
+        return cls(variations, tuple(PairSums(**m) for m in matrices))
 
     @property
     def flips(self) -> int:

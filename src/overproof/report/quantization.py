@@ -5,19 +5,19 @@ The bundle holds the integers alone, so what the FP32 weights and activations we
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from overproof.affine import Cost
-from overproof.bundle import QUANTIZATION, Bundle, open_bundle
-from overproof.errors import BundleError, InputError
-from overproof.report.layer_svg import write_svg
+from overproof.bundle import QUANTIZATION, Bundle
+from overproof.errors import InputError
+from overproof.progress import SILENT, Console
+from overproof.report.layer_svg import draw
 from overproof.report.layer_text import render_layer, render_layers
-
-SINCE = "0.1.0"  # the version that first wrote QUANTIZATION
+from overproof.report.stored import read_back, read_from
+from overproof.report.svg import write
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Activations:
     scale, zero_point, range, qmin, qmax
         The grid; per tensor.
     seen
-        Kind of events (`benign`, `attack`) to what they put in.
+        Kind of events (`benign`, `attack`, or `all` of them) to what they put in.
     """
 
     tensor: str
@@ -110,14 +110,14 @@ class Activations:
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer: a matrix that is multiplied (`linear`) or looked up (`embedding`).
+    """One layer: a weight that is multiplied (`linear`, `convolution`) or looked up (`embedding`).
 
     Attributes
     ----------
     name
         Of the weight in the graph.
     kind, op
-        `linear` or `embedding`; the operator that uses it.
+        `linear`, `convolution` or `embedding`; the operator that uses it.
     shape
         Of the weight.
     weights
@@ -179,7 +179,7 @@ class QuantizationReport:
     bytes_before, bytes_after
         Of the whole ONNX file, FP32 and quantized.
     inputs
-        Kind of events to the number of model inputs (windows) that activations were observed on.
+        Kind of events to the number of model inputs (events, or windows of them) that activations were observed on.
     """
 
     layers: tuple[LayerReport, ...]
@@ -209,38 +209,23 @@ class QuantizationReport:
         return cls(**{**data, "layers": tuple(map(LayerReport.from_json, data["layers"]))})
 
     @classmethod
-    def of_bundle(cls, path: Path | str) -> QuantizationReport:
-        """What a bundle, whose hashes are verified first, says about its own quantization.
-
-        Raises
-        ------
-        BundleError, TamperedBundle
-            See `bundle.open_bundle`; also for a bundle that does not tell, or tells in another version's words.
-        """
-        return cls.of(open_bundle(path))
+    def of_bundle(cls, path: Path | str, console: Console = SILENT) -> QuantizationReport:
+        """What a bundle, or the folder of a quantized ONNX file, tells of its layers (see `stored.read_back`)."""
+        return read_back(path, QUANTIZATION, cls.from_json, console)
 
     @classmethod
     def of(cls, bundle: Bundle) -> QuantizationReport:
         """`of_bundle` for one that is open."""
-        if QUANTIZATION not in bundle.files:
-            raise BundleError(
-                f"{bundle.path}: no {QUANTIZATION}; `overproof compress` writes it since version {SINCE}, "
-                f"and this is a {bundle.manifest.precision} bundle of version {bundle.manifest.overproof}"
-            )
-        try:
-            return cls.from_json(json.loads(bundle.files[QUANTIZATION]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise BundleError(
-                f"{bundle.path / QUANTIZATION}: written by version {bundle.manifest.overproof}, "
-                f"cannot be read by this one ({error})"
-            ) from None
+        return read_from(bundle, QUANTIZATION, cls.from_json)
 
     def render(self) -> str:
         """Aligned plain text: a line for each layer with its bytes, SQNR, lost and saturated values."""
         return render_layers(self)
 
 
-def look_at(bundle: Path | str, layer: str | None = None, svg: Path | None = None) -> QuantizationReport | LayerReport:
+def look_at(
+    bundle: Path | str, layer: str | None = None, svg: Path | None = None, console: Console = SILENT
+) -> QuantizationReport | LayerReport:
     """All layers of a bundle, or one; that one is drawn into `svg` if a file is named.
 
     Raises
@@ -248,12 +233,13 @@ def look_at(bundle: Path | str, layer: str | None = None, svg: Path | None = Non
     InputError
         No layer of that name, or a picture of none in particular.
     """
-    report = QuantizationReport.of_bundle(bundle)
+    report = QuantizationReport.of_bundle(bundle, console)
     if layer is None:
         if svg is not None:
-            raise InputError(f"{svg}: one layer can be drawn; name it: --layer, of {report.names}")
+            drawn = f"one layer can be drawn; name it: --layer, of {report.names}"
+            raise InputError(f"{svg}: {drawn}; or what each of them costs: --sensitivity")
         return report
     found = report.layer(layer)
     if svg is not None:
-        write_svg(found, svg)
+        write(draw(found), svg)
     return found

@@ -1,14 +1,21 @@
-"""The report of one quantization: sensitivity of the layers, the guards, the path of the search, as JSON and text."""
+"""The report of one quantization: sensitivity of the layers, the guards, the path of the search, as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from overproof.bundle import QUANTIZING
 from overproof.compare.divergence import Divergence
+from overproof.progress import SILENT, Console
 from overproof.report.layer_text import one_line
+from overproof.report.portability import PortabilityReport
+from overproof.report.quantizing_text import path, render, told
+from overproof.report.sensitivity_svg import draw
+from overproof.report.stored import read_back
+from overproof.report.svg import write
 
 HELD, BROKEN, UNMEASURED = "held", "broken", "unmeasured"
 
@@ -37,10 +44,7 @@ class Finding:
     needed: int | None = None
 
     def __str__(self) -> str:
-        if self.status == UNMEASURED:
-            return f"{self.guard}: unmeasured: {self.events:,} samples, needs {self.needed:,} to show {self.limit:g}"
-        of = "" if self.events is None else f" ({round(self.measured * self.events):,} of {self.events:,})"
-        return f"{self.guard}: {self.measured:.3g}{of}, limit {self.limit:g}: {self.status}"
+        return told(self)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,12 @@ class Sensitivity:
     weights: int
     alone: Divergence
     left_out: Divergence
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Sensitivity:
+        """Read back what `Quantizing.to_json` wrote."""
+        found = {name: Divergence.from_json(data[name]) for name in ("alone", "left_out")}
+        return cls(**{**data, **found})
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,12 @@ class Step:
         """Every guard held; an unmeasured one has not."""
         return all(finding.status == HELD for finding in self.findings)
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Step:
+        """Read back what `Quantizing.to_json` wrote."""
+        findings = tuple(Finding(**finding) for finding in data["findings"])
+        return cls(tuple(data["kept"]), Divergence.from_json(data["found"]), findings)
+
 
 @dataclass(frozen=True)
 class Quantizing:
@@ -110,12 +126,14 @@ class Quantizing:
         Whether the weights were trained with the rounding (QAT) after calibration alone.
     sensitivity
         Of every layer; empty where it was not asked for.
+    whole
+        Every layer quantized, on the events of `sensitivity`: what its rows are to be compared with.
     compared
         Other ways of quantizing, not written, to compare with.
     tested
         The same on events that the search never saw; None if there were none.
     portability
-        Parity of verdicts over batches, threads and instruction sets, as plain JSON.
+        Whether verdicts hang on anything but the event; None where that was not asked for.
     seed
         What the held-back events were drawn by.
     """
@@ -131,9 +149,10 @@ class Quantizing:
     chosen: int
     trained: bool = False
     sensitivity: tuple[Sensitivity, ...] = ()
+    whole: Divergence | None = None
     compared: Mapping[str, Divergence] = field(default_factory=dict)
     tested: Divergence | None = None
-    portability: Mapping[str, Any] = field(default_factory=dict)
+    portability: PortabilityReport | None = None
     seed: int = 0
 
     @property
@@ -148,64 +167,39 @@ class Quantizing:
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain JSON."""
-        return {**asdict(self), "out": str(self.out), "passed": self.passed}
+        portability = self.portability and self.portability.to_json()
+        return {**asdict(self), "out": str(self.out), "portability": portability, "passed": self.passed}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Quantizing:
+        """Read what `to_json` gave; KeyError or TypeError if it is something else."""
+        known = {name: value for name, value in data.items() if name != "passed"}
+        whole, tested, portability = (known[name] for name in ("whole", "tested", "portability"))
+        changed = {
+            "out": Path(known["out"]),
+            "path": tuple(map(Step.from_json, known["path"])),
+            "sensitivity": tuple(map(Sensitivity.from_json, known["sensitivity"])),
+            "whole": whole and Divergence.from_json(whole),
+            "compared": {name: Divergence.from_json(other) for name, other in known["compared"].items()},
+            "tested": tested and Divergence.from_json(tested),
+            "portability": portability and PortabilityReport.from_json(portability),
+        }
+        return cls(**{**known, **changed})
+
+    @classmethod
+    def of_bundle(cls, path: Path | str, console: Console = SILENT) -> Quantizing:
+        """What a bundle, or the folder of a quantized ONNX file, tells of its quantization (see `stored.read_back`)."""
+        return read_back(path, QUANTIZING, cls.from_json, console)
 
     def render_search(self) -> str:
         """The path and the guards as plain text."""
         after = ", after training with the rounding" if self.trained else ""
-        lines = [f"Quantization ({self.precision}{after}) on {self.held_back:,} validation events:"]
-        return "\n".join([*lines, *map(_told, self.path)])
+        head = f"Quantization ({self.precision}{after}) on {self.held_back:,} validation events:"
+        return f"{head}\n\n{path(self)}"
 
     def render(self) -> str:
         """The report as plain text."""
-        parts = [
-            f"{self.model}: {self.bytes_before:,} → {self.bytes_after:,} bytes "
-            f"({self.bytes_before / max(1, self.bytes_after):.1f} times smaller), {self.precision}",
-            f"Calibrated on {self.calibrated:,} events, measured on {self.held_back:,} others.",
-        ]
-        if self.sensitivity:
-            parts.append("Sensitivity of the layers (KL and flips against float):\n" + table(self.sensitivity))
-        parts.append("The search:\n" + "\n".join(_told(step) for step in self.path))
-        parts.append("What was written:\n" + _costs(self.step.found))
-        if self.tested is not None:
-            parts.append("On test events that nothing was chosen by:\n" + _costs(self.tested))
-        for name, other in self.compared.items():
-            parts.append(f"To compare with, {name}:\n" + _costs(other))
-        if self.step.findings:
-            verdict = "every guard holds" if self.passed else "NOT every guard holds; this is the best that was found"
-            parts.append(f"Guards: {verdict}\n" + "\n".join(f"  {finding}" for finding in self.step.findings))
-        parts.append(f"Written: {self.out}")
-        return "\n\n".join(parts)
-
-
-def table(rows: Sequence[Sensitivity]) -> str:
-    """One aligned line for each layer: alone and left out, with the family that lost most."""
-    head: tuple[str, ...] = (
-        "layer",
-        "op",
-        "weights",
-        "alone: KL",
-        "flips",
-        "lost most",
-        "left out: KL",
-        "flips",
-        "lost most",
-    )
-    lines = [head]
-    for row in rows:
-        cells = [row.name, row.op, f"{row.weights:,}"]
-        for found in (row.alone, row.left_out):
-            worst = found.worst
-            most = "-" if worst is None else f"{worst[0]} {worst[1].before - worst[1].after} of {worst[1].events}"
-            cells += [f"{found.kl:.2e}", f"{found.flips:,}", most]
-        lines.append(tuple(cells))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    left = (0, 1, 5, 8)
-    return "\n".join(
-        "  "
-        + "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
-    )
+        return render(self)
 
 
 def changed(told: Mapping[str, Any]) -> str:
@@ -226,20 +220,9 @@ def changed(told: Mapping[str, Any]) -> str:
     )
 
 
-def _told(step: Step) -> str:
-    kept = f"in float: {', '.join(step.kept)}" if step.kept else "everything quantized"
-    guards = "; ".join(map(str, step.findings)) or "no guards"
-    return f"  {kept}: KL {step.found.kl:.2e}, {step.found.flips:,} flips; {guards}"
-
-
-def _costs(found: Divergence) -> str:
-    lines = [
-        f"  KL {found.kl:.2e} nats, max |Δlogit| {found.max_difference:.2g}, "
-        f"{found.flips:,} of {found.events:,} verdicts flip ({found.flip_rate:.2%})"
-    ]
-    losing = {name: c for name, c in found.families.items() if c.before != c.after}
-    for name, caught in sorted(losing.items(), key=lambda item: -item[1].lost):
-        lines.append(f"  {name}: {caught.before} → {caught.after} of {caught.events} caught ({-caught.lost:+.2%})")
-    if found.families and not losing:
-        lines.append(f"  recall at threshold {found.threshold:.3g}: unchanged in all {len(found.families)} families")
-    return "\n".join(lines)
+def look_at(bundle: Path | str, svg: Path | None = None, console: Console = SILENT) -> Quantizing:
+    """What quantization cost a bundle, layer by layer; drawn into `svg` if a file is named."""
+    report = Quantizing.of_bundle(bundle, console)
+    if svg is not None:
+        write(draw(report), svg)
+    return report

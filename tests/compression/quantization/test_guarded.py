@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from overproof.affine import OBSERVERS, Scheme
-from overproof.compression.quantization.calibrate import KEPT, observe, watching
+from overproof.compression.feeds import with_outputs
+from overproof.compression.quantization.calibrate import KEPT, observe
 from overproof.compression.quantization.guarded import Bench, Guarded, calibrate, divided, guarded
 from overproof.compression.quantization.guards import Guards
 from overproof.compression.quantization.rewrite import ACTIVATIONS
@@ -151,7 +152,7 @@ def test_ranges_are_numpys_or_narrower(observer: str, subject: Subject, events: 
     ranges = calibrate(subject, events, observer=observer).ranges
     assert sorted(ranges) == ["b", "d", "g", "x"]
     names = ["b", "d", "g"]
-    values = session(watching(subject.model, names)).run(names, {"x": flows.x})
+    values = session(with_outputs(subject.model, names).SerializeToString()).run(names, {"x": flows.x})
     for name, value in {**dict(zip(names, values, strict=True)), "x": flows.x}.items():
         low, high = ranges[name]
         if observer == "minmax":

@@ -57,7 +57,9 @@ def test_any_table_of_numbers(kind: str, flows: Flows, tmp_path: Path) -> None:
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         "flows.onnx",
         "labels.json",
+        "quantization.json",
         "quantizing.json",
+        "sensitivity.svg",
     ]
     written = session(str(tmp_path / "out" / "flows.onnx"))
     before = session(str(model)).run(None, {"x": flows.x})[0]
@@ -85,9 +87,9 @@ def test_a_guard_on_a_rare_family_from_the_command_line(precision: str, flows: F
     words = (flows.save(tmp_path), "--calibrate", flows.csv(tmp_path), "--precision", precision)
     result = run(*words, "--max-recall-loss", "ldap=0", "--max-kl", "0.5", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "in float: rare: KL" in result.stdout, "the path is told"
-    assert "everything quantized: KL" in result.stdout
-    assert "every guard holds" in result.stdout
+    assert "+ rare (written)" in result.stdout, "the path is told"
+    assert "every layer quantized" in result.stdout
+    assert "Guards: every one holds." in result.stdout
     stored = {w.name: w.data_type for w in onnx.load(tmp_path / "out" / "flows.onnx").graph.initializer}
     assert stored["rare"] == TensorProto.FLOAT
     assert stored["w2"] == (TensorProto.INT8 if precision == "w8a8" else TensorProto.INT4)
@@ -180,7 +182,7 @@ def test_a_classifier_of_text_from_the_command_line(texts: Path, tmp_path: Path)
     assert [row["op"] for row in told["sensitivity"]] == ["Gather", "Gemm"]
     assert told["path"][0]["found"]["families"]["sqli"]["before"] > 40, "the float model knows its job"
     assert {file.name for file in out.iterdir()} == {
-        "waf.onnx", "waf.tokenizer.json", "labels.json", "quantizing.json",
+        "waf.onnx", "waf.tokenizer.json", "labels.json", "quantizing.json", "quantization.json", "sensitivity.svg",
     }  # fmt: skip
     again = overproof.quantize(texts, calibrate_on=[str(tmp_path / "events.jsonl")], out=out)
     assert again.passed, "what `quantize` wrote is replaced"

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper
 
 from overproof.affine import Observer, Scheme, minmax
+from overproof.compression.feeds import Feed, flowing
 from overproof.errors import InputError
-from overproof.runtime import session
 
-Feed = Mapping[str, NDArray[Any]]
 Ranges = dict[str, tuple[float, float]]
 
 KEPT = 1 << 18  # values of each tensor that an observer other than min-max chooses by
-
-
-def watching(model: onnx.ModelProto, names: Sequence[str]) -> bytes:
-    """The model as a file whose outputs are the tensors named."""
-    watched = onnx.ModelProto()
-    watched.CopyFrom(model)
-    del watched.graph.output[:]
-    watched.graph.output.extend(helper.make_empty_tensor_value_info(n) for n in names)
-    return bytes(watched.SerializeToString())
 
 
 def observe(
@@ -54,32 +42,23 @@ def observe(
     """
     if not names:
         return {}
-    runner = session(watching(model, names))
     random = np.random.default_rng(seed)
     samples: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
-    for feed in feeds:
-        for name, value in zip(names, answer(runner, names, feed), strict=True):
+    for _, found in flowing(model, names, feeds):
+        for name, value in found.items():
             flat = value.reshape(-1)
             if not np.isfinite(flat).all():
                 raise InputError(f"the activation {name} holds inf or NaN on the calibration events")
             samples[name].append(_thinned(flat, observer, random))
     if not all(samples.values()):
         raise InputError("no calibration events, expected at least one")
-    found = {}
+    ranges = {}
     for name, parts in samples.items():
         values = np.concatenate(parts)
         kept = values if len(values) <= KEPT else random.choice(values, KEPT, replace=False)
         low, high = observer(kept[None], scheme)
-        found[name] = float(low[0]), float(high[0])
-    return found
-
-
-def answer(running: Any, names: Sequence[str], feed: Feed) -> list[NDArray[Any]]:
-    """What the model says; InputError if it cannot run on this input."""
-    try:
-        return list(running.run(list(names), dict(feed)))
-    except Exception as error:  # ONNX Runtime raises its own classes for what a graph cannot do
-        raise InputError(f"onnxruntime cannot run it on these events: {str(error).strip()[:300]}") from None
+        ranges[name] = float(low[0]), float(high[0])
+    return ranges
 
 
 def _thinned(flat: NDArray[np.float32], observer: Observer, random: np.random.Generator) -> NDArray[np.float32]:

@@ -67,6 +67,8 @@ class Guarded:
     ----------
     model
         The quantized model of the chosen step.
+    before
+        The float model that was rounded to it: where it was trained with the rounding, the trained one.
     precisions
         Layer name to precision, of the layers that are quantized.
     path, chosen
@@ -76,6 +78,7 @@ class Guarded:
     """
 
     model: onnx.ModelProto
+    before: onnx.ModelProto
     precisions: Mapping[str, str]
     path: tuple[Step, ...]
     chosen: int
@@ -241,7 +244,7 @@ def guarded(
     path = search(names, order, lambda kept: held_back.judge(calibrated.at(without(kept))), guards)
     chosen = path.index(best(path))
     precisions = without(frozenset(path[chosen].kept))
-    return Guarded(calibrated.at(precisions), precisions, path, chosen, tuple(measured))
+    return Guarded(calibrated.at(precisions), calibrated.subject.model, precisions, path, chosen, tuple(measured))
 
 
 def settled(

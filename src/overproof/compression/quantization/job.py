@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import onnx
+import pyarrow as pa
 
-from overproof.bundle import MODEL, QUANTIZING, TOKENIZER, digest, require_free, write_bundle
+from overproof.bundle import (
+    MODEL,
+    QUANTIZATION,
+    QUANTIZING,
+    SENSITIVITY,
+    TOKENIZER,
+    Bundle,
+    digest,
+    require_free,
+    write_bundle,
+)
 from overproof.compare.divergence import Divergence
 from overproof.compression.checkpoint import discard
 from overproof.compression.material import SPLIT_SEED
 from overproof.compression.measure import thresholds
+from overproof.compression.quantization.evidence import layer_report, portability_report
 from overproof.compression.quantization.guarded import (
     SENSITIVITY_EVENTS,
     Bench,
     Calibrated,
+    Guarded,
     calibrate,
     divided,
     settled,
@@ -30,6 +43,7 @@ from overproof.compression.quantization.subject import Subject, open_subject
 from overproof.errors import InputError
 from overproof.progress import SILENT, Console
 from overproof.report.quantizing import Quantizing
+from overproof.report.sensitivity_svg import draw
 from overproof.sources import Columns, Rejects
 from overproof.split import split_events
 
@@ -122,6 +136,7 @@ def quantize(
         retrain=retrain,
         console=console,
     )
+    console.say("measuring: other precisions, portability of the verdicts, every layer's weights and activations")
     place = out if found.passed else _failed(out)
     report = Quantizing(
         model=str(model),
@@ -135,11 +150,13 @@ def quantize(
         chosen=found.chosen,
         trained=trained,
         sensitivity=found.sensitivity,
+        whole=few.judge(calibrated.at({layer.name: precision for layer in calibrated.layers})),
         compared=_compared(calibrated, bench, precision),
         tested=None if tested is None else Bench(subject, tested).judge(found.model),
+        portability=portability_report(subject, found.model, held_back, seed=seed),
         seed=seed,
     )
-    _write(place, subject, found.model, report, bench)
+    _write(place, subject, found, report, bench, held_back)
     discard(out.with_name(f".{out.name}.rounding"))
     return report
 
@@ -166,29 +183,38 @@ def _require_free(out: Path, is_bundle: bool) -> None:
         raise InputError(f"{out}: exists and is not something that `quantize` wrote; choose another folder")
 
 
-def _write(out: Path, subject: Subject, model: onnx.ModelProto, report: Quantizing, bench: Bench) -> None:
-    told = json.dumps(report.to_json(), indent=1).encode()
-    if subject.bundle is not None:
-        _write_bundle(out, subject, model, told, report, bench)
-        return
+def _write(out: Path, subject: Subject, found: Guarded, report: Quantizing, bench: Bench, events: pa.Table) -> None:
+    """The model, what it cost and what was done to each layer."""
+    layers = layer_report(subject, found.before, found.model, events)
+    told = {
+        QUANTIZING: json.dumps(report.to_json(), indent=1).encode(),
+        QUANTIZATION: json.dumps(layers.to_json(), separators=(",", ":")).encode(),
+    }
+    if subject.bundle is None:
+        _write_folder(out, subject, found.model, {**told, SENSITIVITY: draw(report).encode()})
+    else:
+        _write_bundle(out, subject.bundle, found.model, told, report, bench)
+
+
+def _write_folder(out: Path, subject: Subject, model: onnx.ModelProto, told: Mapping[str, bytes]) -> None:
+    """The ONNX file, what lay beside it, and what is told of it."""
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     (aside / Path(subject.name).name).write_bytes(model.SerializeToString())
     for file in subject.beside:
         shutil.copyfile(file, aside / file.name)
-    (aside / QUANTIZING).write_bytes(told)
+    for name, content in told.items():
+        (aside / name).write_bytes(content)
     shutil.rmtree(out, ignore_errors=True)
     aside.rename(out)
 
 
 def _write_bundle(
-    out: Path, subject: Subject, model: onnx.ModelProto, told: bytes, report: Quantizing, bench: Bench
+    out: Path, origin: Bundle, model: onnx.ModelProto, told: Mapping[str, bytes], report: Quantizing, bench: Bench
 ) -> None:
     """The bundle with its model replaced, and the thresholds that belong to the new one."""
-    assert subject.bundle is not None
-    origin = subject.bundle
-    files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], QUANTIZING: told}
+    files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], **told}
     found = report.step.found
     parity = {
         "step": f"FP32 → {report.precision}",

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from overproof.affine import Grid, Scheme, fit, grid_of, minmax, mse, quantize
-from overproof.compression.quantization.calibrate import Feed, Ranges, observe
+from overproof.compression.feeds import Feed
+from overproof.compression.quantization.calibrate import Ranges, observe
 from overproof.compression.quantization.layers import Layer, captured, find_layers, reads
 from overproof.errors import InputError
 

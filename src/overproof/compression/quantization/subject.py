@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from overproof.bundle import MODEL, Bundle, open_bundle
 from overproof.compression.export import INPUT, OUTPUT
-from overproof.compression.quantization.calibrate import Feed, answer
+from overproof.compression.feeds import Feed, answer
 from overproof.compression.quantization.foreign import usable
 from overproof.compression.quantization.tensors import load_tensors
 from overproof.compression.teachers import onnxfile
