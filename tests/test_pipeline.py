@@ -358,7 +358,8 @@ def test_four_bit_weights_are_trained_with_the_rounding(job: Job, tmp_path: Path
         precision="w4a8",
     )
     # taught by its own float self, it comes closer to that than calibration alone
-    assert again.step.found.kl < calibrated.step.found.kl
+    closeness = [report.step.found.sqnr_db for report in (again, calibrated)]
+    assert None not in closeness and closeness[0] > closeness[1] + 2
     assert overproof.open(tmp_path / "again").judge(["id=1' or 1=1--"])[0].label in manifest.classes
 
 

@@ -107,7 +107,6 @@ def test_training_brings_four_bits_back_to_the_float_model(made: Made) -> None:
     def divergence() -> torch.Tensor:
         return distillation_loss(model(ids), wanted, temperature=1.0)
 
-    model.network.eval()
     before = float(divergence().detach())
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(30):

@@ -54,6 +54,9 @@ class Divergence:
         The attack probability above which an event counts as caught.
     families
         Family to what was caught of it; empty where no event says what it is.
+    sqnr_db
+        Spread of the float model's logits against their error, in dB, both without each event's mean, which changes no
+        probability; None where nothing changed. It weighs all events; a KL hangs on the few that nearly flip.
     """
 
     events: int
@@ -62,6 +65,7 @@ class Divergence:
     max_difference: float
     threshold: float
     families: Mapping[str, Caught]
+    sqnr_db: float | None = None
 
     @property
     def flip_rate(self) -> float:
@@ -149,6 +153,7 @@ def judge(before: Floats, after: Floats, known: Truth) -> Divergence:
         max_difference=float(np.abs(before - after).max(initial=0.0)),
         threshold=known.threshold,
         families=families,
+        sqnr_db=_sqnr_db(before, after),
     )
 
 
@@ -156,6 +161,12 @@ def _log_softmax(logits: Floats) -> NDArray[np.float64]:
     z = logits.astype(np.float64)
     z -= z.max(axis=1, keepdims=True)
     return np.asarray(z - np.log(np.exp(z).sum(axis=1, keepdims=True)))
+
+
+def _sqnr_db(before: Floats, after: Floats) -> float | None:
+    a, b = (z.astype(np.float64) - z.mean(axis=1, keepdims=True, dtype=np.float64) for z in (before, after))
+    signal, noise = float(np.square(a).sum()), float(np.square(a - b).sum())
+    return 10 * float(np.log10(signal / noise)) if signal and noise else None
 
 
 def _attack(probabilities: Floats, harmless: NDArray[np.bool_]) -> Floats:

@@ -21,7 +21,6 @@ from torch.func import functional_call
 
 from overproof.affine import Grid
 from overproof.compression.batches import predict
-from overproof.compression.distill import TrainConfig
 from overproof.compression.export import INPUT, folded, to_onnx
 from overproof.compression.fit import Course, Fitted, first_windows, learn
 from overproof.compression.quantization.calibrate import Ranges
@@ -35,13 +34,20 @@ from overproof.runtime import session
 
 TRAINABLE = ("w8a8", "w4a8")
 PARITY, PARITY_EVENTS = 0.02, 256
-EPOCHS = 3
-RATE = 0.3  # of the learning rate that the student was trained with
+STEPS = 300
+RATE = 0.05  # of the learning rate that the student was trained with
 
 
-def qat_config(config: TrainConfig) -> TrainConfig:
-    """Short and gentle: the student has learned its task, only the rounding is new."""
-    return replace(config, epochs=EPOCHS, learning_rate=RATE * config.learning_rate)
+def gently(course: Course) -> Course:
+    """One pass, or a few hundred steps, at small ones: the student has learned its task, only the rounding is new.
+
+    Larger steps and more of them teach it other things (docs/log.md).
+    """
+    batches = max(1, len(course.examples.texts) // course.config.batch_rows)
+    config = replace(
+        course.config, epochs=max(1, -(-STEPS // batches)), learning_rate=RATE * course.config.learning_rate
+    )
+    return replace(course, config=config)
 
 
 def train_with_rounding(
@@ -79,8 +85,7 @@ def train_with_rounding(
     network = copy.deepcopy(fitted.network)
     precisions = {layer.name: precision for layer in calibrated.layers}
     aware = QuantizationAware(network, calibrated.layers, precisions, calibrated.ranges)
-    gentle = replace(course, config=qat_config(course.config))
-    learn(aware, fitted, gentle, checkpoint=checkpoint, what="student with rounding", console=console)
+    learn(aware, fitted, gently(course), checkpoint=checkpoint, what="student with rounding", console=console)
     grids, ranges = aware.learned()
     graph = to_onnx(network.eval())
     learned = Calibrated(replace(calibrated.subject, model=graph), find_layers(graph), ranges, grids)
@@ -120,6 +125,9 @@ class QuantizationAware(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0  # its noise is far above the rounding's
         self.starts = {layer.name: weight_grid(layer, precisions[layer.name]) for layer in layers}
         self.factors = {name: folded(network.config, name) for name in self.starts}
         self.steps = nn.ParameterList(torch.zeros(grid.scale.shape) for grid in self.starts.values())
