@@ -26,8 +26,8 @@ from overproof.errors import InputError
 from overproof.progress import Console
 
 TRANSFER = 0.5
-# Taught by itself a model shall stay what it is: true labels and altered texts would lead it away, and a high temperature
-# lets every logit count, not the winner alone (Hinton et al. 2015, section 2.1).
+# Taught by itself a model shall stay what it is: true labels and altered texts would lead it away, and a high
+# temperature lets every logit count, not the winner alone (Hinton et al. 2015, section 2.1).
 ITSELF: dict[str, Any] = {"temperature": 8.0, "hard_weight": 0.0, "split_tokens": 0.0, "carriers": 0.0}
 
 
