@@ -12,6 +12,7 @@ from settings import OUT, SEEDS, TEST, TRAIN, once
 
 import overproof
 from overproof.affine import fit
+from overproof.bundle import MODEL, open_bundle
 from overproof.compare import measure
 from overproof.compare.divergence import judge, truth
 from overproof.compression.material import SPLIT_SEED, kinds
@@ -20,29 +21,33 @@ from overproof.compression.quantization.rewrite import WEIGHTS_4
 from overproof.compression.quantization.subject import open_subject
 from overproof.compression.teachers import align, cached_logits, load_teacher
 from overproof.progress import terminal
-from overproof.runtime import OnnxScorer, open_bundle
+from overproof.runtime import OnnxScorer
 from overproof.split import split_events
 
 FLOAT = "FP32"
 MIN_ROWS = 15
 
 
-def trained(precision: str, seed: int) -> Path:
+# Trained with the rounding: under the model's own float self, and under the teacher that the student learned from.
+TRAINED = (("w8a8", "itself"), ("w4a8", "itself"), ("w4a8", "the teacher"))
+
+
+def trained(precision: str, guide: str, seed: int) -> Path:
     """Where a student trained with the rounding lies."""
-    return OUT / f"qat-{precision}-{seed}"
+    return OUT / f"qat-{precision}-{guide.split()[-1]}-{seed}"
 
 
-def qat(precision: str, seed: int) -> dict[str, Any]:
-    """Train one student with the rounding, under its teacher, and return the report."""
+def qat(precision: str, guide: str, seed: int) -> dict[str, Any]:
+    """Train one student with the rounding and return the report."""
     report = overproof.quantize(
         kept(STUDENT, seed),
         calibrate_on=[str(TRAIN)],
         test=[str(TEST)],
         precision=precision,
         qat=True,
-        teacher=[str(TEACHER)],
+        teacher=None if guide == "itself" else [str(TEACHER)],
         cache=OUT / "cache",
-        out=trained(precision, seed),
+        out=trained(precision, guide, seed),
         seed=seed,
         console=terminal(),
     )
@@ -52,12 +57,13 @@ def qat(precision: str, seed: int) -> dict[str, Any]:
 def measured() -> dict[str, Any]:
     """Every way of rounding, on the students of every seed."""
     for seed in SEEDS:
-        for precision in ("w4a8", "w8a8"):
-            once(f"qat-{precision}-{seed}", lambda precision=precision, seed=seed: qat(precision, seed))  # type: ignore[misc]
+        for precision, guide in TRAINED:
+            once(trained(precision, guide, seed).name, lambda p=precision, g=guide, s=seed: qat(p, g, s))  # type: ignore[misc]
     test = overproof.load_events([TEST])
     teacher = load_teacher([str(TEACHER)])
     soft = cached_logits(teacher, test, OUT / "cache", lambda done: None)
     rows: dict[str, list[dict[str, Any]]] = {}
+    bundles: list[int] = []
     for seed in SEEDS:
         subject = open_subject(kept(STUDENT, seed))
         bench = Bench(subject, test)
@@ -75,14 +81,15 @@ def measured() -> dict[str, Any]:
             "w4a8, calibrated": ready.at(dict.fromkeys(names, "w4a8")),
         }
         found = {name: (subject.logits(model, bench.prepared), model.ByteSize()) for name, model in models.items()}
-        for precision in ("w8a8", "w4a8"):
-            bundle = open_bundle(trained(precision, seed))
-            whole = sum(file.stat().st_size for file in trained(precision, seed).iterdir())
-            found[f"{precision}, QAT"] = OnnxScorer(bundle).score(test["text"].to_pylist()).logits, whole
+        for precision, guide in TRAINED:
+            bundle = open_bundle(trained(precision, guide, seed))
+            logits = OnnxScorer(bundle).score(test["text"].to_pylist()).logits
+            found[f"{precision}, QAT under {guide}"] = logits, len(bundle.files[MODEL])
+            bundles.append(sum(file.stat().st_size for file in bundle.path.iterdir()))
         before = found[FLOAT][0]
         for name, (logits, size) in found.items():
             rows.setdefault(name, []).append(_row(logits, before, guide, subject, test) | {"bytes": size})
-    return {"rows": rows, "events": test.num_rows}
+    return {"rows": rows, "events": test.num_rows, "smallest_bundle": min(bundles)}
 
 
 def _row(logits: Any, before: Any, guide: Any, subject: Any, test: pa.Table) -> dict[str, Any]:
@@ -100,7 +107,7 @@ def _row(logits: Any, before: Any, guide: Any, subject: Any, test: pa.Table) -> 
         "accuracy": metrics.accuracy,
         "macro_f1": metrics.macro_f1,
         "flips": int((logits.argmax(1) != before.argmax(1)).sum()),
-        "kl_to_float": judge(before, logits, known).kl,
+        "sqnr_db": judge(before, logits, known).sqnr_db,
         "kl_to_teacher": judge(guide, logits, known).kl,
         "worst_family": max(lost.values()),
         "worst_name": max(lost, key=lambda name: lost[name]),
@@ -109,8 +116,8 @@ def _row(logits: Any, before: Any, guide: Any, subject: Any, test: pa.Table) -> 
 
 def to_markdown(result: dict[str, Any]) -> str:
     """Means over the seeds with 95 % intervals; what is lost is lost against the same student in FP32."""
-    head = ["", "accuracy lost (points)", "macro-F1 lost (points)", "verdicts that flip", "KL to the teacher"]
-    head += ["most events lost by a family", "ONNX or bundle bytes"]
+    head = ["", "logit SQNR, dB", "verdicts that flip", "most events lost by a family", "accuracy lost (points)"]
+    head += ["macro-F1 lost (points)", "KL to the teacher", "ONNX bytes"]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
     base = result["rows"][FLOAT]
     for name, rows in result["rows"].items():
@@ -118,13 +125,24 @@ def to_markdown(result: dict[str, Any]) -> str:
             [100 * (b[figure] - r[figure]) for b, r in zip(base, rows, strict=True)]
             for figure in ("accuracy", "macro_f1")
         ]
-        cells = [name, *("" if name == FLOAT else _span(values, 2) for values in lost)]
-        cells.append("" if name == FLOAT else f"{', '.join(str(r['flips']) for r in rows)} of {result['events']:,}")
+        cells = [name]
+        if name == FLOAT:
+            cells += [""] * 5
+        else:
+            cells.append(_span([r["sqnr_db"] for r in rows], 1))
+            cells.append(f"{', '.join(str(r['flips']) for r in rows)} of {result['events']:,}")
+            cells.append(", ".join(str(r["worst_family"]) for r in rows))
+            cells += [_span(values, 2) for values in lost]
         cells.append(_span([r["kl_to_teacher"] for r in rows], 4))
-        cells.append("" if name == FLOAT else ", ".join(str(r["worst_family"]) for r in rows))
         cells.append(f"{np.mean([r['bytes'] for r in rows]):,.0f}")
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"The smallest of these bundles has {result['smallest_bundle']:,} bytes, tokenizer and reports included.",
+        ]
+    )
 
 
 def _span(values: list[float], digits: int) -> str:

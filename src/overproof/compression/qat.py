@@ -34,7 +34,7 @@ from overproof.runtime import session
 
 TRAINABLE = ("w8a8", "w4a8")
 PARITY, PARITY_EVENTS = 0.02, 256
-STEPS = 300
+STEPS = 250
 RATE = 0.05  # of the learning rate that the student was trained with
 
 

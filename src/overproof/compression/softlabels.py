@@ -26,10 +26,15 @@ def ask(
 
 
 def transfer_set(teacher: Teacher, train: pa.Table, *, per_event: float, seed: int) -> pa.Table | None:
-    """Unlabelled events made from the training events, for the teacher to label; None if it cannot."""
-    count = int(per_event * train.num_rows)
-    if not teacher.labels_new_events or not count:
+    """`edited_events` for the teacher to label; None if it cannot."""
+    if not teacher.labels_new_events or not int(per_event * train.num_rows):
         return None
+    return edited_events(train, per_event=per_event, seed=seed)
+
+
+def edited_events(train: pa.Table, *, per_event: float, seed: int) -> pa.Table:
+    """Unlabelled events made from the training events (see `augment.transfer_texts`)."""
+    count = int(per_event * train.num_rows)
     known = train.filter(pc.is_valid(train["label"]))
     texts = transfer_texts(known["text"].to_pylist(), [k or "" for k in kinds(known)], count=count, seed=seed)
     return event_table({"text": texts, "origin": [f"transfer:{i + 1}" for i in range(len(texts))]})

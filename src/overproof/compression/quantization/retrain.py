@@ -8,22 +8,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer
 
 from overproof.bundle import TOKENIZER
+from overproof.compression.batches import predict
 from overproof.compression.checkpoint import History
 from overproof.compression.export import from_onnx
-from overproof.compression.fit import Course, Fitted, joined, student_config
+from overproof.compression.fit import Course, Fitted, first_windows, joined, student_config
 from overproof.compression.material import as_examples
 from overproof.compression.qat import train_with_rounding
 from overproof.compression.quantization.guarded import Calibrated
 from overproof.compression.quantization.subject import Subject
-from overproof.compression.softlabels import ask, transfer_set
+from overproof.compression.softlabels import ask, edited_events
 from overproof.compression.student import EncoderConfig
 from overproof.compression.teachers import default_directory, load_teacher
 from overproof.errors import InputError
 from overproof.progress import Console
+from overproof.scores import Floats
 
 TRANSFER = 0.5
 # Taught by itself a model shall stay what it is: true labels and altered texts would lead it away, and a high
@@ -58,27 +61,23 @@ def retraining(
     if subject.bundle is None:
         raise InputError(f"{subject.name}: --qat trains the network itself, expected a bundle that overproof wrote")
     manifest = subject.bundle.manifest
-    guide = load_teacher(teacher or [subject.name], classes=subject.classes, columns=train.column_names)
-    strangers = set(guide.classes) - set(subject.classes)
-    if strangers:
-        raise InputError(f"the teacher knows classes that {subject.name} lacks: {', '.join(sorted(strangers))}")
-    asked = partial(ask, guide, classes=subject.classes, cache=cache or default_directory(), console=console)
-    examples = [as_examples(train, asked(train, what="training events"), subject.classes)]
-    edited = transfer_set(guide, train, per_event=TRANSFER, seed=seed)
-    if edited is not None:
-        examples.append(as_examples(edited, asked(edited, what="edited events"), subject.classes))
     sizes = EncoderConfig(**{f.name: manifest.network[f.name] for f in fields(EncoderConfig)})
-    # Taught by itself it shall stay what it is: true labels would only lead it away.
-    hard_weight = manifest.hard_weight if teacher else 0.0
-    config = replace(student_config(sizes, None), temperature=manifest.temperature, hard_weight=hard_weight, seed=seed)
-    course = Course(
-        [name in subject.benign for name in subject.classes],
-        joined(examples),
-        as_examples(validation, asked(validation, what="validation events"), subject.classes),
-        config,
-    )
     tokenizer = Tokenizer.from_buffer(subject.bundle.files[TOKENIZER])
     fitted = Fitted(from_onnx(subject.model, sizes), tokenizer, manifest.windowing, History())
+    config = replace(
+        student_config(sizes, None), temperature=manifest.temperature, hard_weight=manifest.hard_weight, seed=seed
+    )
+    if teacher:
+        soft, labels_new_events = _teacher(subject, teacher, train, cache, console)
+    else:
+        config = replace(config, **ITSELF)
+        soft, labels_new_events = partial(_own_logits, fitted), True
+    examples = [as_examples(train, soft(train), subject.classes)]
+    if labels_new_events:
+        edited = edited_events(train, per_event=TRANSFER, seed=seed)
+        examples.append(as_examples(edited, soft(edited), subject.classes))
+    judged = as_examples(validation, soft(validation), subject.classes)
+    course = Course([name in subject.benign for name in subject.classes], joined(examples), judged, config)
     return partial(
         train_with_rounding,
         precision=precision,
@@ -87,3 +86,22 @@ def retraining(
         checkpoint=checkpoint,
         console=console,
     )
+
+
+def _teacher(
+    subject: Subject, specs: Sequence[str], train: pa.Table, cache: Path | None, console: Console
+) -> tuple[Callable[[pa.Table], Floats], bool]:
+    """What a teacher says of events, and whether it can be asked about new ones."""
+    guide = load_teacher(specs, classes=subject.classes, columns=train.column_names)
+    strangers = set(guide.classes) - set(subject.classes)
+    if strangers:
+        raise InputError(f"the teacher knows classes that {subject.name} lacks: {', '.join(sorted(strangers))}")
+    place = cache or default_directory()
+    asked = partial(ask, guide, classes=subject.classes, cache=place, what="events", console=console)
+    return asked, guide.labels_new_events
+
+
+def _own_logits(fitted: Fitted, events: pa.Table) -> Floats:
+    """The float network's own logits of each event's first window, which is what is trained on."""
+    windows = first_windows(fitted.tokenizer, fitted.windowing, events["text"].to_pylist())
+    return predict(fitted.network, [np.asarray(ids, dtype=np.int64) for ids in windows])
