@@ -25,6 +25,7 @@ import pytest
 import overproof
 from overproof.compare import INT8
 from overproof.compression.quantization.guards import Guards
+from overproof.errors import InputError
 from overproof.report.compression import Report
 from overproof.runtime import OnnxScorer
 from overproof.simulate import simulate
@@ -371,3 +372,20 @@ def test_guards_that_nothing_holds_end_in_a_bundle_set_aside(job: Job, tmp_path:
     assert report.quantizing is not None
     assert len(report.quantizing.path) > 2 and all(step.found.kl > 0 for step in report.quantizing.path)
     assert "broken" in report.render()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"precision": "w2a8"}, "w2a8.*expected one of w8a8, w4a8, w4a32"),
+        ({"precision": "w4a32", "qat": True}, "w4a32.*--qat.*expected one of w8a8, w4a8"),
+        ({"guards": Guards(max_recall_loss={"sqlli": 0.1})}, "sqlli: no held-back attack.*families are .*sqli"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_hours_of_training(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], told: str
+) -> None:
+    monkeypatch.setattr("overproof.pipeline.fit", lambda *_, **__: pytest.fail("it trained"))
+    with pytest.raises(InputError, match=told):
+        quick(job, tmp_path / "bundle", **options)
+    assert not list(tmp_path.iterdir())

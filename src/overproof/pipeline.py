@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from overproof.bundle import require_free
 from overproof.compression.baseline import fit_baseline
 from overproof.compression.checkpoint import discard
-from overproof.compression.convert import export, parity, quantize, stored
+from overproof.compression.convert import export, parity, quantize, require_possible, stored
 from overproof.compression.deliver import deliver
 from overproof.compression.fit import Course, fit, joined, student_config
 from overproof.compression.layers import describe_on_events
@@ -108,6 +108,8 @@ def compress(
     material = gather(
         events, test=test, unlabelled=unlabelled, columns=columns, benign=benign, rejects=rejects, console=console
     )
+    guards = guards or Guards()
+    require_possible(precision, guards, qat, material)
     train, validation, tested = material.train, material.validation, material.test
     if isinstance(teacher, str | Sequence):
         specs = [teacher] if isinstance(teacher, str) else teacher
@@ -153,7 +155,7 @@ def compress(
         fitted,
         material,
         precision=precision,
-        guards=guards or Guards(),
+        guards=guards,
         qat=qat,
         retrain=partial(
             train_with_rounding,

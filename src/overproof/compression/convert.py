@@ -12,7 +12,7 @@ import onnx
 from overproof.compression.batches import predict
 from overproof.compression.export import to_onnx
 from overproof.compression.fit import Fitted
-from overproof.compression.material import Material
+from overproof.compression.material import Material, kinds
 from overproof.compression.quantization.guarded import (
     CALIBRATION_EVENTS,
     SENSITIVITY_EVENTS,
@@ -23,9 +23,10 @@ from overproof.compression.quantization.guarded import (
     settled,
 )
 from overproof.compression.quantization.guards import Guards
+from overproof.compression.quantization.rewrite import DEPLOYABLE, TRAINABLE
 from overproof.compression.quantization.subject import of_scorer
 from overproof.compression.student import parameter_count
-from overproof.errors import OverproofError
+from overproof.errors import InputError, OverproofError
 from overproof.progress import Console
 from overproof.report.compression import Parity
 from overproof.report.quantizing import Quantizing
@@ -100,6 +101,20 @@ class Quantized:
             sensitivity=self.found.sensitivity,
             seed=seed,
         )
+
+
+def require_possible(precision: str, guards: Guards, qat: bool, material: Material) -> None:
+    """InputError for what could not be done after hours of training: it is told before."""
+    possible = TRAINABLE if qat else DEPLOYABLE
+    if precision not in possible:
+        raise InputError(
+            f"precision {precision!r}{' with --qat' if qat else ''}: expected one of {', '.join(possible)}"
+        )
+    labels, names = material.validation["label"].to_pylist(), kinds(material.validation)
+    attacks = {
+        name for label, name in zip(labels, names, strict=True) if name and label not in (None, *material.benign)
+    }
+    guards.require_families(sorted(attacks))
 
 
 def quantize(

@@ -26,13 +26,12 @@ from overproof.compression.fit import Course, Fitted, first_windows, learn
 from overproof.compression.quantization.calibrate import Ranges
 from overproof.compression.quantization.guarded import Calibrated
 from overproof.compression.quantization.layers import Layer, find_layers
-from overproof.compression.quantization.rewrite import ACTIVATIONS, weight_grid
+from overproof.compression.quantization.rewrite import ACTIVATIONS, TRAINABLE, weight_grid
 from overproof.compression.student import Encoder
 from overproof.errors import InputError, OverproofError
 from overproof.progress import Console
 from overproof.runtime import session
 
-TRAINABLE = ("w8a8", "w4a8")
 PARITY, PARITY_EVENTS = 0.02, 256
 STEPS = 250
 RATE = 0.05  # of the learning rate that the student was trained with

@@ -38,7 +38,7 @@ from overproof.compression.quantization.guarded import (
 )
 from overproof.compression.quantization.guards import Guards
 from overproof.compression.quantization.retrain import retraining
-from overproof.compression.quantization.rewrite import PRECISIONS
+from overproof.compression.quantization.rewrite import DEPLOYABLE, PRECISIONS
 from overproof.compression.quantization.subject import Subject, open_subject
 from overproof.errors import InputError
 from overproof.progress import SILENT, Console
@@ -46,8 +46,6 @@ from overproof.report.quantizing import Quantizing
 from overproof.report.sensitivity_svg import draw
 from overproof.sources import Columns, Rejects
 from overproof.split import split_events
-
-WRITTEN = ("w8a8", "w4a8", "w4a32")  # what may be deployed: dynamic ranges tie a verdict to its batch
 
 
 def quantize(
@@ -95,8 +93,8 @@ def quantize(
         A model, events or guards that cannot be used.
     """
     out, guards = Path(out), guards or Guards()
-    if precision not in WRITTEN:
-        raise InputError(f"precision {precision!r}: expected one of {', '.join(WRITTEN)}")
+    if precision not in DEPLOYABLE:
+        raise InputError(f"precision {precision!r}: expected one of {', '.join(DEPLOYABLE)}")
     for place in (out, _failed(out)):
         _require_free(place, Path(model).is_dir())
     subject = open_subject(Path(model), benign)
