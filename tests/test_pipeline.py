@@ -127,6 +127,16 @@ def test_the_bundle_tells_what_quantization_did_to_each_layer(job: Job) -> None:
     assert max(shares) < 0.01, "calibrated on the same kind of events"
 
 
+def test_the_bundle_tells_what_each_layer_costs_and_that_its_verdicts_are_portable(job: Job) -> None:
+    from overproof.report.quantizing import Quantizing
+
+    told = Quantizing.of_bundle(job.report.bundle)
+    assert told.to_json() == job.report.quantizing.to_json()  # type: ignore[union-attr]
+    assert len(told.sensitivity) == 12 and all(row.alone.kl > 0 for row in told.sensitivity)
+    assert told.portability is not None and told.portability.flips == 0
+    assert sum("unmeasured" not in str(row) for row in told.portability.variations) >= 5
+
+
 def test_simulated_figures_say_so(job: Job) -> None:
     assert job.report.data["simulated"] is True
     assert "SIMULATED" in job.report.render()

@@ -190,8 +190,8 @@ def compress(
 
     # 5. The bundle: what is deployed, and everything above as its provenance.
     attack = int8.scorer.attack(int8.scorer.score(validation["text"].to_pylist()).probabilities)
-    place = out if rounded.found.passed else out.with_name(f"{out.name}.failed")
-    quantizing = rounded.report(place, fp32, material, precision, seed=seed)
+    place = out if rounded.report.passed else out.with_name(f"{out.name}.failed")
+    quantizing = replace(rounded.report, out=place)
     size = written(
         place,
         int8,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,18 +12,11 @@ from overproof.compression.batches import predict
 from overproof.compression.export import to_onnx
 from overproof.compression.fit import Fitted
 from overproof.compression.material import Material, kinds
-from overproof.compression.quantization.guarded import (
-    CALIBRATION_EVENTS,
-    SENSITIVITY_EVENTS,
-    Bench,
-    Calibrated,
-    Guarded,
-    calibrate,
-    settled,
-)
+from overproof.compression.quantization.guarded import CALIBRATION_EVENTS, Calibrated
 from overproof.compression.quantization.guards import Guards
 from overproof.compression.quantization.rewrite import DEPLOYABLE, TRAINABLE
 from overproof.compression.quantization.subject import of_scorer
+from overproof.compression.quantization.whole import carry_out
 from overproof.compression.student import parameter_count
 from overproof.errors import InputError, OverproofError
 from overproof.progress import Console
@@ -72,35 +64,15 @@ class Quantized:
     ----------
     model
         What is deployed.
-    found
-        The search under the guards.
     origin
         The float student whose weights were rounded: the distilled one, or what training with the rounding made of it.
-    trained
-        Whether they were trained with the rounding.
+    report
+        The search and what it cost; `out` is still to be filled in.
     """
 
     model: Model
-    found: Guarded
     origin: Model
-    trained: bool
-
-    def report(self, out: Path, fp32: Model, material: Material, precision: str, *, seed: int) -> Quantizing:
-        """The search, for the report and the bundle."""
-        return Quantizing(
-            model="student",
-            out=out,
-            precision=precision,
-            bytes_before=len(fp32.file),
-            bytes_after=len(self.model.file),
-            calibrated=min(CALIBRATION_EVENTS, material.train.num_rows),
-            held_back=material.validation.num_rows,
-            path=self.found.path,
-            chosen=self.found.chosen,
-            trained=self.trained,
-            sensitivity=self.found.sensitivity,
-            seed=seed,
-        )
+    report: Quantizing
 
 
 def require_possible(precision: str, guards: Guards, qat: bool, material: Material) -> None:
@@ -140,21 +112,19 @@ def quantize(
     """
     subject = of_scorer("student", fp32.graph, fp32.scorer, material.benign)
     chosen = np.random.default_rng(seed).permutation(material.train.num_rows)[:CALIBRATION_EVENTS]
-    calibrated = calibrate(subject, material.train.take(np.sort(chosen)), seed=seed)
-    bench = Bench(subject, material.validation)
-    benches = bench, bench.fewer(SENSITIVITY_EVENTS, seed=seed)
-    found, trained = settled(
-        calibrated,
-        benches,
+    done = carry_out(
+        subject,
+        material.train.take(np.sort(chosen)),
+        material.validation,
         precision=precision,
         guards=guards,
-        every_layer=False,
         qat=qat,
         retrain=retrain,
+        seed=seed,
         console=console,
     )
-    model = _model(found.model, fitted, fp32.scorer.classes, material.benign)
-    return Quantized(model, found, replace(fp32, graph=found.before), trained)
+    model = _model(done.found.model, fitted, fp32.scorer.classes, material.benign)
+    return Quantized(model, replace(fp32, graph=done.found.before), done.report)
 
 
 def stored(precision: str) -> str:

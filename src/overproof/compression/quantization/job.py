@@ -22,24 +22,20 @@ from overproof.bundle import (
     require_free,
     write_bundle,
 )
-from overproof.compare.divergence import Divergence
 from overproof.compression.checkpoint import discard
 from overproof.compression.material import SPLIT_SEED
 from overproof.compression.measure import thresholds
-from overproof.compression.quantization.evidence import layer_report, portability_report
+from overproof.compression.quantization.evidence import layer_report
 from overproof.compression.quantization.guarded import (
-    SENSITIVITY_EVENTS,
     Bench,
-    Calibrated,
     Guarded,
-    calibrate,
     divided,
-    settled,
 )
 from overproof.compression.quantization.guards import Guards
 from overproof.compression.quantization.retrain import retraining
-from overproof.compression.quantization.rewrite import DEPLOYABLE, PRECISIONS
+from overproof.compression.quantization.rewrite import DEPLOYABLE
 from overproof.compression.quantization.subject import Subject, open_subject
+from overproof.compression.quantization.whole import carry_out
 from overproof.errors import InputError
 from overproof.progress import SILENT, Console
 from overproof.report.quantizing import Quantizing
@@ -117,55 +113,24 @@ def quantize(
             seed=seed,
             console=console,
         )
-    calibrated = calibrate(subject, calibration, observer=observer, seed=seed)
-    console.say(
-        f"{len(calibrated.layers)} layers; {calibration.num_rows:,} events to calibrate, "
-        f"{held_back.num_rows:,} held back to judge by"
-    )
-    bench = Bench(subject, held_back)
-    few = bench.fewer(SENSITIVITY_EVENTS, seed=seed)
-    found, trained = settled(
-        calibrated,
-        (bench, few),
+    done = carry_out(
+        subject,
+        calibration,
+        held_back,
         precision=precision,
         guards=guards,
-        every_layer=True,
+        observer=observer,
         qat=qat,
         retrain=retrain,
+        tested=tested,
+        seed=seed,
         console=console,
     )
-    console.say("measuring: other precisions, portability of the verdicts, every layer's weights and activations")
-    place = out if found.passed else _failed(out)
-    report = Quantizing(
-        model=str(model),
-        out=place,
-        precision=precision,
-        bytes_before=subject.model.ByteSize(),
-        bytes_after=found.model.ByteSize(),
-        calibrated=calibration.num_rows,
-        held_back=held_back.num_rows,
-        path=found.path,
-        chosen=found.chosen,
-        trained=trained,
-        sensitivity=found.sensitivity,
-        whole=few.judge(calibrated.at({layer.name: precision for layer in calibrated.layers})),
-        compared=_compared(calibrated, bench, precision),
-        tested=None if tested is None else Bench(subject, tested).judge(found.model),
-        portability=portability_report(subject, found.model, held_back, seed=seed),
-        seed=seed,
-    )
-    _write(place, subject, found, report, bench, held_back)
+    place = out if done.found.passed else _failed(out)
+    report = replace(done.report, out=place)
+    _write(place, subject, done.found, report, done.bench, held_back)
     discard(out.with_name(f".{out.name}.rounding"))
     return report
-
-
-def _compared(calibrated: Calibrated, bench: Bench, precision: str) -> dict[str, Divergence]:
-    """Every layer at each other precision."""
-    return {
-        other: bench.judge(calibrated.at({layer.name: other for layer in calibrated.layers}))
-        for other in PRECISIONS
-        if other not in (precision, "float")
-    }
 
 
 def _failed(out: Path) -> Path:
