@@ -67,7 +67,7 @@ def measured() -> dict[str, Any]:
     for seed in SEEDS:
         subject = open_subject(kept(STUDENT, seed))
         bench = Bench(subject, test)
-        guide = align(soft, teacher.classes, subject.classes)
+        wanted = align(soft, teacher.classes, subject.classes)
         events = split_events(overproof.load_events([TRAIN]), seed=SPLIT_SEED, validation=0.1, test=0.0).train
         ready = calibrate(subject, divided(events, seed=seed)[0], seed=seed)
         names = [layer.name for layer in ready.layers]
@@ -88,15 +88,15 @@ def measured() -> dict[str, Any]:
             bundles.append(sum(file.stat().st_size for file in bundle.path.iterdir()))
         before = found[FLOAT][0]
         for name, (logits, size) in found.items():
-            rows.setdefault(name, []).append(_row(logits, before, guide, subject, test) | {"bytes": size})
+            rows.setdefault(name, []).append(_row(logits, before, wanted, subject, test) | {"bytes": size})
     return {"rows": rows, "events": test.num_rows, "smallest_bundle": min(bundles)}
 
 
-def _row(logits: Any, before: Any, guide: Any, subject: Any, test: pa.Table) -> dict[str, Any]:
+def _row(logits: Any, before: Any, wanted: Any, subject: Any, test: pa.Table) -> dict[str, Any]:
     labels, families = test["label"].to_pylist(), test["family"].to_pylist()
     known = truth(before, subject.classes, subject.benign, labels, kinds(test))
     metrics, float_metrics = (
-        measure(x, subject.classes, labels, families, subject.benign, guide) for x in (logits, before)
+        measure(x, subject.classes, labels, families, subject.benign, wanted) for x in (logits, before)
     )
     lost = {
         name: float_metrics.families[name].k - share.k
@@ -108,7 +108,7 @@ def _row(logits: Any, before: Any, guide: Any, subject: Any, test: pa.Table) -> 
         "macro_f1": metrics.macro_f1,
         "flips": int((logits.argmax(1) != before.argmax(1)).sum()),
         "sqnr_db": judge(before, logits, known).sqnr_db,
-        "kl_to_teacher": judge(guide, logits, known).kl,
+        "kl_to_teacher": judge(wanted, logits, known).kl,
         "worst_family": max(lost.values()),
         "worst_name": max(lost, key=lambda name: lost[name]),
     }
