@@ -104,7 +104,7 @@ def test_parity_of_both_steps_is_reported(job: Job) -> None:
     assert exported.max_difference < 1e-3 and exported.flips == 0
     assert 0 < quantized.max_difference < 2
     assert quantized.flips / quantized.events < 0.03
-    assert "torch → ONNX" in job.report.render() and "FP32 → INT8" in job.report.render()
+    assert "torch → ONNX" in job.report.render() and "FP32 → int8" in job.report.render()
 
 
 def test_soft_labels_are_shown_with_their_entropy(job: Job) -> None:
