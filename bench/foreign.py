@@ -19,6 +19,7 @@ from overproof.progress import terminal
 FILE = OUT / "minilm-onnx" / "model.onnx"
 EVENTS = OUT / "minilm-events.csv"
 ROWS = 3000
+SHOWN = 8  # every so many steps of the search
 GUARDS = {
     "at most 0.2 % of the labels flip, no ldapi and no format-string lost": (
         "w8a8",
@@ -84,31 +85,30 @@ def measured(name: str) -> dict[str, Any]:
 
 
 def to_markdown(results: dict[str, dict[str, Any]]) -> str:
-    """A row for each set of guards: what was kept in float, and what it cost on events that nothing was chosen by."""
-    head = [
-        "guards",
-        "precision",
-        "layers in float",
-        "bytes",
-        "held back: flips",
-        "test: flips",
-        "test: KL",
-        "guards hold",
-    ]
-    lines = [f"| {' | '.join(head)} |", "| --- | --- |" + " ---: |" * 5 + " --- |"]
+    """Some steps of each search, and what was written at its end."""
+    parts = []
     for name, result in results.items():
-        step, test = result["path"][result["chosen"]], result["tested"]
-        layers = len(result["sensitivity"])
-        cells = [
-            name,
-            result["precision"],
-            f"{len(step['kept'])} of {layers}",
-            f"{result['bytes_before']:,} → {result['bytes_after']:,}",
-            f"{result['path'][0]['found']['flips']} of {step['found']['events']:,}",
-            f"{step['found']['flips']}",
-            f"{test['flips']} of {test['events']:,}",
-            f"{test['kl']:.2e}",
-            "yes" if result["passed"] else "no",
+        head = ["layers in float", "labels that flip, held back", "KL, nats", "guards broken"]
+        lines = [
+            f"{result['precision']}, guards: {name}.",
+            "",
+            f"| {' | '.join(head)} |",
+            "| ---: | ---: | ---: | --- |",
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        for place, step in enumerate(result["path"]):
+            if place % SHOWN and place not in (1, 2, len(result["path"]) - 1):
+                continue
+            found = step["found"]
+            broken = ", ".join(f["guard"] for f in step["findings"] if f["status"] != "held") or "none"
+            flips = f"{found['flips']} of {found['events']:,} ({found['flips'] / found['events']:.2%})"
+            kept = f"{len(step['kept'])} of {len(result['sensitivity'])}"
+            lines.append(f"| {kept} | {flips} | {found['kl']:.2e} | {broken} |")
+        test = result["tested"]
+        end = "every guard holds" if result["passed"] else "exit code 1, and the best is set aside in OUT.failed"
+        lines += [
+            "",
+            f"In the end {end}; {result['bytes_before']:,} → {result['bytes_after']:,} bytes, "
+            f"{test['flips']} of {test['events']:,} test labels flip.",
+        ]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
