@@ -20,7 +20,6 @@ from overproof.compression.checkpoint import discard
 from overproof.compression.convert import export, parity, quantize, require_possible, stored
 from overproof.compression.deliver import deliver
 from overproof.compression.fit import Course, fit, joined, student_config
-from overproof.compression.layers import describe_on_events
 from overproof.compression.material import Events, as_examples, gather, marked
 from overproof.compression.measure import is_benign, strip, thresholds
 from overproof.compression.qat import train_with_rounding
@@ -170,7 +169,6 @@ def compress(
     )
     int8 = rounded.model
     quantized = parity(f"FP32 → {stored(precision)}", fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
-    layers = describe_on_events(rounded.origin, int8, validation, material.benign)
 
     # 4. What it cost, beside a rival that costs next to nothing.
     console.say("measuring: full, distilled, distilled + INT8, honest baseline")
@@ -199,7 +197,7 @@ def compress(
         parity=(exported, quantized),
         thresholds=thresholds(attack, is_benign(validation, material.benign)),
         comparison=comparison,
-        quantization=layers,
+        quantization=rounded.layers,
         quantizing=quantizing,
     )
     for folder in (checkpoint, rounding):

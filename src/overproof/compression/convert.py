@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -12,6 +12,7 @@ from overproof.compression.batches import predict
 from overproof.compression.export import to_onnx
 from overproof.compression.fit import Fitted
 from overproof.compression.material import Material, kinds
+from overproof.compression.quantization.evidence import layer_report
 from overproof.compression.quantization.guarded import CALIBRATION_EVENTS, Calibrated
 from overproof.compression.quantization.guards import Guards
 from overproof.compression.quantization.rewrite import DEPLOYABLE, TRAINABLE
@@ -21,6 +22,7 @@ from overproof.compression.student import parameter_count
 from overproof.errors import InputError, OverproofError
 from overproof.progress import Console
 from overproof.report.compression import Parity
+from overproof.report.quantization import QuantizationReport
 from overproof.report.quantizing import Quantizing
 from overproof.runtime import WindowScorer
 from overproof.scores import Floats
@@ -64,14 +66,14 @@ class Quantized:
     ----------
     model
         What is deployed.
-    origin
-        The float student whose weights were rounded: the distilled one, or what training with the rounding made of it.
+    layers
+        What rounding did to each layer, on validation events.
     report
         The search and what it cost; `out` is still to be filled in.
     """
 
     model: Model
-    origin: Model
+    layers: QuantizationReport
     report: Quantizing
 
 
@@ -124,7 +126,9 @@ def quantize(
         console=console,
     )
     model = _model(done.found.model, fitted, fp32.scorer.classes, material.benign)
-    return Quantized(model, replace(fp32, graph=done.found.before), done.report)
+    # Against the float model that was rounded: training with the rounding has moved it away from the distilled one.
+    layers = layer_report(subject, done.found.before, done.found.model, material.validation)
+    return Quantized(model, layers, done.report)
 
 
 def stored(precision: str) -> str:

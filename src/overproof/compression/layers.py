@@ -6,7 +6,7 @@ what the other file stores under its name is compared with it. So it holds for a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,10 @@ from overproof.compression.feeds import Feed, flowing
 from overproof.compression.qdq import Graph, Matrix, OnGrid
 from overproof.errors import InputError
 from overproof.report.quantization import Activations, LayerReport, QuantizationReport, Seen, Weights
-from overproof.runtime import batches
 from overproof.scores import Floats
 
 if TYPE_CHECKING:
-    from overproof.compression.convert import Model
+    pass
 
 OBSERVED_EVENTS = 256  # of each kind
 
@@ -61,16 +60,6 @@ def describe(
         return LayerReport(matrix.name, matrix.kind, matrix.op, values.shape, weights, activations, values.nbytes, paid)
 
     return QuantizationReport(tuple(map(layer, matrices)), fp32.ByteSize(), quantized.ByteSize(), inputs)
-
-
-def describe_on_events(fp32: Model, int8: Model, events: pa.Table, benign: Sequence[str]) -> QuantizationReport:
-    """`describe`, observed on some held-back events, benign ones and attacks apart."""
-    (entry,) = (value.name for value in fp32.graph.graph.input)
-
-    def feed(some: pa.Table) -> Iterator[Feed]:
-        return ({entry: ids} for _, ids in batches(fp32.scorer.windows(some["text"].to_pylist()).ids))
-
-    return describe(fp32.graph, int8.graph, {kind: feed(some) for kind, some in by_kind(events, benign).items()})
 
 
 def by_kind(events: pa.Table, benign: Sequence[str]) -> dict[str, pa.Table]:

@@ -253,7 +253,6 @@ def settled(
     *,
     precision: str,
     guards: Guards,
-    every_layer: bool,
     qat: bool,
     retrain: Callable[[Calibrated], Calibrated] | None,
     console: Console = SILENT,
@@ -274,7 +273,7 @@ def settled(
     searched = partial(
         guarded, held_back=benches[0], few=benches[1], precision=precision, guards=guards, console=console
     )
-    found = searched(calibrated, every_layer=every_layer)
+    found = searched(calibrated, every_layer=True)
     if retrain is None or not (qat or found.broken):
         return found, False
     again = searched(retrain(calibrated), every_layer=False)

@@ -84,7 +84,6 @@ def carry_out(
         (bench, few),
         precision=precision,
         guards=guards,
-        every_layer=True,
         qat=qat,
         retrain=retrain,
         console=console,
