@@ -23,10 +23,11 @@ from overproof.event import event_table
 from overproof.scores import Floats
 
 COMPRESS_TIME = {"overproof.compression", "overproof.pipeline"}
+CHECK_TIME = {"overproof.checklist"}  # scipy and no more
 COMMAND_LINE = {"overproof.cli", "overproof.options", "overproof.__main__"}
 FORBIDDEN = {"onnx", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch", "transformers"}
 MODULES = {f"overproof.{module.name}" for module in pkgutil.iter_modules(overproof.__path__)}
-DEPLOY_TIME = sorted(MODULES - COMPRESS_TIME)
+DEPLOY_TIME = sorted(MODULES - COMPRESS_TIME - CHECK_TIME)
 
 
 def python(code: str, interpreter: str | Path = sys.executable, **options: Any) -> str:
@@ -58,17 +59,24 @@ def test_no_deploy_time_module_loads_the_compress_extra(module: str) -> None:
     assert loaded_by(f"import {module}") & FORBIDDEN == set()
 
 
+def test_checking_a_bundle_loads_scipy_and_no_more() -> None:
+    assert loaded_by("import overproof.checklist") & FORBIDDEN == {"scipy"}
+
+
 def test_the_contract_covers_every_deploy_time_module(root: Path) -> None:
     linter = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]
     border = next(contract for contract in linter["contracts"] if contract["name"].startswith("The border"))
     assert sorted(border["source_modules"]) == sorted(set(DEPLOY_TIME) - COMMAND_LINE)
-    assert set(border["forbidden_modules"]) == FORBIDDEN | COMPRESS_TIME
+    assert set(border["forbidden_modules"]) == FORBIDDEN | COMPRESS_TIME | CHECK_TIME
+    checklist = next(contract for contract in linter["contracts"] if contract["name"].startswith("The checklist"))
+    assert set(checklist["forbidden_modules"]) > (FORBIDDEN | COMPRESS_TIME) - {"scipy"}
 
 
 def test_the_extra_that_is_named_when_missing_is_the_one_that_is_declared(root: Path) -> None:
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     names = {requirement.partition(">")[0] for requirement in extras["compress"]}
     assert names - {"scikit-learn"} | {"sklearn"} == overproof._COMPRESS_EXTRA == FORBIDDEN
+    assert [requirement.partition(">")[0] for requirement in extras["check"]] == ["scipy"]
 
 
 def test_telemetry_is_off_before_onnxruntime_is_imported() -> None:
