@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,11 @@ class Manifest:
         Of the libraries that made it.
     files
         File name to {sha256, bytes}.
+    margin
+        Recall that may be lost against the full model, as a share, fixed before anything was measured; None in a bundle
+        that was made without.
+    calibration
+        The temperature at which its probabilities are calibrated on validation events; None where there were none.
     """
 
     format: int
@@ -76,6 +81,8 @@ class Manifest:
     parity: tuple[Mapping[str, Any], ...]
     versions: Mapping[str, str]
     files: Mapping[str, Mapping[str, Any]]
+    margin: float | None = None
+    calibration: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as stored."""
@@ -86,10 +93,10 @@ class Manifest:
         """Read a manifest back; BundleError names what is missing or of another format."""
         if data.get("format") != FORMAT:
             raise BundleError(f"{where}: bundle format {data.get('format')!r}, this version reads {FORMAT}")
-        missing = [f.name for f in fields(cls) if f.name not in data]
+        missing = [f.name for f in fields(cls) if f.name not in data and f.default is MISSING]
         if missing:
             raise BundleError(f"{where}: no entry {', '.join(missing)}")
-        known = {f.name: data[f.name] for f in fields(cls)}
+        known = {f.name: data[f.name] for f in fields(cls) if f.name in data}
         try:
             known["windowing"] = Windowing(**known["windowing"])
             for name in ("classes", "benign", "parity"):

@@ -47,6 +47,8 @@ def deliver(
     teacher: Mapping[str, Any],
     parity: Sequence[Parity],
     thresholds: Mapping[str, float | None],
+    margin: float | None = None,
+    calibration: float | None = None,
     comparison: Comparison | None = None,
     quantization: QuantizationReport | None = None,
     quantizing: Quantizing | None = None,
@@ -77,6 +79,8 @@ def deliver(
         parity=tuple(asdict(step) for step in parity),
         versions={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         files={name: digest(content) for name, content in files.items()},
+        margin=margin,
+        calibration=calibration,
     )
     write_bundle(out, manifest, files)
     return sum(path.stat().st_size for path in out.iterdir())
