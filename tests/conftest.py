@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from .browser import Browser
 
 if TYPE_CHECKING:
     import onnx
@@ -71,3 +75,14 @@ def made() -> Made:
     random = np.random.default_rng(0)
     feeds = [{"input_ids": random.integers(2, config.vocabulary, (16, n))} for n in (4, 12, 32)]
     return Made(network, fp32, quantize_model(fp32, feeds), tokenizer)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Debian's Chromium; tests that need it are skipped where it is not installed."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
+    started = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield started
+    started.close()
