@@ -22,8 +22,8 @@ from overproof.errors import MissingExtra
 from overproof.event import event_table
 from overproof.scores import Floats
 
-COMPRESS_TIME = {"overproof.compression", "overproof.pipeline"}
-CHECK_TIME = {"overproof.checklist"}  # scipy and no more
+COMPRESS_TIME = {"overproof.compression", "overproof.pipeline", "overproof.showcase"}
+CHECK_TIME = {"overproof.checklist", "overproof.proof"}  # scipy and no more
 COMMAND_LINE = {"overproof.cli", "overproof.options", "overproof.__main__"}
 FORBIDDEN = {"onnx", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch", "transformers"}
 MODULES = {f"overproof.{module.name}" for module in pkgutil.iter_modules(overproof.__path__)}
@@ -60,7 +60,7 @@ def test_no_deploy_time_module_loads_the_compress_extra(module: str) -> None:
 
 
 def test_checking_a_bundle_loads_scipy_and_no_more() -> None:
-    assert loaded_by("import overproof.checklist") & FORBIDDEN == {"scipy"}
+    assert loaded_by("import overproof.checklist, overproof.proof.job") & FORBIDDEN == {"scipy"}
 
 
 def test_the_contract_covers_every_deploy_time_module(root: Path) -> None:
@@ -112,6 +112,10 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(overproof._HOMES, "teach", "torch")
     with pytest.raises(MissingExtra, match=r"teach needs the package torch: pip install 'overproof\[compress\]'"):
         _ = overproof.teach
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    monkeypatch.setitem(overproof._HOMES, "check", "scipy")
+    with pytest.raises(MissingExtra, match=r"check needs the package scipy: pip install 'overproof\[check\]'"):
+        _ = overproof.check
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +180,43 @@ def test_a_bundle_gives_the_same_verdicts_where_only_the_wheel_is_installed(
         assert told(base_only / "python", *words.split()) == told(sys.executable, *words.split())
     verdicts = told(base_only / "python", "triage", "bundle", "events.csv").splitlines()
     assert [json.loads(line)["origin"] for line in verdicts] == [f"events.csv:{i + 2}" for i in range(200)]
+
+
+@pytest.mark.slow
+def test_a_bundle_is_checked_with_scipy_and_no_more(
+    base_only: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a full model that is a bundle itself: who was handed the two needs no torch to check them."""
+    from overproof import pipeline
+
+    monkeypatch.setattr(pipeline, "TIMING_SECONDS", 0.2)
+    texts = [f"id={i}" + "' or ''='" * (i % 2) for i in range(200)]
+    events = event_table({"text": texts, "label": ["benign", "attack"] * 100, "group": [str(i) for i in range(200)]})
+    options = {"student": "tiny-student", "epochs": 1, "transfer": 0.0, "seed": 1}
+    full = tmp_path / "full"
+    overproof.compress(events, teacher=CountsQuotes(), out=tmp_path / "bundle", keep_fp32=full, **options)
+    csv.write_csv(events.select(["text", "label"]), tmp_path / "mine.csv")
+    pip = [str(base_only / "python"), "-m", "pip", "-qq", "--no-input", "--disable-pip-version-check"]
+    locked = ["-c", str(root / "requirements" / "ci.txt"), "--no-deps", "--target", str(tmp_path / "scipy")]
+    subprocess.run([*pip, "install", *locked, "scipy"], check=True, timeout=300)
+    words = ["check", "bundle", "mine.csv", "--full", "full", "--cache", "cache", "--json"]
+    told = []
+    for interpreter, path in ((base_only / "python", str(tmp_path / "scipy")), (Path(sys.executable), "")):
+        done = subprocess.run(
+            [interpreter, "-m", "overproof", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": path},
+        )
+        assert done.returncode == 1, done.stderr  # gates that need evidence are unmeasured
+        told.append({check["key"]: check for check in json.loads(done.stdout)["checks"]})
+    without_torch, everything = told
+    for key in ("own-data", "calibration", "rare", "held-out", "escalation"):
+        assert without_torch[key] == everything[key]
+    assert "onnx is not installed" in without_torch["boundary"]["data"]["neighbours"]["unmeasured"]
+    assert everything["boundary"]["data"]["neighbours"]["n"] > 0
 
 
 @pytest.mark.slow

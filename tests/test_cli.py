@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ import overproof
 from overproof.cli import app
 from overproof.errors import InputError, TamperedBundle
 
-COMMANDS = ("demo", "teach", "compress", "quantize", "triage", "inspect", "lesson")
+COMMANDS = ("demo", "teach", "compress", "quantize", "check", "triage", "inspect", "lesson")
 
 
 def run(*words: object) -> Any:
@@ -42,7 +43,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
         return note
 
-    for name in ("demo", "teach", "compress"):
+    for name in ("demo", "teach", "compress", "check"):
         monkeypatch.setitem(vars(overproof), name, stand_in(name))
     return seen
 
@@ -80,6 +81,43 @@ def test_options_reach_the_function(called: dict[str, Any], tmp_path: Path) -> N
     assert (called["out"], called["cache"]) == (Path("b"), tmp_path)
 
 
+def test_check_takes_shares_and_percentages(called: dict[str, Any], tmp_path: Path) -> None:
+    words = "check b a.csv c.csv --full t@2 --full u --hold-out sqli --hold-out all-rare --events-per-day 2e6"
+    more = (
+        "--prevalence",
+        "0.1%",
+        "--budget",
+        0.02,
+        "--i-know",
+        "--gate",
+        tmp_path / "g.toml",
+        "--out",
+        tmp_path / "o",
+    )
+    assert run(*words.split(), *more).exit_code == 0
+    assert called["args"] == (Path("b"), ["a.csv", "c.csv"])
+    assert (called["full"], called["hold_out"]) == (["t@2", "u"], ["sqli", "all-rare"])
+    assert (called["events_per_day"], called["prevalence"], called["budget"]) == (2e6, 0.001, 0.02)
+    assert (called["i_know"], called["gate"], called["out"]) == (True, tmp_path / "g.toml", tmp_path / "o")
+    assert run("check", "b", "a.csv", "--prevalence", "often").exit_code == 2
+
+
+def test_a_closed_gate_is_exit_code_1(called: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = SimpleNamespace(render=lambda: "do not deploy", passed=False)
+    monkeypatch.setitem(vars(overproof), "check", lambda *_, **__: closed)
+    result = run("check", "b", "a.csv")
+    assert (result.exit_code, result.stdout) == (1, "do not deploy\n")
+
+
+def test_gates_are_written_and_nothing_else_is_done(called: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "gates.toml"
+    result = run("check", "--init-gate", path)
+    assert (result.exit_code, called) == (0, {})
+    assert "[rare]" in path.read_text() and str(path) in result.stderr
+    again = run("check", "--init-gate", path)
+    assert again.exit_code == 2 and "exists already" in again.stderr
+
+
 def test_defaults_are_those_of_the_library(called: dict[str, Any]) -> None:
     assert run("teach", "a.csv", "--out", "t").exit_code == 0
     assert called["benign"] == ("benign", "normal")
@@ -87,16 +125,17 @@ def test_defaults_are_those_of_the_library(called: dict[str, Any]) -> None:
     assert (called["seed"], called["epochs"], called["from_checkpoint"]) == (0, None, None)
 
 
-@pytest.mark.parametrize("words", ["demo --out x", "teach a.csv --out x", "compress a.csv --teacher t --out x"])
+@pytest.mark.parametrize(
+    "words", ["demo --out x", "teach a.csv --out x", "compress a.csv --teacher t --out x", "check b a.csv"]
+)
 def test_the_library_takes_what_the_command_line_gives(called: dict[str, Any], words: str) -> None:
-    from overproof import pipeline
-
     assert run(*words.split()).exit_code == 0
-    takes = inspect.signature(getattr(pipeline, called.pop("function")))
+    name = called.pop("function")
+    takes = inspect.signature(getattr(import_module(overproof._HOMES[name]), name))
     given = takes.bind(*called.pop("args"), **called).arguments
-    chosen = {"out", "columns", "console", "teacher"}
-    assert {name: value for name, value in given.items() if name not in chosen and name != "events"} == {
-        name: takes.parameters[name].default for name in given if name not in chosen and name != "events"
+    chosen = {"out", "columns", "console", "teacher", "bundle", "events"}
+    assert {name: value for name, value in given.items() if name not in chosen} == {
+        name: takes.parameters[name].default for name in given if name not in chosen
     }
 
 
@@ -137,6 +176,8 @@ def test_a_bug_still_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
         ["teach", "nowhere.csv", "--out", "t"],
         ["compress", "nowhere.csv", "--teacher", "t", "--out", "b"],
         ["quantize", "nowhere.csv", "--calibrate", "x.csv", "--out", "q"],
+        ["check", "nowhere.csv", "x.csv"],
+        ["check", "--init-gate", "nowhere.csv/gates.toml"],
         ["inspect", "nowhere.csv"],
         ["lesson", "--bundle", "nowhere.csv"],
         ["lesson", "--html", "nowhere.csv/lesson.html"],

@@ -15,9 +15,11 @@ from overproof.errors import BundleError, InputError, MissingExtra, OverproofErr
 
 if TYPE_CHECKING:
     from overproof.compression.quantization.job import quantize
-    from overproof.pipeline import compress, demo, teach
+    from overproof.pipeline import compress, teach
+    from overproof.proof.job import check
     from overproof.report.compression import Report
     from overproof.runtime import open
+    from overproof.showcase import demo
     from overproof.sources import Columns, Rejects, load_events
 
 __version__ = "0.1.0"
@@ -32,6 +34,7 @@ __all__ = [
     "Report",
     "TamperedBundle",
     "__version__",
+    "check",
     "compress",
     "demo",
     "load_events",
@@ -44,8 +47,9 @@ _HOMES = {
     "Columns": "overproof.sources",
     "Rejects": "overproof.sources",
     "Report": "overproof.report.compression",
+    "check": "overproof.proof.job",
     "compress": "overproof.pipeline",
-    "demo": "overproof.pipeline",
+    "demo": "overproof.showcase",
     "load_events": "overproof.sources",
     "open": "overproof.runtime",
     "quantize": "overproof.compression.quantization.job",
@@ -63,8 +67,9 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in _COMPRESS_EXTRA:
             raise
+        extra = "check" if name == "check" else "compress"
         raise MissingExtra(
-            f"overproof.{name} needs the package {missing.name}: pip install 'overproof[compress]'"
+            f"overproof.{name} needs the package {missing.name}: pip install 'overproof[{extra}]'"
         ) from missing
 
 

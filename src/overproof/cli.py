@@ -109,7 +109,8 @@ def _root(
       overproof demo --out out/demo
     On your own events:
       overproof teach train.csv.gz --out teacher
-      overproof compress train.csv.gz --teacher teacher --out bundle
+      overproof compress train.csv.gz --teacher teacher --out bundle --evidence evidence
+      overproof check bundle mine.csv.gz --full teacher --evidence evidence --out proof
       overproof triage bundle access.csv | jq 'select(.attack > 0.9)'
     """
 
@@ -200,6 +201,8 @@ def compress(
     max_kl: take.MaxKl = None,
     max_recall_loss: take.MaxRecallLoss = None,
     keep_fp32: take.KeepFp32 = None,
+    evidence: take.Evidence = None,
+    margin: take.Margin = "0.5%",
     seed: take.Seed = 0,
     as_json: take.AsJson = False,
 ) -> None:
@@ -235,6 +238,8 @@ def compress(
         rejects=rejects,
         cache=cache,
         keep_fp32=keep_fp32,
+        evidence=evidence,
+        margin=take.share_of("--margin", margin),
         precision=precision,
         guards=take.guards_of(max_flips, max_kl, max_recall_loss),
         qat=qat,
@@ -292,6 +297,70 @@ def quantize(
         test=test,
         columns=take.columns_of(text, label, family, None, None),
         benign=benign,
+        rejects=rejects,
+        cache=cache,
+        seed=seed,
+        console=terminal(),
+    )
+    _show(report, as_json)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    bundle: take.Bundle,
+    events: take.CheckedEvents,
+    full: take.Full = None,
+    evidence: take.KeptEvidence = None,
+    out: take.CheckOut = None,
+    gate: take.GateFile = None,
+    init_gate: take.InitGate = None,
+    hold_out: take.HoldOut = None,
+    retrain_from: take.RetrainFrom = None,
+    epochs: take.Epochs = None,
+    events_per_day: take.EventsPerDay = None,
+    prevalence: take.Prevalence = None,
+    budget: take.Budget = "5%",
+    i_know: take.IKnow = False,
+    text: take.Text = None,
+    label: take.Label = None,
+    family: take.Family = None,
+    group: take.Group = None,
+    time: take.Time = None,
+    rejects: take.Rejects = None,
+    cache: take.Cache = None,
+    seed: take.Seed = 0,
+    as_json: take.AsJson = False,
+) -> None:
+    """Prove what a bundle lost against the full model: may it be deployed, where, and with what in reserve?
+
+    Six checks on your own labelled events: own data, calibration, rare and edge cases, robustness at the boundary,
+    misses and false positives against the full model on held-out threats, escalation. Each ends in passed, failed or
+    unmeasured, with the reason and how many events it would take. Exit code 1 if a gate is closed.
+
+    \b
+    Examples:
+      overproof check --init-gate gates.toml
+      overproof check bundle mine.csv.gz --full teacher --evidence evidence --gate gates.toml --out proof
+      overproof check bundle mine.csv.gz --full teacher --evidence evidence --hold-out all-rare --out proof
+      overproof check bundle mine.csv.gz --full ./MiniLM --events-per-day 2e6 --prevalence 0.1% --json
+    """
+    report = overproof.check(
+        bundle,
+        events,
+        full=full,
+        evidence=evidence,
+        out=out,
+        gate=gate,
+        hold_out=hold_out or (),
+        retrain_from=retrain_from,
+        epochs=epochs,
+        events_per_day=events_per_day,
+        prevalence=None if prevalence is None else take.share_of("--prevalence", prevalence),
+        budget=take.share_of("--budget", budget),
+        i_know=i_know,
+        columns=take.columns_of(text, label, family, group, time),
         rejects=rejects,
         cache=cache,
         seed=seed,

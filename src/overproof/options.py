@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from overproof.compression.quantization.guards import Guards
     from overproof.sources import Columns
 
+
+def _init_gate(path: Path | None) -> None:
+    if path is not None:
+        from overproof.checklist.gates import write_template
+
+        write_template(path)
+        typer.echo(f"Gates: {path}", err=True)
+        raise typer.Exit
+
+
 Events = Annotated[
     list[str],
     typer.Argument(
@@ -129,6 +139,22 @@ KeepFp32 = Annotated[
     Path | None,
     typer.Option("--keep-fp32", metavar="DIR", help="Keep the student before quantization, for `quantize`."),
 ]
+Evidence = Annotated[
+    Path | None,
+    typer.Option(
+        "--evidence",
+        metavar="DIR",
+        help="Keep what `check` needs and nobody deploys: the student in FP32, one trained again, baseline, events.",
+    ),
+]
+Margin = Annotated[
+    str,
+    typer.Option(
+        "--margin",
+        metavar="SHARE",
+        help="Recall that may be lost against the full model, fixed before anything is measured: 0.005 or 0.5%.",
+    ),
+]
 Quantizable = Annotated[
     str,
     typer.Argument(
@@ -174,6 +200,73 @@ MaxRecallLoss = Annotated[
 ]
 
 
+CheckedEvents = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="EVENTS", help="Labelled events of your own that nothing was trained on; - is standard input."
+    ),
+]
+Full = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--full", metavar="SPEC[@WEIGHT]", help="The full model, as `compress --teacher` takes it; repeatable."
+    ),
+]
+KeptEvidence = Annotated[
+    Path | None,
+    typer.Option("--evidence", metavar="DIR", help="What `overproof compress --evidence DIR` kept for this bundle."),
+]
+CheckOut = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Write report.html, check.json, summary.md and check.sarif there."),
+]
+GateFile = Annotated[
+    Path | None,
+    typer.Option("--gate", metavar="FILE", help="Gates that were written down before the run. [default: built in]"),
+]
+InitGate = Annotated[
+    Path | None,
+    typer.Option(
+        "--init-gate",
+        metavar="FILE",
+        callback=_init_gate,
+        is_eager=True,
+        help="Write a gate file with sane limits, each explained, and leave.",
+    ),
+]
+HoldOut = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hold-out",
+        metavar="FAMILY",
+        help="Train teacher, student and baseline without this family, then judge them on it; repeatable; all-rare is "
+        "each with under 1 % of the training events. Takes a compression each; kept in the evidence.",
+    ),
+]
+RetrainFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--retrain-from",
+        metavar="DIR",
+        help="For --hold-out: the checkpoint a Hugging Face teacher is fine-tuned from, which never saw the family.",
+    ),
+]
+EventsPerDay = Annotated[
+    float | None, typer.Option("--events-per-day", metavar="N", help="Your volume, to tell alerts per day.")
+]
+Prevalence = Annotated[
+    str | None,
+    typer.Option("--prevalence", metavar="SHARE", help="Share of your events that are attacks: 0.001 or 0.1%."),
+]
+Budget = Annotated[
+    str, typer.Option("--budget", metavar="SHARE", help="Share of events that may go to the full model.")
+]
+IKnow = Annotated[
+    bool,
+    typer.Option("--i-know", help="Judge by public or simulated events all the same; the report says that you did."),
+]
+
+
 def guards_of(max_flips: str | None, max_kl: float | None, max_recall_loss: list[str] | None) -> Guards | None:
     """The guards that the options ask for; None if they ask for none."""
     from overproof.compression.quantization.guards import Guards
@@ -183,11 +276,11 @@ def guards_of(max_flips: str | None, max_kl: float | None, max_recall_loss: list
         family, equals, share = given.rpartition("=")
         if not equals or not family:
             raise InputError(f"--max-recall-loss {given}: expected FAMILY=SHARE, such as sqli=0.01 or sqli=1%")
-        families[family] = _share("--max-recall-loss", share)
-    return Guards(None if max_flips is None else _share("--max-flips", max_flips), max_kl, families) or None
+        families[family] = share_of("--max-recall-loss", share)
+    return Guards(None if max_flips is None else share_of("--max-flips", max_flips), max_kl, families) or None
 
 
-def _share(option: str, text: str) -> float:
+def share_of(option: str, text: str) -> float:
     """0.005 and 0.5% alike."""
     try:
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)

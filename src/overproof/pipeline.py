@@ -12,15 +12,16 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from overproof.bundle import require_free
+from overproof.checklist.gates import DEFAULT_MARGIN
 from overproof.compression.baseline import fit_baseline
 from overproof.compression.checkpoint import discard
 from overproof.compression.convert import export, parity, quantize, require_possible, stored
 from overproof.compression.deliver import deliver
 from overproof.compression.fit import Course, fit, joined, student_config
-from overproof.compression.material import Events, as_examples, gather, marked
+from overproof.compression.keep import calibrating_temperature, keep, retrain
+from overproof.compression.material import Events, as_examples, gather
 from overproof.compression.measure import is_benign, strip, thresholds
 from overproof.compression.qat import train_with_rounding
 from overproof.compression.quantization.guards import Guards
@@ -28,16 +29,15 @@ from overproof.compression.softlabels import ask, transfer_set
 from overproof.compression.student import preset
 from overproof.compression.teach import TeachReport, teach_encoder, teach_huggingface
 from overproof.compression.teachers import Teacher, default_directory, load_teacher, union_classes
+from overproof.errors import InputError
 from overproof.event import DEFAULT_BENIGN
+from overproof.evidence import require_free as require_free_for_evidence
 from overproof.progress import SILENT, Console
 from overproof.report.boundary import boundary_events
 from overproof.report.compression import Report
-from overproof.simulate import simulate
 from overproof.sources import Columns
 
 TIMING_SECONDS = 30.0
-DEMO_EVENTS = 8000
-DEMO_EPOCHS = 10
 
 
 def compress(
@@ -57,6 +57,8 @@ def compress(
     rejects: Path | None = None,
     cache: Path | None = None,
     keep_fp32: Path | str | None = None,
+    evidence: Path | str | None = None,
+    margin: float = DEFAULT_MARGIN,
     precision: str = "w8a8",
     guards: Guards | None = None,
     qat: bool = False,
@@ -87,6 +89,12 @@ def compress(
         Where teacher outputs are kept; by default in the user's cache folder.
     keep_fp32
         Folder for the student before quantization, as a bundle of its own: `quantize` can start from it.
+    evidence
+        Folder for what `check` needs and nobody deploys: the student before quantization, the same student trained
+        again with another seed, the honest baseline, the events, and what everyone said of the validation events.
+    margin
+        Recall that may be lost against the full model, as a share: fixed here, before anything is measured, and
+        stored in the bundle for `check` to hold it to.
     precision
         `w8a8`, `w4a8` or `w4a32` (see `quantization.rewrite`).
     guards
@@ -101,9 +109,13 @@ def compress(
         Events, teacher or options that cannot be used.
     """
     out, sizes = Path(out), preset(student)
+    if not 0 < margin < 1:
+        raise InputError(f"--margin {margin}: expected a share between 0 and 1, such as 0.005")
     for folder in (out, keep_fp32):
         if folder is not None:
             require_free(Path(folder))
+    if evidence is not None:
+        require_free_for_evidence(Path(evidence))
     material = gather(
         events, test=test, unlabelled=unlabelled, columns=columns, benign=benign, rejects=rejects, console=console
     )
@@ -115,7 +127,9 @@ def compress(
         teacher = load_teacher(specs, classes=material.labels, columns=train.column_names)
     classes = union_classes(teacher.classes, material.labels)
     config = replace(student_config(sizes, epochs), temperature=temperature, hard_weight=hard_weight, seed=seed)
-    checkpoint, rounding = (out.with_name(f".{out.name}.{stage}") for stage in ("training", "rounding"))
+    checkpoint, rounding, again = (
+        out.with_name(f".{out.name}.{stage}") for stage in ("training", "rounding", "control")
+    )
 
     # 1. The teacher's soft labels: for the events at hand, and for edited ones that nobody has labelled.
     asked = partial(ask, teacher, classes=classes, cache=cache or default_directory(), console=console)
@@ -146,9 +160,11 @@ def compress(
         config=config,
         data=material.describe(),
         teacher=asdict(teacher.card),
+        margin=margin,
     )
+    in_float = partial(written, precision="fp32", parity=(exported,), thresholds={})
     if keep_fp32 is not None:
-        written(Path(keep_fp32), fp32, precision="fp32", parity=(exported,), thresholds={})
+        in_float(Path(keep_fp32), fp32)
     rounded = quantize(
         fp32,
         fitted,
@@ -196,11 +212,32 @@ def compress(
         precision=stored(precision),
         parity=(exported, quantized),
         thresholds=thresholds(attack, is_benign(validation, material.benign)),
+        calibration=calibrating_temperature(int8, material),
         comparison=comparison,
         quantization=rounded.layers,
         quantizing=quantizing,
     )
-    for folder in (checkpoint, rounding):
+
+    # 6. What a sceptic needs to check it: the same student trained again, the rival, the events, everyone's answers.
+    if evidence is not None:
+        control = retrain(sizes, course, material, classes, checkpoint=again, console=console)
+        keep(
+            Path(evidence),
+            material=material,
+            teacher=soft_validation,
+            distilled=fp32,
+            quantized=int8,
+            control=control,
+            baseline=rival,
+            course=course,
+            preset=student,
+            transfer=transfer,
+            precision=precision,
+            write=in_float,
+            card=asdict(teacher.card),
+        )
+        console.say(f"evidence for `overproof check`: {evidence}")
+    for folder in (checkpoint, rounding, again):
         discard(folder)
     return Report(place, comparison, (exported, quantized), boundary, material.describe(), size, seed, quantizing)
 
@@ -239,41 +276,3 @@ def teach(
     if from_checkpoint is not None:
         return teach_huggingface(material, Path(from_checkpoint), Path(out), epochs=epochs, seed=seed, console=console)
     return teach_encoder(material, preset, Path(out), epochs=epochs, seed=seed, console=console)
-
-
-def demo(out: Path | str, *, seed: int = 0, console: Console = SILENT) -> Report:
-    """Simulate → teach → compress → report, on the built-in traffic.
-
-    Parameters
-    ----------
-    out
-        Folder for the events (`train.parquet`, `test.parquet`), the `teacher` and the `bundle`.
-    """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    traffic = simulate(DEMO_EVENTS, seed=seed)
-    for name, events in (("train", traffic.train), ("test", traffic.test)):
-        pq.write_table(events, out / f".{name}.part")
-        (out / f".{name}.part").rename(out / f"{name}.parquet")
-    console.say(f"simulated {traffic.train.num_rows:,} events to learn from, {traffic.test.num_rows:,} to test")
-    test = marked(traffic.test)
-    taught = teach(
-        traffic.train,
-        test=test,
-        out=out / "teacher",
-        preset="demo-teacher",
-        epochs=DEMO_EPOCHS,
-        seed=seed,
-        console=console,
-    )
-    console.say(taught.render())
-    return compress(
-        traffic.train,
-        test=test,
-        teacher=[str(out / "teacher")],
-        out=out / "bundle",
-        student="small-student",
-        epochs=DEMO_EPOCHS,
-        seed=seed,
-        console=console,
-    )
