@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overproof.bundle import MODEL, Bundle
+from overproof.bundle import MODEL, Bundle, replacing
 from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.event import event_table
-from overproof.evidence import EVENTS, INDEX, SCORES, fill, open_evidence, require_free, writing
+from overproof.evidence import EVENTS, INDEX, SCORES, fill, open_evidence, require_free
 
 TRAIN = event_table({"text": ["a", "b", "c"], "label": ["x", None, "y"], "source": ["s", "t", "s"]})
 VALIDATION = event_table({"text": ["d"], "label": ["x"], "source": ["t"]})
@@ -23,7 +23,7 @@ OWNER = Bundle(Path("bundle"), None, {MODEL: b"model"})  # type: ignore[arg-type
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     out = tmp_path / "evidence"
-    with writing(out) as aside:
+    with replacing(out) as aside:
         fill(
             aside,
             model=b"model",
@@ -74,7 +74,7 @@ def test_what_is_no_evidence_is_told(folder: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_half_written_takes_its_place(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), writing(folder) as aside:
+    with pytest.raises(RuntimeError), replacing(folder) as aside:
         (aside / "half").write_text("")
         raise RuntimeError
     assert open_evidence(folder, OWNER).train.equals(TRAIN)

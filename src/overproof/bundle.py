@@ -9,7 +9,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -129,12 +130,19 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, bytes]) -> N
         If `out` holds something that is not a bundle: it is left alone.
     """
     require_free(out)
+    with replacing(out) as aside:
+        for name, content in files.items():
+            (aside / name).write_bytes(content)
+        (aside / MANIFEST).write_bytes(_sealed(manifest))
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A folder aside to fill; it takes the place of `out` when nothing went wrong."""
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    for name, content in files.items():
-        (aside / name).write_bytes(content)
-    (aside / MANIFEST).write_bytes(_sealed(manifest))
+    yield aside
     old = out.with_name(f".{out.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():

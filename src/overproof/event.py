@@ -7,6 +7,7 @@ session, template), `origin` where the event was read (`file:line`).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,15 @@ class Skipped:
     reason: str
     origin: str
     raw: str
+
+
+def fingerprint(texts: Sequence[str], labels: Sequence[str | None]) -> str:
+    """sha256 over texts and labels, in order."""
+    digest = hashlib.sha256()
+    for values in (texts, labels):
+        for value in values:
+            digest.update(repr(value).encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()
 
 
 def event_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,28 +63,6 @@ class EvidenceFolder:
     def events(self) -> pa.Table:
         """All events that anything was learned from."""
         return pa.concat_tables([self.train, self.validation])
-
-
-@contextmanager
-def writing(out: Path) -> Iterator[Path]:
-    """A folder aside to fill; it takes the place of `out` when nothing went wrong.
-
-    Raises
-    ------
-    InputError
-        See `require_free`.
-    """
-    require_free(out)
-    aside = out.with_name(f".{out.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    yield aside
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    aside.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def require_free(out: Path) -> None:

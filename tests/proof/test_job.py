@@ -181,6 +181,8 @@ def test_what_cannot_be_used_is_told(job: Job, tmp_path: Path) -> None:
         job.check(hold_out=["sqlli"])
     with pytest.raises(InputError, match="--evidence"):
         job.check(evidence=None, hold_out=[FAMILY])
+    with pytest.raises(InputError, match="--full"):
+        job.check(full=None, hold_out=[FAMILY])
     with pytest.raises(InputError, match="--prevalence"):
         job.check(prevalence=2.0)
     with pytest.raises(InputError, match="no folder"):

@@ -8,7 +8,6 @@ import pytest
 
 import overproof
 from overproof.event import event_table
-from overproof.proof.result import fingerprint
 from overproof.proof.samples import looks_published, sample_of
 from overproof.simulate import simulate
 
@@ -48,9 +47,3 @@ def test_columns_tell_it_too() -> None:
 def test_the_real_payloads_are_public(shared_data: Path) -> None:
     table = overproof.load_events([shared_data / "http" / "test.csv.gz"])
     assert "httpparams" in looks_published(table, [], {})
-
-
-def test_the_fingerprint_is_the_manifests() -> None:
-    from overproof.compression.material import fingerprint as of_manifest
-
-    assert fingerprint(MINE["text"].to_pylist(), MINE["label"].to_pylist()) == of_manifest(MINE)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from overproof.bundle import replacing
 from overproof.checklist.interface import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED
 from overproof.checklist.stats import fit_temperature
 from overproof.compression.baseline import Baseline, stored
@@ -17,7 +18,7 @@ from overproof.compression.student import EncoderConfig
 from overproof.compression.teachers import align
 from overproof.evidence import CONTROL as CONTROL_FOLDER
 from overproof.evidence import DISTILLED as DISTILLED_FOLDER
-from overproof.evidence import fill, writing
+from overproof.evidence import fill, require_free
 from overproof.progress import Console
 from overproof.report.compression import Parity
 from overproof.scores import Floats
@@ -88,7 +89,8 @@ def keep(
         CONTROL: control.model.scorer.score(texts).logits,
         BASELINE: align(baseline.logits(texts), baseline.classes, classes),
     }
-    with writing(out) as folder:
+    require_free(out)
+    with replacing(out) as folder:
         write(folder / DISTILLED_FOLDER, distilled, parity=())
         write(
             folder / CONTROL_FOLDER,

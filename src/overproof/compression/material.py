@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from overproof.compression.distill import UNLABELLED
 from overproof.compression.fit import Examples
 from overproof.errors import InputError
+from overproof.event import fingerprint as of_events
 from overproof.progress import Console
 from overproof.scores import Floats
 from overproof.sources import Columns, Rejects, load_events
@@ -143,11 +143,7 @@ def marked(events: pa.Table) -> pa.Table:
 
 def fingerprint(events: pa.Table) -> str:
     """sha256 over texts and labels, in order."""
-    digest = hashlib.sha256()
-    for name in ("text", "label"):
-        for value in events[name].to_pylist():
-            digest.update(repr(value).encode("utf-8", "backslashreplace"))
-    return digest.hexdigest()
+    return of_events(events["text"].to_pylist(), events["label"].to_pylist())
 
 
 def _load(events: Events, columns: Columns, rejects: Rejects) -> pa.Table:

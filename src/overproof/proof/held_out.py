@@ -41,14 +41,14 @@ class Recipe:
     Attributes
     ----------
     full
-        Its specification, as for `--full`.
+        The full model: specifications as for `--full`, or a `Teacher`.
     start
         Checkpoint that a Hugging Face teacher is fine-tuned from: one that has never seen the family.
     epochs
         Passes over the events; None is the preset's.
     """
 
-    full: str | None
+    full: Any
     start: Path | None = None
     epochs: int | None = None
 
@@ -107,7 +107,7 @@ def train_without(
         compress(
             known,
             test=events,
-            teacher=str(place / TEACHER) if not why else recipe.full or "",
+            teacher=recipe.full if why else str(place / TEACHER),
             out=place / BUNDLE,
             keep_fp32=place / FLOAT,
             student=told["student"],
@@ -198,12 +198,11 @@ def _train_teacher(
     if recipe.start is not None:
         teach(known, test=events, out=out, from_checkpoint=recipe.start, epochs=recipe.epochs, **settings)
         return ""
-    if kind == "own" and recipe.full is not None and (Path(recipe.full) / MANIFEST).is_file():
-        preset = open_bundle(recipe.full).manifest.network["preset"]
+    given = [recipe.full] if isinstance(recipe.full, str) else recipe.full
+    if kind == "own" and isinstance(given, Sequence) and (Path(given[0]) / MANIFEST).is_file():
+        preset = open_bundle(given[0]).manifest.network["preset"]
         teach(known, test=events, out=out, preset=preset, epochs=recipe.epochs, **settings)
         return ""
-    if recipe.full is None:
-        raise InputError("--hold-out: expected --full too: the student needs a teacher to learn from")
     return (
         f"a teacher of the kind {kind} ({name}) cannot be trained again here: it has seen the family, and the student "
         "learned from it; --retrain-from CHECKPOINT fine-tunes one that has not"

@@ -18,11 +18,12 @@ from overproof.checklist.gates import DEFAULT_MARGIN, MARGIN, gates_with
 from overproof.checklist.interface import FULL, Boundary, Evidence, Operation, Training
 from overproof.checklist.verdict import decide
 from overproof.errors import InputError
+from overproof.event import fingerprint
 from overproof.evidence import open_evidence
 from overproof.progress import SILENT, Console
 from overproof.proof.held_out import Recipe, chosen, judged, train_without
 from overproof.proof.models import Panel, answers, panel, texts_table
-from overproof.proof.result import CheckReport, assembled, fingerprint
+from overproof.proof.result import CheckReport, assembled
 from overproof.proof.samples import looks_published, sample_of
 from overproof.sources import Columns, Rejects, load_events
 
@@ -97,6 +98,8 @@ def check(
         raise InputError(f"--events-per-day {events_per_day}: expected a number above 0")
     if hold_out and evidence is None:
         raise InputError("--hold-out: expected --evidence too, what `overproof compress --evidence DIR` keeps")
+    if hold_out and full is None:
+        raise InputError("--hold-out: expected --full too: the student needs a teacher to learn from")
     if out is not None and not Path(out).resolve().parent.is_dir():
         raise InputError(f"{out}: no folder {Path(out).parent}, expected one that exists")
 
@@ -105,6 +108,7 @@ def check(
         table = events if isinstance(events, pa.Table) else load_events(events, columns=columns, rejects=skipped)
     files = [] if isinstance(events, pa.Table) else [str(file) for file in events]
     kept = None if evidence is None else open_evidence(evidence, opened)
+    families = [] if kept is None else chosen(hold_out, kept, table, opened.manifest.benign)
     answered = _prefix(full)
     sample = sample_of(table, answered)
     for reason, count in skipped.summary().items():
@@ -135,8 +139,8 @@ def check(
 
     # 4. Families that were trained without.
     if kept is not None:
-        recipe = Recipe(_specification(full), None if retrain_from is None else Path(retrain_from), epochs)
-        for family in chosen(hold_out, kept, table, opened.manifest.benign):
+        recipe = Recipe(full, None if retrain_from is None else Path(retrain_from), epochs)
+        for family in families:
             train_without(family, kept, table, recipe, cache=cache, console=console)
         seen = replace(seen, held_out=judged(kept, table, opened, cache=cache, console=console))
 
@@ -189,17 +193,10 @@ def _moved(seen: Evidence, asked: Panel, bundle: Bundle) -> Boundary | None:
     return Boundary(rows, variants, logits, neighbours, "" if neighbours is not None else why)
 
 
-def _specification(full: Any) -> str | None:
-    """The full model as the one specification that it was given by; None if it was not."""
-    if isinstance(full, str):
-        return full
-    return full[0] if isinstance(full, Sequence) and len(full) == 1 else None
-
-
 def _prefix(full: Any) -> str | None:
     """Of the events' own columns that hold the full model's answers; None where none do."""
-    given = _specification(full)
-    named = (given or "").removeprefix("logits:")
+    given = full if isinstance(full, str) else full[0] if isinstance(full, Sequence) and len(full) == 1 else ""
+    named = str(given).removeprefix("logits:")
     return named.removeprefix("columns:") if named.startswith("columns:") else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -136,12 +135,3 @@ def strip(bundle: Bundle, evidence: Evidence) -> Comparison:
             known = Row(name, parameters, len(bundle.files[MODEL]) if own else None, None, None, None, None)
         rows.append(replace(known, metrics=metrics, note=note))
     return Comparison(tuple(rows), len(sample))
-
-
-def fingerprint(texts: Sequence[str], labels: Sequence[str | None]) -> str:
-    """sha256 over texts and labels, in order; the same as a manifest's for the same events."""
-    hashed = hashlib.sha256()
-    for values in (texts, labels):
-        for value in values:
-            hashed.update(repr(value).encode("utf-8", "backslashreplace"))
-    return hashed.hexdigest()
