@@ -18,6 +18,7 @@ from overproof.progress import terminal
 TEACHER = OUT / "teacher"
 STUDENT = "tutorial-student"
 SMALLEST = "tiny-student"
+CHECKED = (STUDENT, 0)
 
 
 def teacher() -> dict[str, Any]:
@@ -40,8 +41,13 @@ def kept(student: str, seed: int) -> Path:
     return OUT / f"{student}-{seed}-fp32"
 
 
+def evidence(student: str, seed: int) -> Path:
+    """Where what `check` needs of it lies."""
+    return OUT / f"{student}-{seed}-evidence"
+
+
 def student(name: str, seed: int) -> dict[str, Any]:
-    """Distil one student from the teacher and return its report."""
+    """Distil one student from the teacher and return its report; the one that is checked keeps its evidence."""
     report = overproof.compress(
         [TRAIN],
         test=[TEST],
@@ -51,6 +57,7 @@ def student(name: str, seed: int) -> dict[str, Any]:
         seed=seed,
         cache=OUT / "cache",
         keep_fp32=kept(name, seed),
+        evidence=evidence(name, seed) if (name, seed) == CHECKED else None,
         console=terminal(),
     )
     return report.to_json()

@@ -1,12 +1,19 @@
-"""All benchmarks, in order; writes their tables into the README. `make bench`, about two hours on two cores."""
+"""All benchmarks, in order; writes their tables into the README. `make bench`, some four hours on two cores.
+
+`python bench/main.py TABLE …` measures and writes only those.
+"""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import accuracy
+import checks
 import field
+import flows
 import foreign
 import fusion
 import portable
@@ -19,41 +26,89 @@ from settings import DATA, OUT, README, once
 BEGIN, END = "<!-- bench: {} -->", "<!-- end -->"
 
 
-def main() -> int:
-    """Measure what has not been measured yet, then write the tables."""
+def strip() -> str:
+    """The strip that the first student's bundle stores."""
+    accuracy.measured()
+    return accuracy.comparison(accuracy.STUDENT, 0).to_markdown()
+
+
+def seeds() -> str:
+    """Means over the seeds."""
+    accuracy.measured()
+    return accuracy.over_seeds()
+
+
+def parity() -> str:
+    """What each conversion step changed."""
+    return "\n".join(
+        f"- seed {seed}, {step['step']}: max |Δlogit| {step['max_difference']:.2g}, "
+        f"{step['flips']} of {step['events']:,} verdicts flip"
+        for seed, report in zip(accuracy.SEEDS, accuracy.measured()["reports"], strict=True)
+        for step in report["parity"]
+    )
+
+
+def other_teachers() -> str:
+    """Other kinds of teachers."""
+    return teachers.to_markdown(
+        {kind: once(f"from-{kind}", lambda kind=kind: teachers.distilled(kind)) for kind in teachers.KINDS}  # type: ignore[misc]
+    )
+
+
+def foreigners() -> str:
+    """A classifier that overproof did not make."""
+    accuracy.measured()
+    return foreign.to_markdown(
+        {
+            name: once(f"foreign-{place}", lambda name=name: foreign.measured(name))  # type: ignore[misc]
+            for place, name in enumerate(foreign.GUARDS)
+        }
+    )
+
+
+def after_students(name: str, module: Any) -> Callable[[], str]:
+    """A table of a module that needs the students."""
+
+    def table() -> str:
+        accuracy.measured()
+        return str(module.to_markdown(once(name, module.measured)))
+
+    return table
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "strip": strip,
+    "seeds": seeds,
+    "parity": parity,
+    "teachers": other_teachers,
+    "foreign": foreigners,
+    "portable": after_students("portable", portable),
+    "speed": lambda: speed.to_markdown(once("speed", speed.measured)),
+    "fusion": after_students("fusion", fusion),
+    "quantization": after_students("quantization", quantization),
+    "field": after_students("field", field),
+    "check": lambda: checks.check_table(checks.checked_once()),
+    "held-out": lambda: checks.held_out_table(checks.checked_once()),
+    "sabotage": lambda: checks.sabotage_table(checks.sabotaged_once()),
+    "flows": lambda: flows.flows_table(once("flows-check-json", flows.measured)),
+    "transcript": lambda: transcript.to_markdown(once("demo", transcript.measured)),
+}
+
+
+def main(wanted: Sequence[str]) -> int:
+    """Measure what has not been measured yet, then write the tables: all, or those that are named."""
+    unknown = [name for name in wanted if name not in TABLES]
+    if unknown:
+        print(f"bench: no table {', '.join(unknown)}: expected some of {', '.join(TABLES)}", file=sys.stderr)
+        return 2
     if not DATA.is_dir():
         print(f"bench: {DATA} is not there; the benchmarks need its real payloads", file=sys.stderr)
         return 2
-    if shutil.which(portable.QEMU) is None:
+    if "portable" in (wanted or TABLES) and shutil.which(portable.QEMU) is None:
         print(f"bench: {portable.QEMU} is not there; install Debian's qemu-user", file=sys.stderr)
         return 2
     OUT.mkdir(parents=True, exist_ok=True)
-    found = accuracy.measured()
-    kinds = {kind: once(f"from-{kind}", lambda kind=kind: teachers.distilled(kind)) for kind in teachers.KINDS}  # type: ignore[misc]
-    foreigners = {
-        name: once(f"foreign-{place}", lambda name=name: foreign.measured(name))  # type: ignore[misc]
-        for place, name in enumerate(foreign.GUARDS)
-    }
-    strip = accuracy.comparison(accuracy.STUDENT, 0)
-    parity = "\n".join(
-        f"- seed {seed}, {step['step']}: max |Δlogit| {step['max_difference']:.2g}, "
-        f"{step['flips']} of {step['events']:,} verdicts flip"
-        for seed, report in zip(accuracy.SEEDS, found["reports"], strict=True)
-        for step in report["parity"]
-    )
-    tables = {
-        "strip": strip.to_markdown(),
-        "seeds": accuracy.over_seeds(),
-        "parity": parity,
-        "portable": portable.to_markdown(once("portable", portable.measured)),
-        "speed": speed.to_markdown(once("speed", speed.measured)),
-        "fusion": fusion.to_markdown(once("fusion", fusion.measured)),
-        "quantization": quantization.to_markdown(once("quantization", quantization.measured)),
-        "foreign": foreign.to_markdown(foreigners),
-        "field": field.to_markdown(once("field", field.measured)),
-        "transcript": transcript.to_markdown(once("demo", transcript.measured)),
-        "teachers": teachers.to_markdown(kinds),
-    }
+    tables = {name: TABLES[name]() for name in wanted or TABLES}
     text = README.read_text()
     for name, table in tables.items():
         if BEGIN.format(name) not in text:
@@ -66,4 +121,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

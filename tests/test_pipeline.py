@@ -175,9 +175,15 @@ def test_padding_an_attack_past_the_window_does_not_hide_it(job: Job) -> None:
     scores = job.scorer.score(job.events["text"].to_pylist())
     attack = job.scorer.attack(scores.probabilities)
     texts = job.events["text"].to_pylist()
-    calmest, surest = np.argsort(attack)[:20], np.argsort(-attack)[:20]
-    filler = " ".join(texts[i] for i in calmest)
-    assert job.scorer.judge([filler])[0].label == "normal"
+    calmest, surest = np.argsort(attack)[:100], np.argsort(-attack)[:20]
+    # Calm events side by side may look like none that was seen (docs/log.md), and which do hangs on the CPU's rounding
+    # during training: those are taken that stay calm together, until they pass the window.
+    filler, windows = texts[calmest[0]], 1
+    for i in calmest[1:]:
+        verdict = job.scorer.judge([longer := f"{filler} {texts[i]}"])[0]
+        if windows == 1 and verdict.label == "normal":
+            filler, windows = longer, verdict.windows
+    assert windows > 1
     hidden = [f"{filler} {texts[i]}" for i in surest]
     verdicts = job.scorer.judge(hidden)
     assert all(v.windows > 1 and not v.overflow for v in verdicts)
