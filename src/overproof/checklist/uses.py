@@ -128,9 +128,12 @@ def _novel(findings: Findings, overall: Overall) -> Use:
         answer, said = NO, "It misses more than is allowed of families that are new to it."
     elif held or pooled:
         answer, said = ESCALATED, "New families cost it no more than is allowed; a new threat may be unlike them."
+    elif families:
+        answer, said = UNMEASURED, "Of some family that it was trained without there are too few events to tell."
     else:
         answer, said = UNMEASURED, "No new family tells what it does with what nobody has seen."
-    deciding = failed or [finding for finding in asked if finding.status == PASSED] or asked
+    shown = {NO: FAILED, ESCALATED: PASSED, UNMEASURED: UNMEASURED}[answer]
+    deciding = [finding for finding in asked if finding.status == shown] or asked
     return _warned("novel threats", answer, deciding[0].key if deciding else None, said, overall)
 
 
