@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -181,11 +180,10 @@ def test_odd_events_are_unmeasured_with_a_reason(make: Make, healthy: Evidence) 
         assert all(f.said.startswith("unmeasured: ") for f in found.findings if f.status == "unmeasured")
 
 
+@pytest.mark.timeout(60)  # takes about a second; a loop over all pairs of events would take hours
 def test_it_does_not_take_long(make: Make) -> None:
     evidence = make(counts={"benign": 5000, "sqli": 4000, "xss": 2000, "ssti": 100})
     random = np.random.default_rng(0)
     fields = {name: [f"{name}-{v}" for v in random.integers(0, 8, len(evidence.sample))] for name in ("a", "b", "c")}
     evidence = replace(evidence, sample=replace(evidence.sample, fields=fields))
-    begin = time.process_time()
     assert rare(evidence).data["tested"] > 200
-    assert time.process_time() - begin < 60  # a few seconds; a loop over all pairs of events would take hours

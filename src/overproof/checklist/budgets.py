@@ -14,7 +14,6 @@ from overproof.checklist.stats import augrc, risk_coverage
 
 BUDGETS = (0.01, 0.02, 0.05, 0.1, 0.2)
 POINTS = 200
-SLACK = 1e-9  # 0.07 * 100 is a little more than 7, other such products a little less
 
 
 def confidence(evidence: Evidence, model: str) -> NDArray[np.float64]:
@@ -79,7 +78,7 @@ def budgets(evidence: Evidence) -> Any:
     helped, hurt = int((attacks & full & ~student).sum()), int((attacks & student & ~full).sum())
     table: list[dict[str, Any]] = []
     for budget in BUDGETS:
-        sent = order[: int(budget * len(order) + SLACK)]
+        sent = order[: int(budget * len(order) + rates.SLACK)]
         final = student.copy()
         final[sent] = full[sent]
         useful = _useful(evidence, sent)

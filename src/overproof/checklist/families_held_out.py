@@ -18,12 +18,12 @@ from overproof.checklist.interface import (
     Training,
     unmeasured,
 )
+from overproof.checklist.own_data import NO_TRAINING
 from overproof.checklist.pairs import groups_at, loss_decided, mostly, paired, share, why_not
 from overproof.checklist.phrases import percent_within
 from overproof.checklist.spread import too_few_groups
 
 NOVEL, FAMILY = "held-out/novel", "held-out/family"
-NO_TRAINING = "the training events are not at hand: give the evidence folder that `overproof compress --evidence` wrote"
 NONE_NEW = "no family of these events is new to the student; --hold-out FAMILY trains without one"
 NAMED = 5
 

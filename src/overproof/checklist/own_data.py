@@ -156,9 +156,8 @@ def _fields(evidence: Evidence) -> Part:
         return unmeasured(FIELD_DRIFT, why or "", gate, events=n, needed=needed), {"unmeasured": why}
     compared = {field.name: field for field in drift.fields(evidence)}
     table = drift.table(list(compared.values()))
-    first = next(
-        (row for row in table if row["field"] != drift.LABEL), table[0]
-    )  # another share of attacks is no drift
+    # another share of attacks is no drift of what is judged
+    first = next((row for row in table if row["field"] != drift.LABEL), table[0])
     worst = compared[first["field"]]
     apart = drift.worst_within(evidence, worst)
     measure = "KS distance" if worst.numeric else "total variation"

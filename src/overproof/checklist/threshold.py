@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.checklist.budgets import SLACK, confidence
+from overproof.checklist.budgets import confidence
 from overproof.checklist.interface import CONFIDENCE, FULL, QUANTIZED, Bools, Evidence
+from overproof.checklist.rates import SLACK
 from overproof.checklist.stats import learn_then_test
 from overproof.split import template
 
