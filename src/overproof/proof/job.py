@@ -25,6 +25,7 @@ from overproof.proof.held_out import Recipe, chosen, judged, train_without
 from overproof.proof.models import Panel, answers, panel, texts_table
 from overproof.proof.result import CheckReport, assembled
 from overproof.proof.samples import looks_published, sample_of
+from overproof.report.check import require_place
 from overproof.sources import Columns, Rejects, load_events
 
 Events: TypeAlias = Sequence[str | Path] | pa.Table
@@ -100,8 +101,8 @@ def check(
         raise InputError("--hold-out: expected --evidence too, what `overproof compress --evidence DIR` keeps")
     if hold_out and full is None:
         raise InputError("--hold-out: expected --full too: the student needs a teacher to learn from")
-    if out is not None and not Path(out).resolve().parent.is_dir():
-        raise InputError(f"{out}: no folder {Path(out).parent}, expected one that exists")
+    if out is not None:
+        require_place(Path(out))  # told now, not after minutes of work
 
     # 1. The events, and what the student was made of.
     with Rejects(rejects) as skipped:

@@ -6,6 +6,6 @@ from overproof.report.check.markdown import to_markdown
 from overproof.report.check.page import page
 from overproof.report.check.sarif import to_sarif
 from overproof.report.check.text import render
-from overproof.report.check.write import write_all
+from overproof.report.check.write import require_place, write_all
 
-__all__ = ["page", "render", "to_markdown", "to_sarif", "write_all"]
+__all__ = ["page", "render", "require_place", "to_markdown", "to_sarif", "write_all"]

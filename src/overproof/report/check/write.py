@@ -25,12 +25,9 @@ def write_all(data: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
     Raises
     ------
     InputError
-        If it cannot be made: there is no such place, or a file of that name.
+        See `require_place`.
     """
-    if not folder.parent.is_dir():
-        raise InputError(f"{folder}: no folder {folder.parent}, expected one that exists")
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: a file, expected a folder or a new name")
+    require_place(folder)
     texts = {
         "check.json": _json(data),
         "report.html": page(data),
@@ -39,6 +36,14 @@ def write_all(data: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
     }
     folder.mkdir(exist_ok=True)
     return tuple(_write(folder / name, text) for name, text in texts.items())
+
+
+def require_place(folder: Path) -> None:
+    """InputError if the folder cannot be made: there is no such place, or a file of that name."""
+    if not folder.parent.is_dir():
+        raise InputError(f"{folder}: no folder {folder.parent}, expected one that exists")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a file, expected a folder or a new name")
 
 
 def _json(value: Mapping[str, Any]) -> str:
