@@ -63,6 +63,8 @@ class Manifest:
         that was made without.
     calibration
         The temperature at which its probabilities are calibrated on validation events; None where there were none.
+    signals
+        How sure it is of validation events (`cascade.signals`); None in a bundle that was made without.
     """
 
     format: int
@@ -84,6 +86,7 @@ class Manifest:
     files: Mapping[str, Mapping[str, Any]]
     margin: float | None = None
     calibration: float | None = None
+    signals: Mapping[str, Mapping[str, float | None]] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as stored."""

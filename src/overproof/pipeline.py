@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from overproof.bundle import require_free
+from overproof.cascade.signals import signals
 from overproof.checklist.gates import DEFAULT_MARGIN
 from overproof.compression.baseline import fit_baseline
 from overproof.compression.checkpoint import discard
@@ -203,7 +204,8 @@ def compress(
     )
 
     # 5. The bundle: what is deployed, and everything above as its provenance.
-    attack = int8.scorer.attack(int8.scorer.score(validation["text"].to_pylist()).probabilities)
+    judged = int8.scorer.score(validation["text"].to_pylist())
+    calibration = calibrating_temperature(int8, material)
     place = out if rounded.report.passed else out.with_name(f"{out.name}.failed")
     quantizing = replace(rounded.report, out=place)
     size = written(
@@ -211,8 +213,9 @@ def compress(
         int8,
         precision=stored(precision),
         parity=(exported, quantized),
-        thresholds=thresholds(attack, is_benign(validation, material.benign)),
-        calibration=calibrating_temperature(int8, material),
+        thresholds=thresholds(int8.scorer.attack(judged.probabilities), is_benign(validation, material.benign)),
+        calibration=calibration,
+        signals=signals(judged.logits, calibration),
         comparison=comparison,
         quantization=rounded.layers,
         quantizing=quantizing,

@@ -22,6 +22,7 @@ from overproof.bundle import (
     digest,
     write_bundle,
 )
+from overproof.cascade.signals import Signals
 from overproof.compare import Comparison
 from overproof.compression.convert import Model
 from overproof.compression.distill import TrainConfig
@@ -49,6 +50,7 @@ def deliver(
     thresholds: Mapping[str, float | None],
     margin: float | None = None,
     calibration: float | None = None,
+    signals: Signals | None = None,
     comparison: Comparison | None = None,
     quantization: QuantizationReport | None = None,
     quantizing: Quantizing | None = None,
@@ -81,6 +83,7 @@ def deliver(
         files={name: digest(content) for name, content in files.items()},
         margin=margin,
         calibration=calibration,
+        signals=signals,
     )
     write_bundle(out, manifest, files)
     return sum(path.stat().st_size for path in out.iterdir())

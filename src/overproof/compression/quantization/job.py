@@ -22,6 +22,7 @@ from overproof.bundle import (
     require_free,
     write_bundle,
 )
+from overproof.cascade.signals import signals
 from overproof.compression.checkpoint import discard
 from overproof.compression.material import SPLIT_SEED
 from overproof.compression.measure import thresholds
@@ -190,6 +191,7 @@ def _write_bundle(
         precision="int8" if report.precision == "w8a8" else report.precision,
         parity=(*origin.manifest.parity, parity),
         thresholds=thresholds(bench.attack(model), bench.calm),
+        signals=signals(bench.subject.logits(model, bench.prepared), origin.manifest.calibration),
         files={name: digest(data) for name, data in files.items()},
     )
     write_bundle(out, manifest, files)
