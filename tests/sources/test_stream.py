@@ -20,7 +20,7 @@ from overproof.sources.stream import LONGEST, decoded, lines, open_input
 
 
 def numbered(blocks: list[bytes]) -> list[tuple[int, bytes]]:
-    return list(lines(Input("f", None, b"", iter(blocks)), _never))
+    return [line for line in lines(Input("f", None, b"", iter(blocks)), _never) if line is not None]
 
 
 def _never(skipped: Skipped) -> None:

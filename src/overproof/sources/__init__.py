@@ -5,25 +5,45 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.event import SCHEMA, Skipped
+from overproof.sources.accesslog import read_accesslog
+from overproof.sources.batch import NOTHING_YET
 from overproof.sources.csv import read_csv
-from overproof.sources.interface import DEFAULT_NAMES, Columns, Input, OnSkip, Source
+from overproof.sources.detect import detect
+from overproof.sources.follow import POLL, inputs
+from overproof.sources.interface import Columns, Input, OnSkip, Source
 from overproof.sources.jsonl import read_jsonl
 from overproof.sources.lines import read_lines
 from overproof.sources.parquet import read_parquet
 from overproof.sources.rejects import Rejects
-from overproof.sources.stream import decoded, open_input
+from overproof.sources.stream import open_input
+from overproof.sources.suricata import read_suricata
+from overproof.sources.syslog import read_syslog
+from overproof.sources.zeek import read_zeek
 
 __all__ = ["FORMATS", "Columns", "Rejects", "load_events", "read_events"]
+
+
+def _read_pcap(
+    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
+) -> Iterator[pa.RecordBatch]:
+    """Read a capture; what it needs is optional, and imported when the first one is read."""
+    from overproof.sources.pcap import read_pcap
+
+    whole = replace(source, blocks=filter(None, source.blocks))  # a capture has no lines to wait between
+    yield from read_pcap(whole, columns, on_skip=on_skip, batch_rows=batch_rows, extra=extra)
+
 
 FORMATS: dict[str, Source] = {
     "csv": read_csv,
@@ -31,28 +51,14 @@ FORMATS: dict[str, Source] = {
     "jsonl": read_jsonl,
     "parquet": read_parquet,
     "lines": read_lines,
+    "accesslog": read_accesslog,
+    "zeek": read_zeek,
+    "suricata": read_suricata,
+    "syslog": read_syslog,
+    "pcap": _read_pcap,
 }
 
-EXTENSIONS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".txt": "lines",
-    ".log": "lines",
-}
-
-# first bytes of what people pass by mistake, and what it is
-_UNREADABLE = {
-    b"PK\x03\x04": "a zip archive or a spreadsheet",
-    b"BZh91AY": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-}
+_NOT_FOLLOWED = {"parquet", "pcap"}
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -65,8 +71,12 @@ def read_events(
     on_skip: OnSkip,
     batch_rows: int = 2048,
     extra: bool = True,
+    follow: bool = False,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[pa.RecordBatch]:
     """Stream events from files, in their order; memory stays flat on any length.
+
+    What comes through a pipe is not held back until a batch is full.
 
     Parameters
     ----------
@@ -75,28 +85,39 @@ def read_events(
     columns
         Which columns hold what; None looks for the usual names.
     format
-        A key of `FORMATS`, or `auto`: by the extension, else by the content.
+        A key of `FORMATS`, or `auto`: by the content where that is decisive, else by the extension.
     on_skip
         Called with every record that could not become an event.
     batch_rows
         The most events in one batch.
     extra
         Whether the input's other columns follow those of `SCHEMA`.
+    follow
+        Go on reading as the files grow, all at the same time, also when they are rotated; a file that is not there
+        yet is waited for.
+    stop
+        Asked now and then while files are followed; once True, what was written by then is read and reading ends.
 
     Yields
     ------
     pa.RecordBatch
-        Columns of `SCHEMA`, then the others. `origin` is `file:line` (parquet: `file:row`).
+        Columns of `SCHEMA`, then the others; the schema's metadata says the `format` that was read. `origin` is
+        `file:line` (parquet: `file:row`).
 
     Raises
     ------
     InputError
-        If a file cannot be read, lacks a needed column, or holds no usable event.
+        If a file cannot be read, lacks a needed column, or holds no usable event (unless it is followed).
     """
     if format != "auto" and format not in FORMATS:
         raise InputError(f"format {format!r}: expected auto or one of {', '.join(FORMATS)}")
-    for path in [paths] if isinstance(paths, str | Path) else paths:
-        yield from _read_one(path, columns or Columns(), format, on_skip, batch_rows, extra)
+    several = [paths] if isinstance(paths, str | Path) else paths
+    read = _Reader(columns or Columns(), format, on_skip, batch_rows, extra)
+    if follow:
+        yield from _interleaved([_follow_one(path, read, stop) for path in several])
+    else:
+        for path in several:
+            yield from _read_one(path, read)
 
 
 def load_events(
@@ -125,48 +146,71 @@ def load_events(
     return _joined(batches)
 
 
-def _read_one(
-    path: str | Path, columns: Columns, format: str, on_skip: OnSkip, batch_rows: int, extra: bool
-) -> Iterator[pa.RecordBatch]:
+@dataclass(frozen=True)
+class _Reader:
+    """How inputs are read."""
+
+    columns: Columns
+    format: str
+    on_skip: OnSkip
+    batch_rows: int
+    extra: bool
+
+    def format_of(self, source: Input) -> str:
+        return detect(source, self.columns) if self.format == "auto" else self.format
+
+    def __call__(self, source: Input, format: str, on_skip: OnSkip) -> Iterator[pa.RecordBatch]:
+        """The batches of one input, marked with its format; an empty one where there is nothing more for now."""
+        mark = {b"format": format.encode()}
+        read = FORMATS[format]
+        for batch in read(source, self.columns, on_skip=on_skip, batch_rows=self.batch_rows, extra=self.extra):
+            yield batch.replace_schema_metadata(mark)
+
+
+def _read_one(path: str | Path, read: _Reader) -> Iterator[pa.RecordBatch]:
     reasons: Counter[str] = Counter()
 
     def counted(skipped: Skipped) -> None:
         reasons[skipped.reason] += 1
-        on_skip(skipped)
+        read.on_skip(skipped)
 
     with open_input(path) as source:
-        read = FORMATS[_format(source, columns) if format == "auto" else format]
         usable = 0
-        for batch in read(source, columns, on_skip=counted, batch_rows=batch_rows, extra=extra):
+        for batch in read(source, read.format_of(source), counted):
             usable += batch.num_rows
-            yield batch
+            if batch.num_rows:
+                yield batch
     if not usable:
         why = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(10))
         raise InputError(f"{source.name}: no usable event: {why or 'it holds no records'}")
 
 
-def _format(source: Input, columns: Columns) -> str:
-    """The format by the extension, else by the first bytes."""
-    for magic, what in _UNREADABLE.items():
-        if source.head.startswith(magic):
-            raise InputError(f"{source.name}: {what}; expected csv, jsonl, parquet or plain lines, in UTF-8")
-    if source.head.startswith(b"PAR1"):
-        return "parquet"
-    suffixes = [suffix.lower() for suffix in PurePath(source.name).suffixes]
-    if suffixes and suffixes[-1] in (".gz", ".zst"):
-        suffixes.pop()
-    if suffixes and suffixes[-1] in EXTENSIONS:
-        return EXTENSIONS[suffixes[-1]]
-    start = source.head.lstrip()
-    if start.startswith(b"{"):
-        return "jsonl"
-    first = decoded(start.split(b"\n", 1)[0]).strip()
-    known = {columns.text} if columns.text else set(DEFAULT_NAMES["text"])
-    for name, delimiter in (("csv", ","), ("tsv", "\t")):
-        cells = {cell.strip(' "') for cell in first.split(delimiter)}
-        if known & (cells if columns.text else {cell.lower() for cell in cells}):
-            return name
-    return "lines"
+def _follow_one(path: str | Path, read: _Reader, stop: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
+    """The batches of all files that a path comes to name; an empty one where there is nothing more for now."""
+    format = None
+    for source in inputs(path, stop):
+        if source is None:
+            yield NOTHING_YET
+            continue
+        format = format or read.format_of(source)
+        if format in _NOT_FOLLOWED:
+            raise InputError(f"{source.name}: {format} cannot be followed; expected lines of any kind")
+        yield from read(source, format, read.on_skip)
+
+
+def _interleaved(streams: list[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+    """A batch of each stream in turn; sleeps where no stream has any."""
+    while streams:
+        idle = True
+        for stream in list(streams):
+            batch = next(stream, None)
+            if batch is None:
+                streams.remove(stream)
+            elif batch.num_rows:
+                idle = False
+                yield batch
+        if idle and streams:
+            time.sleep(POLL)
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.Table:

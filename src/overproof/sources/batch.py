@@ -3,13 +3,51 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import pyarrow as pa
 
 from overproof.event import SCHEMA
 
 BATCH_BYTES = 32 << 20  # a batch ends here even before it has its rows, so that memory stays flat
+NOTHING_YET = pa.RecordBatch.from_arrays([pa.array([], field.type) for field in SCHEMA], schema=SCHEMA)
+
+T = TypeVar("T")
+Row = tuple[int, int, T]  # the place of an event in its input, its size in bytes, and what the source makes of it
+
+
+def batched(
+    rows: Iterable[Row[T] | None], batch_rows: int, make: Callable[[list[int], list[T]], pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Gather rows into batches of at most `batch_rows` rows and about `BATCH_BYTES` bytes.
+
+    Parameters
+    ----------
+    rows
+        Rows as they are read; None where there is nothing more for now, so that no event is held back.
+    make
+        Makes the batch of some rows, given their places and values.
+
+    Yields
+    ------
+    pa.RecordBatch
+        `NOTHING_YET` where there is nothing more for now and no row waits.
+    """
+    places: list[int] = []
+    values: list[T] = []
+    size = 0
+    for row in rows:
+        if row is not None:
+            places.append(row[0])
+            values.append(row[2])
+            size += row[1]
+            if len(places) < batch_rows and size < BATCH_BYTES:
+                continue
+        yield make(places, values) if places else NOTHING_YET
+        places, values, size = [], [], 0
+    if places:
+        yield make(places, values)
 
 
 def event_batch(
@@ -65,7 +103,10 @@ def plain(value: object) -> str | None:
         return value
     if type(value) is int:
         return str(value)
-    return json.dumps(value, ensure_ascii=False)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "(nested too deeply)"
 
 
 def extra_array(values: Sequence[object]) -> pa.Array:

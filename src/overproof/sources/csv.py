@@ -14,11 +14,15 @@ import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.event import Skipped
-from overproof.sources.batch import BATCH_BYTES, event_batch, extra_names
+from overproof.sources.batch import NOTHING_YET, Row, batched, event_batch, extra_names
 from overproof.sources.interface import Columns, Input, OnSkip
 from overproof.sources.stream import LONGEST, decoded, lines, shown
 
 MOST_LINES = 1000  # physical lines of the longest record
+
+
+class _Idle(Exception):
+    """There is nothing more to read for now."""
 
 
 class _Feed:
@@ -28,7 +32,7 @@ class _Feed:
     otherwise a hostile file, each of whose lines opens a quote, would be read a thousand times over.
     """
 
-    def __init__(self, numbered: Iterator[tuple[int, bytes]]) -> None:
+    def __init__(self, numbered: Iterator[tuple[int, bytes] | None]) -> None:
         self._numbered = numbered
         self._again: deque[tuple[int, bytes]] = deque()
         self._most = MOST_LINES
@@ -40,6 +44,10 @@ class _Feed:
 
     def __next__(self) -> str:
         item = self._again.popleft() if self._again else next(self._numbered)
+        if item is None:  # the lines of an unfinished record are read again when there are more
+            self._again.extendleft(reversed(self.record))
+            self._clear()
+            raise _Idle
         self.record.append(item)
         self.size += len(item[1])
         if self.size > LONGEST:
@@ -50,8 +58,7 @@ class _Feed:
 
     def accept(self) -> None:
         """Start the next record after a good one."""
-        self.record.clear()
-        self.size = 0
+        self._clear()
         if self._most < MOST_LINES:
             self._most += 1
 
@@ -61,9 +68,12 @@ class _Feed:
         if others:
             self._most = max(1, self._most // 2)
             self._again.extendleft(reversed(others))
+        self._clear()
+        return first
+
+    def _clear(self) -> None:
         self.record.clear()
         self.size = 0
-        return first
 
 
 def _reason(error: csv.Error) -> str:
@@ -74,8 +84,11 @@ def _reason(error: csv.Error) -> str:
     return "unclosed quote" if "unexpected end" in said else said
 
 
-def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterator[list[str]]:
-    """The header, then every record with as many fields; `feed.record` holds the lines of the last one."""
+def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterator[list[str] | None]:
+    """The header, then every record with as many fields, None where there is nothing more for now.
+
+    `feed.record` holds the lines of the last one.
+    """
     if csv.field_size_limit() < LONGEST:
         csv.field_size_limit(LONGEST)  # of the process; the module's own default is 128 KiB
     reader = csv.reader(feed, delimiter=delimiter, strict=True)
@@ -85,6 +98,9 @@ def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterato
             row = next(reader)
         except StopIteration:
             return
+        except _Idle:
+            yield None
+            continue
         except csv.Error as error:
             if not width:
                 raise InputError(f"{name}:{feed.record[0][0]}: expected a csv header, found {_reason(error)}") from None
@@ -107,15 +123,18 @@ def read_csv(
     """Read a csv table; see `interface.Source`. The places in origins are physical lines, the header's being 1."""
     feed = _Feed(lines(source, on_skip))
     records = _records(feed, source.name, delimiter, on_skip)
-    header = next(records, None)
-    if header is None:
+    for header in records:
+        if header is not None:
+            break
+        yield NOTHING_YET
+    else:
         return
     layout = columns.table_layout(header, f"{source.name}:{feed.record[0][0]}")
     indices = [None if field is None else header.index(field) for field in layout]
     extras = extra_names(header, layout) if extra else {}
     text = header.index(layout.text or "")
 
-    def batch() -> pa.RecordBatch:
+    def batch(places: list[int], rows: list[list[str]]) -> pa.RecordBatch:
         values = list(zip(*rows, strict=True))
         blank = (None,) * len(rows)
         fields = [blank if index is None else values[index] for index in indices]
@@ -123,19 +142,12 @@ def read_csv(
             source.name, places, fields, {key: pa.array(values[index], pa.string()) for index, key in extras.items()}
         )
 
-    rows: list[list[str]] = []
-    places: list[int] = []
-    size = 0
-    for row in records:
-        if not row[text]:
+    def rows() -> Iterator[Row[list[str]] | None]:
+        for row in records:
+            if row is None or row[text]:
+                yield None if row is None else (feed.record[0][0], feed.size, row)
+                continue
             raw = b"\n".join(line for _, line in feed.record)
             on_skip(Skipped("empty text", f"{source.name}:{feed.record[0][0]}", shown(raw)))
-            continue
-        rows.append(row)
-        places.append(feed.record[0][0])
-        size += feed.size
-        if len(rows) >= batch_rows or size >= BATCH_BYTES:
-            yield batch()
-            rows, places, size = [], [], 0
-    if rows:
-        yield batch()
+
+    yield from batched(rows(), batch_rows, batch)

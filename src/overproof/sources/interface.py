@@ -121,7 +121,8 @@ class Input:
     head
         The first bytes after decompression: at least the first line, if that is not very long.
     blocks
-        All bytes after decompression, in blocks, to be read once. Raises what `stream.READ_ERRORS`
+        All bytes after decompression, in blocks, to be read once. An empty block says that there is
+        nothing more for now: what was read should not be held back. Raises what `stream.READ_ERRORS`
         lists where the input breaks off.
     """
 
@@ -135,7 +136,8 @@ class Source(Protocol):
     """Reads one format.
 
     Yields batches of at most `batch_rows` events with the columns of `SCHEMA`, followed by the input's
-    other columns if `extra`. Raises InputError where the whole input cannot be used.
+    other columns if `extra`; an empty batch where there is nothing more for now. Raises InputError where
+    the whole input cannot be used.
     """
 
     def __call__(

@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 
 from overproof.event import Skipped
-from overproof.sources.batch import BATCH_BYTES, event_batch, extra_array, extra_names, plain
+from overproof.sources.batch import Row, batched, event_batch, extra_array, extra_names, plain
 from overproof.sources.interface import Columns, Input, Layout, OnSkip, require
 from overproof.sources.stream import LONGEST, lines, shown
 
@@ -23,9 +23,10 @@ _ESCAPE = re.compile(
 _BAD_BYTE = re.compile("[\udc80-\udcff]")
 
 Record = dict[Any, Any]
+Found = tuple[str, Record, Layout]  # the text, and what it was found in
 
 
-def _parse(line: bytes) -> object:
+def parse(line: bytes) -> object:
     """Parse a line, also one with bytes that are not UTF-8, lone surrogates, NaN or huge integers.
 
     Raises ValueError or RecursionError where it is not JSON.
@@ -39,12 +40,12 @@ def _parse(line: bytes) -> object:
         return json.loads(text)
 
 
-def _record(line: bytes, known: _Layouts) -> tuple[Record, Layout, str] | str:
+def _found(line: bytes, known: _Layouts) -> Found | str:
     """The record of a line with its layout and text, or why it has none."""
     if len(line) > LONGEST:
         return "longer than 16 MiB"
     try:
-        record = _parse(line)
+        record = parse(line)
     except (ValueError, RecursionError):
         return "JSON does not parse"
     if not isinstance(record, dict):
@@ -57,7 +58,7 @@ def _record(line: bytes, known: _Layouts) -> tuple[Record, Layout, str] | str:
         text = str(text)
     elif not isinstance(text, str):
         return "text is null" if text is None else f"text is not a string but a {type(text).__name__}"
-    return (record, layout, text) if text else "empty text"
+    return (text, record, layout) if text else "empty text"
 
 
 class _Layouts:
@@ -104,32 +105,24 @@ def read_jsonl(
 ) -> Iterator[pa.RecordBatch]:
     """Read JSON lines; see `interface.Source`. Blank lines are no records. The places in origins are lines."""
     known = _Layouts(columns)
-    texts: list[str] = []
-    places: list[int] = []
-    records: list[Record] = []
-    layouts: list[Layout] = []
-    size = 0
 
-    def batch() -> pa.RecordBatch:
+    def rows() -> Iterator[Row[Found] | None]:
+        for item in lines(source, on_skip):
+            if item is None:
+                yield None
+                continue
+            number, line = item
+            found = _found(line, known)
+            if not isinstance(found, str):
+                yield number, len(line), found
+            elif line.strip():
+                on_skip(Skipped(found, f"{source.name}:{number}", shown(line)))
+
+    def batch(places: list[int], found: list[Found]) -> pa.RecordBatch:
+        texts, records, layouts = zip(*found, strict=True)
         others = [_field(records, layouts, field) for field in range(1, len(Layout._fields))]
         return event_batch(source.name, places, [texts, *others], _extras(records, layouts) if extra else None)
 
-    for number, line in lines(source, on_skip):
-        result = _record(line, known)
-        if isinstance(result, str):
-            if line.strip():
-                on_skip(Skipped(result, f"{source.name}:{number}", shown(line)))
-            continue
-        record, layout, text = result
-        texts.append(text)
-        places.append(number)
-        records.append(record)
-        layouts.append(layout)
-        size += len(line)
-        if len(places) >= batch_rows or size >= BATCH_BYTES:
-            yield batch()
-            texts, places, records, layouts, size = [], [], [], [], 0
-    if places:
-        yield batch()
+    yield from batched(rows(), batch_rows, batch)
     if known.first is not None:
         require(known.unseen, known.first, f"{source.name}:1")

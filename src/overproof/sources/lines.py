@@ -1,4 +1,4 @@
-"""Plain text, one event a line."""
+"""Plain lines, one event a line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from overproof.event import Skipped
-from overproof.sources.batch import BATCH_BYTES, event_batch
+from overproof.sources.batch import batched, event_batch
 from overproof.sources.interface import Columns, Input, OnSkip, require
 from overproof.sources.stream import LONGEST, decoded, lines, shown
 
@@ -18,23 +18,22 @@ def read_lines(
     """Read plain lines; see `interface.Source`. Empty lines are no events; lines have no further columns."""
     require(columns.named, (), f"{source.name}: plain lines of text")
 
-    def batch() -> pa.RecordBatch:
+    def batch(places: list[int], texts: list[str]) -> pa.RecordBatch:
         blank = (None,) * len(texts)
         return event_batch(source.name, places, (texts, blank, blank, blank, blank))
 
-    texts: list[str] = []
-    places: list[int] = []
-    size = 0
-    for number, line in lines(source, on_skip):
-        line = line.removesuffix(b"\r")
+    rows = (line and (line[0], len(line[1]), decoded(line[1])) for line in filled_lines(source, on_skip))
+    yield from batched(rows, batch_rows, batch)
+
+
+def filled_lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
+    """Lines that are not empty nor too long, without their line ending; see `stream.lines`."""
+    for item in lines(source, on_skip):
+        if item is None:
+            yield None
+            continue
+        number, line = item[0], item[1].removesuffix(b"\r")
         if len(line) > LONGEST:
             on_skip(Skipped("longer than 16 MiB", f"{source.name}:{number}", shown(line)))
         elif line:
-            texts.append(decoded(line))
-            places.append(number)
-            size += len(line)
-            if len(texts) >= batch_rows or size >= BATCH_BYTES:
-                yield batch()
-                texts, places, size = [], [], 0
-    if texts:
-        yield batch()
+            yield number, line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import select
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -35,10 +36,14 @@ def open_input(path: str | Path) -> Iterator[Input]:
     InputError
         If there is no such file, it cannot be read, or it is empty.
     """
-    name = str(path).encode("utf-8", "backslashreplace").decode()  # a file's name need not be UTF-8 either
+    name = shown_name(path)
     with ExitStack() as stack:
-        raw = _raw_blocks(_stdin() if name == "-" else stack.enter_context(_open(path, name)))
-        magic, blocks = _peek(raw, lambda head: len(head) >= 4)
+        try:
+            file = stack.enter_context(open_raw(path, name))
+        except FileNotFoundError:
+            raise InputError(f"{name}: no such file; expected a file of events, or - for standard input") from None
+        raw = _raw_blocks(file)
+        magic, blocks = _peek(raw, lambda head: len(head) >= 4 or b"\n" in head)  # a pipe may have no more for long
         packed = True
         if magic.startswith(b"\x1f\x8b"):
             blocks = _gunzip(blocks)
@@ -46,18 +51,33 @@ def open_input(path: str | Path) -> Iterator[Input]:
             blocks = _unzstd(blocks)
         else:
             packed = False
-        head, blocks = _peek(blocks, lambda head: b"\n" in head.lstrip() or len(head) >= KEPT)
+        head, blocks = _peek(blocks, decisive)
         if not magic:
             why = _error(blocks) or "empty"
             raise InputError(f"{name}: {why}; expected events, as csv, jsonl, parquet or plain lines")
         if head.startswith(_BOM):
             first = next(blocks)
-            head, blocks = head[len(_BOM) :], chain([first[len(_BOM) :]], blocks)
+            head, blocks = without_bom(head), chain([without_bom(first)], blocks)
         yield Input(name, None if packed or name == "-" else Path(path), head, blocks)
 
 
-def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes]]:
-    """Number the lines of an input from 1, without their newline.
+def shown_name(path: str | Path) -> str:
+    """What origins and messages call a file, whose name need not be UTF-8 either."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def without_bom(head: bytes) -> bytes:
+    """The start of a text without its byte order mark."""
+    return head.removeprefix(_BOM)
+
+
+def decisive(head: bytes) -> bool:
+    """Whether the start of an input is enough to tell its format by: a whole line that is not blank."""
+    return b"\n" in head.lstrip() or len(head) >= KEPT
+
+
+def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
+    """Number the lines of an input from 1, without their newline; None where there is nothing more for now.
 
     Of a line above `LONGEST` bytes only the start is kept: more than `LONGEST` bytes of it, which tells.
     Where the input breaks off (a truncated gzip), the line cut short is skipped and reported.
@@ -67,6 +87,9 @@ def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes]]:
     size = 0
     try:
         for block in source.blocks:
+            if not block:
+                yield None
+                continue
             *whole, rest = block.split(b"\n")
             if whole:
                 whole[0] = b"".join([*pieces, whole[0]])
@@ -94,11 +117,29 @@ def shown(raw: bytes) -> str:
     return decoded(raw[:KEPT])
 
 
+@contextmanager
+def open_raw(path: str | Path, name: str) -> Iterator[BinaryIO]:
+    """Open a file as it is, or standard input, which stays open.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    InputError
+        If it cannot be read.
+    """
+    if name == "-":
+        yield _stdin()
+        return
+    with _open(path, name) as file:
+        yield file
+
+
 def _open(path: str | Path, name: str) -> BinaryIO:
     try:
         return open(path, "rb", buffering=0)
     except FileNotFoundError:
-        raise InputError(f"{name}: no such file; expected a file of events, or - for standard input") from None
+        raise
     except IsADirectoryError:
         raise InputError(f"{name}: a folder; expected a file of events") from None
     except (OSError, ValueError) as error:
@@ -112,10 +153,26 @@ def _stdin() -> BinaryIO:
 
 
 def _raw_blocks(file: BinaryIO) -> Iterator[bytes]:
-    # read1 returns what a pipe has, so that a live stream is not held up until a block is full
-    read = file.read1 if isinstance(file, io.BufferedIOBase) else file.read
-    while block := read(BLOCK):
+    while True:
+        if not waiting(file):
+            yield b""
+        block = read_some(file)
+        if not block:
+            return
         yield block
+
+
+def waiting(file: BinaryIO) -> bool:
+    """Whether a read would return at once; also True where that cannot be told."""
+    try:
+        return bool(select.select([file], [], [], 0)[0])
+    except (OSError, ValueError, TypeError):  # no file of the system, or a system that tells it of sockets only
+        return True
+
+
+def read_some(file: BinaryIO) -> bytes:
+    """What a pipe has, up to a block, so that a live stream is not held up until a block is full."""
+    return file.read1(BLOCK) if isinstance(file, io.BufferedIOBase) else file.read(BLOCK)
 
 
 def _peek(blocks: Iterator[bytes], enough: Callable[[bytes], bool]) -> tuple[bytes, Iterator[bytes]]:
@@ -156,7 +213,7 @@ class _BlockFile(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         if not self._rest:
-            self._rest = memoryview(next(self._blocks, b""))
+            self._rest = memoryview(next(filter(None, self._blocks), b""))
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]

@@ -1,0 +1,138 @@
+"""One direction of a TCP connection, put in order: segments in, bytes out.
+
+Of bytes that come twice the first copy counts, as on most receivers; a second copy that differs is an evasion
+that is told. Where bytes are missing for good (the capture lost them) the stream goes on behind the gap.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass, field
+
+WAITING = 256 << 10  # bytes of one stream that may wait behind a hole
+PIECES = 1024  # pieces of one stream that may
+FAR = 1 << 24  # a segment further ahead than this belongs to no window that anybody offers
+HISTORY = 4 << 10  # bytes given out that a second copy is still compared with
+_WRAP = 1 << 32
+
+
+@dataclass
+class Stream:
+    """A direction's bytes in order.
+
+    Attributes
+    ----------
+    begun
+        Whether it is known where the stream begins.
+    waiting
+        Bytes that wait behind a hole.
+    conflicts
+        Segments so far that said something else than an earlier copy of them.
+    strays
+        Segments so far that were too far from the stream's window to belong to it.
+    """
+
+    begun: bool = False
+    waiting: int = 0
+    conflicts: int = 0
+    strays: int = 0
+    _base: int = 0  # places count from here and do not wrap
+    _next: int = 0
+    _history: bytes = b""
+    _pieces: list[tuple[int, bytes]] = field(default_factory=list)  # in order, without overlaps
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that the hole has to be given up."""
+        return self.waiting > WAITING or len(self._pieces) > PIECES
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory."""
+        return self.waiting + len(self._history)
+
+    def begin(self, seq: int) -> None:
+        """State the sequence number of the first byte; later calls change nothing."""
+        if not self.begun:
+            self._base, self.begun = seq, True
+
+    def add(self, seq: int, data: bytes) -> bytes:
+        """A segment; gives the bytes that are in order now."""
+        self.begin(seq)
+        place = self._place(seq)
+        if place is None:
+            self.strays += 1
+            return b""
+        if place == self._next and not self._pieces:  # the usual case
+            self._went(data)
+            return data
+        self._insert(place, data)
+        return self._in_order()
+
+    def acknowledged(self, ack: int) -> bool:
+        """Whether the receiver has what waits here: then the hole is the capture's, and nothing will fill it."""
+        if not self._pieces:
+            return False
+        place = self._place(ack)
+        start, piece = self._pieces[0]
+        return place is not None and place >= start + len(piece)
+
+    def skip(self) -> bytes:
+        """Go on behind the first hole, with what follows it."""
+        if not self._pieces:
+            return b""
+        self._next, self._history = self._pieces[0][0], b""
+        return self._in_order()
+
+    def _place(self, seq: int) -> int | None:
+        """What a sequence number stands for, near the stream's place now."""
+        ahead = (seq - self._base - self._next) % _WRAP
+        ahead -= _WRAP if ahead >= _WRAP >> 1 else 0
+        return self._next + ahead if abs(ahead) <= FAR else None
+
+    def _insert(self, place: int, data: bytes) -> None:
+        """Keep of a segment what is new, and compare the rest with the copy that is there."""
+        differs = False
+        before = self._next - place
+        if before > 0:
+            probe = before == 1 == len(data)  # the byte of a keep-alive is made up
+            differs = not probe and self._differs(place, data[:before])
+            place, data = self._next, data[before:]
+        fresh: list[tuple[int, bytes]] = []
+        for start, piece in self._pieces:
+            end = start + len(piece)
+            if not data or start >= place + len(data):
+                break
+            if end <= place:
+                continue
+            if start > place:
+                fresh.append((place, data[: start - place]))
+                place, data = start, data[start - place :]
+            known = piece[place - start :][: len(data)]
+            differs |= not data.startswith(known)
+            place, data = place + len(known), data[len(known) :]
+        self.conflicts += differs
+        for one in [*fresh, (place, data)] if data else fresh:
+            insort(self._pieces, one)
+            self.waiting += len(one[1])
+
+    def _differs(self, place: int, old: bytes) -> bool:
+        """Whether bytes given out before differ from a second copy, as far as they are remembered."""
+        forgotten = max(0, self._next - len(self._history) - place)
+        start = place + forgotten - (self._next - len(self._history))
+        return not self._history.startswith(old[forgotten:], start)
+
+    def _in_order(self) -> bytes:
+        ready = 0
+        data = bytearray()
+        while ready < len(self._pieces) and self._pieces[ready][0] == self._next + len(data):
+            data += self._pieces[ready][1]
+            ready += 1
+        del self._pieces[:ready]
+        self.waiting -= len(data)
+        self._went(bytes(data))
+        return bytes(data)
+
+    def _went(self, data: bytes) -> None:
+        self._next += len(data)
+        self._history = (self._history + data)[-HISTORY:]
