@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overproof.errors import BundleError
 from overproof.runtime import OPTIMIZATIONS, TOKENS_PER_RUN, WindowScorer, batches, session
 from overproof.scores import softmax
 from overproof.tokenize import Windowing
@@ -64,6 +65,49 @@ def test_verdicts_carry_label_attack_and_origin(scorer: WindowScorer) -> None:
     assert verdict.label == max(verdict.probabilities, key=lambda name: verdict.probabilities[name])
     assert verdict.attack == pytest.approx(1 - verdict.probabilities["benign"], abs=1e-6)
     assert scorer.judge(["a", "b"])[1].origin == "event:2"
+
+
+def test_an_embedding_has_length_one_and_does_not_depend_on_the_company(scorer: WindowScorer) -> None:
+    together = scorer.embed(TEXTS)
+    assert together.shape == (len(TEXTS), 32) and together.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(together, np.concatenate([scorer.embed([t]) for t in TEXTS]))
+    assert len(np.unique(together, axis=0)) == len(set(TEXTS))
+    assert scorer.embed([]).shape == (0, 32)
+
+
+def test_the_deciding_windows_embedding_is_the_events(scorer: WindowScorer, made: Made) -> None:
+    text = "GET /index.html select * from users <script>alert(1)</script> id=1"
+    windows = scorer.windows([text])
+    file = session(made.int8.SerializeToString())
+    found = [file.run(["logits", "embedding"], {"input_ids": np.array([ids])}) for ids in windows.ids]
+    logits, embedding = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    worst = int(scorer.attack(softmax(logits)).argmax())
+    expected = embedding[worst] / np.linalg.norm(embedding[worst])
+    assert len(found) > 1
+    np.testing.assert_allclose(scorer.embed([text])[0], expected, atol=1e-7)
+
+
+def test_scores_are_the_same_with_and_without_embeddings(scorer: WindowScorer) -> None:
+    scores, embeddings = scorer.score_and_embed(TEXTS)
+    alone = scorer.score(TEXTS)
+    for part in ("logits", "windows", "overflow"):
+        np.testing.assert_array_equal(getattr(scores, part), getattr(alone, part))
+    np.testing.assert_array_equal(embeddings, scorer.embed(TEXTS))
+
+
+def test_a_model_from_before_judges_but_does_not_embed(made: Made) -> None:
+    old = type(made.int8)()
+    old.CopyFrom(made.int8)
+    del old.graph.output[1:]
+    scorer = WindowScorer(
+        old.SerializeToString(), made.tokenizer, classes=("benign", "sqli", "xss"), benign=("benign",),
+        windowing=WINDOWING,
+    )  # fmt: skip
+    assert scorer.hidden is None
+    assert len(scorer.judge(["id=1"])) == 1
+    with pytest.raises(BundleError, match="compress it again"):
+        scorer.embed(["id=1"])
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=80))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # its Linux wheels send telemetry otherwise; must precede the import
@@ -21,7 +21,7 @@ from overproof.tokenize import Windowing, Windows, cut
 TOKENS_PER_RUN = (
     512  # activations of one run stay in the cache: measured, as is that more lengths cost less than padding
 )
-
+INPUT, OUTPUT, EMBEDDING = "input_ids", "logits", "embedding"  # names in every model file that overproof writes
 
 OPTIMIZATIONS = {
     "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -57,9 +57,14 @@ class WindowScorer:
     Parameters
     ----------
     model
-        ONNX file with input `input_ids` and output `logits`.
+        ONNX file with input `input_ids` and outputs `logits` and, for `embed`, `embedding`.
     benign
         Classes that are harmless; an event's score is that of the window least like them.
+
+    Attributes
+    ----------
+    hidden
+        Width of the embedding; None if the file gives none: it was written before there was one.
     """
 
     def __init__(
@@ -77,11 +82,36 @@ class WindowScorer:
         self._harmless = np.array([c in benign for c in classes])
         self._tokenizer = tokenizer
         self._session = session(model, threads=threads)
+        outputs = {output.name: output for output in self._session.get_outputs()}
+        self.hidden: int | None = outputs[EMBEDDING].shape[1] if EMBEDDING in outputs else None
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Scores of texts, in their order; one text's do not depend on the others."""
         windows = self.windows(texts)
         return self.decide(windows, self.window_logits(windows.ids))
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """What the head reads of texts, in their order, each of length 1: shape (n, hidden).
+
+        The deciding window's, and of an INT8 student the very numbers that its logits come from. Near ones mean much
+        the same to the model.
+
+        Raises
+        ------
+        BundleError
+            If the model gives none: `hidden` is None.
+        """
+        return self.score_and_embed(texts)[1]
+
+    def score_and_embed(self, texts: Sequence[str]) -> tuple[Scores, Floats]:
+        """What `score` and `embed` say, in one pass."""
+        if self.hidden is None:
+            raise BundleError("the model gives no embedding: it was written before models did; compress it again")
+        windows = self.windows(texts)
+        logits, embedding = self._run(windows.ids, {OUTPUT: len(self.classes), EMBEDDING: self.hidden})
+        rows = self._deciding(windows, logits)
+        length = np.linalg.norm(embedding[rows], axis=1, keepdims=True)
+        return self._scores(windows, logits, rows), embedding[rows] / np.maximum(length, np.finfo(np.float32).tiny)
 
     def windows(self, texts: Sequence[str]) -> Windows:
         """The windows that texts are judged in."""
@@ -95,13 +125,19 @@ class WindowScorer:
         logits
             Shape (windows, classes), in the order of `windows.ids`.
         """
-        count = len(windows.overflow)
-        per_event = np.bincount(windows.owner, minlength=count).astype(np.int32)
-        if len(logits) > count:
-            attack = self.attack(softmax(logits))
-            order = np.lexsort((np.arange(len(attack)), -attack, windows.owner))
-            logits = logits[order[np.cumsum(per_event) - per_event]]
-        return Scores(logits, self.classes, per_event, windows.overflow)
+        return self._scores(windows, logits, self._deciding(windows, logits))
+
+    def _scores(self, windows: Windows, logits: Floats, deciding: NDArray[np.intp]) -> Scores:
+        return Scores(logits[deciding], self.classes, _per_event(windows), windows.overflow)
+
+    def _deciding(self, windows: Windows, logits: Floats) -> NDArray[np.intp]:
+        """The place of each event's deciding window, shape (n,): the first with its highest attack probability."""
+        if len(logits) == len(windows.overflow):
+            return np.arange(len(logits))
+        attack = self.attack(softmax(logits))
+        order = np.lexsort((np.arange(len(attack)), -attack, windows.owner))
+        per_event = _per_event(windows)
+        return np.asarray(order[np.cumsum(per_event) - per_event])
 
     def attack(self, probabilities: Floats) -> Floats:
         """One minus the benign classes' share, shape (n,)."""
@@ -134,10 +170,15 @@ class WindowScorer:
 
     def window_logits(self, ids: list[list[int]]) -> Floats:
         """Logits of each window, shape (windows, classes)."""
-        logits = np.empty((len(ids), len(self.classes)), dtype=np.float32)
+        return self._run(ids, {OUTPUT: len(self.classes)})[0]
+
+    def _run(self, ids: list[list[int]], widths: Mapping[str, int]) -> list[Floats]:
+        """The named outputs of each window, shape (windows, width) each."""
+        found = [np.empty((len(ids), width), dtype=np.float32) for width in widths.values()]
         for rows, batch in batches(ids):
-            logits[rows] = self._session.run(None, {"input_ids": batch})[0]
-        return logits
+            for values, part in zip(found, self._session.run(list(widths), {INPUT: batch}), strict=True):
+                values[rows] = part
+        return found
 
 
 class OnnxScorer(WindowScorer):
@@ -167,6 +208,11 @@ def open(path: str | Path, *, threads: int = 1) -> OnnxScorer:
         See `bundle.open_bundle`.
     """
     return OnnxScorer(open_bundle(path), threads=threads)
+
+
+def _per_event(windows: Windows) -> NDArray[np.int32]:
+    """How many windows each event has, shape (n,)."""
+    return np.bincount(windows.owner, minlength=len(windows.overflow)).astype(np.int32)
 
 
 def batches(ids: list[list[int]]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int64]]]:

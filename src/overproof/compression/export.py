@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from overproof.compression.embedding import TOKENS, with_embedding
 from overproof.compression.student import MASKED, Encoder, EncoderConfig
 from overproof.errors import InputError
+from overproof.runtime import INPUT, OUTPUT
 from overproof.tokenize import PAD
 
 OPSET = 21
-INPUT, OUTPUT = "input_ids", "logits"
 
 
 @dataclass
@@ -50,6 +51,7 @@ class _Graph:
 def to_onnx(network: Encoder) -> onnx.ModelProto:
     """The encoder as an ONNX model: `input_ids` (batch, tokens) int64, padded with 0, to `logits` (batch, classes).
 
+    Its second output, `embedding` (batch, hidden), is what the head reads (see `embedding.with_embedding`).
     All linear layers work on (batch · tokens, features), so that each is one Gemm; only attention sees
     the batch.
     """
@@ -120,7 +122,7 @@ def _embed(graph: _Graph) -> str:
     graph.add("Slice", ["positions", "zero", "length"], "place")
     graph.add("Gather", ["tokens.weight", INPUT], "token")
     return graph.norm(
-        graph.add("Reshape", [graph.add("Add", ["token", "place"], "sum"), "rows"], "embedding"), "embedding_norm"
+        graph.add("Reshape", [graph.add("Add", ["token", "place"], "sum"), "rows"], TOKENS), "embedding_norm"
     )
 
 
@@ -172,5 +174,4 @@ def _model(graph: _Graph, classes: int) -> onnx.ModelProto:
     )
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="overproof")
     model.ir_version = 10
-    onnx.checker.check_model(model)
-    return model
+    return with_embedding(model)

@@ -21,7 +21,7 @@ from torch.func import functional_call
 
 from overproof.affine import Grid
 from overproof.compression.batches import predict
-from overproof.compression.export import INPUT, folded, to_onnx
+from overproof.compression.export import folded, to_onnx
 from overproof.compression.fit import Course, Fitted, first_windows, learn
 from overproof.compression.quantization.calibrate import Ranges
 from overproof.compression.quantization.guarded import Calibrated
@@ -30,7 +30,7 @@ from overproof.compression.quantization.rewrite import ACTIVATIONS, TRAINABLE, w
 from overproof.compression.student import Encoder
 from overproof.errors import InputError, OverproofError
 from overproof.progress import Console
-from overproof.runtime import session
+from overproof.runtime import INPUT, session
 
 PARITY, PARITY_EVENTS = 0.02, 256
 STEPS = 250

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from overproof.affine import Grid, Scheme, fit, grid_of, minmax, mse, quantize
+from overproof.compression.embedding import follow_embedding
 from overproof.compression.feeds import Feed
 from overproof.compression.quantization.calibrate import Ranges, observe
 from overproof.compression.quantization.layers import Layer, captured, find_layers, reads
@@ -126,7 +127,7 @@ def rewrite(
             graph.embedding(node, layer, grid)
         else:
             graph.linear(node, layer, grid, precision)
-    return graph.model()
+    return follow_embedding(graph.model())
 
 
 class _Rewrite:

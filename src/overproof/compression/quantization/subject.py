@@ -16,14 +16,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from overproof.bundle import MODEL, Bundle, open_bundle
-from overproof.compression.export import INPUT, OUTPUT
+from overproof.compression.embedding import with_embedding
 from overproof.compression.feeds import Feed, answer
 from overproof.compression.quantization.foreign import usable
 from overproof.compression.quantization.tensors import load_tensors
 from overproof.compression.teachers import onnxfile
 from overproof.errors import InputError
 from overproof.event import DEFAULT_BENIGN
-from overproof.runtime import OnnxScorer, WindowScorer, batches, session
+from overproof.runtime import INPUT, OUTPUT, OnnxScorer, WindowScorer, batches, session
 from overproof.scores import Floats
 from overproof.sources import Columns, Rejects, load_events
 
@@ -190,7 +190,7 @@ def _of_bundle(path: Path) -> Subject:
             f"{path}: its model is {bundle.manifest.precision} already; expected float32: a teacher's bundle, or the "
             "student that `overproof compress --keep-fp32 DIR` keeps"
         )
-    model = onnx.load_from_string(bundle.files[MODEL])
+    model = with_embedding(onnx.load_from_string(bundle.files[MODEL]))
     subject = of_scorer(str(path), model, OnnxScorer(bundle), bundle.manifest.benign)
     return replace(subject, bundle=bundle)
 
