@@ -1,0 +1,67 @@
+"""How grave a verdict is, by the names and numbers of OCSF's `severity_id`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from overproof.errors import InputError
+
+INFORMATIONAL, LOW, MEDIUM, HIGH, CRITICAL = 1, 2, 3, 4, 5
+NAMES: Mapping[int, str] = {
+    INFORMATIONAL: "informational",
+    LOW: "low",
+    MEDIUM: "medium",
+    HIGH: "high",
+    CRITICAL: "critical",
+}
+
+SURE, LIKELY = 0.9, 0.5
+
+# Labels whose attack runs code on the machine when it succeeds, and labels of what only prepares an attack or leads a
+# user away. Every other attack is high: what is not known is not belittled.
+RUNS_CODE = frozenset("cmdi command-injection rce rfi ssti deserialization webshell u2r ransomware".split())
+PREPARES = frozenset("suspicious probe scan port-scan sweep recon reconnaissance open-redirect".split())
+
+
+def severity(label: str, attack: float, benign: Collection[str], status: str) -> int:
+    """The severity of a verdict, 1 (informational) to 5 (critical).
+
+    What the attack can do sets the highest severity (`RUNS_CODE` critical, `PREPARES` medium, else high); the
+    probability decides how much of it: all from `SURE`, one less from `LIKELY`, low under that. A verdict that nobody
+    decided is one less again, but never below low, even if it says benign: someone should look.
+
+    Parameters
+    ----------
+    label, attack, status
+        As in the verdict.
+    benign
+        Labels that are harmless; one that was decided is informational.
+    """
+    decided = status == "decided"
+    if label in benign:
+        return INFORMATIONAL if decided else LOW
+    if attack < LIKELY:
+        return LOW
+    name = label.lower()
+    most = CRITICAL if name in RUNS_CODE else MEDIUM if name in PREPARES else HIGH
+    return max(LOW, most - bool(attack < SURE) - (not decided))
+
+
+def of(verdict: Mapping[str, Any], benign: Collection[str]) -> int:
+    """The severity of a whole verdict."""
+    return severity(verdict["label"], verdict["attack"], benign, verdict["status"])
+
+
+def parse(name: str) -> int:
+    """The number of a severity's name, in any case.
+
+    Raises
+    ------
+    InputError
+        If there is no such severity.
+    """
+    for number, known in NAMES.items():
+        if name.strip().lower() == known:
+            return number
+    raise InputError(f"severity {name!r}: expected one of {', '.join(NAMES.values())}")
