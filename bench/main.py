@@ -11,15 +11,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import accuracy
+import captures
 import checks
+import edge
+import escalating
 import field
 import flows
 import foreign
 import fusion
 import portable
 import quantization
+import similarity
 import speed
 import teachers
+import throughput
 import transcript
 from settings import DATA, OUT, README, once
 
@@ -76,6 +81,16 @@ def after_students(name: str, module: Any) -> Callable[[], str]:
     return table
 
 
+def in_the_field(name: str, module: Any) -> Callable[[], str]:
+    """A table of a module that needs the bundle of the strip with an embedding and thresholds of its own."""
+
+    def table() -> str:
+        once("field-http", escalating.made)
+        return str(module.to_markdown(once(name, module.measured)))
+
+    return table
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "strip": strip,
     "seeds": seeds,
@@ -91,6 +106,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "held-out": lambda: checks.held_out_table(checks.checked_once()),
     "sabotage": lambda: checks.sabotage_table(checks.sabotaged_once()),
     "flows": lambda: flows.flows_table(once("flows-check-json", flows.measured)),
+    "escalating": in_the_field("escalating", escalating),
+    "throughput": in_the_field("throughput", throughput),
+    "captures": lambda: captures.to_markdown(once("captures", captures.measured)),
+    "similarity": in_the_field("similarity", similarity),
+    "edge": in_the_field("edge", edge),
     "transcript": lambda: transcript.to_markdown(once("demo", transcript.measured)),
 }
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import tokenizers
 
     from overproof.compression.student import Encoder
+    from overproof.runtime import OnnxScorer
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,6 +76,52 @@ def made() -> Made:
     random = np.random.default_rng(0)
     feeds = [{"input_ids": random.integers(2, config.vocabulary, (16, n))} for n in (4, 12, 32)]
     return Made(network, fp32, quantize_model(fp32, feeds), tokenizer)
+
+
+@pytest.fixture(scope="session")
+def small_bundle(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of that network; untrained, so that what it says is arbitrary, and the same for everybody."""
+    from overproof.bundle import FORMAT, Manifest, digest, write_bundle
+    from overproof.cascade.signals import signals
+    from overproof.runtime import WindowScorer
+    from overproof.tokenize import Windowing
+
+    files = {"model.onnx": made.int8.SerializeToString(), "tokenizer.json": made.tokenizer.to_str().encode()}
+    classes, benign, windowing = ("benign", "sqli", "xss"), ("benign",), Windowing(size=16, overlap=4, limit=3)
+    scorer = WindowScorer(files["model.onnx"], made.tokenizer, classes=classes, benign=benign, windowing=windowing)
+    validation = scorer.score([f"id={i} select {'x' * (i % 37)}" for i in range(1000)])
+    manifest = Manifest(
+        format=FORMAT,
+        overproof="0",
+        classes=classes,
+        benign=benign,
+        windowing=windowing,
+        normalization="none",
+        thresholds={},
+        temperature=2.0,
+        hard_weight=0.5,
+        seed=0,
+        precision="int8",
+        network={"parameters": 1},
+        data={},
+        teacher={},
+        parity=(),
+        versions={},
+        files={name: digest(content) for name, content in files.items()},
+        calibration=1.5,
+        signals=signals(validation.logits, 1.5),
+    )
+    out = tmp_path_factory.mktemp("small") / "bundle"
+    write_bundle(out, manifest, files)
+    return out
+
+
+@pytest.fixture(scope="session")
+def student(small_bundle: Path) -> OnnxScorer:
+    """That bundle, opened."""
+    from overproof.runtime import open as open_scorer
+
+    return open_scorer(small_bundle)
 
 
 @pytest.fixture(scope="session")

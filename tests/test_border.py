@@ -23,7 +23,11 @@ from overproof.event import event_table
 from overproof.scores import Floats
 
 COMPRESS_TIME = {"overproof.compression", "overproof.pipeline", "overproof.showcase"}
-CHECK_TIME = {"overproof.checklist", "overproof.proof"}  # scipy and no more
+CHECK_TIME = {
+    "overproof.checklist",
+    "overproof.proof",
+    "overproof.reserve",
+}  # scipy and no more, or what the full model needs
 COMMAND_LINE = {"overproof.cli", "overproof.options", "overproof.__main__"}
 FORBIDDEN = {"onnx", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch", "transformers"}
 MODULES = {f"overproof.{module.name}" for module in pkgutil.iter_modules(overproof.__path__)}

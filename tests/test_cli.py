@@ -18,7 +18,7 @@ import overproof
 from overproof.cli import app
 from overproof.errors import InputError, TamperedBundle
 
-COMMANDS = ("demo", "teach", "compress", "quantize", "check", "triage", "inspect", "lesson")
+COMMANDS = ("demo", "teach", "compress", "quantize", "check", "triage", "index", "similar", "inspect", "lesson")
 
 
 def run(*words: object) -> Any:
@@ -198,12 +198,11 @@ def test_a_missing_file_is_named(words: list[str], tmp_path: Path) -> None:
 WRITES_THEN_MEETS_A_CLOSED_PIPE = """
 import os, sys, types
 import overproof, overproof.cli
-def judge_all(scorer, files, *, out, **options):
+def judge_all(bundle, sources, *, out, **options):
     ready = os.read(0, 1)  # by now the reader of standard output has gone
-    out.write(b"{}\\n" * int(os.environ["LINES"]))
-    return types.SimpleNamespace(events=0, seconds=0.0, labels={}, overflow=0)
-vars(overproof)["open"] = lambda path: None
-sys.modules["overproof.triage"] = types.SimpleNamespace(triage=judge_all)
+    sys.stdout.buffer.write(b"{}\\n" * int(os.environ["LINES"]))
+    return types.SimpleNamespace(render=lambda: "")
+sys.modules["overproof.field"] = types.SimpleNamespace(triage=judge_all)
 sys.argv = ["overproof", "triage", "bundle", "-"]
 overproof.cli.main()
 """

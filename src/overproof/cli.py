@@ -64,6 +64,12 @@ def _json(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 
+def _line(value: object) -> str:
+    import orjson
+
+    return orjson.dumps(value).decode()
+
+
 def _outline(entries: Mapping[Any, Any], indent: str = "") -> Iterator[str]:
     """Plain JSON as indented lines, for people."""
     for name, entry in entries.items():
@@ -203,6 +209,8 @@ def compress(
     keep_fp32: take.KeepFp32 = None,
     evidence: take.Evidence = None,
     margin: take.Margin = "0.5%",
+    engine: take.Engine = "local",
+    address: take.Address = None,
     seed: take.Seed = 0,
     as_json: take.AsJson = False,
 ) -> None:
@@ -243,6 +251,8 @@ def compress(
         precision=precision,
         guards=take.guards_of(max_flips, max_kl, max_recall_loss),
         qat=qat,
+        engine=engine,
+        address=address,
         seed=seed,
         console=terminal(),
     )
@@ -374,38 +384,135 @@ def check(
 @app.command()
 def triage(
     bundle: take.Bundle,
-    files: take.Files = None,
+    sources: take.Sources = None,
+    full: take.InReserve = None,
+    check: take.Guarantee = None,
+    max_escalations: take.MaxEscalations = "5%",
+    on_full_down: take.OnFullDown = "hold",
+    never_alone: take.NeverAlone = None,
+    out: take.VerdictsOut = "-",
+    to: take.To = None,
     format: take.Format = "auto",
     text: take.Text = None,
+    follow: take.Follow = False,
+    workers: take.Workers = 1,
+    engine: take.Engine = "local",
+    address: take.Address = None,
+    min_severity: take.MinSeverity = "informational",
+    top: take.TopCount = None,
+    group_similar: take.GroupSimilar = False,
+    with_text: take.WithText = False,
     rejects: take.Rejects = None,
+    as_json: take.AsJson = False,
 ) -> None:
-    """Judge events with a bundle, one JSON verdict a line.
+    """Judge events with a bundle; what it cannot be trusted with goes to the full model.
 
-    Verdicts come in the order of the events. Memory stays flat on any length of input. A summary goes to
-    standard error.
+    A verdict keeps both answers, who decided and why (docs/verdict-schema.md); verdicts come in the order of the
+    events. Memory stays flat on any length of input. A run into a FILE that was killed goes on where it stood when it
+    is started again. A summary goes to standard error, or with --out FILE to standard output.
 
     \b
     Examples:
-      overproof triage bundle access.csv.gz > verdicts.jsonl
-      zcat requests.jsonl.gz | overproof triage bundle --format jsonl --text request -
-      overproof triage bundle access.csv | jq -r 'select(.attack > 0.9) | .origin'
+      overproof triage bundle access.log capture.pcap conn.log > verdicts.jsonl
+      overproof triage bundle eve.json.gz --full teacher --check proof/check.json --to ocsf --out findings.jsonl
+      overproof triage bundle pool.parquet --workers 2 --out verdicts.parquet
+      overproof triage bundle --follow /var/log/nginx/access.log | jq 'select(.attack > 0.9)'
     """
-    from overproof.triage import triage as judge_all
+    from overproof.field import triage as run
+
+    summary = run(
+        bundle,
+        sources or ["-"],
+        full=full,
+        check=check,
+        max_escalations=max_escalations,
+        on_full_down=on_full_down,
+        never_alone=never_alone or (),
+        out=out,
+        to=to,
+        columns=take.columns_of(text, None, None, None, None),
+        format=format,
+        follow=follow,
+        workers=workers,
+        engine=engine,
+        address=address,
+        min_severity=min_severity,
+        top=top,
+        group_similar=group_similar,
+        with_text=with_text,
+        rejects=rejects,
+        console=terminal(),
+    )
+    if out == "-":
+        terminal().say(summary.render())
+    else:
+        _show(summary, as_json)
+
+
+@app.command()
+def index(
+    bundle: take.Bundle,
+    events: take.Sources,
+    out: take.IndexOut,
+    text: take.Text = None,
+    label: take.Label = None,
+    family: take.Family = None,
+    format: take.Format = "auto",
+    rejects: take.Rejects = None,
+    as_json: take.AsJson = False,
+) -> None:
+    """Index known events by a bundle's embeddings, to ask later what an event resembles.
+
+    \b
+    Example:
+      overproof index bundle known.csv.gz --out known.index
+      overproof similar bundle known.index "id=1' or 1=1--"
+    """
+    from overproof.similar.build import build_index
 
     with overproof.Rejects(rejects) as skipped:
-        summary = judge_all(
-            overproof.open(bundle),
-            files or ["-"],
-            out=sys.stdout.buffer,
-            columns=take.columns_of(text, None, None, None, None),
+        written = build_index(
+            bundle,
+            list(events or ["-"]),
+            out,
+            columns=take.columns_of(text, label, family, None, None),
             format=format,
-            on_skip=skipped,
+            rejects=skipped,
+            console=terminal(),
         )
-    labels = ", ".join(f"{count} {label}" for label, count in summary.labels.items())
-    terminal().say(
-        f"{summary.events} events in {summary.seconds:.1f} s ({labels}); "
-        f"{summary.overflow} longer than was judged; {skipped}"
-    )
+    _show(written, as_json)
+    if skipped.total:
+        terminal().say(str(skipped))
+
+
+@app.command()
+def similar(
+    bundle: take.Bundle,
+    index: take.Index,
+    event: take.Asked = None,
+    count: take.Neighbours = 10,
+    events: take.AskedFiles = None,
+    format: take.Format = "auto",
+    as_json: take.AsJson = False,
+) -> None:
+    """Tell which known events are most like an event.
+
+    \b
+    Examples:
+      overproof similar bundle known.index "id=1' or 1=1--"
+      overproof similar bundle known.index --events new.jsonl --json | jq .families
+    """
+    from overproof.similar.search import search, search_files
+
+    with overproof.Rejects() as skipped:
+        if event is not None:
+            found = iter(search(bundle, index, event, count))
+        else:
+            found = search_files(bundle, index, events or ["-"], count, format=format, on_skip=skipped)
+        for one in found:
+            typer.echo(_line(one.to_json()) if as_json else one.render())
+    if skipped.total:
+        terminal().say(str(skipped))
 
 
 @app.command()

@@ -113,13 +113,95 @@ Cache = Annotated[
         help="Keep the teacher's answers here, so that a second run costs nothing. [default: the user's cache]",
     ),
 ]
-Files = Annotated[
+Sources = Annotated[
     list[str] | None,
-    typer.Argument(metavar="FILE", help="Events to judge; - or nothing is standard input."),
+    typer.Argument(
+        metavar="SOURCE",
+        help="What to judge: pcap, Zeek, Suricata EVE, access logs, syslog, csv, jsonl, parquet, plain lines, also .gz "
+        "or .zst; - or nothing is standard input.",
+    ),
 ]
 Format = Annotated[
-    str, typer.Option("--format", help="csv, tsv, jsonl, parquet or lines; auto goes by name and content.")
+    str,
+    typer.Option(
+        "--format",
+        help="pcap, zeek, suricata, accesslog, syslog, csv, tsv, jsonl, parquet or lines; auto goes by content, then "
+        "by name.",
+    ),
 ]
+InReserve = Annotated[
+    str | None,
+    typer.Option(
+        "--full",
+        metavar="SPEC",
+        help="The full model, for what the bundle cannot be trusted with: a bundle, a checkpoint's folder, or "
+        "http(s)://… of a text-classification service (token in OVERPROOF_FULL_TOKEN).",
+    ),
+]
+Guarantee = Annotated[
+    Path | None,
+    typer.Option(
+        "--check",
+        metavar="FILE",
+        help="check.json of `overproof check`: escalate by its threshold, which carries a guarantee. [default: the "
+        "events the bundle is least sure of, up to half the budget]",
+    ),
+]
+MaxEscalations = Annotated[
+    str,
+    typer.Option(
+        "--max-escalations",
+        metavar="SHARE|RATE",
+        help="What may go to the full model: 5% of the events, or 20/s. What exceeds it is marked deferred.",
+    ),
+]
+OnFullDown = Annotated[
+    str,
+    typer.Option(
+        "--on-full-down", help="What becomes of its events when the full model does not answer: hold, student or fail."
+    ),
+]
+NeverAlone = Annotated[
+    list[str] | None,
+    typer.Option("--never-alone", metavar="LABEL", help="A label the bundle may not decide alone; repeatable."),
+]
+VerdictsOut = Annotated[str, typer.Option("--out", metavar="FILE", help="Where the verdicts go; - is standard output.")]
+To = Annotated[
+    str | None,
+    typer.Option("--to", help="jsonl, parquet, ocsf (Detection Finding) or ecs. [default: by FILE's name, else jsonl]"),
+]
+Follow = Annotated[bool, typer.Option("--follow", help="Go on as the files grow, through rotation, until Ctrl-C.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Processes that judge.")]
+Engine = Annotated[
+    str, typer.Option("--engine", help="local, or ray: ask the models on a Ray cluster (pip install 'overproof[ray]').")
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="HOST:PORT", help="The Ray cluster's. [default: one on this machine]"),
+]
+MinSeverity = Annotated[
+    str,
+    typer.Option(
+        "--min-severity", help="Write only verdicts from this on: informational, low, medium, high or critical."
+    ),
+]
+TopCount = Annotated[
+    int | None, typer.Option("--top", min=1, metavar="N", help="Write only the N gravest, the gravest first.")
+]
+GroupSimilar = Annotated[
+    bool, typer.Option("--group-similar", help="Give alerts that resemble each other the same group.")
+]
+IndexOut = Annotated[Path, typer.Option("--out", metavar="INDEX", help="The folder to write.")]
+Index = Annotated[Path, typer.Argument(metavar="INDEX", help="A folder that `overproof index` wrote.")]
+Asked = Annotated[
+    str | None, typer.Argument(metavar="EVENT", help="The event itself. [default: every event of --events]")
+]
+AskedFiles = Annotated[
+    list[str] | None,
+    typer.Option("--events", metavar="FILE", help="Files of events to ask about; - or nothing is standard input."),
+]
+Neighbours = Annotated[int, typer.Option("--count", "-k", min=1, metavar="N", help="Neighbours to tell.")]
+WithText = Annotated[bool, typer.Option("--with-text", help="Keep each event's text in its verdict.")]
 DemoOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the events, the teacher and the bundle go.")]
 TeacherOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the teacher is written.")]
 BundleOut = Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="The folder to write.")]

@@ -30,6 +30,8 @@ from overproof.compression.softlabels import ask, transfer_set
 from overproof.compression.student import preset
 from overproof.compression.teach import TeachReport, teach_encoder, teach_huggingface
 from overproof.compression.teachers import Teacher, default_directory, load_teacher, union_classes
+from overproof.compression.teachers.ray import on_ray
+from overproof.engines import ENGINES
 from overproof.errors import InputError
 from overproof.event import DEFAULT_BENIGN
 from overproof.evidence import require_free as require_free_for_evidence
@@ -63,6 +65,8 @@ def compress(
     precision: str = "w8a8",
     guards: Guards | None = None,
     qat: bool = False,
+    engine: str = "local",
+    address: str | None = None,
     seed: int = 0,
     console: Console = SILENT,
 ) -> Report:
@@ -103,6 +107,8 @@ def compress(
         with the rounding (QAT); where that does not help either, the best that was found goes to `OUT.failed`.
     qat
         Train with the rounding in any case.
+    engine, address
+        `local`, or `ray`: ask the teacher on the Ray cluster at that address, which is for large `unlabelled` pools.
 
     Raises
     ------
@@ -112,6 +118,8 @@ def compress(
     out, sizes = Path(out), preset(student)
     if not 0 < margin < 1:
         raise InputError(f"--margin {margin}: expected a share between 0 and 1, such as 0.005")
+    if engine not in ENGINES:
+        raise InputError(f"--engine {engine}: expected one of {', '.join(ENGINES)}")
     for folder in (out, keep_fp32):
         if folder is not None:
             require_free(Path(folder))
@@ -125,7 +133,8 @@ def compress(
     train, validation, tested = material.train, material.validation, material.test
     if isinstance(teacher, str | Sequence):
         specs = [teacher] if isinstance(teacher, str) else teacher
-        teacher = load_teacher(specs, classes=material.labels, columns=train.column_names)
+        opened = partial(on_ray, address=address) if engine == "ray" else load_teacher
+        teacher = opened(specs, classes=material.labels, columns=train.column_names)
     classes = union_classes(teacher.classes, material.labels)
     config = replace(student_config(sizes, epochs), temperature=temperature, hard_weight=hard_weight, seed=seed)
     checkpoint, rounding, again = (

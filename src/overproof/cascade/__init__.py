@@ -6,7 +6,7 @@ to, `remote.py` where that stands elsewhere; `verdicts.py` writes down who decid
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from overproof.scores import Floats, Scores
 __all__ = ["Bucket", "Cascade", "Decision", "Full", "FullDown", "Policy", "Rate", "parse_rate"]
 
 HASH_DIGITS = 16
+OVER_BUDGET = "over the escalation budget"
 Answers = Floats | FullDown | None
 
 
@@ -35,12 +36,12 @@ class Decision:
     escalated
         Doubtful events that the budget lets through, ascending.
     deferred
-        Those that it does not.
+        Those that it does not, each to why.
     """
 
     doubts: Doubts
     escalated: list[int]
-    deferred: frozenset[int]
+    deferred: Mapping[int, str]
 
 
 class Cascade:
@@ -92,9 +93,10 @@ class Cascade:
         """Which events go to the full model; spends the budget on the most doubtful first."""
         found = doubts(scores, self.policy)
         if self.full is None:
-            return Decision(found, [], frozenset())
+            return Decision(found, [], {})
         granted = self.bucket.grant(len(scores.overflow), len(found.rows))
-        return Decision(found, sorted(found.rows[:granted]), frozenset(found.rows[granted:]))
+        over = dict.fromkeys(found.rows[granted:], OVER_BUDGET)
+        return Decision(found, sorted(found.rows[:granted]), over)
 
     def ask(self, texts: Sequence[str]) -> Answers:
         """The full model's probabilities, shape (n, classes), or why there are none.
@@ -123,8 +125,8 @@ class Cascade:
         status, decided_by, reasons = ["decided"] * n, ["student"] * n, ["the student is sure"] * n
         for i, why in doubted.items():
             status[i], decided_by[i], reasons[i] = "abstained", "nobody", f"{why}; no full model was given"
-        for i in decision.deferred:
-            status[i], reasons[i] = "deferred", f"{doubted[i]}; over the escalation budget"
+        for i, why in decision.deferred.items():
+            status[i], reasons[i] = "deferred", f"{doubted[i]}; {why}"
         full: dict[int, Floats] = {}
         for place, i in enumerate(decision.escalated):
             if isinstance(answers, FullDown):

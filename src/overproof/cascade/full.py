@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,11 +27,14 @@ class Full:
         Texts to probabilities, shape (n, classes). Raises FullDown where there is no answer.
     model
         What a verdict calls it: the start of its hash, or its URL.
+    resting
+        Whether it failed too often and is left alone for now (`breaker.Breaker.open`).
     """
 
     classes: tuple[str, ...]
     ask: Callable[[Sequence[str]], Floats]
     model: str
+    resting: Callable[[], bool] = lambda: False
 
 
 def aligned(full: Full, classes: Sequence[str]) -> Full:
@@ -57,4 +60,4 @@ def aligned(full: Full, classes: Sequence[str]) -> Full:
         answer[:, columns] = full.ask(texts)
         return answer
 
-    return Full(tuple(classes), ask, full.model)
+    return replace(full, classes=tuple(classes), ask=ask)

@@ -88,7 +88,8 @@ def remote(url: str, classes: Sequence[str], *, breaker: Breaker | None = None, 
         return np.concatenate([np.empty((0, len(classes)), dtype=np.float32), *parts])
 
     # what a verdict keeps must not carry a password
-    return Full(tuple(classes), ask, f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return Full(tuple(classes), ask, shown, resting=lambda: guard.open)
 
 
 def parsed(content: bytes, count: int, classes: Sequence[str], url: str) -> Floats:
