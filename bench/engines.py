@@ -1,6 +1,6 @@
 """Who scores: one process, two worker processes, Ray on this machine; the same 100,098 events, the same scores.
 
-On a machine of two cores a cluster can only cost: what is measured is how much, for what it gives on more machines.
+On one machine a cluster only costs, for what it gives on several; most of that is its start. Run nothing else beside.
 """
 
 from __future__ import annotations

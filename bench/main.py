@@ -28,6 +28,8 @@ import throughput
 import transcript
 from settings import DATA, OUT, README, once
 
+import engines
+
 BEGIN, END = "<!-- bench: {} -->", "<!-- end -->"
 
 
@@ -110,6 +112,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "throughput": in_the_field("throughput", throughput),
     "captures": lambda: captures.to_markdown(once("captures", captures.measured)),
     "similarity": in_the_field("similarity", similarity),
+    "engines": in_the_field("engines", engines),
     "edge": in_the_field("edge", edge),
     "transcript": lambda: transcript.to_markdown(once("demo", transcript.measured)),
 }

@@ -133,3 +133,20 @@ def _row(name: str, near: dict[str, Near], families: Any, wanted: Any, attacks: 
         "all": float(same.mean()),
         "families": float(np.mean([same[wanted == family].mean() for family in common])),
     }
+
+
+def to_markdown(result: dict[str, Any]) -> str:
+    """A table: whose neighbours are found, and whether they are of the event's family."""
+    head = [
+        "embedding",
+        "recall@10 of FP32's",
+        "of the full model's",
+        "neighbours of the family, all",
+        "mean of families",
+    ]
+    lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
+    for name, row in result["rows"].items():
+        cells = [f"{100 * row[of]:.1f} %" for of in ("of_fp32", "of_full", "all", "families")]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines.append(f"\n{result['asked']:,} test payloads, their ten nearest of {result['indexed']:,} training payloads.")
+    return "\n".join(lines)

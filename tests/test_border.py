@@ -23,11 +23,8 @@ from overproof.event import event_table
 from overproof.scores import Floats
 
 COMPRESS_TIME = {"overproof.compression", "overproof.pipeline", "overproof.showcase"}
-CHECK_TIME = {
-    "overproof.checklist",
-    "overproof.proof",
-    "overproof.reserve",
-}  # scipy and no more, or what the full model needs
+# scipy and no more; `field` and `reserve` also import whatever opens the full model, when there is one
+CHECK_TIME = {"overproof.checklist", "overproof.field", "overproof.proof", "overproof.reserve"}
 COMMAND_LINE = {"overproof.cli", "overproof.options", "overproof.__main__"}
 FORBIDDEN = {"onnx", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch", "transformers"}
 MODULES = {f"overproof.{module.name}" for module in pkgutil.iter_modules(overproof.__path__)}

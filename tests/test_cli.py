@@ -18,7 +18,19 @@ import overproof
 from overproof.cli import app
 from overproof.errors import InputError, TamperedBundle
 
-COMMANDS = ("demo", "teach", "compress", "quantize", "check", "triage", "index", "similar", "inspect", "lesson")
+COMMANDS = (
+    "demo",
+    "teach",
+    "compress",
+    "quantize",
+    "check",
+    "triage",
+    "serve",
+    "index",
+    "similar",
+    "inspect",
+    "lesson",
+)
 
 
 def run(*words: object) -> Any:

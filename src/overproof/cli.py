@@ -450,6 +450,46 @@ def triage(
 
 
 @app.command()
+def serve(
+    bundle: take.Bundle,
+    full: take.InReserve = None,
+    check: take.Guarantee = None,
+    max_escalations: take.MaxEscalations = "5%",
+    on_full_down: take.OnFullDown = "hold",
+    never_alone: take.NeverAlone = None,
+    index: take.KnownEvents = None,
+    host: take.Host = "127.0.0.1",
+    port: take.Port = 8080,
+    token_file: take.TokenFile = None,
+) -> None:
+    """Judge events over HTTP: /judge, /predict, /embed, /similar, /metrics, and a page at /.
+
+    Answers this machine alone, unless there is a token (in OVERPROOF_TOKEN, or --token-file). SIGHUP opens the bundle
+    again, if its hashes verify; SIGTERM finishes what was accepted.
+
+    \b
+    Examples:
+      overproof serve bundle --full teacher --check proof/check.json --index known.index
+      curl -s localhost:8080/judge -H 'content-type: application/json' -d '{"text": "id=1 or 1=1--"}'
+    """
+    from overproof.field import serve as answer
+
+    answer(
+        bundle,
+        full=full,
+        check=check,
+        max_escalations=max_escalations,
+        on_full_down=on_full_down,
+        never_alone=never_alone or (),
+        index=index,
+        host=host,
+        port=port,
+        token_file=token_file,
+        console=terminal(),
+    )
+
+
+@app.command()
 def index(
     bundle: take.Bundle,
     events: take.Sources,

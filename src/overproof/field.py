@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from overproof.bundle import Bundle, open_bundle
@@ -16,6 +17,8 @@ from overproof.errors import InputError
 from overproof.progress import SILENT, Console
 from overproof.reserve import open_full
 from overproof.runtime import OnnxScorer
+from overproof.serve import HOST, PORT, read_token
+from overproof.serve import serve as answer
 from overproof.sinks import severity
 from overproof.sources import Columns, Rejects
 from overproof.sources.interface import OnSkip
@@ -106,6 +109,8 @@ def triage(
     """
     if engine not in ENGINES:
         raise InputError(f"--engine {engine}: expected one of {', '.join(ENGINES)}")
+    if engine == "ray" and workers != 1:
+        raise InputError(f"--workers {workers}: a Ray cluster has its own, expected it without --engine ray")
     request = Request(
         paths=tuple(map(str, sources)),
         out=str(out),
@@ -146,6 +151,52 @@ def _on_ray(bundle: Bundle, request: Request, address: str | None) -> Callable[[
         raise InputError("--engine ray reads whole files, expected it without --follow")
     return lambda on_skip: ray_scored(
         bundle, request.paths, columns=request.columns, format=request.format, on_skip=on_skip, address=address
+    )
+
+
+def serve(
+    bundle: Path | str,
+    *,
+    full: str | Full | None = None,
+    check: Path | None = None,
+    max_escalations: str = "5%",
+    on_full_down: str = "hold",
+    never_alone: Sequence[str] = (),
+    index: Path | None = None,
+    host: str = HOST,
+    port: int = PORT,
+    token_file: Path | None = None,
+    console: Console = SILENT,
+) -> None:
+    """Judge over HTTP until the process is asked to end; see `serve.serve` and, for the policy, `open_cascade`.
+
+    Parameters
+    ----------
+    index
+        What `overproof index` wrote, for `/similar`.
+    token_file
+        File with the bearer token; without it the environment's OVERPROOF_TOKEN.
+
+    Raises
+    ------
+    InputError, BundleError, TamperedBundle, MissingExtra
+        Options, a bundle, an index, an address or a full model that cannot be used.
+    """
+    opened = partial(
+        open_cascade,
+        full=full,
+        check=check,
+        max_escalations=max_escalations,
+        on_full_down=on_full_down,
+        never_alone=never_alone,
+    )
+    answer(
+        lambda: opened(open_bundle(bundle)),
+        index=index,
+        host=host,
+        port=port,
+        token=read_token(token_file),
+        console=console,
     )
 
 

@@ -191,6 +191,15 @@ TopCount = Annotated[
 GroupSimilar = Annotated[
     bool, typer.Option("--group-similar", help="Give alerts that resemble each other the same group.")
 ]
+KnownEvents = Annotated[
+    Path | None, typer.Option("--index", metavar="INDEX", help="What `overproof index` wrote, for /similar.")
+]
+Host = Annotated[str, typer.Option("--host", help="Address to answer at; beyond this machine a token is needed.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", metavar="FILE", help="The bearer token. [default: OVERPROOF_TOKEN, if set]"),
+]
 IndexOut = Annotated[Path, typer.Option("--out", metavar="INDEX", help="The folder to write.")]
 Index = Annotated[Path, typer.Argument(metavar="INDEX", help="A folder that `overproof index` wrote.")]
 Asked = Annotated[

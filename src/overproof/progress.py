@@ -41,11 +41,17 @@ def _no_bar(description: str, total: int) -> Iterator[Advance]:
     yield _ignore
 
 
+def _say_plainly(text: str) -> None:
+    print(printable(text), file=sys.stderr, flush=True)
+
+
 SILENT = Console(say=_ignore, progress=_no_bar)
 
 
 def terminal() -> Console:
     """A console on stderr; its bars show only where stderr is a terminal, its lines always."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return Console(say=_say_plainly, progress=_no_bar)  # rich takes a tenth of a cold start to import
     from rich.console import Console as Screen
     from rich.progress import (
         BarColumn,
@@ -74,4 +80,4 @@ def terminal() -> Console:
             task = shown.add_task(printable(description), total=total)
             yield lambda done: shown.advance(task, done)
 
-    return Console(say=say, progress=bar if sys.stderr.isatty() else _no_bar)
+    return Console(say=say, progress=bar)

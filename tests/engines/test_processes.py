@@ -265,3 +265,24 @@ def test_workers_end_with_their_parent(bundle: Path, tmp_path: Path, how: str, i
         assert parent.wait(20) == (130 if how == "SIGINT" else -number)
         until(lambda: not any(map(running, workers)))
         assert parent.stderr.read() == ""
+
+
+def test_ctrl_c_ends_a_run_whose_standard_input_is_idle(bundle: Path, tmp_path: Path) -> None:
+    """The thread that waits for it is left behind, and must not hold a lock that the interpreter needs to end."""
+    script = tmp_path / "judge.py"
+    reading = "from overproof.sources import read_events\nsource = lambda: read_events('-', on_skip=print)\ntry:"
+    script.write_text(SCRIPT.replace("try:", reading))
+    with subprocess.Popen(
+        [sys.executable, str(script), str(bundle)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as parent:
+        assert parent.stdin is not None and parent.stdout is not None and parent.stderr is not None
+        parent.stdin.write(b"text\nid=1\n")
+        parent.stdin.flush()
+        assert parent.stdout.readline() == b"scored\n"
+        os.killpg(parent.pid, signal.SIGINT)
+        assert parent.wait(20) == 130
+        assert parent.stderr.read() == b""

@@ -304,6 +304,10 @@ def test_a_full_model_that_is_down_may_fail_the_run_which_then_goes_on(
 def test_options_that_mean_nothing(small_bundle: Path, events: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--engine mars: expected one of local, ray"):
         run(small_bundle, [events], engine="mars")
+    with pytest.raises(InputError, match="a Ray cluster has its own"):
+        run(small_bundle, [events], engine="ray", workers=2)
+    with pytest.raises(InputError, match="without --follow"):
+        run(small_bundle, [events], engine="ray", follow=True, out=tmp_path / "x")
     with pytest.raises(InputError, match="parquet"):
         run(small_bundle, [events], to="parquet")
     with pytest.raises(InputError, match="expected one of"):

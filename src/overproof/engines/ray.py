@@ -78,9 +78,8 @@ def ray_scored(
         from ray.data import DataContext, from_items
 
         with DataContext.current(streaming()), catch_warnings():
-            simplefilter(
-                "ignore", DeprecationWarning
-            )  # max_retries goes in Ray 2.64, which has nothing in its place yet
+            # max_retries goes in Ray 2.64, which has nothing in its place yet
+            simplefilter("ignore", DeprecationWarning)
             rows: Any = from_items([{"path": name} for name in names], override_num_blocks=len(names))
             how = {"batch_format": "pyarrow", "max_retries": RETRIES}
             reading = (os.getcwd(), columns or Columns(), format, extra)

@@ -149,7 +149,8 @@ def _open(path: str | Path, name: str) -> BinaryIO:
 def _stdin() -> BinaryIO:
     if sys.stdin is None:
         raise InputError("-: there is no standard input; expected events on it")
-    return sys.stdin.buffer
+    # unbuffered: a thread left waiting for a buffered one holds a lock that ends the interpreter with an abort
+    return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
 
 
 def _raw_blocks(file: BinaryIO) -> Iterator[bytes]:

@@ -116,7 +116,7 @@ def load(path: Path) -> OnnxTeacher:
 
 def _session(path: Path) -> Any:
     try:
-        return session(str(path), threads=os.cpu_count() or 1)
+        return session(str(path), threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     except Exception as error:  # as above
         raise InputError(f"{path}: ONNX Runtime cannot open it: {error}") from None
 

@@ -1,0 +1,64 @@
+"""What the service takes at most, and how long anything may last."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from overproof.errors import InputError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Every bound of the service.
+
+    Attributes
+    ----------
+    body
+        Bytes of a request.
+    events
+        Events of a request.
+    characters
+        Characters of an event.
+    queue
+        Events that wait for the student; one more request is told to come again.
+    batch
+        Events that are scored in one call.
+    scorers
+        Threads that score.
+    full_queue, full_workers
+        Events that wait for the full model, and requests that it is asked for at once.
+    seconds
+        A request may take, from its first byte to the last one of its answer.
+    full_seconds
+        Of these, the full model may take; then it counts as down for that request.
+    header_seconds
+        The head of a request may take, from the moment its connection stands.
+    idle_seconds
+        A connection may stand without a request.
+    grace_seconds
+        Requests that were accepted may take when the service ends.
+    connections
+        Open at once.
+    """
+
+    body: int = 1 << 20
+    events: int = 1000
+    characters: int = 100_000
+    queue: int = 4096
+    batch: int = 64
+    scorers: int = max(1, (os.cpu_count() or 1) - 1)  # one core is the HTTP side's
+    full_queue: int = 256
+    full_workers: int = 2
+    seconds: float = 30.0
+    full_seconds: float = 20.0
+    header_seconds: float = 10.0
+    idle_seconds: int = 15
+    grace_seconds: int = 30
+    connections: int = 512
+
+    def __post_init__(self) -> None:
+        if self.events > self.queue:
+            raise InputError(
+                f"limits: {self.events} events a request, expected no more than wait at once ({self.queue})"
+            )

@@ -1,0 +1,100 @@
+"""What the service counts, for Prometheus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import Counter as Count
+from prometheus_client.core import GaugeMetricFamily
+
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+EVENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+REJECTED = (429, 503)
+
+Gauges = Callable[[], Iterable[tuple[str, str, Mapping[str, str], float]]]
+
+
+class _State:
+    """Values that are looked up when somebody asks: name, help text, labels and value of each."""
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        families: dict[str, GaugeMetricFamily] = {}
+        for name, told, labels, value in self._gauges():
+            family = families.setdefault(name, GaugeMetricFamily(name, told, labels=list(labels)))
+            family.add_metric(list(labels.values()), value)
+        return families.values()
+
+
+class Meters:
+    """One service's metrics; two services in one process share none.
+
+    Parameters
+    ----------
+    gauges
+        What has a value at any time: (name, help text, labels, value).
+    """
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._registry = registry = CollectorRegistry()
+        registry.register(_State(gauges))
+        self._seconds = Histogram(
+            "overproof_request_seconds",
+            "Seconds from a request's head to the end of its answer",
+            ["endpoint"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._batch = Histogram(
+            "overproof_batch_events", "Events of one call of a model", ["model"], buckets=EVENTS, registry=registry
+        )
+        self._requests = self._count("requests", "Requests by endpoint and status", "endpoint", "code")
+        self._rejected = self._count("rejected", "Requests that were told to come again", "code")
+        self._verdicts = self._count("verdicts", "Events by how they ended", "label", "status", "decided_by")
+        self._escalated = self._count("escalated", "Events that the full model was asked about")
+        self._failures = self._count("full_failures", "Times that the full model did not answer")
+        self._reloads = self._count("reloads", "Times that the bundle was opened again", "outcome")
+        for outcome in ("swapped", "kept"):
+            self._reloads.labels(outcome)
+        for code in REJECTED:
+            self._rejected.labels(str(code))
+
+    def _count(self, name: str, told: str, *labels: str) -> Count:
+        return Count(f"overproof_{name}", told, labels, registry=self._registry)
+
+    def request(self, endpoint: str, code: int, seconds: float) -> None:
+        """One request was answered."""
+        self._seconds.labels(endpoint).observe(seconds)
+        self._requests.labels(endpoint, str(code)).inc()
+        if code in REJECTED:
+            self._rejected.labels(str(code)).inc()
+
+    def batch(self, model: str) -> Callable[[int], None]:
+        """What counts the events of a call of `model`."""
+        return self._batch.labels(model).observe
+
+    def verdicts(self, verdicts: Sequence[Mapping[str, Any]]) -> None:
+        """Events were judged."""
+        for (label, status, by), count in Counter((v["label"], v["status"], v["decided_by"]) for v in verdicts).items():
+            self._verdicts.labels(label, status, by).inc(count)
+
+    def asked(self, events: int) -> None:
+        """The full model was asked."""
+        self._escalated.inc(events)
+
+    def full_failed(self) -> None:
+        """The full model did not answer."""
+        self._failures.inc()
+
+    def reloaded(self, outcome: str) -> None:
+        """The bundle was opened again: `swapped` or `kept`."""
+        self._reloads.labels(outcome).inc()
+
+    def exposition(self) -> bytes:
+        """All of it in Prometheus's text format."""
+        return generate_latest(self._registry)

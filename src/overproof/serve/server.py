@@ -1,0 +1,106 @@
+"""The process around the application: sockets, signals, and clients that dawdle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from overproof.cascade import Cascade
+from overproof.progress import Console
+from overproof.serve.app import create_app
+from overproof.serve.guard import listening
+from overproof.serve.limits import Limits
+from overproof.serve.service import Service
+
+HEAD_BYTES = 16 << 10
+
+
+def run(
+    open_cascade: Callable[[], Cascade],
+    *,
+    index: Path | None,
+    host: str,
+    port: int,
+    token: str | None,
+    limits: Limits,
+    console: Console,
+) -> None:
+    """See `overproof.serve.serve`."""
+    bound = listening(host, port, token)  # first: what cannot be had is told before anything is loaded
+    with bound:
+        service = Service(open_cascade, index=index, limits=limits, console=console)
+        config = uvicorn.Config(
+            create_app(service, token=token),
+            http=_impatient(limits.header_seconds),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            h11_max_incomplete_event_size=HEAD_BYTES,
+            limit_concurrency=limits.connections,
+            timeout_keep_alive=limits.idle_seconds,
+            timeout_graceful_shutdown=limits.grace_seconds,
+        )
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # its warnings are of what strangers send
+        _Server(config, service, console).run(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    """Ends gently at the first signal, at once at the second, and opens the bundle again on SIGHUP."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, console: Console) -> None:
+        super().__init__(config)
+        self._service, self._say = service, console.say
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._service.reload)
+        for bound in sockets or []:
+            host, port = bound.getsockname()[:2]
+            shown = f"[{host}]" if bound.family == socket.AF_INET6 else host
+            self._say(f"http://{shown}:{port} answers; SIGHUP opens the bundle again, Ctrl-C ends the service")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            self.force_exit = True
+        self._service.stopping = True
+        self.should_exit = True
+
+
+def _impatient(seconds: float) -> type[asyncio.Protocol]:
+    """uvicorn's protocol, which hangs up on connections whose request does not come: it waits for a head forever."""
+
+    class Impatient(H11Protocol):
+        _late: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._watch()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._watch()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self._late is not None:
+                self._late.cancel()
+            super().connection_lost(exc)
+
+        def _watch(self) -> None:
+            if self.cycle is None or self.cycle.response_complete:
+                self._late = self._late or self.loop.call_later(seconds, self.transport.close)
+            elif self._late is not None:
+                self._late.cancel()
+                self._late = None
+
+    return Impatient

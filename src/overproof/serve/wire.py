@@ -1,0 +1,203 @@
+"""What goes over the wire, as models: they check requests and describe answers in /openapi.json."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+TEXT = "id=1' or '1'='1"
+ANSWER: dict[str, Any] = {
+    "label": "sqli",
+    "attack": 0.9993,
+    "confidence": 0.9981,
+    "probabilities": {"benign": 0.0007, "sqli": 0.9993},
+}
+VERDICT: dict[str, Any] = {
+    "origin": "request:1",
+    "source": "request",
+    "time": None,
+    "label": "sqli",
+    "attack": 0.9993,
+    "status": "decided",
+    "decided_by": "student",
+    "reason": "the student is sure",
+    "student": {**ANSWER, "windows": 1, "overflow": False},
+    "full": None,
+    "models": {"student": "efb8fb39bc16f7ca", "full": None},
+}
+
+
+def _unicode(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair, expected Unicode text") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_unicode)]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Event(_Asked):
+    """One event."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": TEXT}]})
+    text: Text
+    origin: Text | None = Field(default=None, max_length=1000, description="Where it came from; else request:N.")
+
+
+class Events(_Asked):
+    """Several events."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"events": [{"text": TEXT, "origin": "access.log:17"}]}]})
+    events: list[Event]
+
+
+def _which(body: Any) -> str:
+    return "events" if isinstance(body, dict) and "events" in body else "event"
+
+
+Judge = Annotated[Annotated[Event, Tag("event")] | Annotated[Events, Tag("events")], Discriminator(_which)]
+
+
+class Parameters(_Asked):
+    """Of a text classification; others than these are not understood, and refused."""
+
+    top_k: int | None = Field(default=None, ge=1, description="Labels to answer for each text; null is all of them.")
+
+
+class Predict(_Asked):
+    """What a text classifier of Hugging Face's kind is asked."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": [TEXT], "parameters": {"top_k": None}}]})
+    inputs: Text | list[Text]
+    parameters: Parameters = Parameters()
+
+
+class Embed(_Asked):
+    """What text-embeddings-inference is asked."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": [TEXT]}]})
+    inputs: Text | list[Text]
+
+
+class Similar(_Asked):
+    """Texts, and how many known events each is to be compared with."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": [TEXT], "count": 5}]})
+    inputs: Text | list[Text]
+    count: int = Field(default=10, ge=1, le=100)
+
+
+class Answer(BaseModel):
+    """What one model says."""
+
+    label: str
+    attack: float = Field(description="Probability that the event is not benign.")
+    confidence: float
+    probabilities: dict[str, float]
+
+
+class StudentAnswer(Answer):
+    """What the student says: in how many windows, and whether text was left that none covers."""
+
+    windows: int
+    overflow: bool
+
+
+class Models(BaseModel):
+    """Who judged: the start of each model file's sha256, or a URL."""
+
+    student: str
+    full: str | None
+
+
+class Verdict(BaseModel):
+    """A verdict; label and attack are final where the status is `decided`, else the student's and provisional."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [VERDICT]})
+    origin: str
+    source: str
+    time: str | None
+    label: str
+    attack: float
+    status: Literal["decided", "deferred", "held", "abstained"]
+    decided_by: Literal["student", "full", "nobody"]
+    reason: str
+    student: StudentAnswer
+    full: Answer | None
+    models: Models
+
+
+class Verdicts(BaseModel):
+    """Verdicts in the order of the events."""
+
+    verdicts: list[Verdict]
+
+
+class Score(BaseModel):
+    """One label's probability."""
+
+    label: str
+    score: float
+
+
+class Neighbour(BaseModel):
+    """A known event near the one that was asked about; `similarity` is the cosine of their embeddings."""
+
+    similarity: float
+    label: str | None
+    family: str | None
+    origin: str
+    count: int
+    text: str
+
+
+class Found(BaseModel):
+    """The known events nearest to one text, and how many of them are of which family."""
+
+    text: str
+    families: dict[str, int]
+    neighbours: list[Neighbour]
+
+
+class Window(BaseModel):
+    """One window: its tokens, what the student says of it, and whether it is the one that decides."""
+
+    tokens: list[str]
+    label: str
+    attack: float
+    decides: bool
+
+
+class Windows(BaseModel):
+    """The windows that an event is judged in; `overflow` if text is left that none covers."""
+
+    windows: list[Window]
+    overflow: bool
+
+
+class Problem(BaseModel):
+    """Why there is no answer."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"detail": "events.3.text: a valid string is expected"}]})
+    detail: str
+
+
+class Ready(BaseModel):
+    """Whether requests are taken; the rest is told to those who may ask the other endpoints."""
+
+    ready: bool
+    models: Models | None = None
+    classes: list[str] | None = None
+    benign: list[str] | None = None
+    policy: str | None = Field(default=None, description="Where the thresholds come from.")
+    full: str | None = None
+    known_events: int | None = None
+    drift: dict[str, float] | None = None
+    drift_unmeasured: str | None = None
