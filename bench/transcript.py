@@ -10,7 +10,7 @@ from typing import Any
 
 from settings import OUT
 
-DEMO = OUT / "demo"
+DEMO = OUT / "field" / "simulated"  # what `captures` judges with
 EVENTS = [
     "HTTP GET /index.html host=shop.example.com",
     "SSH src=ws-14 dst=203.0.113.23 port=22 known=no client=OpenSSH_9.6 auth=password tries=2^1 bytes=2^14 user=root",

@@ -28,11 +28,16 @@ def test_what_nobody_doubts_the_student_decides(student: OnnxScorer) -> None:
     cascade = Cascade(student, always("xss"), Policy(overflow=False))
     for verdict, judged in zip(cascade.judge(TEXTS), student.judge(TEXTS), strict=True):
         assert (verdict["status"], verdict["decided_by"]) == ("decided", "student")
-        assert verdict["reason"] == "the student is sure"
+        assert verdict["reason"] == "no threshold to doubt it by"
         assert verdict["full"] is None
         assert (verdict["label"], verdict["student"]["windows"]) == (judged.label, judged.windows)
         assert verdict["attack"] == pytest.approx(judged.attack, abs=1e-6)
         assert verdict["student"]["probabilities"] == pytest.approx(judged.probabilities, abs=1e-6)
+
+
+def test_the_reason_tells_how_sure_it_was_and_had_to_be(student: OnnxScorer) -> None:
+    for verdict in Cascade(student, None, Policy(confidence=0.2, overflow=False)).judge(TEXTS):
+        assert verdict["reason"] == f"confidence {verdict['student']['confidence']:.3f} ≥ 0.200"
 
 
 def test_what_is_doubted_the_full_model_decides(student: OnnxScorer) -> None:

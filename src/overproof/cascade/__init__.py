@@ -122,7 +122,7 @@ class Cascade:
     def _settled(self, decision: Decision, answers: Answers) -> Settled:
         confidence, doubted = decision.doubts.confidence, decision.doubts.reasons
         n = len(confidence)
-        status, decided_by, reasons = ["decided"] * n, ["student"] * n, ["the student is sure"] * n
+        status, decided_by, reasons = ["decided"] * n, ["student"] * n, self._trusted(confidence)
         for i, why in doubted.items():
             status[i], decided_by[i], reasons[i] = "abstained", "nobody", f"{why}; no full model was given"
         for i, why in decision.deferred.items():
@@ -137,3 +137,10 @@ class Cascade:
             elif answers is not None:
                 status[i], decided_by[i], reasons[i], full[i] = "decided", "full", doubted[i], answers[place]
         return Settled(status, decided_by, reasons, confidence, full)
+
+    def _trusted(self, confidence: Floats) -> list[str]:
+        """Why the student may decide: how sure it is of each event, and how sure it has to be."""
+        if not self.policy.confidence:
+            return ["no threshold to doubt it by"] * len(confidence)
+        limit = f"{self.policy.confidence:.3f}"
+        return [f"confidence {sure:.3f} ≥ {limit}" for sure in confidence.tolist()]
