@@ -25,6 +25,8 @@ from overproof.sources.interface import OnSkip
 from overproof.triage import Request, Summary
 from overproof.triage import triage as judge_all
 
+FIRST_TOKENS = 10.0  # a service does not defer the very first event that somebody pastes
+
 
 def open_cascade(
     bundle: Bundle,
@@ -34,6 +36,7 @@ def open_cascade(
     max_escalations: str = "5%",
     on_full_down: str = "hold",
     never_alone: Sequence[str] = (),
+    tokens: float | None = None,
 ) -> Cascade:
     """A bundle with its policy, and the full model in reserve.
 
@@ -45,6 +48,8 @@ def open_cascade(
         See `cascade.thresholds.policy_for`.
     max_escalations
         `5%` of the events, or `20/s`.
+    tokens
+        Of the budget at the start; see `cascade.budget.Bucket`.
 
     Raises
     ------
@@ -60,7 +65,7 @@ def open_cascade(
             f"{bundle.path}: keeps no thresholds of its own (it was made by an older version), expected --check "
             "check.json of `overproof check`, or a bundle compressed again"
         )
-    return Cascade(student, reserve, policy, Bucket(rate))
+    return Cascade(student, reserve, policy, Bucket(rate, level=tokens))
 
 
 def triage(
@@ -189,6 +194,7 @@ def serve(
         max_escalations=max_escalations,
         on_full_down=on_full_down,
         never_alone=never_alone,
+        tokens=FIRST_TOKENS,
     )
     answer(
         lambda: opened(open_bundle(bundle)),

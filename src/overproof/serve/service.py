@@ -111,7 +111,7 @@ class Service:
         except TimeoutError:
             down = FullDown(f"{cascade.full.model}: no answer within {seconds:g} s")
         except Exception as error:  # whatever befalls it, the student's answer is there
-            down = FullDown(f"{cascade.full.model}: {error or type(error).__name__}")
+            down = FullDown(f"{cascade.full.model}: {str(error) or type(error).__name__}")
         self.meters.full_failed()
         if cascade.policy.on_full_down == "fail":
             raise down

@@ -21,7 +21,7 @@ VERDICT: dict[str, Any] = {
     "attack": 0.9993,
     "status": "decided",
     "decided_by": "student",
-    "reason": "the student is sure",
+    "reason": "confidence 0.997 ≥ 0.934",
     "student": {**ANSWER, "windows": 1, "overflow": False},
     "full": None,
     "models": {"student": "efb8fb39bc16f7ca", "full": None},
