@@ -21,6 +21,7 @@ import foreign
 import fusion
 import portable
 import quantization
+import service
 import similarity
 import speed
 import teachers
@@ -111,6 +112,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "escalating": in_the_field("escalating", escalating),
     "throughput": in_the_field("throughput", throughput),
     "captures": lambda: captures.to_markdown(once("captures", captures.measured)),
+    "service": in_the_field("service", service),
     "similarity": in_the_field("similarity", similarity),
     "engines": in_the_field("engines", engines),
     "edge": in_the_field("edge", edge),
@@ -129,6 +131,9 @@ def main(wanted: Sequence[str]) -> int:
         return 2
     if "portable" in (wanted or TABLES) and shutil.which(portable.QEMU) is None:
         print(f"bench: {portable.QEMU} is not there; install Debian's qemu-user", file=sys.stderr)
+        return 2
+    if "service" in (wanted or TABLES) and shutil.which("wrk") is None:
+        print("bench: wrk is not there; install Debian's wrk", file=sys.stderr)
         return 2
     OUT.mkdir(parents=True, exist_ok=True)
     tables = {name: TABLES[name]() for name in wanted or TABLES}
