@@ -94,7 +94,18 @@ def _service(batch: int, queue: int) -> Iterator[str]:
 
 
 def _load(url: str, script: Path, connections: int) -> dict[str, float]:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency", "-s", str(script), url]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{SECONDS}s",
+        "--timeout",
+        "20s",
+        "--latency",
+        "-s",
+        str(script),
+        url,
+    ]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"^told (\d+) (\d+) (\d+) (\S+) (\S+) (\S+)$", told, re.M)
     if found is None:
@@ -140,7 +151,7 @@ def to_markdown(result: dict[str, Any]) -> str:
     lines.append(
         f"\nOverloaded ({over['connections']} connections, a queue of {over['queue']} events): {refused:.0f} % of "
         f"{over['requests']:,.0f} requests were refused with 429 or 503, {over['answered_per_second']:,.0f} a second "
-        f"answered, {over['broken']:.0f} connections broke. Of {sum(told.values())} requests that were checked beside it, "
+        f"answered, {over['broken']:.0f} connections broke. Of {sum(told.values())} requests checked beside it, "
         f"{told.get('right', 0)} had the right verdict, {told.get('wrong', 0)} a wrong one, "
         f"{sum(count for name, count in told.items() if name.isdigit())} were refused, {told.get('lost', 0)} lost. The "
         "load generator shares the two cores."

@@ -1,8 +1,8 @@
 """How well similar events are found: the student's embeddings in INT8 against in FP32, the full model's and n-grams.
 
 Training payloads are what is searched, test payloads what is asked for. A classifier's embeddings of one class lie
-close together: which ten of some thousands are nearest is then nearly chance, so beside the share of the same ten the
-table says how near the ones found are by the full model's own embeddings. The student is the one that `accuracy` made,
+close together, so that which ten of some thousands are nearest hangs on very little: beside the share of the same ten
+the table says how near those found are by the full model's own embeddings. The student is the one that `accuracy` made,
 its files given the output that later ones have anyway: not a bit of its logits changes.
 """
 

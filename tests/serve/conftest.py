@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +23,7 @@ from overproof.serve.service import Service
 
 LOOPBACK = "http://127.0.0.1"
 TEXTS = ["select * from users", "<script>", "", "GET /index.html " * 9, "é\x00\ud7ff", "a" * 700, "id=1"]
+PATIENCE_SECONDS = 30
 SMALL = Limits(seconds=20, full_seconds=10, grace_seconds=10)
 
 
@@ -112,3 +114,11 @@ def gate() -> Iterator[threading.Event]:
         yield event
     finally:
         event.set()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that other threads bring about."""
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < ends, "it did not come about"
+        time.sleep(0.002)

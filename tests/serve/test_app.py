@@ -217,7 +217,8 @@ def test_drift_is_told_once_there_are_enough_events(start: Start, student: OnnxS
     for signal in ("confidence", "energy"):
         assert sample(client, "overproof_drift", signal=signal) < 0.01
     assert client.get("/readyz").json()["drift_unmeasured"] is None
-    client.post("/judge", {"events": [{"text": "<script>"}] * 1000})
+    for _ in range(3):
+        client.post("/judge", {"events": [{"text": "<script>"}] * 1000})
     assert sample(client, "overproof_drift", signal="confidence") > 0.1
 
 

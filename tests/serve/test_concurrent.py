@@ -14,7 +14,7 @@ from overproof.cascade import Bucket, Cascade, Full, FullDown, Policy, Rate
 from overproof.runtime import OnnxScorer
 from overproof.scores import Floats
 
-from .conftest import TEXTS, Client, Start, gate
+from .conftest import TEXTS, Client, Start, gate, until
 
 CLASSES = ("benign", "sqli", "xss")
 ALL = Policy(confidence=2.0)
@@ -96,8 +96,7 @@ def test_a_full_queue_of_the_full_model_defers(start: Start) -> None:
         first = pool.submit(client.post, "/judge", {"text": "a"})
         assert slow.begun.acquire(timeout=30)
         second = pool.submit(client.post, "/judge", {"events": [{"text": "b"}] * 3})
-        while client.service._lanes["full"].waiting < 3:
-            pass
+        until(lambda: client.service._lanes["full"].waiting == 3)
         (verdict,) = client.post("/judge", {"events": [{"text": "c"}]}).json()["verdicts"]
         assert (verdict["status"], verdict["decided_by"], verdict["full"]) == ("deferred", "nobody", None)
         assert "the full model: 3 events are waiting, no room for 1 more" in verdict["reason"]
@@ -176,28 +175,23 @@ def stuck(small_bundle):  # type: ignore[no-untyped-def]
 def test_overload_is_answered_by_429_none_wrong_none_lost(start: Start, stuck: Stuck, student: OnnxScorer) -> None:
     expected = {text: Cascade(student).judge([text])[0] for text in VARIED}
     client = start(open_cascade=lambda: Cascade(stuck), queue=20, events=20, scorers=1)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(41) as pool:
         first = pool.submit(client.post, "/judge", {"text": VARIED[0]})
         assert stuck.begun.wait(30)
         asked = [VARIED[i % len(VARIED)] for i in range(40)]  # twice what may wait
-        everything = pool.submit  # the answers to those that are refused come at once
-        client_answers = ThreadPoolExecutor(40)
-        answers = [client_answers.submit(client.post, "/judge", {"text": text}) for text in asked]
-        while sum(one.done() for one in answers) < 20:
-            pass
+        answers = [pool.submit(client.post, "/judge", {"text": text}) for text in asked]
+        until(lambda: sum(one.done() for one in answers) == 20)  # those that are refused are answered at once
         refused = [one.result() for one in answers if one.done()]
         assert {(a.status_code, a.headers["retry-after"]) for a in refused} == {(429, "1")}
         assert "20 events are waiting" in refused[0].json()["detail"]
         stuck.opened.set()
         found = [one.result() for one in answers]
-        client_answers.shutdown()
         assert first.result().status_code == 200
     assert sorted(a.status_code for a in found) == [200] * 20 + [429] * 20
     for text, answer in zip(asked, found, strict=True):
         if answer.status_code == 200:
             assert {name: answer.json()[name] for name in expected[text]} == expected[text]
     assert 'overproof_rejected_total{code="429"} 20.0' in client.get("/metrics").text
-    del everything
 
 
 def test_a_request_that_takes_too_long_is_given_up(start: Start, stuck: Stuck) -> None:
@@ -207,21 +201,19 @@ def test_a_request_that_takes_too_long_is_given_up(start: Start, stuck: Stuck) -
     assert 'overproof_requests_total{code="504",endpoint="/judge"} 3.0' in client.get("/metrics").text
     stuck.opened.set()
     assert client.service._lanes["student"].waiting <= 2
-    while client.service._lanes["student"].waiting:
-        pass
+    until(lambda: not client.service._lanes["student"].waiting)
     assert client.post("/judge", {"text": "b"}).status_code == 200
 
 
 def test_ending_waits_for_what_was_accepted(start: Start, stuck: Stuck) -> None:
     client = start(open_cascade=lambda: Cascade(stuck), scorers=1)
     with ThreadPoolExecutor(8) as pool:
-        accepted = [pool.submit(client.post, "/judge", {"text": f"id={i}"}) for i in range(6)]
+        accepted = [pool.submit(client.post, "/judge", {"text": "id=0"})]
         assert stuck.begun.wait(30)
-        while client.service._lanes["student"].waiting < 5:
-            pass
+        accepted += [pool.submit(client.post, "/judge", {"text": f"id={i}"}) for i in range(5)]
+        until(lambda: client.service._lanes["student"].waiting == 5)
         ending = pool.submit(client.run, client.service.stop())
-        while not client.service.stopping:
-            pass
+        until(lambda: client.service.stopping)
         assert client.post("/judge", {"text": "late"}).status_code == 503
         stuck.opened.set()
         ending.result(30)

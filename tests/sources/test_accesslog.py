@@ -107,6 +107,13 @@ def test_every_line_of_any_bytes_is_an_event_or_skipped(read, lines: list[bytes]
     assert found == [number for number, line in enumerate(data.split(b"\n"), 1) if line.removesuffix(b"\r")]
 
 
+@pytest.mark.parametrize("line", [b"a.test " + b"1:" * 2**20, b"a " * 2**20, b"a b c " + b" [" * 2**20])
+def test_a_hostile_line_takes_no_longer_than_its_length(read, line: bytes) -> None:
+    """Quadratic matching would take hours, and the run would never end."""
+    _, rejects = read("a.log", line + b"\n" + ROW.format("GET / HTTP/1.1").encode(), format="accesslog")
+    assert rejects.total == 1
+
+
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30))
 def test_a_request_written_as_nginx_writes_it_is_read_back(read, target: str) -> None:
     logged = "".join(

@@ -18,7 +18,7 @@ from overproof.sources.stream import decoded
 from overproof.sources.structured import Found, Seen, read_structured
 from overproof.sources.values import integer, utc
 
-_ADDRESS = rb"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)"
+_ADDRESS = rb"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,44})"
 _LINE = re.compile(
     rb"""
     (?:(?P<vhost>[^\s"\[]+)[ ](?=%(address)b[ ]))?
