@@ -1,11 +1,10 @@
-"""The process on a real socket: clients that dawdle, send too much or come in crowds, and a full model that comes back."""
+"""The process on a real socket: clients that dawdle, send too much or come in crowds, a full model that comes back."""
 
 from __future__ import annotations
 
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,17 +90,6 @@ def test_connections_without_a_request_are_hung_up_on(started: Started) -> None:
         assert b" 408 " in closed(slow)
 
 
-def test_a_client_that_does_not_read_is_hung_up_on(started: Started) -> None:
-    url = started(seconds=2.0)
-    body = b'{"events": [%s]}' % b",".join([b'{"text": "a"}'] * 1000)
-    with connected(url) as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        request = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-        deaf.sendall(request)
-        time.sleep(3.0)
-        assert httpx.post(f"{url}/judge", json={"text": "a"}).status_code == 200
-
-
 def test_too_much_is_refused_before_it_is_read(started: Started) -> None:
     url = started(body=10_000)
     for headers in ({}, {"transfer-encoding": "chunked"}):
@@ -113,7 +101,7 @@ def test_too_much_is_refused_before_it_is_read(started: Started) -> None:
         )
         assert answer.status_code == 413
     with connected(url) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 40_000)
         assert b" 400 " in closed(connection)
     for nonsense in (b"\x00" * 50 + b"\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"G@T / HTTP/1.1\r\nHost: x\r\n\r\n"):
         with connected(url) as connection:

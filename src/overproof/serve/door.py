@@ -116,10 +116,11 @@ class _Answer:
         self._send = send
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message = {**message, "headers": [*message.get("headers", []), *ENCODED]}
-        await self._send(message)
+        if message["type"] != "http.response.start":
+            await self._send(message)
+            return
+        await self._send({**message, "headers": [*message.get("headers", []), *ENCODED]})
+        self.status = message["status"]
 
     async def problem(self, status: int, detail: str, *, close: bool = False) -> None:
         """Answer with a reason; `close` ends the connection, whose rest was not read."""

@@ -39,7 +39,7 @@ def run(
         service = Service(open_cascade, index=index, limits=limits, console=console)
         config = uvicorn.Config(
             create_app(service, token=token),
-            http=_impatient(limits.header_seconds),
+            http=_impatient(limits),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -77,11 +77,15 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _impatient(seconds: float) -> type[asyncio.Protocol]:
-    """uvicorn's protocol, which hangs up on connections whose request does not come: it waits for a head forever."""
+def _impatient(limits: Limits) -> type[asyncio.Protocol]:
+    """uvicorn's protocol, which also hangs up on who sends no head of a request, or does not read the answer.
+
+    For either it would wait for ever: its own timeout is of connections between two requests.
+    """
 
     class Impatient(H11Protocol):
         _late: asyncio.TimerHandle | None = None
+        _deaf: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -91,16 +95,26 @@ def _impatient(seconds: float) -> type[asyncio.Protocol]:
             super().data_received(data)
             self._watch()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self._late is not None:
-                self._late.cancel()
-            super().connection_lost(exc)
-
         def _watch(self) -> None:
             if self.cycle is None or self.cycle.response_complete:
-                self._late = self._late or self.loop.call_later(seconds, self.transport.close)
+                self._late = self._late or self.loop.call_later(limits.header_seconds, self.transport.close)
             elif self._late is not None:
                 self._late.cancel()
                 self._late = None
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._deaf = self.loop.call_later(limits.seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            if self._deaf is not None:
+                self._deaf.cancel()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            for timer in (self._late, self._deaf):
+                if timer is not None:
+                    timer.cancel()
+            super().connection_lost(exc)
 
     return Impatient
