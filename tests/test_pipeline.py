@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import random
@@ -26,11 +25,10 @@ import overproof
 from overproof.compare import INT8
 from overproof.compression.quantization.guards import Guards
 from overproof.errors import InputError
+from overproof.field import triage
 from overproof.report.compression import Report
 from overproof.runtime import OnnxScorer
 from overproof.simulate import simulate
-from overproof.sources import Rejects
-from overproof.triage import triage
 
 pytestmark = pytest.mark.slow
 
@@ -201,17 +199,17 @@ def test_triage_writes_one_verdict_a_line(job: Job, tmp_path: Path) -> None:
     file = tmp_path / "events.csv"
     pa.csv.write_csv(job.events.select(["text", "label"]).slice(0, 500), file)
     file.write_bytes(file.read_bytes() + b'"only one field\n')
-    out, rejects = io.BytesIO(), Rejects()
-    summary = triage(job.scorer, [file], out=out, on_skip=rejects)
-    verdicts = [orjson.loads(line) for line in out.getvalue().splitlines()]
-    assert summary.events == len(verdicts) == 500
-    assert rejects.total == 1
+    out = tmp_path / "verdicts.jsonl"
+    summary = triage(job.report.bundle, [file], out=out)
+    verdicts = [orjson.loads(line) for line in out.read_bytes().splitlines()]
+    assert summary.tally.events == len(verdicts) == 500
+    assert sum(summary.rejected.values()) == 1
     assert verdicts[0]["origin"] == f"{file}:2"
     direct = job.scorer.judge(job.events["text"].to_pylist()[:500])
     for line, verdict in zip(verdicts, direct, strict=True):
-        assert line["label"] == verdict.label
-        assert line["probabilities"] == pytest.approx(verdict.probabilities, abs=1e-6)
-        assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+        assert line["label"] == line["student"]["label"] == verdict.label
+        assert line["student"]["probabilities"] == pytest.approx(verdict.probabilities, abs=1e-6)
+        assert sum(line["student"]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
 
 
 def test_head_may_close_the_pipe(job: Job, tmp_path: Path) -> None:
@@ -232,6 +230,7 @@ def test_the_bundle_says_where_it_came_from(job: Job) -> None:
     assert set(manifest.thresholds) == {"0.01", "0.001", "0.0001"}
     assert manifest.thresholds["0.0001"] is None, "too few benign events to measure: not a number"
     assert manifest.seed == 0 and manifest.temperature == 2.0
+    assert manifest.signals is not None and manifest.signals["confidence"]["0.05"] is not None
 
 
 def test_the_same_seed_gives_the_same_bundle(job: Job, tmp_path: Path) -> None:
