@@ -123,3 +123,13 @@ def test_a_session_optimizes_all_it_can_unless_told_otherwise(made: Made) -> Non
     for name, level in OPTIMIZATIONS.items():
         assert session(file, optimization=name).get_session_options().graph_optimization_level == level
     assert session(file).get_session_options().graph_optimization_level == OPTIMIZATIONS["all"]
+
+
+def test_the_attack_probability_of_many_harmless_classes_does_not_depend_on_the_company(made: Made) -> None:
+    classes = tuple(f"c{i}" for i in range(20))
+    scorer = WindowScorer(
+        made.int8.SerializeToString(), made.tokenizer, classes=classes, benign=classes[:15], windowing=WINDOWING
+    )
+    rows = softmax(np.random.default_rng(0).normal(size=(500, 20)).astype(np.float32))
+    alone = np.concatenate([scorer.attack(rows[i : i + 1]) for i in range(len(rows))])
+    np.testing.assert_array_equal(scorer.attack(rows), alone)

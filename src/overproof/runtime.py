@@ -141,7 +141,9 @@ class WindowScorer:
 
     def attack(self, probabilities: Floats) -> Floats:
         """One minus the benign classes' share, shape (n,)."""
-        return np.asarray(1.0 - probabilities[:, self._harmless].sum(axis=1), dtype=np.float32)
+        # contiguous: else numpy adds up one row in another order than many, and a verdict would hang on its batch
+        calm = np.ascontiguousarray(probabilities[:, self._harmless])
+        return np.asarray(1.0 - calm.sum(axis=1), dtype=np.float32)
 
     def judge(self, texts: Sequence[str], origins: Sequence[str] | None = None) -> list[Verdict]:
         """Verdicts on texts, in their order.

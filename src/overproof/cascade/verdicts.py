@@ -75,7 +75,8 @@ def verdicts(
 
 def _answers(probabilities: Floats, harmless: Sequence[bool]) -> Iterator[tuple[int, float, list[float]]]:
     """Index of the best class, probability of an attack and all probabilities, a row at a time."""
-    attack = (1.0 - probabilities[:, np.asarray(harmless, dtype=bool)].sum(axis=1)).astype(np.float32)
+    calm = np.ascontiguousarray(probabilities[:, np.asarray(harmless, dtype=bool)])  # see WindowScorer.attack
+    attack = (1.0 - calm.sum(axis=1)).astype(np.float32)
     best: list[int] = probabilities.argmax(axis=1).tolist()
     shown = np.round(probabilities.astype(np.float64), DIGITS).tolist()
     return zip(best, np.round(attack.astype(np.float64), DIGITS).tolist(), shown, strict=True)
