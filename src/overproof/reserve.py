@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from overproof.bundle import MANIFEST, MODEL, open_bundle
+from overproof.cascade import HASH_DIGITS
 from overproof.cascade.full import Full
 from overproof.cascade.remote import remote
 from overproof.errors import InputError
 from overproof.event import event_table
 from overproof.scores import Floats, softmax
-
-HASH_DIGITS = 16
 
 
 def open_full(spec: str, classes: Sequence[str]) -> Full:

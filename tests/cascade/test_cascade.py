@@ -147,6 +147,13 @@ def test_a_bundle_without_signals_has_no_threshold(student: OnnxScorer) -> None:
     assert (policy.confidence, policy.energy, policy.basis) == (0.0, None, "no threshold")
 
 
+def test_too_few_validation_events_give_no_threshold(student: OnnxScorer) -> None:
+    few = signals(np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32), None)
+    policy = policy_for(replace(student.manifest, signals=few))
+    assert policy.confidence == 0.0
+    assert policy.basis == "no threshold: too few validation events to see 2.5 % of them"
+
+
 def check(path: Path, sha256: str, told: dict[str, object]) -> Path:
     path.write_bytes(
         orjson.dumps({"bundle": {"sha256": sha256}, "checks": [{"key": "escalation", "data": {"threshold": told}}]})

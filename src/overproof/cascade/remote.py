@@ -63,6 +63,8 @@ def remote(url: str, classes: Sequence[str], *, breaker: Breaker | None = None, 
     if token := os.environ.get(TOKEN):
         headers["authorization"] = f"Bearer {token}"
     guard = breaker or Breaker()
+    # what verdicts and messages say must not carry a password or a key
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def call(texts: Sequence[str]) -> Floats:
         body = orjson.dumps({"inputs": list(texts), "parameters": {"top_k": None}})
@@ -71,14 +73,14 @@ def remote(url: str, classes: Sequence[str], *, breaker: Breaker | None = None, 
             with answer:
                 content = answer.read(MOST_BYTES)
         except urllib3.exceptions.HTTPError as error:
-            raise FullDown(f"{url}: {_why(error)}") from None
+            raise FullDown(f"{shown}: {_why(error)}") from None
         if answer.status != 200:
-            raise FullDown(f"{url}: answered {answer.status}")
-        return parsed(content, len(texts), classes, url)
+            raise FullDown(f"{shown}: answered {answer.status}")
+        return parsed(content, len(texts), classes, shown)
 
     def ask(texts: Sequence[str]) -> Floats:
         if not guard.allows():
-            raise FullDown(f"{url}: it failed before and is not asked again yet")
+            raise FullDown(f"{shown}: it failed before and is not asked again yet")
         try:
             parts = [call(texts[i : i + TEXTS_PER_CALL]) for i in range(0, len(texts), TEXTS_PER_CALL)]
         except FullDown:
@@ -87,8 +89,6 @@ def remote(url: str, classes: Sequence[str], *, breaker: Breaker | None = None, 
         guard.succeeded()
         return np.concatenate([np.empty((0, len(classes)), dtype=np.float32), *parts])
 
-    # what a verdict keeps must not carry a password
-    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     return Full(tuple(classes), ask, shown, resting=lambda: guard.open)
 
 

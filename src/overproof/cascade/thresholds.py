@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 
@@ -18,7 +18,7 @@ from overproof.errors import InputError
 BUDGET = 0.05  # where none is given
 SPENT = 0.5  # share of the budget that the confidence threshold spends on validation events: traffic is less tame
 NOVEL = 0.005  # share of the validation events that would be called novel
-DOWN = ("hold", "student", "fail")
+DOWN = get_args(OnFullDown)
 
 
 def policy_for(
@@ -65,10 +65,10 @@ def policy_for(
     if manifest.signals is None:
         return policy
     budget = BUDGET if rate is None or rate.share is None else rate.share
-    value = threshold(manifest.signals, CONFIDENCE, SPENT * budget) or 0.0
-    return replace(
-        policy, confidence=value, basis=f"the least sure {100 * SPENT * budget:g} % of the validation events"
-    )
+    value, spent = threshold(manifest.signals, CONFIDENCE, SPENT * budget), f"{100 * SPENT * budget:g} %"
+    if value is None:
+        return replace(policy, basis=f"no threshold: too few validation events to see {spent} of them")
+    return replace(policy, confidence=value, basis=f"the least sure {spent} of the validation events")
 
 
 def guaranteed(path: Path, sha256: str) -> tuple[float, str]:

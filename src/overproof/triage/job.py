@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from overproof.cascade import Cascade
 from overproof.engines import Engine, Scored, in_process
+from overproof.errors import BundleError
 from overproof.progress import SILENT, Console
 from overproof.similar.groups import Groups
 from overproof.sinks import severity
@@ -52,9 +53,13 @@ def triage(
     ------
     InputError
         Events, options or outputs that cannot be used.
+    BundleError
+        If alerts are to be grouped and the model gives no embedding.
     FullDown
         If the full model does not answer and the policy is to fail.
     """
+    if request.group_similar and cascade.student.hidden is None:
+        raise BundleError("--group-similar: the bundle's model gives no embedding: compress it again")
     started = time.perf_counter()
     skipped = rejects or Rejects()
     with open_output(request, cascade) as output:
