@@ -65,10 +65,10 @@ def policy_for(
     if manifest.signals is None:
         return policy
     budget = BUDGET if rate is None or rate.share is None else rate.share
-    value, spent = threshold(manifest.signals, CONFIDENCE, SPENT * budget), f"{100 * SPENT * budget:g} %"
-    if value is None:
+    found, spent = threshold(manifest.signals, CONFIDENCE, SPENT * budget), f"{100 * SPENT * budget:g} %"
+    if found is None:
         return replace(policy, basis=f"no threshold: too few validation events to see {spent} of them")
-    return replace(policy, confidence=value, basis=f"the least sure {spent} of the validation events")
+    return replace(policy, confidence=found, basis=f"the least sure {spent} of the validation events")
 
 
 def guaranteed(path: Path, sha256: str) -> tuple[float, str]:
