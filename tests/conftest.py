@@ -78,15 +78,15 @@ def made() -> Made:
     return Made(network, fp32, quantize_model(fp32, feeds), tokenizer)
 
 
-@pytest.fixture(scope="session")
-def small_bundle(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of that network; untrained, so that what it says is arbitrary, and the same for everybody."""
+def write_small(out: Path, made: Made, *, precision: str = "int8") -> Path:
+    """Write that network as a bundle; untrained, so that what it says is arbitrary, and the same for everybody."""
     from overproof.bundle import FORMAT, Manifest, digest, write_bundle
     from overproof.cascade.signals import signals
     from overproof.runtime import WindowScorer
     from overproof.tokenize import Windowing
 
-    files = {"model.onnx": made.int8.SerializeToString(), "tokenizer.json": made.tokenizer.to_str().encode()}
+    model = made.int8 if precision == "int8" else made.fp32
+    files = {"model.onnx": model.SerializeToString(), "tokenizer.json": made.tokenizer.to_str().encode()}
     classes, benign, windowing = ("benign", "sqli", "xss"), ("benign",), Windowing(size=16, overlap=4, limit=3)
     scorer = WindowScorer(files["model.onnx"], made.tokenizer, classes=classes, benign=benign, windowing=windowing)
     validation = scorer.score([f"id={i} select {'x' * (i % 37)}" for i in range(1000)])
@@ -101,7 +101,7 @@ def small_bundle(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
         temperature=2.0,
         hard_weight=0.5,
         seed=0,
-        precision="int8",
+        precision=precision,
         network={"parameters": 1},
         data={},
         teacher={},
@@ -111,9 +111,14 @@ def small_bundle(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
         calibration=1.5,
         signals=signals(validation.logits, 1.5),
     )
-    out = tmp_path_factory.mktemp("small") / "bundle"
     write_bundle(out, manifest, files)
     return out
+
+
+@pytest.fixture(scope="session")
+def small_bundle(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of that network, in INT8."""
+    return write_small(tmp_path_factory.mktemp("small") / "bundle", made)
 
 
 @pytest.fixture(scope="session")

@@ -9,55 +9,25 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from overproof.bundle import MODEL, TOKENIZER, Manifest, digest, write_bundle
 from overproof.event import event_table
 from overproof.runtime import OnnxScorer
-from overproof.runtime import open as open_scorer
-from overproof.tokenize import Windowing
 
 if TYPE_CHECKING:
-    from ..conftest import Made
+    pass
 
 WORDS = ["select", "*", "from", "users", "<script>", "GET", "/index.html", "é\x00\ud7ff", "id=1"]
 
 
-def write_small(place: Path, made: Made, *, precision: str) -> Path:
-    """Write the untrained student as a bundle."""
-    model = made.int8 if precision == "int8" else made.fp32
-    files = {MODEL: model.SerializeToString(), TOKENIZER: made.tokenizer.to_str().encode()}
-    manifest = Manifest(
-        format=1,
-        overproof="0",
-        classes=("benign", "sqli", "xss"),
-        benign=("benign",),
-        windowing=Windowing(size=16, overlap=4, limit=3),
-        normalization="none",
-        thresholds={},
-        temperature=1.0,
-        hard_weight=0.5,
-        seed=0,
-        precision=precision,
-        network={"parameters": 1},
-        data={},
-        teacher={},
-        parity=(),
-        versions={},
-        files={name: digest(content) for name, content in files.items()},
-    )
-    write_bundle(place, manifest, files)
-    return place
-
-
 @pytest.fixture(scope="session")
-def bundle(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle(small_bundle: Path) -> Path:
     """An untrained student as a bundle."""
-    return write_small(tmp_path_factory.mktemp("engines") / "bundle", made, precision="int8")
+    return small_bundle
 
 
 @pytest.fixture(scope="session")
-def scorer(bundle: Path) -> OnnxScorer:
+def scorer(student: OnnxScorer) -> OnnxScorer:
     """That bundle, opened."""
-    return open_scorer(bundle)
+    return student
 
 
 def batches_of(count: int, rows: int = 50, seed: int = 0) -> list[pa.RecordBatch]:

@@ -17,7 +17,8 @@ from overproof.compression.teachers.ray import CHUNK, on_ray
 from overproof.errors import InputError
 from overproof.event import event_table
 
-from ...engines.conftest import batches_of, write_small
+from ...conftest import write_small
+from ...engines.conftest import batches_of
 
 if TYPE_CHECKING:
     from ...conftest import Made
