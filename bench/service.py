@@ -25,7 +25,7 @@ from overproof.sources import load_events
 CONNECTIONS = (1, 8, 64)
 SECONDS = 8
 EVENTS = 2000
-OVERLOAD = {"connections": 256, "queue": 64}
+OVERLOAD = {"connections": 256, "events": 32}  # of each request: more wait at once than the queue takes
 VERIFIED = 400
 
 SERVER = """
@@ -35,9 +35,8 @@ from overproof.bundle import open_bundle
 from overproof.field import open_cascade
 from overproof.progress import terminal
 from overproof.serve import Limits, serve
-bundle, batch, queue = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-limits = Limits(batch=batch, queue=queue, events=min(1000, queue))
-serve(lambda: open_cascade(open_bundle(bundle)), port=0, limits=limits, console=terminal())
+bundle, batch = sys.argv[1], int(sys.argv[2])
+serve(lambda: open_cascade(open_bundle(bundle)), port=0, limits=Limits(batch=batch), console=terminal())
 """
 LUA = """
 local bodies = {}
@@ -61,31 +60,34 @@ def measured() -> dict[str, Any]:
     expected = {text: verdict.label for text, verdict in zip(texts, overproof.open(BUNDLE).judge(texts), strict=True)}
     result: dict[str, Any] = {"rows": {}}
     with tempfile.TemporaryDirectory() as place:
-        script = _script(Path(place), texts)
+        script = _script(Path(place), "one", [{"text": text} for text in texts])
+        size = OVERLOAD["events"]
+        parts = [[{"text": text} for text in texts[i : i + size]] for i in range(0, len(texts) - size + 1, size)]
+        many = _script(Path(place), "many", [{"events": part} for part in parts])
         for name, batch in (("micro-batches", 64), ("one event a call", 1)):
-            with _service(batch, 4096) as url:
+            with _service(batch) as url:
                 result["rows"][name] = {str(count): _load(url, script, count) for count in CONNECTIONS}
-        with _service(64, OVERLOAD["queue"]) as url:
+        with _service(64) as url:
             verified: Counter[str] = Counter()
             checking = threading.Thread(target=_verify, args=(url, expected, verified))
             checking.start()
-            result["overload"] = {**OVERLOAD, **_load(url, script, OVERLOAD["connections"])}
+            result["overload"] = {**OVERLOAD, **_load(url, many, OVERLOAD["connections"])}
             checking.join()
         result["verified"] = dict(verified)
     return result
 
 
-def _script(folder: Path, texts: list[str]) -> Path:
-    bodies = folder / "bodies"
-    bodies.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    script = folder / "judge.lua"
+def _script(folder: Path, name: str, bodies_of: list[dict[str, Any]]) -> Path:
+    bodies = folder / name
+    bodies.write_text("".join(json.dumps(body) + "\n" for body in bodies_of))
+    script = folder / f"{name}.lua"
     script.write_text(LUA.replace("BODIES", str(bodies)))
     return script
 
 
 @contextmanager
-def _service(batch: int, queue: int) -> Iterator[str]:
-    command = [sys.executable, "-c", SERVER, str(BUNDLE), str(batch), str(queue)]
+def _service(batch: int) -> Iterator[str]:
+    command = [sys.executable, "-c", SERVER, str(BUNDLE), str(batch)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         yield running.stderr.readline().split()[0]
@@ -147,11 +149,13 @@ def to_markdown(result: dict[str, Any]) -> str:
         ]
         lines.append(f"| {count} | {' | '.join(cells)} |")
     over, told = result["overload"], result["verified"]
-    refused = 100 * over["refused"] / over["requests"]
+    answered = over["requests"] - over["refused"]
+    times = over["requests"] / answered
     lines.append(
-        f"\nOverloaded ({over['connections']} connections, a queue of {over['queue']} events): {refused:.0f} % of "
-        f"{over['requests']:,.0f} requests were refused with 429 or 503, {over['answered_per_second']:,.0f} a second "
-        f"answered, {over['broken']:.0f} connections broke. Of {sum(told.values())} requests checked beside it, "
+        f"\nOverloaded with {times:.1f} times what it answers ({over['connections']} connections, "
+        f"each sending {over['events']} events again and again): {over['answered_per_second'] * over['events']:,.0f} "
+        f"events a second answered, {over['refused']:,.0f} of {over['requests']:,.0f} requests refused with 429 or "
+        f"503, {over['broken']:.0f} connections broken. Of {sum(told.values())} requests checked beside it, "
         f"{told.get('right', 0)} had the right verdict, {told.get('wrong', 0)} a wrong one, "
         f"{sum(count for name, count in told.items() if name.isdigit())} were refused, {told.get('lost', 0)} lost. The "
         "load generator shares the two cores."
