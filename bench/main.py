@@ -19,6 +19,7 @@ import field
 import flows
 import foreign
 import fusion
+import novelty
 import portable
 import quantization
 import service
@@ -94,6 +95,12 @@ def in_the_field(name: str, module: Any) -> Callable[[], str]:
     return table
 
 
+def unseen() -> str:
+    """What no model was taught; the students without a family are those of the check."""
+    checks.checked_once()
+    return in_the_field("novelty", novelty)()
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "strip": strip,
     "seeds": seeds,
@@ -110,6 +117,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "sabotage": lambda: checks.sabotage_table(checks.sabotaged_once()),
     "flows": lambda: flows.flows_table(once("flows-check-json", flows.measured)),
     "escalating": in_the_field("escalating", escalating),
+    "novelty": unseen,
     "throughput": in_the_field("throughput", throughput),
     "captures": lambda: captures.to_markdown(once("captures", captures.measured)),
     "service": in_the_field("service", service),

@@ -1,4 +1,8 @@
-"""The service on loopback under a public load generator (wrk): with micro-batches, without, and overloaded."""
+"""The service on loopback under a public load generator (wrk): with micro-batches, without, and overloaded.
+
+Overloaded twice: with requests that come when they come, twice as many as it can answer, and with as many as the
+generator can send.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +24,17 @@ from escalating import BUNDLE
 from settings import TEST
 
 import overproof
+from overproof.serve import Limits
+from overproof.similar.build import build_index
 from overproof.sources import load_events
 
 CONNECTIONS = (1, 8, 64)
-SECONDS = 8
+SECONDS, LONG = 8, 20
 EVENTS = 2000
-OVERLOAD = {"connections": 256, "events": 32}  # of each request: more wait at once than the queue takes
+SIZE = 32  # events of a request when it is overloaded
+PACED, CROWD = 448, 256  # connections; either number of requests is more than the queue takes at once
 VERIFIED = 400
+INDEXED = 10_000
 
 SERVER = """
 import sys
@@ -35,8 +43,9 @@ from overproof.bundle import open_bundle
 from overproof.field import open_cascade
 from overproof.progress import terminal
 from overproof.serve import Limits, serve
-bundle, batch = sys.argv[1], int(sys.argv[2])
-serve(lambda: open_cascade(open_bundle(bundle)), port=0, limits=Limits(batch=batch), console=terminal())
+bundle, batch, index = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+opened = lambda: open_cascade(open_bundle(bundle))
+serve(opened, index=index, port=0, limits=Limits(batch=batch), console=terminal())
 """
 LUA = """
 local bodies = {}
@@ -44,7 +53,11 @@ for line in io.lines("BODIES") do bodies[#bodies + 1] = line end
 local i = 0
 request = function()
   i = i % #bodies + 1
-  return wrk.format("POST", "/judge", {["content-type"] = "application/json"}, bodies[i])
+  return wrk.format("POST", "PATH", {["content-type"] = "application/json"}, bodies[i])
+end
+local pause = PAUSE
+if pause > 0 then
+  delay = function() return -math.log(1 - math.random()) * pause end
 end
 done = function(summary, latency, requests)
   io.write(string.format("told %d %d %d %f %f %f\\n", summary.requests, summary.errors.status,
@@ -56,38 +69,62 @@ end
 
 def measured() -> dict[str, Any]:
     """Requests a second, p50 and p99, and what an overloaded service answers."""
-    texts: list[str] = load_events([TEST])["text"].to_pylist()[:EVENTS]
+    events = load_events([TEST])
+    texts: list[str] = events["text"].to_pylist()[:EVENTS]
     expected = {text: verdict.label for text, verdict in zip(texts, overproof.open(BUNDLE).judge(texts), strict=True)}
+    parts = [texts[i : i + SIZE] for i in range(0, len(texts) - SIZE + 1, SIZE)]
+    many = [{"events": [{"text": text} for text in part]} for part in parts]
+    one = [{"text": text} for text in texts]
+    inputs = [{"inputs": [text]} for text in texts]
     result: dict[str, Any] = {"rows": {}}
     with tempfile.TemporaryDirectory() as place:
-        script = _script(Path(place), "one", [{"text": text} for text in texts])
-        size = OVERLOAD["events"]
-        parts = [[{"text": text} for text in texts[i : i + size]] for i in range(0, len(texts) - size + 1, size)]
-        many = _script(Path(place), "many", [{"events": part} for part in parts])
-        for name, batch in (("micro-batches", 64), ("one event a call", 1)):
-            with _service(batch) as url:
-                result["rows"][name] = {str(count): _load(url, script, count) for count in CONNECTIONS}
-        with _service(64) as url:
-            verified: Counter[str] = Counter()
-            checking = threading.Thread(target=_verify, args=(url, expected, verified))
-            checking.start()
-            result["overload"] = {**OVERLOAD, **_load(url, many, OVERLOAD["connections"])}
-            checking.join()
-        result["verified"] = dict(verified)
+        folder = Path(place)
+        index = folder / "index"
+        build_index(BUNDLE, events.slice(0, INDEXED), index)
+        paths = {"judge": one, "embed": inputs, "similar": inputs}
+        scripts = {path: _script(folder, path, bodies) for path, bodies in paths.items()}
+        for name, batch, path in (
+            ("/judge, micro-batches", 64, "judge"),
+            ("/judge, one event a call", 1, "judge"),
+            ("/embed, micro-batches", 64, "embed"),
+            ("/similar, micro-batches", 64, "similar"),
+        ):
+            with _service(batch, index) as url:
+                result["rows"][name] = {str(count): _load(url, scripts[path], count) for count in CONNECTIONS}
+        with _service(64, index) as url:
+            capacity = _load(url, _script(folder, "judge", many), 8)["answered_per_second"]
+        result["capacity"] = capacity
+        # A connection sends again after its pause: those that are answered wait in the queue before, the others do not.
+        queued = Limits().queue / SIZE / capacity / 2
+        pause = PACED / (2 * capacity) - queued
+        for name, connections, wait in (("twice", PACED, pause), ("flood", CROWD, 0.0)):
+            with _service(64, index) as url:
+                verified: Counter[str] = Counter()
+                checking = threading.Thread(target=_verify, args=(url, expected, verified))
+                checking.start()
+                found = _load(url, _script(folder, "judge", many, pause=wait), connections, seconds=LONG)
+                checking.join()
+                result[name] = {**found, "connections": connections, "verified": dict(verified)}
     return result
 
 
-def _script(folder: Path, name: str, bodies_of: list[dict[str, Any]]) -> Path:
+def _script(folder: Path, path: str, bodies_of: list[dict[str, Any]], *, pause: float = 0.0) -> Path:
+    """What wrk sends to one path; each connection pauses so many seconds on average, the pauses exponential."""
+    name = f"{path}-{len(bodies_of)}-{pause:.3f}"
     bodies = folder / name
     bodies.write_text("".join(json.dumps(body) + "\n" for body in bodies_of))
     script = folder / f"{name}.lua"
-    script.write_text(LUA.replace("BODIES", str(bodies)))
+    told = {"BODIES": str(bodies), "PATH": f"/{path}", "PAUSE": f"{1000 * pause:.1f}"}
+    text = LUA
+    for word, value in told.items():
+        text = text.replace(word, value)
+    script.write_text(text)
     return script
 
 
 @contextmanager
-def _service(batch: int) -> Iterator[str]:
-    command = [sys.executable, "-c", SERVER, str(BUNDLE), str(batch)]
+def _service(batch: int, index: Path) -> Iterator[str]:
+    command = [sys.executable, "-c", SERVER, str(BUNDLE), str(batch), str(index)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         yield running.stderr.readline().split()[0]
@@ -95,12 +132,12 @@ def _service(batch: int) -> Iterator[str]:
         running.communicate()
 
 
-def _load(url: str, script: Path, connections: int) -> dict[str, float]:
+def _load(url: str, script: Path, connections: int, *, seconds: int = SECONDS) -> dict[str, float]:
     command = [
         "wrk",
         "-t1",
         f"-c{connections}",
-        f"-d{SECONDS}s",
+        f"-d{seconds}s",
         "--timeout",
         "20s",
         "--latency",
@@ -112,12 +149,13 @@ def _load(url: str, script: Path, connections: int) -> dict[str, float]:
     found = re.search(r"^told (\d+) (\d+) (\d+) (\S+) (\S+) (\S+)$", told, re.M)
     if found is None:
         raise RuntimeError(f"wrk said no figures: {told}")
-    requests, refused, broken, seconds, p50, p99 = map(float, found.groups())
+    requests, refused, broken, took, p50, p99 = map(float, found.groups())
     return {
         "requests": requests,
         "refused": refused,
         "broken": broken,
-        "answered_per_second": (requests - refused) / seconds,
+        "sent_per_second": requests / took,
+        "answered_per_second": (requests - refused) / took,
         "p50_ms": p50,
         "p99_ms": p99,
     }
@@ -139,7 +177,7 @@ def _verify(url: str, expected: dict[str, str], found: Counter[str]) -> None:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """Two tables' worth in one, and a line about the overload."""
+    """A column each for the ways of asking, and a paragraph each for the two overloads."""
     head = "| connections | " + " | ".join(f"{name}: requests/s, p50, p99" for name in result["rows"]) + " |"
     lines = [head, "| ---: |" + " ---: |" * len(result["rows"])]
     for count in map(str, CONNECTIONS):
@@ -148,16 +186,21 @@ def to_markdown(result: dict[str, Any]) -> str:
             for row in result["rows"].values()
         ]
         lines.append(f"| {count} | {' | '.join(cells)} |")
-    over, told = result["overload"], result["verified"]
-    answered = over["requests"] - over["refused"]
-    times = over["requests"] / answered
-    lines.append(
-        f"\nOverloaded with {times:.1f} times what it answers ({over['connections']} connections, "
-        f"each sending {over['events']} events again and again): {over['answered_per_second'] * over['events']:,.0f} "
-        f"events a second answered, {over['refused']:,.0f} of {over['requests']:,.0f} requests refused with 429 or "
-        f"503, {over['broken']:.0f} connections broken. Of {sum(told.values())} requests checked beside it, "
-        f"{told.get('right', 0)} had the right verdict, {told.get('wrong', 0)} a wrong one, "
-        f"{sum(count for name, count in told.items() if name.isdigit())} were refused, {told.get('lost', 0)} lost. The "
-        "load generator shares the two cores."
-    )
+    lines += ["", _overload(result, "twice", "Requests that come when they come"), ""]
+    lines.append(_overload(result, "flood", "As many as the generator can send"))
+    lines.append("The generator shares the two cores.")
     return "\n".join(lines)
+
+
+def _overload(result: dict[str, Any], name: str, what: str) -> str:
+    over, told = result[name], result[name]["verified"]
+    times = over["sent_per_second"] / result["capacity"]
+    refused = sum(count for kind, count in told.items() if kind.isdigit())
+    return (
+        f"{what} ({over['connections']} connections, {SIZE} events a request): {times:.1f} times the "
+        f"{result['capacity'] * SIZE:,.0f} events a second that it answers with 8 connections. "
+        f"{over['answered_per_second'] * SIZE:,.0f} events a second answered, {over['refused']:,.0f} of "
+        f"{over['requests']:,.0f} requests refused with 429 or 503, {over['broken']:.0f} connections broken. Of "
+        f"{sum(told.values())} requests checked beside it {told.get('right', 0)} had the right verdict, "
+        f"{told.get('wrong', 0)} a wrong one, {refused} were refused, {told.get('lost', 0)} lost."
+    )

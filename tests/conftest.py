@@ -82,6 +82,7 @@ def write_small(out: Path, made: Made, *, precision: str = "int8") -> Path:
     """Write that network as a bundle; untrained, so that what it says is arbitrary, and the same for everybody."""
     from overproof.bundle import FORMAT, Manifest, digest, write_bundle
     from overproof.cascade.signals import signals
+    from overproof.novelty import fit_novelty
     from overproof.runtime import WindowScorer
     from overproof.tokenize import Windowing
 
@@ -89,7 +90,10 @@ def write_small(out: Path, made: Made, *, precision: str = "int8") -> Path:
     files = {"model.onnx": model.SerializeToString(), "tokenizer.json": made.tokenizer.to_str().encode()}
     classes, benign, windowing = ("benign", "sqli", "xss"), ("benign",), Windowing(size=16, overlap=4, limit=3)
     scorer = WindowScorer(files["model.onnx"], made.tokenizer, classes=classes, benign=benign, windowing=windowing)
-    validation = scorer.score([f"id={i} select {'x' * (i % 37)}" for i in range(1000)])
+    texts = [f"id={i} select {'x' * (i % 37)}" for i in range(1000)]
+    validation, embeddings = scorer.score_and_embed(texts)
+    novelty = fit_novelty(embeddings[::2], validation.logits[::2].argmax(axis=1).astype(str).tolist())
+    files["novelty.npz"] = novelty.stored()
     manifest = Manifest(
         format=FORMAT,
         overproof="0",
@@ -109,7 +113,7 @@ def write_small(out: Path, made: Made, *, precision: str = "int8") -> Path:
         versions={},
         files={name: digest(content) for name, content in files.items()},
         calibration=1.5,
-        signals=signals(validation.logits, 1.5),
+        signals=signals(validation.logits, 1.5, novelty.distance(embeddings)),
     )
     write_bundle(out, manifest, files)
     return out

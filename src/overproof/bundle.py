@@ -21,6 +21,7 @@ from overproof.tokenize import Windowing
 FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL, TOKENIZER, COMPARISON = "model.onnx", "tokenizer.json", "comparison.json"
+NOVELTY = "novelty.npz"  # what the student was taught, to tell what is new to it; not in every bundle
 QUANTIZING = "quantizing.json"  # what quantization cost, layer by layer, and the guards it was held to
 QUANTIZATION = "quantization.json"  # what it did to each layer: grids, histograms, errors
 SENSITIVITY = "sensitivity.svg"  # a picture of QUANTIZING, beside an ONNX file; of a bundle it is drawn on demand
@@ -64,7 +65,8 @@ class Manifest:
     calibration
         The temperature at which its probabilities are calibrated on validation events; None where there were none.
     signals
-        How sure it is of validation events (`cascade.signals`); None in a bundle that was made without.
+        How sure it is of validation events, and how new they are to it (`cascade.signals`); None in a bundle that was
+        made without.
     """
 
     format: int

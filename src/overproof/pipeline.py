@@ -22,6 +22,7 @@ from overproof.compression.convert import export, parity, quantize, require_poss
 from overproof.compression.deliver import deliver
 from overproof.compression.fit import Course, fit, joined, student_config
 from overproof.compression.keep import calibrating_temperature, keep, retrain
+from overproof.compression.known import known_to
 from overproof.compression.material import Events, as_examples, gather
 from overproof.compression.measure import is_benign, strip, thresholds
 from overproof.compression.qat import train_with_rounding
@@ -174,7 +175,7 @@ def compress(
     )
     in_float = partial(written, precision="fp32", parity=(exported,), thresholds={})
     if keep_fp32 is not None:
-        in_float(Path(keep_fp32), fp32)
+        in_float(Path(keep_fp32), fp32, novelty=known_to(fp32.scorer, train, seed=seed))
     rounded = quantize(
         fp32,
         fitted,
@@ -213,7 +214,8 @@ def compress(
     )
 
     # 5. The bundle: what is deployed, and everything above as its provenance.
-    judged = int8.scorer.score(validation["text"].to_pylist())
+    taught = known_to(int8.scorer, train, seed=seed)
+    judged, embedded = int8.scorer.score_and_embed(validation["text"].to_pylist())
     calibration = calibrating_temperature(int8, material)
     place = out if rounded.report.passed else out.with_name(f"{out.name}.failed")
     quantizing = replace(rounded.report, out=place)
@@ -224,7 +226,8 @@ def compress(
         parity=(exported, quantized),
         thresholds=thresholds(int8.scorer.attack(judged.probabilities), is_benign(validation, material.benign)),
         calibration=calibration,
-        signals=signals(judged.logits, calibration),
+        signals=signals(judged.logits, calibration, taught.distance(embedded)),
+        novelty=taught,
         comparison=comparison,
         quantization=rounded.layers,
         quantizing=quantizing,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # its Linux wheels send telemetry otherwise; must precede the import
@@ -13,8 +14,9 @@ import onnxruntime as ort
 import tokenizers
 from numpy.typing import NDArray
 
-from overproof.bundle import MODEL, TOKENIZER, Bundle, Manifest, open_bundle
+from overproof.bundle import MODEL, NOVELTY, TOKENIZER, Bundle, Manifest, open_bundle
 from overproof.errors import BundleError
+from overproof.novelty import restored
 from overproof.scores import Floats, Scores, Verdict, softmax
 from overproof.tokenize import Windowing, Windows, cut
 
@@ -155,7 +157,7 @@ class WindowScorer:
         origins
             Where each came from; `event:1`, `event:2`, … if not given.
         """
-        scores = self.score(texts)
+        scores = WindowScorer.score(self, texts)  # a verdict does not show the rest of what a subclass measures
         probabilities = scores.probabilities
         attack = self.attack(probabilities)
         return [
@@ -184,7 +186,7 @@ class WindowScorer:
 
 
 class OnnxScorer(WindowScorer):
-    """The quantized student of a bundle."""
+    """The quantized student of a bundle; where the bundle keeps what it was taught, its scores tell novelty too."""
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         self.manifest: Manifest = bundle.manifest
@@ -199,6 +201,17 @@ class OnnxScorer(WindowScorer):
             )
         except Exception as error:  # verified bytes that the runtime cannot read: another version's
             raise BundleError(f"{bundle.path}: cannot be loaded by onnxruntime {ort.__version__}: {error}") from error
+        kept = bundle.files.get(NOVELTY)
+        self.novelty = None if kept is None else restored(kept, str(bundle.path / NOVELTY))
+        if self.novelty is not None and len(self.novelty.scales) != self.hidden:
+            raise BundleError(f"{bundle.path / NOVELTY}: of another model: the embedding has {self.hidden} numbers")
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        """Scores of texts, in their order; one text's do not depend on the others."""
+        if self.novelty is None:
+            return super().score(texts)
+        scores, embeddings = self.score_and_embed(texts)
+        return replace(scores, novelty=self.novelty.distance(embeddings))
 
 
 def open(path: str | Path, *, threads: int = 1) -> OnnxScorer:

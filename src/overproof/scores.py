@@ -77,17 +77,38 @@ class Scores:
         Shape (n,): how many windows each event was judged in.
     overflow
         Shape (n,), bool: the event went on past the last window that was judged.
+    novelty
+        Shape (n,), float32: how far each event lies from all that the model was taught (`novelty.Novelty`); None where
+        that is not known.
     """
 
     logits: Floats
     classes: tuple[str, ...]
     windows: NDArray[np.int32]
     overflow: NDArray[np.bool_]
+    novelty: Floats | None = None
 
     @property
     def probabilities(self) -> Floats:
         """softmax(logits), shape (n, classes)."""
         return softmax(self.logits)
+
+    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Scores:
+        """The scores of some events, copied."""
+        novelty = None if self.novelty is None else self.novelty[rows]
+        return Scores(self.logits[rows], self.classes, self.windows[rows], self.overflow[rows], novelty)
+
+
+def joined(parts: Sequence[Scores]) -> Scores:
+    """Scores of one model for different events, one after the other; at least one part."""
+    near = [part.novelty for part in parts if part.novelty is not None]
+    return Scores(
+        np.concatenate([part.logits for part in parts]),
+        parts[0].classes,
+        np.concatenate([part.windows for part in parts]),
+        np.concatenate([part.overflow for part in parts]),
+        np.concatenate(near) if len(near) == len(parts) else None,
+    )
 
 
 class Scorer(Protocol):

@@ -13,7 +13,7 @@ import pytest
 from overproof.bundle import MODEL
 from overproof.cascade import Bucket, Cascade, Full, FullDown, Policy, Rate
 from overproof.cascade.full import aligned
-from overproof.cascade.signals import CONFIDENCE, ENERGY, signals, threshold
+from overproof.cascade.signals import CONFIDENCE, NOVELTY, signals, threshold
 from overproof.cascade.thresholds import NOVEL, SPENT, policy_for
 from overproof.errors import InputError
 from overproof.runtime import OnnxScorer
@@ -125,10 +125,10 @@ def test_thresholds_spend_half_the_budget(student: OnnxScorer) -> None:
     texts = [f"id={i} select {'x' * (i % 37)}" for i in range(1000)]
     policy = policy_for(student.manifest, rate=Rate(share=0.1))
     scores = student.score(texts)
-    found = signals(scores.logits, student.manifest.calibration)
+    found = signals(scores.logits, student.manifest.calibration, scores.novelty)
     assert policy.confidence == threshold(found, CONFIDENCE, SPENT * 0.1)
-    assert policy.energy == threshold(found, ENERGY, NOVEL)
-    confident = Cascade(student, always("xss"), replace(policy, energy=None, overflow=False))
+    assert policy.novelty == threshold(found, NOVELTY, NOVEL * 0.1)
+    confident = Cascade(student, always("xss"), replace(policy, novelty=None, overflow=False))
     doubted = [v for v in confident.judge(texts) if v["decided_by"] == "full"]
     assert 0.02 * len(texts) <= len(doubted) <= 0.05 * len(texts)  # ties make it fewer, never more
 
@@ -139,12 +139,13 @@ def test_a_share_that_was_not_seen_is_unmeasured() -> None:
     assert found[CONFIDENCE]["0.01"] is not None
     assert threshold(found, CONFIDENCE, 0.005) is None
     assert threshold(found, CONFIDENCE, 0.03) == found[CONFIDENCE]["0.025"]
-    assert signals(np.empty((0, 3), dtype=np.float32), None)[ENERGY]["0.5"] is None
+    assert signals(np.empty((0, 3), dtype=np.float32), None)[CONFIDENCE]["0.5"] is None
+    assert signals(np.zeros((9, 3), dtype=np.float32), None, np.arange(9, dtype=np.float32))[NOVELTY]["0.5"] == 4.0
 
 
 def test_a_bundle_without_signals_has_no_threshold(student: OnnxScorer) -> None:
     policy = policy_for(replace(student.manifest, signals=None))
-    assert (policy.confidence, policy.energy, policy.basis) == (0.0, None, "no threshold")
+    assert (policy.confidence, policy.novelty, policy.basis) == (0.0, None, "no threshold")
 
 
 def test_too_few_validation_events_give_no_threshold(student: OnnxScorer) -> None:

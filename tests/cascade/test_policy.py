@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 
-from overproof.cascade.policy import Policy, below, doubts, energy
+from overproof.cascade.policy import Policy, below, doubts
 from overproof.scores import Scores
 
 CLASSES = ("benign", "sqli", "xss")
 
 
-def scores(logits: list[list[float]], overflow: list[bool] | None = None) -> Scores:
+def scores(logits: list[list[float]], overflow: list[bool] | None = None, novelty: list[float] | None = None) -> Scores:
     n = len(logits)
     over = np.array(overflow if overflow is not None else [False] * n, dtype=bool)
-    return Scores(np.array(logits, dtype=np.float32).reshape(n, 3), CLASSES, np.ones(n, dtype=np.int32), over)
+    far = None if novelty is None else np.array(novelty, dtype=np.float32)
+    return Scores(np.array(logits, dtype=np.float32).reshape(n, 3), CLASSES, np.ones(n, dtype=np.int32), over, far)
 
 
 def test_an_open_policy_doubts_nothing() -> None:
@@ -40,16 +41,16 @@ def test_margin_is_the_distance_of_the_two_best() -> None:
     assert found.reasons[0].startswith("margin 0.05 < 0.5")
 
 
-def test_energy_is_what_scipy_computes() -> None:
-    logits = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32) * 30
-    np.testing.assert_allclose(energy(logits), -logsumexp(logits.astype(float), axis=1), rtol=1e-12)
-
-
 def test_a_novel_event_is_doubted_however_sure_the_student_is() -> None:
-    found = doubts(scores([[2.0, -60.0, -60.0], [9.0, 0, 0]]), Policy(energy=-3.0))
+    found = doubts(scores([[90.0, 0, 0], [9.0, 0, 0]], novelty=[31.5, 30.0]), Policy(novelty=30.0))
     assert found.rows == [0]
     assert found.confidence[0] == 1.0
-    assert found.reasons[0] == "novel: energy -2.00 > -3.00"
+    assert found.reasons[0] == "novel: distance 31.50 > 30.00"
+
+
+def test_a_model_that_does_not_tell_novelty_has_no_novel_events() -> None:
+    assert doubts(scores([[9.0, 0, 0]]), Policy(novelty=30.0)).rows == []
+    assert doubts(scores([[9.0, 0, 0]], novelty=[99.0]), Policy()).rows == []
 
 
 def test_labels_that_are_never_decided_alone() -> None:
@@ -74,9 +75,10 @@ row = st.lists(st.floats(-40, 40, width=32), min_size=3, max_size=3)
 
 @given(st.lists(row, max_size=12), st.randoms(use_true_random=False))
 def test_an_event_is_doubted_alike_in_any_company(logits: list[list[float]], random: object) -> None:
-    policy = Policy(confidence=0.8, margin=0.3, energy=-2.0)
-    together = doubts(scores(logits), policy)
-    alone = {i: doubts(scores([z]), policy).reasons.get(0) for i, z in enumerate(logits)}
+    policy = Policy(confidence=0.8, margin=0.3, novelty=2.0)
+    far = [abs(z[0]) for z in logits]
+    together = doubts(scores(logits, novelty=far), policy)
+    alone = {i: doubts(scores([z], novelty=[far[i]]), policy).reasons.get(0) for i, z in enumerate(logits)}
     assert together.reasons == {i: why for i, why in alone.items() if why is not None}
     assert sorted(together.rows) == sorted(together.reasons)
 

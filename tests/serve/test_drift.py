@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from overproof.cascade.policy import energy
 from overproof.cascade.signals import SHARES, signals
 from overproof.scores import softmax
 from overproof.serve.drift import LEAST, WINDOW, Bins, Drift
@@ -16,16 +15,20 @@ def logits(count: int, seed: int, scale: float = 3.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, scale, (count, 4)).astype(np.float32)
 
 
+def spread(logits: np.ndarray) -> np.ndarray:
+    return np.abs(logits).sum(axis=1)
+
+
 def drifted(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
-    drift = Drift(signals(before, 1.0))
-    drift.add(confidence=softmax(after).max(axis=1), energy=energy(after))
+    drift = Drift(signals(before, 1.0, spread(before)))
+    drift.add(confidence=softmax(after).max(axis=1), novelty=spread(after))
     return drift.measured()
 
 
 def test_the_same_population_has_none_and_another_has_much() -> None:
     same = drifted(logits(20_000, 0), logits(4000, 1))
     other = drifted(logits(20_000, 0), logits(4000, 1, scale=1.0))
-    assert set(same) == set(other) == {"confidence", "energy"}
+    assert set(same) == set(other) == {"confidence", "novelty"}
     assert max(same.values()) < 0.02
     assert min(other.values()) > 0.25
 
@@ -49,22 +52,22 @@ def test_thresholds_that_are_the_same_are_one_bin() -> None:
 
 
 def test_few_events_are_unmeasured_not_stable() -> None:
-    drift = Drift(signals(logits(2000, 0), 1.0))
+    drift = Drift(signals(logits(2000, 0), 1.0, spread(logits(2000, 0))))
     for _ in range(LEAST - 1):
-        drift.add(confidence=[0.5], energy=[0.0])
+        drift.add(confidence=[0.5], novelty=[0.0])
     assert drift.measured() == {}
     assert drift.unmeasured() == f"fewer than {LEAST} events were judged"
-    drift.add(confidence=[0.5], energy=[0.0])
+    drift.add(confidence=[0.5], novelty=[0.0])
     assert drift.measured() and drift.unmeasured() is None
 
 
 def test_a_bundle_without_thresholds_says_so() -> None:
     drift = Drift(None)
-    drift.add(confidence=[0.5] * 1000, energy=[0.0] * 1000)
+    drift.add(confidence=[0.5] * 1000, novelty=[0.0] * 1000)
     assert drift.measured() == {}
     assert "made by an older version" in str(drift.unmeasured())
-    unmeasured = Drift({name: {f"{share:g}": None for share in SHARES} for name in ("confidence", "energy")})
-    unmeasured.add(confidence=[0.5] * 1000, energy=[0.0] * 1000)
+    unmeasured = Drift({name: {f"{share:g}": None for share in SHARES} for name in ("confidence", "novelty")})
+    unmeasured.add(confidence=[0.5] * 1000, novelty=[0.0] * 1000)
     assert unmeasured.measured() == {}
 
 

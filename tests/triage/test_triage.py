@@ -22,6 +22,7 @@ import pytest
 from overproof.bundle import open_bundle
 from overproof.cascade import Cascade, Full, FullDown, Policy, Rate
 from overproof.cascade.budget import Bucket
+from overproof.cascade.thresholds import policy_for
 from overproof.engines import Scored, in_process
 from overproof.errors import InputError
 from overproof.field import triage as run
@@ -75,6 +76,23 @@ def test_the_full_model_decides_what_is_doubted_within_the_budget(
     assert summary.tally.escalated == by["full"]
     assert by["nobody"] == status["deferred"]
     assert {v["label"] for v in found if v["decided_by"] == "full"} == {"xss"}
+
+
+def test_events_unlike_the_training_events_are_counted_and_a_source_of_them_is_named(
+    small_bundle: Path, student: OnnxScorer, events: Path
+) -> None:
+    limit = policy_for(student.manifest).novelty
+    far = student.score(EVENTS).novelty
+    assert limit is not None and far is not None
+    summary = run(small_bundle, [events], out=events.with_name("out.jsonl"))
+    assert summary.tally.novel == (far > limit).sum() > len(EVENTS) / 4
+    assert f"novel      {summary.tally.novel:,} unlike the training events (" in summary.render()
+    assert "train on events from your own sources" in summary.render()
+    known = events.with_name("known.txt")
+    known.write_text("".join(f"id={i} select {'x' * (i % 37)}\n" for i in range(1000)))
+    summary = run(small_bundle, [known], out=events.with_name("known.jsonl"))
+    assert 0 < summary.tally.novel <= 13
+    assert "train on events" not in summary.render()
 
 
 def test_workers_and_formats_change_no_verdict(small_bundle: Path, events: Path) -> None:

@@ -24,8 +24,8 @@ class Policy:
         Below this calibrated probability of the best label an event is doubtful; 0 doubts none.
     margin
         Where the two best labels lie closer than this (calibrated probability), the event is doubtful; 0 doubts none.
-    energy
-        Above this free energy an event is novel (see `energy`); None where it was not measured.
+    novelty
+        An event that lies farther than this from all training events is novel (`novelty.Novelty`); None doubts none.
     overflow
         Whether an event that goes on past the last judged window is doubtful.
     never_alone
@@ -41,7 +41,7 @@ class Policy:
 
     confidence: float = 0.0
     margin: float = 0.0
-    energy: float | None = None
+    novelty: float | None = None
     overflow: bool = True
     never_alone: tuple[str, ...] = ()
     temperature: float = 1.0
@@ -68,11 +68,11 @@ class Doubts:
     confidence: Floats
 
 
-def energy(logits: Floats) -> NDArray[np.float64]:
-    """Free energy -log Σ exp(z) in nats, shape (n,): high where no class speaks up (Liu et al. 2020, eq. 4, T = 1)."""
-    z = np.asarray(logits, dtype=np.float64)
-    top = z.max(axis=1, initial=-np.inf)
-    return np.asarray(-(top + np.log(np.exp(z - top[:, None]).sum(axis=1))))
+def novel(scores: Scores, policy: Policy) -> NDArray[np.bool_]:
+    """The events that are unlike all training events, shape (n,)."""
+    if policy.novelty is None or scores.novelty is None:
+        return np.zeros(len(scores.overflow), dtype=np.bool_)
+    return np.asarray(scores.novelty > policy.novelty)
 
 
 def doubts(scores: Scores, policy: Policy) -> Doubts:
@@ -82,12 +82,10 @@ def doubts(scores: Scores, policy: Policy) -> Doubts:
     ordered = np.sort(probabilities, axis=1)
     sure = ordered[:, -1]
     apart = sure - ordered[:, -2] if probabilities.shape[1] > 1 else np.ones_like(sure)
-    novelty = energy(scores.logits)
     kept_back = np.isin(np.array(scores.classes), policy.never_alone)[best]
-    limit = np.inf if policy.energy is None else policy.energy
     found: list[tuple[NDArray[np.bool_], Callable[[int], str]]] = [
         (kept_back, lambda i: f"{scores.classes[best[i]]} is never decided alone"),
-        (novelty > limit, lambda i: f"novel: energy {novelty[i]:.2f} > {limit:.2f}"),
+        (novel(scores, policy), lambda i: _far(scores, policy, i)),
         (scores.overflow & policy.overflow, lambda i: "longer than was judged"),
         (sure < policy.confidence, lambda i: f"confidence {below(sure[i], policy.confidence)}"),
         (apart < policy.margin, lambda i: f"margin {below(apart[i], policy.margin)}"),
@@ -99,6 +97,11 @@ def doubts(scores: Scores, policy: Policy) -> Doubts:
         reasons.update((i, why(i)) for i in new)
         rows += sorted(new, key=lambda i: (float(sure[i]), i))
     return Doubts(rows, reasons, sure)
+
+
+def _far(scores: Scores, policy: Policy, i: int) -> str:
+    assert scores.novelty is not None and policy.novelty is not None
+    return f"novel: distance {scores.novelty[i]:.2f} > {policy.novelty:.2f}"
 
 
 def below(value: float, limit: float) -> str:

@@ -1,4 +1,7 @@
-"""How sure the student is of validation events: where thresholds that spend a budget come from."""
+"""How sure the student is of validation events, and how new they are to it.
+
+Where thresholds that spend a budget come from.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from overproof.cascade.policy import energy
 from overproof.scores import Floats, softmax
 
-SHARES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
-CONFIDENCE, ENERGY = "confidence", "energy"
+SHARES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.0125, 0.025, 0.05, 0.1, 0.25, 0.5)
+CONFIDENCE, NOVELTY = "confidence", "novelty"
 
 Signals = Mapping[str, Mapping[str, float | None]]
 
 
-def signals(logits: Floats, temperature: float | None) -> Signals:
-    """Share of the events to the threshold that doubts so many of them: confidence below it, energy above it.
+def signals(logits: Floats, temperature: float | None, novelty: Floats | None = None) -> Signals:
+    """Share of the events to the threshold that doubts so many of them: confidence below it, novelty above it.
 
     None where the events are too few to see the share once: unmeasured, not zero.
 
@@ -26,13 +28,15 @@ def signals(logits: Floats, temperature: float | None) -> Signals:
         The deployed model's on validation events, shape (n, classes).
     temperature
         At which its probabilities are calibrated; None is 1.
+    novelty
+        Of those events (`Scores.novelty`), shape (n,); None where the model does not tell: then nor do the signals.
     """
     sure = np.sort(softmax(logits, temperature or 1.0).max(axis=1, initial=0.0)).astype(np.float64)
-    strange = np.sort(-energy(logits))
-    return {
-        CONFIDENCE: {f"{share:g}": _at(sure, share) for share in SHARES},
-        ENERGY: {f"{share:g}": None if (found := _at(strange, share)) is None else -found for share in SHARES},
-    }
+    found = {CONFIDENCE: {f"{share:g}": _at(sure, share) for share in SHARES}}
+    if novelty is not None:
+        near = np.sort(-novelty.astype(np.float64))
+        found[NOVELTY] = {f"{share:g}": None if (at := _at(near, share)) is None else -at for share in SHARES}
+    return found
 
 
 def _at(ascending: Floats | np.ndarray, share: float) -> float | None:
@@ -43,5 +47,5 @@ def _at(ascending: Floats | np.ndarray, share: float) -> float | None:
 
 def threshold(found: Signals, signal: str, share: float) -> float | None:
     """The threshold of the largest share not above the one that is wanted; None where it was not measured."""
-    known = [(float(name), value) for name, value in found[signal].items() if value is not None]
+    known = [(float(name), value) for name, value in found.get(signal, {}).items() if value is not None]
     return max((pair for pair in known if pair[0] <= share + 1e-9), default=(0.0, None))[1]

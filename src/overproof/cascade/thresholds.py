@@ -12,12 +12,12 @@ import orjson
 from overproof.bundle import MODEL, Manifest
 from overproof.cascade.budget import Rate
 from overproof.cascade.policy import OnFullDown, Policy
-from overproof.cascade.signals import CONFIDENCE, ENERGY, threshold
+from overproof.cascade.signals import CONFIDENCE, NOVELTY, threshold
 from overproof.errors import InputError
 
 BUDGET = 0.05  # where none is given
 SPENT = 0.5  # share of the budget that the confidence threshold spends on validation events: traffic is less tame
-NOVEL = 0.005  # share of the validation events that would be called novel
+NOVEL = 0.25  # share of it that the novelty threshold spends on them
 DOWN = get_args(OnFullDown)
 
 
@@ -34,8 +34,9 @@ def policy_for(
     Parameters
     ----------
     check
-        `check.json` of `overproof check` for this bundle: its threshold carries a guarantee. Without it, half the
-        budget is spent on the least sure of the validation events.
+        `check.json` of `overproof check` for this bundle: its confidence threshold carries a guarantee. Without it,
+        half the budget is spent on the least sure of the validation events. A quarter is spent on those least like the
+        training events, in either case.
     rate
         What may be escalated; 5 % where it is no share.
     never_alone
@@ -57,14 +58,14 @@ def policy_for(
     policy = Policy(
         never_alone=tuple(never_alone), on_full_down=down, temperature=manifest.calibration or 1.0, basis="no threshold"
     )
+    budget = BUDGET if rate is None or rate.share is None else rate.share
     if manifest.signals is not None:
-        policy = replace(policy, energy=threshold(manifest.signals, ENERGY, NOVEL))
+        policy = replace(policy, novelty=threshold(manifest.signals, NOVELTY, NOVEL * budget))
     if check is not None:
         value, basis = guaranteed(check, str(manifest.files[MODEL]["sha256"]))
         return replace(policy, confidence=value, basis=basis)
     if manifest.signals is None:
         return policy
-    budget = BUDGET if rate is None or rate.share is None else rate.share
     found, spent = threshold(manifest.signals, CONFIDENCE, SPENT * budget), f"{100 * SPENT * budget:g} %"
     if found is None:
         return replace(policy, basis=f"no threshold: too few validation events to see {spent} of them")

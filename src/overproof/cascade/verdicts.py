@@ -46,6 +46,7 @@ def verdicts(
     sure = np.round(settled.confidence.astype(np.float64), DIGITS).tolist()
     rows = sorted(settled.full)
     full = dict(zip(rows, _answers(np.stack([settled.full[i] for i in rows]), harmless), strict=True)) if rows else {}
+    novelty = [None] * len(sure) if scores.novelty is None else np.round(scores.novelty.astype(float), 3).tolist()
     for i, (label, attack, probabilities) in enumerate(student):
         theirs = None
         if i in full:
@@ -59,6 +60,7 @@ def verdicts(
             "probabilities": dict(zip(scores.classes, probabilities, strict=True)),
             "windows": int(scores.windows[i]),
             "overflow": bool(scores.overflow[i]),
+            "novelty": novelty[i],
         }
         final = theirs if settled.decided_by[i] == "full" and theirs is not None else mine
         yield {

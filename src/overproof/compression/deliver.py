@@ -15,6 +15,7 @@ from overproof.bundle import (
     COMPARISON,
     FORMAT,
     MODEL,
+    NOVELTY,
     QUANTIZATION,
     QUANTIZING,
     TOKENIZER,
@@ -28,6 +29,7 @@ from overproof.compression.convert import Model
 from overproof.compression.distill import TrainConfig
 from overproof.compression.fit import Fitted
 from overproof.compression.student import config_json
+from overproof.novelty import Novelty
 from overproof.report.compression import Parity
 from overproof.report.quantization import QuantizationReport
 from overproof.report.quantizing import Quantizing
@@ -51,12 +53,15 @@ def deliver(
     margin: float | None = None,
     calibration: float | None = None,
     signals: Signals | None = None,
+    novelty: Novelty | None = None,
     comparison: Comparison | None = None,
     quantization: QuantizationReport | None = None,
     quantizing: Quantizing | None = None,
 ) -> int:
     """Write model, tokenizer, what was measured and the manifest to `out`; returns the bundle's bytes."""
     files = {MODEL: model.file, TOKENIZER: fitted.tokenizer.to_str().encode()}
+    if novelty is not None:
+        files[NOVELTY] = novelty.stored()
     if comparison is not None:
         files[COMPARISON] = json.dumps(comparison.to_json(), indent=1).encode()
     if quantization is not None:

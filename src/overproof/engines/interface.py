@@ -38,7 +38,7 @@ def score_batch(scorer: Scorer, texts: Sequence[str]) -> Scores:
     scores = scorer.score(list(places))
     if len(places) == len(texts):
         return scores
-    return Scores(scores.logits[rows], scores.classes, scores.windows[rows], scores.overflow[rows])
+    return scores.take(rows)
 
 
 def texts_of(batch: pa.RecordBatch) -> list[str]:

@@ -17,7 +17,7 @@ from warnings import catch_warnings, simplefilter
 
 import pyarrow as pa
 
-from overproof.bundle import MODEL, TOKENIZER, Bundle
+from overproof.bundle import MODEL, NOVELTY, TOKENIZER, Bundle
 from overproof.engines.cluster import RETRIES, connected, enter, streaming
 from overproof.engines.interface import Scored, packed, score_batch, texts_of, unpacked
 from overproof.errors import InputError, OverproofError
@@ -73,7 +73,8 @@ def ray_scored(
         raise InputError("-: a Ray cluster reads files, not this process's standard input")
     if not names:
         return
-    needed = Bundle(bundle.path, bundle.manifest, {name: bundle.files[name] for name in (MODEL, TOKENIZER)})
+    files = {name: bundle.files[name] for name in (MODEL, TOKENIZER, NOVELTY) if name in bundle.files}
+    needed = Bundle(bundle.path, bundle.manifest, files)
     with connected(address):
         from ray.data import DataContext, from_items
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from overproof.cascade.signals import CONFIDENCE, ENERGY, Signals
+from overproof.cascade.signals import CONFIDENCE, NOVELTY, Signals
 
 WINDOW = 5000
 LEAST = 500
@@ -23,7 +23,7 @@ class Bins:
     thresholds
         Share of the validation events beyond a threshold to the threshold; None where it was not measured.
     below
-        Whether beyond is below: of the confidence, not of the energy.
+        Whether beyond is below: of the confidence, not of the novelty.
     """
 
     def __init__(self, thresholds: Mapping[str, float | None], *, below: bool) -> None:
@@ -54,19 +54,21 @@ class Bins:
 
 
 class Drift:
-    """Population stability index of confidence and energy over the last events; safe to share between threads."""
+    """Population stability index of confidence and novelty over the last events; safe to share between threads."""
 
     def __init__(self, signals: Signals | None) -> None:
         self._lock = threading.Lock()
         self._bins: dict[str, Bins] = {}
         if signals is not None:
-            self._bins = {name: Bins(signals[name], below=name == CONFIDENCE) for name in (CONFIDENCE, ENERGY)}
+            told = [name for name in (CONFIDENCE, NOVELTY) if name in signals]
+            self._bins = {name: Bins(signals[name], below=name == CONFIDENCE) for name in told}
 
-    def add(self, **values: ArrayLike) -> None:
-        """Count the confidence and energy of events."""
+    def add(self, **values: ArrayLike | None) -> None:
+        """Count the confidence and novelty of events; None is of a model that does not tell."""
         with self._lock:
             for name, bins in self._bins.items():
-                bins.add(values[name])
+                if (new := values[name]) is not None:
+                    bins.add(new)
 
     def measured(self) -> dict[str, float]:
         """Signal to index; empty while unmeasured."""

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from overproof.cascade import Cascade, Decision, FullDown
-from overproof.cascade.policy import Doubts, energy
+from overproof.cascade.policy import Doubts
 from overproof.errors import InputError
 from overproof.runtime import OnnxScorer
-from overproof.scores import Floats, Scores, softmax
+from overproof.scores import Floats, Scores, joined, softmax
 from overproof.serve.drift import Drift
 from overproof.similar.search import Searcher
 
@@ -56,10 +56,10 @@ class Opened:
         scores = cascade.student.score(texts)
         decision = cascade.decide(scores)
         doubts = decision.doubts
-        self.drift.add(confidence=doubts.confidence, energy=energy(scores.logits))
+        self.drift.add(confidence=doubts.confidence, novelty=scores.novelty)
         found: list[Verdict | Doubted] = list(cascade.verdicts(scores, decision, None))
         for i in decision.escalated:
-            found[i] = Doubted(texts[i], _row(scores, i), doubts.reasons[i], float(doubts.confidence[i]))
+            found[i] = Doubted(texts[i], scores.take([i]), doubts.reasons[i], float(doubts.confidence[i]))
         return found
 
     def settle(self, doubted: Sequence[Doubted], answers: Floats | FullDown | str) -> list[Verdict]:
@@ -72,12 +72,7 @@ class Opened:
         """
         rows = range(len(doubted))
         parts = [one.scores for one in doubted]
-        scores = Scores(
-            np.concatenate([part.logits for part in parts]),
-            parts[0].classes,
-            np.concatenate([part.windows for part in parts]),
-            np.concatenate([part.overflow for part in parts]),
-        )
+        scores = joined(parts)
         confidence = np.array([one.confidence for one in doubted], dtype=np.float32)
         doubts = Doubts(list(rows), {i: doubted[i].reason for i in rows}, confidence)
         if isinstance(answers, str):
@@ -114,12 +109,6 @@ class Opened:
                 f"the new bundle's classes are {', '.join(new.classes)} (harmless: {', '.join(new.benign)}), expected "
                 f"those of the one in service: {', '.join(old.classes)} (harmless: {', '.join(old.benign)})"
             )
-
-
-def _row(scores: Scores, i: int) -> Scores:
-    """One event's scores, apart from the arrays of its batch."""
-    here = slice(i, i + 1)
-    return Scores(scores.logits[here].copy(), scores.classes, scores.windows[here].copy(), scores.overflow[here].copy())
 
 
 def _spelled(student: OnnxScorer, ids: list[int]) -> list[str]:

@@ -22,7 +22,7 @@ VERDICT: dict[str, Any] = {
     "status": "decided",
     "decided_by": "student",
     "reason": "confidence 0.997 ≥ 0.934",
-    "student": {**ANSWER, "windows": 1, "overflow": False},
+    "student": {**ANSWER, "windows": 1, "overflow": False, "novelty": 9.871},
     "full": None,
     "models": {"student": "efb8fb39bc16f7ca", "full": None},
 }
@@ -104,10 +104,11 @@ class Answer(BaseModel):
 
 
 class StudentAnswer(Answer):
-    """What the student says: in how many windows, and whether text was left that none covers."""
+    """What the student says: in how many windows, whether text was left that none covers, how new it is."""
 
     windows: int
     overflow: bool
+    novelty: float | None
 
 
 class Models(BaseModel):

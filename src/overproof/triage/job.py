@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from overproof.cascade import Cascade
+from overproof.cascade.policy import novel
 from overproof.engines import Engine, Scored, in_process
 from overproof.errors import BundleError
 from overproof.progress import SILENT, Console
@@ -119,6 +120,7 @@ class _State:
         verdicts = list(completed(batch, self._cascade.settle(texts, scores), with_text=self._request.with_text))
         if self.groups is not None:
             self._group(verdicts, texts)
+        self.tally.novel += int(novel(scores, self._cascade.policy).sum())
         known = families(batch)
         wanted = []
         for i, verdict in enumerate(verdicts):

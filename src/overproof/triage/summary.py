@@ -9,6 +9,7 @@ from typing import Any
 
 from overproof.triage.records import Verdict
 
+FOREIGN = 0.25  # share of novel events above which the source is another than the training events'
 COUNTED = ("label", "status", "decided_by", "source")
 
 
@@ -20,6 +21,7 @@ class Tally:
     written: int = 0
     overflow: int = 0
     escalated: int = 0
+    novel: int = 0
     counts: dict[str, Counter[str]] = field(
         default_factory=lambda: {name: Counter() for name in (*COUNTED, "family", "severity")}
     )
@@ -43,13 +45,14 @@ class Tally:
             "written": self.written,
             "overflow": self.overflow,
             "escalated": self.escalated,
+            "novel": self.novel,
             **counts,
         }
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Tally:
         """What `to_json` wrote."""
-        tally = cls(told["events"], told["written"], told["overflow"], told["escalated"])
+        tally = cls(told["events"], told["written"], told["overflow"], told["escalated"], told["novel"])
         for name, counter in tally.counts.items():
             counter.update(told[name])
         return tally
@@ -123,6 +126,7 @@ class Summary:
         lines += [
             f"  decided    {_counted(counts['decided_by'])}; thresholds: {self.basis}",
             f"  escalated  {escalated}, {_others(counts['status'])}",
+            f"  novel      {tally.novel:,} unlike the training events{_foreign(tally)}",
             f"  overflow   {tally.overflow:,} longer than was judged",
             f"  rejected   {sum(self.rejected.values()):,}{_reasons(self.rejected)}",
         ]
@@ -140,6 +144,13 @@ def _counted(counter: Counter[str], most: int = 12) -> str:
 
 def _others(status: Counter[str]) -> str:
     return ", ".join(f"{status[name]:,} {name}" for name in ("deferred", "held", "abstained"))
+
+
+def _foreign(tally: Tally) -> str:
+    if tally.novel <= FOREIGN * tally.events:
+        return ""
+    share = _percent(tally.novel, tally.events)
+    return f" ({share}): this bundle was not made for such events; train on events from your own sources"
 
 
 def _percent(part: int, whole: int) -> str:

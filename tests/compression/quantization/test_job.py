@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,10 @@ from tokenizers.pre_tokenizers import Whitespace
 from typer.testing import CliRunner
 
 import overproof
-from overproof.bundle import MODEL, TOKENIZER, Manifest, digest, inspect, open_bundle, write_bundle
+from overproof.bundle import MODEL, NOVELTY, TOKENIZER, Manifest, digest, inspect, open_bundle, write_bundle
 from overproof.cli import app
 from overproof.compression.quantization.guards import Guards
+from overproof.novelty import fit_novelty
 from overproof.runtime import session
 from overproof.tokenize import Windowing
 
@@ -243,6 +245,20 @@ def test_a_bundle_becomes_a_bundle(precision: str, bundle: Path, requests: Path,
     before, after = (overproof.open(path).score(texts).logits for path in (bundle, tmp_path / "out"))
     assert 0 < np.abs(before - after).max() < 0.3 * np.abs(before).max()
     assert len(open_bundle(tmp_path / "out").files[MODEL]) < 0.5 * len(open_bundle(bundle).files[MODEL])
+
+
+def test_what_the_student_was_taught_goes_along(made: Made, requests: Path, tmp_path: Path) -> None:
+    first = overproof.open(as_bundle(made.fp32, "fp32", made, tmp_path / "bare"))
+    texts = ["select * from users", "GET /index.html", "<script> alert(1)"] * 20
+    taught = fit_novelty(first.embed(texts), ["sqli", "benign", "xss"] * 20).stored()
+    origin = open_bundle(tmp_path / "bare")
+    files = {**origin.files, NOVELTY: taught}
+    listed = {name: digest(content) for name, content in files.items()}
+    write_bundle(tmp_path / "bundle", replace(origin.manifest, files=listed), files)
+    overproof.quantize(tmp_path / "bundle", calibrate_on=[str(requests)], out=tmp_path / "out")
+    after = open_bundle(tmp_path / "out")
+    assert after.files[NOVELTY] == taught
+    assert after.manifest.signals is not None and after.manifest.signals["novelty"]["0.25"] is not None
 
 
 def test_a_quantized_bundle_is_refused(made: Made, requests: Path, tmp_path: Path) -> None:

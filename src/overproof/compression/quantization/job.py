@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from overproof.bundle import (
     MODEL,
+    NOVELTY,
     QUANTIZATION,
     QUANTIZING,
     SENSITIVITY,
@@ -41,6 +42,7 @@ from overproof.errors import InputError
 from overproof.progress import SILENT, Console
 from overproof.report.quantizing import Quantizing
 from overproof.report.sensitivity_svg import draw
+from overproof.runtime import OnnxScorer
 from overproof.sources import Columns, Rejects
 from overproof.split import split_events
 
@@ -157,7 +159,7 @@ def _write(out: Path, subject: Subject, found: Guarded, report: Quantizing, benc
     if subject.bundle is None:
         _write_folder(out, subject, found.model, {**told, SENSITIVITY: draw(report).encode()})
     else:
-        _write_bundle(out, subject.bundle, found.model, told, report, bench)
+        _write_bundle(out, subject.bundle, found.model, told, report, bench, events)
 
 
 def _write_folder(out: Path, subject: Subject, model: onnx.ModelProto, told: Mapping[str, bytes]) -> None:
@@ -175,10 +177,19 @@ def _write_folder(out: Path, subject: Subject, model: onnx.ModelProto, told: Map
 
 
 def _write_bundle(
-    out: Path, origin: Bundle, model: onnx.ModelProto, told: Mapping[str, bytes], report: Quantizing, bench: Bench
+    out: Path,
+    origin: Bundle,
+    model: onnx.ModelProto,
+    told: Mapping[str, bytes],
+    report: Quantizing,
+    bench: Bench,
+    events: pa.Table,
 ) -> None:
     """The bundle with its model replaced, and the thresholds that belong to the new one."""
     files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], **told}
+    if NOVELTY in origin.files:
+        files[NOVELTY] = origin.files[NOVELTY]
+    novelty = OnnxScorer(replace(origin, files=files)).score(events["text"].to_pylist()).novelty
     found = report.step.found
     parity = {
         "step": f"FP32 → {report.precision}",
@@ -191,7 +202,7 @@ def _write_bundle(
         precision="int8" if report.precision == "w8a8" else report.precision,
         parity=(*origin.manifest.parity, parity),
         thresholds=thresholds(bench.attack(model), bench.calm),
-        signals=signals(bench.subject.logits(model, bench.prepared), origin.manifest.calibration),
+        signals=signals(bench.subject.logits(model, bench.prepared), origin.manifest.calibration, novelty),
         files={name: digest(data) for name, data in files.items()},
     )
     write_bundle(out, manifest, files)

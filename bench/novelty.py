@@ -1,0 +1,125 @@
+"""Events that no model was taught: what confidence, free energy and distance send on, at one price."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pyarrow as pa
+from captures import CAPTURES
+from checks import EVIDENCE, HEALTHY, HELD_OUT
+from escalating import BUNDLE
+from numpy.typing import NDArray
+from settings import TEST
+
+from overproof.bundle import MODEL, open_bundle
+from overproof.cascade.thresholds import BUDGET, NOVEL, SPENT, policy_for
+from overproof.checklist.stats import clopper_pearson
+from overproof.compression.embedding import with_embedding
+from overproof.evidence import open_evidence
+from overproof.novelty import fit_novelty
+from overproof.proof.held_out import families_of, without
+from overproof.runtime import OnnxScorer
+from overproof.scores import Scores, softmax
+from overproof.sources import load_events, read_events
+
+Floats = NDArray[np.float64]
+ALONE, ENERGY, DISTANCE = "confidence alone", "confidence, free energy", "confidence, distance"
+FOREIGN_EVENTS = 2000
+
+
+def measured() -> dict[str, Any]:
+    """Each held-out family's test events by the student that was trained without it; and events of another kind."""
+    return {"families": {family: _family(family) for family in HELD_OUT}, "foreign": _foreign()}
+
+
+def _family(family: str) -> dict[str, Any]:
+    kept, test = open_evidence(EVIDENCE, open_bundle(HEALTHY)), load_events([TEST])
+    student = _student(Path(EVIDENCE) / "held-out" / family / "bundle")
+    train, validation = (without(part, family) for part in (kept.train, kept.validation))
+    _, taught = student.score_and_embed(train["text"].to_pylist())
+    known = fit_novelty(taught, train["label"].to_pylist())
+
+    def signals(events: pa.Table) -> tuple[Scores, dict[str, Floats]]:
+        scores, embeddings = student.score_and_embed(events["text"].to_pylist())
+        sure = softmax(scores.logits, student.manifest.calibration or 1.0).max(axis=1).astype(float)
+        z = scores.logits.astype(float)
+        energy = -(z.max(axis=1) + np.log(np.exp(z - z.max(axis=1, keepdims=True)).sum(axis=1)))
+        return scores, {ALONE: -sure, ENERGY: energy, DISTANCE: known.distance(embeddings).astype(float)}
+
+    _, calm = signals(validation)
+    scores, found = signals(test)
+    held = np.array(families_of(test), dtype=object) == family
+    harmless = np.array([name in student.manifest.benign for name in student.classes])
+    missed = held & harmless[scores.logits.argmax(axis=1)]
+    result: dict[str, Any] = {"events": int(held.sum()), "missed": int(missed.sum()), "sent": {}}
+    for name, sent in _sent_on(calm, found).items():
+        rest = sent[~held]
+        result["sent"][name] = {
+            "family": int(sent[held].sum()),
+            "missed": int(sent[missed].sum()),
+            "others": [int(rest.sum()), len(rest)],
+        }
+    return result
+
+
+def _student(path: Path) -> OnnxScorer:
+    """A bundle of the checklist's evidence, which may be from before students had an embedding."""
+    bundle = open_bundle(path)
+    model = with_embedding(onnx.load_from_string(bundle.files[MODEL]))
+    return OnnxScorer(replace(bundle, files={**bundle.files, MODEL: model.SerializeToString()}))
+
+
+def _sent_on(calm: Mapping[str, Floats], found: Mapping[str, Floats]) -> dict[str, NDArray[np.bool_]]:
+    """What is sent on where each way spends the same share of the validation events, thresholds as the policy's."""
+
+    def beyond(name: str, share: float) -> NDArray[np.bool_]:
+        return np.asarray(found[name] > np.quantile(calm[name], 1 - share * BUDGET))
+
+    sent = {name: beyond(ALONE, SPENT) | beyond(name, NOVEL) for name in (ENERGY, DISTANCE)}
+    return {ALONE: beyond(ALONE, SPENT + NOVEL), **sent}
+
+
+def _foreign() -> dict[str, Any]:
+    """Lines of real access logs before a bundle that was taught bare parameters."""
+    bundle = open_bundle(BUNDLE)
+    batches = (batch for path in sorted((CAPTURES / "access").iterdir()) for batch in read_events(path))
+    texts = [text for batch in batches for text in batch.column("text").to_pylist()]
+    texts = list(islice(texts, FOREIGN_EVENTS))
+    student, policy = OnnxScorer(bundle), policy_for(bundle.manifest)
+    scores = student.score(texts)
+    sure = softmax(scores.logits, policy.temperature).max(axis=1)
+    assert scores.novelty is not None and policy.novelty is not None
+    attack = student.attack(scores.probabilities) > 0.5
+    return {
+        "events": len(texts),
+        "attacks": int(attack.sum()),
+        "confident": int((sure >= policy.confidence).sum()),
+        "novel": int((scores.novelty > policy.novelty).sum()),
+    }
+
+
+def to_markdown(result: dict[str, Any]) -> str:
+    """A row a family and way, and a line about the foreign events."""
+    spent = f"{100 * (SPENT + NOVEL) * BUDGET:g} %"
+    lines = [f"| never taught | {spent} spent by | sent on | of those missed | other events sent on |"]
+    lines.append("| --- | --- | ---: | ---: | ---: |")
+    for family, entry in result["families"].items():
+        for name, sent in entry["sent"].items():
+            share = clopper_pearson(sent["family"], entry["events"])
+            caught = f"{sent['family']}/{entry['events']} ({share.low:.0%} … {share.high:.0%})"
+            others = f"{sent['others'][0] / sent['others'][1]:.1%}"
+            missed = f"{sent['missed']}/{entry['missed']}" if entry["missed"] else "none missed"
+            lines.append(f"| {family if name == ALONE else ''} | {name} | {caught} | {missed} | {others} |")
+    other = result["foreign"]
+    lines.append(
+        f"\nOf {other['events']:,} events of real access logs the student of bare parameters calls "
+        f"{other['attacks']:,} attacks and is confident of {other['confident']:,}; "
+        f"{other['novel']:,} are novel by distance."
+    )
+    return "\n".join(lines)
