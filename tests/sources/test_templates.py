@@ -82,6 +82,28 @@ def test_a_target_is_decoded_once_and_only_once() -> None:
     assert templates.http_request("GET", "/%252e", host="h") == "HTTP GET /%2e host=h"
 
 
+ORDINARY = {
+    "accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
+    "accept-language": "de-DE,de;q=0.9",
+    "authorization": 'Digest username="u", realm="a b", nonce="c=", uri="/x", response="00ff"',
+    "content-type": "multipart/form-data; boundary=----WebKitFormBoundaryabc",
+    "if-none-match": 'W/"5f-17"',
+    "if-modified-since": "Tue, 24 Nov 2026 10:00:00 GMT",
+    "sec-ch-ua": '"Chromium";v="140", "Not=A?Brand";v="24"',
+    "x-forwarded-for": "192.0.2.7, 2001:db8::1",
+}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["${jndi:ldap://a.test/b}", "() { :; }; /bin/id", "en'--", "<script>", "a|id", "`id`", "%0d%0aX: y", "a\x00b"],
+)
+def test_headers_that_hold_what_headers_rarely_do_are_told(value: str) -> None:
+    headers = [*ORDINARY.items(), ("x-any", value), ("cookie", "<told>"), ("user-agent", "<elsewhere>")]
+    assert templates.http_request("GET", "/", headers=headers, body="b") == f"HTTP GET / headers=x-any: {value} body=b"
+    assert templates.http_request("GET", "/", headers=ORDINARY.items()) == "HTTP GET /"
+
+
 def test_absent_parts_are_left_out() -> None:
     assert templates.http_request("GET", "/") == "HTTP GET /"
     assert templates.dns_lookup("10.0.0.1", "a.test", type="A") == "dns client=10.0.0.1 query=a.test type=A"

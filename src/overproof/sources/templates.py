@@ -7,12 +7,15 @@ it can read captures and logs: numbers stand in logarithmic buckets, and a part 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from overproof.sources.stream import decoded
 
 Part = str | int | None
+
+_TOLD = frozenset({"host", "user-agent", "cookie", "referer"})  # by parts of their own
+_STRANGE = re.compile(r"""[<>{}'`|\\^$\x00-\x08\x0a-\x1f\x7f]|%[0-9A-Fa-f]{2}""")
 
 _COMMON_NAME = re.compile(r"(?:^|[,/])\s*CN\s*=\s*((?:[^,\\]|\\.)+)")
 
@@ -30,6 +33,7 @@ def http_request(
     agent: str | None = None,
     cookie: str | None = None,
     referer: str | None = None,
+    headers: Iterable[tuple[str, str]] = (),
     body: str | None = None,
 ) -> str:
     """A request, from any source.
@@ -39,9 +43,14 @@ def http_request(
     method, target, host, agent, cookie, referer, body
         As they were sent. The target is percent-decoded here, once, and must come undecoded: what was
         encoded twice stays encoded once, as the server would see it.
+    headers
+        Name and value of any others. Only those that hold what headers rarely do are told: a look-up in X-Api-Version
+        is, the languages of a browser are not, and a model sees requests as it was taught them.
     """
     quoted = None if agent is None else f'"{agent}"'
-    parts = {"host": host, "ua": quoted, "cookie": cookie, "referer": referer, "body": body}
+    strange = [f"{name}: {value}" for name, value in headers if name not in _TOLD and _STRANGE.search(value)]
+    told = ", ".join(strange) or None
+    parts = {"host": host, "ua": quoted, "cookie": cookie, "referer": referer, "headers": told, "body": body}
     return _line(f"HTTP {method} {percent_decoded(target)}", **parts)
 
 

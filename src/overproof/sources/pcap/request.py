@@ -107,6 +107,7 @@ class Request:
             agent=agent,
             cookie=self.header(b"cookie"),
             referer=self.header(b"referer"),
+            headers=[(decoded(name), decoded(value)) for name, value in self.headers],
             body=decoded(bytes(self.body)) or None,
         )
         return Draft(

@@ -104,8 +104,17 @@ def _http(kind: str, record: Record) -> str:
         agent=string(http.get("http_user_agent")),
         cookie=string(http.get("cookie")),
         referer=string(http.get("http_refer")),
+        headers=_headers(http.get("request_headers")),
         body=string(http.get("http_request_body_printable")),
     )
+
+
+def _headers(found: object) -> list[tuple[str, str]]:
+    """Of `dump-all-headers`: a list of objects with `name` and `value`."""
+    if not isinstance(found, list):
+        return []
+    pairs = [(string(one.get("name")), string(one.get("value"))) for one in found if isinstance(one, dict)]
+    return [(name.lower(), value) for name, value in pairs if name and value]
 
 
 def _dns(kind: str, record: Record) -> str:
