@@ -26,7 +26,7 @@ from overproof.novelty import fit_novelty
 from overproof.proof.held_out import families_of, without
 from overproof.runtime import OnnxScorer
 from overproof.scores import Scores, softmax
-from overproof.sources import load_events, read_events
+from overproof.sources import Rejects, load_events, read_events
 
 Floats = NDArray[np.float64]
 ALONE, ENERGY, DISTANCE = "confidence alone", "confidence, free energy", "confidence, distance"
@@ -88,7 +88,9 @@ def _sent_on(calm: Mapping[str, Floats], found: Mapping[str, Floats]) -> dict[st
 def _foreign() -> dict[str, Any]:
     """Lines of real access logs before a bundle that was taught bare parameters."""
     bundle = open_bundle(BUNDLE)
-    batches = (batch for path in sorted((CAPTURES / "access").iterdir()) for batch in read_events(path))
+    batches = (
+        batch for path in sorted((CAPTURES / "access").iterdir()) for batch in read_events(path, on_skip=Rejects())
+    )
     texts = [text for batch in batches for text in batch.column("text").to_pylist()]
     texts = list(islice(texts, FOREIGN_EVENTS))
     student, policy = OnnxScorer(bundle), policy_for(bundle.manifest)

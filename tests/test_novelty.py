@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from overproof.bundle import NOVELTY, open_bundle
 from overproof.errors import BundleError
-from overproof.novelty import EXACT, LEVELS, RIDGE, Novelty, _steps, fit_novelty, restored
+from overproof.novelty import EXACT, LEVELS, RANK, RIDGE, Novelty, _steps, fit_novelty, restored
 from overproof.runtime import OnnxScorer
 
 HIDDEN = 24
@@ -72,6 +72,19 @@ def test_the_worst_sum_of_products_is_exact(hidden: int) -> None:
     assert _steps(hidden) >= 2**12
 
 
+def test_of_many_directions_the_leading_ones_are_kept() -> None:
+    random = np.random.default_rng(0)
+    e = random.normal(size=(3000, 100)) * np.geomspace(1, 1e-3, 100)
+    e = (e / np.linalg.norm(e, axis=1, keepdims=True)).astype(np.float32)
+    novelty = fit_novelty(e, ["one"] * len(e))
+    assert novelty.weights.shape == (100, RANK)
+    assert np.abs(novelty.weights[-20:]).max() < np.abs(novelty.weights[:20]).max()
+    apart = e - e.mean(axis=0, dtype=float)
+    variances, directions = np.linalg.eigh(apart.T @ apart / len(e))
+    kept = apart @ directions[:, -RANK:] / np.sqrt(variances[-RANK:] + RIDGE * variances.max())
+    np.testing.assert_allclose(novelty.distance(e), np.linalg.norm(kept, axis=1), rtol=0.05)
+
+
 def test_few_events_are_known_all_the_same() -> None:
     known, labels = drawn(1, 0)
     novelty = fit_novelty(known, labels)
@@ -105,7 +118,7 @@ def _npz(**arrays: object) -> bytes:
         _npz(weights=np.zeros((2, 2)), scales=np.zeros(2, np.float32), means=np.zeros((1, 2), np.float32)),
         _npz(weights=np.zeros((2, 2), np.int8), scales=np.zeros(2, np.float32), means=np.zeros((0, 2), np.float32)),
     ],
-    ids=["empty", "not a zip", "arrays missing", "a pickle", "not square", "float weights", "no class"],
+    ids=["empty", "not a zip", "arrays missing", "a pickle", "other ranks", "float weights", "no class"],
 )
 def test_another_file_is_refused_by_name(content: bytes) -> None:
     with pytest.raises(BundleError, match=r"b/novelty\.npz: expected "):

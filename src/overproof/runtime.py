@@ -203,7 +203,7 @@ class OnnxScorer(WindowScorer):
             raise BundleError(f"{bundle.path}: cannot be loaded by onnxruntime {ort.__version__}: {error}") from error
         kept = bundle.files.get(NOVELTY)
         self.novelty = None if kept is None else restored(kept, str(bundle.path / NOVELTY))
-        if self.novelty is not None and len(self.novelty.scales) != self.hidden:
+        if self.novelty is not None and self.novelty.hidden != self.hidden:
             raise BundleError(f"{bundle.path / NOVELTY}: of another model: the embedding has {self.hidden} numbers")
 
     def score(self, texts: Sequence[str]) -> Scores:
