@@ -76,13 +76,15 @@ def _student(path: Path) -> OnnxScorer:
 
 
 def _sent_on(calm: Mapping[str, Floats], found: Mapping[str, Floats]) -> dict[str, NDArray[np.bool_]]:
-    """What is sent on where each way spends the same share of the validation events, thresholds as the policy's."""
+    """What is sent on: with the policy's thresholds; by confidence alone at the price that distance has with it.
 
-    def beyond(name: str, share: float) -> NDArray[np.bool_]:
-        return np.asarray(found[name] > np.quantile(calm[name], 1 - share * BUDGET))
-
-    sent = {name: beyond(ALONE, SPENT) | beyond(name, NOVEL) for name in (ENERGY, DISTANCE)}
-    return {ALONE: beyond(ALONE, SPENT + NOVEL), **sent}
+    The price is the share of the validation events that is sent on: some are doubted for two reasons.
+    """
+    limits = {name: float(np.quantile(calm[name], 1 - NOVEL * BUDGET)) for name in (ENERGY, DISTANCE)}
+    unsure = float(np.quantile(calm[ALONE], 1 - SPENT * BUDGET))
+    price = ((calm[ALONE] > unsure) | (calm[DISTANCE] > limits[DISTANCE])).mean()
+    sent = {name: (found[ALONE] > unsure) | (found[name] > limit) for name, limit in limits.items()}
+    return {ALONE: found[ALONE] > np.quantile(calm[ALONE], 1 - price), **sent}
 
 
 def _foreign() -> dict[str, Any]:
@@ -98,18 +100,18 @@ def _foreign() -> dict[str, Any]:
     sure = softmax(scores.logits, policy.temperature).max(axis=1)
     assert scores.novelty is not None and policy.novelty is not None
     attack = student.attack(scores.probabilities) > 0.5
+    trusted = sure >= policy.confidence
     return {
         "events": len(texts),
         "attacks": int(attack.sum()),
-        "confident": int((sure >= policy.confidence).sum()),
-        "novel": int((scores.novelty > policy.novelty).sum()),
+        "trusted": int(trusted.sum()),
+        "stopped": int((trusted & (scores.novelty > policy.novelty)).sum()),
     }
 
 
 def to_markdown(result: dict[str, Any]) -> str:
     """A row a family and way, and a line about the foreign events."""
-    spent = f"{100 * (SPENT + NOVEL) * BUDGET:g} %"
-    lines = [f"| never taught | {spent} spent by | sent on | of those missed | other events sent on |"]
+    lines = ["| never taught | doubted for | sent on | of those missed | other events sent on |"]
     lines.append("| --- | --- | ---: | ---: | ---: |")
     for family, entry in result["families"].items():
         for name, sent in entry["sent"].items():
@@ -121,7 +123,7 @@ def to_markdown(result: dict[str, Any]) -> str:
     other = result["foreign"]
     lines.append(
         f"\nOf {other['events']:,} events of real access logs the student of bare parameters calls "
-        f"{other['attacks']:,} attacks and is confident of {other['confident']:,}; "
-        f"{other['novel']:,} are novel by distance."
+        f"{other['attacks']:,} attacks; by confidence {other['trusted']:,} of these answers would be trusted, and "
+        f"{other['stopped']:,} of those are stopped by distance."
     )
     return "\n".join(lines)

@@ -6,9 +6,10 @@ Confidence does not tell: a network may be sure of what it has never met.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,12 +133,13 @@ def restored(content: bytes, where: str) -> Novelty:
     return found
 
 
+@lru_cache
 def _steps(hidden: int) -> int:
     """Steps of an embedding's unit: the finest whose products with INT8 weights add up exactly.
 
     Their sum is at most that of the amounts, which for an embedding of length 1 is at most the root of its width.
     """
     steps = 1
-    while LEVELS * (2 * steps * np.sqrt(hidden) + hidden / 2) <= EXACT:
+    while LEVELS * (2 * steps * math.sqrt(hidden) + hidden / 2) <= EXACT:
         steps *= 2
     return steps
