@@ -188,7 +188,7 @@ def to_markdown(result: dict[str, Any]) -> str:
         lines.append(f"| {count} | {' | '.join(cells)} |")
     lines += ["", _overload(result, "twice", "Requests that come when they come"), ""]
     lines.append(_overload(result, "flood", "As many as the generator can send"))
-    lines.append("The generator shares the two cores.")
+    lines.append(f"`/similar` searches {INDEXED:,} known events. The generator shares the two cores.")
     return "\n".join(lines)
 
 
