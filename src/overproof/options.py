@@ -144,7 +144,7 @@ Guarantee = Annotated[
         "--check",
         metavar="FILE",
         help="check.json of `overproof check`: escalate by its threshold, which carries a guarantee. [default: the "
-        "events the bundle is least sure of, up to half the budget]",
+        "events the bundle is least sure of, up to half the budget; novel ones may take a quarter in either case]",
     ),
 ]
 MaxEscalations = Annotated[

@@ -137,7 +137,7 @@ def on_ray(bundle: Path, files: Sequence[str], folder: Path, *, lose: str = "not
     """What Ray gives: on a cluster of nodes of one core each, or (0 nodes) on one it starts itself."""
     (folder / "script.py").write_text(SCRIPT)
     words = [sys.executable, "script.py", str(bundle), lose, str(nodes), *files]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())

@@ -23,7 +23,7 @@ from overproof.serve.service import Service
 
 LOOPBACK = "http://127.0.0.1"
 TEXTS = ["select * from users", "<script>", "", "GET /index.html " * 9, "é\x00\ud7ff", "a" * 700, "id=1"]
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 SMALL = Limits(seconds=20, full_seconds=10, grace_seconds=10)
 
 

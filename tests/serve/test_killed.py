@@ -70,7 +70,7 @@ def judged(url: str, texts: list[str]) -> list[dict[str, Any]]:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    for _ in range(1000):
+    for _ in range(5000):
         if holds():
             return
         time.sleep(0.02)

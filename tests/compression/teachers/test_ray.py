@@ -57,7 +57,7 @@ def test_logits_are_those_of_the_teacher_here(made: Made, tmp_path: Path, monkey
     specs = ["teacher@2", "other"]
     (tmp_path / "script.py").write_text(SCRIPT)
     done = subprocess.run(
-        [sys.executable, "script.py", json.dumps(specs)], cwd=tmp_path, capture_output=True, text=True, timeout=240
+        [sys.executable, "script.py", json.dumps(specs)], cwd=tmp_path, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr
     assert "a node of the Ray cluster has another one under this name" in done.stdout
