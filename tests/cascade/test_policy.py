@@ -45,7 +45,7 @@ def test_a_novel_event_is_doubted_however_sure_the_student_is() -> None:
     found = doubts(scores([[90.0, 0, 0], [9.0, 0, 0]], novelty=[31.5, 30.0]), Policy(novelty=30.0))
     assert found.rows == [0]
     assert found.confidence[0] == 1.0
-    assert found.reasons[0] == "novel: distance 31.50 > 30.00"
+    assert found.reasons[0] == "novel: distance 31.50 > 30.000"
 
 
 def test_a_model_that_does_not_tell_novelty_has_no_novel_events() -> None:

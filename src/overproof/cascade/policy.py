@@ -101,12 +101,16 @@ def doubts(scores: Scores, policy: Policy) -> Doubts:
 
 def _far(scores: Scores, policy: Policy, i: int) -> str:
     assert scores.novelty is not None and policy.novelty is not None
-    return f"novel: distance {scores.novelty[i]:.2f} > {policy.novelty:.2f}"
+    return f"novel: distance {_told(scores.novelty[i], '>', policy.novelty)}"
 
 
 def below(value: float, limit: float) -> str:
     """`0.93 < 0.934`, with as many digits as it takes to tell them apart."""
+    return _told(value, "<", limit)
+
+
+def _told(value: float, sign: str, limit: float) -> str:
     for digits in range(2, 17):
         if f"{value:.{digits}f}" != f"{limit:.{digits}f}":
             break
-    return f"{value:.{digits}f} < {limit:.{max(digits, 3)}f}"
+    return f"{value:.{digits}f} {sign} {limit:.{max(digits, 3)}f}"

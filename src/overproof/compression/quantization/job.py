@@ -187,9 +187,10 @@ def _write_bundle(
 ) -> None:
     """The bundle with its model replaced, and the thresholds that belong to the new one."""
     files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], **told}
+    novelty = None
     if NOVELTY in origin.files:
         files[NOVELTY] = origin.files[NOVELTY]
-    novelty = OnnxScorer(replace(origin, files=files)).score(events["text"].to_pylist()).novelty
+        novelty = OnnxScorer(replace(origin, files=files)).score(events["text"].to_pylist()).novelty
     found = report.step.found
     parity = {
         "step": f"FP32 → {report.precision}",
