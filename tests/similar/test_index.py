@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overproof.bundle import MODEL, digest, open_bundle, write_bundle
+from overproof.bundle import MODEL, TOKENIZER, digest, open_bundle, write_bundle
 from overproof.errors import BundleError, InputError, MissingExtra, TamperedBundle
 from overproof.event import event_table
 from overproof.runtime import OnnxScorer
@@ -171,7 +171,7 @@ def test_a_bundle_without_embeddings_is_told_to_compress_again(small_bundle: Pat
     opened = open_bundle(small_bundle)
     model = onnx.load_from_string(opened.files[MODEL])
     del model.graph.output[1:]
-    files = {**opened.files, MODEL: model.SerializeToString()}
+    files = {MODEL: model.SerializeToString(), TOKENIZER: opened.files[TOKENIZER]}
     manifest = replace(opened.manifest, files={name: digest(content) for name, content in files.items()})
     write_bundle(tmp_path / "old", manifest, files)
     with pytest.raises(BundleError, match="compress it again"):
