@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ from overproof.sources import Rejects, load_events, read_events
 
 Floats = NDArray[np.float64]
 ALONE, ENERGY, DISTANCE = "confidence alone", "confidence, free energy", "confidence, distance"
-FOREIGN_EVENTS = 2000
 
 
 def measured() -> dict[str, Any]:
@@ -94,7 +92,6 @@ def _foreign() -> dict[str, Any]:
         batch for path in sorted((CAPTURES / "access").iterdir()) for batch in read_events(path, on_skip=Rejects())
     )
     texts = [text for batch in batches for text in batch.column("text").to_pylist()]
-    texts = list(islice(texts, FOREIGN_EVENTS))
     student, policy = OnnxScorer(bundle), policy_for(bundle.manifest)
     scores = student.score(texts)
     sure = softmax(scores.logits, policy.temperature).max(axis=1)
