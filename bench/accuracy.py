@@ -1,4 +1,4 @@
-"""What compression cost on real payloads: a teacher fine-tuned here, students of three seeds, the honest baseline."""
+"""What compression cost on real payloads: a teacher fine-tuned here, students of three seeds, the linear baseline."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from scipy import stats
 from settings import OUT, SEEDS, TEST, TRAIN, once
 
 import overproof
-from overproof.bundle import COMPARISON
-from overproof.compare import BASELINE, DISTILLED, FULL, INT8, Comparison
+from overproof.bundle.manifest import COMPARISON
+from overproof.bundle.model_names import BASELINE, DISTILLED, FULL, QUANTIZED
 from overproof.progress import terminal
+from overproof.results import Comparison
 
 TEACHER = OUT / "teacher"
 STUDENT = "tutorial-student"
@@ -87,7 +88,7 @@ def over_seeds() -> str:
     strips = [comparison(STUDENT, seed) for seed in SEEDS]
     head = ["", "accuracy", "macro-F1 (≥ 15 rows)", "FN", "FP", "accuracy lost (points)", "macro-F1 lost (points)"]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
-    for name in (FULL, DISTILLED, INT8, BASELINE):
+    for name in (FULL, DISTILLED, QUANTIZED, BASELINE):
         rows = [strip.row(name).metrics for strip in strips]  # type: ignore[union-attr]
         full = [strip.row(FULL).metrics for strip in strips]  # type: ignore[union-attr]
         cells = [name]

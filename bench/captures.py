@@ -14,7 +14,7 @@ from typing import Any
 from settings import DATA, OUT
 
 import overproof
-from overproof.field import triage
+from overproof.jobs.deploy import triage
 from overproof.progress import terminal
 
 CAPTURES = DATA.parent / "captures"

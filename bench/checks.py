@@ -13,12 +13,12 @@ from sabotage import pruned, rounded_to_harm
 from settings import OUT, TEST, TRAIN, once
 
 import overproof
-from overproof.bundle import open_bundle
-from overproof.checklist.interface import BASELINE, DISTILLED, FULL, QUANTIZED
-from overproof.compression.teachers import cached_logits, load_teacher
-from overproof.evidence import open_evidence
+from overproof.bundle.evidence_store import open_evidence
+from overproof.bundle.manifest import open_bundle
+from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED
+from overproof.distillation.teachers import cached_logits, load_teacher
+from overproof.jobs.held_out import without
 from overproof.progress import terminal
-from overproof.proof.held_out import without
 
 HEALTHY, EVIDENCE = bundle(STUDENT, 0), evidence(STUDENT, 0)
 HELD_OUT = ("cmdi", "open-redirect", "ssti", "xxe")

@@ -24,7 +24,7 @@ RUNS = 15
 EVENTS = 1_000
 SHOWN = 6  # packages that have a row of their own
 EVENT = "id=1' or '1'='1\n"
-IMPORT = "from time import perf_counter as t; a = t(); import overproof.runtime; print(t() - a)"
+IMPORT = "from time import perf_counter as t; a = t(); import overproof.bundle.runtime; print(t() - a)"
 
 # Resident megabytes (VmRSS: the libraries' pages that were touched, too) after each step of one process.
 MEMORY = """
@@ -33,9 +33,9 @@ def resident():
     line = next(line for line in open("/proc/self/status") if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
 told = {"python": resident()}
-import overproof.runtime
+import overproof.bundle.runtime
 told["imported"] = resident()
-scorer = overproof.runtime.open(sys.argv[1])
+scorer = overproof.bundle.runtime.open(sys.argv[1])
 told["opened"] = resident()
 for text in json.load(sys.stdin):
     scorer.judge([text])
@@ -137,7 +137,7 @@ def to_markdown(result: dict[str, Any]) -> str:
         "| --- | ---: |",
         f"| on the disk, {len(packages)} packages | {sum(packages.values()) / 1e6:.0f} MB |",
         f"| of it | {named}, the rest {rest / 1e6:.0f} |",
-        f"| `import overproof.runtime` | {result['import_seconds']:.2f} s |",
+        f"| `import overproof.bundle.runtime` | {result['import_seconds']:.2f} s |",
         f"| memory: Python alone, imported, bundle opened | "
         f"{memory['python']:.0f}, {memory['imported']:.0f}, {memory['opened']:.0f} MB |",
         f"| memory after {result['events']:,} events, one by one | {memory['judged']:.0f} MB |",

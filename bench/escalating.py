@@ -12,17 +12,17 @@ import pyarrow as pa
 from settings import OUT, TEST, TRAIN
 
 import overproof
-from overproof.bundle import open_bundle
-from overproof.cascade import Full
-from overproof.checklist.stats import clopper_pearson, mcnemar
-from overproof.checklist.threshold import halves
-from overproof.field import open_cascade
+from overproof.bundle.manifest import open_bundle
+from overproof.bundle.scores import Floats, softmax
+from overproof.checks.escalation.threshold import halves
+from overproof.checks.stats import clopper_pearson, mcnemar
+from overproof.events.sources import load_events
+from overproof.inference.cascade import Full
+from overproof.jobs.deploy import open_cascade
+from overproof.jobs.full_model import open_full
+from overproof.jobs.model_outputs import asking, opened_full
+from overproof.jobs.samples import sample_of
 from overproof.progress import terminal
-from overproof.proof.models import asking, opened_full
-from overproof.proof.samples import sample_of
-from overproof.reserve import open_full
-from overproof.scores import Floats, softmax
-from overproof.sources import load_events
 
 TEACHER = OUT / "teacher"
 BUNDLE = OUT / "field" / "http"

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 import overproof
-from overproof.event import event_table
+from overproof.events.schema import event_table
 from overproof.progress import terminal
 
 FLOWS = DATA.parent / "nsl-kdd"

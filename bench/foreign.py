@@ -13,8 +13,8 @@ from accuracy import TEACHER
 from settings import OUT, TEST, TRAIN
 
 import overproof
-from overproof.compression.quantization.guards import Guards
 from overproof.progress import terminal
+from overproof.quantization.guards import Guards
 
 FILE = OUT / "minilm-onnx" / "model.onnx"
 EVENTS = OUT / "minilm-events.csv"

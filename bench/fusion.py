@@ -24,11 +24,11 @@ from settings import TEST, TRAIN
 from speed import interleaved
 
 import overproof
-from overproof.bundle import MODEL, open_bundle
-from overproof.compression.export import to_onnx
-from overproof.compression.quantization import quantize_model
-from overproof.compression.student import new_encoder, preset
-from overproof.runtime import TOKENS_PER_RUN, OnnxScorer, batches, session
+from overproof.bundle.manifest import MODEL, open_bundle
+from overproof.bundle.runtime import TOKENS_PER_RUN, OnnxScorer, batches, session
+from overproof.distillation.export import to_onnx
+from overproof.distillation.students.encoder import new_encoder, preset
+from overproof.quantization.rewrite import quantize_model
 
 EVENTS, CALIBRATION, TOKENS = 2000, 1024, 13
 Feed = dict[str, np.ndarray[Any, Any]]

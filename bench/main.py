@@ -12,7 +12,6 @@ from typing import Any
 
 import accuracy
 import captures
-import checks
 import edge
 import escalating
 import field
@@ -21,7 +20,6 @@ import foreign
 import fusion
 import novelty
 import portable
-import quantization
 import service
 import similarity
 import speed
@@ -30,7 +28,9 @@ import throughput
 import transcript
 from settings import DATA, OUT, README, once
 
+import checks
 import engines
+import quantization
 
 BEGIN, END = "<!-- bench: {} -->", "<!-- end -->"
 

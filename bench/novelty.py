@@ -11,21 +11,21 @@ import numpy as np
 import onnx
 import pyarrow as pa
 from captures import CAPTURES
-from checks import EVIDENCE, HEALTHY, HELD_OUT
 from escalating import BUNDLE
 from numpy.typing import NDArray
 from settings import TEST
 
-from overproof.bundle import MODEL, open_bundle
-from overproof.cascade.thresholds import BUDGET, NOVEL, SPENT, policy_for
-from overproof.checklist.stats import clopper_pearson
-from overproof.compression.embedding import with_embedding
-from overproof.evidence import open_evidence
-from overproof.novelty import fit_novelty
-from overproof.proof.held_out import families_of, without
-from overproof.runtime import OnnxScorer
-from overproof.scores import Scores, softmax
-from overproof.sources import Rejects, load_events, read_events
+from checks import EVIDENCE, HEALTHY, HELD_OUT
+from overproof.bundle.evidence_store import open_evidence
+from overproof.bundle.manifest import MODEL, open_bundle
+from overproof.bundle.ood import fit_novelty
+from overproof.bundle.runtime import OnnxScorer
+from overproof.bundle.scores import Scores, softmax
+from overproof.checks.stats import clopper_pearson
+from overproof.distillation.embedding import with_embedding
+from overproof.events.sources import Rejects, load_events, read_events
+from overproof.inference.cascade.thresholds import BUDGET, NOVEL, SPENT, policy_for
+from overproof.jobs.held_out import families_of, without
 
 Floats = NDArray[np.float64]
 ALONE, ENERGY, DISTANCE = "confidence alone", "confidence, free energy", "confidence, distance"

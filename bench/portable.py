@@ -23,10 +23,10 @@ from onnx import numpy_helper
 from settings import OUT, TEST
 
 import overproof
-from overproof.bundle import MODEL, open_bundle
-from overproof.compression.portable import portability
-from overproof.compression.saturation import emulate
-from overproof.runtime import OnnxScorer
+from overproof.bundle.manifest import MODEL, open_bundle
+from overproof.bundle.runtime import OnnxScorer
+from overproof.quantization.portability import portability
+from overproof.quantization.saturation import emulate
 
 QEMU = "qemu-x86_64"
 CPUS = {"Haswell": "AVX2, no VNNI", "Nehalem": "SSE4.2"}

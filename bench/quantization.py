@@ -11,18 +11,18 @@ from accuracy import STUDENT, TEACHER, interval, kept
 from settings import OUT, SEEDS, TEST, TRAIN, once
 
 import overproof
-from overproof.affine import fit
-from overproof.bundle import MODEL, open_bundle
-from overproof.compare import measure
-from overproof.compare.divergence import judge, truth
-from overproof.compression.material import SPLIT_SEED, kinds
-from overproof.compression.quantization.guarded import Bench, calibrate, divided
-from overproof.compression.quantization.rewrite import WEIGHTS_4
-from overproof.compression.quantization.subject import open_subject
-from overproof.compression.teachers import align, cached_logits, load_teacher
+from overproof.bundle.manifest import MODEL, open_bundle
+from overproof.bundle.runtime import OnnxScorer
+from overproof.distillation.dataset import SPLIT_SEED, kinds
+from overproof.distillation.teachers import align, cached_logits, load_teacher
+from overproof.events.split import split_events
 from overproof.progress import terminal
-from overproof.runtime import OnnxScorer
-from overproof.split import split_events
+from overproof.quantization.affine import fit
+from overproof.quantization.precision_search import EvaluationSet, calibrate, divided
+from overproof.quantization.quantizable_model import open_subject
+from overproof.quantization.rewrite import WEIGHTS_4
+from overproof.results import measure
+from overproof.results.divergence import judge, truth
 
 FLOAT = "FP32"
 MIN_ROWS = 15
@@ -66,7 +66,7 @@ def measured() -> dict[str, Any]:
     bundles: list[int] = []
     for seed in SEEDS:
         subject = open_subject(kept(STUDENT, seed))
-        bench = Bench(subject, test)
+        bench = EvaluationSet(subject, test)
         wanted = align(soft, teacher.classes, subject.classes)
         events = split_events(overproof.load_events([TRAIN]), seed=SPLIT_SEED, validation=0.1, test=0.0).train
         ready = calibrate(subject, divided(events, seed=seed)[0], seed=seed)

@@ -12,8 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from overproof.bundle import MODEL, Bundle, digest, open_bundle, write_bundle
-from overproof.runtime import OnnxScorer, batches, session
+from overproof.bundle.manifest import MODEL, Bundle, digest, open_bundle, write_bundle
+from overproof.bundle.runtime import OnnxScorer, batches, session
 
 BITS = 3
 TOO_WIDE = 3  # the range of the weights is taken so many times too wide: at its own, 3 bits harm no family

@@ -24,9 +24,9 @@ from escalating import BUNDLE
 from settings import TEST
 
 import overproof
-from overproof.serve import Limits
-from overproof.similar.build import build_index
-from overproof.sources import load_events
+from overproof.events.sources import load_events
+from overproof.inference.service import Limits
+from overproof.inference.similarity.build import build_index
 
 CONNECTIONS = (1, 8, 64)
 SECONDS, LONG = 8, 20
@@ -39,10 +39,10 @@ INDEXED = 10_000
 SERVER = """
 import sys
 from pathlib import Path
-from overproof.bundle import open_bundle
-from overproof.field import open_cascade
+from overproof.bundle.manifest import open_bundle
+from overproof.jobs.deploy import open_cascade
 from overproof.progress import terminal
-from overproof.serve import Limits, serve
+from overproof.inference.service import Limits, serve
 bundle, batch, index = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 opened = lambda: open_cascade(open_bundle(bundle))
 serve(opened, index=index, port=0, limits=Limits(batch=batch), console=terminal())

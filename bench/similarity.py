@@ -24,12 +24,12 @@ from settings import OUT, TEST, TRAIN
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 import overproof
-from overproof.bundle import MODEL, open_bundle
-from overproof.compression.embedding import with_embedding
-from overproof.compression.teachers import huggingface
-from overproof.runtime import OnnxScorer
-from overproof.similar import SEARCHES
-from overproof.similar.integers import rounded
+from overproof.bundle.manifest import MODEL, open_bundle
+from overproof.bundle.runtime import OnnxScorer
+from overproof.distillation.embedding import with_embedding
+from overproof.distillation.teachers import huggingface
+from overproof.inference.similarity import SEARCHES
+from overproof.inference.similarity.integers import rounded
 
 K = 10
 ALONE = 200  # queries that are timed one by one

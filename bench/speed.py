@@ -16,11 +16,11 @@ from settings import TEST
 from tokenizers import Tokenizer
 
 import overproof
-from overproof.bundle import MODEL, TOKENIZER, open_bundle
-from overproof.compression.export import to_onnx
-from overproof.compression.student import new_encoder, parameter_count, preset
-from overproof.runtime import WindowScorer, session
-from overproof.tokenize import Windowing
+from overproof.bundle.manifest import MODEL, TOKENIZER, open_bundle
+from overproof.bundle.runtime import WindowScorer, session
+from overproof.bundle.tokenizer import Windowing
+from overproof.distillation.export import to_onnx
+from overproof.distillation.students.encoder import new_encoder, parameter_count, preset
 
 CALLS, BLOCKS, EVENTS = 50, 16, 400
 

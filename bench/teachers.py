@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 import overproof
-from overproof.compare import FULL, INT8
+from overproof.bundle.model_names import FULL, QUANTIZED
 from overproof.progress import terminal
 
 SOFT = OUT / "soft.csv"
@@ -56,10 +56,10 @@ def distilled(kind: str) -> dict[str, Any]:
         cache=OUT / "cache",
         console=terminal(),
     )
-    rows = [report.comparison.row(name).metrics for name in (FULL, INT8)]  # type: ignore[union-attr]
+    rows = [report.comparison.row(name).metrics for name in (FULL, QUANTIZED)]  # type: ignore[union-attr]
     return {
         name: {"accuracy": m.accuracy, "macro_f1": m.macro_f1, "fn": m.fn_rate, "fp": m.fp_rate}  # type: ignore[union-attr]
-        for name, m in zip((FULL, INT8), rows, strict=True)
+        for name, m in zip((FULL, QUANTIZED), rows, strict=True)
     }
 
 
@@ -67,7 +67,7 @@ def to_markdown(results: dict[str, dict[str, Any]]) -> str:
     """Two rows for each kind of teacher: itself, and its INT8 student."""
     lines = ["| teacher | | accuracy | macro-F1 | FN | FP |", "| --- | --- |" + " ---: |" * 4]
     for kind, result in results.items():
-        for name, who in ((FULL, "itself"), (INT8, f"{KINDS[kind][1]} INT8")):
+        for name, who in ((FULL, "itself"), (QUANTIZED, f"{KINDS[kind][1]} INT8")):
             r = result[name]
             rates = [f"{100 * r[figure]:.2f} %" for figure in ("accuracy", "fn", "fp")]
             cells = [kind if name == FULL else "", who, rates[0], f"{r['macro_f1']:.4f}", *rates[1:]]

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from escalating import BUNDLE
 from settings import TEST
 
-from overproof.sources import load_events
+from overproof.events.sources import load_events
 
 EVENTS = 10_000
 RUNS = 3

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import onnx
     import tokenizers
 
-    from overproof.compression.student import Encoder
-    from overproof.runtime import OnnxScorer
+    from overproof.bundle.runtime import OnnxScorer
+    from overproof.distillation.students.encoder import Encoder
 
 # A shell's background jobs ignore SIGINT, and so would all that the tests start in order to interrupt it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -67,10 +67,10 @@ def made() -> Made:
     """
     import numpy as np
 
-    from overproof.compression.export import to_onnx
-    from overproof.compression.quantization import quantize_model
-    from overproof.compression.student import Encoder, EncoderConfig
-    from overproof.tokenize import train_bpe
+    from overproof.bundle.tokenizer import train_bpe
+    from overproof.distillation.export import to_onnx
+    from overproof.distillation.students.encoder import Encoder, EncoderConfig
+    from overproof.quantization.rewrite import quantize_model
 
     tokenizer = train_bpe(["select * from users", "<script>alert(1)</script>", "GET /index.html"] * 4, vocabulary=300)
     config = EncoderConfig(2, 32, 2, 64, vocabulary=tokenizer.get_vocab_size(), positions=32)
@@ -85,11 +85,11 @@ def made() -> Made:
 
 def write_small(out: Path, made: Made, *, precision: str = "int8") -> Path:
     """Write that network as a bundle; untrained, so that what it says is arbitrary, and the same for everybody."""
-    from overproof.bundle import FORMAT, Manifest, digest, write_bundle
-    from overproof.cascade.signals import signals
-    from overproof.novelty import fit_novelty
-    from overproof.runtime import WindowScorer
-    from overproof.tokenize import Windowing
+    from overproof.bundle.manifest import FORMAT, Manifest, digest, write_bundle
+    from overproof.bundle.ood import fit_novelty
+    from overproof.bundle.runtime import WindowScorer
+    from overproof.bundle.tokenizer import Windowing
+    from overproof.inference.cascade.signals import signals
 
     model = made.int8 if precision == "int8" else made.fp32
     files = {"model.onnx": model.SerializeToString(), "tokenizer.json": made.tokenizer.to_str().encode()}
@@ -133,7 +133,7 @@ def small_bundle(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def student(small_bundle: Path) -> OnnxScorer:
     """That bundle, opened."""
-    from overproof.runtime import open as open_scorer
+    from overproof.bundle.runtime import open as open_scorer
 
     return open_scorer(small_bundle)
 

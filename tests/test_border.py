@@ -17,18 +17,20 @@ import pytest
 from pyarrow import csv
 
 import overproof
-from overproof.compression.teachers.interface import TeacherCard
+from overproof.bundle.scores import Floats
+from overproof.distillation.teachers.interface import TeacherCard
 from overproof.errors import MissingExtra
-from overproof.event import event_table
-from overproof.scores import Floats
+from overproof.events.schema import event_table
+from overproof.jobs import compress
 
-COMPRESS_TIME = {"overproof.compression", "overproof.pipeline", "overproof.showcase"}
-# scipy and no more; `field` and `reserve` also import whatever opens the full model, when there is one
-CHECK_TIME = {"overproof.checklist", "overproof.field", "overproof.proof", "overproof.reserve"}
-COMMAND_LINE = {"overproof.cli", "overproof.options", "overproof.__main__"}
+COMPRESS_TIME = {"overproof.distillation", "overproof.quantization"}
+CHECK_TIME = {"overproof.checks"}  # scipy and no more
+JOBS = {"overproof.jobs"}  # each imports what it joins
+COMMAND_LINE = {"overproof.cli", "overproof.__main__"}
+COMPUTED_LESSON = {"overproof.lesson"}  # by the functions that quantize and distil
 FORBIDDEN = {"onnx", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch", "transformers"}
 MODULES = {f"overproof.{module.name}" for module in pkgutil.iter_modules(overproof.__path__)}
-DEPLOY_TIME = sorted(MODULES - COMPRESS_TIME - CHECK_TIME)
+DEPLOY_TIME = sorted(MODULES - COMPRESS_TIME - CHECK_TIME - JOBS)
 
 
 def python(code: str, interpreter: str | Path = sys.executable, **options: Any) -> str:
@@ -55,21 +57,21 @@ def test_the_command_line_answers_without_loading_a_model() -> None:
     assert loaded_by(code) & heavy == set()
 
 
-@pytest.mark.parametrize("module", DEPLOY_TIME)
+@pytest.mark.parametrize("module", [*DEPLOY_TIME, "overproof.jobs.deploy", "overproof.jobs.full_model"])
 def test_no_deploy_time_module_loads_the_compress_extra(module: str) -> None:
     assert loaded_by(f"import {module}") & FORBIDDEN == set()
 
 
 def test_checking_a_bundle_loads_scipy_and_no_more() -> None:
-    assert loaded_by("import overproof.checklist, overproof.proof.job") & FORBIDDEN == {"scipy"}
+    assert loaded_by("import overproof.checks, overproof.jobs.check") & FORBIDDEN == {"scipy"}
 
 
 def test_the_contract_covers_every_deploy_time_module(root: Path) -> None:
     linter = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]
     border = next(contract for contract in linter["contracts"] if contract["name"].startswith("The border"))
-    assert sorted(border["source_modules"]) == sorted(set(DEPLOY_TIME) - COMMAND_LINE)
-    assert set(border["forbidden_modules"]) == FORBIDDEN | COMPRESS_TIME | CHECK_TIME
-    checklist = next(contract for contract in linter["contracts"] if contract["name"].startswith("The checklist"))
+    assert sorted(border["source_modules"]) == sorted(set(DEPLOY_TIME) - COMMAND_LINE - COMPUTED_LESSON)
+    assert set(border["forbidden_modules"]) == FORBIDDEN | COMPRESS_TIME | CHECK_TIME | JOBS
+    checklist = next(contract for contract in linter["contracts"] if contract["name"].startswith("The checks"))
     assert set(checklist["forbidden_modules"]) > (FORBIDDEN | COMPRESS_TIME) - {"scipy"}
 
 
@@ -88,8 +90,8 @@ class Witness:
         if name == "onnxruntime":
             print(os.environ.get("ORT_DISABLE_TELEMETRY"))
 sys.meta_path.insert(0, Witness())
-import overproof.runtime
-assert "onnxruntime" in sys.modules or overproof.runtime.onnxruntime
+import overproof.bundle.runtime
+assert "onnxruntime" in sys.modules or overproof.bundle.runtime.onnxruntime
 """
     clean = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     assert python(code, env=clean) == "1\n"
@@ -106,7 +108,7 @@ def test_public_names_are_there_and_typed() -> None:
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "overproof.pipeline", raising=False)
+    monkeypatch.delitem(sys.modules, "overproof.jobs.compress", raising=False)
     monkeypatch.setitem(overproof._HOMES, "teach", "overproof.nowhere")
     with pytest.raises(ModuleNotFoundError, match=r"overproof\.nowhere"):
         _ = overproof.teach
@@ -161,9 +163,8 @@ class CountsQuotes:
 def test_a_bundle_gives_the_same_verdicts_where_only_the_wheel_is_installed(
     base_only: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from overproof import pipeline
 
-    monkeypatch.setattr(pipeline, "TIMING_SECONDS", 0.2)
+    monkeypatch.setattr(compress, "TIMING_SECONDS", 0.2)
     texts = [f"id={i}" + "' or ''='" * (i % 2) for i in range(200)]
     events = event_table({"text": texts, "label": ["benign", "attack"] * 100, "group": [str(i) for i in range(200)]})
     options = {"student": "tiny-student", "epochs": 1, "transfer": 0.0, "seed": 1}
@@ -188,9 +189,8 @@ def test_a_bundle_is_checked_with_scipy_and_no_more(
     base_only: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Against a full model that is a bundle itself: who was handed the two needs no torch to check them."""
-    from overproof import pipeline
 
-    monkeypatch.setattr(pipeline, "TIMING_SECONDS", 0.2)
+    monkeypatch.setattr(compress, "TIMING_SECONDS", 0.2)
     texts = [f"id={i}" + "' or ''='" * (i % 2) for i in range(200)]
     events = event_table({"text": texts, "label": ["benign", "attack"] * 100, "group": [str(i) for i in range(200)]})
     options = {"student": "tiny-student", "epochs": 1, "transfer": 0.0, "seed": 1}

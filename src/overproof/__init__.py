@@ -12,17 +12,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from overproof.errors import BundleError, InputError, MissingExtra, OverproofError, TamperedBundle
+from overproof.version import __version__
 
 if TYPE_CHECKING:
-    from overproof.compression.quantization.job import quantize
-    from overproof.pipeline import compress, teach
-    from overproof.proof.job import check
-    from overproof.report.compression import Report
-    from overproof.runtime import open
-    from overproof.showcase import demo
-    from overproof.sources import Columns, Rejects, load_events
-
-__version__ = "0.1.0"
+    from overproof.bundle.runtime import open
+    from overproof.events.sources import Columns, Rejects, load_events
+    from overproof.jobs.check import check
+    from overproof.jobs.compress import compress, teach
+    from overproof.jobs.demo import demo
+    from overproof.jobs.quantize import quantize
+    from overproof.results.compression import Report
 
 __all__ = [
     "BundleError",
@@ -44,16 +43,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Columns": "overproof.sources",
-    "Rejects": "overproof.sources",
-    "Report": "overproof.report.compression",
-    "check": "overproof.proof.job",
-    "compress": "overproof.pipeline",
-    "demo": "overproof.showcase",
-    "load_events": "overproof.sources",
-    "open": "overproof.runtime",
-    "quantize": "overproof.compression.quantization.job",
-    "teach": "overproof.pipeline",
+    "Columns": "overproof.events.sources",
+    "Rejects": "overproof.events.sources",
+    "Report": "overproof.results.compression",
+    "check": "overproof.jobs.check",
+    "compress": "overproof.jobs.compress",
+    "demo": "overproof.jobs.demo",
+    "load_events": "overproof.events.sources",
+    "open": "overproof.bundle.runtime",
+    "quantize": "overproof.jobs.quantize",
+    "teach": "overproof.jobs.compress",
 }
 
 _COMPRESS_EXTRA = {"onnx", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch", "transformers"}

@@ -32,6 +32,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
+def one_line(text: str) -> str:
+    """A name from a model file, which anyone may have written: no line breaks, nothing that steers a terminal."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def _ignore(told: object) -> None:
     """Tell no one."""
 

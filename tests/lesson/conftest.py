@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from overproof.bundle import COMPARISON, QUANTIZATION, QUANTIZING, Manifest, digest, open_bundle, write_bundle
-from overproof.compare import FULL, INT8
-from overproof.compare.divergence import Divergence
-from overproof.report.quantization import QuantizationReport
-from overproof.report.quantizing import Quantizing, Step
-from overproof.tokenize import Windowing
+from overproof.bundle.manifest import COMPARISON, QUANTIZATION, QUANTIZING, Manifest, digest, open_bundle, write_bundle
+from overproof.bundle.model_names import FULL, QUANTIZED
+from overproof.bundle.tokenizer import Windowing
+from overproof.results.divergence import Divergence
+from overproof.results.layer_diagnostics import LayerDiagnostics
+from overproof.results.precision_search import PrecisionSearchReport, Step
 
 if TYPE_CHECKING:
     import onnx
@@ -33,7 +33,7 @@ class Bundled:
 
     path: Path
     comparison: dict[str, Any]
-    layers: QuantizationReport
+    layers: LayerDiagnostics
     evil: str = EVIL
 
     def rewritten(self, changed: Mapping[str, Any]) -> Path:
@@ -46,9 +46,9 @@ class Bundled:
         return path
 
 
-def told(fp32: onnx.ModelProto, quantized: onnx.ModelProto) -> QuantizationReport:
+def told(fp32: onnx.ModelProto, quantized: onnx.ModelProto) -> LayerDiagnostics:
     """What quantization did to each layer; every layer is named after the attack."""
-    from overproof.compression.layers import describe
+    from overproof.quantization.layer_diagnostics import describe
 
     random = np.random.default_rng(5)
     feeds = {kind: [{"input_ids": random.integers(2, 290, (32, 9))}] for kind in ("benign", "attack")}
@@ -56,7 +56,7 @@ def told(fp32: onnx.ModelProto, quantized: onnx.ModelProto) -> QuantizationRepor
     return replace(report, layers=tuple(replace(layer, name=f"{layer.name} {EVIL}") for layer in report.layers))
 
 
-SEARCHED = Quantizing(
+SEARCHED = PrecisionSearchReport(
     model="student",
     out=Path("b"),
     precision="w8a8",
@@ -78,7 +78,7 @@ def bundled(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Bundled:
     sizes = {"parameters": 10, "p99_ms": None, "events_per_second": None, "metrics": metrics, "note": EVIL}
     rows = [
         {"name": FULL, "bytes": 16981253, "p50_ms": 2.5, **sizes},
-        {"name": INT8, "bytes": 1045603, "p50_ms": 0.5, **sizes},
+        {"name": QUANTIZED, "bytes": 1045603, "p50_ms": 0.5, **sizes},
         {"name": EVIL, "bytes": None, "p50_ms": None, **sizes},
     ]
     comparison = {"test_rows": 4, "rows": rows}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from overproof.lesson import golden, steps, table
+from overproof.lesson import printed_values, steps, table
 from overproof.lesson.figures import Figure, figures
 
 FIGURES = figures()
@@ -27,7 +27,7 @@ def test_what_is_wrong_is_known_and_all_else_is_golden() -> None:
     assert by_step == {
         "Part 1, step 2": ["most that a hard label of 3 classes can tell", "entropy of packet D"],
         "Part 1, step 4": [
-            *(f"P({name}) of packet D at T = 2" for name in golden.CLASSES),
+            *(f"P({name}) of packet D at T = 2" for name in printed_values.CLASSES),
             "P(Malicious) of packet D at T = 4",
         ],
         "Part 2, step 3": ["q of -0.234", "bytes of scale and zero point", "bytes in all", "saved"],

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from overproof.bundle import QUANTIZATION, QUANTIZING
-from overproof.compression.quantization import quantize_model
+from overproof.bundle.manifest import QUANTIZATION, QUANTIZING
 from overproof.errors import BundleError
 from overproof.lesson import Lesson, page, walk
 from overproof.lesson.layer import costliest
-from overproof.report.layer_text import COLUMNS, ROWS, percent
+from overproof.quantization.rewrite import quantize_model
+from overproof.results.layer_text import COLUMNS, ROWS, percent
 
 from .conftest import SEARCHED, told
 

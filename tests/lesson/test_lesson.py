@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from overproof.bundle import COMPARISON
+from overproof.bundle.manifest import COMPARISON
+from overproof.bundle.model_names import QUANTIZED
 from overproof.cli import app
-from overproof.compare import INT8, Comparison
 from overproof.errors import BundleError
-from overproof.lesson import Lesson, miniature, page, walk, yours
+from overproof.lesson import Lesson, miniature, page, user_data, walk
 from overproof.lesson.sections import Table, sections
+from overproof.results import Comparison
 
 if TYPE_CHECKING:
     from .conftest import Bundled
@@ -57,7 +58,7 @@ def test_the_same_seed_gives_the_same_numbers(lesson: Lesson) -> None:
 
 
 def test_the_miniature_is_taught_and_quantized() -> None:
-    traffic = yours.simulate(600, seed=3)
+    traffic = user_data.simulate(600, seed=3)
     small = miniature.miniature(traffic.train)
     texts = traffic.train["text"].to_pylist()
     teacher, student, int8 = (model.judge(texts) for model in (small.full, small.distilled, small.int8))
@@ -78,7 +79,7 @@ def test_a_bundles_own_figures(bundled: Bundled) -> None:
     mine = walk(bundled.path).yours
     strip = Comparison.from_json(bundled.comparison)
     assert [p.name for p in mine.points] == [row.name for row in strip.rows]
-    int8 = next(p for p in mine.points if p.name == INT8)
+    int8 = next(p for p in mine.points if p.name == QUANTIZED)
     assert (int8.bytes, int8.ms, int8.accuracy) == (1045603, 0.5, 0.75)
     assert mine.parity[0].startswith("FP32 → INT8")
     assert len(mine.boundary[0].classes) == 3

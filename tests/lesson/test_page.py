@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from overproof.affine import Scheme
-from overproof.lesson import Lesson, golden, steps, walk
+from overproof.bundle.scores import distillation_gradient, distillation_loss, entropy_bits, softmax
+from overproof.lesson import Lesson, printed_values, steps, walk
 from overproof.lesson.page import write_page
 from overproof.lesson.sections import tutorial_points
-from overproof.scores import distillation_gradient, distillation_loss, entropy_bits, softmax
+from overproof.quantization.affine import Scheme
 
 if TYPE_CHECKING:
     from .conftest import Browser, Bundled
@@ -234,6 +234,6 @@ def test_the_policy_stops_what_would_get_in(browser: Browser, html: Path, tmp_pa
     broken.write_text(text.replace("</main>", attack))
     browser.open(broken)
     assert browser.run("window.owned") is None
-    assert browser.run(f"document.querySelectorAll('tbody tr').length > {len(golden.PACKETS)}")
+    assert browser.run(f"document.querySelectorAll('tbody tr').length > {len(printed_values.PACKETS)}")
     blocked = [e["params"]["entry"]["text"] for e in browser.events if e["method"] == "Log.entryAdded"]
     assert any("Content Security Policy" in line for line in blocked)

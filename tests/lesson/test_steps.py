@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from overproof.affine import Scheme
-from overproof.compression.student import Encoder, parameter_count, preset
-from overproof.lesson import golden, steps
+from overproof.distillation.students.encoder import Encoder, parameter_count, preset
+from overproof.lesson import printed_values, steps
+from overproof.quantization.affine import Scheme
 
 
 def test_soft_labels_sum_to_one_and_their_winner_is_the_hard_label() -> None:
-    for packet, info in zip(golden.PACKETS, steps.information(), strict=True):
+    for packet, info in zip(printed_values.PACKETS, steps.information(), strict=True):
         assert info.total == pytest.approx(1)
         assert info.label == packet.label
 

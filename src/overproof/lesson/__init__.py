@@ -12,7 +12,7 @@ from typing import Any
 
 from overproof.lesson import steps, table, terminal
 from overproof.lesson.sections import Section, sections, tutorial_points
-from overproof.lesson.yours import Yours, of_bundle, of_traffic
+from overproof.lesson.user_data import Yours, of_bundle, of_traffic
 
 
 @dataclass(frozen=True)

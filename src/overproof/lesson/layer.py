@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from overproof.report.layer_text import COLUMNS, bands, decibels, histogram, one_line, percent, span
-from overproof.report.quantization import LayerReport, QuantizationReport, Weights
+from overproof.progress import one_line
+from overproof.results.layer_diagnostics import LayerDiagnostics, LayerReport, Weights
+from overproof.results.layer_text import COLUMNS, bands, decibels, histogram, percent, span
 
 LINEAR = "linear"
 
@@ -87,7 +88,7 @@ class OwnLayer:
         return "each integer" if each == 1 else f"{each} integers"
 
 
-def costliest(report: QuantizationReport) -> OwnLayer | None:
+def costliest(report: LayerDiagnostics) -> OwnLayer | None:
     """The quantized linear layer with the lowest SQNR, or an embedding where no linear one is; None if none is."""
     quantized = [(layer, layer.weights) for layer in report.layers if layer.weights is not None]
     found = [pair for pair in quantized if pair[0].kind == LINEAR] or quantized

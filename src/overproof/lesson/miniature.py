@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from overproof.affine import Scheme, cost, dequantize, fit, quantize
-from overproof.scores import Floats, distillation_gradient
+from overproof.bundle.scores import Floats, distillation_gradient
+from overproof.quantization.affine import Scheme, cost, dequantize, fit, quantize
 
 BUCKETS = 1024
 NEIGHBOURS = 16

@@ -18,7 +18,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from overproof.errors import InputError
-from overproof.lesson import golden, steps
+from overproof.lesson import printed_values, steps
 from overproof.lesson.sections import Block, Drawing, Section, Table, tutorial_points
 from overproof.progress import printable
 
@@ -67,8 +67,8 @@ def _data(lesson: Lesson) -> dict[str, Any]:
     """What the controls start from."""
     points = [(p, False) for p in tutorial_points()] + [(p, True) for p in lesson.yours.points]
     return {
-        "classes": golden.CLASSES,
-        "packets": [f"{packet.name}: {packet.text}" for packet in golden.PACKETS],
+        "classes": printed_values.CLASSES,
+        "packets": [f"{packet.name}: {packet.text}" for packet in printed_values.PACKETS],
         "logits": steps.PACKET_LOGITS.tolist(),
         "student": steps.STUDENT,
         "weights": steps.W.tolist(),

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from overproof.affine import Scheme
-from overproof.lesson import golden, steps, table
+from overproof.lesson import printed_values, steps, table
 from overproof.lesson.figures import figures
-from overproof.lesson.yours import Point, Yours
-from overproof.report.compression import SIMULATED, SoftLabel
-from overproof.report.layer_text import percent
+from overproof.lesson.user_data import Point, Yours
+from overproof.quantization.affine import Scheme
+from overproof.results.compression import SIMULATED, SoftLabel
+from overproof.results.layer_text import percent
 
 WIDTH = 73  # of a drawing
 NEAR_ZERO = 0.02
@@ -75,8 +75,8 @@ def sections(yours: Yours) -> tuple[Section, ...]:
 
 
 def _soft(yours: Yours) -> Section:
-    rows: Rows = [("packet", *(f"P({name})" for name in golden.CLASSES), "sum", "hard label")]
-    for packet, info in zip(golden.PACKETS, steps.information(), strict=True):
+    rows: Rows = [("packet", *(f"P({name})" for name in printed_values.CLASSES), "sum", "hard label")]
+    for packet, info in zip(printed_values.PACKETS, steps.information(), strict=True):
         cells = [f"{p:.2f}" for p in packet.probabilities]
         rows.append((f"{packet.name}: {packet.text}", *cells, f"{info.total:.2f}", info.label))
     return Section(
@@ -107,13 +107,14 @@ def _hard(yours: Yours) -> Section:
     rows: Rows = [("packet", "soft: entropy", "surprise at the winner", "between the others")]
     for info in steps.information():
         rows.append((info.name, _bits(info.entropy), _bits(info.surprise), _bits(info.relations)))
-    most, classes = np.log2(len(golden.CLASSES)), len(yours.boundary[0].classes) if yours.boundary else 0
+    most, classes = np.log2(len(printed_values.CLASSES)), len(yours.boundary[0].classes) if yours.boundary else 0
     return Section(
         "hard",
         "Why they beat hard labels",
         (
-            f"As a distribution a hard label has an entropy of 0 bits; naming one of {len(golden.CLASSES)} classes "
-            f"tells {_bits(most)} at most. The soft label's entropy says how undecided the teacher is. The last column "
+            "As a distribution a hard label has an entropy of 0 bits; naming one of "
+            f"{len(printed_values.CLASSES)} classes tells {_bits(most)} at most. The soft label's entropy says how "
+            "undecided the teacher is. The last column "
             "is the cross information: what it tells beyond the winner and its share, KL to a label that spreads the "
             "rest evenly.",
             Table(tuple(rows)),
@@ -128,9 +129,9 @@ def _hard(yours: Yours) -> Section:
 
 def _temperature(yours: Yours) -> Section:
     printed = {f.what: f for f in figures() if f.where == "Part 1, step 4"}
-    rows: Rows = [("packet D", *(f"P({name})" for name in golden.CLASSES), "entropy", "the tutorial prints")]
+    rows: Rows = [("packet D", *(f"P({name})" for name in printed_values.CLASSES), "entropy", "the tutorial prints")]
     for soft in steps.softened(steps.PACKET_LOGITS[3]):
-        found = [printed.get(f"P({name}) of packet D at T = {soft.temperature:g}") for name in golden.CLASSES]
+        found = [printed.get(f"P({name}) of packet D at T = {soft.temperature:g}") for name in printed_values.CLASSES]
         cells = [f"{p:.3f}" for p in soft.probabilities]
         told = " / ".join(_told(f.printed, f.right) for f in found if f is not None)
         rows.append((f"T = {soft.temperature:g}", *cells, _bits(soft.entropy), told))
@@ -211,7 +212,7 @@ def _range(yours: Yours) -> Section:
         "Range, scale, zero point",
         (
             "Nine weights:",
-            Drawing("\n".join("  " + " ".join(f"{x:>7}" for x in row) for row in golden.MATRIX)),
+            Drawing("\n".join("  " + " ".join(f"{x:>7}" for x in row) for row in printed_values.MATRIX)),
             "The range, divided by the steps that 8 bits have, is the scale; the zero point is the integer of 0.0:",
             Drawing(
                 f"  range       {high:g} - ({low:g}) = {high - low:.3f}\n"
@@ -235,7 +236,7 @@ def _own_range(yours: Yours) -> tuple[Block, ...]:
 def _quantize(yours: Yours) -> Section:
     on, known = steps.on_grid(), {f.what: f for f in figures()}
     rows: Rows = [("weight", "q", "printed", "back", "printed", "error", "printed", "relative", "printed")]
-    for k, x in enumerate(digits for row in golden.MATRIX for digits in row):
+    for k, x in enumerate(digits for row in printed_values.MATRIX for digits in row):
         kinds = (f"q of {x}", f"{x} reconstructed", f"error of {x}", f"relative error of {x}")
         told = [_told(known[what].printed, known[what].right) for what in kinds]
         values = (

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from overproof.affine import Cost, Observer, Scheme, cost, dequantize, fit, minmax, quantize
-from overproof.affine.grid import Floats
-from overproof.affine.observers import Range
-from overproof.lesson.golden import CLASSES, MATRIX, MODELS, PACKETS, Model
-from overproof.scores import distillation_gradient, distillation_loss, entropy_bits, softmax
+from overproof.bundle.scores import distillation_gradient, distillation_loss, entropy_bits, softmax
+from overproof.lesson.printed_values import CLASSES, MATRIX, MODELS, PACKETS, Model
+from overproof.quantization.affine import Cost, Observer, Scheme, cost, dequantize, fit, minmax, quantize
+from overproof.quantization.affine.grid import Floats
+from overproof.quantization.affine.observers import Range
 
 TEMPERATURES = (1, 2, 3, 4)
 STUDENT = (-1.0, 0.0, 1.0)  # where the student of the lesson starts: sure of the order, not of how close it is

@@ -11,10 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from overproof.compare import layout
-from overproof.lesson import golden, steps
+from overproof.bundle.scores import distillation_loss, entropy_bits, softmax
+from overproof.lesson import printed_values, steps
 from overproof.lesson.figures import figures
-from overproof.scores import distillation_loss, entropy_bits, softmax
+from overproof.report import layout
 
 PARTS = ("Part 1", "Part 2", "Comparison")
 HEAD = ("where", "what", "printed", "exact", "why")
@@ -83,7 +83,7 @@ def _claims() -> Iterator[Erratum]:
         f"T² is missing. Without it the gradient fades as 1/T²: on packet D, for the student {steps.STUDENT}, its "
         f"length is {length[0]:.3f} at T = 1 and {length[2]:.3f} at T = 4; with T², {length[1]:.3f}.",
     )
-    p = np.array([golden.PACKETS[3].probabilities], dtype=np.float32)
+    p = np.array([printed_values.PACKETS[3].probabilities], dtype=np.float32)
     again = softmax(p, 2)[0]
     yield Erratum(
         step,
@@ -122,7 +122,7 @@ def _claims() -> Iterator[Erratum]:
             f"{size.in_layers / 1e6:.2f} M",
             f"That is what the layers hold; the printed total needs an embedding of {size.rows:,} rows more.",
         )
-    distilled, small = (m for m in golden.MODELS if m.where == "Comparison" and m.name != "full")
+    distilled, small = (m for m in printed_values.MODELS if m.where == "Comparison" and m.name != "full")
     yield Erratum(
         "Comparison",
         "the distilled model",
@@ -139,19 +139,20 @@ def _claims() -> Iterator[Erratum]:
         f"{count:,} values",
         "So many float32 numbers lie from min(W) to max(W). It is a grid too, a finer one, and finest near 0.",
     )
-    gaps = [b - a for a, b in pairwise(map(float, golden.GRID_LABELS))]
+    gaps = [b - a for a, b in pairwise(map(float, printed_values.GRID_LABELS))]
     even = (steps.on_grid().high[0] - steps.on_grid().low[0]) / len(gaps)
     yield Erratum(
         "Part 2, the drawn grid",
         "distance of its labels",
         " ".join(f"{gap:.2f}" for gap in gaps),
         f"{even:.3f} each",
-        f"{len(golden.GRID_LABELS)} labels drawn at even distances divide the range evenly; those printed do not.",
+        f"{len(printed_values.GRID_LABELS)} labels drawn at even distances divide the range evenly; "
+        "those printed do not.",
     )
     yield Erratum(
         "Comparison",
         "points lost at INT8",
-        f"< {golden.LOST_AT_INT8} %",
+        f"< {printed_values.LOST_AT_INT8} %",
         f"{float(distilled.percent) - float(small.percent):g} %",
         f"The strip under it goes from {distilled.percent} % to {small.percent} %: that is not less.",
     )

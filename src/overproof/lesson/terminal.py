@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from overproof.compare.layout import aligned
 from overproof.lesson.sections import Block, Drawing, Section, Table
+from overproof.report.layout import aligned
 
 WIDTH = 100
 

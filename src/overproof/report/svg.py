@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from overproof.report.layer_text import one_line
+from overproof.progress import one_line
 
 STYLE = """
 svg { --paper: #fff; --ink: #1c1e21; --faint: #6a7078; --rule: #d5d9de; --loud: #c2410c;

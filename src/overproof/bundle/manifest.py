@@ -1,0 +1,234 @@
+"""The bundle: the folder that is deployed, and the border between compress time and deploy time.
+
+Written with the manifest last, opened with every hash checked before anything is parsed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from overproof.bundle.tokenizer import Windowing
+from overproof.errors import BundleError, InputError, TamperedBundle
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MODEL, TOKENIZER, COMPARISON = "model.onnx", "tokenizer.json", "comparison.json"
+NOVELTY = "novelty.npz"  # what the student was taught, to tell what is new to it; not in every bundle
+QUANTIZING = "quantizing.json"  # what quantization cost, layer by layer, and the guards it was held to
+QUANTIZATION = "quantization.json"  # what it did to each layer: grids, histograms, errors
+SENSITIVITY = "sensitivity.svg"  # a picture of QUANTIZING, beside an ONNX file; of a bundle it is drawn on demand
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is in a bundle and where it came from.
+
+    Attributes
+    ----------
+    format
+        Version of the bundle format.
+    overproof
+        Version that wrote it.
+    classes, benign
+        Class names in the order of the logits; those that are harmless.
+    windowing, normalization
+        How text becomes windows; what is done to it before (`none`: bytes as they are).
+    thresholds
+        Attack probability per false-positive rate, from validation events; None where unmeasured.
+    temperature, hard_weight, seed
+        How the student was taught.
+    precision
+        `int8` for a quantized student (`w4a8`, `w4a32` with 4-bit weights), `fp32` for a teacher.
+    network
+        Preset and sizes of the network.
+    data
+        Rows and fingerprints of the events.
+    teacher
+        The teacher's card.
+    parity
+        What every conversion step changed.
+    versions
+        Of the libraries that made it.
+    files
+        File name to {sha256, bytes}.
+    margin
+        Recall that may be lost against the full model, as a share, fixed before anything was measured; None in a bundle
+        that was made without.
+    calibration
+        The temperature at which its probabilities are calibrated on validation events; None where there were none.
+    signals
+        How sure it is of validation events, and how new they are to it (`cascade.signals`); None in a bundle that was
+        made without.
+    """
+
+    format: int
+    overproof: str
+    classes: tuple[str, ...]
+    benign: tuple[str, ...]
+    windowing: Windowing
+    normalization: str
+    thresholds: Mapping[str, float | None]
+    temperature: float
+    hard_weight: float
+    seed: int
+    precision: str
+    network: Mapping[str, Any]
+    data: Mapping[str, Any]
+    teacher: Mapping[str, Any]
+    parity: tuple[Mapping[str, Any], ...]
+    versions: Mapping[str, str]
+    files: Mapping[str, Mapping[str, Any]]
+    margin: float | None = None
+    calibration: float | None = None
+    signals: Mapping[str, Mapping[str, float | None]] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, as stored."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> Manifest:
+        """Read a manifest back; BundleError names what is missing or of another format."""
+        if data.get("format") != FORMAT:
+            raise BundleError(f"{where}: bundle format {data.get('format')!r}, this version reads {FORMAT}")
+        missing = [f.name for f in fields(cls) if f.name not in data and f.default is MISSING]
+        if missing:
+            raise BundleError(f"{where}: no entry {', '.join(missing)}")
+        known = {f.name: data[f.name] for f in fields(cls) if f.name in data}
+        try:
+            known["windowing"] = Windowing(**known["windowing"])
+            for name in ("classes", "benign", "parity"):
+                known[name] = tuple(known[name])
+        except TypeError as error:
+            raise BundleError(f"{where}: {error}") from None
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle: its manifest and its files' bytes, verified."""
+
+    path: Path
+    manifest: Manifest
+    files: Mapping[str, bytes]
+
+
+def digest(content: bytes) -> dict[str, Any]:
+    """Hash and size of a file's content, as the manifest stores them."""
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    """Write a bundle beside `out` and rename it into place; `manifest.files` must describe `files`.
+
+    Raises
+    ------
+    InputError
+        If `out` holds something that is not a bundle: it is left alone.
+    """
+    require_free(out)
+    with replacing(out) as aside:
+        for name, content in files.items():
+            (aside / name).write_bytes(content)
+        (aside / MANIFEST).write_bytes(_sealed(manifest))
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A folder aside to fill; it takes the place of `out` when nothing went wrong."""
+    aside = out.with_name(f".{out.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    yield aside
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    aside.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def require_free(out: Path) -> None:
+    """InputError unless `out` is absent, an empty folder or a bundle to be replaced."""
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file())):
+        raise InputError(f"{out}: exists and is not a bundle; choose another folder")
+
+
+def open_bundle(path: Path | str) -> Bundle:
+    """Read and verify a bundle.
+
+    Every file is read once, and what was hashed is what is used.
+
+    Raises
+    ------
+    BundleError
+        No folder, no manifest, or another format.
+    TamperedBundle
+        A file that is changed, missing or extra; the message names it.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise BundleError(f"{folder}: no such folder, expected a bundle (what overproof compress writes)")
+    if not (folder / MANIFEST).is_file():
+        raise BundleError(f"{folder}: no {MANIFEST}, expected a bundle (what overproof compress writes)")
+    manifest = _unsealed(folder / MANIFEST)
+    found = {entry.name for entry in os.scandir(folder)} - {MANIFEST}
+    for name in sorted(found - set(manifest.files)):
+        raise TamperedBundle(f"{folder / name}: not listed in the manifest")
+    files = {}
+    for name, listed in manifest.files.items():
+        entry = folder / name
+        if name not in found or entry.is_symlink() or not entry.is_file():
+            raise TamperedBundle(f"{entry}: missing, the manifest lists it")
+        files[name] = entry.read_bytes()
+        if digest(files[name]) != listed:
+            raise TamperedBundle(f"{entry}: changed since the bundle was written (sha256 differs)")
+    for name in (MODEL, TOKENIZER):
+        if name not in files:
+            raise TamperedBundle(f"{folder / name}: missing, every bundle has one")
+    return Bundle(folder, manifest, files)
+
+
+def inspect(path: Path | str) -> dict[str, Any]:
+    """Manifest, stored comparison and verified sizes of a bundle, as plain JSON."""
+    bundle = open_bundle(path)
+    comparison = json.loads(bundle.files[COMPARISON]) if COMPARISON in bundle.files else None
+    total = sum(len(content) for content in bundle.files.values()) + (bundle.path / MANIFEST).stat().st_size
+    return {
+        "path": str(bundle.path),
+        "verified": True,
+        "bytes": total,
+        "manifest": bundle.manifest.to_json(),
+        "comparison": comparison,
+    }
+
+
+def _sealed(manifest: Manifest) -> bytes:
+    """The manifest's JSON with its own hash inside, so that a change to it is seen too."""
+    data = manifest.to_json()
+    return json.dumps({**data, "sha256": _seal(data)}, indent=1).encode()
+
+
+def _unsealed(path: Path) -> Manifest:
+    try:
+        data = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise TamperedBundle(f"{path}: not JSON ({error})") from None
+    if not isinstance(data, dict):
+        raise TamperedBundle(f"{path}: expected a JSON object")
+    seal = data.pop("sha256", None)
+    if seal != _seal(data):
+        raise TamperedBundle(f"{path}: changed since the bundle was written (its own sha256 differs)")
+    return Manifest.from_json(data, str(path))
+
+
+def _seal(data: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,241 @@
+"""Scoring with ONNX Runtime: the only deploy-time module that touches it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # its Linux wheels send telemetry otherwise; must precede the import
+
+import numpy as np
+import onnxruntime as ort
+import tokenizers
+from numpy.typing import NDArray
+
+from overproof.bundle.manifest import MODEL, NOVELTY, TOKENIZER, Bundle, Manifest, open_bundle
+from overproof.bundle.ood import restored
+from overproof.bundle.scores import Floats, Scores, Verdict, softmax
+from overproof.bundle.tokenizer import Windowing, Windows, cut
+from overproof.errors import BundleError
+
+TOKENS_PER_RUN = (
+    512  # activations of one run stay in the cache: measured, as is that more lengths cost less than padding
+)
+INPUT, OUTPUT, EMBEDDING = "input_ids", "logits", "embedding"  # names in every model file that overproof writes
+
+OPTIMIZATIONS = {
+    "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+
+
+def session(model: bytes | str, *, threads: int = 1, optimization: str = "all") -> ort.InferenceSession:
+    """An inference session on the CPU.
+
+    Parameters
+    ----------
+    model
+        The ONNX file's bytes or its path.
+    threads
+        Threads one call may use; one is fastest for small models, whose threads would mostly wait.
+    optimization
+        How far the graph is rewritten before it runs: a name in `OPTIMIZATIONS`.
+    """
+    options = ort.SessionOptions()
+    options.graph_optimization_level = OPTIMIZATIONS[optimization]
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class WindowScorer:
+    """Texts to scores with one ONNX model: cut, run, let the worst window decide.
+
+    Parameters
+    ----------
+    model
+        ONNX file with input `input_ids` and outputs `logits` and, for `embed`, `embedding`.
+    benign
+        Classes that are harmless; an event's score is that of the window least like them.
+
+    Attributes
+    ----------
+    hidden
+        Width of the embedding; None if the file gives none: it was written before there was one.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        tokenizer: tokenizers.Tokenizer,
+        *,
+        classes: tuple[str, ...],
+        benign: Sequence[str],
+        windowing: Windowing,
+        threads: int = 1,
+    ) -> None:
+        self.classes = classes
+        self.windowing = windowing
+        self._harmless = np.array([c in benign for c in classes])
+        self._tokenizer = tokenizer
+        self._session = session(model, threads=threads)
+        outputs = {output.name: output for output in self._session.get_outputs()}
+        self.hidden: int | None = outputs[EMBEDDING].shape[1] if EMBEDDING in outputs else None
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        """Scores of texts, in their order; one text's do not depend on the others."""
+        windows = self.windows(texts)
+        return self.decide(windows, self.window_logits(windows.ids))
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """What the head reads of texts, in their order, each of length 1: shape (n, hidden).
+
+        The deciding window's, and of an INT8 student the very numbers that its logits come from. Near ones mean much
+        the same to the model.
+
+        Raises
+        ------
+        BundleError
+            If the model gives none: `hidden` is None.
+        """
+        return self.score_and_embed(texts)[1]
+
+    def score_and_embed(self, texts: Sequence[str]) -> tuple[Scores, Floats]:
+        """What `score` and `embed` say, in one pass."""
+        if self.hidden is None:
+            raise BundleError("the model gives no embedding: it was written before models did; compress it again")
+        windows = self.windows(texts)
+        logits, embedding = self._run(windows.ids, {OUTPUT: len(self.classes), EMBEDDING: self.hidden})
+        rows = self._deciding(windows, logits)
+        length = np.linalg.norm(embedding[rows], axis=1, keepdims=True)
+        return self._scores(windows, logits, rows), embedding[rows] / np.maximum(length, np.finfo(np.float32).tiny)
+
+    def windows(self, texts: Sequence[str]) -> Windows:
+        """The windows that texts are judged in."""
+        return cut(self._tokenizer, texts, self.windowing)
+
+    def decide(self, windows: Windows, logits: Floats) -> Scores:
+        """Each event keeps the logits of its window with the highest attack probability.
+
+        Parameters
+        ----------
+        logits
+            Shape (windows, classes), in the order of `windows.ids`.
+        """
+        return self._scores(windows, logits, self._deciding(windows, logits))
+
+    def _scores(self, windows: Windows, logits: Floats, deciding: NDArray[np.intp]) -> Scores:
+        return Scores(logits[deciding], self.classes, _per_event(windows), windows.overflow)
+
+    def _deciding(self, windows: Windows, logits: Floats) -> NDArray[np.intp]:
+        """The place of each event's deciding window, shape (n,): the first with its highest attack probability."""
+        if len(logits) == len(windows.overflow):
+            return np.arange(len(logits))
+        attack = self.attack(softmax(logits))
+        order = np.lexsort((np.arange(len(attack)), -attack, windows.owner))
+        per_event = _per_event(windows)
+        return np.asarray(order[np.cumsum(per_event) - per_event])
+
+    def attack(self, probabilities: Floats) -> Floats:
+        """One minus the benign classes' share, shape (n,)."""
+        # contiguous: else numpy adds up one row in another order than many, and a verdict would hang on its batch
+        calm = np.ascontiguousarray(probabilities[:, self._harmless])
+        return np.asarray(1.0 - calm.sum(axis=1), dtype=np.float32)
+
+    def judge(self, texts: Sequence[str], origins: Sequence[str] | None = None) -> list[Verdict]:
+        """Verdicts on texts, in their order.
+
+        Parameters
+        ----------
+        texts
+            Events as text.
+        origins
+            Where each came from; `event:1`, `event:2`, … if not given.
+        """
+        scores = WindowScorer.score(self, texts)  # a verdict does not show the rest of what a subclass measures
+        probabilities = scores.probabilities
+        attack = self.attack(probabilities)
+        return [
+            Verdict(
+                label=self.classes[int(p.argmax())],
+                attack=float(attack[i]),
+                probabilities=dict(zip(self.classes, map(float, p), strict=True)),
+                windows=int(scores.windows[i]),
+                overflow=bool(scores.overflow[i]),
+                origin=f"event:{i + 1}" if origins is None else origins[i],
+            )
+            for i, p in enumerate(probabilities)
+        ]
+
+    def window_logits(self, ids: list[list[int]]) -> Floats:
+        """Logits of each window, shape (windows, classes)."""
+        return self._run(ids, {OUTPUT: len(self.classes)})[0]
+
+    def _run(self, ids: list[list[int]], widths: Mapping[str, int]) -> list[Floats]:
+        """The named outputs of each window, shape (windows, width) each."""
+        found = [np.empty((len(ids), width), dtype=np.float32) for width in widths.values()]
+        for rows, batch in batches(ids):
+            for values, part in zip(found, self._session.run(list(widths), {INPUT: batch}), strict=True):
+                values[rows] = part
+        return found
+
+
+class OnnxScorer(WindowScorer):
+    """The quantized student of a bundle; where the bundle keeps what it was taught, its scores tell novelty too."""
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        self.manifest: Manifest = bundle.manifest
+        try:
+            super().__init__(
+                bundle.files[MODEL],
+                tokenizers.Tokenizer.from_buffer(bundle.files[TOKENIZER]),
+                classes=bundle.manifest.classes,
+                benign=bundle.manifest.benign,
+                windowing=bundle.manifest.windowing,
+                threads=threads,
+            )
+        except Exception as error:  # verified bytes that the runtime cannot read: another version's
+            raise BundleError(f"{bundle.path}: cannot be loaded by onnxruntime {ort.__version__}: {error}") from error
+        kept = bundle.files.get(NOVELTY)
+        self.novelty = None if kept is None else restored(kept, str(bundle.path / NOVELTY))
+        if self.novelty is not None and self.novelty.hidden != self.hidden:
+            raise BundleError(f"{bundle.path / NOVELTY}: of another model: the embedding has {self.hidden} numbers")
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        """Scores of texts, in their order; one text's do not depend on the others."""
+        if self.novelty is None:
+            return super().score(texts)
+        scores, embeddings = self.score_and_embed(texts)
+        return replace(scores, novelty=self.novelty.distance(embeddings))
+
+
+def open(path: str | Path, *, threads: int = 1) -> OnnxScorer:
+    """Open a bundle for judging; hashes are verified first.
+
+    Raises
+    ------
+    BundleError, TamperedBundle
+        See `bundle.open_bundle`.
+    """
+    return OnnxScorer(open_bundle(path), threads=threads)
+
+
+def _per_event(windows: Windows) -> NDArray[np.int32]:
+    """How many windows each event has, shape (n,)."""
+    return np.bincount(windows.owner, minlength=len(windows.overflow)).astype(np.int32)
+
+
+def batches(ids: list[list[int]]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int64]]]:
+    """Batches of windows of one length each, with their places: nothing is padded, so no padding can matter."""
+    lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        size = max(1, TOKENS_PER_RUN // int(length))
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            yield part, np.array([ids[row] for row in part], dtype=np.int64)

@@ -1,0 +1,1 @@
+"""Check 4: what happens to verdicts near the boundary?"""

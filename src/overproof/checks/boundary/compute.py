@@ -1,0 +1,190 @@
+"""Check 4, the boundary: what a little changes, where the models are least sure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.checks import rates
+from overproof.checks.base import (
+    DISTILLED,
+    FULL,
+    QUANTIZED,
+    Bools,
+    Boundary,
+    CheckContext,
+    CheckResult,
+    GateResult,
+    decided,
+    unmeasured,
+)
+from overproof.checks.formatting import percent, percent_within
+from overproof.checks.interval_width import LEAST_GROUPS, events_for
+from overproof.checks.pairs import needed_for_share
+from overproof.checks.stats import Interval, bootstrap, clopper_pearson, tango, wilson
+
+KEY = "boundary"
+EDITS, NEIGHBOURS, QUANTIZATION = f"{KEY}/edits", f"{KEY}/neighbours", f"{KEY}/quantization"
+NEAREST = 200
+BINS, REACH = 20, 20.0  # of the histograms of margins; logits beyond are counted in the outermost bins
+DRAWS = 1000
+
+Part = tuple[GateResult, Any]
+
+
+def nearest(context: CheckContext, count: int = NEAREST) -> NDArray[np.intp]:
+    """Rows of the events nearest to the decision boundary of full model or quantized student, shape (at most count,).
+
+    Nearest is the smaller of the two |margins|; equal ones go by row.
+    """
+    if not len(context.sample) or context.harmless.all() or not context.harmless.any():
+        return np.zeros(0, dtype=np.intp)
+    known = [name for name in (FULL, QUANTIZED) if name in context.models]
+    margins = np.min([np.abs(context.margin_of(context.models[name].logits)) for name in known], axis=0)
+    return np.sort(np.argsort(margins, kind="stable")[:count])
+
+
+def boundary(context: CheckContext) -> CheckResult:
+    """Count verdicts that harmless edits, quantization and neighbouring grid points flip near the boundary."""
+    edits, edited = _edits(context)
+    neighbours, moved = _neighbours(context)
+    quantization, rounded = _quantization(context)
+    near = 0 if context.boundary is None else len(context.boundary.rows)
+    return CheckResult(
+        key=KEY,
+        title="Robustness at the boundary",
+        question="Near the decision boundary, does a harmless change of the event or its rounding change the verdict?",
+        findings=(edits, quantization, neighbours),
+        data={
+            "events": near,
+            "of": len(context.sample),
+            "margins": _margins(context),
+            "quantization": rounded,
+            "edits": edited,
+            "neighbours": moved,
+        },
+    )
+
+
+def _why_not(context: CheckContext, *models: str) -> str:
+    for model in models:
+        if model not in rates.answering(context):
+            return rates.why_not(context, model)
+    if context.boundary is None or not len(context.boundary.rows):
+        return "there are no events near a boundary between benign and attack classes"
+    return ""
+
+
+def _flips(context: CheckContext, near: Boundary, model: str) -> Bools:
+    """Which variants a model calls otherwise than the event they were made of, shape (variants,)."""
+    rows = np.array([variant.row for variant in near.variants], dtype=np.intp)
+    return np.asarray(context.flags(near.logits[model]) != context.caught(model)[rows])
+
+
+def _edits(context: CheckContext) -> Part:
+    """Flips by harmless edits beyond those of the full model; edits of one event stay together in the bootstrap."""
+    gate, near, why = context.gate(EDITS), context.boundary, _why_not(context, QUANTIZED)
+    if near is None or why or not near.variants:
+        why = why or "no edit changed an event"
+        return unmeasured(EDITS, why, gate), {"unmeasured": why}
+    flips = {model: _flips(context, near, model) for model in rates.answering(context) if _asked(near, model)}
+    if QUANTIZED not in flips:
+        why = "the quantized student was not asked about the edited events, or gave NaN or infinity"
+        return unmeasured(EDITS, why, gate), {"unmeasured": why}
+    table, rows = _table(near, flips), [variant.row for variant in near.variants]
+    why = "" if FULL in flips else _why_not(context, FULL) or "the full model gives no answer to edited events"
+    if not why and len(set(rows)) < LEAST_GROUPS:
+        why = f"{len(rows)} edits of {len(set(rows))} events near the boundary, needs {LEAST_GROUPS} events"
+    if why:
+        return unmeasured(EDITS, why, gate, events=len(rows)), table
+    beyond = flips[QUANTIZED].astype(np.float64) - flips[FULL]
+    drawn = bootstrap(
+        lambda some: float(beyond[some].mean()),
+        strata=np.zeros(len(beyond)),
+        clusters=rows,
+        draws=DRAWS,
+        seed=context.seed,
+    )
+    plain = tango(int((beyond > 0).sum()), int((beyond < 0).sum()), len(beyond))
+    apart = Interval(plain.value, min(plain.low, drawn.low), max(plain.high, drawn.high))
+    own, full = (percent(float(flips[model].mean())) for model in (QUANTIZED, FULL))
+    said = (
+        f"{len(rows):,} harmless edits of {len(set(rows)):,} events near the boundary flip {own} of the student's "
+        f"verdicts and {full} of the full model's: {percent_within(apart)} more"
+    )
+    figure, needed = (apart.value, apart.low, apart.high), events_for(apart, gate.limit, len(rows))
+    return decided(EDITS, said, gate, figure, events=len(rows), needed=needed), table
+
+
+def _asked(near: Boundary, model: str) -> bool:
+    """Whether a model answered about the edited events, in numbers."""
+    return model in near.logits and rates.numbers(near.logits[model])
+
+
+def _table(near: Boundary, flips: Mapping[str, Bools]) -> list[dict[str, Any]]:
+    """Verdicts flipped by each kind of edit, in the order of the kinds' first variants."""
+    kinds = np.array([variant.kind for variant in near.variants], dtype=object)
+    rows = []
+    for kind in dict.fromkeys(kinds):
+        n = int((kinds == kind).sum())
+        flipped = {model: int(flips[model][kinds == kind].sum()) for model in flips}
+        models = {model: {"k": k, "share": wilson(k, n).to_json()} for model, k in flipped.items()}
+        rows.append({"kind": kind, "n": n, "models": models})
+    return rows
+
+
+def _quantization(context: CheckContext) -> Part:
+    gate, near, why = context.gate(QUANTIZATION), context.boundary, _why_not(context, QUANTIZED, DISTILLED)
+    if near is None or why:
+        return unmeasured(QUANTIZATION, why, gate), {"unmeasured": why}
+    flipped = (context.caught(QUANTIZED) != context.caught(DISTILLED))[near.rows]
+    return _share(QUANTIZATION, flipped, context, "quantization flips {} of {} verdicts near the boundary")
+
+
+def _neighbours(context: CheckContext) -> Part:
+    gate, near, why = context.gate(NEIGHBOURS), context.boundary, _why_not(context, QUANTIZED)
+    if near is not None and not why:
+        if near.neighbours is None or not len(near.neighbours):
+            why = near.why_not or "neighbouring grid points were not tried"
+        elif not np.isfinite(near.neighbours.max(axis=-1)).all():
+            why = "the student's scores at neighbouring grid points hold NaN or infinity"
+    if near is None or near.neighbours is None or why:
+        return unmeasured(NEIGHBOURS, why, gate), {"unmeasured": why}
+    flipped = (context.flags(near.neighbours) != context.caught(QUANTIZED)[near.rows]).any(axis=0)
+    draws = len(near.neighbours)
+    said = "{} of {} verdicts near the boundary change where activations are rounded to the next grid point instead"
+    finding, told = _share(NEIGHBOURS, flipped, context, f"{said} ({draws} ways tried)")
+    return finding, {"draws": draws, **told}
+
+
+def _share(key: str, flipped: Bools, context: CheckContext, said: str) -> Part:
+    k, n, gate = int(flipped.sum()), len(flipped), context.gate(key)
+    figure = clopper_pearson(k, n)
+    finding = decided(
+        key,
+        f"{said.format(k, n)}: {percent_within(figure)}",
+        gate,
+        (figure.value, figure.low, figure.high),
+        events=n,
+        needed=needed_for_share(k, n, gate.limit),
+    )
+    return finding, {"n": n, "k": k, "share": figure.to_json()}
+
+
+def _margins(context: CheckContext) -> dict[str, Any]:
+    """Histograms of every model's margins, attack side positive, over all events."""
+    if context.harmless.all() or not context.harmless.any():
+        return {}
+    edges = np.linspace(-REACH, REACH, BINS + 1)
+    return {
+        model: {
+            "edges": edges.tolist(),
+            "counts": np.histogram(np.clip(context.margin_of(context.models[model].logits), -REACH, REACH), edges)[
+                0
+            ].tolist(),
+        }
+        for model in rates.answering(context)
+    }

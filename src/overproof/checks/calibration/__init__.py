@@ -1,0 +1,1 @@
+"""Check 2: do probabilities mean what they say?"""

@@ -1,0 +1,164 @@
+"""Check 2, calibration: whether confidence means what it says, and whether the full model's thresholds still fit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.checks import rates
+from overproof.checks.base import FULL, QUANTIZED, CheckContext, CheckResult, GateResult, decided, unmeasured
+from overproof.checks.calibration.threshold_drift import threshold_drift
+from overproof.checks.formatting import percent_within
+from overproof.checks.interval_width import DRAWS, clusters_of, conservative, events_for, too_few_groups
+from overproof.checks.stats import Interval, bootstrap, brier, classwise_ece, ece, nll, reliability
+
+KEY = "calibration"
+ERROR, AGAINST_FULL = f"{KEY}/error", f"{KEY}/against-full"
+BINS = 15
+LEAST = 200  # labelled events; with so many, chance alone gives a perfectly calibrated model an ECE of about 0.05
+
+Rows = NDArray[np.intp]
+
+
+def calibration(context: CheckContext) -> CheckResult:
+    """Measure the calibration of every model, and the quantized student behind the full model's thresholds."""
+    drift, drifted = threshold_drift(context)
+    return CheckResult(
+        key=KEY,
+        title="Calibration",
+        question="Does the student's confidence mean what it says, and do the full model's thresholds still fit it?",
+        findings=(_error(context), _against_full(context), drift),
+        data={
+            "models": {model: _model(context, model) for model in rates.answering(context) if _rows(context).any()},
+            "threshold_drift": drifted,
+        },
+    )
+
+
+def _rows(context: CheckContext) -> NDArray[np.bool_]:
+    """The labelled events whose class the models know."""
+    return np.asarray(context.targets >= 0)
+
+
+def _temperature(context: CheckContext, model: str) -> float:
+    return context.models[model].temperature or 1.0
+
+
+def _model(context: CheckContext, model: str) -> dict[str, Any]:
+    temperature = context.models[model].temperature
+    sure, right = _judged(context, model, _temperature(context, model))
+    return {
+        "temperature": temperature,
+        "before": _figures(context, model, 1.0),
+        "after": None if temperature is None else _figures(context, model, temperature),
+        "reliability": [asdict(b) for b in reliability(sure, right, BINS)],
+    }
+
+
+def _figures(context: CheckContext, model: str, temperature: float) -> dict[str, Any]:
+    rows = _rows(context)
+    probabilities, targets = context.probabilities(model, temperature)[rows], context.targets[rows]
+    return {
+        "ece_width": _ece_within(context, model, temperature).to_json(),
+        "ece_mass": ece(*_judged(context, model, temperature), BINS, "mass"),
+        "ece_class": classwise_ece(probabilities, targets, BINS),
+        "brier": brier(probabilities, targets),
+        "nll": nll(probabilities, targets),
+    }
+
+
+def _judged(context: CheckContext, model: str, temperature: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Confidence and whether it was right, of the events that can be judged."""
+    rows = _rows(context)
+    sure = context.probabilities(model, temperature)[rows].max(axis=1).astype(np.float64)
+    return np.minimum(sure, 1.0), context.right(model)[rows]
+
+
+class _Gaps:
+    """Confidence minus correctness of every event, in bins: an ECE of any rows is then one `bincount`."""
+
+    def __init__(self, sure: NDArray[np.float64], right: NDArray[np.bool_]) -> None:
+        self.bins = np.maximum(np.searchsorted(np.linspace(0, 1, BINS + 1), sure, side="left") - 1, 0)
+        self.gaps = sure - right
+
+    def ece(self, rows: Rows) -> float:
+        """As `stats.ece` by width."""
+        return float(np.abs(np.bincount(self.bins[rows], self.gaps[rows])).sum() / len(rows))
+
+
+def _ece_within(context: CheckContext, model: str, temperature: float) -> Interval:
+    """ECE in 15 bins of equal width, with its interval.
+
+    An ECE is biased upwards in small samples (Roelofs et al. 2022): that of a perfectly calibrated model is not 0 but
+    up to about 0.8 · s · sqrt(15 / n), s being the standard deviation of an answer's correctness. `conservative`
+    keeps that from failing a model; with few events it keeps it from passing as well.
+    """
+    gaps = _Gaps(*_judged(context, model, temperature))
+    return conservative(bootstrap(gaps.ece, **_drawn(context)), 0.0)
+
+
+def _drawn(context: CheckContext) -> dict[str, Any]:
+    """How events are drawn again: by class, in whole groups."""
+    return {
+        "strata": context.targets[_rows(context)],
+        "clusters": clusters_of(_groups(context)),
+        "draws": DRAWS,
+        "seed": context.seed,
+    }
+
+
+def _groups(context: CheckContext) -> list[str | None]:
+    return [group for group, known in zip(context.sample.groups, _rows(context), strict=True) if known]
+
+
+def _why_not(context: CheckContext, *models: str) -> str | None:
+    """Why an ECE of these models cannot be measured; None where it can."""
+    for model in models:
+        if model not in rates.answering(context):
+            return rates.why_not(context, model)
+    if not context.labelled.any():
+        return "no event has a label"
+    known = context.targets[_rows(context)]
+    if not len(known):
+        given = next(label for label in context.sample.labels if label is not None)
+        return f"no label is one that the models know: “{given}” is none of {', '.join(context.classes)}"
+    if len(np.unique(known)) == 1:
+        return f"every event is “{context.classes[known[0]]}”: confidence is judged on more than one class"
+    if len(known) < LEAST:
+        return f"{len(known):,} labelled events, needs {LEAST}"
+    return too_few_groups(_groups(context))
+
+
+def _error(context: CheckContext) -> GateResult:
+    gate, n = context.gate(ERROR), int(_rows(context).sum())
+    why = _why_not(context, QUANTIZED)
+    if why:
+        return unmeasured(ERROR, why, gate, events=n, needed=LEAST if n < LEAST else None)
+    temperature = context.models[QUANTIZED].temperature
+    figure = _ece_within(context, QUANTIZED, _temperature(context, QUANTIZED))
+    how = f"at its temperature of {temperature:.3g}" if temperature else "as it is, for no temperature was fitted"
+    said = f"the quantized student's confidence is off by {percent_within(figure)} on average (ECE), {how}"
+    return _decided(ERROR, said, context, figure, n)
+
+
+def _against_full(context: CheckContext) -> GateResult:
+    """The difference of two ECEs on the same rows, drawn again together."""
+    gate, n = context.gate(AGAINST_FULL), int(_rows(context).sum())
+    why = _why_not(context, FULL, QUANTIZED)
+    if why:
+        return unmeasured(AGAINST_FULL, why, gate, events=n, needed=LEAST if n < LEAST else None)
+    full, student = (_Gaps(*_judged(context, m, _temperature(context, m))) for m in (FULL, QUANTIZED))
+    figure = conservative(bootstrap(lambda rows: student.ece(rows) - full.ece(rows), **_drawn(context)))
+    bare = [m for m in (FULL, QUANTIZED) if not context.models[m].temperature]
+    how = f", no temperature was fitted for: {', '.join(bare)}" if bare else ""
+    said = f"the quantized student's ECE minus the full model's is {percent_within(figure)}{how}"
+    return _decided(AGAINST_FULL, said, context, figure, n)
+
+
+def _decided(key: str, said: str, context: CheckContext, figure: Interval, events: int) -> GateResult:
+    gate = context.gate(key)
+    ends = (figure.value, figure.low, figure.high)
+    return decided(key, said, gate, ends, events=events, needed=events_for(figure, gate.limit, events))

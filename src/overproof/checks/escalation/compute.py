@@ -1,0 +1,179 @@
+"""Check 6, escalation: whether handing doubtful events to the full model helps, and what it promises."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from overproof.checks.base import (
+    CONFIDENCE,
+    FULL,
+    QUANTIZED,
+    CheckContext,
+    CheckResult,
+    Gate,
+    GateResult,
+    decided,
+    unmeasured,
+)
+from overproof.checks.escalation.budgets import areas, budgets, curves
+from overproof.checks.escalation.threshold import Cascade, candidates, cascade_of, learned, spending, written
+from overproof.checks.formatting import percent, percent_within
+from overproof.checks.interval_width import events_for
+from overproof.checks.pairs import needed_for_share, why_not
+from overproof.checks.stats import Interval, clopper_pearson, events_needed, lower_bound, tango, upper_bound, wilson
+
+KEY = "escalation"
+GUARANTEE, VERIFIED, BUDGET = f"{KEY}/guarantee", f"{KEY}/verified", f"{KEY}/budget"
+WARNING = (
+    "The guarantee holds for events drawn like these: not under attack, where events are made to be missed, and not "
+    "after drift. Measure it again on new events."
+)
+
+
+def escalation(context: CheckContext) -> CheckResult:
+    """Choose a threshold on one half of the events, and count on the other half what the cascade misses.
+
+    An event goes to the full model if the quantized student's confidence lies below the threshold, whatever the
+    label. What is promised is a share of the attacks that the full model catches.
+    """
+    findings, threshold = _threshold(context)
+    return CheckResult(
+        key=KEY,
+        title="Escalation",
+        question="Does handing doubtful events to the full model help, and what can be promised then?",
+        findings=findings,
+        data={
+            "curves": curves(context),
+            "augrc": areas(context),
+            "budgets": budgets(context),
+            "threshold": threshold,
+            "warning": WARNING,
+        },
+    )
+
+
+def _threshold(context: CheckContext) -> tuple[tuple[GateResult, ...], dict[str, Any]]:
+    why = why_not(context, FULL, QUANTIZED)
+    cascade = None if why else cascade_of(context)
+    if cascade is not None and not cascade.caught.any():
+        why = "there is no attack that the full model catches" if context.attacks.any() else "there are no attacks"
+    if why or cascade is None:
+        nothing = tuple(unmeasured(key, why or "", context.gate(key)) for key in (GUARANTEE, VERIFIED, BUDGET))
+        return nothing, {"unmeasured": why}
+    guarantee, threshold = _guarantee(context, cascade)
+    if threshold is None:
+        gates = {VERIFIED: context.gate(VERIFIED), BUDGET: _budget_gate(context)}
+        rest = (unmeasured(key, "no threshold was found", gate) for key, gate in gates.items())
+        return (guarantee, *rest), {"unmeasured": guarantee.said.removeprefix("unmeasured: ")}
+    findings = (guarantee, _verified(context, cascade, threshold), _affordable(context, cascade, threshold))
+    return findings, _found(context, cascade, threshold)
+
+
+def _guarantee(context: CheckContext, cascade: Cascade) -> tuple[GateResult, float | None]:
+    """The threshold, and what was shown of it on the half that chose it; None where nothing short of all will do."""
+    gate, all_caught = context.gate(GUARANTEE), int(cascade.caught.sum())
+    if not gate.limit:
+        return unmeasured(GUARANTEE, "no number of events shows that nothing is lost", gate, events=all_caught), None
+    thresholds = candidates(cascade, gate.limit)
+    index = _learned(cascade, thresholds, gate.limit)
+    if index is None:
+        needed = _needed(cascade, gate.limit, 0)
+        why = f"{all_caught:,} attacks that the full model catches, needs {needed:,}: the half of them that chooses "
+        why += f"a threshold cannot show that at most {percent(gate.limit)} are lost"
+        return unmeasured(GUARANTEE, why, gate, events=all_caught, needed=needed), None
+    threshold = thresholds[max(index, 1)]
+    if index:
+        threshold = max(threshold, spending(cascade, _budget_gate(context).limit))
+    k, n = cascade.count(threshold, cascade.choosing)
+    said = f"an event of which the student is less sure than {written(threshold)} goes to the full model: on the half "
+    said += f"of the events that chose this, {k:,} of {n:,} attacks that it catches are lost, "
+    shown = f"which shows at most {percent(gate.limit)} with 95 % confidence"
+    said += shown if index else f"too many, and only escalating everything {shown}"
+    figure = (k / n, lower_bound(k, n, CONFIDENCE), upper_bound(k, n, CONFIDENCE))
+    more = None if index else _needed(cascade, gate.limit, k)
+    return decided(GUARANTEE, said, gate, figure, events=all_caught, needed=more), threshold if index else None
+
+
+def _needed(cascade: Cascade, limit: float, losses: int) -> int:
+    """Attacks in all with which the half that chooses could show the limit, with so many lost."""
+    chosen, all_caught = int((cascade.caught & cascade.choosing).sum()), int(cascade.caught.sum())
+    return math.ceil(events_needed(limit, CONFIDENCE, losses) * (all_caught / chosen if chosen else 2))
+
+
+def _learned(cascade: Cascade, thresholds: list[float], limit: float) -> int | None:
+    """As `learned`; None without an attack to learn from, and the boldest where anything may be lost."""
+    if not (cascade.caught & cascade.choosing).any():
+        return None
+    return learned(cascade, thresholds, limit) if limit < 1 else len(thresholds) - 1
+
+
+def _verified(context: CheckContext, cascade: Cascade, threshold: float) -> GateResult:
+    gate = context.gate(VERIFIED)
+    k, n = cascade.count(threshold, ~cascade.choosing)
+    if not n:
+        return unmeasured(VERIFIED, "no attack that the full model catches is left to verify with", gate, events=0)
+    figure = clopper_pearson(k, n)
+    said = f"of {n:,} attacks that the full model catches and that did not choose the threshold {k:,} are lost: "
+    said += percent_within(figure)
+    return _decided(VERIFIED, said, gate, figure, n, needed_for_share(k, n, gate.limit))
+
+
+def _budget_gate(context: CheckContext) -> Gate:
+    """The gate on what is escalated: its limit, or what the user grants where that is less."""
+    gate = context.gate(BUDGET)
+    return replace(gate, limit=min(gate.limit, context.operation.budget))
+
+
+def _affordable(context: CheckContext, cascade: Cascade, threshold: float) -> GateResult:
+    gate, rows = _budget_gate(context), ~cascade.choosing
+    if not rows.any():
+        return unmeasured(BUDGET, "no event is left to verify with", gate, events=0)
+    figure = _escalated(cascade, threshold)
+    said = f"{percent_within(figure)} of the events that did not choose the threshold go to the full model"
+    n = int(rows.sum())
+    return _decided(BUDGET, said, gate, figure, n, events_for(figure, gate.limit, n))
+
+
+def _escalated(cascade: Cascade, threshold: float) -> Interval:
+    """The share of verifying events below the threshold; below 0 lies none, which needs no counting."""
+    if not threshold:
+        return Interval(0.0, 0.0, 0.0)
+    sent = cascade.sure[~cascade.choosing] < threshold
+    return wilson(int(sent.sum()), len(sent))
+
+
+def _decided(key: str, said: str, gate: Gate, figure: Interval, events: int, needed: int | None) -> GateResult:
+    return decided(key, said, gate, (figure.value, figure.low, figure.high), events=events, needed=needed)
+
+
+def _found(context: CheckContext, cascade: Cascade, threshold: float) -> dict[str, Any]:
+    verifying = ~cascade.choosing
+    k, n = cascade.count(threshold, verifying)
+    return {
+        "value": threshold,
+        "limit": context.gate(GUARANTEE).limit,
+        "confidence": CONFIDENCE,
+        "chosen_on": cascade.count(threshold, cascade.choosing)[1],
+        "verified_on": n,
+        "escalated": _escalated(cascade, threshold).to_json() if verifying.any() else None,
+        "missed": {"k": k, "n": n, "share": clopper_pearson(k, n).to_json() if n else None},
+        "flagged": _flagged(context, cascade, threshold),
+    }
+
+
+def _flagged(context: CheckContext, cascade: Cascade, threshold: float) -> dict[str, Any] | None:
+    """Benign events that the cascade flags and the full model leaves alone, and the reverse, with the net share.
+
+    No benign event chose the threshold, so all of them count; None without any.
+    """
+    rows = context.calm & (cascade.sure >= threshold)
+    n = int(context.calm.sum())
+    if not n:
+        return None
+    full, student = context.caught(FULL), context.caught(QUANTIZED)
+    b, c = int(np.sum(rows & student & ~full)), int(np.sum(rows & full & ~student))
+    return {"n": n, "student_only": b, "full_only": c, "loss": tango(b, c, n).to_json()}

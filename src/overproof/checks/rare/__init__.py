@@ -1,0 +1,1 @@
+"""Check 3: what happens to rare families and edge cases?"""

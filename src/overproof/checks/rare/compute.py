@@ -1,0 +1,137 @@
+"""Check 3, rare and edge cases: where compression loses first, and accuracy does not tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from overproof.checks.base import (
+    CONFIDENCE,
+    FAILED,
+    FULL,
+    QUANTIZED,
+    Bools,
+    CheckContext,
+    CheckResult,
+    GateResult,
+    decided,
+    unmeasured,
+)
+from overproof.checks.event_json import event_json
+from overproof.checks.formatting import p_value, percent, percent_within
+from overproof.checks.non_inferiority import Counts, least_loss
+from overproof.checks.paired_loss import clusters, loss_finding, loss_of
+from overproof.checks.pairs import why_not
+from overproof.checks.rare import families
+from overproof.checks.rare.slices import LEAST, Lossy, losing, slices_of
+
+KEY = "rare"
+SLICES, HARD_BENIGN = f"{KEY}/slices", f"{KEY}/hard-benign"
+HARDEST = 0.1  # of the benign events, by the full model's attack probability
+MARK = re.compile(r"hard[ _-]?benign", re.IGNORECASE)
+SHOWN_SLICES, EXEMPLARS = 20, 50
+APART = 0.01  # attack probabilities less apart are not worth a look
+OF = 50  # the size of slice whose visible loss is told
+
+Part = tuple[GateResult, Any]
+
+
+def rare(context: CheckContext) -> CheckResult:
+    """Compare the quantized student with the full model, family by family and slice by slice, on true labels.
+
+    Where most events have a group, the events of one are not independent: see `losses`.
+    """
+    why = why_not(context, FULL, QUANTIZED)
+    names = families.families_of(context)
+    worst = [] if why else _slices(context)
+    hard, hard_data = _hard_benign(context, why)
+    return CheckResult(
+        key=KEY,
+        title="Rare and edge cases",
+        question="Which families, slices and hard benign events does the student lose that the full model gets right?",
+        findings=(
+            *families.pooled(context, names, why),
+            _slices_finding(context, why, worst),
+            hard,
+            *families.findings(context, names, why),
+        ),
+        data={
+            "families": families.table(context, names),
+            "slices": [part.to_json() for part in worst[:SHOWN_SLICES]],
+            "tested": len(worst),
+            "hard_benign": hard_data,
+            "exemplars": [] if why else _exemplars(context),
+        },
+    )
+
+
+def _slices(context: CheckContext) -> list[Lossy]:
+    full, student = context.right(FULL), context.right(QUANTIZED)
+    parts, limit = slices_of(context.sample, context.labelled), context.gate(SLICES).limit
+    return losing(parts, full, student, context.labelled, limit, clusters(context))
+
+
+def _slices_finding(context: CheckContext, why: str | None, found: Sequence[Lossy]) -> GateResult:
+    """A search for harm: it fails where a slice is shown to lose more than the limit, all slices taken together.
+
+    Its figure is the lower limit of the worst slice's loss at Bonferroni's confidence, which Holm's first step is. That
+    it passes means that none is shown to lose, and the sentence says how large a loss would have been.
+    """
+    gate, n = context.gate(SLICES), int(context.labelled.sum())
+    if why or not found:
+        return unmeasured(SLICES, why or f"{n:,} labelled events make no slice of {LEAST} or more", gate, events=n)
+    worst, confidence = found[0], 1 - (1 - CONFIDENCE) / len(found)
+    bound = least_loss(worst.counts, confidence)
+    words = (
+        f"of {len(found):,} slices tested together {{}} is shown to lose over {percent(gate.limit)}: in the worst, "
+        f"{worst.by} “{worst.name}”, the full model alone gets {worst.b:,} of {worst.n:,} right and the student alone "
+        f"{worst.c:,}, at least {percent(bound)} lost ({p_value(worst.p_holm)} after Holm's correction)"
+    )
+    finding = decided(SLICES, words.format("none"), gate, (bound, bound, bound), events=n)
+    if finding.status == FAILED:
+        return decided(SLICES, words.format("one or more"), gate, (bound, bound, bound), events=n)
+    seen = next((b for b in range(1, OF + 1) if least_loss(Counts(OF, b, 0), confidence) > gate.limit), None)
+    much = f"of {OF} events none would" if seen is None else f"of {OF} events, {seen} lost would"
+    return decided(SLICES, f"{words.format('none')}; {much} have shown", gate, (bound, bound, bound), events=n)
+
+
+def _hard_benign(context: CheckContext, why: str | None) -> Part:
+    gate = context.gate(HARD_BENIGN)
+    if not why and not context.calm.any():
+        why = "no event is labelled benign"
+    if why:
+        return unmeasured(HARD_BENIGN, why, gate), {"unmeasured": why}
+    rows, how = _hardest(context)
+    loss = loss_of(context, rows, ~context.caught(FULL), ~context.caught(QUANTIZED), clusters(context))
+    pairs = loss.pairs
+    said = (
+        f"of {pairs.n:,} hard benign events ({how}) the quantized student alone flags {pairs.full_only:,} and the "
+        f"full model alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
+    )
+    told = {"n": pairs.n, "b": pairs.full_only, "c": pairs.student_only, "loss": pairs.loss.to_json(), "how": how}
+    return loss_finding(HARD_BENIGN, said, context, loss), told
+
+
+def _hardest(context: CheckContext) -> tuple[Bools, str]:
+    """Which events are hard benign ones, shape (n,), and how they were chosen."""
+    marked = context.calm & np.array([bool(MARK.search(str(name))) for name in context.families], dtype=bool)
+    if marked.any():
+        return marked, "of families marked so"
+    calm = np.flatnonzero(context.calm)
+    count = max(1, round(HARDEST * len(calm)))
+    marked[calm[np.argsort(-context.attack(FULL)[calm], kind="stable")[:count]]] = True
+    return marked, f"the {percent(HARDEST)} of the benign ones that the full model finds most like attacks"
+
+
+def _exemplars(context: CheckContext) -> list[dict[str, Any]]:
+    """Compression-identified exemplars (Hooker et al. 2019, 2020): where full model and student differ most.
+
+    Events that they label otherwise come first, then by the distance of their attack probabilities.
+    """
+    apart = np.abs(context.attack(FULL) - context.attack(QUANTIZED))
+    other = context.models[FULL].logits.argmax(axis=1) != context.models[QUANTIZED].logits.argmax(axis=1)
+    order = np.argsort(-(apart + other), kind="stable")[:EXEMPLARS]
+    return [event_json(context, int(row)) for row in order if apart[row] + other[row] > APART]

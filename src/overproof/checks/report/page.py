@@ -1,0 +1,73 @@
+"""The report as one offline HTML file: no network, no font, no script at all.
+
+The policy allows the page's own style by its hash and nothing else, so that whatever an attacker's text might become,
+it neither runs nor loads anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from overproof.checks.boundary.html import boundary
+from overproof.checks.calibration.html import calibration
+from overproof.checks.escalation.html import escalation
+from overproof.checks.held_out.html import held_out
+from overproof.checks.own_data.html import own_data
+from overproof.checks.rare.html import rare
+from overproof.checks.report import about, findings, top
+from overproof.report.markup import Html, el, many, safe
+from overproof.report.reading import checks, entries, rows, string
+from overproof.report.words import short
+
+BODIES: Mapping[str, Callable[[Mapping[str, Any]], Html]] = {
+    "own-data": own_data,
+    "calibration": calibration,
+    "rare": rare,
+    "boundary": boundary,
+    "held-out": held_out,
+    "escalation": escalation,
+}
+ASSETS = files("overproof.checks.report")
+
+
+def page(data: Mapping[str, Any]) -> str:
+    """The whole report.
+
+    Parameters
+    ----------
+    data
+        What `check.json` holds (docs/check-schema.md).
+    """
+    layout, style = ((ASSETS / f"report.{kind}").read_text("utf-8") for kind in ("html", "css"))
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return Template(layout).substitute(
+        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        style=style,
+        title=safe(f"overproof check: {short(entries(data.get('bundle')).get('name'))}"),
+        about=about.head(data),
+        verdict=top.verdict(data),
+        top=many([top.strip(data), top.boxes(data), top.uses(data)]),
+        checks=_checks(data),
+        foot=about.foot(data),
+    )
+
+
+def _checks(data: Mapping[str, Any]) -> Html:
+    drawn, before = [], 0
+    for place, check in enumerate(checks(data), 1):
+        drawn.append(findings.section(place, check, _body(check), before))
+        before += len(rows(check.get("findings")))
+    return many(drawn)
+
+
+def _body(check: Mapping[str, Any]) -> Html:
+    """What a check measured; of a check that is not known only the findings are shown."""
+    draw = BODIES.get(string(check.get("key")))
+    if draw is None:
+        return el("p", "This version does not know what else this check measured.", class_="quiet")
+    return draw(entries(check.get("data")))

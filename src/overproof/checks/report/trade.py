@@ -1,0 +1,118 @@
+"""The picture of size, latency and recall."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from overproof.report.draw import Axis, frame, mark, svg, text
+from overproof.report.markup import Html, el, slug
+from overproof.report.reading import at, number, string
+from overproof.report.words import percent, size
+
+LETTER, LINE = 6.4, 13  # pixels that a letter and a line of a label take at most
+WIDTH, HEIGHT = 440, 300
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A place on the picture that is taken."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: _Box) -> bool:
+        """Whether two lie on each other."""
+        apart = self.right < other.left or other.right < self.left or self.bottom < other.top or other.bottom < self.top
+        return not apart
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A row of the strip where it lies."""
+
+    title: str
+    x: float
+    y: float
+    radius: float
+    missed: float | None
+
+    @property
+    def caught(self) -> str:
+        """The share of the attacks that it catches."""
+        return "not measured" if self.missed is None else f"{percent(1 - self.missed)} caught"
+
+
+def placed(strip: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows whose size and time were measured."""
+    return [row for row in strip if (number(row.get("bytes")) or 0) > 0 and (number(row.get("p50_ms")) or 0) > 0]
+
+
+def tradeoff(strip: Sequence[Mapping[str, Any]]) -> Html:
+    """Bytes to the right, latency upwards, both logarithmic; the disk grows with the share of attacks missed."""
+    found = placed(strip)
+    x = _decades([float(row["bytes"]) for row in found], 46, WIDTH - 8)
+    y = _decades([float(row["p50_ms"]) for row in found], HEIGHT - 36, 22)
+    points = [_point(row, x, y) for row in found]
+    drawn = [frame(x, y, ("bytes, logarithmic", size), ("ms for one event (p50), logarithmic", "{:g}".format))]
+    drawn += [el("circle", cx=p.x, cy=p.y, r=p.radius, class_=f"misses {slug(p.title)}") for p in points]
+    drawn += [mark(p.x, p.y, p.title) for p in points]
+    taken = [_Box(p.x - 7, p.y - 7, p.x + 7, p.y + 7) for p in points]
+    for point in points:
+        drawn += _label(point, taken)
+    said = "; ".join(
+        f"{p.title}: {size(float(row['bytes']))}, {float(row['p50_ms']):.3g} ms, {p.caught}"
+        for p, row in zip(points, found, strict=True)
+    )
+    return svg("Size, latency and attacks caught", said, drawn, width=WIDTH, height=HEIGHT)
+
+
+def _point(row: Mapping[str, Any], x: Axis, y: Axis) -> _Point:
+    missed = _missed(row)
+    radius = 0.0 if missed is None else 140 * math.sqrt(missed / math.pi)
+    return _Point(string(row.get("name")), x.at(float(row["bytes"])), y.at(float(row["p50_ms"])), radius, missed)
+
+
+def _missed(row: Mapping[str, Any]) -> float | None:
+    """Attacks called benign, of all attacks."""
+    k, n = (number(at(row, "metrics", "missed", name)) for name in ("k", "n"))
+    return None if k is None or not n else min(max(k / n, 0.0), 1.0)
+
+
+def _label(point: _Point, taken: list[_Box]) -> list[Html]:
+    """Name and recall beside a point: the first side where they stand on nothing, else the first."""
+    lines = (point.title, point.caught)
+    wide, gap = LETTER * max(map(len, lines)), max(point.radius, 7) + 4
+    sides = [
+        (point.x + gap, point.y - LINE, "start"),
+        (point.x - gap, point.y - LINE, "end"),
+        (point.x, point.y + gap - 2, "middle"),
+        (point.x, point.y - gap - 2 * LINE, "middle"),
+    ]
+    boxes = [_box(x, top, wide, anchor) for x, top, anchor in sides]
+    free = [
+        i
+        for i, box in enumerate(boxes)
+        if box.left > 30 and box.right < WIDTH and box.top > 12 and not any(box.meets(other) for other in taken)
+    ]
+    best = free[0] if free else 0
+    x, top, anchor = sides[best]
+    taken.append(boxes[best])
+    return [text(x, top + 10 + LINE * i, words, anchor=anchor, style="label") for i, words in enumerate(lines)]
+
+
+def _box(x: float, top: float, wide: float, anchor: str) -> _Box:
+    left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
+    return _Box(left, top, left + wide, top + 2 * LINE)
+
+
+def _decades(values: Sequence[float], start: float, end: float) -> Axis:
+    """A logarithmic axis over whole decades."""
+    if not values:
+        return Axis(1, 10, start, end, log=True)
+    low = 10.0 ** math.floor(math.log10(min(values) * 0.8))
+    return Axis(low, max(10.0 ** math.ceil(math.log10(max(values) * 1.2)), low * 10), start, end, log=True)

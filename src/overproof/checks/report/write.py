@@ -1,0 +1,61 @@
+"""The four files of a report."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from overproof.checks.report.markdown import to_markdown
+from overproof.checks.report.page import page
+from overproof.checks.report.sarif import to_sarif
+from overproof.errors import InputError
+
+
+def write_all(data: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
+    """Write check.json, report.html, summary.md and check.sarif into a folder, each aside and then renamed.
+
+    Parameters
+    ----------
+    folder
+        Is made if it is not there.
+
+    Raises
+    ------
+    InputError
+        See `require_place`.
+    """
+    require_place(folder)
+    texts = {
+        "check.json": _json(data),
+        "report.html": page(data),
+        "summary.md": to_markdown(data),
+        "check.sarif": _json(to_sarif(data)),
+    }
+    folder.mkdir(exist_ok=True)
+    return tuple(_write(folder / name, text) for name, text in texts.items())
+
+
+def require_place(folder: Path) -> None:
+    """InputError if the folder cannot be made: there is no such place, or a file of that name."""
+    if not folder.parent.is_dir():
+        raise InputError(f"{folder}: no folder {folder.parent}, expected one that exists")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a file, expected a folder or a new name")
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    """In ASCII, so that nothing in it can steer a terminal or an editor."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
+
+
+def _write(path: Path, text: str) -> Path:
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path

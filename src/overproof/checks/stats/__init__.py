@@ -1,0 +1,45 @@
+"""The statistics of the checks: plain functions of counts and arrays, in numpy and scipy alone."""
+
+from overproof.checks.stats.calibration import Bin, brier, classwise_ece, ece, fit_temperature, nll, reliability
+from overproof.checks.stats.proportions import (
+    Interval,
+    clopper_pearson,
+    events_needed,
+    holm,
+    lower_bound,
+    mcnemar,
+    needed_for_margin,
+    non_inferior,
+    tango,
+    tango_p,
+    upper_bound,
+    wilson,
+)
+from overproof.checks.stats.resampling import bootstrap
+from overproof.checks.stats.selective import augrc, learn_then_test, risk_coverage
+
+__all__ = [
+    "Bin",
+    "Interval",
+    "augrc",
+    "bootstrap",
+    "brier",
+    "classwise_ece",
+    "clopper_pearson",
+    "ece",
+    "events_needed",
+    "fit_temperature",
+    "holm",
+    "learn_then_test",
+    "lower_bound",
+    "mcnemar",
+    "needed_for_margin",
+    "nll",
+    "non_inferior",
+    "reliability",
+    "risk_coverage",
+    "tango",
+    "tango_p",
+    "upper_bound",
+    "wilson",
+]

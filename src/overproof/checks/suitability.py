@@ -1,0 +1,184 @@
+"""What a student is good for: the uses that suit small models, and those that one is warned against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from overproof.checks.base import FAILED, PASSED, GateResult
+
+ALONE, ESCALATED, NO, UNMEASURED = "alone", "with escalation", "no", "unmeasured"
+GOOD, WARNED = "good fit", "warned against"
+MISSES, FALSE_POSITIVES = "held-out/misses", "held-out/false-positives"
+NOVEL, FAMILY, GUARANTEE = "held-out/novel", "held-out/family:", "escalation/guarantee"
+EDITS, NEIGHBOURS = "boundary/edits", "boundary/neighbours"
+
+Findings = Mapping[str, GateResult]
+
+
+@dataclass(frozen=True)
+class Overall:
+    """The decision, as far as uses hang on it.
+
+    Attributes
+    ----------
+    answer
+        "alone", "with escalation", "no", or "unmeasured" where nothing failed.
+    because
+        Key of the first finding that decides.
+    escalation
+        Whether escalation was shown to work.
+    """
+
+    answer: str
+    because: str | None
+    escalation: bool
+
+    @property
+    def deployed(self) -> bool:
+        """Whether it may be deployed at all."""
+        return self.answer in (ALONE, ESCALATED)
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use.
+
+    Attributes
+    ----------
+    use
+        What for.
+    kind
+        "good fit" or "warned against", for small models in general.
+    answer
+        "alone", "with escalation", "no" or "unmeasured", for this one.
+    because
+        Key of the finding that decides; None where none does.
+    said
+        The reason in a sentence.
+    """
+
+    use: str
+    kind: str
+    answer: str
+    because: str | None
+    said: str
+
+
+def uses_of(findings: Findings, overall: Overall) -> tuple[Use, ...]:
+    """All uses, the good fits first. None is answered better than the decision on the whole."""
+    return (
+        _as_decided("high-volume log triage", findings, overall, ""),
+        _as_decided("first-pass scanning", findings, overall, " What it lets pass is seen by nobody else.", MISSES),
+        Use(
+            "embeddings for similarity",
+            GOOD,
+            UNMEASURED,
+            None,
+            "No check measures embeddings: distances may change where verdicts do not.",
+        ),
+        _as_decided(
+            "edge and endpoint",
+            findings,
+            overall,
+            " Size and speed stand in the strip; escalation needs a way to the full model.",
+        ),
+        _as_decided(
+            "real-time classification",
+            findings,
+            overall,
+            " Size and speed stand in the strip; an escalated event waits for the full model.",
+        ),
+        _novel(findings, overall),
+        _final(overall),
+        _costly(findings, overall),
+        _adversarial(findings, overall),
+        Use(
+            "need for explanation",
+            WARNED,
+            NO,
+            None,
+            "A verdict carries probabilities and no reasons, and the full model's reasons are not the student's.",
+        ),
+    )
+
+
+DECIDED = {
+    ALONE: "The student may judge every event by itself.",
+    ESCALATED: "The student judges what it is sure of, the full model the rest.",
+    NO: "What failed forbids to deploy it.",
+    UNMEASURED: "What deployment needs was not measured.",
+}
+
+
+def _as_decided(use: str, findings: Findings, overall: Overall, more: str, key: str | None = None) -> Use:
+    """A use that hangs on the decision alone; `key` is the finding that matters most to it once it is deployed."""
+    because = key if overall.deployed and key in findings else overall.because
+    return Use(use, GOOD, overall.answer, because, DECIDED[overall.answer] + more)
+
+
+def _novel(findings: Findings, overall: Overall) -> Use:
+    """Never alone, and with escalation only where new families were met and not lost."""
+    families = [finding for key, finding in findings.items() if key.startswith(FAMILY)]
+    asked = [*([findings[NOVEL]] if NOVEL in findings else []), *families]
+    failed = [finding for finding in asked if finding.status == FAILED]
+    held = bool(families) and all(finding.status == PASSED for finding in families)
+    pooled = NOVEL in findings and findings[NOVEL].status == PASSED
+    if failed:
+        answer, said = NO, "It misses more than is allowed of families that are new to it."
+    elif held or pooled:
+        answer, said = ESCALATED, "New families cost it no more than is allowed; a new threat may be unlike them."
+    elif families:
+        answer, said = UNMEASURED, "Of some family that it was trained without there are too few events to tell."
+    else:
+        answer, said = UNMEASURED, "No new family tells what it does with what nobody has seen."
+    shown = {NO: FAILED, ESCALATED: PASSED, UNMEASURED: UNMEASURED}[answer]
+    deciding = [finding for finding in asked if finding.status == shown] or asked
+    return _warned("novel threats", answer, deciding[0].key if deciding else None, said, overall)
+
+
+def _final(overall: Overall) -> Use:
+    said = "Never alone: the full model must be able to overrule it where it is unsure, and a person both."
+    return _warned("final verdicts", ESCALATED, GUARANTEE, said, overall)
+
+
+def _costly(findings: Findings, overall: Overall) -> Use:
+    found = findings.get(FALSE_POSITIVES)
+    if found is not None and found.status == PASSED:
+        answer, said = ALONE, "It flags hardly more benign events than the full model does."
+    elif found is not None and found.status == FAILED:
+        cured = overall.answer == ESCALATED  # an uncured one would have forbidden it
+        answer = ESCALATED if cured else NO
+        said = "It flags more benign events than is allowed" + (
+            ", unless the unsure ones are sent on." if cured else "."
+        )
+    else:
+        answer, said = UNMEASURED, "How many benign events it flags beyond the full model was not shown."
+    return _warned("costly false positives", answer, None if found is None else found.key, said, overall)
+
+
+def _adversarial(findings: Findings, overall: Overall) -> Use:
+    """At best with escalation: harmless edits and rounding are no attack."""
+    asked = [findings[key] for key in (EDITS, NEIGHBOURS) if key in findings]
+    failed = [finding for finding in asked if finding.status == FAILED]
+    unshown = [finding for finding in asked if finding.status != PASSED]
+    attacked = " The red team has not attacked it: what inputs that are made to evade it do stays unmeasured."
+    if failed:
+        answer, said = NO, "Near the boundary its verdicts flip already without an attacker."
+    elif len(asked) == 2 and not unshown:
+        answer, said = ESCALATED, "Harmless edits and neighbouring grid points hardly flip its verdicts."
+    else:
+        answer, said = UNMEASURED, "How its verdicts hold near the boundary was not shown."
+    deciding = failed or unshown or asked
+    return _warned("adversarial input", answer, deciding[0].key if deciding else None, said + attacked, overall)
+
+
+def _warned(use: str, answer: str, because: str | None, said: str, overall: Overall) -> Use:
+    """A use at its own answer, or at that of the decision where that is worse."""
+    if not overall.deployed and answer != NO:
+        return Use(use, WARNED, overall.answer, overall.because, DECIDED[overall.answer])
+    if answer == ESCALATED and not overall.escalation:
+        return Use(use, WARNED, UNMEASURED, GUARANTEE, f"{said} Escalation was not shown to work.")
+    if answer == ALONE:
+        answer = overall.answer
+    return Use(use, WARNED, answer, because, said)

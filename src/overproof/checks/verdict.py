@@ -1,0 +1,185 @@
+"""The verdict: may the student be deployed, alone or with the full model behind it, and for what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from overproof.checks.base import FAILED, PASSED, UNMEASURED, CheckResult, GateResult
+from overproof.checks.escalation.threshold import written
+from overproof.checks.formatting import percent
+from overproof.checks.suitability import Overall, Use, uses_of
+
+ALONE, ESCALATED, NOT = "deploy alone", "deploy with escalation", "do not deploy"
+PUBLISHED, MISSES, FALSE_POSITIVES = "own-data/published", "held-out/misses", "held-out/false-positives"
+CASCADE = ("escalation/guarantee", "escalation/verified", "escalation/budget")
+STANDS = (PUBLISHED, MISSES, FALSE_POSITIVES)  # for "alone" these pass, whatever a gate file leaves unrequired
+# What asking the full model mends, besides boundary/*: all else that fails forbids to deploy (docs/decisions/010).
+CURABLE = {
+    MISSES,
+    "held-out/novel",
+    "held-out/family",
+    *CASCADE,
+    "calibration/against-full",
+    "calibration/threshold-drift",
+    "own-data/field-drift",
+    "own-data/score-drift",
+}
+
+NAMED = 3  # gates of a kind that the sentence names
+
+Findings = Mapping[str, GateResult]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the six checks come to.
+
+    Attributes
+    ----------
+    decision
+        `deploy alone`, `deploy with escalation` or `do not deploy`.
+    sentence
+        The same with its reason, for who reads one sentence.
+    threshold
+        Confidence below which an event is escalated; None unless it is deployed so.
+    because
+        Keys of the findings that decide.
+    uses
+        What it is good for, use by use.
+    """
+
+    decision: str
+    sentence: str
+    threshold: float | None
+    because: tuple[str, ...]
+    uses: tuple[Use, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {**asdict(self), "because": list(self.because), "uses": [asdict(use) for use in self.uses]}
+
+
+def decide(checks: Sequence[CheckResult]) -> Decision:
+    """Decide by the findings of all checks; the threshold is the one that the escalation check found.
+
+    Alone if no gate is closed. Otherwise with escalation, if that was shown to work and nothing failed that it cannot
+    cure. Otherwise not.
+
+    Parameters
+    ----------
+    checks
+        All six; a finding that is missing counts as not measured.
+    """
+    findings = {key: GateResult(key, UNMEASURED, f"unmeasured: no finding {key}") for key in (*STANDS, *CASCADE)}
+    findings |= {finding.key: finding for check in checks for finding in check.findings}
+    threshold = _threshold(checks)
+    works = _works(findings, threshold)
+    closed = [finding for finding in findings.values() if finding.closed]
+    unshown = [key for key in STANDS if not _passed(findings, key)]
+    incurable = [f for f in findings.values() if f.status == FAILED and not _curable(f, threshold)]
+    if incurable:
+        decision = _refused(incurable, "; escalation does not cure that", ())
+    elif not closed and not unshown:
+        decision = _alone(findings)
+    elif works and _passed(findings, PUBLISHED):
+        decision = _with_escalation(findings, threshold, closed or _at(findings, unshown))
+    else:
+        lacking = [key for key in (PUBLISHED, *CASCADE) if not _passed(findings, key)]
+        decision = _refused(_at(findings, lacking), "", closed or _at(findings, unshown))
+    overall = Overall(_answer(decision, findings), decision.because[0], works)
+    return Decision(
+        decision.decision, decision.sentence, decision.threshold, decision.because, uses_of(findings, overall)
+    )
+
+
+def _threshold(checks: Sequence[CheckResult]) -> Mapping[str, Any]:
+    """What the escalation check says of its threshold; empty where it found none."""
+    found = next((check.data.get("threshold") for check in checks if check.key == "escalation"), None)
+    return found if isinstance(found, Mapping) and "value" in found else {}
+
+
+def _works(findings: Findings, threshold: Mapping[str, Any]) -> bool:
+    """Whether escalation was shown to work; a threshold below which nothing lies is none."""
+    escalated = (threshold.get("escalated") or {}).get("value", 0)
+    return escalated > 0 and all(_passed(findings, key) for key in CASCADE)
+
+
+def _curable(finding: GateResult, threshold: Mapping[str, Any]) -> bool:
+    """Whether asking the full model mends what failed.
+
+    False positives are no part of the guarantee: they are mended if those of the cascade, counted on all benign
+    events, would pass the gate that the student failed. Without a threshold that is not known.
+    """
+    key = finding.key.partition(":")[0]
+    if key == FALSE_POSITIVES:
+        flagged = threshold.get("flagged")
+        return not flagged or (finding.limit is not None and flagged["loss"]["high"] <= finding.limit)
+    return key in CURABLE or key.startswith("boundary/")
+
+
+def _passed(findings: Findings, key: str) -> bool:
+    return findings[key].status == PASSED
+
+
+def _at(findings: Findings, keys: Sequence[str]) -> list[GateResult]:
+    return [findings[key] for key in keys]
+
+
+def _alone(findings: Findings) -> Decision:
+    sentence = f"Deploy alone: no gate is closed; {findings[MISSES].said}."
+    return Decision(ALONE, sentence, None, STANDS)
+
+
+def _with_escalation(findings: Findings, threshold: Mapping[str, Any], kept: Sequence[GateResult]) -> Decision:
+    """The three gates of escalation let it through; `kept` is what keeps the student from standing alone."""
+    value, share = float(threshold["value"]), float(threshold["escalated"]["value"])
+    sentence = f"Deploy with escalation at confidence {written(value)}: {percent(share)} of the events go to the full "
+    sentence += f"model, and at most {percent(threshold['limit'])} of the attacks that it catches are lost (95 % "
+    sentence += f"confidence, for events like these); not alone: {_listed(kept)}."
+    return Decision(ESCALATED, sentence, value, _keys([*kept, *_at(findings, CASCADE)]))
+
+
+def _refused(reasons: Sequence[GateResult], after: str, kept: Sequence[GateResult]) -> Decision:
+    """Refuse for these reasons, with "yet" where nothing failed; `kept` keeps it from standing alone besides."""
+    decisive = reasons or kept
+    others = [finding for finding in kept if finding not in decisive]
+    yet = "" if any(finding.status == FAILED for finding in decisive) else " yet"
+    alone = f"; not alone: {_first(others)}" if others else ""
+    sentence = f"Do not deploy{yet}: {_first(decisive)}{after}{alone}."
+    return Decision(NOT, sentence, None, (*_keys(decisive), *_keys(others)))
+
+
+def _ordered(reasons: Sequence[GateResult]) -> list[GateResult]:
+    """What failed before what was not measured, and what matters most first of each."""
+    return sorted(reasons, key=lambda finding: (finding.status != FAILED, finding.key not in STANDS))
+
+
+def _first(reasons: Sequence[GateResult]) -> str:
+    """The first reason in its own words, and how many more there are."""
+    more = len(_keys(reasons)) - 1
+    others = f" (and {more} more gate{'s' if more > 1 else ''})" if more > 0 else ""
+    return f"{_ordered(reasons)[0].said}{others}"
+
+
+def _listed(reasons: Sequence[GateResult]) -> str:
+    """Which gates failed, and which were not measured; the check's box and section say the rest."""
+    told = []
+    for status in (FAILED, UNMEASURED):
+        keys = _keys([finding for finding in reasons if finding.status == status])
+        if keys:
+            more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+            told.append(f"{', '.join(keys[:NAMED])}{more} {status}")
+    return "; ".join(told)
+
+
+def _keys(reasons: Sequence[GateResult]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(finding.key for finding in _ordered(reasons)))
+
+
+def _answer(decision: Decision, findings: Findings) -> str:
+    """The decision as an answer to "may it be used?"; what decides comes first."""
+    if decision.decision != NOT:
+        return "alone" if decision.decision == ALONE else "with escalation"
+    return "no" if findings[decision.because[0]].status == FAILED else "unmeasured"

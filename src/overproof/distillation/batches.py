@@ -1,0 +1,47 @@
+"""Rows of token ids into padded batches, and a network's logits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from overproof.bundle.tokenizer import PAD
+from overproof.distillation.augment import Ids
+
+STEP = 8  # batches are padded to its multiples: oneDNN compiles its kernels anew for every shape it meets
+
+
+def shuffled(ids: Ids, size: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Rows of like length together, in random order: sorted by length with noise, then cut and shuffled."""
+    lengths = np.array([len(i) for i in ids], dtype=np.float64)
+    order = np.argsort(lengths * random.uniform(0.9, 1.1, len(ids)))
+    for start in random.permutation(np.arange(0, len(ids), size)):
+        yield order[start : start + size]
+
+
+def padded(ids: Ids, network: nn.Module) -> Tensor:
+    """Rows as one tensor on the network's device; a foreign checkpoint brings its own `pad_id`."""
+    width = -(-max(len(i) for i in ids) // STEP) * STEP
+    out = np.full((len(ids), width), int(getattr(network, "pad_id", PAD)), dtype=np.int64)
+    for row, values in enumerate(ids):
+        out[row, : len(values)] = values
+    return torch.from_numpy(out).to(next(network.parameters()).device)
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, ids: Ids, batch_rows: int = 256) -> NDArray[np.float32]:
+    """Logits of each row in float32, shape (n, classes); rows go in length order, little is padded."""
+    network.eval()
+    order = np.argsort([len(i) for i in ids], kind="stable")
+    parts = [
+        network(padded([ids[k] for k in order[s : s + batch_rows]], network)).float().cpu().numpy()
+        for s in range(0, len(ids), batch_rows)
+    ]
+    logits = np.concatenate(parts)
+    out = np.empty_like(logits)
+    out[order] = logits
+    return out

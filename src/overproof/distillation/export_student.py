@@ -1,0 +1,66 @@
+"""torch -> ONNX: a trained encoder as a file that is ready to score, compared with the network it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from overproof.bundle.runtime import WindowScorer
+from overproof.bundle.scores import Floats
+from overproof.distillation.batches import predict
+from overproof.distillation.export import to_onnx
+from overproof.distillation.fit import TrainedModel
+from overproof.distillation.students.encoder import parameter_count
+from overproof.errors import OverproofError
+from overproof.results.compression import Parity
+
+EXPORT_TOLERANCE = 1e-2  # float32 sums in another order; a wrong graph is off by whole units
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """One encoder on its way to the bundle: its ONNX file, ready to score."""
+
+    graph: onnx.ModelProto
+    file: bytes
+    scorer: WindowScorer
+    parameters: int
+
+
+def export(
+    fitted: TrainedModel, classes: Sequence[str], benign: Sequence[str], texts: Sequence[str]
+) -> tuple[ExportedModel, Parity]:
+    """Write the encoder as ONNX and compare it with torch on `texts`.
+
+    Raises
+    ------
+    OverproofError
+        If the two do not compute the same: nothing built on it could be trusted.
+    """
+    model = ready_model(to_onnx(fitted.network), fitted, classes, benign)
+    windows = model.scorer.windows(texts)
+    ids = [np.asarray(i, dtype=np.int64) for i in windows.ids]
+    before = model.scorer.decide(windows, predict(fitted.network, ids)).logits
+    step = parity("torch → ONNX", before, model.scorer.score(texts).logits)
+    if not step.max_difference <= EXPORT_TOLERANCE:
+        raise OverproofError(f"the exported model differs from the trained one: {step}")
+    return model, step
+
+
+def parity(step: str, before: Floats, after: Floats) -> Parity:
+    """Largest |Δlogit| and number of flipped labels between two models' logits, shape (n, classes) both."""
+    flips = int((before.argmax(1) != after.argmax(1)).sum())
+    largest = float(np.abs(before - after).max()) if len(before) else 0.0
+    return Parity(step, len(before), largest, flips)
+
+
+def ready_model(
+    graph: onnx.ModelProto, fitted: TrainedModel, classes: Sequence[str], benign: Sequence[str]
+) -> ExportedModel:
+    """A graph with what reads text for it, ready to score."""
+    file = graph.SerializeToString()
+    scorer = WindowScorer(file, fitted.tokenizer, classes=tuple(classes), benign=benign, windowing=fitted.windowing)
+    return ExportedModel(graph, file, scorer, parameter_count(fitted.network))

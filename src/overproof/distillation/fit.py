@@ -1,0 +1,186 @@
+"""From texts to a trained encoder: the tokenizer, the first windows, the loop. Teachers and students alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+from torch import nn
+
+from overproof.bundle.scores import Floats
+from overproof.bundle.tokenizer import CLS, Windowing, encode, train_bpe
+from overproof.distillation.augment import Ids, Perturb, carriers, token_splitter
+from overproof.distillation.checkpoint import History
+from overproof.distillation.students.encoder import Encoder, EncoderConfig, new_encoder
+from overproof.distillation.training import Rows, TrainConfig, rare_repeats, train
+from overproof.progress import Console
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts with what is known of them.
+
+    Attributes
+    ----------
+    texts
+        n events as text.
+    targets
+        Shape (n,): class index or UNLABELLED.
+    soft
+        Shape (n, classes): the teacher's logits, or None.
+    kinds
+        Family of each event, None where unknown.
+    """
+
+    texts: Sequence[str]
+    targets: NDArray[np.int64]
+    soft: Floats | None
+    kinds: Sequence[str | None]
+
+
+def joined(parts: Sequence[Examples]) -> Examples:
+    """Several sets of examples as one; all of them with soft labels, or none."""
+    soft = [part.soft for part in parts if part.soft is not None]
+    return Examples(
+        [text for part in parts for text in part.texts],
+        np.concatenate([part.targets for part in parts]),
+        np.concatenate(soft) if soft else None,
+        [kind for part in parts for kind in part.kinds],
+    )
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a network is taught, and how.
+
+    Attributes
+    ----------
+    benign
+        For each class, in the order of the logits, whether it is harmless.
+    examples, validation
+        What it learns from; what decides when to stop.
+    config
+        Settings of the training loop.
+    """
+
+    benign: Sequence[bool]
+    examples: Examples
+    validation: Examples
+    config: TrainConfig
+
+
+def student_config(sizes: EncoderConfig, epochs: int | None) -> TrainConfig:
+    """Training settings for an encoder of these sizes: narrower networks take larger steps."""
+    rate = min(2e-3, 0.2 / sizes.hidden)
+    return replace(TrainConfig(learning_rate=rate), **({} if epochs is None else {"epochs": epochs}))
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained encoder with what it needs to read text."""
+
+    network: Encoder
+    tokenizer: tokenizers.Tokenizer
+    windowing: Windowing
+    history: History
+
+
+def fit(
+    sizes: EncoderConfig, course: TrainingSet, *, checkpoint: Path | None, what: str, console: Console
+) -> TrainedModel:
+    """Train tokenizer and encoder, stopping early by the course's validation."""
+    examples = course.examples
+    own = [text for text, kind in zip(examples.texts, examples.kinds, strict=True) if kind is not None]
+    tokenizer = train_bpe(own or examples.texts, vocabulary=sizes.vocabulary)
+    sizes = replace(sizes, vocabulary=tokenizer.get_vocab_size())
+    network = new_encoder(sizes, len(course.benign), seed=course.config.seed)
+    fitted = TrainedModel(network, tokenizer, Windowing(size=sizes.positions), History())
+    history = learn(network, fitted, course, checkpoint=checkpoint, what=what, console=console)
+    return replace(fitted, history=history)
+
+
+def learn(
+    network: nn.Module,
+    reader: TrainedModel,
+    course: TrainingSet,
+    *,
+    checkpoint: Path | None,
+    what: str,
+    console: Console,
+) -> History:
+    """Train `network` in place on the course, whose texts are read as `reader` reads them."""
+    encoder = partial(first_windows, reader.tokenizer, reader.windowing)
+    examples, config = course.examples, course.config
+    rows = rows_of(encoder, examples, repeats=rare_repeats(examples.kinds))
+    calm = [ids for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0 and course.benign[target]]
+    surround = carriers(calm, config.carriers, reader.windowing.size)
+    split = token_splitter(reader.tokenizer, config.split_tokens, reader.windowing.size)
+    return train_shown(
+        network,
+        rows,
+        rows_of(encoder, course.validation),
+        config,
+        perturb=lambda ids, random: surround(split(ids, random), random),
+        checkpoint=checkpoint,
+        what=what,
+        console=console,
+    )
+
+
+def train_shown(
+    network: nn.Module,
+    rows: Rows,
+    validation: Rows,
+    config: TrainConfig,
+    *,
+    perturb: Perturb | None = None,
+    checkpoint: Path | None,
+    what: str,
+    console: Console,
+) -> History:
+    """`distill.train` with its progress told to the console."""
+    total = len(rows) if rows.repeats is None else round(float(rows.repeats.sum()))
+
+    def told(history: History) -> None:
+        console.say(
+            f"{what}: epoch {len(history.losses)}/{config.epochs}, loss {history.losses[-1]:.4f}, "
+            f"validation {history.validation_losses[-1]:.4f}, accuracy {history.validation_accuracy[-1]:.4f}"
+        )
+
+    with console.progress(what, total * config.epochs) as advance:
+        history = train(
+            network,
+            rows,
+            validation,
+            config,
+            perturb=perturb,
+            checkpoint=checkpoint,
+            advance=advance,
+            on_epoch=told,
+        )
+    if history.resumed_at:
+        console.say(f"{what}: resumed after epoch {history.resumed_at} of an earlier run that was cut off")
+    return history
+
+
+def first_windows(tokenizer: tokenizers.Tokenizer, windowing: Windowing, texts: Sequence[str]) -> list[list[int]]:
+    """[CLS] and the first tokens of each text: what the network is trained on."""
+    body = windowing.size - 1
+    clipped = [text[: windowing.characters] for text in texts]
+    return [[CLS, *tokens[:body]] for tokens in encode(tokenizer, clipped)]
+
+
+def rows_of(
+    encoder: Callable[[Sequence[str]], list[list[int]]],
+    examples: Examples,
+    *,
+    repeats: NDArray[np.float64] | None = None,
+) -> Rows:
+    """Examples as rows for the loop."""
+    ids: Ids = [np.asarray(i, dtype=np.int64) for i in encoder(examples.texts)]
+    return Rows(ids, examples.targets, examples.soft, repeats)

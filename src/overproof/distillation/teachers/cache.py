@@ -1,0 +1,101 @@
+"""Teacher outputs, computed once: kept by the hash of what they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from overproof.bundle.scores import Floats
+from overproof.distillation.teachers.interface import Report, Teacher, texts_of
+from overproof.errors import InputError
+
+
+def default_directory() -> Path:
+    """`$XDG_CACHE_HOME/overproof/teacher`, or the same under `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "overproof" / "teacher"
+
+
+def cached_logits(teacher: Teacher, events: pa.Table, directory: Path | None, report: Report | None = None) -> Floats:
+    """Logits of shape (events, classes), from the cache if this teacher met these texts before.
+
+    Parameters
+    ----------
+    directory
+        Where `.npy` files are kept; None computes anew, and so does a teacher without a fingerprint.
+    report
+        `report(k)`: k more events are done; a hit reports all at once.
+
+    Raises
+    ------
+    InputError
+        The teacher gave something that is not a number; a student must not learn from it.
+
+    Warns
+    -----
+    UserWarning
+        The directory cannot be written: the logits are computed and returned, but not kept.
+    """
+    if directory is None or teacher.card.fingerprint is None:
+        return _computed(teacher, events, report)
+    path = directory / f"{_key(teacher, events)}.npy"
+    kept = _read(path, (events.num_rows, len(teacher.classes)))
+    if kept is not None:
+        if report is not None:
+            report(events.num_rows)
+        return kept
+    logits = _computed(teacher, events, report)
+    try:
+        _write(path, logits)
+    except OSError as error:
+        warnings.warn(f"teacher outputs are not cached: {path}: {error.strerror or error}", stacklevel=2)
+    return logits
+
+
+def _computed(teacher: Teacher, events: pa.Table, report: Report | None) -> Floats:
+    logits = teacher.logits(events, report)
+    bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if len(bad):
+        origin = events.column("origin")[int(bad[0])].as_py()
+        raise InputError(
+            f"teacher {teacher.card.name}: {len(bad)} of {len(logits)} events got logits that are not finite, "
+            f"the first is {origin}"
+        )
+    return logits
+
+
+def _key(teacher: Teacher, events: pa.Table) -> str:
+    head = json.dumps([1, teacher.card.fingerprint, list(teacher.classes)])
+    digest = hashlib.sha256(head.encode())
+    for text in texts_of(events):
+        raw = text.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(8, "little"))  # lengths, so that no two lists of texts read alike
+        digest.update(raw)
+    return digest.hexdigest()
+
+
+def _read(path: Path, shape: tuple[int, int]) -> Floats | None:
+    """The cached array, or None if there is none or the file is not what was written."""
+    try:
+        logits = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    whole = isinstance(logits, np.ndarray) and logits.shape == shape and logits.dtype == np.float32
+    return logits if whole and bool(np.isfinite(logits).all()) else None
+
+
+def _write(path: Path, logits: Floats) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            np.save(file, logits, allow_pickle=False)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,249 @@
+"""A local Hugging Face sequence-classification checkpoint: as a teacher, and as a start for fine-tuning.
+
+Nothing is downloaded (`HF_HUB_OFFLINE` is set before transformers is imported) and no pickle is
+read: weights must be safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from overproof.bundle.scores import Floats
+from overproof.distillation.teachers.interface import (
+    Report,
+    TeacherCard,
+    by_length,
+    fingerprint_files,
+    padded,
+    texts_of,
+)
+from overproof.errors import InputError
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+transformers.utils.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
+
+FINE_TUNE_TOKENS = 128  # longest input while fine-tuning; p99 of real payloads is 92 tokens
+SCORE_TOKENS = 512
+BATCH = 64
+
+Encode = Callable[[Sequence[str]], list[list[int]]]
+
+
+class LogitsOfIds(nn.Module):
+    """A Hugging Face classifier as ids (B, L) -> logits (B, C); the mask is built from the pad id."""
+
+    def __init__(self, model: Any, pad_id: int) -> None:
+        super().__init__()
+        self.model = model
+        self.pad_id = pad_id
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Logits (B, C) of padded token ids (B, L), int64."""
+        logits: Tensor = self.model(input_ids=ids, attention_mask=(ids != self.pad_id).long()).logits
+        return logits
+
+
+class FineTunable(NamedTuple):
+    """What the training loop needs of a checkpoint."""
+
+    network: LogitsOfIds
+    encode: Encode
+    pad_id: int
+    tokenizer: Any
+
+
+@dataclass(frozen=True)
+class HuggingFaceTeacher:
+    """A checkpoint whose classification head is trained already."""
+
+    classes: tuple[str, ...]
+    card: TeacherCard
+    network: LogitsOfIds
+    encode: Encode
+    labels_new_events: bool = True
+
+    def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
+        """FP32 logits, batches of like length; each text is cut at the tokenizer's own limit."""
+        ids = self.encode(texts_of(events))
+        out = np.empty((len(ids), len(self.classes)), dtype=np.float32)
+        with torch.inference_mode():
+            for batch in by_length([len(row) for row in ids], BATCH):
+                rows = torch.from_numpy(padded([ids[i] for i in batch], self.network.pad_id))
+                out[batch] = self.network(rows).float().numpy()
+                if report is not None:
+                    report(len(batch))
+        return out
+
+
+def load(path: Path) -> HuggingFaceTeacher:
+    """Open a fine-tuned checkpoint as a teacher; its classes are `id2label` of config.json.
+
+    Raises
+    ------
+    InputError
+        No safetensors weights (pickle is refused), no classification head, or unusable files.
+    """
+    config = _config(path)
+    if not any("SequenceClassification" in name for name in config.get("architectures") or []):
+        raise InputError(
+            f"{path}: config.json lists no ...ForSequenceClassification architecture, so it cannot classify yet; "
+            f"fine-tune it first: overproof teach EVENTS --from {path} --out DIR"
+        )
+    model, loading = _pretrained(transformers.AutoModelForSequenceClassification, path, output_loading_info=True)
+    if loading["missing_keys"]:  # transformers would make them up at random
+        raise InputError(f"{path}: the weights lack {', '.join(sorted(loading['missing_keys']))}")
+    tokenizer, pad_id = _tokenizer(path)
+    weights = sorted(path.glob("*.safetensors"))
+    labels: dict[int, str] = model.config.id2label
+    classes = tuple(str(labels[i]) for i in range(len(labels)))
+    card = TeacherCard(
+        kind="huggingface",
+        name=str(path),
+        parameters=sum(p.numel() for p in model.parameters()),
+        bytes=sum(file.stat().st_size for file in weights),
+        runtime=f"torch {torch.__version__}",
+        fingerprint=fingerprint_files(*weights, *sorted(path.glob("*.json")), *sorted(path.glob("*.txt"))),
+    )
+    network = LogitsOfIds(model.eval(), pad_id)
+    return HuggingFaceTeacher(classes, card, network, _encoder(tokenizer, _limit(tokenizer, model, SCORE_TOKENS)))
+
+
+def network_and_encoder(path: Path, classes: Sequence[str], *, seed: int = 0) -> FineTunable:
+    """Open a checkpoint or a bare encoder for fine-tuning on `classes`.
+
+    A head for other classes, or none, is replaced by a fresh one drawn from `seed`; the global
+    random state stays as it was. Texts are cut at 128 tokens, special tokens included.
+
+    Returns
+    -------
+    FineTunable
+        `(network, encode, pad_id, tokenizer)`; `network(ids)` maps (B, L) int64 to (B, C) logits.
+    """
+    _config(path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = _for_classes(path, tuple(classes))
+    tokenizer, pad_id = _tokenizer(path)
+    tokenizer.model_max_length = _limit(tokenizer, model, FINE_TUNE_TOKENS)
+    encode = _encoder(tokenizer, tokenizer.model_max_length)
+    return FineTunable(LogitsOfIds(model, pad_id), encode, pad_id, tokenizer)
+
+
+def save(network: LogitsOfIds, tokenizer: Any, classes: Sequence[str], out: Path) -> None:
+    """Write an ordinary Hugging Face checkpoint (safetensors) that `load` and transformers can open.
+
+    It is written beside `out` and renamed; an existing `out` that holds anything is an InputError.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: already exists and is not an empty folder; choose another --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        network.model.config.id2label = dict(enumerate(classes))
+        network.model.config.label2id = {name: i for i, name in enumerate(classes)}
+        network.model.save_pretrained(aside)
+        tokenizer.save_pretrained(aside)
+        aside.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        aside.rename(out)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """config.json, after making sure that the weights are safetensors."""
+    if not list(path.glob("*.safetensors")):
+        pickles = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.pkl") for p in path.glob(pattern))
+        if pickles:
+            raise InputError(
+                f"{path}: {pickles[0]} is a pickle, and loading one runs whatever code it carries; "
+                "expected model.safetensors (save_pretrained of a current transformers writes it)"
+            )
+        raise InputError(f"{path}: no weights, expected model.safetensors")
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path / 'config.json'}: cannot be read as JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path / 'config.json'}: expected a JSON object")
+    return config
+
+
+def _for_classes(path: Path, classes: tuple[str, ...]) -> Any:
+    """The checkpoint with its head if that has these classes, else its encoder under a fresh head."""
+    config = _pretrained(transformers.AutoConfig, path)
+    heads = any("SequenceClassification" in name for name in config.architectures or [])
+    if heads and tuple(config.id2label[i] for i in range(config.num_labels)) == classes:
+        return _pretrained(transformers.AutoModelForSequenceClassification, path)
+    config.id2label = dict(enumerate(classes))
+    config.label2id = {name: i for i, name in enumerate(classes)}
+    encoder = _pretrained(transformers.AutoModel, path)
+    model = transformers.AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    missing, _ = model.base_model.load_state_dict(encoder.state_dict(), strict=False)
+    if missing:  # surplus is a pooler that this kind of classifier does without
+        raise InputError(f"{path}: its encoder lacks {', '.join(missing)}")
+    return model
+
+
+def _pretrained(kind: Any, path: Path, **options: Any) -> Any:
+    """`kind.from_pretrained`, from local safetensors in FP32 only."""
+    if kind is not transformers.AutoConfig:
+        # On the CPU the fused attention's backward pass is slower than the plain one for rows this short.
+        options |= {"use_safetensors": True, "dtype": torch.float32, "attn_implementation": "eager"}
+    try:
+        return kind.from_pretrained(path, local_files_only=True, trust_remote_code=False, **options)
+    except Exception as error:  # transformers raises whatever its many parsers raise; all of it is about these files
+        raise InputError(f"{path}: transformers cannot open this checkpoint: {_first_line(error)}") from error
+
+
+def _tokenizer(path: Path) -> tuple[Any, int]:
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # as above
+        raise InputError(f"{path}: its tokenizer cannot be opened: {_first_line(error)}") from error
+    if tokenizer.pad_token_id is None:
+        raise InputError(f"{path}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
+    return tokenizer, int(tokenizer.pad_token_id)
+
+
+def _encoder(tokenizer: Any, limit: int) -> Encode:
+    def encode(texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        ids: list[list[int]] = tokenizer(
+            list(texts), truncation=True, max_length=limit, padding=False, return_attention_mask=False
+        )["input_ids"]
+        return ids
+
+    return encode
+
+
+def _limit(tokenizer: Any, model: Any, most: int) -> int:
+    positions = getattr(model.config, "max_position_embeddings", None) or most
+    if model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
+        positions -= 2  # their positions start at pad id + 1
+    return int(min(most, positions, tokenizer.model_max_length))
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,56 @@
+"""Our own encoder as a teacher: what `overproof teach` wrote, which is a bundle with an FP32 model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from overproof.bundle.manifest import MODEL, open_bundle
+from overproof.bundle.runtime import OnnxScorer
+from overproof.bundle.scores import Floats
+from overproof.distillation.teachers.interface import Report, TeacherCard, texts_of
+
+CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class OwnTeacher:
+    """A bundle that teaches; long events are judged in windows, as they are when it is deployed."""
+
+    classes: tuple[str, ...]
+    card: TeacherCard
+    scorer: OnnxScorer
+    labels_new_events: bool = True
+
+    def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
+        """Logits of the deciding window of each event, shape (events, classes)."""
+        texts = texts_of(events)
+        parts = [np.empty((0, len(self.classes)), dtype=np.float32)]
+        for start in range(0, len(texts), CHUNK):
+            parts.append(self.scorer.score(texts[start : start + CHUNK]).logits)
+            if report is not None:
+                report(len(parts[-1]))
+        return np.concatenate(parts)
+
+
+def load(path: Path, *, threads: int = 1) -> OwnTeacher:
+    """Open a teacher that `overproof teach` wrote.
+
+    Raises
+    ------
+    BundleError, TamperedBundle
+        See `bundle.open_bundle`.
+    """
+    bundle = open_bundle(path)
+    card = TeacherCard(
+        kind="own",
+        name=str(path),
+        parameters=int(bundle.manifest.network["parameters"]),
+        bytes=len(bundle.files[MODEL]),
+        runtime="onnxruntime",
+        fingerprint=":".join(str(f["sha256"]) for _, f in sorted(bundle.manifest.files.items())),
+    )
+    return OwnTeacher(bundle.manifest.classes, card, OnnxScorer(bundle, threads=threads))

@@ -1,0 +1,256 @@
+"""Soft labels that somebody else computed: a file of them, or columns of the events themselves.
+
+A black box cannot be asked again, so these teachers label no new events.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from overproof.bundle.scores import Floats
+from overproof.distillation.teachers.interface import (
+    Report,
+    TeacherCard,
+    fingerprint_files,
+    log_probabilities,
+    texts_of,
+)
+from overproof.errors import InputError
+from overproof.events.schema import SCHEMA
+from overproof.events.sources.stream import LONGEST, READ_ERRORS, decoded, open_input
+
+TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
+PACKED = (".gz", ".zst")
+SUM_TOLERANCE = 0.02  # probabilities written with two digits still pass
+
+Row = tuple[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class FileTeacher:
+    """Soft labels of a file, joined to events by text, or by row where the file has no texts."""
+
+    classes: tuple[str, ...]
+    card: TeacherCard
+    values: Floats
+    row_of_text: Mapping[str, int] | None
+    labels_new_events: bool = False
+
+    def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
+        """The file's rows for these events; an event without one is an InputError."""
+        rows = np.arange(len(self.values)) if self.row_of_text is None else self._rows_by_text(events)
+        if len(rows) != events.num_rows:
+            raise InputError(
+                f"{self.card.name}: has no column `text` and {len(rows)} rows for {events.num_rows} events; "
+                "to be joined by order the numbers must be equal"
+            )
+        if report is not None:
+            report(events.num_rows)
+        return self.values[rows]
+
+    def _rows_by_text(self, events: pa.Table) -> NDArray[np.intp]:
+        known = self.row_of_text or {}
+        rows = np.array([known.get(text, -1) for text in texts_of(events)], dtype=np.intp)
+        absent = np.flatnonzero(rows < 0)
+        if len(absent):
+            origin = events.column("origin")[int(absent[0])].as_py()
+            raise InputError(
+                f"{self.card.name}: {len(absent)} of {len(rows)} events have no soft label there, the first is {origin}"
+            )
+        return rows
+
+
+@dataclass(frozen=True)
+class ColumnTeacher:
+    """Soft labels that stand in the events' own table, one column a class."""
+
+    classes: tuple[str, ...]
+    card: TeacherCard
+    prefix: str
+    are_logits: bool
+    labels_new_events: bool = False
+
+    def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
+        """The columns `prefix + class` of these events; a broken row is an InputError that names its origin."""
+        names = [self.prefix + name for name in self.classes]
+        missing = [name for name in names if name not in events.column_names]
+        if missing:
+            raise InputError(f"the events have no column {', '.join(missing)}, which columns:{self.prefix} needs")
+        columns = [events.column(name).to_pylist() for name in names]
+        origins = events.column("origin").to_pylist()
+        rows = [
+            (origin, dict(zip(names, row, strict=True)))
+            for origin, row in zip(origins, zip(*columns, strict=True), strict=True)
+        ]
+        values = _values(rows, names, self.are_logits)
+        if report is not None:
+            report(events.num_rows)
+        return values
+
+
+def is_table(path: Path) -> bool:
+    """True if the name ends like a table of soft labels (`.csv`, `.jsonl.gz`, …)."""
+    name = path.name.lower()
+    return name.endswith(tuple(t + p for t in TABLES for p in ("", *PACKED)))
+
+
+def load_file(path: Path, *, are_logits: bool = False) -> FileTeacher:
+    """Read a csv, jsonl or parquet file of soft labels.
+
+    If any column begins with `p_` (of logits: `z_`), those are the classes; otherwise all columns
+    but `text` and the other event columns are.
+
+    Raises
+    ------
+    InputError
+        Unreadable file, a value that is no number, a row that is no distribution (`file:line`), or
+        one text with two different soft labels.
+    """
+    rows = list(_rows(path))
+    if not rows:
+        raise InputError(f"{path}: has no rows")
+    columns, classes = _class_columns(path, list(rows[0][1]), "z_" if are_logits else "p_")
+    values = _values(rows, columns, are_logits)
+    by_text = _by_text(rows, values) if "text" in rows[0][1] else None
+    card = TeacherCard("soft labels", str(path), None, None, "computed elsewhere", fingerprint_files(path))
+    return FileTeacher(classes, card, values, by_text)
+
+
+def from_columns(prefix: str, columns: Sequence[str], *, are_logits: bool = False) -> ColumnTeacher:
+    """Take the columns that begin with `prefix` as soft labels.
+
+    Parameters
+    ----------
+    columns
+        Names of the events table's columns.
+
+    Raises
+    ------
+    InputError
+        Fewer than two columns begin so.
+    """
+    classes = tuple(name.removeprefix(prefix) for name in columns if name.startswith(prefix) and name != prefix)
+    if not prefix or len(classes) < 2:
+        raise InputError(
+            f"columns:{prefix}: expected two or more columns of that prefix, the events have {', '.join(columns)}"
+        )
+    # No fingerprint: the cache knows events by their texts, and these labels are not in the texts.
+    card = TeacherCard("soft labels", f"columns:{prefix}", None, None, "computed elsewhere", None)
+    return ColumnTeacher(classes, card, prefix, are_logits)
+
+
+def _class_columns(path: Path, names: Sequence[str], prefix: str) -> tuple[list[str], tuple[str, ...]]:
+    columns = [name for name in names if name.startswith(prefix)]
+    if not columns:
+        prefix, columns = "", [name for name in names if name not in SCHEMA.names]
+    if len(columns) < 2:
+        raise InputError(f"{path}: expected one column a class, two or more; it has {', '.join(names)}")
+    return columns, tuple(name.removeprefix(prefix) for name in columns)
+
+
+def _values(rows: Sequence[Row], columns: Sequence[str], are_logits: bool) -> Floats:
+    """Logits of shape (rows, columns); probabilities are made to sum to 1 first."""
+    table = np.array([[_number(row, name, origin) for name in columns] for origin, row in rows], dtype=np.float64)
+    table = table.reshape(len(rows), len(columns))
+    if are_logits:
+        return table.astype(np.float32)
+    sums = table.sum(axis=1)
+    bad = np.flatnonzero((table < 0).any(axis=1) | (np.abs(sums - 1) > SUM_TOLERANCE))
+    if len(bad):
+        row = int(bad[0])
+        raise InputError(
+            f"{rows[row][0]}: {dict(zip(columns, table[row].tolist(), strict=True))} is no distribution; "
+            f"expected values >= 0 that sum to 1 (or say that they are logits, with `logits:` in front)"
+        )
+    return log_probabilities(table / sums[:, None])
+
+
+def _number(row: Mapping[str, Any], name: str, origin: str) -> float:
+    raw = row.get(name)
+    try:
+        value = math.nan if raw is None or isinstance(raw, bool) else float(raw)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(
+            f"{origin}: column {name} is {raw!r}, expected a finite number "
+            "(if that column is no class, begin the names of those that are with p_)"
+        )
+    return value
+
+
+def _by_text(rows: Sequence[Row], values: Floats) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for i, (origin, row) in enumerate(rows):
+        text = row.get("text")
+        if not isinstance(text, str):
+            raise InputError(f"{origin}: column text is {text!r}, expected a string")
+        first = found.setdefault(text, i)
+        if first != i and not np.allclose(values[first], values[i], atol=1e-4):
+            raise InputError(
+                f"{origin}: another soft label for the text of {rows[first][0]}; expected one for each text"
+            )
+    return found
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    """`file:line` (of a parquet file: row) and the columns of every row."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        if ".parquet" in path.suffixes:
+            for i, row in enumerate(pq.read_table(path).to_pylist(), start=1):
+                yield f"{path}:{i}", row
+            return
+        with open_input(path) as source:
+            text = decoded(b"".join(source.blocks))  # as the events are, so that texts are equal
+    except READ_ERRORS as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    yield from _csv_rows(path, text) if ".csv" in path.suffixes else _json_rows(path, text)
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[Row]:
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST))  # of the process; the module's default is 128 KiB
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    names: list[str] = []
+    line = 1
+    try:
+        for row in reader:
+            origin, line = f"{path}:{line}", reader.line_num + 1
+            if not row:
+                continue
+            if not names:
+                names = row
+                if len(set(names)) != len(names):
+                    raise InputError(f"{origin}: a column name stands twice: {', '.join(names)}")
+                continue
+            if len(row) != len(names):
+                raise InputError(f"{origin}: {len(row)} fields, expected {len(names)} as in the header")
+            yield origin, dict(zip(names, row, strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path}:{line}: broken csv record: {error}") from None
+
+
+def _json_rows(path: Path, text: str) -> Iterator[Row]:
+    for i, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise InputError(f"{path}:{i}: not JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise InputError(f"{path}:{i}: expected a JSON object")
+        yield f"{path}:{i}", row

@@ -1,0 +1,305 @@
+"""Distillation: the losses as plain functions, and the one training loop that teachers and students share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from overproof.distillation.augment import Ids, Perturb
+from overproof.distillation.batches import padded, predict, shuffled
+from overproof.distillation.checkpoint import History, resume, save
+from overproof.errors import InputError
+
+UNLABELLED = -1
+
+
+def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """KL(softmax(z_t / T) ‖ softmax(z_s / T)) · T², the mean over rows.
+
+    T² keeps the gradient's size independent of T. Source: Hinton, Vinyals, Dean 2015, section 2.
+
+    Parameters
+    ----------
+    student, teacher
+        Logits, shape (rows, classes).
+    temperature
+        T > 0.
+    """
+    log_student = functional.log_softmax(student / temperature, dim=-1)
+    log_teacher = functional.log_softmax(teacher / temperature, dim=-1)
+    divergence = functional.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
+    return divergence * temperature**2
+
+
+def mixed_loss(
+    student: Tensor, teacher: Tensor | None, targets: Tensor, *, temperature: float, hard_weight: float
+) -> Tensor:
+    """hard_weight · cross-entropy + (1 - hard_weight) · distillation loss.
+
+    Rows whose target is UNLABELLED take part through the teacher alone; without a teacher only labelled
+    rows take part.
+
+    Parameters
+    ----------
+    student, teacher
+        Logits, shape (rows, classes); `teacher` may be None.
+    targets
+        Shape (rows,), class indices or UNLABELLED.
+    """
+    labelled = targets != UNLABELLED
+    hard = functional.cross_entropy(student, targets, ignore_index=UNLABELLED, reduction="sum")
+    if teacher is None:
+        return hard / labelled.sum().clamp(min=1)
+    hard = hard / len(targets)
+    return hard_weight * hard + (1 - hard_weight) * distillation_loss(student, teacher, temperature)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training run, apart from the data and the network.
+
+    Attributes
+    ----------
+    epochs, batch_rows, learning_rate, weight_decay, warmup, clip
+        AdamW with linear warm-up over `warmup` of all steps, cosine decay, gradients clipped at norm `clip`.
+    temperature, hard_weight
+        T, and the weight of hard labels against the teacher's (see `mixed_loss`).
+    patience
+        Epochs without a better validation loss before training stops early.
+    split_tokens
+        Share of tokens split into the two pieces they were merged from, anew each epoch.
+    carriers
+        Share of rows set among benign events, up to a full window, anew each epoch.
+    seed
+        Decides initialization, order and perturbation.
+    """
+
+    epochs: int = 6
+    batch_rows: int = 128
+    learning_rate: float = 6e-4
+    weight_decay: float = 0.02
+    warmup: float = 0.08
+    clip: float = 1.0
+    temperature: float = 2.0
+    hard_weight: float = 0.5
+    patience: int = 3
+    split_tokens: float = 0.1
+    carriers: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, usable, expected in (
+            ("temperature", self.temperature > 0, "a number above 0"),
+            ("hard_weight", 0 <= self.hard_weight <= 1, "a number from 0 to 1"),
+            ("epochs", self.epochs >= 1, "1 or more"),
+        ):
+            if not usable:
+                raise InputError(f"{name} is {getattr(self, name)}: expected {expected}")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the loop trains or validates on.
+
+    Attributes
+    ----------
+    ids
+        Token ids of each row's first window.
+    targets
+        Shape (n,): class index, or UNLABELLED.
+    teacher
+        Shape (n, classes) logits, or None for hard labels alone.
+    repeats
+        Shape (n,): how often an epoch shows the row on average, or None for once; above 1 for rare families.
+    """
+
+    ids: Ids
+    targets: NDArray[np.int64]
+    teacher: NDArray[np.float32] | None = None
+    repeats: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def use_bf16() -> bool:
+    """True if this CPU multiplies bf16 in hardware (AVX512-BF16 or AMX)."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def rare_repeats(kinds: Sequence[str | None], *, target_share: float = 0.01, most: float = 8.0) -> NDArray[np.float64]:
+    """How often each row is shown in an epoch, so that a rare family is seen enough to be learned.
+
+    A family below `target_share` of all rows is repeated up to that share, `most` times at most. Shape (n,).
+    """
+    names, inverse, counts = np.unique([k or "" for k in kinds], return_inverse=True, return_counts=True)
+    wanted = target_share * len(kinds)
+    repeats = np.clip(wanted / counts, 1.0, most)
+    repeats[names == ""] = 1.0
+    return np.asarray(repeats[inverse], dtype=np.float64)
+
+
+def train(
+    network: nn.Module,
+    rows: Rows,
+    validation: Rows,
+    config: TrainConfig,
+    *,
+    perturb: Perturb | None = None,
+    checkpoint: Path | None = None,
+    advance: Callable[[int], None] = lambda rows: None,
+    on_epoch: Callable[[History], None] = lambda history: None,
+) -> History:
+    """Train `network` in place and leave it with the weights of the best validation epoch.
+
+    Parameters
+    ----------
+    network
+        forward(ids (rows, tokens) int64, padded with its `pad_id` or PAD) -> logits (rows, classes).
+    checkpoint
+        Folder written after every epoch and read at the start if it belongs to the same run: a killed run
+        loses at most one epoch. It stays until `checkpoint.discard`.
+    advance
+        Called with the rows just done, for progress.
+
+    Raises
+    ------
+    InputError
+        If the loss stops being finite.
+    """
+    run = _Run(network, rows, config)
+    history = History()
+    if checkpoint is not None:
+        history, run.best = resume(checkpoint, run.fingerprint(), network, run.optimizer)
+    for epoch in range(len(history.losses), config.epochs):
+        if epoch - history.best_epoch > config.patience:
+            break
+        with torch.random.fork_rng():  # dropout has no generator of its own; the caller's stays untouched
+            loss = run.one_epoch(epoch, perturb, advance)
+        if not math.isfinite(loss):
+            raise InputError(f"training diverged in epoch {epoch + 1}: the loss is {loss}; lower the learning rate")
+        logits = predict(network, validation.ids)
+        validation_loss, accuracy = _judge(logits, validation, config)
+        if validation_loss < min(history.validation_losses, default=math.inf):
+            history = replace(history, best_epoch=epoch)
+            run.keep_best()
+        history = replace(
+            history,
+            losses=[*history.losses, loss],
+            validation_losses=[*history.validation_losses, validation_loss],
+            validation_accuracy=[*history.validation_accuracy, accuracy],
+        )
+        if checkpoint is not None:
+            save(checkpoint, run.fingerprint(), history, network, run.best, run.optimizer)
+        on_epoch(history)
+    run.restore_best()
+    return history
+
+
+class _Run:
+    """State of one training run: optimizer and best weights."""
+
+    def __init__(self, network: nn.Module, rows: Rows, config: TrainConfig) -> None:
+        self.network, self.rows, self.config = network, rows, config
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network.to(self.device)
+        self.bf16 = self.device.type == "cuda" or use_bf16()
+        decayed = [p for p in network.parameters() if p.ndim > 1]
+        plain = [p for p in network.parameters() if p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+            lr=config.learning_rate,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+        self.repeats = np.ones(len(rows)) if rows.repeats is None else rows.repeats
+        self.best: dict[str, Tensor] = {}
+
+    def one_epoch(self, epoch: int, perturb: Perturb | None, advance: Callable[[int], None]) -> float:
+        """One pass; all randomness comes from (seed, epoch), so that a resumed run takes the same path."""
+        random = np.random.default_rng((self.config.seed, epoch))
+        torch.manual_seed(self.config.seed * 1_000_003 + epoch)
+        self.network.train()
+        whole = np.floor(self.repeats).astype(np.int64)
+        whole += random.random(len(whole)) < self.repeats - whole
+        chosen = np.repeat(np.arange(len(whole)), whole)
+        ids = [self.rows.ids[k] for k in chosen]
+        if perturb is not None:
+            ids = perturb(ids, random)
+        total = 0.0
+        batches = list(shuffled(ids, self.config.batch_rows, random))
+        for step, batch in enumerate(batches):
+            self._set_rate(epoch + step / len(batches))
+            total += self._step([ids[k] for k in batch], chosen[batch]) * len(batch)
+            advance(len(batch))
+        return total / max(1, len(chosen))
+
+    def _step(self, ids: Ids, chosen: NDArray[np.int64]) -> float:
+        targets = torch.from_numpy(self.rows.targets[chosen]).to(self.device)
+        teacher = None
+        if self.rows.teacher is not None:
+            teacher = torch.from_numpy(self.rows.teacher[chosen]).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            logits = self.network(padded(ids, self.network))
+        loss = mixed_loss(
+            logits.float(),
+            teacher,
+            targets,
+            temperature=self.config.temperature,
+            hard_weight=self.config.hard_weight,
+        )
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.optimizer.step()
+        return float(loss.detach())
+
+    def _set_rate(self, epochs_done: float) -> None:
+        at = epochs_done / self.config.epochs
+        warm = self.config.warmup
+        share = (at + 1e-3) / warm if at < warm else 0.5 * (1 + math.cos(math.pi * (at - warm) / (1 - warm)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * min(1.0, max(share, 0.01))
+
+    def keep_best(self) -> None:
+        self.best = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
+
+    def restore_best(self) -> None:
+        if self.best:
+            self.network.load_state_dict(self.best)
+        self.network.to("cpu").eval()
+
+    def fingerprint(self) -> str:
+        """Identifies config, data and network sizes, so that a foreign checkpoint is not resumed."""
+        digest = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
+        for ids in self.rows.ids:
+            digest.update(ids.tobytes() + b"|")
+        digest.update(self.rows.targets.tobytes())
+        digest.update(b"" if self.rows.teacher is None else self.rows.teacher.tobytes())
+        digest.update(str([(k, tuple(v.shape)) for k, v in self.network.state_dict().items()]).encode())
+        return digest.hexdigest()
+
+
+def _judge(logits: NDArray[np.float32], rows: Rows, config: TrainConfig) -> tuple[float, float]:
+    """Validation loss (the same mixture as in training) and accuracy over labelled rows."""
+    teacher = None if rows.teacher is None else torch.from_numpy(rows.teacher)
+    loss = mixed_loss(
+        torch.from_numpy(logits),
+        teacher,
+        torch.from_numpy(rows.targets),
+        temperature=config.temperature,
+        hard_weight=config.hard_weight,
+    )
+    labelled = rows.targets != UNLABELLED
+    right = logits.argmax(-1)[labelled] == rows.targets[labelled]
+    return float(loss), float(right.mean()) if labelled.any() else math.nan

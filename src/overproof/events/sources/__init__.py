@@ -1,0 +1,244 @@
+"""Events in: files and standard input of any known format, as Arrow batches of one schema.
+
+`FORMATS` is the whole list of formats; one module each.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from overproof.errors import InputError
+from overproof.events.schema import SCHEMA, Skipped
+from overproof.events.sources.accesslog import read_accesslog
+from overproof.events.sources.batch import NOTHING_YET
+from overproof.events.sources.csv import read_csv
+from overproof.events.sources.detect import detect
+from overproof.events.sources.follow import POLL, inputs
+from overproof.events.sources.interface import Columns, Input, OnSkip, Source
+from overproof.events.sources.jsonl import read_jsonl
+from overproof.events.sources.lines import read_lines
+from overproof.events.sources.parquet import read_parquet
+from overproof.events.sources.rejects import Rejects
+from overproof.events.sources.stream import open_input
+from overproof.events.sources.suricata import read_suricata
+from overproof.events.sources.syslog import read_syslog
+from overproof.events.sources.zeek import read_zeek
+
+__all__ = ["FORMATS", "Columns", "Rejects", "load_events", "read_events"]
+
+
+def _read_pcap(
+    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
+) -> Iterator[pa.RecordBatch]:
+    """Read a capture; what it needs is optional, and imported when the first one is read."""
+    from overproof.events.sources.pcap import read_pcap
+
+    whole = replace(source, blocks=filter(None, source.blocks))  # a capture has no lines to wait between
+    yield from read_pcap(whole, columns, on_skip=on_skip, batch_rows=batch_rows, extra=extra)
+
+
+FORMATS: dict[str, Source] = {
+    "csv": read_csv,
+    "tsv": partial(read_csv, delimiter="\t"),
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+    "lines": read_lines,
+    "accesslog": read_accesslog,
+    "zeek": read_zeek,
+    "suricata": read_suricata,
+    "syslog": read_syslog,
+    "pcap": _read_pcap,
+}
+
+_NOT_FOLLOWED = {"parquet", "pcap"}
+
+Paths = str | Path | Sequence[str | Path]
+
+
+def read_events(
+    paths: Paths,
+    *,
+    columns: Columns | None = None,
+    format: str = "auto",
+    on_skip: OnSkip,
+    batch_rows: int = 2048,
+    extra: bool = True,
+    follow: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[pa.RecordBatch]:
+    """Stream events from files, in their order; memory stays flat on any length.
+
+    What comes through a pipe is not held back until a batch is full.
+
+    Parameters
+    ----------
+    paths
+        Files; `-` is standard input. gzip and zstd are seen through.
+    columns
+        Which columns hold what; None looks for the usual names.
+    format
+        A key of `FORMATS`, or `auto`: by the content where that is decisive, else by the extension.
+    on_skip
+        Called with every record that could not become an event.
+    batch_rows
+        The most events in one batch.
+    extra
+        Whether the input's other columns follow those of `SCHEMA`.
+    follow
+        Go on reading as the files grow, all at the same time, also when they are rotated; a file that is not there
+        yet is waited for.
+    stop
+        Asked now and then while files are followed; once True, what was written by then is read and reading ends.
+
+    Yields
+    ------
+    pa.RecordBatch
+        Columns of `SCHEMA`, then the others; the schema's metadata says the `format` that was read. `origin` is
+        `file:line` (parquet: `file:row`).
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, lacks a needed column, or holds no usable event (unless it is followed).
+    """
+    if format != "auto" and format not in FORMATS:
+        raise InputError(f"format {format!r}: expected auto or one of {', '.join(FORMATS)}")
+    several = [paths] if isinstance(paths, str | Path) else paths
+    read = _Reader(columns or Columns(), format, on_skip, batch_rows, extra)
+    if follow:
+        yield from _interleaved([_follow_one(path, read, stop) for path in several])
+    else:
+        for path in several:
+            yield from _read_one(path, read)
+
+
+def load_events(
+    paths: Paths, *, columns: Columns | None = None, format: str = "auto", rejects: Rejects | None = None
+) -> pa.Table:
+    """Load whole files of events into one table, with all their columns.
+
+    Parameters
+    ----------
+    paths, columns, format
+        As for `read_events`.
+    rejects
+        Receives the records that could not become events. Without it they are told of in a warning.
+
+    Raises
+    ------
+    InputError
+        As for `read_events`; also if there are no files, or they disagree on the type of a column.
+    """
+    skipped = Rejects() if rejects is None else rejects
+    batches = list(read_events(paths, columns=columns, format=format, on_skip=skipped, batch_rows=1 << 16))
+    if not batches:
+        raise InputError("no files of events were given")
+    if rejects is None and skipped.total:
+        warnings.warn(f"records of the events: {skipped}", stacklevel=2)
+    return _joined(batches)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """How inputs are read."""
+
+    columns: Columns
+    format: str
+    on_skip: OnSkip
+    batch_rows: int
+    extra: bool
+
+    def format_of(self, source: Input) -> str:
+        return detect(source, self.columns) if self.format == "auto" else self.format
+
+    def __call__(self, source: Input, format: str, on_skip: OnSkip) -> Iterator[pa.RecordBatch]:
+        """The batches of one input, marked with its format; an empty one where there is nothing more for now."""
+        mark = {b"format": format.encode()}
+        read = FORMATS[format]
+        for batch in read(source, self.columns, on_skip=on_skip, batch_rows=self.batch_rows, extra=self.extra):
+            yield batch.replace_schema_metadata(mark)
+
+
+def _read_one(path: str | Path, read: _Reader) -> Iterator[pa.RecordBatch]:
+    reasons: Counter[str] = Counter()
+
+    def counted(skipped: Skipped) -> None:
+        reasons[skipped.reason] += 1
+        read.on_skip(skipped)
+
+    with open_input(path) as source:
+        usable = 0
+        for batch in read(source, read.format_of(source), counted):
+            usable += batch.num_rows
+            if batch.num_rows:
+                yield batch
+    if not usable:
+        why = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(10))
+        raise InputError(f"{source.name}: no usable event: {why or 'it holds no records'}")
+
+
+def _follow_one(path: str | Path, read: _Reader, stop: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
+    """The batches of all files that a path comes to name; an empty one where there is nothing more for now."""
+    format = None
+    for source in inputs(path, stop):
+        if source is None:
+            yield NOTHING_YET
+            continue
+        format = format or read.format_of(source)
+        if format in _NOT_FOLLOWED:
+            raise InputError(f"{source.name}: {format} cannot be followed; expected lines of any kind")
+        yield from read(source, format, read.on_skip)
+
+
+def _interleaved(streams: list[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+    """A batch of each stream in turn; sleeps where no stream has any."""
+    while streams:
+        idle = True
+        for stream in list(streams):
+            batch = next(stream, None)
+            if batch is None:
+                streams.remove(stream)
+            elif batch.num_rows:
+                idle = False
+                yield batch
+        if idle and streams:
+            time.sleep(POLL)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.Table:
+    """One table; a column whose batches disagree becomes float64 if all are numbers, else strings."""
+    types: dict[str, set[pa.DataType]] = {}
+    for field in (field for batch in batches for field in batch.schema):
+        types.setdefault(field.name, set()).add(field.type)
+    wanted = {name: _common(kinds - {pa.null()}) for name, kinds in types.items() if name not in SCHEMA.names}
+    schema = pa.schema([*SCHEMA, *(pa.field(name, kind) for name, kind in wanted.items())])
+    try:
+        return pa.concat_tables([_conformed(batch, schema) for batch in batches]).combine_chunks()
+    except pa.ArrowException as error:
+        raise InputError(f"{batches[0].column('origin')[0]}: the files disagree on a column's type ({error})") from None
+
+
+def _common(kinds: set[pa.DataType]) -> pa.DataType:
+    if len(kinds) <= 1:
+        return next(iter(kinds), pa.string())
+    numbers = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
+    return pa.float64() if numbers else pa.string()
+
+
+def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
+    found = batch.schema.names
+    columns = [
+        batch.column(found.index(field.name)).cast(field.type)
+        if field.name in found
+        else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -1,0 +1,123 @@
+"""Building event batches from what a source has read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import pyarrow as pa
+
+from overproof.events.schema import SCHEMA
+
+BATCH_BYTES = 32 << 20  # a batch ends here even before it has its rows, so that memory stays flat
+NOTHING_YET = pa.RecordBatch.from_arrays([pa.array([], field.type) for field in SCHEMA], schema=SCHEMA)
+
+T = TypeVar("T")
+Row = tuple[int, int, T]  # the place of an event in its input, its size in bytes, and what the source makes of it
+
+
+def batched(
+    rows: Iterable[Row[T] | None], batch_rows: int, make: Callable[[list[int], list[T]], pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Gather rows into batches of at most `batch_rows` rows and about `BATCH_BYTES` bytes.
+
+    Parameters
+    ----------
+    rows
+        Rows as they are read; None where there is nothing more for now, so that no event is held back.
+    make
+        Makes the batch of some rows, given their places and values.
+
+    Yields
+    ------
+    pa.RecordBatch
+        `NOTHING_YET` where there is nothing more for now and no row waits.
+    """
+    places: list[int] = []
+    values: list[T] = []
+    size = 0
+    for row in rows:
+        if row is not None:
+            places.append(row[0])
+            values.append(row[2])
+            size += row[1]
+            if len(places) < batch_rows and size < BATCH_BYTES:
+                continue
+        yield make(places, values) if places else NOTHING_YET
+        places, values, size = [], [], 0
+    if places:
+        yield make(places, values)
+
+
+def event_batch(
+    name: str,
+    places: Sequence[int],
+    fields: Sequence[Sequence[str | None]],
+    extras: Mapping[str, pa.Array] | None = None,
+) -> pa.RecordBatch:
+    """Make a batch of n events.
+
+    Parameters
+    ----------
+    name
+        The input's name; with the place it makes the origin.
+    places
+        Shape (n,): line or row of each event.
+    fields
+        Texts, labels, families, times and groups, n of each; the empty string is null.
+    extras
+        The input's other columns.
+    """
+    text, *optional = fields
+    columns = [
+        text,
+        *([value or None for value in values] for values in optional),
+        [f"{name}:{place}" for place in places],
+    ]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
+    extras = extras or {}
+    schema = pa.schema([*SCHEMA, *(pa.field(key, array.type) for key, array in extras.items())])
+    return pa.RecordBatch.from_arrays([*arrays, *extras.values()], schema=schema)
+
+
+def extra_names(found: Sequence[str], used: Sequence[str | None]) -> dict[int, str]:
+    """Index and name of the columns that no field uses; names already taken get `source_` before them."""
+    taken, claimed = set(SCHEMA.names), {name for name in used if name}
+    names: dict[int, str] = {}
+    for index, column in enumerate(found):
+        if column in claimed:
+            claimed.remove(column)  # of two columns of one name, the first is used
+            continue
+        name = column
+        while name in taken:
+            name = f"source_{name}"
+        taken.add(name)
+        names[index] = name
+    return names
+
+
+def plain(value: object) -> str | None:
+    """A value as text: strings as they are, null as None, lists and objects as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    if type(value) is int:
+        return str(value)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "(nested too deeply)"
+
+
+def extra_array(values: Sequence[object]) -> pa.Array:
+    """Values of a column of mixed origin as an Arrow array: numbers and booleans if all are, else strings."""
+    kinds = {type(value) for value in values} - {type(None)}
+    types = {frozenset({bool}): pa.bool_(), frozenset({int}): pa.int64(), frozenset(): pa.null()}
+    numeric = pa.float64() if kinds <= {int, float} else None
+    wanted = types.get(frozenset(kinds), numeric)
+    if wanted is not None:
+        try:
+            return pa.array(values, wanted)
+        except (pa.ArrowException, OverflowError):
+            pass  # an integer that Arrow cannot hold is kept as its digits
+    return pa.array([plain(value) for value in values], pa.string())

@@ -1,0 +1,153 @@
+"""Comma- or tab-separated tables with a header line, read strictly and recovered line by line.
+
+A record that is broken costs its first line only: reading resumes at the next one, so that an unclosed
+quote cannot swallow what follows it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from overproof.errors import InputError
+from overproof.events.schema import Skipped
+from overproof.events.sources.batch import NOTHING_YET, Row, batched, event_batch, extra_names
+from overproof.events.sources.interface import Columns, Input, OnSkip
+from overproof.events.sources.stream import LONGEST, decoded, lines, shown
+
+MOST_LINES = 1000  # physical lines of the longest record
+
+
+class _Idle(Exception):
+    """There is nothing more to read for now."""
+
+
+class _Feed:
+    """Lines for `csv.reader`, keeping those of the current record so that they can be given back.
+
+    How many lines a record may have shrinks with every broken one and grows with every good one:
+    otherwise a hostile file, each of whose lines opens a quote, would be read a thousand times over.
+    """
+
+    def __init__(self, numbered: Iterator[tuple[int, bytes] | None]) -> None:
+        self._numbered = numbered
+        self._again: deque[tuple[int, bytes]] = deque()
+        self._most = MOST_LINES
+        self.record: list[tuple[int, bytes]] = []
+        self.size = 0
+
+    def __iter__(self) -> _Feed:
+        return self
+
+    def __next__(self) -> str:
+        item = self._again.popleft() if self._again else next(self._numbered)
+        if item is None:  # the lines of an unfinished record are read again when there are more
+            self._again.extendleft(reversed(self.record))
+            self._clear()
+            raise _Idle
+        self.record.append(item)
+        self.size += len(item[1])
+        if self.size > LONGEST:
+            raise csv.Error("longer than 16 MiB")
+        if len(self.record) > self._most:
+            raise csv.Error("unclosed quote")
+        return decoded(item[1]) + "\n"
+
+    def accept(self) -> None:
+        """Start the next record after a good one."""
+        self._clear()
+        if self._most < MOST_LINES:
+            self._most += 1
+
+    def give_back(self) -> tuple[int, bytes]:
+        """Start the next record at the second line of this broken one; return its first."""
+        first, *others = self.record
+        if others:
+            self._most = max(1, self._most // 2)
+            self._again.extendleft(reversed(others))
+        self._clear()
+        return first
+
+    def _clear(self) -> None:
+        self.record.clear()
+        self.size = 0
+
+
+def _reason(error: csv.Error) -> str:
+    """The reader's message, in words that fit where they advise the programmer."""
+    said = str(error)
+    if "new-line" in said:
+        return "carriage return outside quotes"
+    return "unclosed quote" if "unexpected end" in said else said
+
+
+def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterator[list[str] | None]:
+    """The header, then every record with as many fields, None where there is nothing more for now.
+
+    `feed.record` holds the lines of the last one.
+    """
+    if csv.field_size_limit() < LONGEST:
+        csv.field_size_limit(LONGEST)  # of the process; the module's own default is 128 KiB
+    reader = csv.reader(feed, delimiter=delimiter, strict=True)
+    width = 0
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except _Idle:
+            yield None
+            continue
+        except csv.Error as error:
+            if not width:
+                raise InputError(f"{name}:{feed.record[0][0]}: expected a csv header, found {_reason(error)}") from None
+            line, raw = feed.give_back()
+            on_skip(Skipped(f"broken csv record: {_reason(error)}", f"{name}:{line}", shown(raw)))
+            continue
+        width = width or len(row)
+        if row and len(row) != width:
+            line, raw = feed.give_back()
+            on_skip(Skipped("wrong number of fields", f"{name}:{line}", shown(raw)))
+            continue
+        if row:  # a blank line is no record
+            yield row
+        feed.accept()
+
+
+def read_csv(
+    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool, delimiter: str = ","
+) -> Iterator[pa.RecordBatch]:
+    """Read a csv table; see `interface.Source`. The places in origins are physical lines, the header's being 1."""
+    feed = _Feed(lines(source, on_skip))
+    records = _records(feed, source.name, delimiter, on_skip)
+    for header in records:
+        if header is not None:
+            break
+        yield NOTHING_YET
+    else:
+        return
+    layout = columns.table_layout(header, f"{source.name}:{feed.record[0][0]}")
+    indices = [None if field is None else header.index(field) for field in layout]
+    extras = extra_names(header, layout) if extra else {}
+    text = header.index(layout.text or "")
+
+    def batch(places: list[int], rows: list[list[str]]) -> pa.RecordBatch:
+        values = list(zip(*rows, strict=True))
+        blank = (None,) * len(rows)
+        fields = [blank if index is None else values[index] for index in indices]
+        return event_batch(
+            source.name, places, fields, {key: pa.array(values[index], pa.string()) for index, key in extras.items()}
+        )
+
+    def rows() -> Iterator[Row[list[str]] | None]:
+        for row in records:
+            if row is None or row[text]:
+                yield None if row is None else (feed.record[0][0], feed.size, row)
+                continue
+            raw = b"\n".join(line for _, line in feed.record)
+            on_skip(Skipped("empty text", f"{source.name}:{feed.record[0][0]}", shown(raw)))
+
+    yield from batched(rows(), batch_rows, batch)

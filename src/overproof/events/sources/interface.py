@@ -1,0 +1,145 @@
+"""What every source shares: which columns mean what, the opened input, the type of a source.
+
+A source turns one input into event batches (schema in `event.py`). What cannot become an event goes to
+`on_skip` with its reason, and the run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import pyarrow as pa
+
+from overproof.errors import InputError
+from overproof.events.schema import Skipped
+
+DEFAULT_NAMES = {
+    "text": ("text", "payload", "request", "event", "message", "line", "command"),
+    "label": ("label", "class", "verdict"),
+    "family": ("family", "attack", "attack_type", "category"),
+    "group": ("group",),
+    "time": ("time", "timestamp", "ts"),
+}
+
+OnSkip = Callable[[Skipped], None]
+
+
+class Layout(NamedTuple):
+    """The name of the column that holds each field of an event; None where the table has none."""
+
+    text: str | None
+    label: str | None
+    family: str | None
+    time: str | None
+    group: str | None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column of a table holds what; None looks for the names in `DEFAULT_NAMES`, in any case.
+
+    Attributes
+    ----------
+    text
+        What is judged: text, payload, request, event, message, line or command.
+    label
+        What the model predicts: label, class or verdict.
+    family
+        The finer kind of attack: family, attack, attack_type or category. Where a table has only one
+        of label and family, it serves as both.
+    group
+        What splits are made by: group.
+    time
+        When it happened: time, timestamp or ts.
+    """
+
+    text: str | None = None
+    label: str | None = None
+    family: str | None = None
+    group: str | None = None
+    time: str | None = None
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The columns that were named explicitly, which a table must therefore have."""
+        return frozenset(name for name in (self.text, self.label, self.family, self.group, self.time) if name)
+
+    def layout(self, found: Sequence[str]) -> Layout:
+        """Find each field among the columns found. A column named for one field is no other's default."""
+        folded = {name.strip().lower(): name for name in reversed(found) if name not in self.named}
+
+        def find(field: str) -> str | None:
+            name: str | None = getattr(self, field)
+            if name is not None:
+                return name if name in found else None
+            return next((folded[default] for default in DEFAULT_NAMES[field] if default in folded), None)
+
+        label, family = find("label"), find("family")
+        return Layout(find("text"), label or family, family or label, find("time"), find("group"))
+
+    def table_layout(self, found: Sequence[str], where: str) -> Layout:
+        """Find each field in a table whose columns are known from its start.
+
+        Raises
+        ------
+        InputError
+            If a named column is not there, or no column holds the text.
+        """
+        require(self.named - set(found), found, where)
+        layout = self.layout(found)
+        if layout.text is None:
+            looked_for = ", ".join(DEFAULT_NAMES["text"])
+            raise InputError(f"{where}: no text column: looked for {looked_for}; found {listed(found)}")
+        return layout
+
+
+def require(absent: frozenset[str] | set[str], found: Sequence[str], where: str) -> None:
+    """Raise InputError if columns are absent, naming them, where they were looked for and what is there."""
+    if absent:
+        raise InputError(f"{where}: no column {listed(sorted(absent))}; found {listed(found)}")
+
+
+def listed(names: Sequence[str], most: int = 30) -> str:
+    """Names for a message: quoted, each and all of bounded length."""
+    shown = ", ".join(repr(name[:60]) for name in names[:most]) or "none"
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One opened input.
+
+    Attributes
+    ----------
+    name
+        What origins and messages call it; `-` is standard input.
+    path
+        The plain file, or None where there is only a stream (standard input, compressed).
+    head
+        The first bytes after decompression: at least the first line, if that is not very long.
+    blocks
+        All bytes after decompression, in blocks, to be read once. An empty block says that there is
+        nothing more for now: what was read should not be held back. Raises what `stream.READ_ERRORS`
+        lists where the input breaks off.
+    """
+
+    name: str
+    path: Path | None
+    head: bytes
+    blocks: Iterator[bytes]
+
+
+class Source(Protocol):
+    """Reads one format.
+
+    Yields batches of at most `batch_rows` events with the columns of `SCHEMA`, followed by the input's
+    other columns if `extra`; an empty batch where there is nothing more for now. Raises InputError where
+    the whole input cannot be used.
+    """
+
+    def __call__(
+        self, source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
+    ) -> Iterator[pa.RecordBatch]: ...

@@ -1,0 +1,39 @@
+"""Plain lines, one event a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from overproof.events.schema import Skipped
+from overproof.events.sources.batch import batched, event_batch
+from overproof.events.sources.interface import Columns, Input, OnSkip, require
+from overproof.events.sources.stream import LONGEST, decoded, lines, shown
+
+
+def read_lines(
+    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
+) -> Iterator[pa.RecordBatch]:
+    """Read plain lines; see `interface.Source`. Empty lines are no events; lines have no further columns."""
+    require(columns.named, (), f"{source.name}: plain lines of text")
+
+    def batch(places: list[int], texts: list[str]) -> pa.RecordBatch:
+        blank = (None,) * len(texts)
+        return event_batch(source.name, places, (texts, blank, blank, blank, blank))
+
+    rows = (line and (line[0], len(line[1]), decoded(line[1])) for line in filled_lines(source, on_skip))
+    yield from batched(rows, batch_rows, batch)
+
+
+def filled_lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
+    """Lines that are not empty nor too long, without their line ending; see `stream.lines`."""
+    for item in lines(source, on_skip):
+        if item is None:
+            yield None
+            continue
+        number, line = item[0], item[1].removesuffix(b"\r")
+        if len(line) > LONGEST:
+            on_skip(Skipped("longer than 16 MiB", f"{source.name}:{number}", shown(line)))
+        elif line:
+            yield number, line

@@ -1,0 +1,65 @@
+"""Packet captures, pcap and pcapng: what was asked, said and tried, as events.
+
+packets -> flows -> what each side said, in order (`streams`, `voices`) -> requests, lookups, payloads, and
+one event for each flow and for each host's minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import pyarrow as pa
+
+from overproof.events.schema import Skipped
+from overproof.events.sources.batch import batched
+from overproof.events.sources.interface import Columns, Input, OnSkip, require
+from overproof.events.sources.pcap.event_draft import Draft
+from overproof.events.sources.pcap.flows import Flows
+from overproof.events.sources.pcap.fragments import Fragments
+from overproof.events.sources.pcap.ip import NoPacket, network
+from overproof.events.sources.pcap.packets import transport
+from overproof.events.sources.pcap.records import PCAP, PCAPNG, read_records
+from overproof.events.sources.pcap.rows import packet_batch, row
+from overproof.events.sources.stream import shown
+
+__all__ = ["MAGIC", "read_pcap"]
+
+MAGIC = (*PCAP, PCAPNG)  # how a capture begins
+
+
+def read_pcap(
+    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
+) -> Iterator[pa.RecordBatch]:
+    """Read a capture; see `interface.Source`. The places in origins are packets: `capture.pcap:packet 17`.
+
+    Raises
+    ------
+    InputError
+        If the input is no capture.
+    MissingExtra
+        If scapy or httptools is not installed.
+    """
+    require(columns.named, (), f"{source.name}: a capture")
+    yield from batched(map(row, _drafts(source, on_skip)), batch_rows, partial(packet_batch, source.name, extra=extra))
+
+
+def _drafts(source: Input, on_skip: OnSkip) -> Iterator[Draft]:
+    flows, fragments = Flows(source.name, on_skip), Fragments(source.name, on_skip)
+    time = 0.0
+    for record in read_records(source, on_skip):
+        time = time if record.time is None else record.time  # some blocks of pcapng do not say
+        try:
+            found = network(record)
+            if found.fragment is not None:
+                whole = fragments.add(record.number, time, found, found.fragment)
+                if whole is None:
+                    continue
+                found = whole
+            packet = transport(record, time, found)
+        except NoPacket as error:
+            on_skip(Skipped(str(error), f"{source.name}:packet {record.number}", shown(record.data)))
+            continue
+        yield from flows.add(packet)
+    fragments.finish()
+    yield from flows.close()

@@ -1,0 +1,158 @@
+"""What a TLS client says of itself in its first message (RFC 8446, 4.1.2), and the session as an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from overproof.events.sources import templates
+from overproof.events.sources.pcap.event_draft import Draft, Ends, Spot
+from overproof.events.sources.stream import decoded
+
+LONGEST = 1 << 14  # bytes that are waited for
+
+_HANDSHAKE, _CLIENT_HELLO = 22, 1
+_SERVER_NAME, _ALPN, _VERSIONS = 0, 16, 43
+_SHORT = {0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3"}
+
+
+@dataclass(frozen=True)
+class Hello:
+    """A ClientHello.
+
+    Attributes
+    ----------
+    name
+        The server's name (SNI), if it was sent.
+    shape
+        Version, whether there was a name, counts of ciphers and extensions, first ALPN value: the readable
+        part of a JA4 fingerprint (github.com/FoxIO-LLC/ja4), `t13d1516h2`.
+    """
+
+    name: str | None
+    shape: str
+
+
+def client_hello(data: bytes) -> Hello | None:
+    """The ClientHello at the start of a TLS client's bytes; None where there is no whole one."""
+    try:
+        return _hello(_Cursor(_handshake(data)))
+    except (IndexError, ValueError):
+        return None
+
+
+class _Cursor:
+    """Bytes that are taken from the front."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def __bool__(self) -> bool:
+        return self._at < len(self._data)
+
+    def take(self, count: int) -> bytes:
+        taken = self._data[self._at : self._at + count]
+        if len(taken) < count:
+            raise IndexError
+        self._at += count
+        return taken
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "big")
+
+    def vector(self, size: int) -> bytes:
+        """As many bytes as a length of that size states."""
+        return self.take(self.number(size))
+
+
+def _handshake(data: bytes) -> bytes:
+    """The content of the handshake records at the start: a message may be cut into several."""
+    records, content = _Cursor(data), bytearray()
+    try:
+        while records and records.number(1) == _HANDSHAKE:
+            records.take(2)
+            content += records.vector(2)
+    except IndexError:
+        pass  # the last one is cut short
+    return bytes(content)
+
+
+def _hello(message: _Cursor) -> Hello:
+    if message.number(1) != _CLIENT_HELLO:
+        raise ValueError
+    body = _Cursor(message.vector(3))
+    version = body.number(2)
+    body.take(32)
+    body.vector(1)
+    suites = _numbers(body.vector(2))
+    body.vector(1)
+    extensions: dict[int, bytes] = {}
+    rest = _Cursor(body.vector(2) if body else b"")
+    while rest:
+        kind = rest.number(2)
+        extensions.setdefault(kind, rest.vector(2))
+    name, alpn = None, b""
+    if _SERVER_NAME in extensions:
+        names = _Cursor(_Cursor(extensions[_SERVER_NAME]).vector(2))
+        names.take(1)
+        name = decoded(names.vector(2))
+    if _ALPN in extensions:
+        alpn = _Cursor(_Cursor(extensions[_ALPN]).vector(2)).vector(1)
+    if _VERSIONS in extensions:
+        version = max(_numbers(_Cursor(extensions[_VERSIONS]).vector(1)), default=version)
+    ends = decoded(alpn[:1] + alpn[-1:]) if alpn and alpn.isascii() else "00"
+    count = len([kind for kind in extensions if not _grease(kind)])
+    where = "i" if name is None else "d"
+    shape = f"t{_SHORT.get(version, '00')}{where}{min(len(suites), 99):02}{min(count, 99):02}{ends}"
+    return Hello(name, shape)
+
+
+def _numbers(data: bytes) -> list[int]:
+    numbers = [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+    return [number for number in numbers if not _grease(number)]
+
+
+def _grease(number: int) -> bool:
+    """Values that clients send so that servers learn to ignore them (RFC 8701)."""
+    return number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF
+
+
+class TlsReader:
+    """Reads a ClientHello and tells of the session when it is over; see `drafts.Reader`."""
+
+    protocol: str | None = "tls"
+
+    def __init__(self, ends: Ends, spot: Spot) -> None:
+        self.rest: bytes | None = None
+        self.satisfied = False
+        self._ends = ends
+        self._spot = spot
+        self._data = b""
+        self._enough = 0
+        self._hello: Hello | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory."""
+        return len(self._data)
+
+    def feed(self, data: bytes, spot: Spot) -> list[Draft]:
+        """See `drafts.Reader`."""
+        self._data += data
+        if len(self._data) >= self._enough:  # not at every byte of one that comes byte by byte
+            self._enough = len(self._data) * 5 // 4
+            self._hello = client_hello(self._data)
+            self.satisfied = self._hello is not None or len(self._data) >= LONGEST
+        return []
+
+    def gap(self) -> list[Draft]:
+        """See `drafts.Reader`."""
+        return []
+
+    def finish(self, total: int) -> list[Draft]:
+        """See `drafts.Reader`."""
+        hello = self._hello or client_hello(self._data)
+        name = "-" if hello is None else hello.name or "-"
+        shape = None if hello is None else hello.shape
+        text = templates.tls(self._ends.source, sni=name, hello=shape, bytes=total)
+        return [Draft("tls", text, self._spot, self._ends, "tls", host=None if name == "-" else name)]

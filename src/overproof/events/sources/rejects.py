@@ -1,0 +1,88 @@
+"""Records that did not become events: counted by reason, and kept in a file on request."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from overproof.errors import InputError
+from overproof.events.schema import Skipped
+
+
+class Rejects:
+    """Counts skipped records; itself the `on_skip` callable.
+
+    Use it as a context manager: the file is written aside and gets its name when the block ends.
+
+    Parameters
+    ----------
+    path
+        File to keep every skipped record in, one JSON line {reason, origin, raw} each; None keeps none.
+    examples
+        How many records of each reason `first` keeps.
+
+    Attributes
+    ----------
+    first
+        The first records of each reason.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+
+    def __init__(self, path: str | Path | None = None, *, examples: int = 3) -> None:
+        self.first: list[Skipped] = []
+        self._counts: Counter[str] = Counter()
+        self._examples = examples
+        self._path = None if path is None else Path(path)
+        self._file: IO[str] | None = None
+        if self._path is not None:
+            self._aside = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+            try:
+                self._file = open(self._aside, "w", encoding="ascii")  # noqa: SIM115 - closed by close()
+            except (OSError, ValueError) as error:
+                raise InputError(f"{path}: the rejected records cannot be written there ({error})") from None
+
+    def __call__(self, skipped: Skipped) -> None:
+        """Count one skipped record, and keep it."""
+        self._counts[skipped.reason] += 1
+        if self._counts[skipped.reason] <= self._examples:
+            self.first.append(skipped)
+        if self._file is not None:
+            json.dump({"reason": skipped.reason, "origin": skipped.origin, "raw": skipped.raw}, self._file)
+            self._file.write("\n")
+
+    @property
+    def total(self) -> int:
+        """How many records were skipped."""
+        return self._counts.total()
+
+    def summary(self) -> dict[str, int]:
+        """Count of each reason, the most frequent first."""
+        return dict(self._counts.most_common())
+
+    def __str__(self) -> str:
+        places = {skipped.reason: skipped.origin for skipped in reversed(self.first)}
+        reasons = [f"{reason} ({count}, first {places[reason]})" for reason, count in self.summary().items()]
+        return f"{self.total} skipped" + (": " + "; ".join(reasons) if reasons else "")
+
+    def close(self) -> None:
+        """Give the file its name. A second call does nothing."""
+        if self._file is not None and self._path is not None:
+            self._file.close()
+            self._file = None
+            os.replace(self._aside, self._path)
+
+    def __enter__(self) -> Rejects:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,234 @@
+"""Bytes in: files, standard input, gzip and zstd, as blocks and as numbered lines, in bounded memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import select
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from overproof.errors import InputError
+from overproof.events.schema import Skipped
+from overproof.events.sources.interface import Input, OnSkip
+
+BLOCK = 1 << 18  # bytes read at a time
+LONGEST = 16 << 20  # bytes of the longest record that is read
+KEPT = 64 << 10  # bytes of a skipped record that are kept
+READ_ERRORS = (OSError, EOFError, zlib.error, pa.ArrowException)
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@contextmanager
+def open_input(path: str | Path) -> Iterator[Input]:
+    """Open a file, or standard input for `-`, and see through gzip and zstd, told by their first bytes.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it cannot be read, or it is empty.
+    """
+    name = shown_name(path)
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open_raw(path, name))
+        except FileNotFoundError:
+            raise InputError(f"{name}: no such file; expected a file of events, or - for standard input") from None
+        raw = _raw_blocks(file)
+        magic, blocks = _peek(raw, lambda head: len(head) >= 4 or b"\n" in head)  # a pipe may have no more for long
+        packed = True
+        if magic.startswith(b"\x1f\x8b"):
+            blocks = _gunzip(blocks)
+        elif magic.startswith(b"\x28\xb5\x2f\xfd"):
+            blocks = _unzstd(blocks)
+        else:
+            packed = False
+        head, blocks = _peek(blocks, decisive)
+        if not magic:
+            why = _error(blocks) or "empty"
+            raise InputError(f"{name}: {why}; expected events, as csv, jsonl, parquet or plain lines")
+        if head.startswith(_BOM):
+            first = next(blocks)
+            head, blocks = without_bom(head), chain([without_bom(first)], blocks)
+        yield Input(name, None if packed or name == "-" else Path(path), head, blocks)
+
+
+def shown_name(path: str | Path) -> str:
+    """What origins and messages call a file, whose name need not be UTF-8 either."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def without_bom(head: bytes) -> bytes:
+    """The start of a text without its byte order mark."""
+    return head.removeprefix(_BOM)
+
+
+def decisive(head: bytes) -> bool:
+    """Whether the start of an input is enough to tell its format by: a whole line that is not blank."""
+    return b"\n" in head.lstrip() or len(head) >= KEPT
+
+
+def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
+    """Number the lines of an input from 1, without their newline; None where there is nothing more for now.
+
+    Of a line above `LONGEST` bytes only the start is kept: more than `LONGEST` bytes of it, which tells.
+    Where the input breaks off (a truncated gzip), the line cut short is skipped and reported.
+    """
+    number = 0
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        for block in source.blocks:
+            if not block:
+                yield None
+                continue
+            *whole, rest = block.split(b"\n")
+            if whole:
+                whole[0] = b"".join([*pieces, whole[0]])
+                pieces, size = [], 0
+                for line in whole:
+                    number += 1
+                    yield number, line
+            if size <= LONGEST:
+                pieces.append(rest)
+                size += len(rest)
+    except READ_ERRORS as error:
+        on_skip(Skipped(f"the input breaks off: {error}", f"{source.name}:{number + 1}", shown(b"".join(pieces))))
+        return
+    if size:
+        yield number + 1, b"".join(pieces)
+
+
+def decoded(raw: bytes) -> str:
+    r"""Text of any bytes: what is not UTF-8 is kept as `\xff`, because attacks carry raw bytes."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def shown(raw: bytes) -> str:
+    """A skipped record as text, cut at `KEPT` bytes."""
+    return decoded(raw[:KEPT])
+
+
+@contextmanager
+def open_raw(path: str | Path, name: str) -> Iterator[BinaryIO]:
+    """Open a file as it is, or standard input, which stays open.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    InputError
+        If it cannot be read.
+    """
+    if name == "-":
+        yield _stdin()
+        return
+    with _open(path, name) as file:
+        yield file
+
+
+def _open(path: str | Path, name: str) -> BinaryIO:
+    try:
+        return open(path, "rb", buffering=0)
+    except FileNotFoundError:
+        raise
+    except IsADirectoryError:
+        raise InputError(f"{name}: a folder; expected a file of events") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: cannot be read ({error}); expected a file of events") from None
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise InputError("-: there is no standard input; expected events on it")
+    # unbuffered: a thread left waiting for a buffered one holds a lock that ends the interpreter with an abort
+    return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+
+
+def _raw_blocks(file: BinaryIO) -> Iterator[bytes]:
+    while True:
+        if not waiting(file):
+            yield b""
+        block = read_some(file)
+        if not block:
+            return
+        yield block
+
+
+def waiting(file: BinaryIO) -> bool:
+    """Whether a read would return at once; also True where that cannot be told."""
+    try:
+        return bool(select.select([file], [], [], 0)[0])
+    except (OSError, ValueError, TypeError):  # no file of the system, or a system that tells it of sockets only
+        return True
+
+
+def read_some(file: BinaryIO) -> bytes:
+    """What a pipe has, up to a block, so that a live stream is not held up until a block is full."""
+    return file.read1(BLOCK) if isinstance(file, io.BufferedIOBase) else file.read(BLOCK)
+
+
+def _peek(blocks: Iterator[bytes], enough: Callable[[bytes], bool]) -> tuple[bytes, Iterator[bytes]]:
+    """Read until it is enough; give that, and all blocks from the start. A read error keeps its place."""
+    head = b""
+    try:
+        for block in blocks:
+            head += block
+            if enough(head):
+                break
+    except READ_ERRORS as error:
+        blocks = _raising(error)
+    return head, chain([head] if head else [], blocks)
+
+
+def _raising(error: BaseException) -> Iterator[bytes]:
+    raise error
+    yield b""
+
+
+def _error(blocks: Iterator[bytes]) -> str:
+    try:
+        next(blocks, None)
+    except READ_ERRORS as error:
+        return str(error)
+    return ""
+
+
+class _BlockFile(io.RawIOBase):
+    """Blocks as the file object that decompressors want."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if not self._rest:
+            self._rest = memoryview(next(filter(None, self._blocks), b""))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def _gunzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=_BlockFile(blocks)) as file:
+        # read1: a plain read would lose what it had gathered before a broken place
+        while block := file.read1(BLOCK // 4):
+            yield block
+
+
+def _unzstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    with pa.CompressedInputStream(pa.PythonFile(_BlockFile(blocks), mode="r"), "zstd") as file:
+        while block := file.read(BLOCK // 4):
+            yield block

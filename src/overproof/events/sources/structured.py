@@ -1,0 +1,117 @@
+"""Records of network and log sources: what they have in common, and how their lines are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import pyarrow as pa
+
+from overproof.events.schema import Skipped
+from overproof.events.sources.batch import Row, batched, event_batch
+from overproof.events.sources.host_aggregates import Sum
+from overproof.events.sources.interface import Columns, Input, OnSkip, require
+from overproof.events.sources.lines import filled_lines
+from overproof.events.sources.stream import shown
+from overproof.events.sources.values import when
+
+FURTHER: dict[str, pa.DataType] = {
+    "kind": pa.string(),
+    "src_ip": pa.string(),
+    "src_port": pa.int64(),
+    "dst_ip": pa.string(),
+    "dst_port": pa.int64(),
+    "transport": pa.string(),
+    "protocol": pa.string(),
+    "host": pa.string(),
+    "url": pa.string(),
+    "method": pa.string(),
+    "user_agent": pa.string(),
+    "status": pa.int64(),
+    "user": pa.string(),
+    "query": pa.string(),
+    "flow_id": pa.string(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One record: what the model reads, when it happened (UTC, ISO 8601), whom it belongs to, and its columns.
+
+    `columns` holds some of those in `FURTHER`.
+    """
+
+    text: str
+    time: str | None = None
+    group: str | None = None
+    columns: Mapping[str, str | int | None] = field(default_factory=dict)
+
+
+Found = Seen | str | None  # a record, the reason why a line is none, or None for a line that says nothing
+Parse = Callable[[int, bytes], Iterable[Found]]  # of a line's number and bytes; any number of records
+
+
+def read_structured(
+    source: Input,
+    columns: Columns,
+    parse: Parse,
+    what: str,
+    *,
+    on_skip: OnSkip,
+    batch_rows: int,
+    extra: bool,
+    finish: Callable[[], Iterable[Seen]] = tuple,
+) -> Iterator[pa.RecordBatch]:
+    """Read lines that `parse` makes records of; see `interface.Source`. The places in origins are lines.
+
+    `finish` gives the records that only the end of the input completes; they have the place of its last line.
+
+    Raises
+    ------
+    InputError
+        If columns were named: `what` has its own.
+    """
+    require(columns.named, (), f"{source.name}: {what}, which is read by its own columns")
+    rows = _rows(source, parse, finish, on_skip)
+    yield from batched(rows, batch_rows, partial(seen_batch, source.name, extra=extra))
+
+
+def _rows(
+    source: Input, parse: Parse, finish: Callable[[], Iterable[Seen]], on_skip: OnSkip
+) -> Iterator[Row[Seen] | None]:
+    number = 0
+    for item in filled_lines(source, on_skip):
+        if item is None:
+            yield None
+            continue
+        number, line = item
+        for found in parse(number, line):
+            if isinstance(found, str):
+                on_skip(Skipped(found, f"{source.name}:{number}", shown(line)))
+            elif found is not None:
+                yield number, len(line), found
+    for found in finish():
+        yield number, 0, found
+
+
+def seen_batch(name: str, places: list[int], records: list[Seen], *, extra: bool) -> pa.RecordBatch:
+    """The batch of some records, with every column of `FURTHER` if `extra`."""
+    blank: list[str | None] = [None] * len(records)
+    fields: list[list[str | None]] = [
+        [r.text for r in records],
+        blank,
+        blank,
+        [r.time for r in records],
+        [r.group for r in records],
+    ]
+    extras = {key: pa.array([r.columns.get(key) for r in records], kind) for key, kind in FURTHER.items() if extra}
+    return event_batch(name, places, fields, extras)
+
+
+def flows_seen(sums: Iterable[Sum]) -> Iterator[Seen]:
+    """The sums of hosts that made more than one connection, as records."""
+    for each in sums:
+        if each.conns > 1:
+            columns = {"kind": "flows", "src_ip": each.src, "dst_ip": each.dst if each.peers == 1 else None}
+            yield Seen(each.text, when(each.start), each.src, columns)

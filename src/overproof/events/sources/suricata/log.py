@@ -1,0 +1,60 @@
+"""Lines of an EVE log: JSON, one event each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from overproof.events.sources.host_aggregates import Sums
+from overproof.events.sources.interface import Columns, Input, OnSkip
+from overproof.events.sources.jsonl import parse
+from overproof.events.sources.structured import Found, Seen, flows_seen, read_structured
+from overproof.events.sources.suricata.records import seen, summed
+
+
+def read_suricata(
+    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
+) -> Iterator[pa.RecordBatch]:
+    """Read an EVE log; see `interface.Source`. Of flows there are sums too; statistics are nothing to judge."""
+    log = _Log()
+    yield from read_structured(
+        source,
+        columns,
+        log.parse,
+        "an EVE log",
+        on_skip=on_skip,
+        batch_rows=batch_rows,
+        extra=extra,
+        finish=log.finish,
+    )
+
+
+class _Log:
+    """One log as it is read, and the sums of its flows."""
+
+    def __init__(self) -> None:
+        self._sums = Sums()
+
+    def parse(self, number: int, line: bytes) -> Iterator[Found]:
+        """The event of a line, or why it is none."""
+        if not line.strip():
+            return
+        try:
+            record = parse(line)
+        except (ValueError, RecursionError):
+            yield "JSON does not parse"
+            return
+        kind = record.get("event_type") if isinstance(record, dict) else None
+        if not isinstance(record, dict) or not isinstance(kind, str):
+            yield "no event_type: not an event of an EVE log"
+        elif kind == "stats":
+            yield "Suricata's own statistics: not an event to judge"
+        else:
+            yield seen(kind, record)
+            if kind == "flow":
+                yield from flows_seen(summed(self._sums, record))
+
+    def finish(self) -> Iterator[Seen]:
+        """The sums of the minutes that the log ends in."""
+        yield from flows_seen(self._sums.close())

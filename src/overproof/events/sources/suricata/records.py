@@ -1,0 +1,230 @@
+"""Suricata's events: visible texts for the common types, `suricata TYPE key=value …` for any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from overproof.events.sources import templates
+from overproof.events.sources.host_aggregates import Sum, Sums
+from overproof.events.sources.structured import Seen
+from overproof.events.sources.values import entry, integer, items, joined, moment, number, string, utc
+
+Record = Mapping[Any, Any]
+
+_FIN, _SYN, _RST = 0x01, 0x02, 0x04
+_FAILED = {"S0", "REJ"}
+_DEEPEST = 3  # levels of an unknown event's keys that are written out
+_PROTOCOLS = set("http dns tls ssh smb ftp smtp rdp quic krb5 snmp sip mqtt nfs dhcp ike tftp rfb modbus dnp3".split())
+
+
+def seen(kind: str, record: Record) -> Seen:
+    """The event of a record."""
+    flow_id, http, service = string(record.get("flow_id")), entry(record, "http"), _service(record)
+    return Seen(
+        text=_TEXTS.get(kind, _other)(kind, record),
+        time=utc(string(record.get("timestamp")) or ""),
+        group=flow_id,
+        columns={
+            "kind": f"suricata-{kind}",
+            "src_ip": string(record.get("src_ip")),
+            "src_port": integer(record.get("src_port")),
+            "dst_ip": string(record.get("dest_ip")),
+            "dst_port": integer(record.get("dest_port")),
+            "transport": _transport(record),
+            "protocol": service or (kind if kind in _PROTOCOLS else None),
+            "host": string(http.get("hostname")) or string(entry(record, "tls").get("sni")),
+            "url": string(http.get("url")),
+            "method": string(http.get("http_method")),
+            "user_agent": string(http.get("http_user_agent")),
+            "status": integer(http.get("status")),
+            "query": _question(entry(record, "dns"))[0],
+            "flow_id": flow_id,
+        },
+    )
+
+
+def summed(sums: Sums, record: Record) -> list[Sum]:
+    """Count a flow, if it says when and between whom it was; the sums of the minutes that are over."""
+    now = moment(string(record.get("timestamp")) or "")
+    time = moment(string(entry(record, "flow").get("start")) or "") or now
+    src, dst = string(record.get("src_ip")), string(record.get("dest_ip"))
+    if now is None or time is None or src is None or dst is None:
+        return []
+    port, failed = integer(record.get("dest_port")), _state(record) in _FAILED
+    return sums.add(time.timestamp(), src, dst, port, failed, now=now.timestamp())
+
+
+def _flow(kind: str, record: Record) -> str:
+    flow = entry(record, "flow")
+    return templates.flow(
+        sensor=string(record.get("host")),
+        proto=_transport(record),
+        service=_service(record),
+        state=_state(record),
+        duration=number(flow.get("age")),
+        orig_host=string(record.get("src_ip")),
+        orig_bytes=number(flow.get("bytes_toserver")),
+        resp_host=string(record.get("dest_ip")),
+        resp_bytes=number(flow.get("bytes_toclient")),
+    )
+
+
+def _state(record: Record) -> str:
+    """How a flow went, in Zeek's words, from who answered and the TCP flags of both sides."""
+    if not number(entry(record, "flow").get("pkts_toclient")):
+        return "S0"
+    if _transport(record) != "tcp":
+        return "SF"
+    sent, answered = (_flags(entry(record, "tcp").get(f"tcp_flags_{side}")) for side in ("ts", "tc"))
+    if not answered & _SYN:
+        return "REJ" if answered & _RST else "OTH"
+    if sent & _RST:
+        return "RSTO"
+    if answered & _RST:
+        return "RSTR"
+    return {(True, True): "SF", (True, False): "S2", (False, True): "S3"}.get(
+        (bool(sent & _FIN), bool(answered & _FIN)), "S1"
+    )
+
+
+def _flags(value: object) -> int:
+    try:
+        return int(string(value) or "", 16)
+    except ValueError:
+        return 0
+
+
+def _http(kind: str, record: Record) -> str:
+    http = entry(record, "http")
+    return templates.http_request(
+        string(http.get("http_method")) or "-",
+        string(http.get("url")) or "-",
+        host=string(http.get("hostname")),
+        agent=string(http.get("http_user_agent")),
+        cookie=string(http.get("cookie")),
+        referer=string(http.get("http_refer")),
+        headers=_headers(http.get("request_headers")),
+        body=string(http.get("http_request_body_printable")),
+    )
+
+
+def _headers(found: object) -> list[tuple[str, str]]:
+    """Of `dump-all-headers`: a list of objects with `name` and `value`."""
+    if not isinstance(found, list):
+        return []
+    pairs = [(string(one.get("name")), string(one.get("value"))) for one in found if isinstance(one, dict)]
+    return [(name.lower(), value) for name, value in pairs if name and value]
+
+
+def _dns(kind: str, record: Record) -> str:
+    """A query, or its answer: one event for each answer (version 1), or for all together (2 and 3)."""
+    dns = entry(record, "dns")
+    name, wanted = _question(dns)
+    several: list[Record] = [answer for answer in items(dns.get("answers")) if isinstance(answer, dict)]
+    answers = several or [dns]
+    ttls = [ttl for ttl in (number(answer.get("ttl")) for answer in answers) if ttl is not None]
+    data = joined([answer["rdata"] for answer in answers if answer.get("rdata")])
+    answered = dns.get("type") in ("answer", "response")
+    client = "dest_ip" if record.get("src_port") == 53 != record.get("dest_port") else "src_ip"
+    return templates.dns_lookup(
+        string(record.get(client)),
+        name,
+        type=wanted,
+        rcode=string(dns.get("rcode")) if answered else None,
+        answer=data or ("-" if answered else None),
+        ttl=min(ttls, default=None),
+    )
+
+
+def _question(dns: Record) -> tuple[str | None, str | None]:
+    """Name and type that are asked for; version 3 has them in a list, of which the first counts."""
+    asked = next((each for each in items(dns.get("queries")) if isinstance(each, dict)), dns)
+    return string(asked.get("rrname")), string(asked.get("rrtype"))
+
+
+def _tls(kind: str, record: Record) -> str:
+    """The handshake is JA4's, else JA3's, else the version, whichever the log has."""
+    tls = entry(record, "tls")
+    first, last = (moment(f"{string(tls.get(key))}Z") for key in ("notbefore", "notafter"))
+    version = (string(tls.get("version")) or "").replace(" ", "")
+    return templates.tls(
+        string(record.get("src_ip")) or "-",
+        sni=string(tls.get("sni")) or "-",
+        hello=string(tls.get("ja4")) or string(entry(tls, "ja3").get("hash")) or version or None,
+        issuer=templates.signer(string(tls.get("issuerdn")), string(tls.get("subject"))),
+        valid=None if first is None or last is None else max(0.0, (last - first).total_seconds()) / 86400,
+    )
+
+
+def _ssh(kind: str, record: Record) -> str:
+    return templates.ssh(
+        string(record.get("src_ip")),
+        string(record.get("dest_ip")),
+        port=integer(record.get("dest_port")),
+        client=string(entry(entry(record, "ssh"), "client").get("software_version")),
+    )
+
+
+def _fileinfo(kind: str, record: Record) -> str:
+    about = entry(record, "fileinfo")
+    return templates.transfer(
+        source=_service(record),
+        mime=string(about.get("mimetype")) or string(about.get("magic")),
+        name=string(about.get("filename")),
+        bytes=number(about.get("size")),
+        sender=string(record.get("src_ip")),
+        receiver=string(record.get("dest_ip")),
+    )
+
+
+def _alert(kind: str, record: Record) -> str:
+    """What Suricata says, then the request it says it of."""
+    alert = entry(record, "alert")
+    said = {key: string(alert.get(key)) for key in ("signature", "category", "severity", "action")}
+    text = templates.record("suricata alert", said | _ends(record))
+    return f"{text} {_http(kind, record)}" if entry(record, "http") else text
+
+
+def _other(kind: str, record: Record) -> str:
+    return templates.record(f"suricata {kind}", _ends(record) | dict(_flat(entry(record, kind), "", _DEEPEST)))
+
+
+def _ends(record: Record) -> dict[str, templates.Part]:
+    return {
+        "proto": _transport(record),
+        "service": _service(record),
+        "src": string(record.get("src_ip")),
+        "dst": string(record.get("dest_ip")),
+        "port": integer(record.get("dest_port")),
+    }
+
+
+def _flat(record: Record, before: str, levels: int) -> Iterator[tuple[str, str | None]]:
+    """Keys and values, those of objects inside under `outer.inner`."""
+    for key, value in record.items():
+        if isinstance(value, dict) and levels > 1:
+            yield from _flat(value, f"{before}{key}.", levels - 1)
+        else:
+            yield f"{before}{key}", joined(value) if isinstance(value, list) else string(value)
+
+
+def _transport(record: Record) -> str | None:
+    return (string(record.get("proto")) or "").lower() or None
+
+
+def _service(record: Record) -> str | None:
+    """The protocol that Suricata saw; `failed` is its word for none."""
+    found = string(record.get("app_proto"))
+    return None if found == "failed" else found
+
+
+_TEXTS: dict[str, Callable[[str, Record], str]] = {
+    "http": _http,
+    "dns": _dns,
+    "tls": _tls,
+    "ssh": _ssh,
+    "flow": _flow,
+    "fileinfo": _fileinfo,
+    "alert": _alert,
+}

@@ -1,0 +1,79 @@
+"""Syslog as files hold it: RFC 3164, RFC 5424 and rsyslog's ISO times, with or without the priority before them.
+
+A line that is none of these (a traceback's, an application's own) stays what it is: a plain line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from overproof.events.sources.interface import Columns, Input, OnSkip
+from overproof.events.sources.stream import decoded
+from overproof.events.sources.structured import Found, Seen, read_structured
+from overproof.events.sources.values import utc
+
+_CLOCK = rb"[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_ISO = rb"(?P<iso>[0-9]{4}-[0-9]{2}-[0-9]{2}T(?P<clock>%b)(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2}))" % _CLOCK
+_OLD = re.compile(
+    rb"""
+    (?:<[0-9]{1,3}>)?
+    (?:%(iso)b|[A-Z][a-z]{2}[ ]+[0-9]{1,2}[ ](?:[0-9]{4}[ ])?(?P<old>%(clock)b))
+    (?:[ ](?P<host>[^\s\[\]]*[^\s\[\]:]))?
+    [ ](?:(?P<program>[^\s:\[\]]{1,128})(?:\[(?P<pid>[^\]\s]{0,64})\])?:[ ]?)?
+    (?P<message>.*)
+    """
+    % {b"iso": _ISO, b"clock": _CLOCK},
+    re.DOTALL | re.VERBOSE,
+)
+_NEW = re.compile(
+    rb"""
+    (?:<[0-9]{1,3}>)?1[ ]
+    (?:-|%(iso)b)
+    [ ](?P<host>\S{1,255})[ ](?P<program>\S{1,48})[ ](?P<pid>\S{1,128})[ ]\S{1,32}
+    [ ](?P<data>-|(?:\[[^\s="\]]{1,32}(?:[ ][^\s="\]]{1,32}="[^"\\\]]*(?:\\.[^"\\\]]*)*")*\])+)
+    (?:[ ](?P<message>.*))?
+    """
+    % {b"iso": _ISO},
+    re.DOTALL | re.VERBOSE,
+)
+_BOM = "\ufeff"
+
+
+def read_syslog(
+    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
+) -> Iterator[pa.RecordBatch]:
+    """Read syslog; see `interface.Source`. A time without its year is no time: it stands in the text only."""
+    yield from read_structured(source, columns, _parse, "syslog", on_skip=on_skip, batch_rows=batch_rows, extra=extra)
+
+
+def looks_like(line: bytes) -> bool:
+    """Whether a line is syslog's."""
+    return (_NEW.fullmatch(line) or _OLD.fullmatch(line)) is not None
+
+
+def message(line: bytes) -> bytes:
+    """What a program sent to syslog: nothing where a line is not syslog's."""
+    match = _NEW.fullmatch(line) or _OLD.fullmatch(line)
+    return (match["message"] or b"") if match else b""
+
+
+def _parse(number: int, line: bytes) -> Iterator[Found]:
+    """The text is `clock host program[pid]: message`, structured data standing before the message."""
+    match = _NEW.fullmatch(line) or _OLD.fullmatch(line)
+    if match is None:
+        yield Seen(decoded(line))
+        return
+    parts = {name: None if part in (None, b"-", b"") else decoded(part) for name, part in match.groupdict().items()}
+    program, pid, host = parts["program"], parts["pid"], parts["host"]
+    sender = None if program is None else f"{program}[{pid}]:" if pid else f"{program}:"
+    message = (parts["message"] or "").removeprefix(_BOM)
+    words = [parts["clock"] or parts.get("old"), host, sender, parts.get("data"), message]
+    yield Seen(
+        text=" ".join(word for word in words if word) or decoded(line),
+        time=None if parts["iso"] is None else utc(parts["iso"]),
+        group=host,
+        columns={"kind": "syslog", "host": host},
+    )

@@ -1,0 +1,84 @@
+"""Values out of any JSON, where nothing says what type they have: text, numbers, lists and times."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from overproof.events.sources.batch import plain
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
+
+
+def string(value: object) -> str | None:
+    """A JSON value as text; None and the empty string are None."""
+    if isinstance(value, str):
+        return value or None
+    if value is None or isinstance(value, int | float):
+        return None if value is None else str(value)
+    return plain(value)
+
+
+def integer(value: object) -> int | None:
+    """A JSON value as an integer of 64 bits; None where it is none."""
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and -(1 << 63) <= value < 1 << 63 else None
+
+
+def number(value: object) -> float | None:
+    """A JSON value as a finite number that is not negative; None where it is none."""
+    try:
+        found = float(value) if isinstance(value, str | int | float) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) and found >= 0 else None
+
+
+def entry(record: Mapping[Any, Any], key: str) -> Mapping[Any, Any]:
+    """A JSON object inside another; empty where there is none."""
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[Any]:
+    """A JSON list; what is no list is a list of one, and null one of none."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def joined(value: object) -> str | None:
+    """A JSON list as text, its values divided by commas."""
+    return ",".join(string(each) or "" for each in items(value)) or None
+
+
+def when(seconds: float) -> str | None:
+    """Seconds since 1970 in ISO 8601, UTC; None beyond the years 1 to 9999."""
+    try:
+        return _iso(_EPOCH + timedelta(seconds=seconds))
+    except (OverflowError, ValueError):
+        return None
+
+
+def moment(text: str) -> datetime | None:
+    """A time in ISO 8601 that has a zone; None where it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+        return None if found.tzinfo is None else found.astimezone(UTC)
+    except (OverflowError, ValueError):
+        return None
+
+
+def utc(text: str) -> str | None:
+    """A time in ISO 8601 that has a zone, in UTC."""
+    found = moment(text)
+    return None if found is None else _iso(found)
+
+
+def _iso(time: datetime) -> str:
+    return time.replace(tzinfo=None).isoformat() + "Z"

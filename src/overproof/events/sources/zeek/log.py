@@ -1,0 +1,155 @@
+"""Lines of Zeek's logs: TSV under its headers, or JSON.
+
+A file may hold several headers, and their fields may change midway.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+from pathlib import PurePath
+from typing import Any
+
+import pyarrow as pa
+
+from overproof.events.sources.host_aggregates import Sums
+from overproof.events.sources.interface import Columns, Input, OnSkip
+from overproof.events.sources.jsonl import parse
+from overproof.events.sources.stream import decoded
+from overproof.events.sources.structured import Found, Seen, flows_seen, read_structured
+from overproof.events.sources.values import integer
+from overproof.events.sources.zeek.records import Record, path_of, seen, summed
+
+_ESCAPED = re.compile(rb"\\(?:\\|x([0-9A-Fa-f]{2}))")
+_SEVERAL = re.compile(r"(?:set|table|vector)\[(\w+)\]")
+
+
+def read_zeek(
+    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
+) -> Iterator[pa.RecordBatch]:
+    """Read a Zeek log; see `interface.Source`. Headers are no records; of connections there are sums too."""
+    log = _Log(PurePath(source.name).name)
+    yield from read_structured(
+        source,
+        columns,
+        log.parse,
+        "a Zeek log",
+        on_skip=on_skip,
+        batch_rows=batch_rows,
+        extra=extra,
+        finish=log.finish,
+    )
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the lines that begin with `#` said so far."""
+
+    separator: bytes = b"\t"
+    set_separator: bytes = b","
+    empty_field: bytes = b"(empty)"
+    unset_field: bytes = b"-"
+    path: str | None = None
+    fields: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+    def told(self, line: bytes) -> _Header:
+        """The header with one more line; a line it does not know (`#open`, `#close`) changes nothing."""
+        if line.startswith(b"#separator "):
+            return _Header(separator=_unescaped(line[11:]) or b"\t")
+        key, *values = line[1:].split(self.separator)
+        if key == b"fields":
+            return replace(self, fields=tuple(map(decoded, values)), types=())
+        if key == b"types":
+            return replace(self, types=tuple(map(decoded, values)))
+        if key == b"path" and values:
+            return replace(self, path=decoded(values[0]))
+        value = _unescaped(values[0]) if values else b""
+        if key == b"set_separator" and value:
+            return replace(self, set_separator=value)
+        if key == b"empty_field" and value:
+            return replace(self, empty_field=value)
+        if key == b"unset_field" and value:
+            return replace(self, unset_field=value)
+        return self
+
+    def record(self, line: bytes) -> Record | str:
+        """The fields of a line that are set, or why it has none."""
+        values = line.split(self.separator)
+        if not self.fields:
+            return "a Zeek record before any #fields header"
+        if len(values) < len(self.fields):
+            return "cut short: fewer values than the #fields of its header"
+        if len(values) > len(self.fields):
+            return "more values than the #fields of its header"
+        types = chain(self.types, repeat("string"))
+        typed = zip(self.fields, values, types, strict=False)
+        return {name: self._value(value, kind) for name, value, kind in typed if value != self.unset_field}
+
+    def _value(self, raw: bytes, kind: str) -> Any:
+        several = _SEVERAL.fullmatch(kind)
+        if several is None:
+            return "" if raw == self.empty_field else _scalar(raw, kind)
+        parts = [] if raw in (self.empty_field, b"") else raw.split(self.set_separator)
+        return [None if part == self.unset_field else _scalar(part, several[1]) for part in parts]
+
+
+class _Log:
+    """One log as it is read: the header that holds, and the sums of its connections."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._header = _Header()
+        self._sums = Sums()
+
+    def parse(self, number: int, line: bytes) -> Iterator[Found]:
+        """The record of a line, or why it is none."""
+        if line.startswith(b"#"):
+            self._header = self._header.told(line)
+            return
+        record = _json(line) if line.lstrip().startswith(b"{") else self._header.record(line)
+        if isinstance(record, str):
+            yield record
+            return
+        path = path_of(record, self._header.path, self._name)
+        yield seen(path, record)
+        if path == "conn":
+            yield from flows_seen(summed(self._sums, record))
+
+    def finish(self) -> Iterator[Seen]:
+        """The sums of the minutes that the log ends in."""
+        yield from flows_seen(self._sums.close())
+
+
+def _json(line: bytes) -> Record | str:
+    try:
+        record = parse(line)
+    except (ValueError, RecursionError):
+        return "JSON does not parse"
+    return record if isinstance(record, dict) else "JSON is not an object"
+
+
+def _scalar(raw: bytes, kind: str) -> Any:
+    text = decoded(_unescaped(raw))
+    if kind == "bool" and text in ("T", "F"):
+        return text == "T"
+    if kind in ("count", "int", "port"):
+        whole = integer(text)
+        return text if whole is None else whole
+    if kind in ("double", "time", "interval"):
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+        return number if math.isfinite(number) else text
+    return text
+
+
+def _unescaped(raw: bytes) -> bytes:
+    r"""Zeek writes `\x09` for a byte that it must escape, and two backslashes for one."""
+    if b"\\" not in raw:
+        return raw
+    return _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()) if match[1] else b"\\", raw)

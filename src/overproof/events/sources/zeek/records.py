@@ -1,0 +1,191 @@
+"""Zeek's records as events: visible texts for the common logs, `zeek PATH key=value …` for any other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from overproof.events.sources import templates
+from overproof.events.sources.host_aggregates import Sum, Sums
+from overproof.events.sources.structured import Seen
+from overproof.events.sources.values import integer, items, joined, moment, number, string, when
+
+Record = Mapping[Any, Any]
+
+# Keys that a JSON record of a log always has and no other log's: it need not say which log it is of.
+_MARKS = {
+    "conn": "conn_state",
+    "http": "request_body_len",
+    "dns": "rejected",
+    "ssl": "established",
+    "files": "seen_bytes",
+    "ssh": "auth_attempts",
+}
+_FAILED = {"S0", "REJ", "RSTOS0", "RSTRH", "SH", "SHR"}
+_IDENTIFIERS = {"ts", "uid", "fuid", "uids", "conn_uids", "cert_chain_fuids", "orig_fuids", "resp_fuids"}
+_PROTOCOLS = {"ssl": "tls", "smb_files": "smb", "smb_mapping": "smb"} | {
+    name: name for name in "dhcp dnp3 dns ftp http irc kerberos ldap modbus mysql ntlm ntp quic radius rdp sip".split()
+} | {name: name for name in "smtp snmp socks ssh syslog".split()}  # fmt: skip
+_OVER_TCP = {"http", "ssl", "ssh", "smtp", "ftp"}
+
+
+def path_of(record: Record, header: str | None, file: str) -> str:
+    """Which log a record is of: by itself, its header, its keys, else the name of its file."""
+    told = record.get("_path")
+    if isinstance(told, str) and told:
+        return told
+    if header is not None:
+        return header
+    found = next((path for path, key in _MARKS.items() if key in record), None)
+    name = re.match(r"[a-z][a-z0-9_]*", file)
+    return found or (name[0] if name else "log")
+
+
+def seen(path: str, record: Record) -> Seen:
+    """The event of a record."""
+    flow_id, seconds = string(record.get("uid")), _seconds(record.get("ts"))
+    transport = string(record.get("proto"))
+    service = string(record.get("service")) if path == "conn" else None
+    return Seen(
+        text=_TEXTS.get(path, _other)(path, record),
+        time=None if seconds is None else when(seconds),
+        group=flow_id or string(record.get("fuid")),
+        columns={
+            "kind": f"zeek-{path}",
+            "src_ip": string(record.get("id.orig_h")) or _first(record.get("tx_hosts")),
+            "src_port": integer(record.get("id.orig_p")),
+            "dst_ip": string(record.get("id.resp_h")) or _first(record.get("rx_hosts")),
+            "dst_port": integer(record.get("id.resp_p")),
+            "transport": transport or ("tcp" if path in _OVER_TCP else None),
+            "protocol": service or _PROTOCOLS.get(path),
+            "host": string(record.get("server_name" if path == "ssl" else "host")),
+            "url": string(record.get("uri")),
+            "method": string(record.get("method")),
+            "user_agent": string(record.get("user_agent")),
+            "status": integer(record.get("status_code")),
+            "user": string(record.get("username")) or string(record.get("user")),
+            "query": string(record.get("query")),
+            "flow_id": flow_id or _first(record.get("conn_uids")),
+        },
+    )
+
+
+def summed(sums: Sums, record: Record) -> list[Sum]:
+    """Count a connection, if it says when and between whom it was; the sums of the minutes that are over."""
+    time, src, dst = _seconds(record.get("ts")), string(record.get("id.orig_h")), string(record.get("id.resp_h"))
+    if time is None or src is None or dst is None:
+        return []
+    port = None if record.get("proto") == "icmp" else integer(record.get("id.resp_p"))  # Zeek writes ICMP's code there
+    failed = string(record.get("conn_state")) in _FAILED
+    return sums.add(time, src, dst, port, failed, now=time + (number(record.get("duration")) or 0.0))
+
+
+def _conn(path: str, record: Record) -> str:
+    return templates.flow(
+        proto=string(record.get("proto")),
+        service=string(record.get("service")),
+        state=string(record.get("conn_state")),
+        duration=number(record.get("duration")),
+        orig_host=string(record.get("id.orig_h")),
+        orig_bytes=number(record.get("orig_bytes")),
+        resp_host=string(record.get("id.resp_h")),
+        resp_bytes=number(record.get("resp_bytes")),
+    )
+
+
+def _http(path: str, record: Record) -> str:
+    return templates.http_request(
+        string(record.get("method")) or "-",
+        string(record.get("uri")) or "-",
+        host=string(record.get("host")),
+        agent=string(record.get("user_agent")),
+        cookie=string(record.get("cookie")),
+        referer=string(record.get("referrer")),
+        body=string(record.get("post_body")),
+    )
+
+
+def _dns(path: str, record: Record) -> str:
+    code = string(record.get("rcode_name"))
+    ttls = [ttl for ttl in map(number, items(record.get("TTLs"))) if ttl is not None]
+    return templates.dns_lookup(
+        string(record.get("id.orig_h")),
+        string(record.get("query")),
+        type=string(record.get("qtype_name")) or string(record.get("qtype")),
+        rcode=code,
+        answer=joined(record.get("answers")) or (None if code is None else "-"),
+        ttl=min(ttls, default=None),
+    )
+
+
+def _ssl(path: str, record: Record) -> str:
+    """The handshake is JA4's, else JA3's, else the version, whichever the log has."""
+    issuer = string(record.get("issuer")) or string(record.get("issuer_subject"))
+    first, last = number(record.get("not_valid_before")), number(record.get("not_valid_after"))
+    return templates.tls(
+        string(record.get("id.orig_h")) or "-",
+        sni=string(record.get("server_name")) or "-",
+        hello=next(filter(None, (string(record.get(key)) for key in ("ja4", "ja3", "version"))), None),
+        issuer=templates.signer(issuer, string(record.get("subject"))),
+        valid=None if first is None or last is None else max(0.0, last - first) / 86400,
+    )
+
+
+def _ssh(path: str, record: Record) -> str:
+    client = string(record.get("client"))
+    return templates.ssh(
+        string(record.get("id.orig_h")),
+        string(record.get("id.resp_h")),
+        port=integer(record.get("id.resp_p")),
+        client=None if client is None else re.sub(r"^SSH-[0-9.]+-", "", client),
+        tries=number(record.get("auth_attempts")),
+    )
+
+
+def _files(path: str, record: Record) -> str:
+    return templates.transfer(
+        source=string(record.get("source")),
+        mime=string(record.get("mime_type")),
+        name=string(record.get("filename")),
+        bytes=number(record.get("seen_bytes")),
+        sender=joined(record.get("tx_hosts")) or string(record.get("id.orig_h")),
+        receiver=joined(record.get("rx_hosts")) or string(record.get("id.resp_h")),
+    )
+
+
+def _other(path: str, record: Record) -> str:
+    """Every field that is set, but no identifiers and times; lengths of time and shares in their buckets."""
+    parts = {str(key): _shown(value) for key, value in record.items() if not str(key).startswith("_")}
+    return templates.record(f"zeek {path}", {key: part for key, part in parts.items() if key not in _IDENTIFIERS})
+
+
+_TEXTS: dict[str, Callable[[str, Record], str]] = {
+    "conn": _conn,
+    "http": _http,
+    "dns": _dns,
+    "ssl": _ssl,
+    "ssh": _ssh,
+    "files": _files,
+}
+
+
+def _shown(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "T" if value else "F"
+    if isinstance(value, float) and value >= 0:
+        return templates.bucket(value)
+    return joined(value) if isinstance(value, list) else string(value)
+
+
+def _first(value: object) -> str | None:
+    return string(next(iter(items(value)), None))
+
+
+def _seconds(value: object) -> float | None:
+    """Seconds since 1970. Zeek's JSON has them so, or as milliseconds (a number beyond the year 5138), or in words."""
+    seconds = number(value)
+    if seconds is not None:
+        return seconds / 1000 if seconds >= 1e11 else seconds
+    time = moment(value) if isinstance(value, str) else None
+    return None if time is None else time.timestamp()

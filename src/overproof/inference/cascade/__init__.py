@@ -1,0 +1,146 @@
+"""The cascade: the student answers, and what it cannot be trusted with goes to the full model.
+
+`policy.py` says which events those are, a pure function of scores; `budget.py` how many may go; `full.py` what they go
+to, `remote.py` where that stands elsewhere; `verdicts.py` writes down who decided, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from overproof.bundle.manifest import MODEL
+from overproof.bundle.runtime import OnnxScorer
+from overproof.bundle.scores import Floats, Scores
+from overproof.inference.cascade.budget import Bucket, Rate, parse_rate
+from overproof.inference.cascade.full import Full, FullDown, aligned
+from overproof.inference.cascade.policy import Deferrals, Policy, doubts
+from overproof.inference.cascade.verdicts import Settled, verdicts
+
+__all__ = ["Bucket", "Cascade", "Decision", "Full", "FullDown", "Policy", "Rate", "parse_rate"]
+
+HASH_DIGITS = 16
+OVER_BUDGET = "over the escalation budget"
+Answers = Floats | FullDown | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of n events before the full model is asked.
+
+    Attributes
+    ----------
+    doubts
+        What the policy says.
+    escalated
+        Doubtful events that the budget lets through, ascending.
+    deferred
+        Those that it does not, each to why.
+    """
+
+    doubts: Deferrals
+    escalated: list[int]
+    deferred: Mapping[int, str]
+
+
+class Cascade:
+    """Student, full model and policy.
+
+    `judge` does all of it. A service that must not wait for the full model takes the steps apart: `decide`, `ask` for
+    the escalated texts, `verdicts`.
+
+    Parameters
+    ----------
+    student
+        An opened bundle.
+    full
+        The full model, or None: then what the policy doubts is abstained from.
+    bucket
+        The escalation budget; None is without limit.
+    """
+
+    def __init__(
+        self, student: OnnxScorer, full: Full | None = None, policy: Policy | None = None, bucket: Bucket | None = None
+    ) -> None:
+        self.student = student
+        self.full = None if full is None else aligned(full, student.classes)
+        self.policy = policy or Policy()
+        self.bucket = bucket or Bucket(None)
+        manifest = student.manifest
+        self._harmless = [name in manifest.benign for name in manifest.classes]
+        self.models: dict[str, str | None] = {
+            "student": str(manifest.files[MODEL]["sha256"])[:HASH_DIGITS],
+            "full": None if full is None else full.model,
+        }
+
+    def judge(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Verdicts on texts, in their order, without origins.
+
+        Raises
+        ------
+        FullDown
+            If the full model does not answer and the policy is to fail.
+        """
+        return list(self.settle(texts, self.student.score(texts)))
+
+    def settle(self, texts: Sequence[str], scores: Scores) -> Iterator[dict[str, Any]]:
+        """Verdicts on texts that the student has scored."""
+        decision = self.decide(scores)
+        return self.verdicts(scores, decision, self.ask([texts[i] for i in decision.escalated]))
+
+    def decide(self, scores: Scores) -> Decision:
+        """Which events go to the full model; spends the budget on the most doubtful first."""
+        found = doubts(scores, self.policy)
+        if self.full is None:
+            return Decision(found, [], {})
+        granted = self.bucket.grant(len(scores.overflow), len(found.rows))
+        over = dict.fromkeys(found.rows[granted:], OVER_BUDGET)
+        return Decision(found, sorted(found.rows[:granted]), over)
+
+    def ask(self, texts: Sequence[str]) -> Answers:
+        """The full model's probabilities, shape (n, classes), or why there are none.
+
+        Raises
+        ------
+        FullDown
+            If it does not answer and the policy is to fail.
+        """
+        if self.full is None or not texts:
+            return None
+        try:
+            return self.full.ask(texts)
+        except FullDown as down:
+            if self.policy.on_full_down == "fail":
+                raise
+            return down
+
+    def verdicts(self, scores: Scores, decision: Decision, answers: Answers) -> Iterator[dict[str, Any]]:
+        """The verdicts, as JSON objects (docs/verdict-schema.md) without origins."""
+        return verdicts(scores, self._settled(decision, answers), harmless=self._harmless, models=self.models)
+
+    def _settled(self, decision: Decision, answers: Answers) -> Settled:
+        confidence, doubted = decision.doubts.confidence, decision.doubts.reasons
+        n = len(confidence)
+        status, decided_by, reasons = ["decided"] * n, ["student"] * n, self._trusted(confidence)
+        for i, why in doubted.items():
+            status[i], decided_by[i], reasons[i] = "abstained", "nobody", f"{why}; no full model was given"
+        for i, why in decision.deferred.items():
+            status[i], reasons[i] = "deferred", f"{doubted[i]}; {why}"
+        full: dict[int, Floats] = {}
+        for place, i in enumerate(decision.escalated):
+            if isinstance(answers, FullDown):
+                stands = self.policy.on_full_down == "student"
+                status[i], decided_by[i] = ("decided", "student") if stands else ("held", "nobody")
+                then = "the student's answer stands" if stands else "held"
+                reasons[i] = f"{doubted[i]}; the full model is down, {then} ({answers})"
+            elif answers is not None:
+                status[i], decided_by[i], reasons[i], full[i] = "decided", "full", doubted[i], answers[place]
+        return Settled(status, decided_by, reasons, confidence, full)
+
+    def _trusted(self, confidence: Floats) -> list[str]:
+        """Why the student may decide: how sure it is of each event, and how sure it has to be."""
+        if not self.policy.confidence:
+            return ["no threshold to doubt it by"] * len(confidence)
+        limit = f"{self.policy.confidence:.3f}"
+        return [f"confidence {sure:.3f} ≥ {limit}" for sure in confidence.tolist()]

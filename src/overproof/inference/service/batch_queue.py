@@ -1,0 +1,144 @@
+"""A bounded queue of texts and the threads that work it off, whatever is waiting in one call."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from overproof.errors import OverproofError
+
+Work = Callable[[list[str]], Any]  # to a sequence of answers, one a text
+
+
+class Busy(OverproofError):
+    """A queue is full; its text says which."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Texts of one request, what is to be done with them, and who waits for it."""
+
+    work: Work
+    texts: list[str]
+    done: asyncio.Future[Sequence[Any]]
+
+
+class BatchQueue:
+    """Work for concurrent requests. Nothing waits in order to fill a batch: what came while a thread worked is one.
+
+    Only requests for the same work share a call, so that one which began with another bundle gets that bundle's answer.
+
+    Parameters
+    ----------
+    name
+        Whose queue it is, in words.
+    threads
+        That work, one call each.
+    queue
+        Texts that may wait.
+    batch
+        Texts of one call; None gives every request, however long, a call of its own.
+    measure
+        Told the texts of each call.
+    """
+
+    def __init__(
+        self, name: str, *, threads: int, queue: int, batch: int | None, measure: Callable[[int], None] = lambda n: None
+    ) -> None:
+        self.waiting = 0
+        self._name, self._most, self._batch, self._measure = name, queue, batch, measure
+        self._jobs: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._threads = [threading.Thread(target=self._run, name=name, daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    async def __call__(self, work: Work, texts: list[str]) -> list[Any]:
+        """What `work` gives for the texts, one answer each.
+
+        Raises
+        ------
+        Busy
+            If the queue has no room for all of them.
+        """
+        size = self._batch or max(1, len(texts))
+        parts = [texts[start : start + size] for start in range(0, len(texts), size)]
+        jobs = [_Job(work, part, self._loop.create_future()) for part in parts]
+        with self._changed:
+            if self._closed or self.waiting + len(texts) > self._most:
+                raise Busy(f"{self._name}: {self.waiting} events are waiting, no room for {len(texts)} more")
+            self._jobs.extend(jobs)
+            self.waiting += len(texts)
+            self._changed.notify(len(jobs))
+        # a request that is given up cancels what it waits for; its jobs are then passed over
+        return [answer for part in await asyncio.gather(*(job.done for job in jobs)) for answer in part]
+
+    async def close(self, seconds: float) -> None:
+        """Take no more, finish what waits, and let the threads end; a thread that does not is left behind."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        ends = self._loop.time() + seconds
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, max(0.0, ends - self._loop.time()))
+
+    def _run(self) -> None:
+        while jobs := self._take():
+            if jobs := [job for job in jobs if not job.done.cancelled()]:
+                self._measure(sum(len(job.texts) for job in jobs))
+                outcomes = _worked(jobs)
+                try:
+                    self._loop.call_soon_threadsafe(_deliver, outcomes)
+                except RuntimeError:  # the loop has ended: nobody waits any more
+                    return
+
+    def _take(self) -> list[_Job]:
+        """The oldest job and those that may share its call; none when the lane is closed and empty."""
+        with self._changed:
+            while not self._jobs and not self._closed:
+                self._changed.wait()
+            taken: list[_Job] = []
+            count = 0
+            while self._jobs and self._fits(taken, count):
+                taken.append(self._jobs.popleft())
+                count += len(taken[-1].texts)
+            self.waiting -= count
+            return taken
+
+    def _fits(self, taken: list[_Job], count: int) -> bool:
+        if not taken:
+            return True
+        following = self._jobs[0]
+        return (
+            self._batch is not None and following.work == taken[0].work and count + len(following.texts) <= self._batch
+        )
+
+
+def _worked(jobs: list[_Job]) -> list[tuple[_Job, Sequence[Any] | Exception]]:
+    """Each job with its answers, or with why there are none: one that fails takes no other with it."""
+    try:
+        found = jobs[0].work([text for job in jobs for text in job.texts])
+    except Exception as error:
+        return [(jobs[0], error)] if len(jobs) == 1 else [pair for job in jobs for pair in _worked([job])]
+    outcomes: list[tuple[_Job, Sequence[Any] | Exception]] = []
+    start = 0
+    for job in jobs:
+        outcomes.append((job, found[start : start + len(job.texts)]))
+        start += len(job.texts)
+    return outcomes
+
+
+def _deliver(outcomes: list[tuple[_Job, Sequence[Any] | Exception]]) -> None:
+    for job, outcome in outcomes:
+        if job.done.done():
+            continue
+        if isinstance(outcome, Exception):
+            job.done.set_exception(outcome)
+        else:
+            job.done.set_result(outcome)

@@ -1,0 +1,143 @@
+"""What every request passes: the guard, the limits of size and time, the headers, the meters."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from overproof.inference.service.access import HEADERS, AccessPolicy
+from overproof.inference.service.limits import Limits
+
+ENCODED = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+TRUSTED = "overproof.trusted"  # in a request's scope: whether it may know what it asks about
+
+Measure = Callable[[str, int, float], None]
+
+
+class TooLarge(Exception):
+    """A body of more bytes than are taken."""
+
+
+class RequestMiddleware:
+    """ASGI middleware. The body is read before the application is called, so that slow senders cost no more than that.
+
+    Parameters
+    ----------
+    known
+        Paths that are told apart in the meters.
+    stopping
+        Whether no new requests are taken.
+    measure
+        Told endpoint, status and seconds of each request.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        guard: AccessPolicy,
+        limits: Limits,
+        known: frozenset[str],
+        stopping: Callable[[], bool],
+        measure: Measure,
+    ) -> None:
+        self._app, self._guard, self._limits = app, guard, limits
+        self._known, self._stopping, self._measure = known, stopping, measure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, path = time.perf_counter(), scope["path"]
+        answer = _Answer(send)
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                await self._pass(path, scope, receive, answer)
+        except TimeoutError:
+            if answer.status is not None:
+                raise  # the head is out: hanging up is all that is left to say
+            late = (504, "no answer in time") if scope.get("overproof.read") else (408, "the body came too slowly")
+            await answer.problem(*late, close=True)
+        finally:
+            endpoint = path if path in self._known else "other"
+            self._measure(endpoint, answer.status or 500, time.perf_counter() - began)
+
+    async def _pass(self, path: str, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        headers = dict(scope["headers"])
+        if refused := self._guard.refusal(path, headers):
+            await answer.problem(*refused, close=True)
+            return
+        scope[TRUSTED] = self._guard.trusts(headers)
+        if self._stopping() and path not in ("/healthz", "/readyz", "/metrics"):
+            await answer.problem(503, "the service is ending", close=True)
+            return
+        if scope["method"] == "POST" and not headers.get(b"content-type", b"").lower().startswith(b"application/json"):
+            # what a form or a page of another origin can send without asking first is none of these
+            await answer.problem(415, "expected the header Content-Type: application/json", close=True)
+            return
+        try:
+            body = await self._body(headers, receive)
+        except TooLarge:
+            await answer.problem(413, f"the body has more than {self._limits.body:,} bytes", close=True)
+            return
+        if body is None:
+            return  # the client has left
+        scope["overproof.read"] = True
+        await self._app(scope, _once(body, receive), answer)
+
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._limits.body:
+            raise TooLarge
+        parts, size = [], 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self._limits.body:
+                raise TooLarge
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+
+class _Answer:
+    """Sends what the application says, with the headers that every answer has, and keeps the status."""
+
+    def __init__(self, send: Send) -> None:
+        self.status: int | None = None
+        self._send = send
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] != "http.response.start":
+            await self._send(message)
+            return
+        await self._send({**message, "headers": [*message.get("headers", []), *ENCODED]})
+        self.status = message["status"]
+
+    async def problem(self, status: int, detail: str, *, close: bool = False) -> None:
+        """Answer with a reason; `close` ends the connection, whose rest was not read."""
+        content = orjson.dumps({"detail": detail})
+        headers: list[Any] = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+        headers += [(b"connection", b"close")] if close else []
+        headers += [(b"www-authenticate", b"Bearer")] if status == 401 else []
+        headers += [(b"retry-after", b"1")] if status == 503 else []
+        await self({"type": "http.response.start", "status": status, "headers": headers})
+        await self({"type": "http.response.body", "body": content})
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """What was read, then whatever comes."""
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return first.pop() if first else await receive()
+
+    return again

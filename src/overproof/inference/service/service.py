@@ -1,0 +1,198 @@
+"""The service itself, without HTTP: texts in, verdicts out, for many at once. Read this file first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from overproof.bundle.manifest import MODEL
+from overproof.bundle.scores import Floats
+from overproof.errors import OverproofError
+from overproof.inference.cascade import Cascade, FullDown
+from overproof.inference.service.batch_queue import BatchQueue, Busy
+from overproof.inference.service.limits import Limits
+from overproof.inference.service.loaded_bundle import Doubted, LoadedBundle, Verdict
+from overproof.inference.service.metrics import Meters
+from overproof.progress import SILENT, Console
+
+
+class NotGiven(OverproofError):
+    """The service was started without what an endpoint needs; its text says what."""
+
+
+class Service:
+    """A bundle that answers concurrent requests.
+
+    Three lanes: the student scores what is waiting in one call; the full model is asked by threads of its own, a
+    request at a time, so that no other request waits for it; what is looked up takes neither's time.
+
+    Parameters
+    ----------
+    open_cascade
+        Opens the bundle with its policy and full model; called again for each reload.
+    index
+        Folder of the known events.
+
+    Raises
+    ------
+    InputError, BundleError, TamperedBundle, MissingExtra
+        If bundle, full model or index cannot be opened.
+    """
+
+    def __init__(
+        self,
+        open_cascade: Callable[[], Cascade],
+        *,
+        index: Path | None = None,
+        limits: Limits | None = None,
+        console: Console = SILENT,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.stopping = False
+        self._open: Callable[[], LoadedBundle] = lambda: LoadedBundle(open_cascade(), index)
+        self._say = console.say
+        self._opened = self._open()
+        self._reloading: asyncio.Task[None] | None = None
+        self._again = False
+        self._lanes: dict[str, BatchQueue] = {}
+        self.meters = Meters(self._gauges)
+
+    async def start(self) -> None:
+        """Start the threads; in the event loop that requests come from."""
+        limits, measure = self.limits, self.meters.batch
+        shared = partial(BatchQueue, queue=limits.queue, batch=limits.batch)
+        alone = partial(BatchQueue, queue=limits.full_queue, batch=None)
+        self._lanes = {
+            "student": shared("the student", threads=limits.scorers, measure=measure("student")),
+            "lookup": shared("looking up", threads=1, measure=measure("lookup")),
+            "full": alone("the full model", threads=limits.full_workers, measure=measure("full")),
+        }
+
+    async def stop(self) -> None:
+        """Finish what was accepted, then end the threads; what takes longer than the grace is left behind."""
+        self.stopping = True
+        await asyncio.gather(*(lane.close(self.limits.grace_seconds) for lane in self._lanes.values()))
+
+    async def judge(self, texts: list[str]) -> list[Verdict]:
+        """Verdicts on texts, in their order, without origins.
+
+        Raises
+        ------
+        Busy
+            If too many events are waiting.
+        FullDown
+            If the full model does not answer and the policy is to fail.
+        """
+        opened = self._opened  # a reload changes nothing for a request that has begun
+        found: list[Verdict | Doubted] = await self._lanes["student"](opened.judge, texts)
+        doubted = [one for one in found if isinstance(one, Doubted)]
+        settled = iter(opened.settle(doubted, await self._asked(opened.cascade, doubted)) if doubted else ())
+        verdicts = [next(settled) if isinstance(one, Doubted) else one for one in found]
+        self.meters.verdicts(verdicts)
+        return verdicts
+
+    async def _asked(self, cascade: Cascade, doubted: list[Doubted]) -> Floats | FullDown | str:
+        """The full model's answers, or why there are none."""
+        assert cascade.full is not None
+        texts, seconds = [one.text for one in doubted], self.limits.full_seconds
+        try:
+            self.meters.asked(len(texts))
+            async with asyncio.timeout(seconds):
+                return np.stack(await self._lanes["full"](cascade.full.ask, texts))
+        except Busy as busy:
+            return str(busy)
+        except FullDown as error:
+            down = error
+        except TimeoutError:
+            down = FullDown(f"{cascade.full.model}: no answer within {seconds:g} s")
+        except Exception as error:  # whatever befalls it, the student's answer is there
+            down = FullDown(f"{cascade.full.model}: {str(error) or type(error).__name__}")
+        self.meters.full_failed()
+        if cascade.policy.on_full_down == "fail":
+            raise down
+        return down
+
+    async def embed(self, texts: list[str]) -> list[Floats]:
+        """Embeddings of length 1, one a text; NotGiven if the model has none."""
+        opened = self._opened
+        if opened.cascade.student.hidden is None:
+            raise NotGiven("the bundle's model gives no embedding: it was written before models did")
+        return await self._lanes["lookup"](opened.embed, texts)
+
+    async def similar(self, texts: list[str], count: int) -> list[dict[str, Any]]:
+        """The known events nearest to each text; NotGiven if the service has no index."""
+        search = self._opened.searcher
+        if search is None:
+            raise NotGiven("no index of known events was given: overproof serve --index INDEX")
+        found = await self._lanes["lookup"](partial(search, k=count), texts)
+        return [one.to_json() for one in found]
+
+    async def look(self, text: str) -> dict[str, Any]:
+        """The windows that a text is judged in."""
+        found: list[dict[str, Any]] = await self._lanes["lookup"](self._opened.look, [text])
+        return found[0]
+
+    def reload(self) -> None:
+        """Open the bundle again in the background; asked meanwhile, once more after that."""
+        if self._reloading is not None and not self._reloading.done():
+            self._again = True
+            return
+        self._reloading = asyncio.get_running_loop().create_task(self._reload())
+
+    async def _reload(self) -> None:
+        while True:
+            self._again = False
+            try:
+                new = await asyncio.to_thread(self._open)
+                new.fits(self._opened)
+            except (OverproofError, OSError) as error:
+                self.meters.reloaded("kept")
+                self._say(f"reload: the bundle in service stays: {error}")
+            else:
+                new.cascade.bucket = self._opened.cascade.bucket  # a reload is no way to spend more
+                self._opened = new
+                self.meters.reloaded("swapped")
+                self._say(f"reload: model {new.cascade.models['student']} is in service")
+            if not self._again:
+                return
+
+    def status(self) -> dict[str, Any]:
+        """What `/readyz` says to those who may know."""
+        cascade, drift = self._opened.cascade, self._opened.drift
+        searcher = self._opened.searcher
+        return {
+            "ready": not self.stopping and bool(self._lanes),
+            "models": cascade.models,
+            "classes": list(cascade.student.classes),
+            "benign": list(cascade.student.manifest.benign),
+            "policy": cascade.policy.basis,
+            "full": None if cascade.full is None else "resting after failures" if cascade.full.resting() else "in use",
+            "known_events": None if searcher is None else searcher.rows,
+            "drift": drift.measured() or None,
+            "drift_unmeasured": drift.unmeasured(),
+        }
+
+    def _gauges(self) -> Iterator[tuple[str, str, Mapping[str, str], float]]:
+        cascade = self._opened.cascade
+        manifest = cascade.student.manifest
+        about = {
+            "model": str(manifest.files[MODEL]["sha256"]),
+            "overproof": manifest.overproof,
+            "precision": manifest.precision,
+            "full": cascade.models["full"] or "",
+        }
+        yield "overproof_bundle_info", "The bundle in service", about, 1
+        yield "overproof_ready", "Whether requests are taken", {}, float(self.status()["ready"])
+        for name, lane in self._lanes.items():
+            yield "overproof_queue_events", "Events that wait", {"model": name}, lane.waiting
+        if cascade.full is not None:
+            told = "Whether the full model failed and is left alone"
+            yield "overproof_full_resting", told, {}, float(cascade.full.resting())
+        for signal, value in self._opened.drift.measured().items():
+            told = "Population stability index of the last events' scores against validation events'"
+            yield "overproof_drift", told, {"signal": signal}, value

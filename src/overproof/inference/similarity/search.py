@@ -1,0 +1,113 @@
+"""Asking an index: which events are most like these?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from overproof.bundle.runtime import OnnxScorer
+from overproof.bundle.runtime import open as open_bundle
+from overproof.errors import BundleError, InputError
+from overproof.events.sources import Columns, read_events
+from overproof.events.sources.interface import OnSkip
+from overproof.inference.similarity import SEARCHES
+from overproof.inference.similarity.found import Found, Neighbour
+from overproof.inference.similarity.integers import rounded
+from overproof.inference.similarity.interface import Near
+from overproof.inference.similarity.store import COUNTS, EVENTS, embeddings_of, model_of, verified
+
+NEIGHBOURS = 10
+
+
+class Searcher:
+    """An opened index and the student whose embeddings it holds.
+
+    Parameters
+    ----------
+    bundle
+        The bundle that the index was built with, or its opened student.
+    index
+        The index's folder.
+
+    Raises
+    ------
+    InputError
+        Not an index, or one that was built with another model.
+    BundleError
+        A bundle that cannot be opened, or whose model gives no embedding.
+    TamperedBundle
+        A changed file, of either.
+    MissingExtra
+        An index of many events, and no usearch.
+    """
+
+    def __init__(self, bundle: Path | str | OnnxScorer, index: Path | str) -> None:
+        self._scorer = bundle if isinstance(bundle, OnnxScorer) else open_bundle(bundle)
+        self._folder = Path(index)
+        card = verified(self._folder)
+        if self._scorer.hidden is None:
+            raise BundleError("the bundle's model gives no embedding: it was written before models did")
+        if card.model != model_of(self._scorer.manifest):
+            raise InputError(f"{index}: was built with another model; its embeddings cannot be compared: index again")
+        if card.search not in SEARCHES:
+            raise InputError(f"{index}: search {card.search!r}, expected one of {', '.join(SEARCHES)}")
+        self.rows = card.rows
+        self._search = SEARCHES[card.search][1](embeddings_of(self._folder, card.rows, card.hidden), self._folder)
+        self._counts = np.load(self._folder / COUNTS, allow_pickle=False)
+        self._table = pq.ParquetFile(self._folder / EVENTS)
+        sizes = [self._table.metadata.row_group(i).num_rows for i in range(self._table.num_row_groups)]
+        self._starts = np.cumsum([0, *sizes])
+
+    def __call__(self, texts: Sequence[str], k: int = NEIGHBOURS) -> list[Found]:
+        """The `k` most similar indexed events of each text, nearest first; fewer if the index has fewer."""
+        if k < 1:
+            raise InputError(f"{k} neighbours: expected 1 or more")
+        if not texts:
+            return []
+        near = self._search(rounded(self._scorer.embed(texts)), min(k, self.rows))
+        events = self._events(np.unique(np.concatenate([one.rows for one in near])))
+        return [Found(text, tuple(self._neighbours(one, events))) for text, one in zip(texts, near, strict=True)]
+
+    def _neighbours(self, near: Near, events: dict[int, dict[str, str]]) -> Iterator[Neighbour]:
+        for row, cosine in zip(near.rows.tolist(), near.cosines.tolist(), strict=True):
+            yield Neighbour(similarity=cosine, count=int(self._counts[row]), **events[row])
+
+    def _events(self, rows: np.ndarray) -> dict[int, dict[str, str]]:
+        """The named rows' events; of the file only the groups that hold one are read."""
+        group = np.searchsorted(self._starts, rows, side="right") - 1
+        found: dict[int, dict[str, str]] = {}
+        for number in np.unique(group).tolist():
+            wanted = rows[group == number]
+            table = self._table.read_row_group(number).take(wanted - self._starts[number])
+            found.update(zip(wanted.tolist(), table.to_pylist(), strict=True))
+        return found
+
+
+def search(bundle: Path | str, index: Path | str, texts: str | Sequence[str], k: int = NEIGHBOURS) -> list[Found]:
+    """The `k` most similar indexed events of each text.
+
+    Raises
+    ------
+    InputError, BundleError, TamperedBundle, MissingExtra
+        See `Searcher`.
+    """
+    return Searcher(bundle, index)([texts] if isinstance(texts, str) else texts, k)
+
+
+def search_files(
+    bundle: Path | str,
+    index: Path | str,
+    paths: str | Path | Sequence[str | Path],
+    k: int = NEIGHBOURS,
+    *,
+    columns: Columns | None = None,
+    format: str = "auto",
+    on_skip: OnSkip,
+) -> Iterator[Found]:
+    """As `search`, for every event of files (`-` is standard input), batch by batch; see `sources.read_events`."""
+    ask = Searcher(bundle, index)
+    for batch in read_events(paths, columns=columns, format=format, on_skip=on_skip, extra=False):
+        yield from ask(batch.column("text").to_pylist(), k)

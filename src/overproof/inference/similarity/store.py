@@ -1,0 +1,141 @@
+"""An index's folder: embeddings, events and a manifest with every file's hash; opened after the hashes were checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from overproof.bundle.manifest import MODEL, TOKENIZER, Manifest, replacing
+from overproof.errors import InputError, TamperedBundle
+from overproof.inference.similarity.integers import Integers
+
+FORMAT = 1
+CARD = "index.json"
+EMBEDDINGS, EVENTS, COUNTS = "embeddings.i8", "events.parquet", "counts.npy"
+METRIC, DTYPE = "cosine", "int8"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is in an index and which model it belongs to.
+
+    Attributes
+    ----------
+    format
+        Version of the folder's format.
+    overproof
+        Version that wrote it.
+    model
+        sha256 of what the embeddings hang on: name of the bundle's file to hash.
+    metric, dtype
+        How nearness is measured, and what the embeddings are stored as.
+    search
+        A key of `SEARCHES`.
+    hidden
+        Width of the embeddings.
+    rows
+        Distinct events.
+    events
+        Events that were read.
+    files
+        File name to {sha256, bytes}.
+    """
+
+    format: int
+    overproof: str
+    model: Mapping[str, str]
+    metric: str
+    dtype: str
+    search: str
+    hidden: int
+    rows: int
+    events: int
+    files: Mapping[str, Mapping[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, as stored."""
+        return asdict(self)
+
+
+def model_of(manifest: Manifest) -> dict[str, str]:
+    """What an embedding hangs on: the model's and the tokenizer's hashes, and how long events are cut."""
+    hashes = {name: str(manifest.files[name]["sha256"]) for name in (MODEL, TOKENIZER)}
+    return {**hashes, "windowing": json.dumps(asdict(manifest.windowing), sort_keys=True)}
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[Path]:
+    """A folder aside to fill, which takes the place of `out`; InputError if something else than an index is there."""
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / CARD).is_file())):
+        raise InputError(f"{out}: exists and is not an index; choose another folder")
+    with replacing(out) as aside:
+        yield aside
+
+
+def seal(folder: Path, card: Card) -> None:
+    """Write the manifest, its own hash inside."""
+    data = card.to_json()
+    (folder / CARD).write_text(json.dumps({**data, "sha256": _hash(data)}, indent=1))
+
+
+def described(folder: Path) -> dict[str, dict[str, Any]]:
+    """Hash and size of every file in a folder."""
+    return {entry.name: _digest(entry) for entry in sorted(folder.iterdir())}
+
+
+def verified(folder: Path) -> Card:
+    """The manifest of an index, all of whose files are as they were written.
+
+    Raises
+    ------
+    InputError
+        Not an index, or one of another format.
+    TamperedBundle
+        A file that is changed, missing or extra; the message names it.
+    """
+    path = folder / CARD
+    if not path.is_file():
+        raise InputError(f"{folder}: no {CARD}, expected an index (what overproof index writes)")
+    card = _card(path)
+    found = {entry.name for entry in os.scandir(folder)} - {CARD}
+    for name in sorted(found ^ set(card.files)):
+        raise TamperedBundle(f"{folder / name}: {'not listed in' if name in found else 'missing, listed in'} {CARD}")
+    for name, listed in card.files.items():
+        entry = folder / name
+        if entry.is_symlink() or not entry.is_file() or _digest(entry) != listed:
+            raise TamperedBundle(f"{entry}: changed since the index was written (sha256 differs)")
+    return card
+
+
+def embeddings_of(folder: Path, rows: int, hidden: int) -> Integers:
+    """The stored embeddings, (rows, hidden); they stay on the disk until they are read."""
+    return np.memmap(folder / EMBEDDINGS, dtype=np.int8, mode="r", shape=(rows, hidden))
+
+
+def _card(path: Path) -> Card:
+    try:
+        data = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise TamperedBundle(f"{path}: not JSON ({error})") from None
+    if not isinstance(data, dict) or data.pop("sha256", None) != _hash(data):
+        raise TamperedBundle(f"{path}: changed since the index was written (its own sha256 differs)")
+    if data.get("format") != FORMAT or set(data) != {field.name for field in fields(Card)}:
+        raise InputError(f"{path}: index format {data.get('format')!r}, this version reads {FORMAT}: index again")
+    return Card(**data)
+
+
+def _digest(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}
+
+
+def _hash(data: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

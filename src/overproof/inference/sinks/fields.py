@@ -1,0 +1,126 @@
+"""What the forms read out of a verdict: the columns every source shares, addresses, times, an identity."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from overproof.inference.sinks.interface import About, Verdict
+
+# Columns that sources share (docs/verdict-schema.md), and their types.
+COLUMNS: Mapping[str, type] = {
+    "src_ip": str,
+    "src_port": int,
+    "dst_ip": str,
+    "dst_port": int,
+    "transport": str,
+    "protocol": str,
+    "host": str,
+    "url": str,
+    "method": str,
+    "user_agent": str,
+    "status": int,
+    "user": str,
+    "query": str,
+    "flow_id": str,
+}
+# A port, or the status of an answer: anything longer is neither, and would not fit the forms' integers.
+_DIGITS = 5
+
+
+def shared(verdict: Verdict) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The event's columns that have the name and type of `COLUMNS`, and all others.
+
+    A table may hold its ports as text: digits become a number.
+    """
+    known: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, value in (verdict.get("event") or {}).items():
+        wanted = COLUMNS.get(name)
+        if wanted is int:
+            number = _number(value)
+            if number is not None:
+                known[name] = number
+                continue
+        elif wanted is str and isinstance(value, str) and value:
+            known[name] = value
+            continue
+        rest[name] = value
+    return known, rest
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 16:
+        return value
+    return None
+
+
+@lru_cache(maxsize=1 << 14)
+def address(text: str) -> str | None:
+    """An IP address in its usual spelling and without its zone; None for anything else, such as a host's name."""
+    try:
+        return str(ipaddress.ip_address(text.partition("%")[0]))
+    except ValueError:
+        return None
+
+
+def milliseconds(time: str | None) -> int | None:
+    """A time in milliseconds since the epoch: ISO 8601 (without a zone: UTC), or seconds since the epoch.
+
+    None if it is neither, or before 1970.
+    """
+    if not time:
+        return None
+    try:
+        found = datetime.fromisoformat(time)
+    except ValueError:
+        try:
+            seconds = float(time)
+        except ValueError:
+            return None
+        return int(seconds * 1000) if 1e8 <= seconds < 1e10 else None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=UTC)
+    # By integers: a float of seconds is off by a millisecond now and then.
+    since = found - EPOCH
+    whole = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    return whole if 0 <= whole < LATEST else None
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = 253_402_300_800_000  # the year 10000, which ISO 8601 and many readers have no room for
+
+
+def when(verdict: Verdict, about: About) -> int:
+    """The event's time in milliseconds since the epoch, or the run's where it has none that can be read."""
+    found = milliseconds(verdict["time"])
+    return about.now if found is None else found
+
+
+def identity(verdict: Verdict) -> str:
+    """32 hexadecimal digits that are the same whenever the same student reads the same event in the same place."""
+    what = [verdict["origin"], verdict["source"], verdict["time"], verdict["models"]["student"], verdict.get("event")]
+    return hashlib.sha256(orjson.dumps(what, default=str, option=orjson.OPT_SERIALIZE_NUMPY)).hexdigest()[:32]
+
+
+def confidence(verdict: Verdict) -> float:
+    """Of the model whose label stands."""
+    by = "full" if verdict["decided_by"] == "full" else "student"
+    return float(verdict[by]["confidence"])
+
+
+def sentence(verdict: Verdict) -> str:
+    """The verdict for people."""
+    who = "undecided" if verdict["decided_by"] == "nobody" else f"decided by the {_SAID[verdict['decided_by']]}"
+    return f"{verdict['label']} (attack {verdict['attack']:.2f}) at {verdict['origin']}: {who}, {verdict['reason']}"
+
+
+_SAID = {"student": "student", "full": "full model"}

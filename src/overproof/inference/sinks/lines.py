@@ -1,0 +1,133 @@
+"""The forms of one JSON object a line: a writer aside, one into a stream, and the sink they make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from overproof.errors import InputError
+from overproof.inference.sinks.disk import remove, sync_folder
+from overproof.inference.sinks.interface import About, Sink, Verdict
+
+Shape = Callable[[Verdict, About], Mapping[str, Any]]
+Encode = Callable[[Iterable[Verdict]], bytes]
+
+
+def line_sink(extension: str, shape: Shape) -> Sink:
+    """The sink of a form: a pure function from a verdict to a JSON object."""
+
+    def encoding(about: About) -> Encode:
+        return lambda verdicts: lines(shape(verdict, about) for verdict in verdicts)
+
+    return Sink(
+        extension=extension,
+        open=lambda aside, offset, about: LinesWriter(aside, offset, encoding(about)),
+        holds=holds,
+        stream=lambda file, about: StreamWriter(file, encoding(about)),
+    )
+
+
+def lines(objects: Iterable[Mapping[str, Any]]) -> bytes:
+    """JSON objects, one a line; numpy's numbers are written as numbers, NaN as null."""
+    option = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+    return b"".join(orjson.dumps(each, default=str, option=option) for each in objects)
+
+
+def holds(aside: Path, offset: int) -> bool:
+    """Whether the file aside goes as far as the offset, in bytes."""
+    return offset == 0 or (aside.is_file() and aside.stat().st_size >= offset)
+
+
+class LinesWriter:
+    """Writes lines aside; offsets are bytes. See `interface.Writer`."""
+
+    def __init__(self, aside: Path, offset: int, encode: Encode) -> None:
+        self._aside, self._encode = aside, encode
+        if not holds(aside, offset):
+            raise InputError(f"{aside}: shorter than the {offset:,} bytes that were written there")
+        try:
+            if not offset:
+                remove(aside)
+            self._file: BinaryIO = open(aside, "r+b" if offset else "wb")  # noqa: SIM115 - closed by close()
+        except OSError as error:
+            raise InputError(f"{aside}: the verdicts cannot be written there ({error.strerror})") from None
+        self._file.truncate(offset)
+        self._file.seek(offset)
+
+    def write(self, verdicts: Iterable[Verdict]) -> None:
+        """Write verdicts."""
+        self._file.write(self._encode(verdicts))
+
+    def flush(self) -> int:
+        """Make them durable; returns the file's bytes."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def finish(self, path: Path) -> None:
+        """Give the file its name."""
+        self.flush()
+        self.close()
+        os.replace(self._aside, path)
+        sync_folder(path.parent)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class StreamWriter:
+    """Writes lines into an open file, or at the end of a named one; what is written is there for others to read.
+
+    A named file that ends within a line, as a kill leaves it, loses that line first.
+    """
+
+    def __init__(self, file: BinaryIO | str, encode: Encode) -> None:
+        self._encode, self._written = encode, 0
+        self._opened = isinstance(file, str)
+        self._file = _appended(file) if isinstance(file, str) else file
+
+    def write(self, verdicts: Iterable[Verdict]) -> None:
+        """Write verdicts, and pass them on."""
+        self._written += self._file.write(self._encode(verdicts))
+        self._file.flush()
+
+    def flush(self) -> int:
+        """Everything is passed on already; returns the bytes that were."""
+        return self._written
+
+    def finish(self, path: Path) -> None:
+        """A stream has no other name to be given."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, if this writer opened it."""
+        if self._opened:
+            self._file.close()
+
+
+def _appended(name: str) -> BinaryIO:
+    try:
+        if os.path.isfile(name):
+            os.truncate(name, _whole(name))
+        return open(name, "ab")
+    except OSError as error:
+        raise InputError(f"{name}: the verdicts cannot be written there ({error.strerror})") from None
+
+
+def _whole(name: str, block: int = 1 << 16) -> int:
+    """Where the last whole line of a file ends."""
+    with open(name, "rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - block)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
+            end = start
+    return 0

@@ -1,0 +1,211 @@
+"""OCSF 1.5.0: a verdict as a Detection Finding (https://schema.ocsf.io/1.5.0/classes/detection_finding)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from overproof.inference.sinks import severity
+from overproof.inference.sinks.fields import address, confidence, identity, sentence, shared, when
+from overproof.inference.sinks.interface import About, Verdict
+
+VERSION = "1.5.0"
+CREATE, DETECTION_FINDING, FINDINGS = 1, 2004, 2
+NEW = 1
+LEARNING = 4  # analytic.type_id
+HOSTNAME, IP, USER, URL = 1, 2, 4, 6  # observable.type_id
+UNKNOWN = 0  # device.type_id, connection_info.direction_id
+METHODS = frozenset("OPTIONS GET HEAD POST PUT DELETE TRACE CONNECT".split())  # all that the schema allows
+
+# Bounds of the confidence that is called medium and high; of a verdict that nobody decided it is always low.
+MEDIUM, HIGH = 0.5, 0.9
+CONFIDENCES = {1: "Low", 2: "Medium", 3: "High"}
+
+
+def finding(verdict: Verdict, about: About) -> dict[str, Any]:
+    """A verdict as a Detection Finding; what OCSF has no place for is in `unmapped`.
+
+    `status_id` is that of the finding's life (always New: what became of it is for others to say); the verdict's own
+    status is `status_code`, its reason `status_detail`.
+    """
+    known, rest = shared(verdict)
+    rest.update({name: known.pop(name) for name in _unplaced(known)})
+    evidence = _evidence(known, verdict["source"])
+    grave = severity.of(verdict, about.benign)
+    sure = _confidence_id(verdict)
+    uid = identity(verdict)
+    said = sentence(verdict)
+    label = verdict["label"]
+    event: dict[str, Any] = {
+        "category_uid": FINDINGS,
+        "category_name": "Findings",
+        "class_uid": DETECTION_FINDING,
+        "class_name": "Detection Finding",
+        "activity_id": CREATE,
+        "activity_name": "Create",
+        "type_uid": DETECTION_FINDING * 100 + CREATE,
+        "type_name": "Detection Finding: Create",
+        "time": when(verdict, about),
+        "severity_id": grave,
+        "severity": severity.NAMES[grave].capitalize(),
+        "status_id": NEW,
+        "status": "New",
+        "status_code": verdict["status"],
+        "status_detail": verdict["reason"],
+        "is_alert": label not in about.benign,
+        "message": said,
+        "confidence_id": sure,
+        "confidence": CONFIDENCES[sure],
+        "confidence_score": round(100 * confidence(verdict)),
+        "risk_score": round(100 * float(verdict["attack"])),
+        "metadata": _metadata(verdict, about, uid),
+        "finding_info": {
+            "uid": uid,
+            "title": label,
+            "desc": said,
+            "types": [label],
+            "data_sources": [verdict["source"]],
+            **_analytics(verdict, about),
+        },
+    }
+    if evidence:
+        event["evidences"] = [evidence]
+    if "host" in known and known.keys().isdisjoint({"url", "dst_ip"}):
+        event["device"] = {"hostname": known["host"], "type_id": UNKNOWN}
+    observables = _observables(evidence)
+    if observables:
+        event["observables"] = observables
+    if "text" in verdict:
+        event["raw_data"] = verdict["text"]
+    event["unmapped"] = {
+        **{name: verdict[name] for name in _UNMAPPED if name in verdict},
+        **({"event": rest} if rest else {}),
+    }
+    return event
+
+
+_UNMAPPED = ("origin", "source", "attack", "status", "decided_by", "reason", "student", "full", "models", "group")
+
+
+def _confidence_id(verdict: Verdict) -> int:
+    sure = confidence(verdict)
+    if verdict["decided_by"] == "nobody" or sure < MEDIUM:
+        return 1
+    return 3 if sure >= HIGH else 2
+
+
+def _metadata(verdict: Verdict, about: About, uid: str) -> dict[str, Any]:
+    metadata = {
+        "version": VERSION,
+        "product": {"name": "overproof", "vendor_name": "overproof", "version": about.overproof},
+        "profiles": [],
+        "uid": uid,
+        "log_name": verdict["origin"].rpartition(":")[0] or verdict["origin"],
+    }
+    if verdict["time"]:
+        metadata["original_time"] = verdict["time"]
+    return metadata
+
+
+def _analytics(verdict: Verdict, about: About) -> dict[str, Any]:
+    """The model whose label stands, and the other one if it was asked."""
+    asked = ["student"] if verdict["full"] is None else ["student", "full"]
+    models = {who: _analytic(who, verdict["models"][who] or "unknown", about) for who in asked}
+    stands = models.pop("full" if verdict["decided_by"] == "full" else "student")
+    return {"analytic": stands, **({"related_analytics": list(models.values())} if models else {})}
+
+
+def _analytic(who: str, model: str, about: About) -> dict[str, Any]:
+    return {
+        "name": "overproof student" if who == "student" else "full model",
+        "uid": model,
+        "type_id": LEARNING,
+        "type": "Learning (ML/DL)",
+        "version": about.overproof,
+    }
+
+
+def _unplaced(known: Mapping[str, Any]) -> list[str]:
+    """Columns that OCSF has no place for in this event: a port of no endpoint, a method that is not in its list."""
+    unplaced = [f"{side}_port" for side in ("src", "dst") if f"{side}_ip" not in known]
+    if "dst_ip" not in known:
+        unplaced.append("protocol")
+    if known.get("method") not in METHODS:
+        unplaced.append("method")
+    return [name for name in unplaced if name in known]
+
+
+def _evidence(known: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """What the event says of endpoints, connection, request, lookup and user; empty if it says none of it."""
+    evidence: dict[str, Any] = {}
+    for side in ("src", "dst"):
+        if f"{side}_ip" in known:
+            evidence[f"{side}_endpoint"] = _endpoint(known[f"{side}_ip"], known.get(f"{side}_port"))
+    if "dst_ip" in known and "url" not in known:
+        evidence["dst_endpoint"] |= _named(known, hostname="host")
+    if "protocol" in known:
+        evidence["dst_endpoint"]["svc_name"] = known["protocol"]
+    connection = _named(known, protocol_name="transport", uid="flow_id")
+    if connection:
+        evidence["connection_info"] = {"direction_id": UNKNOWN, **connection}
+    evidence.update(_web(known))
+    if "query" in known:
+        evidence["query"] = {"hostname": known["query"]}
+    if "user" in known:
+        evidence["user"] = {"name": known["user"]}
+    if evidence and not evidence.keys() & _ENOUGH:
+        evidence["data"] = dict(known)
+    return {"name": source, **evidence} if evidence else {}
+
+
+# OCSF wants at least one of these (or others that are never written) in evidence.
+_ENOUGH = frozenset("src_endpoint dst_endpoint connection_info url query user".split())
+
+
+def _named(known: Mapping[str, Any], **columns: str) -> dict[str, Any]:
+    """OCSF's attributes from the columns they are in, as far as there are any."""
+    return {name: known[column] for name, column in columns.items() if column in known}
+
+
+def _endpoint(host: str, port: int | None) -> dict[str, Any]:
+    ip = address(host)
+    endpoint: dict[str, Any] = {"hostname": host} if ip is None else {"ip": ip}
+    return endpoint if port is None else {**endpoint, "port": port}
+
+
+def _web(known: Mapping[str, Any]) -> dict[str, Any]:
+    """The request and its answer. Nothing here parses a URL: attackers write them."""
+    web: dict[str, Any] = {}
+    url = _named(known, url_string="url")
+    if url and known["url"].startswith("/"):
+        path, mark, query = known["url"].partition("?")
+        url |= {"path": path, **({"query_string": query} if mark else {})}
+    if url:
+        web["url"] = url = {**url, **_named(known, hostname="host")}
+    request = _named(known, http_method="method", user_agent="user_agent")
+    if request:
+        web["http_request"] = {**request, **({"url": url} if url else {})}
+    if "status" in known:
+        web["http_response"] = {"code": known["status"]}
+    return web
+
+
+_OBSERVED = (
+    ("src_endpoint", "ip", IP, "IP Address"),
+    ("src_endpoint", "hostname", HOSTNAME, "Hostname"),
+    ("dst_endpoint", "ip", IP, "IP Address"),
+    ("dst_endpoint", "hostname", HOSTNAME, "Hostname"),
+    ("url", "hostname", HOSTNAME, "Hostname"),
+    ("url", "url_string", URL, "URL String"),
+    ("query", "hostname", HOSTNAME, "Hostname"),
+    ("user", "name", USER, "User Name"),
+)
+
+
+def _observables(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What an analyst searches by, pointing into the evidence."""
+    return [
+        {"name": f"evidences.{part}.{name}", "type_id": kind, "type": said, "value": evidence[part][name]}
+        for part, name, kind, said in _OBSERVED
+        if name in evidence.get(part, ())
+    ]

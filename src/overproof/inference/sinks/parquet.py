@@ -1,0 +1,201 @@
+"""Parquet: one flat row a verdict, written in parts that are joined at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+import pyarrow as pa
+
+from overproof.errors import InputError
+from overproof.inference.sinks.disk import remove, sync_folder
+from overproof.inference.sinks.fields import COLUMNS, shared
+from overproof.inference.sinks.interface import About, Sink, Verdict, Writer
+
+_TYPES: Mapping[type, pa.DataType] = {str: pa.string(), int: pa.int32()}
+
+# Plain types only, so that any reader knows them; docs/verdict-schema.md says what each column is.
+SCHEMA = pa.schema(
+    [
+        pa.field("origin", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("time", pa.string()),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("attack", pa.float32(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("decided_by", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("student_label", pa.string(), nullable=False),
+        pa.field("student_attack", pa.float32(), nullable=False),
+        pa.field("student_confidence", pa.float32(), nullable=False),
+        pa.field("student_probabilities", pa.string(), nullable=False),
+        pa.field("windows", pa.int32(), nullable=False),
+        pa.field("overflow", pa.bool_(), nullable=False),
+        pa.field("novelty", pa.float32()),
+        pa.field("full_label", pa.string()),
+        pa.field("full_attack", pa.float32()),
+        pa.field("full_confidence", pa.float32()),
+        pa.field("full_probabilities", pa.string()),
+        pa.field("student_model", pa.string(), nullable=False),
+        pa.field("full_model", pa.string()),
+        pa.field("group", pa.int64()),
+        *(pa.field("http_status" if name == "status" else name, _TYPES[kind]) for name, kind in COLUMNS.items()),
+        pa.field("event", pa.string()),
+        pa.field("text", pa.large_string()),
+    ]
+)
+
+PART_BYTES = 64 << 20  # of verdicts in memory
+GROUP_ROWS, GROUP_BYTES = 1 << 17, 64 << 20  # of a row group in the joined file
+
+
+def table(verdicts: Iterable[Verdict]) -> pa.Table:
+    """Verdicts as a table of `SCHEMA`."""
+    return pa.Table.from_pylist([_row(verdict) for verdict in verdicts], schema=SCHEMA)
+
+
+def _row(verdict: Verdict) -> dict[str, Any]:
+    known, rest = shared(verdict)
+    if "status" in known:
+        known["http_status"] = known.pop("status")
+    student, full, models = verdict["student"], verdict["full"] or {}, verdict["models"]
+    return {
+        **known,
+        **{name: verdict[name] for name in _SAME},
+        **{f"student_{name}": student[name] for name in _ANSWER},
+        **{f"full_{name}": full.get(name) for name in _ANSWER},
+        "student_probabilities": _json(student["probabilities"]),
+        "full_probabilities": _json(full["probabilities"]) if full else None,
+        "windows": student["windows"],
+        "overflow": student["overflow"],
+        "novelty": student["novelty"],
+        "student_model": models["student"],
+        "full_model": models["full"],
+        "group": verdict.get("group"),
+        "event": _json(rest) if rest else None,
+        "text": verdict.get("text"),
+    }
+
+
+_SAME = ("origin", "source", "time", "label", "attack", "status", "decided_by", "reason")
+_ANSWER = ("label", "attack", "confidence")
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return orjson.dumps(value, default=str, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+class PartsWriter:
+    """Writes parts into a folder aside; offsets are numbers of parts. See `interface.Writer`."""
+
+    def __init__(self, aside: Path, offset: int) -> None:
+        if not holds(aside, offset):
+            raise InputError(f"{aside}: some of the {offset} parts that were written there are missing or damaged")
+        self._aside, self._parts = aside, offset
+        self._pending: list[pa.Table] = []
+        try:
+            if not offset:
+                remove(aside)
+                aside.mkdir()
+            kept = {part.name for part in _parts(aside, offset)}
+            for entry in aside.iterdir():
+                if entry.name not in kept:
+                    entry.unlink()
+        except OSError as error:
+            raise InputError(f"{aside}: the verdicts cannot be written there ({error.strerror})") from None
+
+    def write(self, verdicts: Iterable[Verdict]) -> None:
+        """Keep verdicts for the next part; a part is written as soon as there are enough of them."""
+        self._pending.append(table(verdicts))
+        if sum(part.nbytes for part in self._pending) >= PART_BYTES:
+            self.flush()
+
+    def flush(self) -> int:
+        """Write what was kept as one part; returns the number of parts."""
+        rows = sum(part.num_rows for part in self._pending)
+        if rows:
+            _write(_part(self._aside, self._parts), iter(self._pending))
+            self._parts += 1
+        self._pending = []
+        return self._parts
+
+    def finish(self, path: Path) -> None:
+        """Join the parts, give the file its name, and remove them."""
+        self.flush()
+        joined = self._aside / "joined"
+        _write(joined, _grouped(map(_read, _parts(self._aside, self._parts))))
+        os.replace(joined, path)
+        sync_folder(path.parent)
+        remove(self._aside)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def holds(aside: Path, offset: int) -> bool:
+    """Whether so many whole parts are in the folder aside."""
+    if offset == 0:
+        return True
+    import pyarrow.parquet as pq
+
+    try:
+        return all(pq.read_schema(part).equals(SCHEMA) for part in _parts(aside, offset))
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def _stream(file: BinaryIO | str, about: About) -> Writer:
+    raise InputError("parquet is no stream: expected a file to write, or the form jsonl, ocsf or ecs")
+
+
+def _part(aside: Path, number: int) -> Path:
+    return aside / f"part-{number:06d}.parquet"
+
+
+def _parts(aside: Path, count: int) -> list[Path]:
+    return [_part(aside, number) for number in range(count)]
+
+
+def _write(path: Path, tables: Iterator[pa.Table]) -> None:
+    """A parquet file, one row group a table: durable before it has its name."""
+    import pyarrow.parquet as pq
+
+    aside = path.with_name(f".{path.name}.torn")
+    with open(aside, "wb") as file:
+        with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+            for rows in tables:
+                writer.write_table(rows)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+    sync_folder(path.parent)
+
+
+def _read(path: Path) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:  # pq.read_table would load the whole of pyarrow.dataset
+        return file.read()
+
+
+def _grouped(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Parts put together until there are enough rows for a row group."""
+    held: list[pa.Table] = []
+    for part in parts:
+        held.append(part)
+        if sum(p.num_rows for p in held) >= GROUP_ROWS or sum(p.nbytes for p in held) >= GROUP_BYTES:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
+
+
+PARQUET = Sink(
+    extension=".parquet",
+    open=lambda aside, offset, about: PartsWriter(aside, offset),
+    holds=holds,
+    stream=_stream,
+)

@@ -1,0 +1,9 @@
+"""Triage: events from anywhere, judged by the cascade, verdicts to wherever they are wanted."""
+
+from __future__ import annotations
+
+from overproof.inference.stream.job import triage
+from overproof.inference.stream.output import Request
+from overproof.inference.stream.summary import Summary
+
+__all__ = ["Request", "Summary", "triage"]

@@ -1,0 +1,143 @@
+"""Where verdicts go: aside and then renamed, with a journal; or straight to standard output or a followed file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from overproof.errors import InputError
+from overproof.events.sources import Columns
+from overproof.inference.cascade import Cascade
+from overproof.inference.sinks import About, Writer, sink_for
+from overproof.inference.stream.journal import Journal, Mark
+from overproof.inference.stream.records import Verdict
+from overproof.version import __version__
+
+STREAM = "-"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be judged, and what is wanted of it.
+
+    Attributes
+    ----------
+    paths
+        Files of events; `-` is standard input.
+    out
+        Where the verdicts go; `-` is standard output.
+    to
+        A key of `sinks.SINKS`; None goes by the output's extension.
+    columns, format
+        As for `sources.read_events`.
+    follow
+        Go on reading as the files grow.
+    min_severity
+        Verdicts below it are counted, not written (1 to 5, see `sinks.severity`).
+    top
+        Only so many of the gravest verdicts are written, the gravest first; None writes all.
+    group_similar
+        Give alerts that resemble each other the same group.
+    with_text
+        Keep the event's text in the verdict.
+    """
+
+    paths: tuple[str, ...]
+    out: str = STREAM
+    to: str | None = None
+    columns: Columns = field(default_factory=Columns)
+    format: str = "auto"
+    follow: bool = False
+    min_severity: int = 1
+    top: int | None = None
+    group_similar: bool = False
+    with_text: bool = False
+
+
+@dataclass(frozen=True)
+class Output:
+    """An opened output.
+
+    Attributes
+    ----------
+    writer
+        Takes the verdicts.
+    journal
+        Remembers how far it came; None where a run cannot be repeated, since its input or output is a stream.
+    mark
+        Where an earlier run was broken off; None at the start.
+    """
+
+    writer: Writer
+    journal: Journal | None = None
+    mark: Mark | None = None
+
+    def write(self, verdicts: Sequence[Verdict]) -> None:
+        """Write verdicts, in order."""
+        self.writer.write(verdicts)
+
+    def remember(self, **mark: Any) -> None:
+        """Make what was written durable, and a mark of it."""
+        offset = self.writer.flush()
+        if self.journal is not None:
+            self.journal.save(Mark(offset=offset, **mark))
+
+
+@contextmanager
+def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
+    """Open the output of a request; it gets its name when the block ends well.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written to, or not in that form.
+    """
+    sink = sink_for(request.to, request.out)
+    about = About(__version__, tuple(cascade.student.manifest.benign), cascade.models)
+    if request.out == STREAM or request.follow:
+        writer = sink.stream(sys.stdout.buffer if request.out == STREAM else request.out, about)
+        try:
+            yield Output(writer)
+            writer.flush()
+        finally:
+            writer.close()
+        return
+    out = Path(request.out)
+    if out.is_dir():
+        raise InputError(f"{out}: a folder; expected a file to write the verdicts to")
+    aside = out.with_name(f".{out.name}.part")
+    journal, done = Journal(out, _job(request, cascade)), False
+    try:
+        repeatable = STREAM not in request.paths
+        mark = journal.load() if repeatable else None
+        if mark is not None and not sink.holds(aside, mark.offset):
+            mark = None
+        writer = sink.open(aside, 0 if mark is None else mark.offset, about)
+        try:
+            yield Output(writer, journal if repeatable else None, mark)
+            writer.finish(out)
+            done = True
+        finally:
+            writer.close()
+    finally:
+        journal.close(done=done)
+
+
+def _job(request: Request, cascade: Cascade) -> dict[str, Any]:
+    """Whatever must be the same for a broken-off run to be taken up."""
+    inputs = []
+    for path in request.paths:
+        if path != STREAM and Path(path).exists():
+            told = Path(path).stat()
+            inputs.append([told.st_size, told.st_mtime_ns])
+    return {
+        "overproof": __version__,
+        "request": asdict(request),
+        "policy": asdict(cascade.policy),
+        "models": cascade.models,
+        "inputs": inputs,
+    }

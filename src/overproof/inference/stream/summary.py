@@ -1,0 +1,162 @@
+"""What a triage run did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from overproof.inference.stream.records import Verdict
+
+FOREIGN = 0.25  # share of novel events above which the source is another than the training events'
+COUNTED = ("label", "status", "decided_by", "source")
+
+
+@dataclass
+class Tally:
+    """Counts while the run goes on; its JSON is kept in the journal."""
+
+    events: int = 0
+    written: int = 0
+    overflow: int = 0
+    escalated: int = 0
+    novel: int = 0
+    counts: dict[str, Counter[str]] = field(
+        default_factory=lambda: {name: Counter() for name in (*COUNTED, "family", "severity")}
+    )
+
+    def add(self, verdict: Verdict, severity: str, family: str | None) -> None:
+        """Count one verdict."""
+        self.events += 1
+        self.overflow += verdict["student"]["overflow"]
+        self.escalated += verdict["full"] is not None
+        for name in COUNTED:
+            self.counts[name][verdict[name]] += 1
+        self.counts["severity"][severity] += 1
+        if family is not None:
+            self.counts["family"][family] += 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        counts = {name: dict(counter.most_common()) for name, counter in self.counts.items()}
+        return {
+            "events": self.events,
+            "written": self.written,
+            "overflow": self.overflow,
+            "escalated": self.escalated,
+            "novel": self.novel,
+            **counts,
+        }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Tally:
+        """What `to_json` wrote."""
+        tally = cls(told["events"], told["written"], told["overflow"], told["escalated"], told["novel"])
+        for name, counter in tally.counts.items():
+            counter.update(told[name])
+        return tally
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a triage run did.
+
+    Attributes
+    ----------
+    tally
+        Counts of verdicts; of a run that was taken up again, those before the break included.
+    rejected
+        Reason to number of records that could not become events.
+    groups
+        Groups of similar alerts; None if they were not grouped.
+    resumed
+        Events that an earlier, broken-off run had judged already.
+    seconds
+        Wall-clock time of this run.
+    basis
+        Where the policy's thresholds come from.
+    models
+        What verdicts call the student and the full model.
+    out
+        Where the verdicts are.
+    """
+
+    tally: Tally
+    rejected: Mapping[str, int]
+    groups: int | None
+    resumed: int
+    seconds: float
+    basis: str
+    models: Mapping[str, str | None]
+    out: str
+
+    @property
+    def events_per_second(self) -> float:
+        """Of those judged in this run."""
+        return (self.tally.events - self.resumed) / self.seconds if self.seconds else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            **self.tally.to_json(),
+            "rejected": dict(self.rejected),
+            "groups": self.groups,
+            "resumed": self.resumed,
+            "seconds": self.seconds,
+            "events_per_second": self.events_per_second,
+            "basis": self.basis,
+            "models": dict(self.models),
+            "out": self.out,
+        }
+
+    def render(self) -> str:
+        """For people."""
+        tally, counts = self.tally, self.tally.counts
+        taken_up = f", {self.resumed:,} of them before the break" if self.resumed else ""
+        lines = [
+            f"{tally.events:,} events in {self.seconds:.1f} s ({self.events_per_second:,.0f} a second){taken_up}",
+            f"  labels     {_counted(counts['label'])}",
+            f"  severity   {_counted(counts['severity'])}",
+            f"  sources    {_counted(counts['source'])}",
+        ]
+        if counts["family"]:
+            lines.append(f"  families   {_counted(counts['family'])}")
+        escalated = f"{tally.escalated:,} ({_percent(tally.escalated, tally.events)})"
+        lines += [
+            f"  decided    {_counted(counts['decided_by'])}; thresholds: {self.basis}",
+            f"  escalated  {escalated}, {_others(counts['status'])}",
+            f"  novel      {tally.novel:,} unlike the training events{_foreign(tally)}",
+            f"  overflow   {tally.overflow:,} longer than was judged",
+            f"  rejected   {sum(self.rejected.values()):,}{_reasons(self.rejected)}",
+        ]
+        if self.groups is not None:
+            lines.append(f"  groups     {self.groups:,} of similar alerts")
+        lines.append(f"  written    {tally.written:,} verdicts to {self.out}")
+        return "\n".join(lines)
+
+
+def _counted(counter: Counter[str], most: int = 12) -> str:
+    shown = [f"{count:,} {name}" for name, count in counter.most_common(most)]
+    rest = sum(counter.values()) - sum(count for _, count in counter.most_common(most))
+    return ", ".join([*shown, *([f"{rest:,} others"] if rest else [])]) or "none"
+
+
+def _others(status: Counter[str]) -> str:
+    return ", ".join(f"{status[name]:,} {name}" for name in ("deferred", "held", "abstained"))
+
+
+def _foreign(tally: Tally) -> str:
+    if tally.novel <= FOREIGN * tally.events:
+        return ""
+    share = _percent(tally.novel, tally.events)
+    return f" ({share}): this bundle was not made for such events; train on events from your own sources"
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f} %" if whole else "0 %"
+
+
+def _reasons(rejected: Mapping[str, int]) -> str:
+    shown = [f"{reason} ({count:,})" for reason, count in list(rejected.items())[:10]]
+    return ": " + "; ".join(shown) if shown else ""

@@ -1,0 +1,1 @@
+"""One file a job, each read top to bottom; `compress.py` first."""

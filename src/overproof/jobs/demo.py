@@ -1,0 +1,87 @@
+"""The whole job on the built-in traffic, for a machine that holds no events of its own yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from overproof.distillation.dataset import marked
+from overproof.events.simulate import simulate
+from overproof.jobs.check import check
+from overproof.jobs.check_report import CheckReport
+from overproof.jobs.compress import compress, teach
+from overproof.progress import SILENT, Console
+from overproof.results.compression import Report
+
+EVENTS = 8000
+EPOCHS = 10
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made: a compression, and the proof of what it cost."""
+
+    compression: Report
+    check: CheckReport
+
+    def to_json(self) -> dict[str, Any]:
+        """Both as plain JSON."""
+        return {**self.compression.to_json(), "check": self.check.to_json()}
+
+    def render(self) -> str:
+        """Both as text."""
+        return f"{self.compression.render().rstrip()}\n\n{self.check.render()}"
+
+
+def demo(out: Path | str, *, seed: int = 0, console: Console = SILENT) -> Demo:
+    """Simulate → teach → compress → check, on the built-in traffic.
+
+    Parameters
+    ----------
+    out
+        Folder for the events (`train.parquet`, `test.parquet`), the `teacher`, the `bundle`, its `evidence` and the
+        `check` with its report.html.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    traffic = simulate(EVENTS, seed=seed)
+    for name, events in (("train", traffic.train), ("test", traffic.test)):
+        pq.write_table(events, out / f".{name}.part")
+        (out / f".{name}.part").rename(out / f"{name}.parquet")
+    console.say(f"simulated {traffic.train.num_rows:,} events to learn from, {traffic.test.num_rows:,} to test")
+    test = marked(traffic.test)
+    taught = teach(
+        traffic.train,
+        test=test,
+        out=out / "teacher",
+        preset="demo-teacher",
+        epochs=EPOCHS,
+        seed=seed,
+        console=console,
+    )
+    console.say(taught.render())
+    compressed = compress(
+        traffic.train,
+        test=test,
+        teacher=[str(out / "teacher")],
+        out=out / "bundle",
+        evidence=out / "evidence",
+        student="small-student",
+        epochs=EPOCHS,
+        seed=seed,
+        console=console,
+    )
+    checked = check(
+        out / "bundle",
+        test,
+        full=str(out / "teacher"),
+        evidence=out / "evidence",
+        out=out / "check",
+        i_know=True,
+        seed=seed,
+        console=console,
+    )
+    return Demo(compressed, checked)

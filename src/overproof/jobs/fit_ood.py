@@ -1,0 +1,27 @@
+"""What the student was taught, as its own embedding sees it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from overproof.bundle.ood import OodDetector, fit_novelty
+from overproof.bundle.runtime import WindowScorer
+
+EVENTS = 50_000  # more of them would hardly move means and covariance
+
+
+def fit_ood(scorer: WindowScorer, train: pa.Table, *, seed: int) -> OodDetector:
+    """What tells that an event is new to a model: from its labelled training events, or a sample of them.
+
+    Parameters
+    ----------
+    train
+        Events with columns `text` and `label`, at least one of them labelled.
+    """
+    labelled = train.filter(pc.is_valid(train["label"]))
+    if labelled.num_rows > EVENTS:
+        rows = np.random.default_rng(seed).choice(labelled.num_rows, EVENTS, replace=False)
+        labelled = labelled.take(np.sort(rows))
+    return fit_novelty(scorer.embed(labelled["text"].to_pylist()), labelled["label"].to_pylist())

@@ -1,0 +1,140 @@
+"""Plots of bars: distributions of scores and margins, and where the figures were lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from overproof.bundle.model_names import CONTROL
+from overproof.report.draw import Axis, frame, line, mark, rect, svg, text
+from overproof.report.markup import Html, slug
+from overproof.report.reading import Span, numbers, span
+from overproof.report.words import NOT_MEASURED, count, interval, percent
+
+COST = (
+    ("full", "full"),
+    ("distillation", "distilled"),
+    ("quantization", "distilled + INT8"),
+    ("quantized", "distilled + INT8"),
+)
+
+
+def scores(found: Mapping[str, Any]) -> Html:
+    """The student's attack probability on validation events (hollow) and on these (filled)."""
+    edges = numbers(found.get("edges"))
+    pairs = [numbers(found.get(name)) for name in ("validation", "events")]
+    top = max([*pairs[0], *pairs[1], 0.01])
+    x, y = Axis(0, 1, 48, 348), Axis(0, top * 1.05, 202, 22)
+    drawn = [frame(x, y, ("attack probability", "{:g}".format), ("share of the events", lambda v: f"{100 * v:.0f} %"))]
+    said = []
+    for low, high, before, now in zip(edges, edges[1:], *pairs, strict=False):
+        left, width = x.at(low), (x.at(high) - x.at(low)) / 2 - 1.5
+        drawn.append(rect(left + 1, y.at(before), width, y.start - y.at(before), "before"))
+        drawn.append(rect(left + 2 + width, y.at(now), width, y.start - y.at(now), "now"))
+        said.append(f"{low:g} to {high:g}: validation {percent(before)}, events {percent(now)}")
+    return svg("Attack probability", "; ".join(said), drawn, width=360, height=238)
+
+
+def margins(model: str, found: Mapping[str, Any]) -> Html:
+    """How far from the boundary a model decides; counts are logarithmic, so that the few near it show."""
+    edges, counts = numbers(found.get("edges")), numbers(found.get("counts"))
+    low, high = (edges[0], edges[-1]) if len(edges) > 1 else (-1.0, 1.0)
+    most = max([*counts, 1.0])
+    x, y = Axis(low, high, 44, 292), Axis(0.8, max(most, 10.0) * 1.2, 172, 22, log=True)
+    drawn = [frame(x, y, ("logits from the boundary", "{:g}".format), ("events, logarithmic", _short))]
+    said = []
+    for left, right, k in zip(edges, edges[1:], counts, strict=False):
+        if k > 0:
+            wide = max(x.at(right) - x.at(left) - 1, 0.5)
+            drawn.append(rect(x.at(left) + 0.5, y.at(k), wide, y.start - y.at(k), f"fill {slug(model)}"))
+            said.append(f"{left:g} to {right:g}: {count(k)}")
+    if low < 0 < high:
+        drawn.append(line(x.at(0), y.start, x.at(0), y.end - 4, "boundary"))
+        drawn.append(text(x.at(0) - 5, y.end + 6, "benign", anchor="end", style="side"))
+        drawn.append(text(x.at(0) + 5, y.end + 6, "attack", style="side"))
+    return svg(f"Margins of {model}", "; ".join(said), drawn, width=300, height=208)
+
+
+def cost(row: Mapping[str, Any]) -> Html:
+    """From the full model to the quantized student, step by step; dashed beside, what retraining alone moves."""
+    full, steps, end = (
+        span(row.get("full")),
+        [span(row.get(n)) for n in ("distillation", "quantization")],
+        span(row.get("quantized")),
+    )
+    churn = span(row.get("churn"))
+    level = None if full is None or steps[0] is None else full.value + steps[0].value
+    bars = [
+        _Bar("full", "full", None, full),
+        _Bar("distil", "distilled", None if full is None else full.value, steps[0]),
+        _Bar("quantize", "distilled + INT8", level, steps[1]),
+        _Bar("retrain", CONTROL, level, churn),
+        _Bar("INT8", "distilled + INT8", None, end),
+    ]
+    places = [place for bar in bars for place in bar.reach()]
+    low, high = (min(places), max(places)) if places else (0.0, 1.0)
+    room = 0.12 * (high - low) or 0.01
+    y = Axis(low - room, high + room, 186, 22)
+    told = str(row.get("figure"))
+    drawn = [frame(Axis(0, 0, 54, 332), y, ("", lambda _: ""), (told, percent))]
+    for place, bar in enumerate(bars):
+        drawn += bar.drawn(54 + 278 * (place + 0.5) / len(bars), y)
+    levels = [
+        y.at(v)
+        for v in (None if full is None else full.value, level, None if end is None else end.value)
+        if v is not None
+    ]
+    drawn += _links(levels)
+    said = "; ".join(f"{bar.title} {interval(bar.found)}" for bar in bars)
+    return svg(f"What each step cost: {told}", said, drawn, width=340, height=232)
+
+
+class _Bar:
+    """One column of the waterfall: a level, or a step that starts at one."""
+
+    def __init__(self, title: str, model: str, start: float | None, found: Span | None) -> None:
+        self.title, self.model, self.start, self.found = title, model, start, found
+        self.step = title not in ("full", "INT8")
+
+    def reach(self) -> list[float]:
+        """Every value that it is drawn at."""
+        if self.found is None or (self.step and self.start is None):
+            return []
+        base = self.start or 0.0 if self.step else 0.0
+        return [base + v for v in (self.found.value, *self.found.ends)] + ([base] if self.step else [])
+
+    def drawn(self, x: float, y: Axis) -> list[Html]:
+        """The column with its whisker and its figure."""
+        names = [text(x, 201, self.title, anchor="middle", style="small")]
+        reach = self.reach()
+        if self.found is None or not reach:
+            missing = NOT_MEASURED.split() if self.found is None else []
+            told = [text(x, 214 + 12 * i, word, anchor="middle", style="small") for i, word in enumerate(missing)]
+            return [*names, *told]
+        value, low, high = (y.at(v) for v in reach[:3])
+        figure = percent(self.found.value)
+        names.append(
+            text(x, 214, f"+{figure}" if self.step and self.found.value > 0 else figure, anchor="middle", style="small")
+        )
+        kind = slug(self.model)
+        body = []
+        if self.step:
+            base = y.at(reach[3])
+            dashed = " dashed" if self.model == CONTROL else ""
+            body.append(rect(x - 14, min(base, value), 28, max(abs(base - value), 1), f"fill {kind}{dashed}"))
+        whisker = line(x, low, x, high, f"whisker upright {kind}")
+        return [*names, *body, whisker, *([] if self.step else [mark(x, value, self.model)])]
+
+
+def _links(levels: Sequence[float]) -> list[Html]:
+    """Faint lines at the levels that the steps lead between."""
+    return [line(54, level, 332, level, "level") for level in levels]
+
+
+def known_steps(row: Mapping[str, Any]) -> list[str]:
+    """The waterfall as a row of a table."""
+    return [interval(row.get(name)) for name in ("full", "distillation", "quantization", "churn", "quantized")]
+
+
+def _short(value: float) -> str:
+    return f"{value:g}" if value < 1000 else f"{value / 1000:g}k" if value < 1e6 else f"{value / 1e6:g}M"

@@ -1,0 +1,153 @@
+"""What the pictures are made of: SVG in the page, coloured by its style sheet.
+
+Two kinds: rows, measured in percent of their width so that they fill a table's cell, and plots of a fixed shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from overproof.report.markup import Html, el, slug
+from overproof.report.reading import Span
+
+Place = float | str
+
+
+def svg(title: str, said: str, parts: Iterable[str], *, height: float, width: float | None = None) -> Html:
+    """A picture; `title` is what it is and `said` what it shows, for those who do not see it.
+
+    Without a width it is a row as wide as its place.
+    """
+    box = None if width is None else f"0 0 {width:g} {height:g}"
+    wide = "100%" if width is None else width
+    words = el("title", title), el("desc", said)
+    kind = "row" if width is None else "plot"
+    return el("svg", *words, *parts, role="img", class_=kind, viewBox=box, width=wide, height=height)
+
+
+def line(x0: Place, y0: Place, x1: Place, y1: Place, style: str) -> Html:
+    """A straight line."""
+    return el("line", x1=x0, y1=y0, x2=x1, y2=y1, class_=style)
+
+
+def rect(x: Place, y: Place, width: Place, height: Place, style: str) -> Html:
+    """A box."""
+    return el("rect", x=x, y=y, width=width, height=height, class_=style)
+
+
+def path(points: Sequence[tuple[float, float]], style: str) -> Html:
+    """A line through points."""
+    return el("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=style)
+
+
+def text(x: Place, y: Place, words: str, *, anchor: str = "start", style: str | None = None) -> Html:
+    """A line of text."""
+    return el("text", words, x=x, y=y, text_anchor=None if anchor == "start" else anchor, class_=style)
+
+
+def upright(x: float, y: float, words: str, *, anchor: str = "start", style: str | None = None) -> Html:
+    """A line of text that runs upwards."""
+    turn = f"rotate(-90 {x:.1f} {y:.1f})"
+    return el("text", words, x=x, y=y, transform=turn, class_=style, text_anchor=anchor)
+
+
+def mark(x: Place, y: Place, model: str, *, hollow: bool = False) -> Html:
+    """The mark of a model, in its shape and its colour."""
+    kind = slug(model)
+    return el("use", href=f"#m-{kind}", x=x, y=y, class_=f"mark {kind}{' hollow' if hollow else ''}")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A horizontal axis in percent of the picture's width.
+
+    Attributes
+    ----------
+    low, high
+        Values at its ends; what lies beyond is drawn at the end.
+    left, right
+        Where the ends are.
+    warp
+        Stretches the axis: from a share of it to another.
+    """
+
+    low: float
+    high: float
+    left: float = 2.0
+    right: float = 98.0
+    warp: Callable[[float], float] = float
+
+    def at(self, value: float) -> float:
+        """Where a value lies, in percent."""
+        share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+        return self.left + (self.right - self.left) * self.warp(min(max(share, 0.0), 1.0))
+
+    def x(self, value: float) -> str:
+        """The same as an attribute."""
+        return f"{self.at(value):.2f}%"
+
+    def whisker(self, found: Span, y: float, model: str, *, hollow: bool = False) -> list[Html]:
+        """A figure with its interval."""
+        low, high = found.ends
+        thin = " thin" if hollow else ""
+        bar = line(self.x(low), y, self.x(high), y, f"whisker {slug(model)}{thin}")
+        return [bar, mark(self.x(found.value), y, model, hollow=hollow)]
+
+    def grid(self, values: Iterable[float], height: float) -> list[Html]:
+        """Faint lines at some values."""
+        return [line(self.x(value), 0, self.x(value), height, "grid") for value in values]
+
+    def heads(self, values: Sequence[float], words: Callable[[float], str]) -> Html:
+        """The values over a column of rows; who listens hears the figures themselves."""
+        anchors = ["start", *["middle"] * (len(values) - 2), "start"]
+        told = [text(self.x(v), 11, words(v), anchor=anchor) for v, anchor in zip(values, anchors, strict=True)]
+        return el("svg", *told, class_="row", width="100%", height=14, aria_hidden="true")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a plot, from pixel to pixel; logarithmic or not."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        """Where a value lies; what lies beyond the ends is drawn there."""
+        low, high, value = (math.log10(max(v, 1e-12)) if self.log else v for v in (self.low, self.high, value))
+        share = (value - low) / (high - low) if high > low else 0.5
+        return self.start + (self.end - self.start) * min(max(share, 0.0), 1.0)
+
+    def ticks(self, most: int = 5) -> list[float]:
+        """Round values that lie on it."""
+        if self.log:
+            first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
+            return [10.0**power for power in range(first, last + 1)]
+        return steps(self.low, self.high, most)
+
+
+def steps(low: float, high: float, most: int = 5) -> list[float]:
+    """At most so many multiples of 1, 2 or 5 times a power of ten."""
+    if not high > low:
+        return []
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    step = next(power * k for k in (1, 2, 5, 10) if (high - low) / (power * k) <= most)
+    return [round(k * step, 12) for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def frame(x: Axis, y: Axis, across: tuple[str, Callable[[float], str]], up: tuple[str, Callable[[float], str]]) -> Html:
+    """Grid, values and titles of a plot's axes; each of `across` and `up` is the title and how a value is written."""
+    parts = []
+    for value in x.ticks():
+        parts += [line(x.at(value), y.start, x.at(value), y.end, "grid")]
+        parts.append(text(x.at(value), y.start + 14, across[1](value), anchor="middle"))
+    for value in y.ticks():
+        parts += [line(x.start, y.at(value), x.end, y.at(value), "grid")]
+        parts.append(text(x.start - 5, y.at(value) + 4, up[1](value), anchor="end"))
+    parts.append(text((x.start + x.end) / 2, y.start + 30, across[0], anchor="middle", style="axis"))
+    parts.append(text(0, y.end - 10, up[0], style="axis"))
+    return el("g", *parts)

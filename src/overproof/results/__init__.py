@@ -1,0 +1,20 @@
+"""What compression cost, measured: the metrics of one model, the timing of several, and the strip.
+
+full → distilled → distilled + INT8 → linear baseline
+"""
+
+from __future__ import annotations
+
+from overproof.results.comparison import Comparison, Row
+from overproof.results.metrics import Metrics, Share, measure
+from overproof.results.timing import Timing, time_interleaved
+
+__all__ = [
+    "Comparison",
+    "Metrics",
+    "Row",
+    "Share",
+    "Timing",
+    "measure",
+    "time_interleaved",
+]

@@ -1,0 +1,173 @@
+"""How far a quantized model is from the one it was made of: KL, flips, and recall lost in every family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.bundle.scores import Floats, softmax
+
+MIN_BENIGN = 100  # recall is read where one benign event in so many is flagged: a false-positive rate of 1 %
+
+
+@dataclass(frozen=True)
+class Caught:
+    """Attacks of one family that stand above the operating threshold.
+
+    Attributes
+    ----------
+    events
+        Attacks of the family.
+    before, after
+        Of those, how many the float and the quantized model catch.
+    """
+
+    events: int
+    before: int
+    after: int
+
+    @property
+    def lost(self) -> float:
+        """Recall lost, as a share of the family's events; negative if it was gained."""
+        return (self.before - self.after) / self.events
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """What quantization changed on some events.
+
+    Attributes
+    ----------
+    events
+        How many were judged by both.
+    kl
+        Mean KL(float ‖ quantized) of their class probabilities, in nats.
+    flips
+        Events whose label changed.
+    max_difference
+        Largest |Δlogit|.
+    threshold
+        The attack probability above which an event counts as caught.
+    families
+        Family to what was caught of it; empty where no event says what it is.
+    sqnr_db
+        Spread of the float model's logits against their error, in dB, both without each event's mean, which changes no
+        probability; None where nothing changed. It weighs all events; a KL hangs on the few that nearly flip.
+    """
+
+    events: int
+    kl: float
+    flips: int
+    max_difference: float
+    threshold: float
+    families: Mapping[str, Caught]
+    sqnr_db: float | None = None
+
+    @property
+    def flip_rate(self) -> float:
+        """Share of labels that changed."""
+        return self.flips / self.events if self.events else 0.0
+
+    @property
+    def worst(self) -> tuple[str, Caught] | None:
+        """The family that lost the largest share of its recall, and what of it; None if none lost any."""
+        losing = [(caught.lost, name, caught) for name, caught in self.families.items() if caught.lost > 0]
+        return max(losing)[1:] if losing else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Divergence:
+        """Read back what `to_json` wrote."""
+        return cls(**{**data, "families": {name: Caught(**c) for name, c in data["families"].items()}})
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of the events, and where the threshold lies.
+
+    Attributes
+    ----------
+    harmless
+        For each class, whether it is benign; all False where that is not known.
+    families
+        Family of each attack; None for benign events and unknown ones.
+    threshold
+        Operating threshold on the attack probability.
+    """
+
+    harmless: NDArray[np.bool_]
+    families: Sequence[str | None]
+    threshold: float
+
+
+def truth(
+    logits: Floats,
+    classes: Sequence[str],
+    benign: Sequence[str],
+    labels: Sequence[str | None],
+    kinds: Sequence[str | None],
+) -> Truth:
+    """Families of the attacks, and the float model's threshold at a false-positive rate of 1 %.
+
+    With fewer than a hundred benign events, or no benign class, the threshold is one half.
+
+    Parameters
+    ----------
+    logits
+        Of the float model, shape (n, classes).
+    kinds
+        Family of each event, or its label where it has none.
+    """
+    harmless = np.array([name in benign for name in classes])
+    families = [None if label is None or label in benign else kind for label, kind in zip(labels, kinds, strict=True)]
+    calm = np.array([label is not None and label in benign for label in labels], dtype=bool)
+    threshold = 0.5
+    if harmless.any() and calm.sum() >= MIN_BENIGN:
+        attack = np.sort(_attack(softmax(logits[calm]), harmless))
+        threshold = float(attack[len(attack) - 1 - len(attack) // MIN_BENIGN])
+    return Truth(harmless, families if harmless.any() else [None] * len(labels), threshold)
+
+
+def judge(before: Floats, after: Floats, known: Truth) -> Divergence:
+    """Compare two models' logits on the same events, shape (n, classes) both."""
+    log_p, log_q = _log_softmax(before), _log_softmax(after)
+    kl = (np.exp(log_p) * (log_p - log_q)).sum(axis=1)
+    caught = [_attack(softmax(logits), known.harmless) > known.threshold for logits in (before, after)]
+    names = np.array([name or "" for name in known.families])
+    families = {
+        str(name): Caught(int((names == name).sum()), *(int(c[names == name].sum()) for c in caught))
+        for name in np.unique(names)
+        if name
+    }
+    return Divergence(
+        events=len(before),
+        kl=max(0.0, float(kl.mean())) if len(before) else 0.0,  # rounding alone makes it negative
+        flips=int((before.argmax(1) != after.argmax(1)).sum()),
+        max_difference=float(np.abs(before - after).max(initial=0.0)),
+        threshold=known.threshold,
+        families=families,
+        sqnr_db=_sqnr_db(before, after),
+    )
+
+
+def _log_softmax(logits: Floats) -> NDArray[np.float64]:
+    z = logits.astype(np.float64)
+    z -= z.max(axis=1, keepdims=True)
+    return np.asarray(z - np.log(np.exp(z).sum(axis=1, keepdims=True)))
+
+
+def _sqnr_db(before: Floats, after: Floats) -> float | None:
+    a, b = (z.astype(np.float64) - z.mean(axis=1, keepdims=True, dtype=np.float64) for z in (before, after))
+    signal, noise = float(np.square(a).sum()), float(np.square(a - b).sum())
+    return 10 * float(np.log10(signal / noise)) if signal and noise else None
+
+
+def _attack(probabilities: Floats, harmless: NDArray[np.bool_]) -> Floats:
+    return np.asarray(1.0 - probabilities[:, harmless].sum(axis=1), dtype=np.float32)

@@ -1,0 +1,159 @@
+"""What one model got right on labelled events, as counts first and rates from them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.bundle.scores import Floats
+
+MIN_SUPPORT = 15
+Names = NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Share:
+    """k of n."""
+
+    k: int
+    n: int
+
+    @property
+    def rate(self) -> float | None:
+        """k / n, or None where there was nothing to count."""
+        return self.k / self.n if self.n else None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One model on one set of events; None and shares of 0 are "not measured", never "0 %".
+
+    Attributes
+    ----------
+    n
+        Labelled events.
+    correct
+        Those whose predicted label is the true one; a label that the model lacks is always wrong.
+    macro_f1
+        Mean F1 of the classes with at least `min_support` labelled events.
+    macro_f1_all
+        Mean F1 of every class with a labelled event.
+    families
+        Family to how many of its events got their true label.
+    missed
+        FN: attacks that were called benign, of all attacks.
+    flagged
+        FP: benign events that were called attacks, of all benign events.
+    agreed
+        Events with the teacher's own verdict, of all events, unlabelled ones too.
+    """
+
+    n: int
+    correct: Share
+    macro_f1: float | None
+    macro_f1_all: float | None
+    families: Mapping[str, Share]
+    missed: Share
+    flagged: Share
+    agreed: Share
+    min_support: int = MIN_SUPPORT
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of labelled events with the right label."""
+        return self.correct.rate
+
+    @property
+    def fn_rate(self) -> float | None:
+        """Share of attacks called benign."""
+        return self.missed.rate
+
+    @property
+    def fp_rate(self) -> float | None:
+        """Share of benign events called attacks."""
+        return self.flagged.rate
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of events on which model and teacher say the same."""
+        return self.agreed.rate
+
+
+def measure(
+    logits: Floats,
+    classes: Sequence[str],
+    labels: Sequence[str | None],
+    families: Sequence[str | None],
+    benign: Collection[str],
+    teacher_logits: Floats | None,
+    min_support: int = MIN_SUPPORT,
+) -> Metrics:
+    """Measure one model's logits against the truth and the teacher.
+
+    Parameters
+    ----------
+    logits, teacher_logits
+        Shape (events, classes), columns in the order of `classes` both.
+    labels, families
+        True label and family of each event; None where unknown. An unlabelled event counts in the
+        agreement only.
+    benign
+        The labels that are harmless. If no class is among them, the model cannot say "benign", and
+        FN and FP are not measured.
+    min_support
+        Events a class needs to count in `macro_f1`.
+    """
+    _check_lengths(logits, classes, labels, families, teacher_logits)
+    best = np.argmax(logits, axis=1) if len(logits) else np.zeros(0, dtype=np.intp)
+    known = np.array([label is not None for label in labels], dtype=bool)
+    predicted = np.array(classes, dtype=object)[best][known]
+    truth = np.array(labels, dtype=object)[known]
+    family = np.array(families, dtype=object)[known]
+    right = predicted == truth
+    support = {name: int((truth == name).sum()) for name in sorted(set(truth))}
+    says_benign = bool(set(benign) & set(classes))
+    attack = np.array([label not in benign for label in truth], dtype=bool)
+    called = np.array([name not in benign for name in predicted], dtype=bool)
+    return Metrics(
+        n=len(truth),
+        correct=_share(right),
+        macro_f1=_macro_f1(truth, predicted, [name for name, n in support.items() if n >= min_support]),
+        macro_f1_all=_macro_f1(truth, predicted, list(support)),
+        families={name: _share(right[family == name]) for name in sorted({f for f in family if f is not None})},
+        missed=_share(~called[attack]) if says_benign else Share(0, 0),
+        flagged=_share(called[~attack]) if says_benign else Share(0, 0),
+        agreed=Share(0, 0) if teacher_logits is None else _share(best == np.argmax(teacher_logits, axis=1)),
+        min_support=min_support,
+    )
+
+
+def _check_lengths(
+    logits: Floats,
+    classes: Sequence[str],
+    labels: Sequence[str | None],
+    families: Sequence[str | None],
+    teacher_logits: Floats | None,
+) -> None:
+    expected = (len(labels), len(classes))
+    if logits.shape != expected or len(families) != len(labels):
+        raise ValueError(f"logits {logits.shape} and {len(families)} families, expected {expected} and {len(labels)}")
+    if teacher_logits is not None and teacher_logits.shape != expected:
+        raise ValueError(f"teacher's logits {teacher_logits.shape}, expected {expected}")
+
+
+def _share(hits: NDArray[np.bool_]) -> Share:
+    return Share(int(np.count_nonzero(hits)), len(hits))
+
+
+def _macro_f1(truth: Names, predicted: Names, names: Sequence[str]) -> float | None:
+    """Mean over `names` of F1 = 2 TP / (2 TP + FP + FN); each has an event, so no denominator is 0."""
+    if not names:
+        return None
+    scores = []
+    for name in names:
+        true, said = truth == name, predicted == name
+        scores.append(2 * np.count_nonzero(true & said) / (np.count_nonzero(true) + np.count_nonzero(said)))
+    return float(np.mean(scores))

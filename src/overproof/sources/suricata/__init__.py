@@ -1,7 +1,0 @@
-"""Suricata's EVE log: `log.py` takes lines apart, `records.py` makes events of them."""
-
-from __future__ import annotations
-
-from overproof.sources.suricata.log import read_suricata
-
-__all__ = ["read_suricata"]

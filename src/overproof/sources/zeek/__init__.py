@@ -1,7 +1,0 @@
-"""Zeek's logs: `log.py` takes lines apart, `records.py` makes events of them."""
-
-from __future__ import annotations
-
-from overproof.sources.zeek.log import read_zeek
-
-__all__ = ["read_zeek"]

@@ -1,0 +1,51 @@
+"""The report for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from overproof.checks.report import render
+from overproof.progress import printable
+
+from .figures import EVIL
+
+
+def test_golden(everything: dict[str, Any]) -> None:
+    lines = render(everything).splitlines()
+    assert lines[0].startswith("DEPLOY WITH ESCALATION: Deploy it only with the full model behind it")
+    assert lines[1] == f"note: A sample of 11,401 of 2,410,003 events was judged (seed 7). {EVIL}"
+    assert lines[3:11] == [
+        "check             status      gates",
+        "----------------  ----------  --------------------------------",
+        "1. Own data       passed      4 passed, 0 failed, 0 unmeasured",
+        "2. Calibration    unmeasured  2 passed, 0 failed, 1 unmeasured",
+        "3. Rare families  unmeasured  2 passed, 0 failed, 5 unmeasured",
+        "4. Boundary       passed      2 passed, 0 failed, 1 unmeasured",
+        "5. Held out       failed      2 passed, 1 failed, 1 unmeasured",
+        "6. Escalation     passed      3 passed, 0 failed, 0 unmeasured",
+    ]
+    start = lines.index("closed gates                 status              figure [95 %]   limit               events")
+    assert lines[start + 2 : start + 5] == [
+        "calibration/threshold-drift  unmeasured    0.74 % [0.34, 1.14]  1.00 %  7,400, needs 11,200",
+        "rare/pooled                  unmeasured  7.30 % [\N{MINUS SIGN}0.70, 15.30]  5.00 %        41, needs 320",
+        "held-out/misses              failed        0.92 % [0.56, 1.28]  0.50 %                4,001",
+    ]
+    assert "bytes                  402 MB      17 MB           4.51 MB          1.05 MB" in lines
+    assert any(line.startswith("xpathi ") and "1/2" in line and "0/2" in line for line in lines)
+    assert lines[-1].startswith("71 attacks that the full model catches and the student misses")
+
+
+def test_nothing_steers_the_terminal(everything: dict[str, Any]) -> None:
+    everything["verdict"]["sentence"] = "a\x1b[2J\nb\u202e"
+    everything["checks"][2]["data"]["families"][0]["name"] = "x\n\x07y"
+    text = render(everything)
+    assert text == printable(text)
+    assert text.startswith("DEPLOY WITH ESCALATION: a\\x1b[2J\\nb\\u202e\n")
+    assert "\nx\\n\\x07y" in text
+
+
+def test_what_was_not_measured(nothing: dict[str, Any]) -> None:
+    text = render(nothing)
+    assert text.startswith("DO NOT DEPLOY: Nothing was measured.\nabsent: full: no full model was given\n")
+    assert "0 passed, 0 failed, 1 unmeasured" in text
+    assert "not measured" in text

@@ -1,0 +1,453 @@
+"""Own data: leaks, drift and rates, against scipy, scikit-learn and cases counted by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import ndtr
+from scipy.stats import ks_2samp
+from sklearn.metrics import precision_recall_fscore_support, roc_curve
+
+from overproof.checks.base import (
+    BASELINE,
+    FULL,
+    MODELS,
+    QUANTIZED,
+    CheckContext,
+    CheckResult,
+    GateResult,
+    ModelOutputs,
+    Operation,
+    Sample,
+    Training,
+)
+from overproof.checks.interval_width import conservative, events_for
+from overproof.checks.own_data.compute import own_data
+from overproof.checks.own_data.drift import distance_within, fields, ks, table
+from overproof.checks.own_data.text_features import TRAITS, traits
+from overproof.checks.rates import answering, threshold_at
+from overproof.checks.stats import Interval, clopper_pearson
+
+Make = Callable[..., CheckContext]
+N, CALM = 2000, 1000
+
+
+def named(known: CheckResult) -> dict[str, GateResult]:
+    return {finding.key.partition("/")[2]: finding for finding in known.findings}
+
+
+def plain(known: CheckResult) -> dict[str, Any]:
+    """The data as a reader of the JSON gets it; NaN and infinity are no JSON."""
+    data: dict[str, Any] = json.loads(json.dumps(known.to_json(), allow_nan=False))["data"]
+    return data
+
+
+def with_texts(sample: Sample, seed: int, **changed: Any) -> Sample:
+    """Texts of one distribution that share no template."""
+    random = np.random.default_rng(seed)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    texts = [
+        f"{label or 'unknown'} {''.join(random.choice(letters, 12))} {'%' * random.integers(0, 3)}"
+        for label in sample.labels
+    ]
+    return replace(sample, texts=texts, **changed)
+
+
+def like_training(evidence: CheckContext) -> CheckContext:
+    assert evidence.training
+    training = Training(with_texts(evidence.training.train, 1), with_texts(evidence.training.validation, 2))
+    return replace(evidence, sample=with_texts(evidence.sample, 3), training=training)
+
+
+@pytest.fixture(scope="module")
+def alike(make: Make) -> CheckContext:
+    """Healthy events whose texts are of the training's kind."""
+    return like_training(make(counts={"benign": CALM, "sqli": 500, "xss": 400, "ssti": 100}))
+
+
+def some(evidence: CheckContext, rows: np.ndarray) -> CheckContext:
+    """Those rows of an evidence."""
+    sample = evidence.sample
+    part = {
+        name: [getattr(sample, name)[i] for i in rows]
+        for name in ("texts", "origins", "labels", "families", "groups", "times")
+    }
+    own = {name: [column[i] for i in rows] for name, column in sample.fields.items()}
+    models = {name: replace(scored, logits=scored.logits[rows]) for name, scored in evidence.models.items()}
+    return replace(evidence, sample=Sample(**part, fields=own), models=models)
+
+
+def test_healthy_events_pass(alike: CheckContext) -> None:
+    known = own_data(alike)
+    assert known.status == "passed", [(f.key, f.said) for f in known.findings]
+    assert [f.key for f in known.findings] == [
+        "own-data/published",
+        "own-data/leaked",
+        "own-data/score-drift",
+        "own-data/field-drift",
+    ]
+    data = plain(known)
+    assert data["split"] == {"by": "template", "templates": N, "groups": None, "leaked": 0, "events": N}
+    assert data["published"] is None
+    assert data["smallest_fpr"] == 1 / CALM
+    assert data["alerts"] == {"unmeasured": "give --events-per-day and --prevalence"}
+    assert plain(own_data(alike)) == data
+
+
+def test_published_events_close_the_gate_unless_the_user_insists(alike: CheckContext) -> None:
+    public = replace(alike, operation=Operation(published="the file is in the public CSIC 2010 set"))
+    finding = named(own_data(public))["published"]
+    assert (finding.status, finding.value, finding.low, finding.high) == ("failed", 1, 1, 1)
+    assert "CSIC 2010" in finding.said and "events of your own" in finding.said
+    assert plain(own_data(public))["published"] == "the file is in the public CSIC 2010 set"
+
+    finding = named(own_data(replace(public, operation=replace(public.operation, i_know=True))))["published"]
+    assert (finding.status, finding.value) == ("passed", 0)
+    assert "--i-know" in finding.said and "CSIC 2010" in finding.said and "events of your own" in finding.said
+
+
+def test_leaked_templates_are_counted(alike: CheckContext) -> None:
+    assert alike.training
+    texts = list(alike.sample.texts)
+    texts[:90] = [text.upper() for text in alike.training.train.texts[:90]]  # lower case is part of a template
+    texts[90:100] = alike.training.validation.texts[:10]
+    finding = named(own_data(replace(alike, sample=replace(alike.sample, texts=texts))))["leaked"]
+    assert finding.status == "failed"
+    assert finding.value == finding.low == finding.high == 100 / N
+    assert "100 of 2,000 events (5.00 %)" in finding.said
+
+
+def grouped(sample: Sample, prefix: str, every: int = 1) -> Sample:
+    ids = [f"{prefix} {i // 10}" if i % every == 0 else None for i in range(len(sample))]
+    return replace(sample, groups=ids)
+
+
+def test_where_all_events_have_groups_these_are_what_leaks(alike: CheckContext) -> None:
+    assert alike.training
+    training = Training(grouped(alike.training.train, "old"), grouped(alike.training.validation, "older"))
+    apart = replace(alike, sample=grouped(alike.sample, "new"), training=training)
+    texts = list(alike.training.train.texts)
+    apart = replace(apart, sample=replace(apart.sample, texts=texts))  # alike in text only
+    assert plain(own_data(apart))["split"] == {
+        "by": "group",
+        "templates": N,
+        "groups": N // 10,
+        "leaked": 0,
+        "events": N,
+    }
+    groups = ["old 3"] * 30 + ["older 7"] * 10 + list(apart.sample.groups[40:])
+    known = own_data(replace(apart, sample=replace(apart.sample, groups=groups)))
+    assert plain(known)["split"]["leaked"] == 40
+    assert named(known)["leaked"].status == "failed"
+    assert "40 of 2,000 events (2.00 %) have a group" in named(known)["leaked"].said
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_where_some_events_have_none_templates_leak(alike: CheckContext, every: int) -> None:
+    split = plain(own_data(replace(alike, sample=grouped(alike.sample, "host", every))))["split"]
+    assert (split["by"], split["groups"]) == ("template", N // 10)
+
+
+def test_score_drift_is_scipys_distance(alike: CheckContext) -> None:
+    before = alike.attack_of(alike.models[QUANTIZED].validation)  # type: ignore[arg-type]
+    expected = ks_2samp(before, alike.attack(QUANTIZED), method="asymp")
+    known = own_data(alike)
+    finding, scores = named(known)["score-drift"], plain(known)["scores"]
+    assert finding.value == scores["distance"]["value"] == pytest.approx(expected.statistic, abs=1e-12)
+    assert scores["p"] == pytest.approx(expected.pvalue)
+    assert finding.low is not None and finding.high is not None
+    assert finding.low <= expected.statistic <= finding.high < 0.2
+    assert len(scores["edges"]) == 11
+    assert sum(scores["validation"]) == pytest.approx(1) == sum(scores["events"])
+    calm = alike.calm
+    validation = np.array([label == "benign" for label in alike.training.validation.labels])  # type: ignore[union-attr]
+    expected = ks_2samp(before[validation], alike.attack(QUANTIZED)[calm], method="asymp")
+    assert scores["benign"] == pytest.approx(expected.statistic, abs=1e-12)
+
+
+def test_other_scores_are_score_drift(alike: CheckContext) -> None:
+    quantized = alike.models[QUANTIZED]
+    unsure = replace(quantized, logits=quantized.logits * np.float32(0.2))
+    found = named(own_data(replace(alike, models={**alike.models, QUANTIZED: unsure})))
+    assert found["score-drift"].status == "failed"
+    assert found["field-drift"].status == "passed"
+
+
+def test_another_share_of_attacks_is_no_drift(alike: CheckContext) -> None:
+    rows = np.concatenate([np.flatnonzero(alike.calm), np.flatnonzero(alike.attacks)[:100]])
+    known = own_data(some(alike, rows))
+    finding, scores = named(known)["score-drift"], plain(known)["scores"]
+    assert finding.status != "failed" and finding.value is not None and finding.value < 0.15
+    assert scores["benign"] < 0.15 and scores["attacks"] < 0.25
+    assert "among benign alone" in finding.said
+    drift = plain(known)["drift"]
+    assert named(known)["field-drift"].status != "failed"
+    assert drift[0]["field"] == "label"
+    assert drift[0]["distance"] == pytest.approx(CALM / (CALM + 100) - CALM / N)
+    assert drift[0]["train"]["benign"] == pytest.approx(CALM / N)
+    assert drift[0]["events"]["benign"] == pytest.approx(CALM / (CALM + 100))
+
+
+def test_shifted_texts_are_field_drift(alike: CheckContext) -> None:
+    texts = [f"{text} ü%20%20%2F" for text in alike.sample.texts]
+    known = own_data(replace(alike, sample=replace(alike.sample, texts=texts)))
+    finding, drift = named(known)["field-drift"], plain(known)["drift"]
+    assert finding.status == "failed" and finding.value == 1.0
+    assert "text: " in finding.said
+    moved = {row["field"] for row in drift if row["p_holm"] < 1e-6}
+    assert {"text: length", "text: share beyond ASCII", "text: percent signs", "text: share of digits"} <= moved
+    assert not {"source", "label"} & moved
+    assert [row["distance"] for row in drift] == sorted((row["distance"] for row in drift), reverse=True)
+
+
+def test_numeric_and_categorical_columns(alike: CheckContext) -> None:
+    assert alike.training
+    random = np.random.default_rng(0)
+    n = N
+    mine: dict[str, list[Any]] = {
+        "bytes": [*random.integers(0, 900, n - 100).tolist(), *[None] * 100],
+        "method": random.choice(["GET", "POST", "PUT"], n, p=[0.5, 0.3, 0.2]).tolist(),
+        "tls": [bool(x) for x in random.integers(0, 2, n)],
+        "id": list(range(n)),
+        "license": ["MIT"] * n,
+        "url": [f"/{i // 2}" for i in range(n)],
+        "empty": [None] * n,
+        "mine alone": ["a", "b"] * (n // 2),
+        "ratio": [float("nan"), float("inf"), *random.normal(0, 1, n - 2).round(2).tolist()],
+    }
+    theirs = {name: list(column) for name, column in mine.items() if name != "mine alone"}
+    theirs["bytes"] = random.integers(0, 1000, n).tolist()
+    theirs["method"] = random.choice(["GET", "POST"], n, p=[0.6, 0.4]).tolist()
+    evidence = replace(
+        alike,
+        sample=replace(alike.sample, fields=mine),
+        training=replace(alike.training, train=replace(alike.training.train, fields=theirs)),
+    )
+    rows = {row["field"]: row for row in table(fields(evidence))}
+    assert set(rows) == {*(f"text: {name}" for name in TRAITS), "bytes", "method", "tls", "ratio", "label"}
+    expected = ks_2samp(theirs["bytes"], mine["bytes"][:-100], method="asymp")
+    assert rows["bytes"]["distance"] == pytest.approx(expected.statistic, abs=1e-12)
+    assert rows["bytes"]["p"] == pytest.approx(expected.pvalue)
+    assert rows["bytes"]["train"]["p50"] == np.median(theirs["bytes"])
+    shares = [{x: side.count(x) / n for x in ("GET", "POST", "PUT")} for side in (theirs["method"], mine["method"])]
+    assert rows["method"]["distance"] == pytest.approx(sum(abs(shares[0][x] - shares[1][x]) for x in shares[0]) / 2)
+    assert (rows["method"]["train"], rows["method"]["events"]) == tuple(shares)
+    assert rows["method"]["p"] < 1e-12
+    assert rows["tls"]["distance"] == 0 and rows["tls"]["p"] == 1
+    assert all(row["p_holm"] >= row["p"] for row in rows.values())
+    plain(own_data(evidence))
+
+
+def test_traits_of_texts() -> None:
+    expected = {
+        "length": 9,
+        "share of letters": 2 / 9,
+        "share of digits": 2 / 9,
+        "share of spaces": 1 / 9,
+        "share of punctuation": 2 / 9,
+        "share beyond ASCII": 2 / 9,
+        "percent signs": 1,
+        "distinct characters": 8,
+    }
+    found = traits(["aB 11%'ü\U0001f600", "", "\ud800"])
+    assert dict(zip(TRAITS, found[0].tolist(), strict=True)) == pytest.approx(expected)
+    assert not found[1].any()
+    assert found[2].tolist() == [1, 0, 0, 0, 0, 1, 0, 1]
+
+
+def test_the_interval_of_a_distance_covers_it_and_narrows() -> None:
+    random = np.random.default_rng(0)
+    true = 2 * ndtr(0.25) - 1  # of two normals half a standard deviation apart
+    few, many = (distance_within(random.normal(0, 1, n), random.normal(0.5, 1, n), True, None, 0) for n in (200, 5000))
+    assert few.low <= true <= few.high and many.low <= true <= many.high
+    assert many.high - many.low < 0.4 * (few.high - few.low)
+
+
+def test_clusters_widen_the_interval() -> None:
+    random = np.random.default_rng(0)
+    hosts = np.repeat(random.normal(0, 1, 100), 20)
+    other = random.normal(0, 1, 2000)
+    clusters: list[object] = [("host", i // 20) for i in range(2000)] + list(range(2000))
+    alone, together = (distance_within(hosts, other, True, c, 0) for c in (None, clusters))
+    assert together.high - together.low > 2 * (alone.high - alone.low)
+
+
+def test_class_rates_are_scikit_learns(alike: CheckContext) -> None:
+    data = plain(own_data(alike))
+    said = alike.models[BASELINE].logits.argmax(axis=1)
+    expected = precision_recall_fscore_support(alike.targets, said, labels=range(4))
+    for i, row in enumerate(data["classes"]):
+        figures = row["models"][BASELINE]
+        assert row["n"] == expected[3][i]
+        for name, values in zip(("precision", "recall", "f1"), expected, strict=False):
+            assert figures[name]["value"] == pytest.approx(values[i])
+            assert figures[name]["low"] <= values[i] <= figures[name]["high"]
+    assert set(data["classes"][0]["models"]) == set(MODELS)
+
+
+def test_the_interval_of_f1_is_that_of_the_bootstrap(make: Make) -> None:
+    evidence = make({QUANTIZED: {"*": 0.1}}, training=False)
+    said = evidence.models[QUANTIZED].logits.argmax(axis=1)
+    random = np.random.default_rng(0)
+    draws = []
+    for _ in range(400):
+        rows = random.integers(0, len(said), len(said))
+        cells = np.bincount(evidence.targets[rows] * 4 + said[rows], minlength=16).reshape(4, 4)
+        draws.append(2 * np.diag(cells) / (cells.sum(axis=0) + cells.sum(axis=1)))
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    for i, row in enumerate(plain(own_data(evidence))["classes"]):
+        f1 = row["models"][QUANTIZED]["f1"]
+        assert f1["low"] == pytest.approx(low[i], abs=0.2 * (high[i] - low[i]))
+        assert f1["high"] == pytest.approx(high[i], abs=0.2 * (high[i] - low[i]))
+
+
+def test_family_recall_counts_right_labels(make: Make) -> None:
+    evidence = make({QUANTIZED: {"xss": 0.5}}, training=False)
+    named = ["dom" if label == "xss" and i % 2 else None for i, label in enumerate(evidence.sample.labels)]
+    evidence = replace(evidence, sample=replace(evidence.sample, families=named))
+    rows = {row["name"]: row for row in plain(own_data(evidence))["families"]}
+    assert list(rows) == ["benign", "sqli", "dom", "xss", "ssti"]
+    dom = np.array([name == "dom" for name in named])
+    assert rows["dom"]["n"] == dom.sum() == 450
+    assert rows["dom"]["models"][QUANTIZED]["recall"]["value"] == evidence.right(QUANTIZED)[dom].mean()
+    assert set(rows["dom"]["models"][FULL]) == {"recall"}
+
+
+def test_recall_at_a_rate_is_that_of_the_roc_curve(alike: CheckContext) -> None:
+    rows = plain(own_data(alike))["tpr"]
+    assert [(row["fpr"], row["supported"], row["needs"]) for row in rows] == [
+        (1e-2, True, 100),
+        (1e-3, True, 1000),
+        (1e-4, False, 10_000),
+        (1e-5, False, 100_000),
+    ]
+    for row in rows[:2]:
+        for model in MODELS:
+            fpr, tpr, _ = roc_curve(alike.attacks, alike.attack(model), drop_intermediate=False)
+            found = row["models"][model]
+            assert found["tpr"]["value"] == pytest.approx(tpr[fpr <= row["fpr"] + 1e-12].max())
+            assert (alike.attack(model)[alike.calm] > found["threshold"]).mean() <= row["fpr"]
+    assert rows[2]["models"][FULL] == {"tpr": None, "threshold": None}
+
+
+def test_thresholds_keep_their_rate_with_ties_and_odd_counts() -> None:
+    assert threshold_at(np.full(1000, 0.5), 0.01) == 0.5  # nothing lies strictly above
+    assert threshold_at(np.arange(99), 0.01) is None
+    for n in range(100, 3000, 7):
+        assert (np.arange(n) > threshold_at(np.arange(n), 0.01)).sum() == n // 100
+
+
+def test_alerts_a_day(alike: CheckContext) -> None:
+    evidence = replace(alike, operation=Operation(events_per_day=1e6, prevalence=0.01))
+    alerts = plain(own_data(evidence))["alerts"]
+    caught = evidence.caught(QUANTIZED)
+    fpr = clopper_pearson(int(caught[evidence.calm].sum()), CALM)
+    tpr = clopper_pearson(int(caught[evidence.attacks].sum()), N - CALM)
+    assert alerts["false"]["high"] == pytest.approx(990_000 * fpr.high)
+    assert alerts["true"]["low"] == pytest.approx(10_000 * tpr.low)
+    low = 10_000 * tpr.low / (10_000 * tpr.low + 990_000 * fpr.high)
+    assert alerts["precision"]["low"] == pytest.approx(low)
+    assert alerts["precision"]["low"] < alerts["precision"]["value"] < alerts["precision"]["high"]
+    none = replace(alike, operation=Operation(events_per_day=1e6, prevalence=0.0))
+    assert plain(own_data(none))["alerts"]["true"] == {"value": 0, "low": 0, "high": 0}
+
+
+def test_few_events_say_how_many_it_takes(alike: CheckContext) -> None:
+    found = named(own_data(some(alike, np.arange(0, N, 70))))
+    for key in ("score-drift", "field-drift"):
+        assert found[key].status == "unmeasured"
+        assert found[key].needed == 50
+        assert "needs 50" in found[key].said
+    assert found["leaked"].status == "passed"  # a count of these events, however few
+
+
+def test_without_training_it_says_what_to_give(alike: CheckContext) -> None:
+    models = {name: replace(scored, validation=None) for name, scored in alike.models.items()}
+    known = own_data(replace(alike, training=None, models=models))
+    for key in ("leaked", "score-drift", "field-drift"):
+        assert named(known)[key].status == "unmeasured"
+        assert "compress --evidence" in named(known)[key].said
+    data = plain(known)
+    assert all(list(data[part]) == ["unmeasured"] for part in ("split", "drift", "scores"))
+    assert known.status == "unmeasured"
+
+
+def test_odd_events(alike: CheckContext) -> None:
+    def relabelled(labels: list[str | None]) -> CheckContext:
+        return replace(alike, sample=replace(alike.sample, labels=labels))
+
+    empty = own_data(some(alike, np.arange(0)))
+    assert all(f.status == "unmeasured" and f.said for f in empty.findings)
+    assert plain(empty)["smallest_fpr"] is None
+
+    unlabelled = own_data(relabelled([None] * N))
+    data = plain(unlabelled)
+    assert data["families"] == [] and data["smallest_fpr"] is None
+    assert data["classes"][0]["models"][FULL] == {"precision": None, "recall": None, "f1": None}
+    assert "label" not in {row["field"] for row in data["drift"]}
+
+    mislabelled = own_data(relabelled(["normal" if label == "benign" else "bad" for label in alike.sample.labels]))
+    data = plain(mislabelled)
+    assert "label" not in {row["field"] for row in data["drift"]}
+    assert not any(row["supported"] for row in data["tpr"])
+    assert data["families"][0]["models"][FULL] == {"recall": None}
+    assert data["classes"][0]["models"][FULL]["precision"] is None
+
+    operated = replace(alike, operation=Operation(events_per_day=10, prevalence=0.5))
+    for rows, why in ((alike.calm, "an attack"), (alike.attacks, "benign")):
+        data = plain(own_data(some(operated, np.flatnonzero(rows))))
+        assert data["alerts"] == {"unmeasured": f"no event is labelled {why}"}
+
+    no_benign = named(own_data(replace(alike, benign=())))["score-drift"]
+    assert no_benign.status == "unmeasured" and "no class is benign" in no_benign.said
+
+    one_group = own_data(replace(alike, sample=replace(alike.sample, groups=["host"] * N)))
+    assert "1 groups" in named(one_group)["score-drift"].said
+    assert named(one_group)["field-drift"].status == "unmeasured"
+    plain(one_group)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_scores_that_are_no_numbers(alike: CheckContext, bad: float) -> None:
+    logits = alike.models[QUANTIZED].logits.copy()
+    logits[7, 2] = bad
+    broken = replace(alike.models[QUANTIZED], logits=logits)
+    known = own_data(replace(alike, models={**alike.models, QUANTIZED: broken}))
+    assert named(known)["score-drift"].status == "unmeasured"
+    assert "NaN or infinity" in named(known)["score-drift"].said
+    assert QUANTIZED not in plain(known)["classes"][0]["models"]
+    logits[7, 2] = -np.inf  # a class that a model lacks has no probability, and that is a number
+    assert QUANTIZED in answering(replace(alike, models={**alike.models, QUANTIZED: replace(broken, logits=logits)}))
+
+
+def test_a_missing_model_is_missing_from_every_map(make: Make) -> None:
+    data = plain(own_data(make(without=(FULL, BASELINE))))
+    maps = [row["models"] for part in ("classes", "families", "tpr") for row in data[part]]
+    assert all(set(m) == set(MODELS) - {FULL, BASELINE} for m in maps)
+
+
+def test_conservative_intervals_and_plans() -> None:
+    assert conservative(Interval(0.1, 0.12, 0.2), 0.0) == Interval(0.1, 0.0, 0.2)
+    assert conservative(Interval(0.1, 0.06, 0.11)) == Interval(0.1, 0.06, 0.14)
+    # half the width of 0.02 must shrink to the 0.01 that is left: four times the events
+    assert events_for(Interval(0.04, 0.02, 0.06), 0.05, 1000) == pytest.approx(4000, abs=1)
+    assert events_for(Interval(0.06, 0.04, 0.08), 0.05, 1000) == pytest.approx(4000, abs=1)
+    assert events_for(Interval(0.04, 0.02, 0.06), 0.05, 1000, 1000) is None  # the other side alone is too small
+    assert events_for(Interval(0.04, 0.02, 0.06), 0.05, 1000, 100_000) == pytest.approx(4125, abs=2)
+    assert events_for(Interval(0.05, 0.02, 0.06), 0.05, 1000) is None
+
+
+def test_ks_of_constant_samples() -> None:
+    assert ks(np.zeros(60), np.zeros(70)) == (0, 1)
+    assert ks(np.zeros(60), np.ones(70))[0] == 1
+
+
+def test_scored_without_rows_is_no_error(alike: CheckContext) -> None:
+    nothing = ModelOutputs(np.zeros((0, 4), dtype=np.float32), validation=np.zeros((0, 4), dtype=np.float32))
+    evidence = replace(some(alike, np.arange(0)), models={QUANTIZED: nothing})
+    assert all(f.status == "unmeasured" for f in own_data(evidence).findings)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from overproof.distillation.teachers import load_teacher
+from overproof.errors import InputError
+
+PIPELINE = """
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+def build():
+    texts = ["hello world", "hello", "select 1 from users", "1 = 1 or 1 = 1", "alert 1"]
+    labels = ["benign", "benign", "sqli", "sqli", "xss"]
+    return make_pipeline(TfidfVectorizer(analyzer="char"), LogisticRegression()).fit(texts, labels)
+
+fitted = build()
+unfitted = make_pipeline(TfidfVectorizer(), LogisticRegression())
+
+class Rule:
+    classes_ = ["benign", "sqli"]
+    def __init__(self, rows=None, value=0.5):
+        self.rows, self.value = rows, value
+    def predict_proba(self, texts):
+        if self.value == "raise":
+            raise RuntimeError("the black box is asleep")
+        return [[self.value, 1 - self.value] for _ in range(self.rows or len(texts))]
+
+rule = Rule()
+short = Rule(rows=1)
+asleep = Rule(value="raise")
+wrong = Rule(value=3.0)
+
+class Locked(Rule):
+    def __reduce__(self):
+        raise TypeError("cannot pickle")
+
+locked = Locked()
+
+def broken():
+    raise ValueError("no licence file")
+
+def needs(path):
+    return path
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """A module in the current directory with a name of its own, as imports are remembered."""
+    name = f"predictors_{abs(hash(request.node.nodeid))}"
+    (tmp_path / f"{name}.py").write_text(PIPELINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(tmp_path))])
+    return name
+
+
+@pytest.mark.parametrize("attribute", ["fitted", "build"])
+def test_a_pipeline_or_a_function_that_gives_one(attribute: str, module: str, events: pa.Table) -> None:
+    texts = ["hello world", "hello", "select 1 from users", "1 = 1 or 1 = 1", "alert 1"]
+    labels = ["benign", "benign", "sqli", "sqli", "xss"]
+    same = make_pipeline(TfidfVectorizer(analyzer="char"), LogisticRegression()).fit(texts, labels)
+    before = list(sys.path)
+    told: list[int] = []
+    teacher = load_teacher([f"{module}:{attribute}"], classes=None)
+    logits = teacher.logits(events, told.append)
+    assert teacher.classes == ("benign", "sqli", "xss")
+    assert np.allclose(np.exp(logits), same.predict_proba(events.column("text").to_pylist()), atol=1e-6)
+    assert logits.dtype == np.float32
+    assert sum(told) == events.num_rows
+    assert teacher.labels_new_events
+    assert teacher.card.parameters == same[-1].coef_.size + 3
+    assert sys.path == before
+
+
+def test_the_fingerprint_follows_state_and_source(module: str, tmp_path: Path) -> None:
+    first = load_teacher([f"{module}:rule"], classes=None).card.fingerprint
+    assert first == load_teacher([f"{module}:rule"], classes=None).card.fingerprint
+    assert first != load_teacher([f"{module}:short"], classes=None).card.fingerprint
+    source = tmp_path / f"{module}.py"
+    source.write_text(source.read_text() + "\n# another rule\n")
+    assert first != load_teacher([f"{module}:rule"], classes=None).card.fingerprint
+
+
+def test_what_cannot_be_pickled_is_not_cached(module: str) -> None:
+    card = load_teacher([f"{module}:locked"], classes=None).card
+    assert card.fingerprint is None
+    assert card.bytes is None
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ("absent", "absent"),
+        ("Rule.absent", "absent"),
+        ("broken", "ValueError: no licence file"),
+        ("needs", "missing 1 required positional argument"),
+        ("unfitted", "classes_"),
+        ("Rule.__doc__", "predict_proba"),
+    ],
+)
+def test_what_cannot_be_opened(attribute: str, message: str, module: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load_teacher([f"{module}:{attribute}"], classes=None)
+    assert f"{module}:{attribute}" in str(caught.value)
+
+
+def test_no_such_module() -> None:
+    with pytest.raises(InputError, match="No module named 'no_such_module'"):
+        load_teacher(["no_such_module:x"], classes=None)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ("short", r"shape \(1, 2\), expected \(8, 2\)"),
+        ("asleep", "RuntimeError: the black box is asleep"),
+        ("wrong", "no probabilities"),
+    ],
+)
+def test_answers_that_are_no_probabilities(attribute: str, message: str, module: str, events: pa.Table) -> None:
+    with pytest.raises(InputError, match=message):
+        load_teacher([f"{module}:{attribute}"], classes=None).logits(events)

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer
+
+from overproof.bundle.scores import softmax
+from overproof.distillation.teachers import load_teacher
+from overproof.errors import InputError
+from overproof.events.schema import event_table
+
+CLASSES = ["benign", "sqli", "xss"]
+EMBEDDING = np.random.default_rng(0).normal(size=(14, 3)).astype(np.float32)
+
+Write = Callable[..., Path]
+
+
+def summing_model(
+    ids: str = "input_ids",
+    *,
+    mask: bool = True,
+    types: bool = False,
+    integer: int = TensorProto.INT64,
+    shape: tuple[object, object] = ("batch", "length"),
+    probabilities: bool = False,
+) -> onnx.ModelProto:
+    """logits = sum over tokens of embedding[token], padding masked out if there is a mask."""
+    names = [ids] + ["attention_mask"] * mask + ["token_type_ids"] * types
+    nodes = [helper.make_node("Gather", ["embedding", ids], ["tokens"])]
+    if types:  # must be given, and all 0
+        nodes += [
+            helper.make_node("Cast", ["token_type_ids"], ["kind"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["kind", "last"], ["kinds"]),
+            helper.make_node("Add", ["tokens", "kinds"], ["typed"]),
+        ]
+    if mask:
+        nodes += [
+            helper.make_node("Cast", ["attention_mask"], ["weight"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["weight", "last"], ["weights"]),
+            helper.make_node("Mul", ["typed" if types else "tokens", "weights"], ["kept"]),
+        ]
+    nodes.append(helper.make_node("ReduceSum", ["kept" if mask else "tokens", "one"], ["sum"], keepdims=0))
+    nodes.append(helper.make_node("Softmax" if probabilities else "Identity", ["sum"], ["logits"]))
+    graph = helper.make_graph(
+        nodes,
+        "sum",
+        [helper.make_tensor_value_info(name, integer, list(shape)) for name in names],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [shape[0], 3])],
+        [
+            numpy_helper.from_array(EMBEDDING, "embedding"),
+            numpy_helper.from_array(np.array([1]), "one"),
+            numpy_helper.from_array(np.array([-1]), "last"),
+        ],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+@pytest.fixture
+def write(tmp_path: Path, wordpiece: Callable[[Path], None]) -> Write:
+    def write_model(model: onnx.ModelProto) -> Path:
+        onnx.save(model, tmp_path / "m.onnx")
+        wordpiece(tmp_path / "tokenizer.json")
+        (tmp_path / "labels.json").write_text(json.dumps(CLASSES))
+        return tmp_path / "m.onnx"
+
+    return write_model
+
+
+def expected(events: pa.Table, folder: Path, limit: int = 128) -> np.ndarray:
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(limit)
+    return np.array([EMBEDDING[tokenizer.encode(t).ids].sum(axis=0) for t in events.column("text").to_pylist()])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {},
+        {"types": True},
+        {"ids": "ids", "mask": False},
+        {"integer": TensorProto.INT32},
+        {"shape": (1, "length")},
+        {"shape": (3, "length")},
+    ],
+    ids=str,
+)
+def test_logits_are_those_of_each_event_alone(model: dict[str, object], write: Write, events: pa.Table) -> None:
+    path = write(summing_model(**model))
+    teacher = load_teacher([str(path)], classes=CLASSES)
+    told: list[int] = []
+    logits = teacher.logits(events, told.append)
+    assert teacher.classes == tuple(CLASSES)
+    assert logits.dtype == np.float32
+    assert np.allclose(logits, expected(events, path.parent), atol=1e-4)
+    assert sum(told) == events.num_rows
+    assert teacher.labels_new_events
+
+
+def test_no_event_at_all(write: Write) -> None:
+    assert load_teacher([str(write(summing_model()))]).logits(event_table({"text": []})).shape == (0, 3)
+
+
+def test_a_graph_of_fixed_length_cuts_and_pads(write: Write, events: pa.Table) -> None:
+    path = write(summing_model(shape=(2, 8)))
+    assert np.allclose(load_teacher([str(path)]).logits(events), expected(events, path.parent, 8), atol=1e-4)
+
+
+@pytest.mark.parametrize("where", ["tokenizer.json", "tokenizer_config.json"])
+def test_the_window_is_the_tokenizers_own(where: str, write: Write, events: pa.Table) -> None:
+    path = write(summing_model())
+    wanted = expected(events, path.parent, 6)
+    if where == "tokenizer.json":  # as MiniLM's: it says how to cut and, which must not matter, to pad
+        tokenizer = Tokenizer.from_file(str(path.parent / where))
+        tokenizer.enable_truncation(6)
+        tokenizer.enable_padding(length=6)
+        tokenizer.save(str(path.parent / where))
+    else:
+        (path.parent / where).write_text('{"model_max_length": 6}')
+    assert np.allclose(load_teacher([str(path)]).logits(events), wanted, atol=1e-4)
+
+
+def test_a_softmax_at_the_end_is_undone(write: Write, events: pa.Table) -> None:
+    path = write(summing_model(probabilities=True))
+    probabilities = softmax(load_teacher([str(path)]).logits(events))
+    assert np.allclose(probabilities, softmax(expected(events, path.parent)), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("labels.json", {str(i): name for i, name in enumerate(CLASSES)}),
+        ("config.json", {"id2label": {str(i): name for i, name in enumerate(CLASSES)}}),
+        ("m.labels.json", CLASSES),
+    ],
+)
+def test_where_class_names_stand(name: str, content: object, write: Write) -> None:
+    path = write(summing_model())
+    (path.parent / "labels.json").unlink()
+    (path.parent / name).write_text(json.dumps(content))
+    assert load_teacher([str(path)]).classes == tuple(CLASSES)
+
+
+def test_the_card_counts_weights_stored_outside_too(write: Write) -> None:
+    path = write(summing_model())
+    inside = load_teacher([str(path)]).card
+    assert inside.parameters == EMBEDDING.size + 2
+    assert inside.bytes == path.stat().st_size
+    onnx.save(summing_model(), path, save_as_external_data=True, location="w.bin", size_threshold=64)
+    outside = load_teacher([str(path)]).card
+    assert outside.parameters == inside.parameters
+    assert outside.bytes == path.stat().st_size + (path.parent / "w.bin").stat().st_size
+    data = bytearray((path.parent / "w.bin").read_bytes())
+    data[0] ^= 1
+    (path.parent / "w.bin").write_bytes(data)
+    assert load_teacher([str(path)]).card.fingerprint != outside.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("tokenizer.json", None, r"expected one of m\.tokenizer\.json, tokenizer\.json beside it"),
+        ("tokenizer.json", "{}", "tokenizers library"),
+        ("labels.json", None, r"m\.labels\.json, .* beside it"),
+        ("labels.json", "[1, 2]", "expected class names"),
+        ("labels.json", '{"1": "a"}', "expected class names"),
+        ("labels.json", "{", "expected class names"),
+        ("m.onnx", "nonsense", "not an ONNX file"),
+        ("m.onnx", "", "ONNX"),
+    ],
+)
+def test_missing_and_broken_files(name: str, content: str | None, message: str, write: Write) -> None:
+    path = write(summing_model())
+    (path.parent / name).unlink()
+    if content is not None:
+        (path.parent / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        load_teacher([str(path)])
+
+
+def test_inputs_that_are_no_tokenizers(write: Write) -> None:
+    with pytest.raises(InputError, match="inputs are pixels, attention_mask"):
+        load_teacher([str(write(summing_model("pixels")))])
+
+
+def test_another_number_of_classes(write: Write, events: pa.Table) -> None:
+    path = write(summing_model())
+    (path.parent / "labels.json").write_text('["benign", "sqli"]')
+    with pytest.raises(InputError, match=r"shape \(\d+, 3\), expected \(\d+, 2\)"):
+        load_teacher([str(path)]).logits(events)

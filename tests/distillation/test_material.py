@@ -1,0 +1,79 @@
+"""What a run learns from and is measured on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from overproof.distillation.dataset import DatasetSplits, gather, targets
+from overproof.distillation.training import UNLABELLED
+from overproof.errors import InputError
+from overproof.events.schema import event_table
+from overproof.progress import SILENT
+
+
+def events(count: int = 200) -> pa.Table:
+    names = ["benign", "sqli", "xss"]
+    return event_table(
+        {
+            "text": [f"{names[i % 3]} {chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(count)],
+            "label": [names[i % 3] for i in range(count)],
+        }
+    )
+
+
+def made(table: pa.Table, **options: object) -> DatasetSplits:
+    return gather(table, **{"benign": ("benign", "normal"), "console": SILENT, **options})  # type: ignore[arg-type]
+
+
+def test_the_same_events_are_held_out_every_time() -> None:
+    first, second = made(events()), made(events())
+    assert first.test.equals(second.test)
+    assert first.describe() == second.describe()
+    rows: dict[str, int] = first.describe()["rows"]  # type: ignore[assignment]
+    assert sum(rows.values()) == 200
+    assert rows["test"] == first.test.num_rows == pytest.approx(40, abs=5)
+
+
+def test_a_test_of_its_own_is_checked_for_leaks() -> None:
+    table = events()
+    material = made(table, test=table.slice(0, 5))
+    assert material.leaked_templates == 5
+    assert material.train.num_rows + material.validation.num_rows == 200
+
+
+def test_unlabelled_events_train_only() -> None:
+    pool = event_table({"text": ["new one", "new two"], "label": ["ignored", "too"]})
+    material = made(events(), unlabelled=pool)
+    assert material.describe()["unlabelled"] == 2
+    assert material.labels == ("benign", "sqli", "xss")
+    assert (targets(material.train, material.labels) == UNLABELLED).sum() == 2
+
+
+def test_labels_that_cannot_be_learned_are_refused() -> None:
+    alike = events().set_column(1, "label", pa.array(["benign"] * 200))
+    with pytest.raises(InputError, match="at least two"):
+        made(alike)
+    with pytest.raises(InputError, match=r"--benign.*benign, sqli, xss"):
+        made(events(), benign=("harmless",))
+    with pytest.raises(InputError, match="too few"):
+        made(event_table({"text": ["a", "b"], "label": ["benign", "xss"]}))
+
+
+def test_skipped_records_are_counted_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "e.csv"
+    lines = [
+        f"{t},{label}" for t, label in zip(events()["text"].to_pylist(), events()["label"].to_pylist(), strict=True)
+    ]
+    file.write_text("\n".join(["text,label", *lines, "too,many,fields", ""]))
+    material = made([file], rejects=tmp_path / "r.jsonl")  # type: ignore[arg-type]
+    assert sum(material.skipped.values()) == 1
+    assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 1
+
+
+def test_targets_follow_the_classes() -> None:
+    table = event_table({"text": ["a", "b", "c"], "label": ["xss", None, "benign"]})
+    np.testing.assert_array_equal(targets(table, ("benign", "xss")), [1, UNLABELLED, 0])

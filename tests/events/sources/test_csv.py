@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overproof.errors import InputError
+from overproof.events.sources import Columns, Rejects
+from overproof.events.sources.csv import MOST_LINES
+from overproof.events.sources.stream import LONGEST
+
+# everything but surrogates, which no file holds; the characters csv cares about come often
+cell = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('",\n\r\t\0\\'), max_size=8)
+rows = st.lists(st.tuples(cell.filter(bool), cell, cell), min_size=1, max_size=8)
+
+
+def written(records: list[tuple[str, ...]], delimiter: str = ",") -> bytes:
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter).writerows(records)
+    return out.getvalue().encode()
+
+
+@given(rows, st.sampled_from([("csv", ","), ("tsv", "\t")]))
+def test_what_the_csv_module_writes_is_read_back(read, rows: list[tuple[str, str, str]], kind: tuple[str, str]) -> None:
+    table, rejects = read(f"a.{kind[0]}", written([("text", "label", "note"), *rows], kind[1]))
+    assert rejects.total == 0
+    assert table["text"].to_pylist() == [text for text, _, _ in rows]
+    assert table["label"].to_pylist() == table["family"].to_pylist() == [label or None for _, label, _ in rows]
+    assert table["note"].to_pylist() == [note for _, _, note in rows]
+
+
+@given(rows)
+def test_what_pyarrow_writes_is_read_as_pyarrow_reads_it(read, folder, rows: list[tuple[str, str, str]]) -> None:
+    expected = pa.table(dict(zip(("text", "label", "note"), map(list, zip(*rows, strict=True)), strict=True)))
+    out = io.BytesIO()
+    pa.csv.write_csv(expected, out)
+    table, rejects = read("pyarrow.csv", out.getvalue())
+    again = pa.csv.read_csv(
+        io.BytesIO(out.getvalue()),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa.csv.ConvertOptions(column_types=expected.schema, strings_can_be_null=False),
+    )
+    assert rejects.total == 0
+    assert table["text"].to_pylist() == again["text"].to_pylist()
+    assert table["note"].to_pylist() == again["note"].to_pylist()
+
+
+@given(st.lists(st.sampled_from([b"a", b'"', b",", b"\n", b"\r", b"\xff", b"\0", b'"x, y",b\n', b'"a"b']), max_size=40))
+def test_every_line_of_any_text_is_an_event_a_part_of_one_or_skipped(read, pieces: list[bytes]) -> None:
+    rejects = Rejects(examples=1000)
+    body = b"".join(pieces)
+    try:
+        table, _ = read("any.csv", b"text,label\n" + body, rejects)
+    except InputError:
+        origins = []
+    else:
+        origins = table["origin"].to_pylist()
+    starts = {int(origin.rsplit(":", 1)[1]): "event" for origin in origins}
+    for skipped in rejects.first:
+        line = int(skipped.origin.rsplit(":", 1)[1])
+        assert line not in starts
+        starts[line] = skipped.reason
+    # a line that starts nothing is blank, or continues a record of several lines that was read whole
+    for number, line in enumerate(body.split(b"\n"), 2):
+        if number not in starts and line.strip(b"\r"):
+            before = max(start for start in starts if start < number)
+            assert starts[before] in ("event", "empty text")
+
+
+def test_origin_is_the_line_a_record_starts_in_and_blank_lines_are_none(read) -> None:
+    table, rejects = read("a.csv", b'\ntext,label\r\n"two\nlines",x\n\nlast,y')
+    assert [origin.rsplit(":", 1)[1] for origin in table["origin"].to_pylist()] == ["3", "6"]
+    assert table["text"].to_pylist() == ["two\nlines", "last"]
+    assert rejects.total == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"one", "wrong number of fields"),
+        (b"one,two,three", "wrong number of fields"),
+        (b",label", "empty text"),
+        (b'"unclosed,label', "broken csv record: ',' expected after '\"'"),
+        (b'"a"b,label', "broken csv record: ',' expected after '\"'"),
+        (b"a\rb,label", "broken csv record: carriage return outside quotes"),
+    ],
+)
+def test_a_broken_record_is_skipped_with_its_reason_and_nothing_else_is(read, line: bytes, reason: str) -> None:
+    table, rejects = read("a.csv", b'text,label\nbefore,x\n%b\nafter,y\n"last",z\n' % line)
+    assert table["text"].to_pylist() == ["before", "after", "last"]
+    (skipped,) = rejects.first
+    assert skipped.reason == reason
+    assert skipped.origin.endswith("a.csv:3")
+    assert skipped.raw == line.decode()
+
+
+@pytest.mark.parametrize("after", [3, 3 * MOST_LINES])
+def test_an_unclosed_quote_does_not_swallow_the_rest(read, after: int) -> None:
+    table, rejects = read("a.csv", b'text,label\n"never closed,x\n' + b"good,y\n" * after)
+    assert table.num_rows == after
+    assert rejects.summary() == {"broken csv record: unclosed quote": 1}
+    assert table["origin"][0].as_py().endswith(":3")
+
+
+def test_a_record_of_many_lines_is_read(read) -> None:
+    text = "\n".join(["line"] * MOST_LINES)
+    table, _ = read("a.csv", written([("text", "label"), (text, "x"), ("more", "y")]))
+    assert table["text"].to_pylist() == [text, "more"]
+
+
+def test_a_hostile_file_is_not_read_over_and_over(read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line leaves a quote open, whether or not one was open before it."""
+    decodings = 0
+
+    def counted(raw: bytes) -> str:
+        nonlocal decodings
+        decodings += 1
+        return raw.decode()
+
+    monkeypatch.setattr("overproof.events.sources.csv.decoded", counted)
+    lines = 20_000
+    with pytest.raises(InputError, match="no usable event: broken csv record"):
+        read("a.csv", b"text,label\n" + b'a"b,"c\n' * lines)
+    assert decodings < 5 * lines
+
+
+def test_a_record_that_is_too_long_is_skipped(read) -> None:
+    table, rejects = read("a.csv", b"text,label\n" + b"x" * (LONGEST + 1) + b",y\nshort,z\n" + b"y" * 200_000 + b",z")
+    assert [len(text) for text in table["text"].to_pylist()] == [5, 200_000]
+    assert rejects.summary() == {"broken csv record: longer than 16 MiB": 1}
+    assert len(rejects.first[0].raw) < 100_000
+
+
+def test_raw_bytes_and_nul_are_kept(read) -> None:
+    table, _ = read("a.csv", b"text\n\xff\xfe' or 1=1\na\0b\n")
+    assert table["text"].to_pylist() == ["\\xff\\xfe' or 1=1", "a\0b"]
+
+
+def test_columns_of_names_already_taken_are_kept(read) -> None:
+    table, _ = read("a.csv", b"text,origin,label,label,text\na,b,c,d,e\n")
+    assert table.column_names[6:] == ["source_origin", "source_label", "source_text"]
+    assert table.to_pylist()[0] | {"origin": None} == {
+        "text": "a", "label": "c", "family": "c", "time": None, "group": None, "origin": None,
+        "source_origin": "b", "source_label": "d", "source_text": "e",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"a,b\n1,2\n", r"a\.csv:1: no text column: .*found 'a', 'b'"),
+        (b"text\n", "no usable event: it holds no records"),
+        (b'text\n""\n', r"no usable event: empty text \(1\)"),
+        (b'"te"xt,b\n', r"a\.csv:1: expected a csv header"),
+        (b"\n\n", "no usable event"),
+    ],
+)
+def test_a_file_without_any_event_says_why(read, data: bytes, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        read("a.csv", data)
+
+
+def test_named_columns(read) -> None:
+    table, _ = read("a.csv", b"text,body,kind\nno,yes,sqli\n", columns=Columns(text="body", label="kind"))
+    assert table.select(["text", "label", "family"]).to_pylist() == [{"text": "yes", "label": "sqli", "family": "sqli"}]
+    assert table.column_names[6:] == ["source_text"]
+    with pytest.raises(InputError, match=r"b\.csv:1: no column 'nope'; found 'text'"):
+        read("b.csv", b"text\nx\n", columns=Columns(time="nope"))

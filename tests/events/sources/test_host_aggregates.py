@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import ipaddress
+from itertools import pairwise
+from statistics import pstdev
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overproof.events.sources import host_aggregates
+from overproof.events.sources.host_aggregates import Sum, Sums
+
+flow = st.tuples(
+    st.integers(0, 400),
+    st.sampled_from(["10.0.0.1", "10.0.0.2", "2001:db8::1"]),
+    st.sampled_from(["192.0.2.1", "192.0.2.2", "198.51.100.9", "2001:db8:1::1", "2001:db8:1::2", "host.test"]),
+    st.none() | st.integers(1, 3),
+    st.booleans(),
+)
+
+
+def summed(flows: list[tuple[int, str, str, int | None, bool]]) -> list[Sum]:
+    adding = Sums()
+    found = [each for flow in flows for each in adding.add(*flow)]
+    return found + adding.close()
+
+
+@given(st.lists(flow, max_size=40))
+def test_flows_in_order_give_what_a_loop_over_hosts_and_minutes_gives(flows) -> None:
+    flows.sort(key=lambda flow: flow[0])
+    found = {(each.start, each.src): each for each in summed(flows)}
+    assert set(found) == {(time // 60 * 60, src) for time, src, *_ in flows}
+    for (start, src), each in found.items():
+        mine = [flow for flow in flows if flow[1] == src and start <= flow[0] < start + 60]
+        gaps = [after[0] - before[0] for before, after in pairwise(mine)]
+        assert each.conns == len(mine)
+        assert each.peers == len({flow[2] for flow in mine})
+        assert each.ports == len({flow[3] for flow in mine} - {None})
+        assert each.failed == pytest.approx(sum(flow[4] for flow in mine) / len(mine))
+        assert each.gap == (pytest.approx(sum(gaps) / len(gaps)) if gaps else None)
+        if len(gaps) < 2:
+            assert each.jitter is None
+        elif sum(gaps):
+            assert each.jitter == pytest.approx(pstdev(gaps) / (sum(gaps) / len(gaps)))
+
+
+@given(st.lists(flow, max_size=40).flatmap(lambda flows: st.tuples(st.just(flows), st.permutations(flows))))
+def test_no_flow_is_lost_or_counted_twice_in_any_order(flows) -> None:
+    ordered, shuffled = flows
+    for each in (ordered, shuffled):
+        assert sum(found.conns for found in summed(each)) == len(ordered)
+
+
+@given(st.lists(flow, max_size=40).flatmap(st.permutations))
+def test_order_does_not_matter_to_flows_recorded_at_one_time(flows) -> None:
+    def told(flows) -> set[Sum]:
+        adding = Sums()
+        assert not any(adding.add(*flow, now=0) for flow in flows)
+        return set(adding.close())
+
+    assert told(flows) == told(sorted(flows, key=repr))
+
+
+def test_a_minute_is_told_when_it_is_over_and_late_flows_had_their_time() -> None:
+    adding = Sums()
+    assert adding.add(0, "a", "b", 80, False) == []
+    assert adding.add(179, "c", "b", 80, False) == []
+    assert [each.start for each in adding.add(180, "c", "b", 80, True)] == [0]
+    assert [each.start for each in adding.close()] == [120, 180]
+    assert adding.close() == []
+
+
+@pytest.mark.parametrize(
+    ("peers", "dst"),
+    [
+        (["192.0.2.7"], "192.0.2.7"),
+        (["192.0.2.7", "192.0.2.8"], "192.0.2.0/24"),
+        (["192.0.2.7", "198.51.100.1", "198.51.100.2"], "198.51.100.0/24"),
+        (["2001:db8::1", "2001:db8::2"], "2001:db8::/64"),
+        (["b.test", "a.test"], "a.test"),
+    ],
+)
+def test_whom_a_host_called(peers: list[str], dst: str) -> None:
+    (found,) = summed([(i, "10.0.0.1", peer, 80, False) for i, peer in enumerate(peers)])
+    assert found.dst == dst
+
+
+def test_a_scan_in_words() -> None:
+    (found,) = summed([(i // 20, "10.0.0.1", "10.0.0.2", i, i % 10 < 7) for i in range(1024)])
+    text = "flows src=10.0.0.1 dst=10.0.0.2 conns=2^10 ports=2^10 peers=2^0 failed=70% gap=2^0s jitter="
+    assert found.text.startswith(text)
+
+
+@pytest.mark.parametrize("bound", ["MOST_HOSTS", "MOST_ENTRIES"])
+def test_what_is_kept_is_bounded_and_told_instead(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(host_aggregates, bound, 10)
+    flows = [(0, str(ipaddress.ip_address(i)), "192.0.2.1", 80, False) for i in range(1000)]
+    adding, told = Sums(), 0
+    for flow in flows:
+        told += sum(each.conns for each in adding.add(*flow))
+    left = adding.close()
+    assert len(left) <= 10
+    assert told + sum(each.conns for each in left) == 1000

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overproof.errors import InputError
+from overproof.events.sources import Columns, Rejects
+from overproof.events.sources.stream import LONGEST
+
+value = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
+)
+record = st.dictionaries(st.sampled_from(["text", "payload", "label", "family", "group", "x", "origin"]), value)
+line = (
+    record.map(lambda record: json.dumps(record).encode())
+    | st.binary(max_size=20).filter(lambda raw: b"\n" not in raw)
+    | st.sampled_from([b"", b"  ", b"[1]", b"{", b'{"text":"\\ud800"}', b'{"text":"\xff"}', b'{"text":"\\\xff"}'])
+)
+
+
+@given(st.lists(line, max_size=12))
+def test_every_line_that_is_not_blank_is_an_event_or_skipped(read, lines: list[bytes]) -> None:
+    rejects = Rejects()
+    try:
+        events = read("any.jsonl", b"\n".join(lines), rejects, format="jsonl")[0].num_rows
+    except InputError:
+        events = 0
+    data = b"\n".join(lines)
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if not data.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
+        assert events + rejects.total == sum(bool(line.strip()) for line in data.split(b"\n"))
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries({"text": st.text(min_size=1), "label": st.text(), "n": st.integers(-9, 9)}), min_size=1
+    )
+)
+def test_what_json_writes_is_read_back(read, records: list[dict[str, object]]) -> None:
+    """Lone surrogates too, which JSON can carry and UTF-8 cannot: they are written out."""
+    data = "\n".join(json.dumps(record) for record in records).encode()
+    table, rejects = read("a.jsonl", data)
+    assert rejects.total == 0
+    escaped = [{k: _escaped(v) if isinstance(v, str) else v for k, v in record.items()} for record in records]
+    assert table["text"].to_pylist() == [record["text"] for record in escaped]
+    assert table["label"].to_pylist() == [record["label"] or None for record in escaped]
+    assert table["n"].to_pylist() == [record["n"] for record in records]
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (rb'{"text":"a\ud800b"}', r"a\ud800b"),
+        (rb'{"text":"\ud83d\ude00"}', "😀"),
+        (rb'{"text":"\ude00\ud83d\ud83d\ude00"}', r"\ude00\ud83d😀"),
+        (rb'{"text":"\\ud800\ud800"}', r"\ud800\ud800"),
+        (b'{"text":"\xff\\n\xc3\xa9\\ud800"}', "\\xff\né\\ud800"),
+        (b'{"text":"a\\u0000b"}', "a\0b"),
+        (b'{"text":12}', "12"),
+        (b'{"text":1.5}', "1.5"),
+        (b'{"text":"n","x":NaN}', "n"),
+        (b'{"text":123456789012345678901234567890}', None),
+    ],
+)
+def test_odd_texts_are_judged_not_rejected(read, raw: bytes, text: str | None) -> None:
+    table, rejects = read("a.jsonl", raw)
+    assert rejects.total == 0
+    assert text is None or table["text"].to_pylist() == [text]
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"{", "JSON does not parse"),
+        (b'{"text":' + b"[" * 100_000, "JSON does not parse"),
+        (b'["text"]', "JSON is not an object"),
+        (b'{"label":"x"}', "no text column"),
+        (b'{"text":null}', "text is null"),
+        (b'{"text":{}}', "text is not a string but a dict"),
+        (b'{"text":true}', "text is not a string but a bool"),
+        (b'{"text":""}', "empty text"),
+        (b'{"text":"' + b"x" * LONGEST + b'"}', "longer than 16 MiB"),
+    ],
+)
+def test_a_broken_record_is_skipped_with_its_reason(read, raw: bytes, reason: str) -> None:
+    table, rejects = read("a.jsonl", b'\n{"text":"before"}\n%b\r\n{"text":"after"}' % raw)
+    assert table["text"].to_pylist() == ["before", "after"]
+    (skipped,) = rejects.first
+    assert (skipped.reason, skipped.origin.rsplit("/", 1)[1]) == (reason, "a.jsonl:3")
+    assert raw.decode().startswith(skipped.raw.removesuffix("\r"))
+
+
+def test_every_record_finds_its_own_columns(read) -> None:
+    data = b'{"text":"a"}\n{"payload":"b","class":1}\n{"text":"c","label":"x","attack":["y"]}'
+    table, _ = read("a.jsonl", data)
+    assert table.select(["text", "label", "family"]).to_pylist() == [
+        {"text": "a", "label": None, "family": None},
+        {"text": "b", "label": "1", "family": "1"},
+        {"text": "c", "label": "x", "family": '["y"]'},
+    ]
+
+
+def test_further_keys_keep_their_type_where_they_have_one(read) -> None:
+    data = b"\n".join(
+        [
+            b'{"text":"a","i":1,"f":1,"s":"x","mixed":1,"deep":{"k":[1]},"b":true,"huge":1,"origin":"o"}',
+            b'{"text":"b","i":2,"f":0.5,"mixed":"y","huge":123456789012345678901234567890}',
+        ]
+    )
+    table, _ = read("a.jsonl", data)
+    found = {name: table[name].to_pylist() for name in table.column_names[6:]}
+    assert {name: found[name] for name in ("i", "f", "s", "mixed", "deep", "b", "source_origin")} == {
+        "i": [1, 2],
+        "f": [1.0, 0.5],
+        "s": ["x", None],
+        "mixed": ["1", "y"],
+        "deep": ['{"k": [1]}', None],
+        "b": [True, None],
+        "source_origin": ["o", None],
+    }
+
+
+def test_a_named_column_that_no_record_has(read) -> None:
+    table, _ = read("a.jsonl", b'{"text":"a"}\n{"text":"b","kind":"x"}', columns=Columns(label="kind"))
+    assert table["label"].to_pylist() == [None, "x"]
+    with pytest.raises(InputError, match=r"a\.jsonl:1: no column 'nope'; found 'text'"):
+        read("a.jsonl", b'{"text":"a"}', columns=Columns(label="nope"))

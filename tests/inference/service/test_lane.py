@@ -1,0 +1,183 @@
+"""A bounded queue: what waits is one call, each caller gets its own, and nothing is kept for those who left."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from overproof.inference.service.batch_queue import BatchQueue, Busy
+
+from .conftest import gate
+
+
+def running(test: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(30):
+            await test()
+
+    asyncio.run(limited())
+
+
+def upper(texts: list[str]) -> list[str]:
+    return [text.upper() for text in texts]
+
+
+class Held:
+    """Work that waits for a gate, and remembers its calls."""
+
+    def __init__(self, opened: threading.Event) -> None:
+        self.calls: list[list[str]] = []
+        self.begun = threading.Event()
+        self._opened = opened
+
+    def __call__(self, texts: list[str]) -> list[str]:
+        self.calls.append(texts)
+        self.begun.set()
+        assert self._opened.wait(30)
+        if "bad" in texts:
+            raise ValueError("bad")
+        return upper(texts)
+
+
+async def begun(work: Held, *asked: Awaitable[Any]) -> list[asyncio.Task[Any]]:
+    """Start the first, and the others once the first is being worked on."""
+    tasks = [asyncio.ensure_future(asked[0])]
+    await asyncio.to_thread(work.begun.wait, 30)
+    tasks += [asyncio.ensure_future(one) for one in asked[1:]]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return tasks
+
+
+def lane(**sizes: Any) -> BatchQueue:
+    return BatchQueue("the test", **{"threads": 1, "queue": 10, "batch": 4, **sizes})
+
+
+def test_what_waits_is_one_call_and_everyone_gets_his_own() -> None:
+    async def test() -> None:
+        with gate() as opened:
+            own, work = lane(), Held(opened)
+            tasks = await begun(work, *(own(work, texts) for texts in (["a"], ["b", "c"], ["d"], ["e", "f"])))
+            assert own.waiting == 5
+            opened.set()
+            assert await asyncio.gather(*tasks) == [["A"], ["B", "C"], ["D"], ["E", "F"]]
+            assert work.calls == [["a"], ["b", "c", "d"], ["e", "f"]]
+            assert own.waiting == 0
+            await own.close(5)
+
+    running(test)
+
+
+def test_more_than_a_call_holds_comes_back_whole() -> None:
+    async def test() -> None:
+        counts: list[int] = []
+        own = lane(threads=2, measure=counts.append)
+        texts = [f"t{i}" for i in range(10)]
+        assert await own(upper, texts) == upper(texts)
+        assert sum(counts) == 10 and max(counts) <= 4
+        assert await own(upper, []) == []
+        await own.close(5)
+
+    running(test)
+
+
+def test_other_work_is_another_call() -> None:
+    async def test() -> None:
+        with gate() as opened:
+            own, work, other = lane(), Held(opened), Held(opened)
+            tasks = await begun(work, own(work, ["a"]), own(work, ["b"]), own(other, ["c"]), own(work, ["d"]))
+            opened.set()
+            assert await asyncio.gather(*tasks) == [["A"], ["B"], ["C"], ["D"]]
+            assert (work.calls, other.calls) == ([["a"], ["b"], ["d"]], [["c"]])
+            await own.close(5)
+
+    running(test)
+
+
+def test_a_request_may_be_alone_and_whole() -> None:
+    async def test() -> None:
+        with gate() as opened:
+            own, work = lane(batch=None), Held(opened)
+            tasks = await begun(work, own(work, ["a"]), own(work, ["b"] * 9), own(work, ["c"]))
+            opened.set()
+            await asyncio.gather(*tasks)
+            assert work.calls == [["a"], ["b"] * 9, ["c"]]
+            await own.close(5)
+
+    running(test)
+
+
+def test_a_full_queue_says_so_and_takes_nothing_of_what_is_too_much() -> None:
+    async def test() -> None:
+        with gate() as opened:
+            own, work = lane(), Held(opened)
+            tasks = await begun(work, own(work, ["a"]), own(work, ["b"] * 8))
+            with pytest.raises(Busy, match="the test: 8 events are waiting, no room for 3 more"):
+                await own(work, ["c"] * 3)
+            tasks.append(asyncio.ensure_future(own(work, ["c"] * 2)))
+            opened.set()
+            assert [len(found) for found in await asyncio.gather(*tasks)] == [1, 8, 2]
+            await own.close(5)
+
+    running(test)
+
+
+def test_one_that_fails_takes_no_other_with_it() -> None:
+    async def test() -> None:
+        with gate() as opened:
+            own, work = lane(), Held(opened)
+            tasks = await begun(work, own(work, ["a"]), own(work, ["b"]), own(work, ["bad"]), own(work, ["c"]))
+            opened.set()
+            found = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [str(one) for one in found] == ["['A']", "['B']", "bad", "['C']"]
+            await own.close(5)
+
+    running(test)
+
+
+def test_what_nobody_waits_for_is_not_worked_on() -> None:
+    async def test() -> None:
+        with gate() as opened:
+            own, work = lane(), Held(opened)
+            tasks = await begun(work, own(work, ["a"]), own(work, ["left"] * 4), own(work, ["b"]))
+            tasks[1].cancel()
+            await asyncio.sleep(0)
+            opened.set()
+            assert [await tasks[0], await tasks[2]] == [["A"], ["B"]]
+            assert work.calls == [["a"], ["b"]]
+            await own.close(5)
+
+    running(test)
+
+
+def test_closing_finishes_what_waits_and_takes_no_more() -> None:
+    async def test() -> None:
+        with gate() as opened:
+            own, work = lane(), Held(opened)
+            tasks = await begun(work, own(work, ["a"]), own(work, ["b"]))
+            closing = asyncio.ensure_future(own.close(20))
+            await asyncio.sleep(0)
+            with pytest.raises(Busy):
+                await own(work, ["c"])
+            opened.set()
+            assert await asyncio.gather(*tasks) == [["A"], ["B"]]
+            await closing
+
+    running(test)
+
+
+def test_closing_does_not_wait_for_ever() -> None:
+    async def test() -> None:
+        with gate() as opened:
+            own, work = lane(), Held(opened)
+            (task,) = await begun(work, own(work, ["a"]))
+            await own.close(0.01)
+            assert not task.done()
+            opened.set()
+            assert await task == ["A"]
+
+    running(test)

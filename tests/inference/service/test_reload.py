@@ -1,0 +1,152 @@
+"""A bundle is opened again: it takes the other's place only if it is whole and has the same classes."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from overproof.bundle.manifest import MODEL, open_bundle, write_bundle
+from overproof.bundle.runtime import OnnxScorer
+from overproof.inference.cascade import Bucket, Cascade, Full, Policy, Rate
+from overproof.progress import Console, _no_bar
+
+from .conftest import Client, Start, gate
+from .test_concurrent import CLASSES, by_length
+
+
+@pytest.fixture
+def place(small_bundle: Path, tmp_path: Path) -> Path:
+    shutil.copytree(small_bundle, tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+@pytest.fixture
+def other(place: Path) -> Callable[..., None]:
+    """Writes another bundle in the first one's place: its own hash, and what else is asked for."""
+
+    def write(**changes: object) -> None:
+        from overproof.bundle.manifest import digest
+
+        old = open_bundle(place)
+        model = old.files[MODEL] + b"\x92\x03\x00"  # an unknown empty field, which a reader of ONNX passes over
+        files = {**old.files, MODEL: model}
+        told = {name: digest(content) for name, content in files.items()}
+        write_bundle(place, replace(old.manifest, files=told, **changes), files)  # type: ignore[arg-type]
+
+    return write
+
+
+def opening(place: Path, bucket: Bucket | None = None, full: Full | None = None) -> Callable[[], Cascade]:
+    return lambda: Cascade(OnnxScorer(open_bundle(place)), full, Policy(confidence=2.0) if full else None, bucket)
+
+
+def reloaded(client: Client) -> None:
+    async def reload() -> None:
+        client.service.reload()
+        assert client.service._reloading is not None
+        await client.service._reloading
+
+    client.run(reload())
+
+
+def model(client: Client) -> str:
+    return str(client.post("/judge", {"text": "a"}).json()["models"]["student"])
+
+
+def test_a_whole_bundle_takes_its_place(start: Start, place: Path, other: Callable[..., None]) -> None:
+    said: list[str] = []
+    client = start(open_cascade=opening(place), console=Console(said.append, _no_bar))
+    before = model(client)
+    other()
+    assert model(client) == before
+    reloaded(client)
+    after = model(client)
+    assert after != before
+    assert after == str(open_bundle(place).manifest.files[MODEL]["sha256"])[:16]
+    assert said == [f"reload: model {after} is in service"]
+    assert 'overproof_reloads_total{outcome="swapped"} 1.0' in client.get("/metrics").text
+    assert client.get("/readyz").json()["models"]["student"] == after
+
+
+@pytest.mark.parametrize("harm", ["tampered", "gone", "classes", "benign"])
+def test_any_other_leaves_the_old_one_in_service(
+    start: Start, place: Path, other: Callable[..., None], harm: str
+) -> None:
+    said: list[str] = []
+    client = start(open_cascade=opening(place), console=Console(said.append, _no_bar))
+    before = client.post("/judge", {"text": "a"}).json()
+    if harm == "tampered":
+        content = bytearray((place / MODEL).read_bytes())
+        content[len(content) // 2] ^= 1
+        (place / MODEL).write_bytes(content)
+    elif harm == "gone":
+        shutil.rmtree(place)
+    else:
+        other(**{harm: {"classes": ("benign", "xss", "sqli"), "benign": ("benign", "xss")}[harm]})
+    reloaded(client)
+    assert client.post("/judge", {"text": "a"}).json() == before
+    assert len(said) == 1 and said[0].startswith("reload: the bundle in service stays: ")
+    why = {"tampered": "sha256 differs", "gone": "no such folder"}.get(harm, "expected those of the one in service")
+    assert why in said[0]
+    assert 'overproof_reloads_total{outcome="kept"} 1.0' in client.get("/metrics").text
+
+
+def test_requests_finish_with_the_bundle_they_began_with(start: Start, place: Path, other: Callable[..., None]) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with gate() as opened, ThreadPoolExecutor(4) as pool:
+        begun = threading.Event()
+
+        def ask(texts):  # type: ignore[no-untyped-def]
+            begun.set()
+            assert opened.wait(30)
+            return by_length(texts)
+
+        client = start(open_cascade=opening(place, full=Full(CLASSES, ask, "slow")))
+        before = client.get("/readyz").json()["models"]["student"]
+        asked = pool.submit(client.post, "/judge", {"text": "a"})
+        assert begun.wait(30)
+        other()
+        reloaded(client)
+        opened.set()
+        assert asked.result().json()["models"]["student"] == before
+        assert model(client) != before
+
+
+def test_reloading_does_not_fill_the_budget(start: Start, place: Path) -> None:
+    full = Full(CLASSES, by_length, "m")
+
+    def again() -> Cascade:
+        return opening(place, Bucket(Rate(per_second=3), clock=lambda: 0.0), full)()
+
+    client = start(open_cascade=again)
+    for _ in range(2):
+        client.post("/judge", {"events": [{"text": f"{i}"} for i in range(10)]})
+        reloaded(client)
+    assert "overproof_escalated_total 3.0" in client.get("/metrics").text
+
+
+def test_asked_while_it_reloads_it_reloads_once_more(start: Start, place: Path) -> None:
+    opens: list[int] = []
+
+    def again() -> Cascade:
+        opens.append(1)
+        return opening(place)()
+
+    client = start(open_cascade=again)
+
+    async def often() -> None:
+        for _ in range(5):
+            client.service.reload()
+            await asyncio.sleep(0)
+        assert client.service._reloading is not None
+        await client.service._reloading
+
+    client.run(often())
+    assert len(opens) == 3

@@ -1,0 +1,218 @@
+"""An index is written whole, opened only unchanged, asked only with its own model, and finds what it holds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from overproof.bundle.manifest import MODEL, TOKENIZER, digest, open_bundle, write_bundle
+from overproof.bundle.runtime import OnnxScorer
+from overproof.errors import BundleError, InputError, MissingExtra, TamperedBundle
+from overproof.events.schema import event_table
+from overproof.events.sources import Rejects
+from overproof.inference.similarity import hnsw
+from overproof.inference.similarity.build import build_index
+from overproof.inference.similarity.search import Searcher, search, search_files
+from overproof.inference.similarity.store import CARD
+
+TEXTS = [
+    *(f"GET /index.html?id={i}" for i in range(40)),
+    *(f"select * from users where id={i}" for i in range(40)),
+    *(f"<script>alert({i})</script>" for i in range(20)),
+    "a very long event " * 40,
+    "é\x00\x1b[31m\n",
+]
+
+
+def family(text: str) -> str | None:
+    return {"G": None, "s": "sqli", "<": "xss"}.get(text[0], "other")
+
+
+@pytest.fixture(scope="module")
+def events() -> object:
+    labels = ["attack" if family(text) else "benign" for text in TEXTS]
+    families = [family(text) for text in TEXTS]
+    twice = TEXTS + TEXTS[:5]
+    return event_table({"text": twice, "label": labels + labels[:5], "family": families + families[:5]})
+
+
+@pytest.fixture(scope="module", params=["exact", "hnsw"])
+def index(request: pytest.FixtureRequest, small_bundle: Path, events: object, tmp_path_factory: object) -> Path:
+    out = tmp_path_factory.mktemp("index") / request.param  # type: ignore[attr-defined]
+    limit = 1000 if request.param == "exact" else 10
+    built = build_index(small_bundle, events, out, exact_rows=limit)
+    assert built.search == request.param
+    assert built.to_json()["distinct"] == built.rows == len(TEXTS)
+    assert built.events == len(TEXTS) + 5
+    assert f"{built.bytes:,} bytes" in built.render()
+    return Path(out)
+
+
+def test_every_event_finds_itself_first(small_bundle: Path, index: Path) -> None:
+    for text, found in zip(TEXTS, search(small_bundle, index, TEXTS, k=3), strict=True):
+        assert found.text == text and len(found.neighbours) == 3
+        same = [near for near in found.neighbours if near.text == text]
+        assert [near.similarity for near in same] == [1.0]
+        assert same[0].family == family(text)
+        assert same[0].count == (2 if text in TEXTS[:5] else 1)
+        assert same[0].origin == f"event:{TEXTS.index(text) + 1}"
+
+
+def test_similarities_are_cosines_of_the_embeddings(small_bundle: Path, index: Path, student: OnnxScorer) -> None:
+    asked = "select name from users"
+    (found,) = search(small_bundle, index, asked, k=8)
+    query, *others = student.embed([asked, *(near.text for near in found.neighbours)])
+    told = [near.similarity for near in found.neighbours]
+    np.testing.assert_allclose(told, np.array(others) @ query, atol=0.01)  # rounded to eight bits
+    assert told == sorted(told, reverse=True)
+    every = student.embed(TEXTS) @ query
+    assert min(told) > np.sort(every)[::-1][8] - 0.01
+
+
+def test_what_is_found_does_not_depend_on_the_company(small_bundle: Path, index: Path) -> None:
+    ask = Searcher(small_bundle, index)
+    together = ask(TEXTS, 4)
+    assert together == [ask([text], 4)[0] for text in TEXTS]
+
+
+def test_as_json_and_as_text(small_bundle: Path, index: Path) -> None:
+    (found,) = search(small_bundle, index, ["é\x00\x1b[31m\n"], k=200)
+    data = json.loads(json.dumps(found.to_json()))
+    assert len(data["neighbours"]) == len(TEXTS)  # all there are
+    assert data["families"] == found.families == {"sqli": 40, "benign": 40, "xss": 20, "other": 2}
+    lines = found.render().splitlines()
+    assert len(lines) == 2 + len(TEXTS)
+    assert "\x1b" not in found.render() and "\\x1b[31m\\n" in lines[0]
+    assert max(map(len, lines)) < 200
+
+
+def test_nothing_asked_and_nothing_wanted(small_bundle: Path, index: Path) -> None:
+    assert search(small_bundle, index, []) == []
+    with pytest.raises(InputError, match="expected 1 or more"):
+        search(small_bundle, index, "x", k=0)
+
+
+def test_files_in_and_files_asked(small_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("text,label\nid=1,benign\nid=2,benign\n,benign\nid=1,benign\n")
+    (tmp_path / "asked.txt").write_text("id=2\nid=1\n")
+    rejects = Rejects()
+    built = build_index(small_bundle, tmp_path / "events.csv", tmp_path / "index", rejects=rejects)
+    assert (built.events, built.rows, rejects.total) == (3, 2, 1)
+    found = list(search_files(small_bundle, built.path, tmp_path / "asked.txt", 1, on_skip=Rejects()))
+    assert [(one.text, one.neighbours[0].text, one.neighbours[0].count) for one in found] == [
+        ("id=2", "id=2", 1),
+        ("id=1", "id=1", 2),
+    ]
+    with pytest.warns(UserWarning, match="1 skipped"):
+        build_index(small_bundle, tmp_path / "events.csv", tmp_path / "index")
+
+
+def test_one_text_under_two_labels_is_two_events(small_bundle: Path, tmp_path: Path) -> None:
+    table = event_table({"text": ["id=1"] * 3, "label": ["benign", "attack", "benign"]})
+    build_index(small_bundle, table, tmp_path / "index")
+    (found,) = search(small_bundle, tmp_path / "index", "id=1")
+    assert [(near.label, near.count) for near in found.neighbours] == [("benign", 2), ("attack", 1)]
+
+
+def test_blocks_do_not_change_the_index(
+    small_bundle: Path, events: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_index(small_bundle, events, tmp_path / "whole")
+    monkeypatch.setattr("overproof.inference.similarity.writer.ROWS", 7)
+    build_index(small_bundle, events, tmp_path / "blocks")
+    a, b = ((tmp_path / name / "embeddings.i8").read_bytes() for name in ("whole", "blocks"))
+    assert a == b
+    assert search(small_bundle, tmp_path / "whole", TEXTS) == search(small_bundle, tmp_path / "blocks", TEXTS)
+
+
+@pytest.mark.parametrize("name", ["embeddings.i8", "events.parquet", "counts.npy", "graph.usearch", CARD])
+def test_a_changed_file_is_named(small_bundle: Path, events: object, tmp_path: Path, name: str) -> None:
+    build_index(small_bundle, events, tmp_path / "index", exact_rows=10)
+    file = tmp_path / "index" / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(TamperedBundle, match=name):
+        search(small_bundle, tmp_path / "index", "x")
+
+
+def test_missing_and_extra_files_are_named(small_bundle: Path, index: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(index, tmp_path / "copy")
+    (copy / "further").touch()
+    with pytest.raises(TamperedBundle, match="further: not listed"):
+        search(small_bundle, copy, "x")
+    (copy / "further").unlink()
+    (copy / "counts.npy").unlink()
+    with pytest.raises(TamperedBundle, match=r"counts\.npy: missing"):
+        search(small_bundle, copy, "x")
+
+
+def test_another_models_bundle_is_refused(small_bundle: Path, index: Path, tmp_path: Path) -> None:
+    import onnx
+
+    opened = open_bundle(small_bundle)
+    model = onnx.load_from_string(opened.files[MODEL])
+    model.doc_string = "another"
+    files = {**opened.files, MODEL: model.SerializeToString()}
+    manifest = replace(opened.manifest, files={name: digest(content) for name, content in files.items()})
+    write_bundle(tmp_path / "other", manifest, files)
+    with pytest.raises(InputError, match="another model"):
+        search(tmp_path / "other", index, "x")
+
+
+def test_a_bundle_without_embeddings_is_told_to_compress_again(small_bundle: Path, index: Path, tmp_path: Path) -> None:
+    import onnx
+
+    opened = open_bundle(small_bundle)
+    model = onnx.load_from_string(opened.files[MODEL])
+    del model.graph.output[1:]
+    files = {MODEL: model.SerializeToString(), TOKENIZER: opened.files[TOKENIZER]}
+    manifest = replace(opened.manifest, files={name: digest(content) for name, content in files.items()})
+    write_bundle(tmp_path / "old", manifest, files)
+    with pytest.raises(BundleError, match="compress it again"):
+        build_index(tmp_path / "old", event_table({"text": ["x"]}), tmp_path / "index")
+    with pytest.raises(BundleError, match="no embedding"):
+        search(tmp_path / "old", index, "x")
+
+
+def test_no_events_leave_nothing_behind(small_bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no events"):
+        build_index(small_bundle, event_table({"text": []}), tmp_path / "index")
+    (tmp_path / "empty.csv").write_text("text\n")
+    with pytest.raises(InputError, match="no usable event"):
+        build_index(small_bundle, tmp_path / "empty.csv", tmp_path / "index")
+    assert not (tmp_path / "index").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(small_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").write_text("keep")
+    with pytest.raises(InputError, match="not an index"):
+        build_index(small_bundle, event_table({"text": ["x"]}), tmp_path / "mine")
+    assert (tmp_path / "mine" / "notes").read_text() == "keep"
+    with pytest.raises(InputError, match="expected an index"):
+        search(small_bundle, tmp_path / "mine", "x")
+
+
+def test_an_index_is_replaced(small_bundle: Path, tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        build_index(small_bundle, event_table({"text": [text]}), tmp_path / "index")
+    (found,) = search(small_bundle, tmp_path / "index", "one")
+    assert [near.text for near in found.neighbours] == ["two"]
+
+
+def test_usearch_is_missed_at_once(
+    small_bundle: Path, events: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise MissingExtra("usearch")
+
+    monkeypatch.setattr("overproof.inference.similarity.build.require_usearch", missing)
+    monkeypatch.setattr(hnsw, "require_usearch", lambda: pytest.fail("told too late"))
+    with pytest.raises(MissingExtra):
+        build_index(small_bundle, events, tmp_path / "index", exact_rows=10)

@@ -1,0 +1,105 @@
+"""Exact search against arithmetic, the graph against exact search."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from overproof.errors import MissingExtra
+from overproof.inference.similarity import SEARCHES
+from overproof.inference.similarity.integers import LEVELS, Integers, cosines, rounded, wide
+from overproof.inference.similarity.interface import best
+
+FLOATS = st.floats(-1, 1, width=32)
+
+
+def rows_of(count: int, hidden: int = 64, seed: int = 0) -> Integers:
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(50, hidden))
+    return rounded((centres[random.integers(0, 50, count)] + random.normal(size=(count, hidden))).astype(np.float32))
+
+
+@given(arrays(np.float32, st.tuples(st.integers(0, 6), st.integers(1, 9)), elements=FLOATS))
+def test_rounding_fills_the_range_and_moves_nothing_by_more_than_half_a_step(embeddings: np.ndarray) -> None:
+    rows = rounded(embeddings)
+    for row, before in zip(rows.astype(float), embeddings.astype(float), strict=True):
+        largest = np.abs(before).max()
+        assert np.abs(row).max() == (LEVELS if largest else 0)
+        assert np.abs(row * largest / LEVELS - before).max() <= largest / LEVELS * 0.5001
+
+
+@given(arrays(np.int8, (5, 7), elements=st.integers(-LEVELS, LEVELS)))
+def test_cosines_are_those_of_fractions(rows: Integers) -> None:
+    found = cosines(wide(rows), wide(rows))
+    exact = [[int(x) for x in row] for row in rows]
+    for i, a in enumerate(exact):
+        for j, b in enumerate(exact):
+            dot, aa, bb = (sum(x * y for x, y in zip(p, q, strict=True)) for p, q in ((a, b), (a, a), (b, b)))
+            square = Fraction(dot * dot, max(aa, 1) * max(bb, 1))
+            assert float(found[i, j]) ** 2 == pytest.approx(float(square), rel=1e-12)
+            assert np.sign(found[i, j]) == np.sign(dot)
+
+
+@pytest.mark.parametrize("hidden", [32, 1040, 1041, 4096])
+def test_products_are_exact_at_any_width(hidden: int) -> None:
+    rows = np.full((2, hidden), LEVELS, dtype=np.int8)
+    rows[1, ::2] = 126
+    ready = wide(rows)
+    expected = rows.astype(np.int64) @ rows.astype(np.int64).T
+    np.testing.assert_array_equal(ready.rows @ ready.rows.T, expected)
+    np.testing.assert_array_equal(ready.squared, expected.diagonal())
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=30), st.data())
+def test_the_best_are_those_of_a_stable_sort(values: list[float], data: st.DataObject) -> None:
+    k = data.draw(st.integers(1, len(values)))
+    near = best(np.array(values), k)
+    assert near.rows.tolist() == sorted(range(len(values)), key=lambda i: -values[i])[:k]
+    assert near.cosines.tolist() == [values[row] for row in near.rows]
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_every_row_is_its_own_nearest_alone_and_in_company(name: str, tmp_path: Path) -> None:
+    rows = rows_of(3000)
+    write, opened = SEARCHES[name]
+    write(rows, tmp_path)
+    search = opened(rows, tmp_path)
+    asked = rows[::60]
+    together = search(asked, 5)
+    assert [int(near.rows[0]) for near in together] == list(range(0, 3000, 60))
+    for near, query in zip(together, asked, strict=True):
+        assert near.cosines[0] == 1.0 and (np.diff(near.cosines) <= 0).all()
+        (alone,) = search(query[None], 5)
+        np.testing.assert_array_equal(alone.rows, near.rows)
+        np.testing.assert_array_equal(alone.cosines, near.cosines)
+
+
+def test_the_graph_finds_nearly_all_that_exact_search_finds(tmp_path: Path) -> None:
+    rows, asked = rows_of(4000), rows_of(200, seed=1)
+    SEARCHES["hnsw"][0](rows, tmp_path)
+    exact, graph = (SEARCHES[name][1](rows, tmp_path)(asked, 10) for name in ("exact", "hnsw"))
+    shared = [len(set(a.rows) & set(b.rows)) / 10 for a, b in zip(exact, graph, strict=True)]
+    assert np.mean(shared) > 0.9
+    for a, b in zip(exact, graph, strict=True):
+        same = np.isin(b.rows, a.rows)
+        assert set(b.cosines[same]) <= set(a.cosines)  # what it finds is compared exactly
+
+
+def test_the_same_rows_give_the_same_graph(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        SEARCHES["hnsw"][0](rows_of(500), tmp_path / name)
+    a, b = (next((tmp_path / name).iterdir()).read_bytes() for name in ("a", "b"))
+    assert a == b
+
+
+def test_without_usearch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "usearch.index", None)
+    with pytest.raises(MissingExtra, match=r"overproof\[similar\]"):
+        SEARCHES["hnsw"][0](rows_of(5), tmp_path)

@@ -1,0 +1,344 @@
+"""The streaming loop: every event judged once, in order, whatever happens to the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from overproof.bundle.manifest import open_bundle
+from overproof.bundle.runtime import OnnxScorer
+from overproof.errors import InputError
+from overproof.events.sources import read_events
+from overproof.inference.cascade import Cascade, Full, FullDown, Policy, Rate
+from overproof.inference.cascade.budget import Bucket
+from overproof.inference.cascade.thresholds import policy_for
+from overproof.inference.engines import Scored, in_process
+from overproof.inference.stream import Request, triage
+from overproof.inference.stream import job as loop
+from overproof.inference.stream.journal import Journal, Mark
+from overproof.inference.stream.top import Top
+from overproof.jobs.deploy import triage as run
+
+EVENTS = [f"id={i} or {'x' * (i * 7 % 11)}" for i in range(5000)]
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    file = tmp_path / "events.txt"
+    file.write_text("".join(f"{text}\n" for text in EVENTS))
+    return file
+
+
+def verdicts(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_bytes().splitlines()]
+
+
+def always(label: str, classes: tuple[str, ...]) -> Full:
+    row = np.array([name == label for name in classes], dtype=np.float32)
+    return Full(classes, lambda texts: np.tile(row, (len(texts), 1)), f"always {label}")
+
+
+def test_every_event_gets_its_verdict_in_order(small_bundle: Path, student: OnnxScorer, events: Path) -> None:
+    out = events.with_name("out.jsonl")
+    summary = run(small_bundle, [events], out=out, with_text=True)
+    found = verdicts(out)
+    assert [v["origin"] for v in found] == [f"{events}:{i + 1}" for i in range(len(EVENTS))]
+    assert [v["text"] for v in found] == EVENTS
+    assert [v["student"]["label"] for v in found] == [v.label for v in student.judge(EVENTS)]
+    assert {v["source"] for v in found} == {"lines"}
+    assert summary.tally.events == summary.tally.written == len(EVENTS)
+    assert summary.tally.counts["status"] == Counter(v["status"] for v in found)
+    assert sorted(file.name for file in events.parent.iterdir()) == ["events.txt", "out.jsonl"]
+
+
+def test_the_full_model_decides_what_is_doubted_within_the_budget(
+    small_bundle: Path, student: OnnxScorer, events: Path
+) -> None:
+    out = events.with_name("out.jsonl")
+    summary = run(small_bundle, [events], full=always("xss", student.classes), max_escalations="2%", out=out)
+    found = verdicts(out)
+    status, by = Counter(v["status"] for v in found), Counter(v["decided_by"] for v in found)
+    assert 0 < by["full"] <= 0.02 * len(EVENTS)
+    assert summary.tally.escalated == by["full"]
+    assert by["nobody"] == status["deferred"]
+    assert {v["label"] for v in found if v["decided_by"] == "full"} == {"xss"}
+
+
+def test_events_unlike_the_training_events_are_counted_and_a_source_of_them_is_named(
+    small_bundle: Path, student: OnnxScorer, events: Path
+) -> None:
+    limit = policy_for(student.manifest).novelty
+    far = student.score(EVENTS).novelty
+    assert limit is not None and far is not None
+    summary = run(small_bundle, [events], out=events.with_name("out.jsonl"))
+    assert summary.tally.novel == (far > limit).sum() > len(EVENTS) / 4
+    assert f"novel      {summary.tally.novel:,} unlike the training events (" in summary.render()
+    assert "train on events from your own sources" in summary.render()
+    known = events.with_name("known.txt")
+    known.write_text("".join(f"id={i} select {'x' * (i % 37)}\n" for i in range(1000)))
+    summary = run(small_bundle, [known], out=events.with_name("known.jsonl"))
+    assert 0 < summary.tally.novel <= 13
+    assert "train on events" not in summary.render()
+
+
+def test_workers_and_formats_change_no_verdict(small_bundle: Path, events: Path) -> None:
+    one, two, table = (events.with_name(name) for name in ("1.jsonl", "2.jsonl", "t.parquet"))
+    run(small_bundle, [events], out=one)
+    run(small_bundle, [events], out=two, workers=2)
+    assert one.read_bytes() == two.read_bytes()
+    run(small_bundle, [events], out=table)
+    stored = pq.read_table(table).to_pylist()
+    assert [(row["origin"], row["label"], row["status"]) for row in stored] == [
+        (v["origin"], v["label"], v["status"]) for v in verdicts(one)
+    ]
+
+
+class Broken(Exception):
+    pass
+
+
+def breaking_after(batches: int) -> Any:
+    """An engine that dies in the middle."""
+
+    def engine_of(student: OnnxScorer) -> Any:
+        def engine(events: Iterator[pa.RecordBatch]) -> Iterator[Scored]:
+            for number, scored in enumerate(in_process(student)(events)):
+                if number == batches:
+                    raise Broken
+                yield scored
+
+        return engine
+
+    return engine_of
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+@pytest.mark.parametrize("batches", [0, 1, 2])
+def test_a_run_that_broke_off_goes_on_with_nothing_lost_and_nothing_twice(
+    student: OnnxScorer, events: Path, monkeypatch: pytest.MonkeyPatch, name: str, batches: int
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+
+    def cascade() -> Cascade:
+        policy = Policy(confidence=0.6, temperature=1.5)
+        return Cascade(student, always("xss", student.classes), policy, Bucket(Rate(share=0.03)))
+
+    whole = events.with_name(f"whole-{name}")
+    expected = triage(cascade(), Request((str(events),), str(whole), group_similar=True))
+    out = events.with_name(name)
+    request = Request((str(events),), str(out), group_similar=True)
+    with pytest.raises(Broken):
+        triage(cascade(), request, engine=breaking_after(batches)(student))
+    assert not out.exists()
+    summary = triage(cascade(), request)
+    assert summary.resumed == 2048 * batches
+    assert replace(summary, seconds=0, resumed=0, out="") == replace(expected, seconds=0, resumed=0, out="")
+    if name.endswith("jsonl"):
+        assert out.read_bytes() == whole.read_bytes()
+    else:
+        assert pq.read_table(out).equals(pq.read_table(whole))
+    assert {file.name for file in events.parent.iterdir()} == {"events.txt", name, whole.name}
+
+
+def test_what_was_scored_elsewhere_is_taken_up_alike(
+    student: OnnxScorer, events: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    out, whole = events.with_name("out.jsonl"), events.with_name("whole.jsonl")
+
+    def cluster(last: int | None) -> Any:
+        def scored(on_skip: Any) -> Iterator[Scored]:
+            batches = read_events([str(events)], on_skip=on_skip)
+            for number, pair in enumerate(in_process(student)(batches)):
+                if number == last:
+                    raise Broken
+                yield pair
+
+        return scored
+
+    request = Request((str(events),), str(out))
+    with pytest.raises(Broken):
+        triage(Cascade(student), request, elsewhere=cluster(2))
+    assert triage(Cascade(student), request, elsewhere=cluster(None)).resumed == 4096
+    triage(Cascade(student), Request((str(events),), str(whole)))
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_a_mark_of_another_job_is_not_taken_up(
+    student: OnnxScorer, events: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    out = events.with_name("out.jsonl")
+    request = Request((str(events),), str(out))
+    with pytest.raises(Broken):
+        triage(Cascade(student), request, engine=breaking_after(1)(student))
+    assert triage(Cascade(student), replace(request, with_text=True)).resumed == 0
+    with pytest.raises(Broken):
+        triage(Cascade(student), request, engine=breaking_after(1)(student))
+    events.write_text(events.read_text() + "one more\n")
+    assert triage(Cascade(student), request).resumed == 0
+    assert len(verdicts(out)) == len(EVENTS) + 1
+
+
+@pytest.mark.slow
+def test_a_killed_process_goes_on(small_bundle: Path, events: Path) -> None:
+    events.write_text("".join(f"{text} {i}\n" for i in range(12) for text in EVENTS))
+    out, whole = events.with_name("out.jsonl"), events.with_name("whole.jsonl")
+    command = [sys.executable, "-m", "overproof", "triage", str(small_bundle), str(events), "--out"]
+    code = "import overproof.inference.stream.job as j, overproof.cli as c; j.CHECKPOINT_SECONDS = 0.02; c.main()"
+    impatient = [sys.executable, "-c", code, *command[3:], str(out)]
+    marks = 0
+    for _ in range(6):
+        running = subprocess.Popen(impatient, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        journal = out.with_name(f".{out.name}.journal")
+        before = journal.read_bytes() if journal.exists() else b""
+        for _ in range(600):
+            if running.poll() is not None or (journal.exists() and journal.read_bytes() != before):
+                break
+            time.sleep(0.02)
+        if running.poll() is None:
+            marks += 1
+            os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+    assert marks >= 2
+    told = subprocess.run([*impatient, "--json"], capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout)["resumed"] > 0
+    subprocess.run([*command, str(whole)], capture_output=True, check=True)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_two_runs_do_not_write_to_one_place(student: OnnxScorer, events: Path) -> None:
+    out = events.with_name("out.jsonl")
+    journal = Journal(out, {})
+    with pytest.raises(InputError, match="another run is writing there"):
+        triage(Cascade(student), Request((str(events),), str(out)))
+    journal.close(done=False)
+    triage(Cascade(student), Request((str(events),), str(out)))
+
+
+def test_the_journal_keeps_what_it_was_told(tmp_path: Path) -> None:
+    mark = Mark(5, 100, 0.5, {"events": 5}, None, [{"a": 1}])
+    journal = Journal(tmp_path / "o", {"a": 1})
+    journal.save(mark)
+    journal.close(done=False)
+    again = Journal(tmp_path / "o", {"a": 1})
+    assert again.load() == mark
+    again.close(done=False)
+    other = Journal(tmp_path / "o", {"a": 2})
+    assert other.load() is None
+    other.close(done=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_gravest_come_first(small_bundle: Path, events: Path) -> None:
+    out, every = events.with_name("top.jsonl"), events.with_name("all.jsonl")
+    run(small_bundle, [events], out=every)
+    summary = run(small_bundle, [events], out=out, top=7)
+    ordered = sorted(verdicts(every), key=lambda v: -v["attack"])
+    assert verdicts(out) == ordered[:7]
+    assert (summary.tally.events, summary.tally.written) == (len(EVENTS), 7)
+
+
+def test_top_remembers_what_it_kept() -> None:
+    graded = [{"attack": attack, "n": n} for n, attack in enumerate([0.5, 0.9, 0.1, 0.9, 0.7, 0.5])]
+    first = Top(4)
+    first.add(graded[:3])
+    second = Top(4, first.kept())
+    second.add(graded[3:])
+    assert [v["n"] for v in second.kept()] == [1, 3, 4, 0]
+
+
+def test_only_what_is_grave_enough_is_written(small_bundle: Path, events: Path) -> None:
+    out = events.with_name("grave.jsonl")
+    summary = run(small_bundle, [events], out=out, min_severity="medium")
+    assert summary.tally.events == len(EVENTS)
+    assert len(verdicts(out)) == summary.tally.written < len(EVENTS)
+    assert {v["label"] for v in verdicts(out)} <= {"sqli", "xss"}
+
+
+def test_alerts_that_resemble_each_other_share_a_group(small_bundle: Path, events: Path) -> None:
+    out = events.with_name("groups.jsonl")
+    summary = run(small_bundle, [events], out=out, group_similar=True)
+    grouped = [v for v in verdicts(out) if "group" in v]
+    assert {v["label"] == "benign" for v in verdicts(out) if "group" not in v} <= {True}
+    assert grouped
+    assert summary.groups == len({v["group"] for v in grouped})
+
+
+def test_further_columns_stand_in_the_verdict(small_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "e.jsonl").write_text('{"text": "a", "src_ip": "10.0.0.1", "n": 3}\n{"text": "b", "family": "sqli"}\n')
+    summary = run(small_bundle, [tmp_path / "e.jsonl"], out=tmp_path / "out.jsonl")
+    first, second = verdicts(tmp_path / "out.jsonl")
+    assert (first["event"], first["source"]) == ({"src_ip": "10.0.0.1", "n": 3}, "jsonl")
+    assert "event" not in second
+    assert summary.tally.counts["family"] == {"sqli": 1}
+
+
+def test_rejected_records_are_counted_and_kept(small_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "e.jsonl").write_text('{"text": "a"}\nnot json\n{"text": "b"}\n')
+    rejects = tmp_path / "rejects.jsonl"
+    summary = run(small_bundle, [tmp_path / "e.jsonl"], out=tmp_path / "out.jsonl", rejects=rejects)
+    assert sum(summary.rejected.values()) == 1
+    assert verdicts(rejects)[0]["origin"].endswith("e.jsonl:2")
+    assert "rejected   1" in summary.render()
+    assert len(verdicts(tmp_path / "out.jsonl")) == 2
+
+
+def test_a_full_model_that_is_down_may_fail_the_run_which_then_goes_on(
+    student: OnnxScorer, events: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    left = [2]
+
+    def ask(texts: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            raise FullDown("gone")
+        return always("xss", student.classes).ask(texts)
+
+    out = events.with_name("out.jsonl")
+    cascade = Cascade(student, Full(student.classes, ask, "m"), Policy(confidence=2.0, on_full_down="fail"))
+    request = Request((str(events),), str(out))
+    with pytest.raises(FullDown, match="gone"):
+        triage(cascade, request)
+    assert triage(cascade, request).resumed == 2048
+    assert [v["decided_by"] for v in verdicts(out)] == ["full"] * len(EVENTS)
+
+
+def test_options_that_mean_nothing(small_bundle: Path, events: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--engine mars: expected one of local, ray"):
+        run(small_bundle, [events], engine="mars")
+    with pytest.raises(InputError, match="a Ray cluster has its own"):
+        run(small_bundle, [events], engine="ray", workers=2)
+    with pytest.raises(InputError, match="without --follow"):
+        run(small_bundle, [events], engine="ray", follow=True, out=tmp_path / "x")
+    with pytest.raises(InputError, match="parquet"):
+        run(small_bundle, [events], to="parquet")
+    with pytest.raises(InputError, match="expected one of"):
+        run(small_bundle, [events], to="morse", out=tmp_path / "x")
+    with pytest.raises(InputError, match="cannot be written there"):
+        run(small_bundle, [events], out=tmp_path / "no" / "where")
+
+
+def test_a_bundle_of_an_older_version_needs_a_check_to_escalate(small_bundle: Path, student: OnnxScorer) -> None:
+    from overproof.jobs.deploy import open_cascade
+
+    bundle = open_bundle(small_bundle)
+    older = replace(bundle, manifest=replace(bundle.manifest, signals=None))
+    assert open_cascade(older).policy.basis == "no threshold"
+    with pytest.raises(InputError, match=r"expected --check check\.json"):
+        open_cascade(older, full=always("xss", student.classes))

@@ -1,0 +1,243 @@
+"""`check` for real, small: a teacher, its student and the evidence, on simulated traffic."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+import overproof
+from overproof.bundle.evidence_store import INDEX, open_evidence
+from overproof.bundle.manifest import open_bundle
+from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED
+from overproof.cli import app
+from overproof.errors import BundleError, InputError
+from overproof.events.simulate import simulate
+from overproof.progress import SILENT, Console
+
+pytestmark = pytest.mark.slow
+
+CHECKS = ["own-data", "calibration", "rare", "boundary", "held-out", "escalation"]
+FAMILY = "sqli"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A compression, its evidence, and events that nothing was trained on."""
+
+    folder: Path
+    events: pa.Table
+
+    def check(self, events: Any = None, **options: Any) -> Any:
+        """`overproof.check` with everything at hand, unless told otherwise."""
+        given = {"full": str(self.folder / "teacher"), "evidence": self.folder / "evidence", "i_know": True, **options}
+        return overproof.check(
+            self.folder / "bundle", self.events if events is None else events, cache=self.folder / "cache", **given
+        )
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
+    folder = tmp_path_factory.mktemp("proof")
+    traffic = simulate(2400, seed=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("overproof.jobs.compress.TIMING_SECONDS", 0.5)
+        overproof.teach(traffic.train, out=folder / "teacher", preset="small-student", epochs=6)
+        overproof.compress(
+            traffic.train,
+            teacher=str(folder / "teacher"),
+            out=folder / "bundle",
+            student="tiny-student",
+            epochs=4,
+            cache=folder / "cache",
+            evidence=folder / "evidence",
+            margin=0.02,
+        )
+        yield Job(folder, traffic.test)
+
+
+@pytest.fixture(scope="module")
+def report(job: Job) -> Any:
+    return job.check(out=job.folder / "check")
+
+
+def finding(report: Any, key: str) -> dict[str, Any]:
+    """A finding by its key."""
+    return next(f for check in report.data["checks"] for f in check["findings"] if f["key"] == key)
+
+
+def data(report: Any, key: str) -> dict[str, Any]:
+    """The tables of a check."""
+    return next(check["data"] for check in report.data["checks"] if check["key"] == key)
+
+
+def test_compress_keeps_the_evidence(job: Job) -> None:
+    bundle = open_bundle(job.folder / "bundle")
+    kept = open_evidence(job.folder / "evidence", bundle)
+    assert set(kept.scores) == {FULL, DISTILLED, QUANTIZED, CONTROL, BASELINE}
+    assert all(logits.shape == (kept.validation.num_rows, 3) for logits in kept.scores.values())
+    again = overproof.open(job.folder / "bundle").score(kept.validation["text"].to_pylist()).logits
+    assert np.array_equal(again, kept.scores[QUANTIZED])
+    seeds = [overproof.open(job.folder / "evidence" / name).manifest.seed for name in ("distilled", "control")]
+    assert seeds == [0, 1]
+    assert not np.array_equal(kept.scores[DISTILLED], kept.scores[CONTROL])
+    assert bundle.manifest.margin == 0.02 and bundle.manifest.calibration is not None
+    assert 0.05 <= bundle.manifest.calibration <= 20
+    assert not list(job.folder.glob(".*")), "nothing unfinished lies about"
+
+
+def test_six_checks_and_a_verdict(report: Any) -> None:
+    told = report.data
+    assert [check["key"] for check in told["checks"]] == CHECKS
+    assert told["schema"] == "overproof.check/1"
+    assert told["absent"] == {}
+    assert told["margin"] == {"value": 0.02, "fixed_before": True, "said": told["margin"]["said"]}
+    assert told["verdict"]["decision"] in ("deploy alone", "deploy with escalation", "do not deploy")
+    assert report.passed == (told["gates"]["closed"] == [])
+    assert told["notes"] and "simulated" in told["notes"][0]
+    for check in told["checks"]:
+        for found in check["findings"]:
+            assert found["said"] and (found["status"] == "unmeasured") == found["said"].startswith("unmeasured")
+    assert all(row["metrics"] is not None and row["bytes"] for row in told["strip"]["rows"])
+
+
+def test_the_report_is_written_and_says_the_same(job: Job, report: Any) -> None:
+    folder = job.folder / "check"
+    assert sorted(path.name for path in folder.iterdir()) == ["check.json", "check.sarif", "report.html", "summary.md"]
+    assert json.loads((folder / "check.json").read_text()) == report.data
+    sentence = report.data["verdict"]["sentence"]
+    assert sentence.split(":")[0] in report.render()
+    assert json.loads((folder / "check.sarif").read_text())["version"] == "2.1.0"
+
+
+def test_the_same_seed_gives_the_same_answer(job: Job, report: Any) -> None:
+    assert job.check().data == report.data
+
+
+def test_grid_neighbours_and_edits_were_tried(report: Any) -> None:
+    found = data(report, "boundary")
+    assert found["neighbours"]["draws"] == 8 and found["neighbours"]["n"] > 0
+    assert {edit["kind"] for edit in found["edits"]} and all(FULL in edit["models"] for edit in found["edits"])
+
+
+def test_simulated_events_certify_nothing_unless_asked(job: Job) -> None:
+    report = job.check(i_know=False)
+    assert finding(report, "own-data/published")["status"] == "failed"
+    assert report.decision == "do not deploy" and not report.passed
+
+
+def test_without_full_model_and_evidence_what_needs_them_is_unmeasured(job: Job) -> None:
+    report = job.check(full=None, evidence=None)
+    assert set(report.data["absent"]) == {FULL, DISTILLED, CONTROL, BASELINE}
+    for key in ("own-data/leaked", "held-out/misses", "held-out/quantized-alone", "rare/pooled", "boundary/edits"):
+        assert finding(report, key)["status"] == "unmeasured", key
+    assert finding(report, "calibration/error")["value"] is not None  # the temperature is in the manifest
+    assert report.decision == "do not deploy"
+
+
+def test_soft_labels_cannot_be_asked_about_edited_events(job: Job) -> None:
+    scores = overproof.open(job.folder / "teacher").score(job.events["text"].to_pylist())
+    table = job.events
+    for name, p in zip(scores.classes, scores.probabilities.T, strict=True):
+        table = table.append_column(f"p_{name}", pa.array(p.astype(float)))
+    report = job.check(table, full="columns:p_")
+    assert finding(report, "boundary/edits")["status"] == "unmeasured"
+    assert finding(report, "held-out/misses")["value"] is not None
+    assert any("soft labels" in note for note in report.data["notes"])
+
+
+def test_events_without_labels_or_of_one_class_prove_nothing(job: Job) -> None:
+    place = job.events.schema.get_field_index("label")
+    silent = job.events.set_column(place, "label", pa.nulls(job.events.num_rows, pa.string()))
+    family = silent.schema.get_field_index("family")
+    silent = silent.set_column(family, "family", pa.nulls(silent.num_rows, pa.string()))
+    one = job.events.filter(pc.equal(job.events["label"], "normal"))
+    for table in (silent, one):
+        report = job.check(table)
+        assert finding(report, "held-out/misses")["status"] == "unmeasured"
+        assert finding(report, "escalation/guarantee")["status"] == "unmeasured"
+        assert report.decision == "do not deploy"
+        assert any("attacks and benign" in note for note in report.data["notes"])
+
+
+def test_what_cannot_be_used_is_told(job: Job, tmp_path: Path) -> None:
+    other = tmp_path / "evidence"
+    shutil.copytree(job.folder / "evidence", other)
+    index = json.loads((other / INDEX).read_text())
+    (other / INDEX).write_text(json.dumps({**index, "model": "0" * 64}))
+    with pytest.raises(BundleError, match="another bundle"):
+        job.check(evidence=other)
+    with pytest.raises(InputError, match=r"no such attacks.*all-rare or one of.*sqli"):
+        job.check(hold_out=["sqlli"])
+    with pytest.raises(InputError, match="--evidence"):
+        job.check(evidence=None, hold_out=[FAMILY])
+    with pytest.raises(InputError, match="--full"):
+        job.check(full=None, hold_out=[FAMILY])
+    with pytest.raises(InputError, match="--prevalence"):
+        job.check(prevalence=2.0)
+    with pytest.raises(InputError, match="no folder"):
+        job.check(out=tmp_path / "nowhere" / "check")
+    strange = job.events.set_column(
+        job.events.schema.get_field_index("label"), "label", pa.array(["odd"] * job.events.num_rows)
+    )
+    with pytest.raises(InputError, match="expected at least one name in common"):
+        job.check(strange)
+
+
+def test_the_command_line_ends_as_the_gates_do(job: Job, tmp_path: Path) -> None:
+    pq.write_table(job.events, tmp_path / "events.parquet")
+    words = [
+        "check",
+        str(job.folder / "bundle"),
+        str(tmp_path / "events.parquet"),
+        f"--full={job.folder / 'teacher'}",
+        f"--evidence={job.folder / 'evidence'}",
+        f"--cache={job.folder / 'cache'}",
+    ]
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert done.exit_code == 1, done.output
+    assert json.loads(done.stdout)["gates"]["open"] is False
+    open_wide = "\n".join(
+        f"{key.split('/')[1]} = {{ limit = 1, required = false }}" if "/" in key else key
+        for key in [
+            *("[own-data]", "own-data/published", "own-data/leaked", "own-data/score-drift", "own-data/field-drift"),
+            *("[calibration]", "calibration/error", "calibration/against-full", "calibration/threshold-drift"),
+            *("[rare]", "rare/pooled", "rare/family", "rare/slices", "rare/hard-benign"),
+            *("[boundary]", "boundary/edits", "boundary/neighbours", "boundary/quantization"),
+            *("[held-out]", "held-out/misses", "held-out/false-positives", "held-out/quantized-alone"),
+            *("held-out/novel", "[escalation]", "escalation/guarantee", "escalation/verified", "escalation/budget"),
+        ]
+    )
+    (tmp_path / "wide.toml").write_text(open_wide)
+    done = CliRunner().invoke(app, [*words, f"--gate={tmp_path / 'wide.toml'}"])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_family_is_held_out_once_and_then_only_judged(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    console = Console(say=told.append, progress=SILENT.progress)
+    report = job.check(hold_out=[FAMILY], epochs=2, console=console)
+    (entry,) = data(report, "held-out")["held_out"]
+    assert entry["family"] == FAMILY and entry["absent"] == {}
+    assert set(entry["without"]) == {FULL, DISTILLED, QUANTIZED, BASELINE}
+    assert all(share["n"] == entry["n"] > 0 for share in entry["without"].values())
+    assert finding(report, f"held-out/family:{FAMILY}")["events"] == entry["n"]
+    place = job.folder / "evidence" / "held-out" / FAMILY
+    kept = open_evidence(job.folder / "evidence", open_bundle(job.folder / "bundle")).events
+    rows = overproof.open(place / "bundle").manifest.data["rows"]
+    assert rows["train"] + rows["validation"] == kept.filter(pc.not_equal(kept["family"], FAMILY)).num_rows
+
+    monkeypatch.setattr("overproof.jobs.compress.compress", lambda *_, **__: pytest.fail("it trained again"))
+    again = job.check(hold_out=[FAMILY], epochs=2)
+    assert data(again, "held-out")["held_out"] == [entry]
+    shutil.rmtree(place)

@@ -1,0 +1,582 @@
+"""`overproof quantize` from file to file, and every way to hand it something it cannot use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from typer.testing import CliRunner
+
+import overproof
+from overproof.bundle.manifest import MODEL, NOVELTY, TOKENIZER, Manifest, digest, inspect, open_bundle, write_bundle
+from overproof.bundle.ood import fit_novelty
+from overproof.bundle.runtime import session
+from overproof.bundle.tokenizer import Windowing
+from overproof.cli import app
+from overproof.quantization.guards import Guards
+
+if TYPE_CHECKING:
+    from ...conftest import Made
+    from .conftest import Flows
+
+Change = Callable[[Callable[[onnx.ModelProto], object]], Path]
+
+
+def run(*words: object) -> Any:
+    return CliRunner().invoke(app, ["quantize", *map(str, words)])
+
+
+def refused(*words: object, out: Path) -> str:
+    """The one line that is shown; nothing is written and the exit code is 2."""
+    before = sorted(out.parent.rglob("*"))
+    result = run(*words, "--out", out)
+    assert result.exit_code == 2, result.output
+    assert sorted(out.parent.rglob("*")) == before
+    assert result.stdout == ""
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    return line.removeprefix("error: ")
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv", "parquet"])
+def test_any_table_of_numbers(kind: str, flows: Flows, tmp_path: Path) -> None:
+    model, events = flows.save(tmp_path), getattr(flows, kind)(tmp_path)
+    report = overproof.quantize(model, calibrate_on=[str(events)], out=tmp_path / "out", test=[str(events)])
+    assert report.passed
+    assert (report.calibrated, report.held_back) == (600, 600)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "flows.onnx",
+        "labels.json",
+        "quantization.json",
+        "quantizing.json",
+        "sensitivity.svg",
+    ]
+    written = session(str(tmp_path / "out" / "flows.onnx"))
+    before = session(str(model)).run(None, {"x": flows.x})[0]
+    after = written.run(None, {"x": flows.x})[0]
+    flips = int((before.argmax(1) != after.argmax(1)).sum())
+    assert report.tested is not None
+    assert (report.tested.events, report.tested.flips) == (1200, flips)
+    assert report.tested.max_difference == pytest.approx(np.abs(before - after).max())
+    told = json.loads((tmp_path / "out" / "quantizing.json").read_text())
+    assert told == json.loads(json.dumps(report.to_json()))
+    assert set(report.compared) == {"w4a8", "w4a32", "dynamic"}
+
+
+def test_three_formats_say_the_same(flows: Flows, tmp_path: Path) -> None:
+    from overproof.quantization.tensors import load_tensors
+
+    tables = [load_tensors([str(write(tmp_path))], [16], None) for write in (flows.npz, flows.csv, flows.parquet)]
+    assert tables[0].equals(tables[1]) and tables[0].equals(tables[2])
+    twice = load_tensors([str(tmp_path / "flows.csv"), str(tmp_path / "flows.npz")], [None], None)
+    assert twice.num_rows == 2400
+
+
+@pytest.mark.parametrize("precision", ["w8a8", "w4a8", "w4a32"])
+def test_a_guard_on_a_rare_family_from_the_command_line(precision: str, flows: Flows, tmp_path: Path) -> None:
+    words = (flows.save(tmp_path), "--calibrate", flows.csv(tmp_path), "--precision", precision)
+    result = run(*words, "--max-recall-loss", "ldap=0", "--max-kl", "0.5", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "+ rare (written)" in result.stdout, "the path is told"
+    assert "every layer quantized" in result.stdout
+    assert "Guards: every one holds." in result.stdout
+    stored = {w.name: w.data_type for w in onnx.load(tmp_path / "out" / "flows.onnx").graph.initializer}
+    assert stored["rare"] == TensorProto.FLOAT
+    assert stored["w2"] == (TensorProto.INT8 if precision == "w8a8" else TensorProto.INT4)
+
+
+def test_guards_that_do_not_hold_end_with_1_and_beside_the_place(flows: Flows, tmp_path: Path) -> None:
+    words = (flows.save(tmp_path), "--calibrate", flows.csv(tmp_path), "--out", tmp_path / "out", "--json")
+    result = run(*words, "--max-kl", "1e-12")
+    assert result.exit_code == 1
+    assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out.failed" / "flows.onnx").is_file()
+    told = json.loads(result.stdout)
+    assert told["passed"] is False and told["out"].endswith("out.failed")
+    assert [step["kept"] for step in told["path"]][:2] == [[], ["rare"]]
+    assert run(*words, "--max-kl", "1e-12").exit_code == 1, "what it wrote itself is replaced"
+
+
+def test_too_few_of_a_family_is_a_guard_that_does_not_hold(flows: Flows, tmp_path: Path) -> None:
+    words = (flows.save(tmp_path), "--calibrate", flows.csv(tmp_path), "--out", tmp_path / "out")
+    result = run(*words, "--max-recall-loss", "sqli=0.01")
+    held = json.loads((tmp_path / "out.failed" / "quantizing.json").read_text())["path"][0]["findings"][0]
+    assert f"unmeasured: {held['events']} samples, needs 299" in result.stdout
+    assert result.exit_code == 1 and not (tmp_path / "out").exists()
+
+
+def test_the_same_seed_gives_the_same_file(flows: Flows, tmp_path: Path) -> None:
+    model, events = flows.save(tmp_path), str(flows.csv(tmp_path))
+    for name in ("one", "two"):
+        overproof.quantize(model, calibrate_on=[events], out=tmp_path / name, seed=4, guards=Guards(max_kl=0.01))
+    assert (tmp_path / "one" / "flows.onnx").read_bytes() == (tmp_path / "two" / "flows.onnx").read_bytes()
+
+
+WORDS = ["[PAD]", "[UNK]", *"get index html select union from users or 1 quote the page home login".split()]
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """An ONNX classifier of text with tokenizer and names beside it, and events as jsonl."""
+    random = np.random.default_rng(0)
+    table = random.normal(0, 0.2, (len(WORDS), 32)).astype(np.float32)
+    bad = [WORDS.index(word) for word in "select union from users or 1 quote".split()]
+    table[bad, 0] += 2
+    head = random.normal(0, 0.05, (32, 2)).astype(np.float32)
+    head[0] = -3, 3
+
+    def node(op: str, inputs: str, output: str, **attributes: Any) -> onnx.NodeProto:
+        return helper.make_node(op, inputs.split(), [output], **attributes)
+
+    nodes = [
+        node("Gather", "table input_ids", "a"),
+        node("Cast", "attention_mask", "b", to=TensorProto.FLOAT),
+        node("Unsqueeze", "b last", "c"),
+        node("Mul", "a c", "d"),
+        node("ReduceSum", "d one", "e", keepdims=0),
+        node("MatMul", "e head", "f"),
+        node("Add", "f bias", "g"),
+        node("Softmax", "g", "probabilities"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "texts",
+        [helper.make_tensor_value_info(n, TensorProto.INT64, ["n", "t"]) for n in ("input_ids", "attention_mask")],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 2])],
+        [numpy_helper.from_array(value, name) for name, value in {
+            "table": table, "head": head, "bias": np.float32([3, -3]), "last": np.array([-1]), "one": np.array([1])
+        }.items()],
+    )  # fmt: skip
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8), tmp_path / "waf.onnx"
+    )
+    tokenizer = Tokenizer(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.save(str(tmp_path / "waf.tokenizer.json"))
+    (tmp_path / "labels.json").write_text('["benign", "sqli"]')
+    with (tmp_path / "events.jsonl").open("w") as file:
+        for i in range(300):
+            low, high = (2, 5) if i % 3 else (5, 12)
+            text = " ".join(WORDS[j] for j in random.integers(low, high, random.integers(2, 9)))
+            label = "benign" if i % 3 else "sqli"
+            file.write(json.dumps({"text": text, "label": label, "family": label}) + "\n")
+    return tmp_path / "waf.onnx"
+
+
+def test_a_classifier_of_text_from_the_command_line(texts: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = (texts, "--calibrate", tmp_path / "events.jsonl", "--max-recall-loss", "sqli=10%", "--max-flips", "5%")
+    result = run(*words, "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert [row["op"] for row in told["sensitivity"]] == ["Gather", "Gemm"]
+    assert told["path"][0]["found"]["families"]["sqli"]["before"] > 40, "the float model knows its job"
+    assert {file.name for file in out.iterdir()} == {
+        "waf.onnx", "waf.tokenizer.json", "labels.json", "quantizing.json", "quantization.json", "sensitivity.svg",
+    }  # fmt: skip
+    again = overproof.quantize(texts, calibrate_on=[str(tmp_path / "events.jsonl")], out=out)
+    assert again.passed, "what `quantize` wrote is replaced"
+    kinds = {w.name: w.data_type for w in onnx.load(out / "waf.onnx").graph.initializer}
+    assert (kinds["table"], kinds["head"]) == (TensorProto.INT8, TensorProto.INT8)
+
+
+def test_what_was_written_can_be_opened_as_a_teacher(texts: Path, tmp_path: Path) -> None:
+    from overproof.distillation.teachers import load_teacher
+    from overproof.events.schema import event_table
+
+    overproof.quantize(texts, calibrate_on=[str(tmp_path / "events.jsonl")], out=tmp_path / "out")
+    events = event_table({"text": ["union select 1 from users", "get the index"]})
+    before, after = (load_teacher([str(path)]).logits(events) for path in (texts, tmp_path / "out" / "waf.onnx"))
+    assert before.argmax(1).tolist() == after.argmax(1).tolist() == [1, 0]
+    assert 0 < np.abs(before - after).max() < 1
+
+
+@pytest.fixture
+def bundle(made: Made, tmp_path: Path) -> Path:
+    return as_bundle(made.fp32, "fp32", made, tmp_path / "bundle")
+
+
+def as_bundle(model: onnx.ModelProto, precision: str, made: Made, path: Path) -> Path:
+    files = {MODEL: model.SerializeToString(), TOKENIZER: made.tokenizer.to_str().encode()}
+    write_bundle(
+        path,
+        Manifest(
+            format=1, overproof="0", classes=("benign", "sqli", "xss"), benign=("benign",), windowing=Windowing(30, 2),
+            normalization="none", thresholds={}, temperature=2.0, hard_weight=0.5, seed=0, precision=precision,
+            network={}, data={}, teacher={}, parity=(), versions={},
+            files={name: digest(content) for name, content in files.items()},
+        ),
+        files,
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture
+def requests(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    parts = ["select", "*", "from", "users", "<script>", "alert(1)", "GET", "/index.html", "1=1", "or"]
+    rows = [" ".join(random.choice(parts, random.integers(2, 12))) for _ in range(400)]
+    labels = random.choice(["benign", "sqli", "xss"], 400, p=[0.8, 0.1, 0.1]).tolist()
+    pyarrow.csv.write_csv(pa.table({"text": rows, "label": labels}), tmp_path / "requests.csv")
+    return tmp_path / "requests.csv"
+
+
+@pytest.mark.parametrize("precision", ["w8a8", "w4a8"])
+def test_a_bundle_becomes_a_bundle(precision: str, bundle: Path, requests: Path, tmp_path: Path) -> None:
+    report = overproof.quantize(bundle, calibrate_on=[str(requests)], out=tmp_path / "out", precision=precision)
+    assert report.passed
+    manifest = inspect(tmp_path / "out")["manifest"]
+    assert manifest["precision"] == ("int8" if precision == "w8a8" else precision)
+    assert manifest["thresholds"]["0.01"] is not None
+    assert manifest["parity"][-1]["flips"] == report.step.found.flips
+    texts = ["select * from users", "GET /index.html <script>", "or 1=1 " * 30]
+    before, after = (overproof.open(path).score(texts).logits for path in (bundle, tmp_path / "out"))
+    assert 0 < np.abs(before - after).max() < 0.3 * np.abs(before).max()
+    assert len(open_bundle(tmp_path / "out").files[MODEL]) < 0.5 * len(open_bundle(bundle).files[MODEL])
+
+
+def test_what_the_student_was_taught_goes_along(made: Made, requests: Path, tmp_path: Path) -> None:
+    first = overproof.open(as_bundle(made.fp32, "fp32", made, tmp_path / "bare"))
+    texts = ["select * from users", "GET /index.html", "<script> alert(1)"] * 20
+    taught = fit_novelty(first.embed(texts), ["sqli", "benign", "xss"] * 20).stored()
+    origin = open_bundle(tmp_path / "bare")
+    files = {**origin.files, NOVELTY: taught}
+    listed = {name: digest(content) for name, content in files.items()}
+    write_bundle(tmp_path / "bundle", replace(origin.manifest, files=listed), files)
+    overproof.quantize(tmp_path / "bundle", calibrate_on=[str(requests)], out=tmp_path / "out")
+    after = open_bundle(tmp_path / "out")
+    assert after.files[NOVELTY] == taught
+    assert after.manifest.signals is not None and after.manifest.signals["novelty"]["0.25"] is not None
+
+
+def test_a_quantized_bundle_is_refused(made: Made, requests: Path, tmp_path: Path) -> None:
+    path = as_bundle(made.int8, "int8", made, tmp_path / "bundle")
+    line = refused(path, "--calibrate", requests, out=tmp_path / "out")
+    assert line.startswith(f"{path}: its model is int8 already; expected float32")
+
+
+@pytest.mark.parametrize("change", ["file", "folder", "failed"])
+def test_a_place_that_holds_something_else_is_left_alone(change: str, flows: Flows, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    taken = tmp_path / "out.failed" if change == "failed" else out
+    if change == "file":
+        taken.write_text("mine")
+    else:
+        taken.mkdir()
+        (taken / "thesis.tex").write_text("mine")
+    line = refused(flows.save(tmp_path), "--calibrate", flows.csv(tmp_path), "--max-kl", "0", out=out)
+    assert line.startswith(f"{taken}: exists and is not")
+
+
+def test_a_bundles_place_too(bundle: Path, requests: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.failed").mkdir()
+    (tmp_path / "out.failed" / "thesis.tex").write_text("mine")
+    line = refused(bundle, "--calibrate", requests, out=tmp_path / "out")
+    assert line.startswith(f"{tmp_path / 'out.failed'}: exists and is not a bundle")
+
+
+def test_what_is_no_model(flows: Flows, tmp_path: Path) -> None:
+    events, out = flows.csv(tmp_path), tmp_path / "out"
+    (tmp_path / "x.onnx").write_text("nonsense")
+    (tmp_path / "folder").mkdir()
+    for path, message in (
+        (tmp_path / "x.onnx", "not an ONNX model that can be run"),
+        (tmp_path / "folder", "expected a bundle"),
+        (tmp_path / "nowhere.onnx", "no such file or folder"),
+        (events, "not an ONNX model that can be run"),
+    ):
+        line = refused(path, "--calibrate", events, out=out)
+        assert line.startswith(f"{path}: ") and message in line
+
+
+def set_weight(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[onnx.ModelProto], None]:
+    def edit(model: onnx.ModelProto) -> None:
+        weight = next(w for w in model.graph.initializer if w.name == name)
+        weight.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(weight).copy()), name))
+
+    return edit
+
+
+def to_float16(model: onnx.ModelProto) -> None:
+    model.graph.node.insert(0, helper.make_node("Cast", ["half"], ["w1"], to=TensorProto.FLOAT))
+    set_weight("w1", lambda w: w.astype(np.float16))(model)
+    next(w for w in model.graph.initializer if w.name == "w1").name = "half"
+
+
+def output(*shape: object) -> Callable[[onnx.ModelProto], None]:
+    def edit(model: onnx.ModelProto) -> None:
+        model.graph.output[0].CopyFrom(helper.make_tensor_value_info("logits", TensorProto.FLOAT, list(shape)))
+
+    return edit
+
+
+def input_of(kind: int, *shape: object) -> Callable[[onnx.ModelProto], None]:
+    def edit(model: onnx.ModelProto) -> None:
+        model.graph.input[0].CopyFrom(helper.make_tensor_value_info("given", kind, list(shape)))
+        model.graph.node.insert(0, helper.make_node("Cast", ["given"], ["cast"], to=TensorProto.FLOAT))
+        model.graph.node.insert(1, helper.make_node("Reshape", ["cast", "to"], ["x"]))
+        model.graph.initializer.append(numpy_helper.from_array(np.array([-1, 16]), "to"))
+
+    return edit
+
+
+def no_weights(model: onnx.ModelProto) -> None:
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.append(helper.make_node("Slice", ["x", "from", "to", "axis"], ["logits"]))
+    numbers = {"from": 0, "to": 3, "axis": 1}
+    model.graph.initializer.extend(numpy_helper.from_array(np.array([i]), name) for name, i in numbers.items())
+
+
+def only_the_label(model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("ArgMax", ["logits"], ["label"], axis=1))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("label", TensorProto.INT64, ["n", 1]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_weight("w2", lambda w: w * np.nan), "layer w2: the weights hold inf or NaN"),
+        (set_weight("w1", lambda w: w + np.float32(3e38)), "the activation b holds inf or NaN"),
+        (set_weight("bias", lambda w: w * np.inf), "its own output holds inf or NaN"),
+        (to_float16, "weights are 16-bit floats, expected float32"),
+        (lambda model: model.opset_import[0].__setattr__("version", 99), "not an ONNX model that can be run"),
+        (only_the_label, "no output of floats with shape"),
+        (input_of(TensorProto.DOUBLE, "n", 16), "inputs are given: tensor(double); expected input_ids"),
+        (input_of(TensorProto.FLOAT, "n", "a", "b"), "at most one size open"),
+        (input_of(TensorProto.FLOAT, "n"), "expected (events, …)"),
+        (no_weights, "no Gemm, MatMul, Conv or Gather with constant float32 weights"),
+    ],
+    ids=["NaN", "inf", "output", "float16", "opset", "label", "double", "open sizes", "1-D", "nothing"],
+)
+def test_models_that_cannot_be_used(
+    change: Callable[[onnx.ModelProto], object], message: str, changed: Change, flows: Flows, tmp_path: Path
+) -> None:
+    path = changed(change)
+    line = refused(path, "--calibrate", flows.npz(tmp_path), out=tmp_path / "out")
+    assert line.startswith(f"{path}: ")
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('["benign", "sqli"]', "gives 3 numbers an event, but there are 2 class names"),
+        ("{", "expected class names"),
+        (None, "--benign benign: expected some, not all, of the classes 0, 1, 2"),
+    ],
+)
+def test_class_names_that_do_not_fit(content: str | None, message: str, flows: Flows, tmp_path: Path) -> None:
+    path = flows.save(tmp_path)
+    (tmp_path / "labels.json").unlink()
+    if content is not None:
+        (tmp_path / "labels.json").write_text(content)
+    assert message in refused(path, "--calibrate", flows.csv(tmp_path), "--benign", "benign", out=tmp_path / "out")
+
+
+def test_without_names_classes_have_numbers(flows: Flows, tmp_path: Path) -> None:
+    path, table = flows.save(tmp_path), flows.table()
+    (tmp_path / "labels.json").unlink()
+    numbers = pa.array([("benign", "sqli", "ldap").index(name) for name in flows.label])
+    pq.write_table(table.drop_columns(["label", "family"]).append_column("label", numbers), tmp_path / "e.parquet")
+    result = run(path, "--calibrate", tmp_path / "e.parquet", "--benign", "0", "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.output
+    assert set(json.loads(result.stdout)["path"][0]["found"]["families"]) == {"1", "2"}
+
+
+def test_a_number_of_classes_that_the_file_does_not_say(changed: Change, flows: Flows, tmp_path: Path) -> None:
+    path = changed(output("n", "classes"))
+    (tmp_path / "labels.json").write_text('["a", "b"]')
+    line = refused(path, "--calibrate", flows.csv(tmp_path), out=tmp_path / "out")
+    assert "3" in line and "2 class" in line
+
+
+def table(**columns: Any) -> Callable[[Flows, Path], Path]:
+    """The events with columns replaced; None takes one away."""
+
+    def write(flows: Flows, folder: Path) -> Path:
+        found = {name: flows.table()[name].to_pylist() for name in flows.table().column_names}
+        for name, value in columns.items():
+            if value is None:
+                del found[name]
+            else:
+                found[name] = [value, *found[name][1:]] if not isinstance(value, list) else value
+        with (folder / "e.csv").open("w") as file:
+            file.write(",".join(found) + "\n")
+            file.writelines(",".join(map(str, row)) + "\n" for row in zip(*found.values(), strict=True))
+        return folder / "e.csv"
+
+    return write
+
+
+def arrays(**changes: Any) -> Callable[[Flows, Path], Path]:
+    def write(flows: Flows, folder: Path) -> Path:
+        found = {"x": flows.x, "label": np.array(flows.label), **changes}
+        np.savez(folder / "e.npz", **{name: value for name, value in found.items() if value is not None})
+        return folder / "e.npz"
+
+    return write
+
+
+def file(name: str, content: bytes) -> Callable[[Flows, Path], Path]:
+    def write(flows: Flows, folder: Path) -> Path:
+        (folder / name).write_bytes(content)
+        return folder / name
+
+    return write
+
+
+def bare_array(flows: Flows, folder: Path) -> Path:
+    np.save(folder / "e.npy", flows.x)
+    return (folder / "e.npy").rename(folder / "e.npz")
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        (table(f3=None), "15 numbers an event, expected 16"),
+        (table(f3="many"), "15 numbers an event, expected 16; these columns hold no numbers: 'f3'"),
+        (table(f3=""), "row 1 holds a missing or infinite number (1 such rows)"),
+        (table(f3="inf"), "row 1 holds a missing or infinite number"),
+        (file("e.csv", b""), "expected csv, parquet or npz with numbers"),
+        (file("e.csv", b"f0,f1\n"), "no"),
+        (file("e.csv", b"a,b\nx,y\n"), "no column of numbers"),
+        (file("e.npz", b"PK\x03\x04 cut"), "expected csv, parquet or npz"),
+        (file("e.parquet", b"PAR1"), "expected csv, parquet or npz"),
+        (bare_array, "expected csv, parquet or npz"),
+        (arrays(x=np.array([{}, 1], dtype=object)), "allow_pickle"),
+        (arrays(label=np.array([None] * 1200, dtype=object)), "allow_pickle"),
+        (arrays(x=None), "x"),
+        (arrays(x=np.float32(3)), "expected csv, parquet or npz"),
+        (arrays(x=np.array([["a"] * 16] * 1200)), "could not convert"),
+        (arrays(x=np.full((1200, 16), 1e300)), "missing or infinite"),
+        (arrays(x=np.zeros((1200, 4, 4))), "4 x 4 numbers an event, expected 16"),
+        (arrays(x=np.zeros((0, 16)), label=np.array([], dtype="U1")), "no events"),
+        (arrays(label=np.array(["benign"] * 3)), "1200 events, but 3 labels"),
+        (arrays(x=np.ones((1, 16)), label=np.array(["benign"])), "1 calibration events: expected at least two"),
+        (lambda flows, folder: folder / "nowhere.csv", "no such file"),
+        (lambda flows, folder: folder, "no such file"),
+    ],
+)
+def test_events_that_cannot_be_used(
+    events: Callable[[Flows, Path], Path], message: str, flows: Flows, tmp_path: Path
+) -> None:
+    path = events(flows, tmp_path)
+    line = refused(flows.save(tmp_path), "--calibrate", path, out=tmp_path / "out")
+    assert message in line
+    assert line.startswith(f"{path}: ") or "calibration events" in line
+
+
+def test_files_that_disagree_on_their_features(changed: Change, flows: Flows, tmp_path: Path) -> None:
+    path = changed(input_of(TensorProto.FLOAT, "n", "any"))
+    np.savez(tmp_path / "a.npz", x=flows.x)
+    np.savez(tmp_path / "b.npz", x=np.tile(flows.x, 2))
+    line = refused(path, "--calibrate", tmp_path / "a.npz", "--calibrate", tmp_path / "b.npz", out=tmp_path / "out")
+    assert "different numbers of features" in line and "a.npz 16" in line and "b.npz 32" in line
+
+
+def test_columns_by_name(flows: Flows, tmp_path: Path) -> None:
+    words = (flows.save(tmp_path), "--calibrate", flows.csv(tmp_path), "--label")
+    assert "no column 'verdict'" in refused(*words, "verdict", out=tmp_path / "out")
+    big = flows.table().set_column(0, "f0", pa.array([16_777_217] + [0] * 1199))
+    pq.write_table(big, tmp_path / "big.parquet")
+    result = run(words[0], "--calibrate", tmp_path / "big.parquet", "--out", tmp_path / "out")
+    assert result.exit_code == 0, "a count of bytes need not be exact in float32"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--precision", "w2a8"], "precision 'w2a8': expected one of w8a8, w4a8, w4a32"),
+        (["--precision", "dynamic"], "precision 'dynamic'"),
+        (["--observer", "median"], "observer 'median': expected one of minmax"),
+        (["--max-recall-loss", "xxe=1%"], "xxe: no held-back attack of that family; families are ldap, sqli"),
+        (["--max-recall-loss", "sqli"], "expected FAMILY=SHARE"),
+        (["--max-flips", "lots"], "--max-flips lots: expected a share"),
+        (["--max-flips", "7"], "expected a share from 0 to 1"),
+        (["--test", "nowhere.csv"], "nowhere.csv: no such file"),
+    ],
+)
+def test_options_that_cannot_be_used(words: list[str], message: str, flows: Flows, tmp_path: Path) -> None:
+    given = (flows.save(tmp_path), "--calibrate", flows.csv(tmp_path), *words)
+    assert message in refused(*given, out=tmp_path / "out")
+
+
+def test_a_place_without_a_name(flows: Flows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, events = flows.save(tmp_path), flows.csv(tmp_path)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    result = run(model, "--calibrate", events, "--out", ".")
+    assert result.exit_code == 2
+    assert "expected the name of a folder" in result.stderr
+
+
+def test_texts_that_cannot_be_judged(texts: Path, tmp_path: Path) -> None:
+    events, out = tmp_path / "events.jsonl", tmp_path / "out"
+    tokenizer = (tmp_path / "waf.tokenizer.json").read_text()
+    (tmp_path / "waf.tokenizer.json").write_text(tokenizer.replace('"home":', '"other": 900, "home":'))
+    events.write_text('{"text": "get other", "label": "sqli"}\n' * 4)
+    line = refused(texts, "--calibrate", events, out=out)
+    assert line.startswith(f"{texts}: onnxruntime cannot run it on these events"), "an id beyond the embedding"
+    (tmp_path / "waf.tokenizer.json").unlink()
+    assert "tokenizer.json beside it" in refused(texts, "--calibrate", events, out=out)
+    events.write_text("")
+    (tmp_path / "waf.tokenizer.json").write_text(tokenizer)
+    assert str(events) in refused(texts, "--calibrate", events, out=out)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch says so of this exporter, and of its own parts
+@pytest.mark.parametrize("kind", ["mlp", "bytes"])
+def test_what_torch_exports(kind: str, tmp_path: Path) -> None:
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    network, shape = {
+        "mlp": (nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 3)), (20,)),
+        "bytes": (
+            nn.Sequential(
+                nn.Conv1d(1, 32, 5, padding=2), nn.ReLU(), nn.Conv1d(32, 32, 3), nn.BatchNorm1d(32), nn.ReLU(),
+                nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(32, 3),
+            ),
+            (1, 48),
+        ),
+    }[kind]  # fmt: skip
+    network.eval()
+    x = torch.randn(500, *shape)
+    with torch.no_grad():
+        network[-1].weight.mul_(20)
+        network[-1].bias.sub_(network(x).mean(0))
+        logits = network(x).numpy()
+    label = np.array(["benign", "sqli", "xss"])[logits.argmax(1)]
+    model = tmp_path / "net.onnx"
+    torch.onnx.export(
+        network, (x[:2],), model, dynamo=False, input_names=["x"], output_names=["y"],
+        dynamic_axes={"x": {0: "n"}, "y": {0: "n"}},
+    )  # fmt: skip
+    (tmp_path / "labels.json").write_text('["benign", "sqli", "xss"]')
+    np.savez(tmp_path / "events.npz", x=x.numpy(), label=label)
+    flat = {f"f{i}": column for i, column in enumerate(x.reshape(500, -1).numpy().T)}
+    pyarrow.csv.write_csv(pa.table({**flat, "label": label}), tmp_path / "events.csv")
+    reports = [
+        overproof.quantize(
+            model, calibrate_on=[str(tmp_path / name)], out=tmp_path / "out", guards=Guards(max_flips=0.2, max_kl=0.1)
+        )
+        for name in ("events.npz", "events.csv")
+    ]
+    assert all(report.passed for report in reports)
+    assert reports[0].path == reports[1].path, "the same numbers from both files"
+    assert len(reports[0].sensitivity) == 3
+    assert 0 < reports[0].step.found.max_difference < 0.5 * np.abs(logits).max()
+    assert reports[0].bytes_after < reports[0].bytes_before

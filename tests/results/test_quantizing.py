@@ -1,0 +1,218 @@
+"""What a person sees of a quantization: its text, its picture, its JSON, and the way back to them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from typer.testing import CliRunner
+
+from overproof.bundle.manifest import QUANTIZING, Manifest, digest, write_bundle
+from overproof.bundle.tokenizer import Windowing
+from overproof.cli import app
+from overproof.errors import BundleError
+from overproof.results.divergence import Caught, Divergence
+from overproof.results.portability import PairSums, PortabilityReport, Variation
+from overproof.results.precision_search import (
+    BROKEN,
+    HELD,
+    UNMEASURED,
+    Finding,
+    PrecisionSearchReport,
+    Sensitivity,
+    Step,
+)
+from overproof.results.sensitivity_svg import draw
+
+HOSTILE = "head</text><script>alert(1)</script>&\x1b[2J\n\ud800"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def cost(kl: float, flips: int = 0, after: int = 119, events: int = 1000) -> Divergence:
+    families = {"sqli": Caught(120, 119, after), "xss": Caught(30, 30, 30)}
+    return Divergence(events, kl, flips, 0.25, 0.126, families)
+
+
+def finding(measured: float, status: str, needed: int | None = None) -> Finding:
+    return Finding("flips", 0.002, measured, status, 1000, needed)
+
+
+def report(*names: str, **changed: Any) -> PrecisionSearchReport:
+    names = names or ("embed", "hidden", "head")
+    rows = [
+        Sensitivity(name, "Gemm", 1000, cost(10.0 ** (i - 6), i), cost(2e-3, 4, 117)) for i, name in enumerate(names)
+    ]
+    rows[0] = replace(rows[0], alone=cost(0.0))
+    path = (
+        Step((), cost(3e-3, 5, 116), (finding(0.005, BROKEN),)),
+        Step((names[-1],), cost(1e-3, 1, 118), (finding(0.001, HELD),)),
+    )
+    whole = PrecisionSearchReport(
+        model="models/waf.onnx",
+        out=Path("waf-int8"),
+        precision="w8a8",
+        bytes_before=40_000,
+        bytes_after=12_500,
+        calibrated=900,
+        held_back=1000,
+        path=path,
+        chosen=1,
+        sensitivity=tuple(rows),
+        whole=cost(3e-3, 5),
+        compared={"w4a8": cost(0.2, 60, 100)},
+        portability=PortabilityReport(
+            (Variation("threads", ("1", "2"), 64), Variation("padding", (), unmeasured="no tokens")),
+            (PairSums("head", 4, 2, 1000, 900, 80, 0),),
+        ),
+    )
+    return replace(whole, **changed)
+
+
+def test_json_and_back() -> None:
+    for told in (report(), report(portability=None, whole=None, tested=cost(1e-4), sensitivity=(), trained=True)):
+        assert PrecisionSearchReport.from_json(json.loads(json.dumps(told.to_json()))) == told
+    assert report().to_json()["passed"] is True
+
+
+def test_guards_are_told_as_counts_and_shares() -> None:
+    assert str(finding(0.005, BROKEN)) == "flips 5 of 1,000 (0.50%), limit 0.2%: broken"
+    assert str(finding(0.001, UNMEASURED, 1497)) == (
+        "flips 1 of 1,000 (0.10%), limit 0.2%: unmeasured: 1,000 samples, needs 1,497"
+    )
+    assert str(Finding("kl", 1e-3, 2.5e-4, HELD)) == "kl 0.00025 nats, limit 0.001: held"
+
+
+def test_the_text_says_what_each_step_changed() -> None:
+    text = report().render()
+    assert "40,000 -> 12,500 bytes (3.2 times smaller)" in text
+    assert "one layer kept in float" in text
+    steps = text.split("The search")[1].split("\n\n")[1].splitlines()[2:]
+    assert [re.split(r"  +", line) for line in steps] == [
+        ["every layer quantized", "3.00e-03", "5 of 1,000 (0.50%)", "flips 5 of 1,000 (0.50%), limit 0.2%: broken"],
+        ["+ head (written)", "1.00e-03", "1 of 1,000 (0.10%)", "every one holds"],
+    ]
+    assert re.search(r"\nhead +Gemm +1,000 .* in float\n", text)
+    assert re.search(r"\nall of them +3,000 +3\.00e-03", text)
+    assert re.search(r"\nsqli +119 of 120 \(99\.17%\) +118 of 120 \(98\.33%\) +-1\n", text)
+    assert "the same in the other families (1)" in text
+    assert "padding: unmeasured: no tokens" in text
+    assert text.endswith("Guards: every one holds.\n  flips 1 of 1,000 (0.10%), limit 0.2%: held\nWritten: waf-int8")
+
+
+def test_what_does_not_hold_is_said_in_words() -> None:
+    unmeasured = report(chosen=0, path=(Step((), cost(0.0), (finding(0.0, UNMEASURED, 1497),)),))
+    assert "Guards: NOT every one holds; too few events to show that all hold." in unmeasured.render()
+    assert re.search(r"every layer quantized \(written\) .* flips: unmeasured\n", unmeasured.render())
+    assert "Guards: NOT every one holds; this is the best that was found." in report(chosen=0).render()
+    free = report(path=(Step((), replace(cost(0.0), families={}), ()),), chosen=0)
+    assert "Guards: none were asked for." in free.render() and "The search" not in free.render()
+    assert "Recall by family: unmeasured" in free.render()
+
+
+def picture(told: PrecisionSearchReport) -> ElementTree.Element:
+    return ElementTree.fromstring(draw(told))
+
+
+def circles(row: ElementTree.Element) -> dict[str | None, float]:
+    return {c.get("class"): float(c.get("cx", "nan")) for c in row.iter(f"{SVG}circle")}
+
+
+def rows_of(root: ElementTree.Element) -> list[ElementTree.Element]:
+    return [g for g in root.iter(f"{SVG}g") if g.get("class") == "layer"]
+
+
+def test_the_picture_has_a_row_for_each_layer_on_one_logarithmic_axis() -> None:
+    root = picture(report("a", "b", "c", "d"))
+    rows = rows_of(root)
+    assert len(rows) == 4
+    alone = [circles(row)["alone"] for row in rows]
+    assert alone[0] < alone[1] < alone[2] < alone[3], "0 has a place of its own before the least"
+    assert alone[2] - alone[1] == pytest.approx(alone[3] - alone[2], abs=0.2), "a decade each"
+    (whole,) = [e for e in root.iter(f"{SVG}line") if e.get("class") == "whole" and e.get("y1") != e.get("y2")]
+    decade = alone[2] - alone[1]
+    assert float(whole.get("x1", "nan")) - circles(rows[0])["left"] == pytest.approx(math.log10(1.5) * decade, abs=0.2)
+    words = [text.text for text in rows[3].iter(f"{SVG}text")]
+    assert words == ["d", "3", "4", "-", "sqli 2 of 120"]
+    assert next(text.get("class") for text in rows[3].iter(f"{SVG}text")) == "name kept"
+    width, height = float(root.get("width", "0")), float(root.get("height", "0"))
+    for circle in root.iter(f"{SVG}circle"):
+        assert 0 < float(circle.get("cx", "nan")) < width and 0 < float(circle.get("cy", "nan")) < height
+
+
+def test_the_picture_is_accessible_and_stands_alone() -> None:
+    told = draw(report())
+    root = ElementTree.fromstring(told)
+    described = {e.get("id"): e.text for e in root if e.get("id") in root.get("aria-labelledby", "").split()}
+    assert described["title"] == "What each layer costs: waf.onnx"
+    assert "3 layers" in (described["desc"] or "") and "Kept in float: head." in (described["desc"] or "")
+    assert "prefers-color-scheme: dark" in told
+    assert re.findall(r"(?:https?:|url\(|href)[^\"]*", told) == ["http://www.w3.org/2000/svg"]
+
+
+def test_hostile_and_long_names_stay_text_and_keep_their_ends() -> None:
+    long = "/bert/encoder" + "/module.list" * 10 + "/layer.11/output/dense/MatMul"
+    told = report(HOSTILE, long, "head")
+    root = picture(told)
+    assert not list(root.iter(f"{SVG}script"))
+    shown = [next(row.iter(f"{SVG}text")).text or "" for row in rows_of(root)]
+    assert shown[1].endswith("/layer.11/output/dense/MatMul") and shown[1].startswith("…")
+    assert long in (rows_of(root)[1].findtext(f"{SVG}title") or "")
+    assert "\x1b" not in told.render()
+    assert any(line.startswith("head</text>") and "\\n\\ud800" in line for line in told.render().splitlines())
+
+
+@pytest.mark.parametrize("kl", [0.0, -1e-18, math.inf, 1e-300])
+def test_any_divergence_can_be_drawn(kl: float) -> None:
+    rows = (Sensitivity("w", "Gemm", 4, cost(kl), cost(kl)),)
+    root = picture(report("w", sensitivity=rows, whole=cost(kl)))
+    assert all(math.isfinite(x) for x in circles(rows_of(root)[0]).values())
+    assert picture(report(sensitivity=())).findtext(f"{SVG}desc") == "No layer was measured alone."
+
+
+def sealed(path: Path, content: bytes | None) -> Path:
+    files = {"model.onnx": b"not parsed", "tokenizer.json": b"{}"}
+    files |= {} if content is None else {QUANTIZING: content}
+    manifest = Manifest(
+        1, "9.9", ("benign", "sqli"), ("benign",), Windowing(), "none", {}, 2.0, 0.5, 0, "int8", {}, {}, {}, (), {},
+        {name: digest(data) for name, data in files.items()},
+    )  # fmt: skip
+    write_bundle(path, manifest, files)
+    return path
+
+
+def run(*words: object) -> Any:
+    return CliRunner().invoke(app, ["inspect", *map(str, words)])
+
+
+def test_inspect_tells_and_draws_the_sensitivity_of_a_bundle(tmp_path: Path) -> None:
+    bundle = sealed(tmp_path / "b", json.dumps(report().to_json()).encode())
+    shown = run(bundle, "--sensitivity", "--svg", tmp_path / "s.svg")
+    assert (shown.exit_code, shown.stdout, shown.stderr) == (0, report().render() + "\n", "")
+    assert (tmp_path / "s.svg").read_text() == draw(report())
+    assert json.loads(run(bundle, "--sensitivity", "--json").stdout) == json.loads(json.dumps(report().to_json()))
+    both = run(bundle, "--sensitivity", "--layers")
+    assert both.exit_code == 2 and "--sensitivity is told of all layers" in both.stderr
+
+
+def test_a_folder_without_a_manifest_is_read_and_said_not_to_be_sealed(tmp_path: Path) -> None:
+    (tmp_path / QUANTIZING).write_text(json.dumps(report().to_json()))
+    shown = run(tmp_path, "--sensitivity")
+    assert shown.exit_code == 0 and shown.stdout == report().render() + "\n"
+    assert "not a sealed bundle" in shown.stderr
+    (tmp_path / "manifest.json").write_text("{}")
+    assert run(tmp_path, "--sensitivity").exit_code == 3, "what has a manifest is held to it"
+
+
+def test_a_bundle_that_does_not_tell_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"no quantizing\.json; .*`overproof quantize` write it"):
+        PrecisionSearchReport.of_bundle(sealed(tmp_path / "silent", None))
+    for content in (b"{}", b"[]", b"no", b'{"path": 3}'):
+        with pytest.raises(BundleError, match=r"written by version 9\.9"):
+            PrecisionSearchReport.of_bundle(sealed(tmp_path / "other", content))
+    assert run(tmp_path, "--sensitivity").exit_code == 2, "neither a bundle nor anything that quantize wrote"

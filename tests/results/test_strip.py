@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from overproof.bundle.model_names import BASELINE, DISTILLED, FULL, QUANTIZED
+from overproof.results import Comparison, Metrics, Row, Share
+
+
+def metrics(right: int, missed: int, f1: float = 0.95) -> Metrics:
+    families = {"sqli": Share(60 - missed, 60), "xss": Share(3, 4)}
+    return Metrics(100, Share(right, 100), f1, 0.9, families, Share(missed, 64), Share(1, 36), Share(98, 100))
+
+
+def comparison(student: Metrics, rival: Metrics) -> Comparison:
+    return Comparison(
+        (
+            Row(FULL, 100_000_000, 400_000_000, 32.0, 41.5, 30.0, metrics(99, 0)),
+            Row(DISTILLED, 5_000_000, 20_000_000, 0.55, 0.9, 1580.0, metrics(98, 1)),
+            Row(QUANTIZED, 5_000_000, 5_100_000, 0.3125, 0.5, 2900.0, student),
+            Row(BASELINE, 1_656_466, 7_099_884, 0.12, 0.3, 12000.0, rival),
+        ),
+        test_rows=100,
+    )
+
+
+def test_the_table_is_aligned_and_complete() -> None:
+    text = comparison(metrics(98, 1), metrics(97, 3)).render()
+    strip, recall, *_ = text.split("\n\n")
+    lines = strip.splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert lines[0].split() == (
+        ["parameters", "bytes", "p50", "ms", "p99", "ms", "events/s", "accuracy", "macro-F1", "FN", "FP", "agreement"]
+    )
+    assert lines[4].split()[3:] == (
+        "5,000,000 5,100,000 0.312 0.500 2,900 98.00 % 0.9500 1.56 % 2.78 % 98.00 %".split()
+    )
+    assert [line.split("  ")[0] for line in lines[2:]] == [FULL, DISTILLED, QUANTIZED, BASELINE]
+    assert "98.3 % (59/60)" in recall
+    assert "75.0 % (3/4)" in recall
+    assert "Measured on 100 test events; macro-F1 over classes with 15 or more of them" in text
+
+
+def test_families_that_nobody_missed_share_a_line() -> None:
+    perfect = replace(metrics(98, 1), families={"sqli": Share(59, 60), "rfi": Share(9, 9), "ssi": Share(2, 2)})
+    text = Comparison(
+        (Row(FULL, 1, 1, 1.0, 1.0, 1.0, perfect), Row(QUANTIZED, 1, 1, 1.0, 1.0, 1.0, perfect)), 100
+    ).render()
+    assert "Every model got every event right of: rfi (9/9), ssi (2/2)." in text
+    assert "98.3 % (59/60)" in text and "100.0 %" not in text
+
+
+def test_a_baseline_that_wins_is_named_in_words() -> None:
+    lines = comparison(metrics(97, 3, 0.95), metrics(98, 1, 0.93)).verdict_in_words()
+    assert lines[0] == (
+        "The linear baseline beats distilled + INT8 in accuracy (98.00 % against 97.00 %), FN (1.56 % against 4.69 %): "
+        "there the linear model is the better choice."
+    )
+    assert "distilled + INT8 wins: bytes, macro-F1." in lines
+    assert "linear baseline wins: parameters, p50 ms, p99 ms, events/s, accuracy, FN." in lines
+    assert "distilled + INT8 and linear baseline tie in: FP." in lines
+
+
+def test_a_student_that_wins_and_one_that_ties() -> None:
+    won = comparison(metrics(98, 1, 0.96), metrics(97, 3, 0.96)).verdict_in_words()[0]
+    assert (
+        won == "distilled + INT8 beats the linear baseline in "
+        "accuracy (98.00 % against 97.00 %), FN (1.56 % against 4.69 %)."
+    )
+    tied = comparison(metrics(98, 1), metrics(98, 1)).verdict_in_words()[0]
+    assert "no reason to deploy the student" in tied
+
+
+def test_gaps_have_reasons() -> None:
+    black_box = Row(FULL, None, None, None, None, None, None, note="soft labels of a black box somebody else ran")
+    few_calls = Row(QUANTIZED, 5, 5, 1.0, None, 9.0, replace(metrics(9, 1), missed=Share(0, 0)))
+    text = Comparison((black_box, few_calls), 100).render()
+    assert (
+        "full: not measured: parameters, bytes, p50 ms, p99 ms, events/s, accuracy, macro-F1, FN, FP, agreement "
+        "(soft labels of a black box somebody else ran)"
+    ) in text
+    assert "distilled + INT8: not measured: p99 ms (fewer than 100 calls were timed)" in text
+    assert "distilled + INT8: not measured: FN (no labelled attacks, or no benign class)" in text
+    assert "0.00 %" not in text
+    assert "was not measured" in text.splitlines()[-1]  # who wins
+
+
+def test_a_note_without_gaps_is_shown() -> None:
+    row = Row(BASELINE, 1, 1, 1.0, 1.0, 1.0, metrics(9, 1), note="rows in use, as npz")
+    assert "linear baseline: rows in use, as npz" in Comparison((row,), 1).render()
+
+
+def test_json_there_and_back() -> None:
+    there = comparison(metrics(98, 1), metrics(97, 3))
+    unmeasured = replace(there, rows=(*there.rows, Row("other", None, None, None, None, None, None, "why")))
+    assert Comparison.from_json(json.loads(json.dumps(unmeasured.to_json()))) == unmeasured
+
+
+@pytest.mark.parametrize("data", [{}, {"rows": [{"name": "x"}], "test_rows": 1}])
+def test_json_of_something_else(data: dict[str, object]) -> None:
+    with pytest.raises((KeyError, TypeError)):
+        Comparison.from_json(data)
+
+
+def test_markdown_has_the_same_cells() -> None:
+    there = comparison(metrics(98, 1), metrics(97, 3))
+    lines = there.to_markdown().splitlines()
+    assert lines[1].count("---:") == 10
+    assert lines[4] == (
+        "| distilled + INT8 | 5,000,000 | 5,100,000 | 0.312 | 0.500 | 2,900 "
+        "| 98.00 % | 0.9500 | 1.56 % | 2.78 % | 98.00 % |"
+    )
+    assert all(line.count("|") in (0, 6, 12) for line in lines)
+    assert there.verdict_in_words()[0] in there.to_markdown()
