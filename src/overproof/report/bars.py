@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from overproof.bundle.model_names import CONTROL
-from overproof.report.draw import Axis, frame, line, mark, rect, svg, text
 from overproof.report.markup import Html, slug
 from overproof.report.reading import Span, numbers, span
+from overproof.report.svg import Axis, frame, line, mark, rect, svg, text
 from overproof.report.words import NOT_MEASURED, count, interval, percent
 
 COST = (

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from overproof.report.draw import Axis, frame, line, mark, path, rect, svg, upright
 from overproof.report.markup import Html, slug
 from overproof.report.reading import at, number, numbers, rows
+from overproof.report.svg import Axis, frame, line, mark, path, rect, svg, upright
 from overproof.report.words import count, percent
 
 UNIT = (0.0, 1.0)

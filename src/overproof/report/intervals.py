@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from overproof.report.draw import Rule, line, mark, rect, svg, text
 from overproof.report.markup import Html, el
 from overproof.report.reading import Span, at, by_model, number, span, status, string
+from overproof.report.svg import Rule, line, mark, rect, svg, text
 from overproof.report.words import NOT_MEASURED, interval, of_finding, percent, ratio, unit
 from overproof.report.words import limit as limit_of
 

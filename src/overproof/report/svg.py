@@ -1,12 +1,23 @@
-"""Self-contained SVG: no script, font or address; light or dark as the reader's screen; described for who listens."""
+"""Draw SVG: the primitives and axes of every picture, in a page or in a file of its own.
+
+Three kinds: rows, measured in percent of their width so that they fill a table's cell; plots of a fixed shape, which
+the page's style sheet colours; and documents, which stand alone, without script, font or address, light or dark as the
+reader's screen. Whatever is written in them is escaped, and described for those who do not see it.
+"""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from overproof.progress import one_line
+from overproof.report.markup import Html, el, slug
+from overproof.report.reading import Span
+
+Place = float | str
+Point = tuple[float, float]
 
 STYLE = """
 svg { --paper: #fff; --ink: #1c1e21; --faint: #6a7078; --rule: #d5d9de; --loud: #c2410c;
@@ -18,28 +29,48 @@ text { fill: var(--ink) } .title { font-size: 17px; font-weight: 600 } .head { f
 """
 
 
-def document(title: str, said: str, style: str, size: tuple[float, float], parts: Sequence[str]) -> str:
-    """A picture of that size in pixels.
+def svg(title: str, description: str, parts: Iterable[Html], *, height: float, width: float | None = None) -> Html:
+    """Put a picture together for a page; `title` is what it is, and `description` what it shows.
+
+    Without a width it is a row as wide as its place.
+    """
+    box = None if width is None else f"0 0 {width:g} {height:g}"
+    wide = "100%" if width is None else width
+    words = el("title", one_line(title)), el("desc", one_line(description))
+    kind = "row" if width is None else "plot"
+    return el("svg", *words, *parts, role="img", class_=kind, viewBox=box, width=wide, height=height)
+
+
+def document(title: str, description: str, css: str, size: tuple[float, float], parts: Iterable[Html]) -> str:
+    """Put a picture together that stands alone in a file.
 
     Parameters
     ----------
-    title, said
+    title, description
         What it is, and what it shows in words, for those who do not see it.
-    style
-        CSS besides that of every picture.
+    css
+        Style sheet besides that of every picture.
+    size
+        Width and height in pixels.
     """
     width, height = size
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-            f'height="{height:g}" role="img" aria-labelledby="title desc">',
-            f'<title id="title">{safe(title)}</title>',
-            f'<desc id="desc">{safe(said)}</desc>',
-            f"<style>{STYLE}{style}</style>",
-            *parts,
-            "</svg>\n",
-        ]
+    head = [
+        el("title", one_line(title), id="title"),
+        el("desc", one_line(description), id="desc"),
+        el("style", Html(f"{STYLE}{css}")),
+    ]
+    body = Html("\n".join(["", *head, *parts, ""]))
+    picture = el(
+        "svg",
+        body,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {width:g} {height:g}",
+        width=width,
+        height=height,
+        role="img",
+        aria_labelledby="title desc",
     )
+    return f"{picture}\n"
 
 
 def write(picture: str, path: Path) -> None:
@@ -49,28 +80,151 @@ def write(picture: str, path: Path) -> None:
     aside.rename(path)
 
 
-def group(name: str, parts: Sequence[str]) -> str:
-    """Parts that belong together."""
-    return "\n".join([f'<g class="{name}">', *parts, "</g>"])
+def group(style: str, parts: Iterable[Html]) -> Html:
+    """Group parts that belong together."""
+    return el("g", *parts, class_=style)
 
 
-def bar(x: float, base: float, width: float, height: float, style: str) -> str:
-    """A bar that stands on `base`."""
-    return f'<rect class="{style}" x="{x:.1f}" y="{base - height:.1f}" width="{width:.2f}" height="{height:.1f}"/>'
+def line(x0: Place, y0: Place, x1: Place, y1: Place, style: str) -> Html:
+    """Draw a straight line."""
+    return el("line", x1=x0, y1=y0, x2=x1, y2=y1, class_=style)
 
 
-def line(x0: float, y0: float, x1: float, y1: float, style: str) -> str:
-    """A straight line."""
-    return f'<line class="{style}" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>'
+def rect(x: Place, y: Place, width: Place, height: Place, style: str) -> Html:
+    """Draw a box from its upper left corner."""
+    return el("rect", x=x, y=y, width=width, height=height, class_=style)
 
 
-def text(x: float, y: float, words: str, style: str = "", *, anchor: str = "start", tail: str = "") -> str:
-    """A line of text; `tail` goes on with it in the colour that warns."""
-    more = f'<tspan class="loud">{safe(tail)}</tspan>' if tail else ""
-    kind = f' class="{style}"' if style else ""
-    return f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{safe(words)}{more}</text>'
+def bar(x: float, base: float, width: float, height: float, style: str) -> Html:
+    """Draw a bar that stands on `base`."""
+    return rect(x, base - height, width, height, style)
 
 
-def safe(words: str) -> str:
-    """Escaped, on one line, and without what steers a terminal."""
-    return html.escape(one_line(words))
+def path(points: Iterable[Point], style: str) -> Html:
+    """Draw a line through points."""
+    return el("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=style)
+
+
+def circle(x: Place, y: Place, radius: float, style: str) -> Html:
+    """Draw a disk around a point."""
+    return el("circle", cx=x, cy=y, r=radius, class_=style)
+
+
+def text(x: Place, y: Place, *words: str, anchor: str = "start", style: str | None = None) -> Html:
+    """Write one line of text; what is not markup already, such as `loud`, is escaped."""
+    spans = (part if isinstance(part, Html) else one_line(part) for part in words)
+    return el("text", *spans, x=x, y=y, text_anchor=None if anchor == "start" else anchor, class_=style)
+
+
+def loud(words: str) -> Html:
+    """Set a part of a line of text in the colour that warns."""
+    return el("tspan", one_line(words), class_="loud")
+
+
+def upright(x: float, y: float, words: str, *, anchor: str = "start", style: str | None = None) -> Html:
+    """Write one line of text that runs upwards."""
+    turn = f"rotate(-90 {x:.1f} {y:.1f})"
+    return el("text", one_line(words), x=x, y=y, transform=turn, class_=style, text_anchor=anchor)
+
+
+def mark(x: Place, y: Place, model: str, *, hollow: bool = False) -> Html:
+    """Draw the mark of a model, in its shape and its colour."""
+    kind = slug(model)
+    return el("use", href=f"#m-{kind}", x=x, y=y, class_=f"mark {kind}{' hollow' if hollow else ''}")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A horizontal axis in percent of the picture's width.
+
+    Attributes
+    ----------
+    low, high
+        Values at its ends; what lies beyond is drawn at the end.
+    left, right
+        Where the ends are.
+    warp
+        Stretches the axis: from a share of it to another.
+    """
+
+    low: float
+    high: float
+    left: float = 2.0
+    right: float = 98.0
+    warp: Callable[[float], float] = float
+
+    def at(self, value: float) -> float:
+        """Return where a value lies, in percent."""
+        share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+        return self.left + (self.right - self.left) * self.warp(min(max(share, 0.0), 1.0))
+
+    def x(self, value: float) -> str:
+        """Return where a value lies, as an attribute."""
+        return f"{self.at(value):.2f}%"
+
+    def whisker(self, found: Span, y: float, model: str, *, hollow: bool = False) -> list[Html]:
+        """Draw a figure with its interval."""
+        low, high = found.ends
+        thin = " thin" if hollow else ""
+        interval = line(self.x(low), y, self.x(high), y, f"whisker {slug(model)}{thin}")
+        return [interval, mark(self.x(found.value), y, model, hollow=hollow)]
+
+    def grid(self, values: Iterable[float], height: float) -> list[Html]:
+        """Draw faint lines at some values."""
+        return [line(self.x(value), 0, self.x(value), height, "grid") for value in values]
+
+    def heads(self, values: Sequence[float], words: Callable[[float], str]) -> Html:
+        """Write the values over a column of rows; who listens hears the figures themselves."""
+        anchors = ["start", *["middle"] * (len(values) - 2), "start"]
+        labels = [text(self.x(v), 11, words(v), anchor=anchor) for v, anchor in zip(values, anchors, strict=True)]
+        return el("svg", *labels, class_="row", width="100%", height=14, aria_hidden="true")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a plot, from pixel to pixel; logarithmic or not."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        """Return where a value lies; what lies beyond the ends is drawn there."""
+        low, high, value = (math.log10(max(v, 1e-12)) if self.log else v for v in (self.low, self.high, value))
+        share = (value - low) / (high - low) if high > low else 0.5
+        return self.start + (self.end - self.start) * min(max(share, 0.0), 1.0)
+
+    def ticks(self, most: int = 5) -> list[float]:
+        """Return round values that lie on it."""
+        if self.log:
+            first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
+            return [10.0**power for power in range(first, last + 1)]
+        return steps(self.low, self.high, most)
+
+
+def steps(low: float, high: float, most: int = 5) -> list[float]:
+    """Return at most so many multiples of 1, 2 or 5 times a power of ten."""
+    if not high > low:
+        return []
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    step = next(power * k for k in (1, 2, 5, 10) if (high - low) / (power * k) <= most)
+    return [round(k * step, 12) for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def frame(x: Axis, y: Axis, across: tuple[str, Callable[[float], str]], up: tuple[str, Callable[[float], str]]) -> Html:
+    """Draw grid, values and titles of a plot's axes.
+
+    Each of `across` and `up` is the axis' title and how a value is written.
+    """
+    parts = []
+    for value in x.ticks():
+        parts += [line(x.at(value), y.start, x.at(value), y.end, "grid")]
+        parts.append(text(x.at(value), y.start + 14, across[1](value), anchor="middle"))
+    for value in y.ticks():
+        parts += [line(x.start, y.at(value), x.end, y.at(value), "grid")]
+        parts.append(text(x.start - 5, y.at(value) + 4, up[1](value), anchor="end"))
+    parts.append(text((x.start + x.end) / 2, y.start + 30, across[0], anchor="middle", style="axis"))
+    parts.append(text(0, y.end - 10, up[0], style="axis"))
+    return el("g", *parts)

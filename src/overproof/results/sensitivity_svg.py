@@ -1,14 +1,16 @@
-"""What each layer costs, as one self-contained SVG: KL alone and left out on one logarithmic axis, flips beside."""
+"""Draw what each layer costs as one self-contained SVG: KL alone and left out on a logarithmic axis, flips beside."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overproof.progress import one_line
-from overproof.report.svg import document, group, line, safe, text
+from overproof.report.markup import Html, el
+from overproof.report.svg import circle, document, group, line, rect, text
 from overproof.results.divergence import Divergence
 from overproof.results.precision_search_text import lost_most
 
@@ -19,7 +21,8 @@ MARGIN, GAP = 24, 28
 PLOT, ZERO = 380, 34  # the axis; left of it the place of those whose KL is 0
 ROW, TOP = 22, 164
 LETTER = 7.3  # of the monospaced names; a little more than most fonts take
-NAMES, FAMILIES = 56, 24  # characters that are shown at most; the whole name is told when one points at it
+NAMES, FAMILIES = 56, 24  # characters that are shown at most; the whole name is shown when one points at it
+DOT = {"alone": 4, "left": 5}  # radius; the greater one is drawn below
 FAMILY = 112  # pixels that a column of families takes at least
 STYLE = """
 svg { --alone: #3566b8; --left: #c2410c }
@@ -31,36 +34,36 @@ svg { --alone: #3566b8; --left: #c2410c }
 
 
 def draw(report: PrecisionSearchReport) -> str:
-    """A row for each layer, in the order of the graph."""
+    """Draw a row for each layer, in the order of the graph."""
     rows, kept = report.sensitivity, frozenset(report.step.kept)
     title = f"What each layer costs: {_end(Path(report.model).name)}"
     if not rows:
-        said = "No layer was measured alone."
-        parts = [text(MARGIN, 34, title, "title"), text(MARGIN, 60, said)]
-        return document(title, said, STYLE, (880, 90), parts)
+        message = "No layer was measured alone."
+        parts = [text(MARGIN, 34, title, style="title"), text(MARGIN, 60, message)]
+        return document(title, message, STYLE, (880, 90), parts)
     longest = max(len(_end(row.name)) for row in rows)
     axis = _Axis(MARGIN + longest * LETTER + GAP + ZERO, [d.kl for d in _all(report)])
     columns = _columns(axis.right + GAP, rows)
-    width, bottom = max(columns[-1] + MARGIN, 880), TOP + ROW * len(rows)
+    width, bottom = max(columns.end + MARGIN, 880), TOP + ROW * len(rows)
     head = [
-        text(MARGIN, 34, title, "title"),
+        text(MARGIN, 34, title, style="title"),
         text(
             MARGIN,
             56,
             f"{report.precision} against float, on {rows[0].alone.events:,} held-back events. "
             "KL is the mean KL(float || quantized) of an event, in nats.",
-            "faint",
+            style="faint",
         ),
         _legend(report),
         *_heads(columns, TOP - 14),
     ]
-    drawn = [_row(row, TOP + ROW * i, i, axis, columns, row.name in kept) for i, row in enumerate(rows)]
+    drawn = [_row(row, i, axis, columns, row.name in kept) for i, row in enumerate(rows)]
     return document(
         title,
-        _said(report),
+        _summary(report),
         STYLE,
         (math.ceil(width), bottom + 58),
-        [*head, *axis.drawn(bottom, report.whole), *drawn],
+        [*head, axis.drawn(bottom, report.whole), *drawn],
     )
 
 
@@ -76,99 +79,113 @@ class _Axis:
         self.zero = left - ZERO if any(not value > 0 for value in values) else None
 
     def x(self, value: float) -> float:
-        """Where a value lies; what is not finite at the right end."""
+        """Return where a value lies; what is not finite at the right end."""
         if not value > 0:
             return self.left if self.zero is None else self.zero
         share = (math.log10(min(value, 10.0**self.high)) - self.low) / (self.high - self.low)
         return self.left + PLOT * share
 
-    def drawn(self, bottom: float, whole: Divergence | None) -> list[str]:
-        """Lines at the decades with their values below, at 0 if a value is, and at the whole model's KL."""
+    def drawn(self, bottom: float, whole: Divergence | None) -> Html:
+        """Draw lines at the decades with their values below, at 0 if a value is, and at the whole model's KL."""
         top = TOP - 4
-        parts = []
+        parts: list[Html] = []
         for power in self.powers:
             x = self.x(10.0**power)
             parts += [
                 line(x, top, x, bottom, "rule"),
-                text(x, bottom + 18, f"1e{power:+03d}", "faint", anchor="middle"),
+                text(x, bottom + 18, f"1e{power:+03d}", style="faint", anchor="middle"),
             ]
         if self.zero is not None:
             parts += [line(self.zero, top, self.zero, bottom, "rule")]
-            parts.append(text(self.zero, bottom + 18, "0", "faint", anchor="middle"))
+            parts.append(text(self.zero, bottom + 18, "0", style="faint", anchor="middle"))
         if whole is not None:
             parts.append(line(self.x(whole.kl), top, self.x(whole.kl), bottom, "whole"))
-        parts.append(text(self.left + PLOT / 2, bottom + 40, "KL in nats, logarithmic", "faint", anchor="middle"))
-        return [group("axis", parts)]
+        parts.append(text(self.left + PLOT / 2, bottom + 40, "KL in nats, logarithmic", style="faint", anchor="middle"))
+        return group("axis", parts)
 
 
-def _columns(left: float, rows: Sequence[Sensitivity]) -> tuple[float, float, float, float, float]:
-    """Right ends of the two columns of flips, left ends of the two of families, and the end of the last."""
-    flips = left + 52, left + 116
+@dataclass(frozen=True)
+class _Columns:
+    """Where the columns stand beside the axis.
+
+    Attributes
+    ----------
+    flips_alone, flips_left_out
+        Right ends of the two columns of flips.
+    alone, left_out
+        Left ends of the two columns of families.
+    end
+        Right end of the last.
+    """
+
+    flips_alone: float
+    flips_left_out: float
+    alone: float
+    left_out: float
+    end: float
+
+
+def _columns(left: float, rows: Sequence[Sensitivity]) -> _Columns:
+    """Place the columns so that the longest family fits."""
     alone = max(FAMILY, LETTER * max(len(_family(row.alone)) for row in rows))
     left_out = max(FAMILY, LETTER * max(len(_family(row.left_out)) for row in rows))
-    first = flips[1] + GAP
+    first = left + 116 + GAP
     second = first + alone + GAP
-    return *flips, first, second, second + left_out
+    return _Columns(left + 52, left + 116, first, second, second + left_out)
 
 
-def _legend(report: PrecisionSearchReport) -> str:
+def _legend(report: PrecisionSearchReport) -> Html:
+    """Say what each mark means."""
     x, y = MARGIN + 6.0, 86.0
-    parts = [_dot(x, y - 4, "alone"), text(x + 14, y, "alone: this layer quantized, all others in float")]
-    parts += [_dot(x + 330, y - 4, "left"), text(x + 344, y, "left out: this layer in float, all others quantized")]
+    parts = [
+        circle(x, y - 4, DOT["alone"], "alone"),
+        text(x + 14, y, "alone: this layer quantized, all others in float"),
+    ]
+    parts += [
+        circle(x + 330, y - 4, DOT["left"], "left"),
+        text(x + 344, y, "left out: this layer in float, all others quantized"),
+    ]
     if report.whole is not None:
         parts += [line(x - 6, y + 20, x + 6, y + 20, "whole")]
         parts.append(text(x + 14, y + 24, f"all of them quantized: KL {report.whole.kl:.2e}"))
     if report.step.kept:
-        parts.append(text(x + 344, y + 24, "bold: kept in float", "kept"))
+        parts.append(text(x + 344, y + 24, "bold: kept in float", style="kept"))
     return group("legend", parts)
 
 
-def _heads(columns: tuple[float, float, float, float, float], y: float) -> list[str]:
-    alone, left, first, second, _ = columns
+def _heads(at: _Columns, y: float) -> list[Html]:
+    """Write the heads of the columns."""
     return [
-        text(MARGIN, y, "layer", "head"),
-        text(left, y - 18, "labels that flip", "head", anchor="end"),
-        text(alone, y, "alone", "faint", anchor="end"),
-        text(left, y, "left out", "faint", anchor="end"),
-        text(first, y - 18, "family that loses most attacks", "head"),
-        text(first, y, "alone", "faint"),
-        text(second, y, "left out", "faint"),
+        text(MARGIN, y, "layer", style="head"),
+        text(at.flips_left_out, y - 18, "labels that flip", style="head", anchor="end"),
+        text(at.flips_alone, y, "alone", style="faint", anchor="end"),
+        text(at.flips_left_out, y, "left out", style="faint", anchor="end"),
+        text(at.alone, y - 18, "family that loses most attacks", style="head"),
+        text(at.alone, y, "alone", style="faint"),
+        text(at.left_out, y, "left out", style="faint"),
     ]
 
 
-def _row(
-    row: Sensitivity,
-    y: float,
-    place: int,
-    axis: _Axis,
-    columns: tuple[float, float, float, float, float],
-    kept: bool,
-) -> str:
-    alone, left, first, second, end = columns
+def _row(row: Sensitivity, place: int, axis: _Axis, at: _Columns, kept: bool) -> Html:
+    """Draw one layer: its name, both divergences, its flips and the families that lose most."""
+    y = TOP + ROW * place
     middle, baseline = y + ROW / 2, y + ROW / 2 + 4
-    xs = axis.x(row.alone.kl), axis.x(row.left_out.kl)
-    name = "name kept" if kept else "name"
-    shade = f'<rect class="band" x="{MARGIN - 8}" y="{y}" width="{end - MARGIN + 16:.1f}" height="{ROW}"/>'
     parts = [
-        f"<title>{safe(_told(row, kept))}</title>",
-        *([shade] if place % 2 else []),
-        text(MARGIN, baseline, _end(row.name), name),
-        _dot(xs[1], middle, "left"),
-        _dot(xs[0], middle, "alone"),
-        text(alone, baseline, f"{row.alone.flips:,}", "cell", anchor="end"),
-        text(left, baseline, f"{row.left_out.flips:,}", "cell", anchor="end"),
-        text(first, baseline, _family(row.alone), "cell"),
-        text(second, baseline, _family(row.left_out), "cell"),
+        el("title", one_line(_described(row, kept))),
+        *([rect(MARGIN - 8, y, at.end - MARGIN + 16, ROW, "band")] if place % 2 else []),
+        text(MARGIN, baseline, _end(row.name), style="name kept" if kept else "name"),
+        circle(axis.x(row.left_out.kl), middle, DOT["left"], "left"),
+        circle(axis.x(row.alone.kl), middle, DOT["alone"], "alone"),
+        text(at.flips_alone, baseline, f"{row.alone.flips:,}", style="cell", anchor="end"),
+        text(at.flips_left_out, baseline, f"{row.left_out.flips:,}", style="cell", anchor="end"),
+        text(at.alone, baseline, _family(row.alone), style="cell"),
+        text(at.left_out, baseline, _family(row.left_out), style="cell"),
     ]
     return group("layer", parts)
 
 
-def _dot(x: float, y: float, style: str) -> str:
-    return f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="{5 if style == "left" else 4}"/>'
-
-
-def _told(row: Sensitivity, kept: bool) -> str:
-    """A row in words."""
+def _described(row: Sensitivity, kept: bool) -> str:
+    """Describe a row in words."""
     parts = (
         f"{what} KL {found.kl:.2e}, {found.flips:,} flips, lost most: {lost_most(found)}"
         for what, found in (("alone", row.alone), ("left out", row.left_out))
@@ -176,8 +193,8 @@ def _told(row: Sensitivity, kept: bool) -> str:
     return f"{row.name} ({row.op}, {row.weights:,} weights{', kept in float' if kept else ''}): {'; '.join(parts)}"
 
 
-def _said(report: PrecisionSearchReport) -> str:
-    """The picture in words, for those who do not see it."""
+def _summary(report: PrecisionSearchReport) -> str:
+    """Describe the picture in words, for those who do not see it."""
     rows = sorted(report.sensitivity, key=lambda row: -row.alone.kl)
     worst = "; ".join(f"{row.name} KL {row.alone.kl:.2e} and {row.alone.flips:,} flips" for row in rows[:3])
     kept = f" Kept in float: {', '.join(report.step.kept)}." if report.step.kept else ""
@@ -190,7 +207,7 @@ def _all(report: PrecisionSearchReport) -> list[Divergence]:
 
 
 def _family(found: Divergence) -> str:
-    """As in the table, with a long name shortened and the count kept."""
+    """Write the family as in the table, with a long name shortened and the count kept."""
     if found.worst is None:
         return "-"
     name, count = one_line(found.worst[0]), lost_most(found)
@@ -198,6 +215,6 @@ def _family(found: Divergence) -> str:
 
 
 def _end(name: str) -> str:
-    """A layer's name, or its end, where the names of a model differ."""
+    """Return a layer's name, or its end, where the names of a model differ."""
     name = one_line(name)
     return name if len(name) <= NAMES else f"…{name[1 - NAMES :]}"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from overproof.report.draw import Axis, frame, mark, svg, text
-from overproof.report.markup import Html, el, slug
+from overproof.report.markup import Html, slug
 from overproof.report.reading import at, number, string
+from overproof.report.svg import Axis, circle, frame, mark, svg, text
 from overproof.report.words import percent, size
 
 LETTER, LINE = 6.4, 13  # pixels that a letter and a line of a label take at most
@@ -59,7 +59,7 @@ def tradeoff(strip: Sequence[Mapping[str, Any]]) -> Html:
     y = _decades([float(row["p50_ms"]) for row in found], HEIGHT - 36, 22)
     points = [_point(row, x, y) for row in found]
     drawn = [frame(x, y, ("bytes, logarithmic", size), ("ms for one event (p50), logarithmic", "{:g}".format))]
-    drawn += [el("circle", cx=p.x, cy=p.y, r=p.radius, class_=f"misses {slug(p.title)}") for p in points]
+    drawn += [circle(p.x, p.y, p.radius, f"misses {slug(p.title)}") for p in points]
     drawn += [mark(p.x, p.y, p.title) for p in points]
     taken = [_Box(p.x - 7, p.y - 7, p.x + 7, p.y + 7) for p in points]
     for point in points:
