@@ -13,6 +13,7 @@ from typing import Any
 import accuracy
 import captures
 import edge
+import engines
 import escalating
 import field
 import flows
@@ -29,7 +30,6 @@ import transcript
 from settings import DATA, OUT, README, once
 
 import checks
-import engines
 import quantization
 
 BEGIN, END = "<!-- bench: {} -->", "<!-- end -->"
