@@ -69,7 +69,8 @@ def made() -> Made:
 
     from overproof.bundle.tokenizer import train_bpe
     from overproof.distillation.export import to_onnx
-    from overproof.distillation.students.encoder import Encoder, EncoderConfig
+    from overproof.distillation.students.encoder import Encoder
+    from overproof.distillation.students.presets import EncoderConfig
     from overproof.quantization.rewrite import quantize_model
 
     tokenizer = train_bpe(["select * from users", "<script>alert(1)</script>", "GET /index.html"] * 4, vocabulary=300)

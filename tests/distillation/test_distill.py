@@ -12,7 +12,8 @@ from torch.nn import functional
 from overproof.bundle import scores
 from overproof.distillation.batches import predict
 from overproof.distillation.checkpoint import History, discard
-from overproof.distillation.students.encoder import Encoder, EncoderConfig
+from overproof.distillation.students.encoder import Encoder
+from overproof.distillation.students.presets import EncoderConfig
 from overproof.distillation.training import (
     UNLABELLED,
     Rows,

@@ -13,7 +13,8 @@ from onnx import helper, numpy_helper
 from overproof.bundle.runtime import session
 from overproof.distillation.embedding import with_embedding
 from overproof.distillation.export import to_onnx
-from overproof.distillation.students.encoder import Encoder, EncoderConfig
+from overproof.distillation.students.encoder import Encoder
+from overproof.distillation.students.presets import EncoderConfig
 from overproof.errors import InputError
 from overproof.quantization.onnx_inputs import with_outputs
 from overproof.quantization.rewrite import quantize_model

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from overproof.distillation.students.encoder import Encoder, new_encoder, parameter_count, preset
+from overproof.distillation.students.encoder import Encoder, new_encoder, parameter_count
+from overproof.distillation.students.presets import preset
 from overproof.errors import InputError
 
 

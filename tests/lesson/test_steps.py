@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from overproof.distillation.students.encoder import Encoder, parameter_count, preset
+from overproof.distillation.students.encoder import Encoder, parameter_count
+from overproof.distillation.students.presets import preset
 from overproof.lesson import printed_values, steps
 from overproof.quantization.affine import Scheme
 

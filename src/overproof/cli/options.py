@@ -388,6 +388,6 @@ def columns_of(text: str | None, label: str | None, family: str | None, group: s
 
 def benign_of(names: list[str] | None) -> tuple[str, ...]:
     """The harmless labels that the options ask for."""
-    from overproof.events.schema import DEFAULT_BENIGN
+    from overproof.events.labels import DEFAULT_BENIGN
 
     return tuple(names) if names else DEFAULT_BENIGN

@@ -18,7 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 from overproof.bundle.runtime import INPUT, OUTPUT
 from overproof.bundle.tokenizer import PAD
 from overproof.distillation.embedding import TOKENS, with_embedding
-from overproof.distillation.students.encoder import MASKED, Encoder, EncoderConfig
+from overproof.distillation.students.encoder import MASKED, Encoder
+from overproof.distillation.students.presets import EncoderConfig
 from overproof.errors import InputError
 
 OPSET = 21

@@ -16,7 +16,8 @@ from overproof.bundle.scores import Floats
 from overproof.bundle.tokenizer import CLS, Windowing, encode, train_bpe
 from overproof.distillation.augment import Ids, Perturb, carriers, token_splitter
 from overproof.distillation.checkpoint import History
-from overproof.distillation.students.encoder import Encoder, EncoderConfig, new_encoder
+from overproof.distillation.students.encoder import Encoder, new_encoder
+from overproof.distillation.students.presets import EncoderConfig
 from overproof.distillation.training import Rows, TrainConfig, rare_repeats, train
 from overproof.progress import Console
 

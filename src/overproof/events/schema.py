@@ -24,8 +24,6 @@ SCHEMA = pa.schema(
     ]
 )
 
-DEFAULT_BENIGN = ("benign", "normal")
-
 
 @dataclass(frozen=True)
 class Skipped:

@@ -21,12 +21,12 @@ from overproof.distillation.checkpoint import discard
 from overproof.distillation.dataset import Events, as_examples, gather
 from overproof.distillation.export_student import export, parity
 from overproof.distillation.fit import TrainingSet, fit, joined, student_config
-from overproof.distillation.students.encoder import preset
+from overproof.distillation.students.presets import preset
 from overproof.distillation.teachers import Teacher, default_directory, load_teacher, union_classes
 from overproof.distillation.teachers.ray import on_ray
 from overproof.distillation.transfer import query_teacher, transfer_set
 from overproof.errors import InputError
-from overproof.events.schema import DEFAULT_BENIGN
+from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns
 from overproof.inference.cascade.signals import signals
 from overproof.inference.engines import ENGINES

@@ -35,9 +35,9 @@ from overproof.progress import SILENT, Console
 from overproof.quantization.diagnostics import layer_report
 from overproof.quantization.guards import Guards
 from overproof.quantization.precision_search import EvaluationSet, Guarded, divided
+from overproof.quantization.precisions import DEPLOYABLE
 from overproof.quantization.quantizable_model import QuantizableModel, open_subject
 from overproof.quantization.retrain import retraining
-from overproof.quantization.rewrite import DEPLOYABLE
 from overproof.quantization.run import run_quantization
 from overproof.results.precision_search import PrecisionSearchReport
 from overproof.results.sensitivity_svg import draw

@@ -15,7 +15,7 @@ from overproof.distillation.checkpoint import discard
 from overproof.distillation.dataset import DatasetSplits, as_examples
 from overproof.distillation.export_student import export
 from overproof.distillation.fit import TrainingSet, fit, rows_of, student_config, train_shown
-from overproof.distillation.students.encoder import preset as named
+from overproof.distillation.students.presets import preset as named
 from overproof.distillation.teachers import load_teacher
 from overproof.distillation.training import TrainConfig, rare_repeats
 from overproof.errors import InputError

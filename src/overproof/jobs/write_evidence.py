@@ -18,7 +18,7 @@ from overproof.distillation.baseline import Baseline, stored
 from overproof.distillation.dataset import DatasetSplits, targets
 from overproof.distillation.export_student import ExportedModel, export
 from overproof.distillation.fit import TrainedModel, TrainingSet, fit
-from overproof.distillation.students.encoder import EncoderConfig
+from overproof.distillation.students.presets import EncoderConfig
 from overproof.distillation.teachers import align
 from overproof.progress import Console
 from overproof.results.compression import Parity

@@ -30,7 +30,8 @@ from overproof.quantization.affine import Grid
 from overproof.quantization.calibrate import Ranges
 from overproof.quantization.layers import Layer, find_layers
 from overproof.quantization.precision_search import Calibrated
-from overproof.quantization.rewrite import ACTIVATIONS, TRAINABLE, weight_grid
+from overproof.quantization.precisions import TRAINABLE
+from overproof.quantization.rewrite import ACTIVATIONS, weight_grid
 
 PARITY, PARITY_EVENTS = 0.02, 256
 STEPS = 250

@@ -21,7 +21,7 @@ from overproof.bundle.scores import Floats
 from overproof.distillation.embedding import with_embedding
 from overproof.distillation.teachers import onnxfile
 from overproof.errors import InputError
-from overproof.events.schema import DEFAULT_BENIGN
+from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.quantization.normalize_graph import usable
 from overproof.quantization.onnx_inputs import Feed, answer

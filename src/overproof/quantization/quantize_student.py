@@ -15,8 +15,8 @@ from overproof.progress import Console
 from overproof.quantization.diagnostics import layer_report
 from overproof.quantization.guards import Guards
 from overproof.quantization.precision_search import CALIBRATION_EVENTS, Calibrated
+from overproof.quantization.precisions import DEPLOYABLE, TRAINABLE
 from overproof.quantization.quantizable_model import of_scorer
-from overproof.quantization.rewrite import DEPLOYABLE, TRAINABLE
 from overproof.quantization.run import run_quantization
 from overproof.results.layer_diagnostics import LayerDiagnostics
 from overproof.results.precision_search import PrecisionSearchReport

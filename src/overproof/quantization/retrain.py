@@ -19,7 +19,7 @@ from overproof.distillation.checkpoint import History
 from overproof.distillation.dataset import as_examples
 from overproof.distillation.export import from_onnx
 from overproof.distillation.fit import TrainedModel, TrainingSet, first_windows, joined, student_config
-from overproof.distillation.students.encoder import EncoderConfig
+from overproof.distillation.students.presets import EncoderConfig
 from overproof.distillation.teachers import default_directory, load_teacher
 from overproof.distillation.transfer import edited_events, query_teacher
 from overproof.errors import InputError

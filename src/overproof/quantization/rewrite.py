@@ -26,16 +26,13 @@ from overproof.quantization.affine import Grid, Scheme, fit, grid_of, minmax, ms
 from overproof.quantization.calibrate import Ranges, observe
 from overproof.quantization.layers import Layer, captured, find_layers, reads
 from overproof.quantization.onnx_inputs import Feed
+from overproof.quantization.precisions import PRECISIONS, STATIC
 
 ACTIVATIONS = Scheme()
 WEIGHTS = Scheme(symmetric=True, signed=True, reduced=True)
 WEIGHTS_4 = Scheme(bits=4, symmetric=True, signed=True)
 EMBEDDINGS = Scheme(symmetric=True, signed=True)  # a looked-up row is never multiplied in integers: the whole range
 GROUP = 32
-PRECISIONS = ("w8a8", "w4a8", "w4a32", "dynamic", "float")
-DEPLOYABLE = ("w8a8", "w4a8", "w4a32")  # dynamic ranges tie a verdict to its batch
-TRAINABLE = ("w8a8", "w4a8")  # those whose activations have a grid to learn
-STATIC = ("w8a8", "w4a8")
 # What ONNX Runtime joins to a product before it looks for integer kernels, which such a pair does not have.
 FUSED = (
     "Relu",

@@ -19,8 +19,8 @@ from overproof.quantization.precision_search import (
     calibrate,
     settled,
 )
+from overproof.quantization.precisions import PRECISIONS
 from overproof.quantization.quantizable_model import QuantizableModel
-from overproof.quantization.rewrite import PRECISIONS
 from overproof.results.divergence import Divergence
 from overproof.results.precision_search import PrecisionSearchReport
 

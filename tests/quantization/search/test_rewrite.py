@@ -23,7 +23,8 @@ from overproof.quantization.affine import dequantize, grid_of, quantize
 from overproof.quantization.calibrate import observe
 from overproof.quantization.layers import Layer, find_layers
 from overproof.quantization.normalize_graph import usable
-from overproof.quantization.rewrite import ACTIVATIONS, PRECISIONS, _int4, quantize_model, rewrite, watched, weight_grid
+from overproof.quantization.precisions import PRECISIONS
+from overproof.quantization.rewrite import ACTIVATIONS, _int4, quantize_model, rewrite, watched, weight_grid
 
 Array = np.ndarray[Any, Any]
 WRITTEN = ("w8a8", "w4a8", "w4a32", "dynamic")
