@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from overproof.bundle.evidence_store import EVENTS, INDEX, SCORES, fill, open_evidence, require_free
-from overproof.bundle.manifest import MODEL, Bundle, replacing
+from overproof.bundle.manifest import MODEL, Bundle
 from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.events.schema import event_table
+from overproof.files import atomic_folder
 
 TRAIN = event_table({"text": ["a", "b", "c"], "label": ["x", None, "y"], "source": ["s", "t", "s"]})
 VALIDATION = event_table({"text": ["d"], "label": ["x"], "source": ["t"]})
@@ -23,7 +24,7 @@ OWNER = Bundle(Path("bundle"), None, {MODEL: b"model"})  # type: ignore[arg-type
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     out = tmp_path / "evidence"
-    with replacing(out) as aside:
+    with atomic_folder(out) as aside:
         fill(
             aside,
             model=b"model",
@@ -74,7 +75,7 @@ def test_what_is_no_evidence_is_told(folder: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_half_written_takes_its_place(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), replacing(folder) as aside:
+    with pytest.raises(RuntimeError), atomic_folder(folder) as aside:
         (aside / "half").write_text("")
         raise RuntimeError
     assert open_evidence(folder, OWNER).train.equals(TRAIN)

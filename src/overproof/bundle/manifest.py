@@ -8,15 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError, InputError, TamperedBundle
+from overproof.files import atomic_folder
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -135,25 +134,10 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, bytes]) -> N
         If `out` holds something that is not a bundle: it is left alone.
     """
     require_free(out)
-    with replacing(out) as aside:
+    with atomic_folder(out) as aside:
         for name, content in files.items():
             (aside / name).write_bytes(content)
         (aside / MANIFEST).write_bytes(_sealed(manifest))
-
-
-@contextmanager
-def replacing(out: Path) -> Iterator[Path]:
-    """A folder aside to fill; it takes the place of `out` when nothing went wrong."""
-    aside = out.with_name(f".{out.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    yield aside
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    aside.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def require_free(out: Path) -> None:

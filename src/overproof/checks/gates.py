@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from overproof.checks.base import Gate, Gates
 from overproof.errors import InputError
+from overproof.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,7 @@ def write_template(path: Path) -> None:
         raise InputError(f"{path}: exists already; gates are written down once, before the run")
     if not path.parent.is_dir():
         raise InputError(f"{path}: no folder {path.parent}, expected one that exists")
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(template(), "utf-8")
-    os.replace(aside, path)
+    atomic_write(path, template())
 
 
 def _gate(entry: object, before: Gate, where: str) -> Gate:

@@ -14,6 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from overproof.files import atomic_folder, folder_asides
+
 
 @dataclass(frozen=True)
 class History:
@@ -45,19 +47,12 @@ def save(
     optimizer: torch.optim.Optimizer,
 ) -> None:
     """Write everything a resumed run needs beside `folder`, then rename it into place."""
-    aside, old = _beside(folder)
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, aside / "now")
-    save_file(best, aside / "best")
-    state = optimizer.state_dict()["state"]
-    save_file({f"{i}.{k}": v.detach().cpu() for i, s in state.items() for k, v in s.items()}, aside / "optimizer")
-    (aside / "history.json").write_text(json.dumps({"fingerprint": fingerprint, "history": asdict(history)}))
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    aside.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with atomic_folder(folder) as aside:
+        save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, aside / "now")
+        save_file(best, aside / "best")
+        state = optimizer.state_dict()["state"]
+        save_file({f"{i}.{k}": v.detach().cpu() for i, s in state.items() for k, v in s.items()}, aside / "optimizer")
+        (aside / "history.json").write_text(json.dumps({"fingerprint": fingerprint, "history": asdict(history)}))
 
 
 def resume(
@@ -65,7 +60,7 @@ def resume(
 ) -> tuple[History, dict[str, Tensor]]:
     """Load network and optimizer in place; the history and the best weights, empty if the folder is of another run."""
     if not folder.exists():
-        folder = _beside(folder)[1]  # killed between the two renames
+        folder = folder_asides(folder)[1]  # killed between the two renames
     try:
         saved = json.loads((folder / "history.json").read_text())
     except (OSError, ValueError):
@@ -84,10 +79,5 @@ def resume(
 
 def discard(folder: Path) -> None:
     """Remove a checkpoint, once what was made of the run is safely written."""
-    for path in (folder, *_beside(folder)):
+    for path in (folder, *folder_asides(folder)):
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _beside(folder: Path) -> tuple[Path, Path]:
-    """Where the next one is written, and where the last one stands while they change places."""
-    return folder.with_name(f"{folder.name}.part"), folder.with_name(f"{folder.name}.old")

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from overproof.distillation.dataset import marked
 from overproof.events.simulate import simulate
+from overproof.files import atomic_file
 from overproof.jobs.check import check
 from overproof.jobs.check_report import CheckReport
 from overproof.jobs.compress import compress, teach
@@ -49,8 +50,8 @@ def demo(out: Path | str, *, seed: int = 0, console: Console = SILENT) -> Demo:
     out.mkdir(parents=True, exist_ok=True)
     traffic = simulate(EVENTS, seed=seed)
     for name, events in (("train", traffic.train), ("test", traffic.test)):
-        pq.write_table(events, out / f".{name}.part")
-        (out / f".{name}.part").rename(out / f"{name}.parquet")
+        with atomic_file(out / f"{name}.parquet") as file:
+            pq.write_table(events, file)
     console.say(f"simulated {traffic.train.num_rows:,} events to learn from, {traffic.test.num_rows:,} to test")
     test = marked(traffic.test)
     taught = teach(

@@ -24,6 +24,7 @@ from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, HeldOut
 from overproof.errors import InputError
+from overproof.files import atomic_write
 from overproof.jobs.model_outputs import asking
 from overproof.progress import Console
 
@@ -225,6 +226,4 @@ def told_seed(kept: EvidenceStore) -> int:
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(json.dumps(value, indent=1), "utf-8")
-    aside.rename(path)
+    atomic_write(path, json.dumps(value, indent=1))

@@ -29,6 +29,7 @@ from overproof.distillation.dataset import SPLIT_SEED
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects
 from overproof.events.split import split_events
+from overproof.files import atomic_folder
 from overproof.inference.cascade.signals import signals
 from overproof.jobs.evaluate import thresholds
 from overproof.progress import SILENT, Console
@@ -167,16 +168,12 @@ def _write(
 
 def _write_folder(out: Path, subject: QuantizableModel, model: onnx.ModelProto, told: Mapping[str, bytes]) -> None:
     """The ONNX file, what lay beside it, and what is told of it."""
-    aside = out.with_name(f".{out.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    (aside / Path(subject.name).name).write_bytes(model.SerializeToString())
-    for file in subject.beside:
-        shutil.copyfile(file, aside / file.name)
-    for name, content in told.items():
-        (aside / name).write_bytes(content)
-    shutil.rmtree(out, ignore_errors=True)
-    aside.rename(out)
+    with atomic_folder(out) as aside:
+        (aside / Path(subject.name).name).write_bytes(model.SerializeToString())
+        for file in subject.beside:
+            shutil.copyfile(file, aside / file.name)
+        for name, content in told.items():
+            (aside / name).write_bytes(content)
 
 
 def _write_bundle(

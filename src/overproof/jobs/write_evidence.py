@@ -10,7 +10,6 @@ from typing import Any
 from overproof.bundle.evidence_store import CONTROL as CONTROL_FOLDER
 from overproof.bundle.evidence_store import DISTILLED as DISTILLED_FOLDER
 from overproof.bundle.evidence_store import fill, require_free
-from overproof.bundle.manifest import replacing
 from overproof.bundle.scores import Floats
 from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED
 from overproof.checks.stats import fit_temperature
@@ -20,6 +19,7 @@ from overproof.distillation.export_student import ExportedModel, export
 from overproof.distillation.fit import TrainedModel, TrainingSet, fit
 from overproof.distillation.students.presets import EncoderConfig
 from overproof.distillation.teachers import align
+from overproof.files import atomic_folder
 from overproof.progress import Console
 from overproof.results.compression import Parity
 
@@ -90,7 +90,7 @@ def write_evidence(
         BASELINE: align(baseline.logits(texts), baseline.classes, classes),
     }
     require_free(out)
-    with replacing(out) as folder:
+    with atomic_folder(out) as folder:
         write(folder / DISTILLED_FOLDER, distilled, parity=())
         write(
             folder / CONTROL_FOLDER,

@@ -11,13 +11,13 @@ import base64
 import hashlib
 import html
 import json
-import os
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
 from overproof.errors import InputError
+from overproof.files import atomic_write
 from overproof.lesson import printed_values, steps
 from overproof.lesson.sections import Block, Drawing, Section, Table, tutorial_points
 from overproof.progress import printable
@@ -33,12 +33,7 @@ def write_page(lesson: Lesson, path: Path) -> None:
     """Write the page beside `path` and rename it into place; InputError if there is no such folder."""
     if not path.parent.is_dir():
         raise InputError(f"{path}: no folder {path.parent}, expected one that exists")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        aside.write_text(page(lesson), encoding="utf-8")
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    atomic_write(path, page(lesson))
 
 
 def page(lesson: Lesson) -> str:

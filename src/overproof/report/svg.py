@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from overproof.files import atomic_write
 from overproof.progress import one_line
 from overproof.report.markup import Html, el, slug
 from overproof.report.reading import Span
@@ -75,9 +76,7 @@ def document(title: str, description: str, css: str, size: tuple[float, float], 
 
 def write(picture: str, path: Path) -> None:
     """Write a picture into a file, which is written aside and renamed."""
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(picture, encoding="utf-8")
-    aside.rename(path)
+    atomic_write(path, picture)
 
 
 def group(style: str, parts: Iterable[Html]) -> Html:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from overproof.checks.report.markdown import to_markdown
 from overproof.checks.report.page import page
 from overproof.checks.report.sarif import to_sarif
 from overproof.errors import InputError
+from overproof.files import atomic_write
 
 
 def write_all(data: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
@@ -52,10 +52,5 @@ def _json(value: Mapping[str, Any]) -> str:
 
 
 def _write(path: Path, text: str) -> Path:
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    atomic_write(path, text)
     return path

@@ -14,6 +14,7 @@ import pyarrow as pa
 from overproof.bundle.scores import Floats
 from overproof.distillation.teachers.interface import Report, Teacher, texts_of
 from overproof.errors import InputError
+from overproof.files import atomic_file
 
 
 def default_directory() -> Path:
@@ -92,10 +93,5 @@ def _read(path: Path, shape: tuple[int, int]) -> Floats | None:
 
 def _write(path: Path, logits: Floats) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            np.save(file, logits, allow_pickle=False)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with atomic_file(path) as file:
+        np.save(file, logits, allow_pickle=False)

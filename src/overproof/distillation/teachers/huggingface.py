@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +26,7 @@ from overproof.distillation.teachers.interface import (
     texts_of,
 )
 from overproof.errors import InputError
+from overproof.files import atomic_folder
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
@@ -153,20 +152,11 @@ def save(network: LogitsOfIds, tokenizer: Any, classes: Sequence[str], out: Path
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: already exists and is not an empty folder; choose another --out")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
+    with atomic_folder(out) as aside:
         network.model.config.id2label = dict(enumerate(classes))
         network.model.config.label2id = {name: i for i, name in enumerate(classes)}
         network.model.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
-        aside.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        aside.rename(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
 
 
 def _config(path: Path) -> dict[str, Any]:

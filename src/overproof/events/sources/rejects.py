@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import BinaryIO
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
+from overproof.files import atomic_file
 
 
 class Rejects:
@@ -40,12 +41,11 @@ class Rejects:
         self.first: list[Skipped] = []
         self._counts: Counter[str] = Counter()
         self._examples = examples
-        self._path = None if path is None else Path(path)
-        self._file: IO[str] | None = None
-        if self._path is not None:
-            self._aside = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        self._writing = ExitStack()
+        self._file: BinaryIO | None = None
+        if path is not None:
             try:
-                self._file = open(self._aside, "w", encoding="ascii")  # noqa: SIM115 - closed by close()
+                self._file = self._writing.enter_context(atomic_file(Path(path)))
             except (OSError, ValueError) as error:
                 raise InputError(f"{path}: the rejected records cannot be written there ({error})") from None
 
@@ -55,8 +55,8 @@ class Rejects:
         if self._counts[skipped.reason] <= self._examples:
             self.first.append(skipped)
         if self._file is not None:
-            json.dump({"reason": skipped.reason, "origin": skipped.origin, "raw": skipped.raw}, self._file)
-            self._file.write("\n")
+            record = json.dumps({"reason": skipped.reason, "origin": skipped.origin, "raw": skipped.raw})
+            self._file.write(record.encode("ascii") + b"\n")
 
     @property
     def total(self) -> int:
@@ -74,10 +74,8 @@ class Rejects:
 
     def close(self) -> None:
         """Give the file its name. A second call does nothing."""
-        if self._file is not None and self._path is not None:
-            self._file.close()
-            self._file = None
-            os.replace(self._aside, self._path)
+        self._file = None
+        self._writing.close()
 
     def __enter__(self) -> Rejects:
         return self

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from overproof.bundle.manifest import MODEL, TOKENIZER, Manifest, replacing
+from overproof.bundle.manifest import MODEL, TOKENIZER, Manifest
 from overproof.errors import InputError, TamperedBundle
+from overproof.files import atomic_folder
 from overproof.inference.similarity.integers import Integers
 
 FORMAT = 1
@@ -76,7 +77,7 @@ def writing(out: Path) -> Iterator[Path]:
     """A folder aside to fill, which takes the place of `out`; InputError if something else than an index is there."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / CARD).is_file())):
         raise InputError(f"{out}: exists and is not an index; choose another folder")
-    with replacing(out) as aside:
+    with atomic_folder(out) as aside:
         yield aside
 
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from overproof.errors import InputError
-from overproof.inference.sinks.disk import remove, sync_folder
+from overproof.files import move_into_place, remove
 from overproof.inference.sinks.interface import About, Sink, Verdict
 
 Shape = Callable[[Verdict, About], Mapping[str, Any]]
@@ -72,8 +72,7 @@ class LinesWriter:
         """Give the file its name."""
         self.flush()
         self.close()
-        os.replace(self._aside, path)
-        sync_folder(path.parent)
+        move_into_place(self._aside, path, durable=True)
 
     def close(self) -> None:
         """Close the file."""

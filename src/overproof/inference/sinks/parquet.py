@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,7 +10,7 @@ import orjson
 import pyarrow as pa
 
 from overproof.errors import InputError
-from overproof.inference.sinks.disk import remove, sync_folder
+from overproof.files import atomic_file, move_into_place, remove
 from overproof.inference.sinks.fields import COLUMNS, shared
 from overproof.inference.sinks.interface import About, Sink, Verdict, Writer
 
@@ -127,8 +126,7 @@ class PartsWriter:
         self.flush()
         joined = self._aside / "joined"
         _write(joined, _grouped(map(_read, _parts(self._aside, self._parts))))
-        os.replace(joined, path)
-        sync_folder(path.parent)
+        move_into_place(joined, path, durable=True)
         remove(self._aside)
 
     def close(self) -> None:
@@ -163,15 +161,12 @@ def _write(path: Path, tables: Iterator[pa.Table]) -> None:
     """A parquet file, one row group a table: durable before it has its name."""
     import pyarrow.parquet as pq
 
-    aside = path.with_name(f".{path.name}.torn")
-    with open(aside, "wb") as file:
-        with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
-            for rows in tables:
-                writer.write_table(rows)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
-    sync_folder(path.parent)
+    with (
+        atomic_file(path, durable=True) as file,
+        pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer,
+    ):
+        for rows in tables:
+            writer.write_table(rows)
 
 
 def _read(path: Path) -> pa.Table:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import IO, Any
 import orjson
 
 from overproof.errors import InputError
+from overproof.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,7 @@ class Journal:
 
     def save(self, mark: Mark) -> None:
         """Remember a point; what it says is written must be on the disk already."""
-        aside = self._path.with_suffix(".next")
-        with open(aside, "wb") as file:
-            file.write(orjson.dumps({"job": self._job, "mark": asdict(mark)}))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, self._path)
+        atomic_write(self._path, orjson.dumps({"job": self._job, "mark": asdict(mark)}), durable=True)
 
     def close(self, *, done: bool) -> None:
         """Let go of the output; a job that is done leaves nothing behind."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from overproof.errors import InputError
 from overproof.events.sources import Columns
+from overproof.files import regular_target
 from overproof.inference.cascade import Cascade
 from overproof.inference.sinks import About, Writer, sink_for
 from overproof.inference.stream.journal import Journal, Mark
@@ -97,8 +98,11 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
         If it cannot be written to, or not in that form.
     """
     sink = sink_for(request.to, request.out)
+    if request.out != STREAM and Path(request.out).is_dir():
+        raise InputError(f"{request.out}: a folder; expected a file to write the verdicts to")
     about = About(__version__, tuple(cascade.student.manifest.benign), cascade.models)
-    if request.out == STREAM or request.follow:
+    target = None if request.out == STREAM else regular_target(Path(request.out))
+    if target is None or request.follow:
         writer = sink.stream(sys.stdout.buffer if request.out == STREAM else request.out, about)
         try:
             yield Output(writer)
@@ -106,11 +110,8 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
         finally:
             writer.close()
         return
-    out = Path(request.out)
-    if out.is_dir():
-        raise InputError(f"{out}: a folder; expected a file to write the verdicts to")
-    aside = out.with_name(f".{out.name}.part")
-    journal, done = Journal(out, _job(request, cascade)), False
+    aside = target.with_name(f".{target.name}.part")
+    journal, done = Journal(target, _job(request, cascade)), False
     try:
         repeatable = STREAM not in request.paths
         mark = journal.load() if repeatable else None
@@ -119,7 +120,7 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
         writer = sink.open(aside, 0 if mark is None else mark.offset, about)
         try:
             yield Output(writer, journal if repeatable else None, mark)
-            writer.finish(out)
+            writer.finish(target)
             done = True
         finally:
             writer.close()

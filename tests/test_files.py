@@ -1,0 +1,146 @@
+"""Files and folders are replaced whole, and only what can be replaced is."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from overproof.files import atomic_file, atomic_folder, atomic_write, folder_asides, regular_target
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_file_is_written_and_nothing_is_left_beside_it(tmp_path: Path, durable: bool) -> None:
+    path = tmp_path / "file"
+    for content in ("größer", b"\x00bytes"):
+        atomic_write(path, content, durable=durable)
+        assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_old_file_stands_until_the_block_has_ended(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with atomic_file(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_an_interruption_leaves_the_old_file_and_nothing_else(tmp_path: Path, failure: type[BaseException]) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(failure), atomic_file(path) as file:
+        file.write(b"half of the new o")
+        raise failure
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_replaced_file_keeps_its_mode_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        atomic_write(tmp_path / "new", "")
+        (tmp_path / "old").touch(0o600)
+        (tmp_path / "old").chmod(0o606)
+        atomic_write(tmp_path / "old", "")
+    finally:
+        os.umask(before)
+    assert _mode(tmp_path / "new") == 0o640
+    assert _mode(tmp_path / "old") == 0o606
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_symbolic_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path, there: bool) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "file", tmp_path / "link"
+    if there:
+        target.write_text("old")
+    link.symlink_to("elsewhere/file")
+    with pytest.raises(RuntimeError), atomic_file(link):
+        raise RuntimeError
+    assert target.exists() == there
+    atomic_write(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert [entry.name for entry in target.parent.iterdir()] == ["file"]
+
+
+def test_a_fifo_is_written_to_as_the_block_writes(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    assert regular_target(fifo) is None
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(fifo.read_bytes()), daemon=True)
+    reader.start()
+    atomic_write(fifo, "content")
+    reader.join(10)
+    assert read == [b"content"]
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+
+
+def test_a_device_is_never_replaced(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(os.devnull)
+    for path in (Path(os.devnull), link):
+        assert regular_target(path) is None
+        atomic_write(path, "content", durable=True)
+        assert stat.S_ISCHR(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1"])
+def test_standard_output_gets_the_content_whatever_it_is(tmp_path: Path, name: str) -> None:
+    code = "import sys, pathlib, overproof.files as f; f.atomic_write(pathlib.Path(sys.argv[1]), 'content')"
+    command = [sys.executable, "-c", code, name]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    piped = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert piped.stdout == b"content"
+    with (tmp_path / "file").open("wb") as file:
+        number = os.fstat(file.fileno()).st_ino
+        subprocess.run(command, stdout=file, env=environment, check=True)
+    assert (tmp_path / "file").read_bytes() == b"content"
+    assert (tmp_path / "file").stat().st_ino == number
+
+
+def test_a_folder_that_is_in_the_way_is_an_error_and_stays(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        atomic_write(tmp_path, "content")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path, linked: bool) -> None:
+    folder = named = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "old").touch()
+    if linked:
+        named = tmp_path / "link"
+        named.symlink_to(folder)
+    with atomic_folder(named) as aside:
+        (aside / "new").touch()
+        assert [entry.name for entry in folder.iterdir()] == ["old"]
+    assert [entry.name for entry in folder.iterdir()] == ["new"]
+    assert named.is_symlink() == linked
+    assert not any(path.exists() for path in folder_asides(folder))
+
+
+def test_an_interruption_leaves_the_old_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "old").touch()
+    with pytest.raises(KeyboardInterrupt), atomic_folder(folder) as aside:
+        (aside / "new").touch()
+        raise KeyboardInterrupt
+    assert [entry.name for entry in folder.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [folder]
