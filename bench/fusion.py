@@ -26,7 +26,7 @@ from speed import interleaved
 import overproof
 from overproof.bundle.manifest import MODEL, open_bundle
 from overproof.bundle.runtime import TOKENS_PER_RUN, OnnxScorer, batches, session
-from overproof.distillation.export import to_onnx
+from overproof.distillation.encoder_graph import to_onnx
 from overproof.distillation.students.encoder import new_encoder, preset
 from overproof.quantization.rewrite import quantize_model
 

@@ -22,7 +22,7 @@ from overproof.bundle.ood import fit_novelty
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Scores, softmax
 from overproof.checks.stats import clopper_pearson
-from overproof.distillation.embedding import with_embedding
+from overproof.distillation.embedding_output import with_embedding
 from overproof.events.sources import Rejects, load_events, read_events
 from overproof.inference.cascade.thresholds import BUDGET, NOVEL, SPENT, policy_for
 from overproof.jobs.held_out import families_of, without

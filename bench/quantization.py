@@ -18,9 +18,10 @@ from overproof.distillation.teachers import align, cached_logits, load_teacher
 from overproof.events.split import split_events
 from overproof.progress import terminal
 from overproof.quantization.affine import fit
-from overproof.quantization.precision_search import EvaluationSet, calibrate, divided
+from overproof.quantization.calibrated_model import calibrate, divided
+from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.quantizable_model import open_subject
-from overproof.quantization.rewrite import WEIGHTS_4
+from overproof.quantization.weight_grids import WEIGHTS_4
 from overproof.results import measure
 from overproof.results.divergence import judge, truth
 

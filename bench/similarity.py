@@ -26,7 +26,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 import overproof
 from overproof.bundle.manifest import MODEL, open_bundle
 from overproof.bundle.runtime import OnnxScorer
-from overproof.distillation.embedding import with_embedding
+from overproof.distillation.embedding_output import with_embedding
 from overproof.distillation.teachers import huggingface
 from overproof.inference.similarity import SEARCHES
 from overproof.inference.similarity.integers import rounded

@@ -19,7 +19,7 @@ import overproof
 from overproof.bundle.manifest import MODEL, TOKENIZER, open_bundle
 from overproof.bundle.runtime import WindowScorer, session
 from overproof.bundle.tokenizer import Windowing
-from overproof.distillation.export import to_onnx
+from overproof.distillation.encoder_graph import to_onnx
 from overproof.distillation.students.encoder import new_encoder, parameter_count, preset
 
 CALLS, BLOCKS, EVENTS = 50, 16, 400

@@ -68,7 +68,7 @@ def made() -> Made:
     import numpy as np
 
     from overproof.bundle.tokenizer import train_bpe
-    from overproof.distillation.export import to_onnx
+    from overproof.distillation.encoder_graph import to_onnx
     from overproof.distillation.students.encoder import Encoder
     from overproof.distillation.students.presets import EncoderConfig
     from overproof.quantization.rewrite import quantize_model

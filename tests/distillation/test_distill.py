@@ -12,17 +12,11 @@ from torch.nn import functional
 from overproof.bundle import scores
 from overproof.distillation.batches import predict
 from overproof.distillation.checkpoint import History, discard
+from overproof.distillation.losses import distillation_loss, mixed_loss
 from overproof.distillation.students.encoder import Encoder
 from overproof.distillation.students.presets import EncoderConfig
-from overproof.distillation.training import (
-    UNLABELLED,
-    Rows,
-    TrainConfig,
-    distillation_loss,
-    mixed_loss,
-    rare_repeats,
-    train,
-)
+from overproof.distillation.training import Rows, rare_repeats, train
+from overproof.distillation.training_set import UNLABELLED, TrainConfig
 from overproof.errors import InputError
 
 SIZES = EncoderConfig(1, 32, 2, 64, vocabulary=40, positions=16, dropout=0.1)

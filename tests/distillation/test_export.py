@@ -11,8 +11,8 @@ import torch
 from onnx import helper, numpy_helper
 
 from overproof.bundle.runtime import session
-from overproof.distillation.embedding import with_embedding
-from overproof.distillation.export import to_onnx
+from overproof.distillation.embedding_output import with_embedding
+from overproof.distillation.encoder_graph import to_onnx
 from overproof.distillation.students.encoder import Encoder
 from overproof.distillation.students.presets import EncoderConfig
 from overproof.errors import InputError

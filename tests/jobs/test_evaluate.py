@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from overproof.distillation.export_student import parity
+from overproof.distillation.export import parity
 from overproof.jobs.evaluate import thresholds
 
 

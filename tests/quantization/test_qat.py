@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.bundle.runtime import session
-from overproof.distillation.export import from_onnx, to_onnx
-from overproof.distillation.training import distillation_loss
+from overproof.distillation.encoder_graph import from_onnx, to_onnx
+from overproof.distillation.losses import distillation_loss
 from overproof.errors import InputError
 from overproof.quantization.affine import Scheme, dequantize, fit, quantize
 from overproof.quantization.calibrate import observe
 from overproof.quantization.layers import find_layers
 from overproof.quantization.qat import QuantizationAware, fake_quantize
-from overproof.quantization.rewrite import ACTIVATIONS, rewrite, watched
+from overproof.quantization.rewrite import rewrite, watched
+from overproof.quantization.weight_grids import ACTIVATIONS
 
 if TYPE_CHECKING:
     from ..conftest import Made

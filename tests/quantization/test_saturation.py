@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from overproof.bundle.runtime import session
-from overproof.quantization.saturation import NotEmulated, accumulate, emulate
+from overproof.quantization.pair_sums import accumulate
+from overproof.quantization.saturation import NotEmulated, emulate
 
 if TYPE_CHECKING:
     from ..conftest import Made

@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
-from overproof.distillation.fit import Examples
-from overproof.distillation.training import UNLABELLED
+from overproof.distillation.training_set import UNLABELLED, Examples
 from overproof.errors import InputError
 from overproof.events.schema import fingerprint as of_events
 from overproof.events.sources import Columns, Rejects, load_events

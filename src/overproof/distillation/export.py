@@ -1,178 +1,66 @@
-"""torch -> ONNX: the encoder written as a graph of few nodes, and its parity with torch.
-
-The graph is written node by node (docs/decisions/002): a small model's time is its number of nodes, and
-torch's exporter leaves shape arithmetic and unfused attention behind.
-"""
+"""torch -> ONNX: a trained encoder as a file that is ready to score, compared with the network it came from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import torch
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
-from overproof.bundle.runtime import INPUT, OUTPUT
-from overproof.bundle.tokenizer import PAD
-from overproof.distillation.embedding import TOKENS, with_embedding
-from overproof.distillation.students.encoder import MASKED, Encoder
-from overproof.distillation.students.presets import EncoderConfig
-from overproof.errors import InputError
+from overproof.bundle.runtime import WindowScorer
+from overproof.bundle.scores import Floats
+from overproof.distillation.batches import predict
+from overproof.distillation.encoder_graph import to_onnx
+from overproof.distillation.fit import TrainedModel
+from overproof.distillation.students.encoder import parameter_count
+from overproof.errors import OverproofError
+from overproof.results.compression import Parity
 
-OPSET = 21
-
-
-@dataclass
-class _Graph:
-    """Nodes and weights gathered while the graph is written."""
-
-    weights: dict[str, NDArray[np.generic]]
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-
-    def add(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        """Append one node with one output and return the output's name."""
-        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
-        return output
-
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        self.weights[name] = value
-        return name
-
-    def linear(self, x: str, name: str) -> str:
-        """x · W + b over rows; x is (rows, features)."""
-        return self.add("Gemm", [x, f"{name}.weight", f"{name}.bias"], name)
-
-    def norm(self, x: str, name: str) -> str:
-        return self.add("LayerNormalization", [x, f"{name}.weight", f"{name}.bias"], name, axis=-1, epsilon=1e-5)
+EXPORT_TOLERANCE = 1e-2  # float32 sums in another order; a wrong graph is off by whole units
 
 
-def to_onnx(network: Encoder) -> onnx.ModelProto:
-    """The encoder as an ONNX model: `input_ids` (batch, tokens) int64, padded with 0, to `logits` (batch, classes).
+@dataclass(frozen=True)
+class ExportedModel:
+    """One encoder on its way to the bundle: its ONNX file, ready to score."""
 
-    Its second output, `embedding` (batch, hidden), is what the head reads (see `embedding.with_embedding`).
-    All linear layers work on (batch · tokens, features), so that each is one Gemm; only attention sees
-    the batch.
-    """
-    config = network.config
-    weights = {k: v.detach().cpu().numpy() for k, v in network.state_dict().items()}
-    for name in [n for n in weights if n.endswith(".weight") and weights[n].ndim == 2 and n != "tokens.weight"]:
-        weights[name] = np.ascontiguousarray(weights[name].T)  # (in, out): what Gemm wants without transB
-    weights = {name: w * np.float32(folded(config, name)) for name, w in weights.items()}
-    graph = _Graph(weights)
-    _constants(graph, config)
-    x, mask = _embed(graph), _mask(graph)
-    for i in range(config.layers):
-        x = _layer(graph, x, mask, i, last=i == config.layers - 1)
-    graph.linear(graph.norm(x, "final_norm"), "head")
-    graph.nodes[-1].output[0] = OUTPUT
-    return _model(graph, classes=network.head.out_features)
+    graph: onnx.ModelProto
+    file: bytes
+    scorer: WindowScorer
+    parameters: int
 
 
-def from_onnx(model: onnx.ModelProto, config: EncoderConfig) -> Encoder:
-    """The encoder that `to_onnx` wrote: its inverse.
+def export(
+    fitted: TrainedModel, classes: Sequence[str], benign: Sequence[str], texts: Sequence[str]
+) -> tuple[ExportedModel, Parity]:
+    """Write the encoder as ONNX and compare it with torch on `texts`.
 
     Raises
     ------
-    InputError
-        If the file is not one of those, or is of other sizes.
+    OverproofError
+        If the two do not compute the same: nothing built on it could be trusted.
     """
-    stored = {w.name: numpy_helper.to_array(w) for w in model.graph.initializer}
-    if "head.bias" not in stored:
-        raise InputError("the model is not an encoder that overproof wrote")
-    network = Encoder(config, classes=len(stored["head.bias"]))
-    weights = {}
-    for name, value in network.state_dict().items():
-        if name not in stored:
-            raise InputError(f"the model has no weight {name}: it is not an encoder that overproof wrote")
-        linear = value.ndim == 2 and name not in ("tokens.weight", "positions")
-        kept = stored[name].T if linear else stored[name]
-        if kept.shape != tuple(value.shape):
-            raise InputError(f"weight {name} has shape {kept.shape}, expected {tuple(value.shape)}")
-        weights[name] = torch.from_numpy(np.ascontiguousarray(kept / np.float32(folded(config, name))))
-    network.load_state_dict(weights)
-    return network.eval()
+    model = ready_model(to_onnx(fitted.network), fitted, classes, benign)
+    windows = model.scorer.windows(texts)
+    ids = [np.asarray(i, dtype=np.int64) for i in windows.ids]
+    before = model.scorer.decide(windows, predict(fitted.network, ids)).logits
+    step = parity("torch → ONNX", before, model.scorer.score(texts).logits)
+    if not step.max_difference <= EXPORT_TOLERANCE:
+        raise OverproofError(f"the exported model differs from the trained one: {step}")
+    return model, step
 
 
-def folded(config: EncoderConfig, name: str) -> float:
-    """What a weight is multiplied by on its way into the file: the query carries 1 / √d of the attention scores."""
-    return float((config.hidden // config.heads) ** -0.5) if ".query." in name else 1.0
+def parity(step: str, before: Floats, after: Floats) -> Parity:
+    """Largest |Δlogit| and number of flipped labels between two models' logits, shape (n, classes) both."""
+    flips = int((before.argmax(1) != after.argmax(1)).sum())
+    largest = float(np.abs(before - after).max()) if len(before) else 0.0
+    return Parity(step, len(before), largest, flips)
 
 
-def _constants(graph: _Graph, config: EncoderConfig) -> None:
-    d, h = config.hidden, config.heads
-    graph.constant("zero", np.array([0]))
-    graph.constant("first", np.array(0))
-    graph.constant("pad", np.array(PAD))
-    graph.constant("masked", np.array(MASKED, dtype=np.float32))
-    graph.constant("kept", np.array(0, dtype=np.float32))
-    graph.constant("rows", np.array([-1, d]))
-    graph.constant("one_by_head", np.array([0, 1, h, d // h]))
-    graph.constant("tail_by_head", np.array([-1, h, d // h]))
-    graph.constant("tail_by_token", np.array([-1, d]))
-    graph.add("Shape", [INPUT], "batch", start=0, end=1)
-    graph.add("Concat", ["batch", "tail_by_head"], "by_head", axis=0)
-    graph.add("Concat", ["batch", "tail_by_token"], "by_token", axis=0)
-
-
-def _embed(graph: _Graph) -> str:
-    """Token plus position, normalized, as rows (batch · tokens, hidden)."""
-    graph.add("Shape", [INPUT], "length", start=1, end=2)
-    graph.add("Slice", ["positions", "zero", "length"], "place")
-    graph.add("Gather", ["tokens.weight", INPUT], "token")
-    return graph.norm(
-        graph.add("Reshape", [graph.add("Add", ["token", "place"], "sum"), "rows"], TOKENS), "embedding_norm"
-    )
-
-
-def _mask(graph: _Graph) -> str:
-    """What is added to attention scores, (batch, 1, 1, tokens): 0, and MASKED at padding."""
-    graph.add("Where", [graph.add("Equal", [INPUT, "pad"], "padding"), "masked", "kept"], "bias")
-    return graph.add("Unsqueeze", ["bias", graph.constant("axes_1_2", np.array([1, 2]))], "mask")
-
-
-def _layer(graph: _Graph, x: str, mask: str, index: int, *, last: bool) -> str:
-    """One layer on rows (batch · tokens, hidden); the last one answers for [CLS] alone: (batch, hidden)."""
-    p = f"layers.{index}"
-    normal = asked = graph.norm(x, f"{p}.attention_norm")
-    if last:
-        x, asked = _first_token(graph, x, f"{p}.stream"), _first_token(graph, normal, f"{p}.asked")
-    both = graph.linear(normal, f"{p}.key_value")
-    graph.nodes.append(helper.make_node("Split", [both], [f"{p}.k", f"{p}.v"], f"{p}.split", axis=1, num_outputs=2))
-    query = _heads(graph, graph.linear(asked, f"{p}.query"), f"{p}.q", "one_by_head" if last else "by_head")
-    key = _heads(graph, f"{p}.k", f"{p}.kt", "by_head", perm=[0, 2, 3, 1])
-    value = _heads(graph, f"{p}.v", f"{p}.vt", "by_head")
-    scores = graph.add("Add", [graph.add("MatMul", [query, key], f"{p}.qk"), mask], f"{p}.scores")
-    mixed = graph.add("MatMul", [graph.add("Softmax", [scores], f"{p}.share", axis=-1), value], f"{p}.mixed")
-    context = graph.add(
-        "Reshape", [graph.add("Transpose", [mixed], f"{p}.ct", perm=[0, 2, 1, 3]), "rows"], f"{p}.context"
-    )
-    x = graph.add("Add", [graph.linear(context, f"{p}.output"), x], f"{p}.attended")
-    inner = graph.add("Relu", [graph.linear(graph.norm(x, f"{p}.feed_forward_norm"), f"{p}.widen")], f"{p}.inner")
-    return graph.add("Add", [graph.linear(inner, f"{p}.narrow"), x], f"{p}.result")
-
-
-def _heads(graph: _Graph, x: str, name: str, shape: str, perm: tuple[int, ...] | list[int] = (0, 2, 1, 3)) -> str:
-    """Rows to (batch, heads, tokens, width), or to the order that `perm` says."""
-    return graph.add("Transpose", [graph.add("Reshape", [x, shape], f"{name}.split")], name, perm=list(perm))
-
-
-def _first_token(graph: _Graph, x: str, name: str) -> str:
-    """Rows to the first row of each event: (batch, hidden)."""
-    return graph.add("Gather", [graph.add("Reshape", [x, "by_token"], f"{name}.tokens"), "first"], name, axis=1)
-
-
-def _model(graph: _Graph, classes: int) -> onnx.ModelProto:
-    used = {name for node in graph.nodes for name in node.input}
-    body = helper.make_graph(
-        graph.nodes,
-        "overproof",
-        [helper.make_tensor_value_info(INPUT, TensorProto.INT64, ["batch", "tokens"])],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", classes])],
-        [numpy_helper.from_array(w, name) for name, w in graph.weights.items() if name in used],
-    )
-    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="overproof")
-    model.ir_version = 10
-    return with_embedding(model)
+def ready_model(
+    graph: onnx.ModelProto, fitted: TrainedModel, classes: Sequence[str], benign: Sequence[str]
+) -> ExportedModel:
+    """A graph with what reads text for it, ready to score."""
+    file = graph.SerializeToString()
+    scorer = WindowScorer(file, fitted.tokenizer, classes=tuple(classes), benign=benign, windowing=fitted.windowing)
+    return ExportedModel(graph, file, scorer, parameter_count(fitted.network))

@@ -1,4 +1,4 @@
-"""From texts to a trained encoder: the tokenizer, the first windows, the loop. Teachers and students alike."""
+"""Train an encoder from texts: the tokenizer, the first windows, the loop. Teachers and students alike."""
 
 from __future__ import annotations
 
@@ -12,67 +12,14 @@ import tokenizers
 from numpy.typing import NDArray
 from torch import nn
 
-from overproof.bundle.scores import Floats
 from overproof.bundle.tokenizer import CLS, Windowing, encode, train_bpe
 from overproof.distillation.augment import Ids, Perturb, carriers, token_splitter
 from overproof.distillation.checkpoint import History
 from overproof.distillation.students.encoder import Encoder, new_encoder
 from overproof.distillation.students.presets import EncoderConfig
-from overproof.distillation.training import Rows, TrainConfig, rare_repeats, train
+from overproof.distillation.training import Rows, rare_repeats, train
+from overproof.distillation.training_set import Examples, TrainConfig, TrainingSet
 from overproof.progress import Console
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Texts with what is known of them.
-
-    Attributes
-    ----------
-    texts
-        n events as text.
-    targets
-        Shape (n,): class index or UNLABELLED.
-    soft
-        Shape (n, classes): the teacher's logits, or None.
-    kinds
-        Family of each event, None where unknown.
-    """
-
-    texts: Sequence[str]
-    targets: NDArray[np.int64]
-    soft: Floats | None
-    kinds: Sequence[str | None]
-
-
-def joined(parts: Sequence[Examples]) -> Examples:
-    """Several sets of examples as one; all of them with soft labels, or none."""
-    soft = [part.soft for part in parts if part.soft is not None]
-    return Examples(
-        [text for part in parts for text in part.texts],
-        np.concatenate([part.targets for part in parts]),
-        np.concatenate(soft) if soft else None,
-        [kind for part in parts for kind in part.kinds],
-    )
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """What a network is taught, and how.
-
-    Attributes
-    ----------
-    benign
-        For each class, in the order of the logits, whether it is harmless.
-    examples, validation
-        What it learns from; what decides when to stop.
-    config
-        Settings of the training loop.
-    """
-
-    benign: Sequence[bool]
-    examples: Examples
-    validation: Examples
-    config: TrainConfig
 
 
 def student_config(sizes: EncoderConfig, epochs: int | None) -> TrainConfig:

@@ -1,4 +1,4 @@
-"""Distillation: the losses as plain functions, and the one training loop that teachers and students share."""
+"""Train a network: the one loop that teachers and students share."""
 
 from __future__ import annotations
 
@@ -13,98 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from overproof.distillation.augment import Ids, Perturb
 from overproof.distillation.batches import padded, predict, shuffled
 from overproof.distillation.checkpoint import History, resume, save
+from overproof.distillation.losses import mixed_loss
+from overproof.distillation.training_set import UNLABELLED, TrainConfig
 from overproof.errors import InputError
-
-UNLABELLED = -1
-
-
-def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """KL(softmax(z_t / T) ‖ softmax(z_s / T)) · T², the mean over rows.
-
-    T² keeps the gradient's size independent of T. Source: Hinton, Vinyals, Dean 2015, section 2.
-
-    Parameters
-    ----------
-    student, teacher
-        Logits, shape (rows, classes).
-    temperature
-        T > 0.
-    """
-    log_student = functional.log_softmax(student / temperature, dim=-1)
-    log_teacher = functional.log_softmax(teacher / temperature, dim=-1)
-    divergence = functional.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
-    return divergence * temperature**2
-
-
-def mixed_loss(
-    student: Tensor, teacher: Tensor | None, targets: Tensor, *, temperature: float, hard_weight: float
-) -> Tensor:
-    """hard_weight · cross-entropy + (1 - hard_weight) · distillation loss.
-
-    Rows whose target is UNLABELLED take part through the teacher alone; without a teacher only labelled
-    rows take part.
-
-    Parameters
-    ----------
-    student, teacher
-        Logits, shape (rows, classes); `teacher` may be None.
-    targets
-        Shape (rows,), class indices or UNLABELLED.
-    """
-    labelled = targets != UNLABELLED
-    hard = functional.cross_entropy(student, targets, ignore_index=UNLABELLED, reduction="sum")
-    if teacher is None:
-        return hard / labelled.sum().clamp(min=1)
-    hard = hard / len(targets)
-    return hard_weight * hard + (1 - hard_weight) * distillation_loss(student, teacher, temperature)
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides a training run, apart from the data and the network.
-
-    Attributes
-    ----------
-    epochs, batch_rows, learning_rate, weight_decay, warmup, clip
-        AdamW with linear warm-up over `warmup` of all steps, cosine decay, gradients clipped at norm `clip`.
-    temperature, hard_weight
-        T, and the weight of hard labels against the teacher's (see `mixed_loss`).
-    patience
-        Epochs without a better validation loss before training stops early.
-    split_tokens
-        Share of tokens split into the two pieces they were merged from, anew each epoch.
-    carriers
-        Share of rows set among benign events, up to a full window, anew each epoch.
-    seed
-        Decides initialization, order and perturbation.
-    """
-
-    epochs: int = 6
-    batch_rows: int = 128
-    learning_rate: float = 6e-4
-    weight_decay: float = 0.02
-    warmup: float = 0.08
-    clip: float = 1.0
-    temperature: float = 2.0
-    hard_weight: float = 0.5
-    patience: int = 3
-    split_tokens: float = 0.1
-    carriers: float = 0.2
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, usable, expected in (
-            ("temperature", self.temperature > 0, "a number above 0"),
-            ("hard_weight", 0 <= self.hard_weight <= 1, "a number from 0 to 1"),
-            ("epochs", self.epochs >= 1, "1 or more"),
-        ):
-            if not usable:
-                raise InputError(f"{name} is {getattr(self, name)}: expected {expected}")
 
 
 @dataclass(frozen=True)

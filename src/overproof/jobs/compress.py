@@ -19,11 +19,12 @@ from overproof.checks.gates import DEFAULT_MARGIN
 from overproof.distillation.baseline import fit_baseline
 from overproof.distillation.checkpoint import discard
 from overproof.distillation.dataset import Events, as_examples, gather
-from overproof.distillation.export_student import export, parity
-from overproof.distillation.fit import TrainingSet, fit, joined, student_config
+from overproof.distillation.export import export, parity
+from overproof.distillation.fit import fit, student_config
 from overproof.distillation.students.presets import preset
 from overproof.distillation.teachers import Teacher, default_directory, load_teacher, union_classes
 from overproof.distillation.teachers.ray import on_ray
+from overproof.distillation.training_set import TrainingSet, joined
 from overproof.distillation.transfer import query_teacher, transfer_set
 from overproof.errors import InputError
 from overproof.events.labels import DEFAULT_BENIGN

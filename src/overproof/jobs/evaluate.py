@@ -16,7 +16,7 @@ from overproof.bundle.runtime import WindowScorer
 from overproof.bundle.scores import Floats
 from overproof.distillation.baseline import Baseline
 from overproof.distillation.dataset import DatasetSplits
-from overproof.distillation.export_student import ExportedModel
+from overproof.distillation.export import ExportedModel
 from overproof.distillation.teachers import Teacher, align
 from overproof.events.schema import event_table
 from overproof.results import Comparison, Row, Timing, measure, time_interleaved

@@ -23,10 +23,10 @@ from overproof.bundle.manifest import (
     write_bundle,
 )
 from overproof.bundle.ood import OodDetector
-from overproof.distillation.export_student import ExportedModel
+from overproof.distillation.export import ExportedModel
 from overproof.distillation.fit import TrainedModel
 from overproof.distillation.students.encoder import config_json
-from overproof.distillation.training import TrainConfig
+from overproof.distillation.training_set import TrainConfig
 from overproof.inference.cascade.signals import Signals
 from overproof.results import Comparison
 from overproof.results.compression import Parity

@@ -33,11 +33,13 @@ from overproof.files import atomic_folder
 from overproof.inference.cascade.signals import signals
 from overproof.jobs.evaluate import thresholds
 from overproof.progress import SILENT, Console
-from overproof.quantization.diagnostics import layer_report
+from overproof.quantization.calibrated_model import divided
+from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.guards import Guards
-from overproof.quantization.precision_search import EvaluationSet, Guarded, divided
+from overproof.quantization.precision_search import Guarded
 from overproof.quantization.precisions import DEPLOYABLE
 from overproof.quantization.quantizable_model import QuantizableModel, open_subject
+from overproof.quantization.reports import layer_report
 from overproof.quantization.retrain import retraining
 from overproof.quantization.run import run_quantization
 from overproof.results.precision_search import PrecisionSearchReport

@@ -13,11 +13,12 @@ from overproof.bundle.manifest import require_free
 from overproof.bundle.scores import Floats
 from overproof.distillation.checkpoint import discard
 from overproof.distillation.dataset import DatasetSplits, as_examples
-from overproof.distillation.export_student import export
-from overproof.distillation.fit import TrainingSet, fit, rows_of, student_config, train_shown
+from overproof.distillation.export import export
+from overproof.distillation.fit import fit, rows_of, student_config, train_shown
 from overproof.distillation.students.presets import preset as named
 from overproof.distillation.teachers import load_teacher
-from overproof.distillation.training import TrainConfig, rare_repeats
+from overproof.distillation.training import rare_repeats
+from overproof.distillation.training_set import TrainConfig, TrainingSet
 from overproof.errors import InputError
 from overproof.jobs.package_bundle import package_bundle
 from overproof.progress import Console

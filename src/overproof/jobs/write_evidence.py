@@ -15,10 +15,11 @@ from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED
 from overproof.checks.stats import fit_temperature
 from overproof.distillation.baseline import Baseline, stored
 from overproof.distillation.dataset import DatasetSplits, targets
-from overproof.distillation.export_student import ExportedModel, export
-from overproof.distillation.fit import TrainedModel, TrainingSet, fit
+from overproof.distillation.export import ExportedModel, export
+from overproof.distillation.fit import TrainedModel, fit
 from overproof.distillation.students.presets import EncoderConfig
 from overproof.distillation.teachers import align
+from overproof.distillation.training_set import TrainingSet
 from overproof.files import atomic_folder
 from overproof.progress import Console
 from overproof.results.compression import Parity

@@ -1,14 +1,14 @@
-"""Guards: what quantization may cost at most, and the search that keeps layers in float until it costs no more."""
+"""Set guards: the limits of what quantization may cost."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from overproof.errors import InputError
 from overproof.results.divergence import Caught, Divergence
-from overproof.results.precision_search import BROKEN, HELD, UNMEASURED, Finding, Step
+from overproof.results.precision_search import BROKEN, HELD, UNMEASURED, Finding
 
 CONFIDENCE = 0.95
 
@@ -71,47 +71,6 @@ def needed(limit: float) -> int:
     return 1 if limit in (0.0, 1.0) else math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-limit))
 
 
-def search(
-    names: Sequence[str],
-    order: Callable[[], Sequence[str]],
-    judge: Callable[[frozenset[str]], Divergence],
-    guards: Guards,
-) -> tuple[Step, ...]:
-    """Keep one more of the worst layers in float until every guard holds, or no layer is left to quantize.
-
-    Parameters
-    ----------
-    names
-        All layers that are quantized at first.
-    order
-        The layers, worst first; asked for only if the first step breaks a guard.
-    judge
-        What quantization costs with these layers kept in float.
-
-    Returns
-    -------
-    tuple of Step
-        The path; the last step holds every guard, if one does.
-    """
-    kept: frozenset[str] = frozenset()
-    path = [_step(kept, judge, guards)]
-    if not _broken(path[-1]):
-        return tuple(path)
-    for worst in order():
-        kept |= {worst}
-        if len(kept) == len(names):
-            break
-        path.append(_step(kept, judge, guards))
-        if not _broken(path[-1]):
-            break
-    return tuple(path)
-
-
-def best(path: Sequence[Step]) -> Step:
-    """The step that breaks the guards least; the earlier of equals."""
-    return min(path, key=lambda step: (violation(step.findings), len(step.kept)))
-
-
 def violation(findings: Sequence[Finding]) -> float:
     """By how much guards are broken, in units of their limits; 0 if none is."""
     return sum((f.measured - f.limit) / max(f.limit, 1e-6) for f in findings if f.status == BROKEN)
@@ -124,12 +83,3 @@ def _share(name: str, limit: float, lost: int, events: int) -> Finding:
     if events < needed(limit):
         return Finding(name, limit, measured, UNMEASURED, events, needed(limit))
     return Finding(name, limit, measured, HELD, events)
-
-
-def _step(kept: frozenset[str], judge: Callable[[frozenset[str]], Divergence], guards: Guards) -> Step:
-    found = judge(kept)
-    return Step(tuple(sorted(kept)), found, guards.findings(found))
-
-
-def _broken(step: Step) -> bool:
-    return any(finding.status == BROKEN for finding in step.findings)

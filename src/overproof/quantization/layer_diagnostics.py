@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -22,9 +21,6 @@ from overproof.quantization.affine.grid import Integers
 from overproof.quantization.onnx_inputs import Feed, flowing
 from overproof.quantization.qdq import Graph, Matrix, OnGrid
 from overproof.results.layer_diagnostics import Activations, LayerDiagnostics, LayerReport, Seen, Weights
-
-if TYPE_CHECKING:
-    pass
 
 OBSERVED_EVENTS = 256  # of each kind
 

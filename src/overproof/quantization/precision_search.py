@@ -1,62 +1,22 @@
-"""Quantizing under guards: calibrate, measure every layer, keep in float what the guards cannot bear."""
+"""Search for a precision of every layer under guards: keep in float what the guards cannot bear."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 import onnx
-import pyarrow as pa
 
-from overproof.bundle.scores import Floats, softmax
-from overproof.distillation.dataset import kinds
-from overproof.errors import InputError
 from overproof.progress import SILENT, Console
-from overproof.quantization.affine import OBSERVERS, Grid
-from overproof.quantization.calibrate import Ranges, observe
-from overproof.quantization.guards import Guards, best, search, violation
-from overproof.quantization.layers import Layer, find_layers
-from overproof.quantization.quantizable_model import QuantizableModel
-from overproof.quantization.rewrite import ACTIVATIONS, Grids, rewrite, watched, weight_grid
+from overproof.quantization.calibrated_model import Calibrated
+from overproof.quantization.evaluation import EvaluationSet
+from overproof.quantization.guards import Guards, violation
 from overproof.quantization.sensitivity import sensitivities, worst_first
-from overproof.results.divergence import Divergence, judge, truth
-from overproof.results.precision_search import Sensitivity, Step
+from overproof.results.divergence import Divergence
+from overproof.results.precision_search import BROKEN, Sensitivity, Step
 
-CALIBRATION_EVENTS = 1024
 SENSITIVITY_EVENTS = 512
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """A subject with the ranges of its activations, ready to be rewritten.
-
-    Attributes
-    ----------
-    layers
-        What can be quantized.
-    grids
-        Of the weights, where training has learned them; else they are fitted.
-    """
-
-    subject: QuantizableModel
-    layers: tuple[Layer, ...]
-    ranges: Ranges
-    grids: Grids = field(default_factory=dict)
-    _fitted: dict[tuple[str, str], Grid] = field(default_factory=dict, repr=False)
-
-    def at(self, precisions: Mapping[str, str]) -> onnx.ModelProto:
-        """The model with these precisions; layers that are not named stay in float."""
-        grids = dict(self.grids)
-        for layer in self.layers:
-            precision = precisions.get(layer.name, "float")
-            if precision != "float" and layer.name not in grids:
-                key = layer.name, precision
-                if key not in self._fitted:  # the search asks for the same ones again and again
-                    self._fitted[key] = weight_grid(layer, precision)
-                grids[layer.name] = self._fitted[key]
-        return rewrite(self.subject.model, self.layers, self.ranges, precisions, grids)
 
 
 @dataclass(frozen=True)
@@ -93,109 +53,6 @@ class Guarded:
     def broken(self) -> float:
         """By how much guards are broken, in units of their limits; 0 if none is."""
         return violation(self.path[self.chosen].findings)
-
-
-def calibrate(subject: QuantizableModel, events: pa.Table, *, observer: str = "minmax", seed: int = 0) -> Calibrated:
-    """Find the layers and the ranges of their activations.
-
-    Raises
-    ------
-    InputError
-        Nothing to quantize, no such observer, no events.
-    """
-    if observer not in OBSERVERS:
-        raise InputError(f"observer {observer!r}: expected one of {', '.join(OBSERVERS)}")
-    try:
-        layers = find_layers(subject.model)
-        if not layers:
-            raise InputError("no Gemm, MatMul, Conv or Gather with constant float32 weights to quantize")
-        if not events.num_rows:
-            raise InputError("no calibration events, expected at least one")
-        ranges = observe(
-            subject.model,
-            watched(layers),
-            subject.prepare(events).feeds,
-            scheme=ACTIVATIONS,
-            observer=OBSERVERS[observer],
-            seed=seed,
-        )
-    except InputError as error:
-        raise InputError(f"{subject.name}: {error}") from None
-    return Calibrated(subject, layers, ranges)
-
-
-def divided(events: pa.Table, *, seed: int) -> tuple[pa.Table, pa.Table]:
-    """Calibration events and held-back ones: half, but no more than a thousand are needed to see the ranges.
-
-    Raises
-    ------
-    InputError
-        Fewer than two events.
-    """
-    if events.num_rows < 2:
-        raise InputError(f"{events.num_rows} calibration events: expected at least two, one of them held back")
-    order = np.random.default_rng(seed).permutation(events.num_rows)
-    count = min(CALIBRATION_EVENTS, events.num_rows // 2)
-    return events.take(np.sort(order[:count])), events.take(np.sort(order[count:]))
-
-
-class EvaluationSet:
-    """Events on which quantized models are judged against the float model.
-
-    Parameters
-    ----------
-    threshold
-        The operating threshold; found on these events if it is not given.
-
-    Raises
-    ------
-    InputError
-        No events, or the float model's own output is not finite on them.
-    """
-
-    def __init__(self, subject: QuantizableModel, events: pa.Table, *, threshold: float | None = None) -> None:
-        if not events.num_rows:
-            raise InputError(f"{subject.name}: no events to judge it on, expected at least one")
-        self.subject = subject
-        self.events = events
-        self.prepared = subject.prepare(events)
-        self.before = subject.logits(subject.model, self.prepared)
-        if not np.isfinite(self.before).all():
-            raise InputError(f"{subject.name}: its own output holds inf or NaN on the events given")
-        labels = events["label"].to_pylist()
-        self.calm = [label is not None and label in subject.benign for label in labels]
-        known = truth(self.before, subject.classes, subject.benign, labels, kinds(events))
-        self.known = known if threshold is None else replace(known, threshold=threshold)
-
-    def fewer(self, limit: int, *, seed: int = 0) -> EvaluationSet:
-        """At most that many of the events, the same number of each family as long as it has any: rare ones are whole.
-
-        The threshold is that of all events.
-        """
-        if self.events.num_rows <= limit:
-            return self
-        names = np.array([name or "" for name in kinds(self.events)])
-        order = np.random.default_rng(seed).permutation(len(names))
-        rank = np.empty(len(names), dtype=np.int64)
-        for name in np.unique(names):
-            same = order[names[order] == name]
-            rank[same] = np.arange(len(same))
-        chosen = order[np.argsort(rank[order], kind="stable")[:limit]]
-        return EvaluationSet(self.subject, self.events.take(np.sort(chosen)), threshold=self.known.threshold)
-
-    @property
-    def families(self) -> list[str]:
-        """Families with at least one attack among the events."""
-        return sorted({name for name in self.known.families if name is not None})
-
-    def attack(self, model: onnx.ModelProto) -> Floats:
-        """The model's attack probability of each event."""
-        probabilities = softmax(self.subject.logits(model, self.prepared))
-        return np.asarray(1.0 - probabilities[:, self.known.harmless].sum(axis=1), dtype=np.float32)
-
-    def judge(self, model: onnx.ModelProto) -> Divergence:
-        """What the model changed."""
-        return judge(self.before, self.subject.logits(model, self.prepared), self.known)
 
 
 def guarded(
@@ -280,3 +137,53 @@ def settled(
     # What was learned further would drown one layer's share of the rounding: that is told as it was before.
     again = replace(again, sensitivity=found.sensitivity)
     return (again, True) if qat or again.broken < found.broken else (found, False)
+
+
+def search(
+    names: Sequence[str],
+    order: Callable[[], Sequence[str]],
+    judge: Callable[[frozenset[str]], Divergence],
+    guards: Guards,
+) -> tuple[Step, ...]:
+    """Keep one more of the worst layers in float until every guard holds, or no layer is left to quantize.
+
+    Parameters
+    ----------
+    names
+        All layers that are quantized at first.
+    order
+        The layers, worst first; asked for only if the first step breaks a guard.
+    judge
+        What quantization costs with these layers kept in float.
+
+    Returns
+    -------
+    tuple of Step
+        The path; the last step holds every guard, if one does.
+    """
+    kept: frozenset[str] = frozenset()
+    path = [_step(kept, judge, guards)]
+    if not _broken(path[-1]):
+        return tuple(path)
+    for worst in order():
+        kept |= {worst}
+        if len(kept) == len(names):
+            break
+        path.append(_step(kept, judge, guards))
+        if not _broken(path[-1]):
+            break
+    return tuple(path)
+
+
+def best(path: Sequence[Step]) -> Step:
+    """The step that breaks the guards least; the earlier of equals."""
+    return min(path, key=lambda step: (violation(step.findings), len(step.kept)))
+
+
+def _step(kept: frozenset[str], judge: Callable[[frozenset[str]], Divergence], guards: Guards) -> Step:
+    found = judge(kept)
+    return Step(tuple(sorted(kept)), found, guards.findings(found))
+
+
+def _broken(step: Step) -> bool:
+    return any(finding.status == BROKEN for finding in step.findings)

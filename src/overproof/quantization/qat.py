@@ -21,17 +21,18 @@ from torch.func import functional_call
 
 from overproof.bundle.runtime import INPUT, session
 from overproof.distillation.batches import predict
-from overproof.distillation.export import folded, to_onnx
-from overproof.distillation.fit import TrainedModel, TrainingSet, first_windows, learn
+from overproof.distillation.encoder_graph import folded, to_onnx
+from overproof.distillation.fit import TrainedModel, first_windows, learn
 from overproof.distillation.students.encoder import Encoder
+from overproof.distillation.training_set import TrainingSet
 from overproof.errors import InputError, OverproofError
 from overproof.progress import Console
 from overproof.quantization.affine import Grid
 from overproof.quantization.calibrate import Ranges
+from overproof.quantization.calibrated_model import Calibrated
 from overproof.quantization.layers import Layer, find_layers
-from overproof.quantization.precision_search import Calibrated
 from overproof.quantization.precisions import TRAINABLE
-from overproof.quantization.rewrite import ACTIVATIONS, weight_grid
+from overproof.quantization.weight_grids import ACTIVATIONS, weight_grid
 
 PARITY, PARITY_EVENTS = 0.02, 256
 STEPS = 250

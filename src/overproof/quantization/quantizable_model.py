@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from overproof.bundle.manifest import MODEL, Bundle, open_bundle
 from overproof.bundle.runtime import INPUT, OUTPUT, OnnxScorer, WindowScorer, batches, session
 from overproof.bundle.scores import Floats
-from overproof.distillation.embedding import with_embedding
+from overproof.distillation.embedding_output import with_embedding
 from overproof.distillation.teachers import onnxfile
 from overproof.errors import InputError
 from overproof.events.labels import DEFAULT_BENIGN

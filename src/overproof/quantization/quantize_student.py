@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from overproof.distillation.dataset import DatasetSplits, kinds
-from overproof.distillation.export_student import ExportedModel, ready_model
+from overproof.distillation.export import ExportedModel, ready_model
 from overproof.distillation.fit import TrainedModel
 from overproof.errors import InputError
 from overproof.progress import Console
-from overproof.quantization.diagnostics import layer_report
+from overproof.quantization.calibrated_model import CALIBRATION_EVENTS, Calibrated
 from overproof.quantization.guards import Guards
-from overproof.quantization.precision_search import CALIBRATION_EVENTS, Calibrated
 from overproof.quantization.precisions import DEPLOYABLE, TRAINABLE
 from overproof.quantization.quantizable_model import of_scorer
+from overproof.quantization.reports import layer_report
 from overproof.quantization.run import run_quantization
 from overproof.results.layer_diagnostics import LayerDiagnostics
 from overproof.results.precision_search import PrecisionSearchReport

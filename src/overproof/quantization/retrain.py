@@ -17,14 +17,15 @@ from overproof.bundle.scores import Floats
 from overproof.distillation.batches import predict
 from overproof.distillation.checkpoint import History
 from overproof.distillation.dataset import as_examples
-from overproof.distillation.export import from_onnx
-from overproof.distillation.fit import TrainedModel, TrainingSet, first_windows, joined, student_config
+from overproof.distillation.encoder_graph import from_onnx
+from overproof.distillation.fit import TrainedModel, first_windows, student_config
 from overproof.distillation.students.presets import EncoderConfig
 from overproof.distillation.teachers import default_directory, load_teacher
+from overproof.distillation.training_set import TrainingSet, joined
 from overproof.distillation.transfer import edited_events, query_teacher
 from overproof.errors import InputError
 from overproof.progress import Console
-from overproof.quantization.precision_search import Calibrated
+from overproof.quantization.calibrated_model import Calibrated
 from overproof.quantization.qat import train_with_rounding
 from overproof.quantization.quantizable_model import QuantizableModel
 

@@ -1,4 +1,4 @@
-"""Writing the quantized model: standard QDQ ONNX, each layer at the precision asked for.
+"""Write the quantized model: standard QDQ ONNX, each layer at the precision asked for.
 
 w8a8: S8 weights per output channel in the reduced range, U8 activations per tensor over ranges fixed at
 calibration: integer arithmetic, the same verdict in every batch and on every CPU. w4a8: the same with 4-bit
@@ -20,19 +20,15 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from overproof.distillation.embedding import follow_embedding
+from overproof.distillation.embedding_output import follow_embedding
 from overproof.errors import InputError
-from overproof.quantization.affine import Grid, Scheme, fit, grid_of, minmax, mse, quantize
+from overproof.quantization.affine import Grid, grid_of, quantize
 from overproof.quantization.calibrate import Ranges, observe
 from overproof.quantization.layers import Layer, captured, find_layers, reads
 from overproof.quantization.onnx_inputs import Feed
 from overproof.quantization.precisions import PRECISIONS, STATIC
+from overproof.quantization.weight_grids import ACTIVATIONS, Grids, weight_grid
 
-ACTIVATIONS = Scheme()
-WEIGHTS = Scheme(symmetric=True, signed=True, reduced=True)
-WEIGHTS_4 = Scheme(bits=4, symmetric=True, signed=True)
-EMBEDDINGS = Scheme(symmetric=True, signed=True)  # a looked-up row is never multiplied in integers: the whole range
-GROUP = 32
 # What ONNX Runtime joins to a product before it looks for integer kernels, which such a pair does not have.
 FUSED = (
     "Relu",
@@ -46,7 +42,6 @@ FUSED = (
     "Tanh",
     "ThresholdedRelu",
 )
-Grids = Mapping[str, Grid]
 
 
 def quantize_model(
@@ -70,18 +65,6 @@ def watched(layers: Iterable[Layer]) -> list[str]:
     """The tensors whose ranges calibration must find."""
     names = {name for layer in layers for name in (layer.activation, layer.result) if name is not None}
     return sorted(names)
-
-
-def weight_grid(layer: Layer, precision: str) -> Grid:
-    """The grid of a layer's weights: min-max at 8 bits, least squared error at 4, where clipping pays."""
-    if layer.kind == "embedding":
-        scheme = EMBEDDINGS if precision in ("w8a8", "dynamic") else WEIGHTS_4
-        return fit(layer.values, scheme, axis=layer.channel, observer=minmax if scheme is EMBEDDINGS else mse)
-    if precision in ("w8a8", "dynamic"):
-        return fit(layer.values, WEIGHTS, axis=layer.channel)
-    if precision == "w4a32" and layer.kind == "linear":
-        return fit(layer.values, WEIGHTS_4, axis=1 - layer.channel, block=GROUP, observer=mse)
-    return fit(layer.values, WEIGHTS_4, axis=layer.channel, observer=mse)
 
 
 def rewrite(

@@ -9,18 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from overproof.progress import SILENT, Console
-from overproof.quantization.diagnostics import portability_report
+from overproof.quantization.calibrated_model import Calibrated, calibrate
+from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.guards import Guards
-from overproof.quantization.precision_search import (
-    SENSITIVITY_EVENTS,
-    Calibrated,
-    EvaluationSet,
-    Guarded,
-    calibrate,
-    settled,
-)
+from overproof.quantization.precision_search import SENSITIVITY_EVENTS, Guarded, settled
 from overproof.quantization.precisions import PRECISIONS
 from overproof.quantization.quantizable_model import QuantizableModel
+from overproof.quantization.reports import portability_report
 from overproof.results.divergence import Divergence
 from overproof.results.precision_search import PrecisionSearchReport
 

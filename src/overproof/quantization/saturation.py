@@ -9,7 +9,7 @@ U8 first (their sign bit is flipped), and saturate alike; U8 weights are widened
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,20 +23,17 @@ from onnx.reference.op_run import OpRun
 from overproof.bundle.scores import Floats
 from overproof.errors import InputError
 from overproof.quantization.onnx_inputs import Feed, alike, cut, fixed_batch, in_order, together
+from overproof.quantization.pair_sums import Array, SeenPairSums, accumulate
 from overproof.results.portability import PairSums
 
 DOMAIN, OPERATOR = "overproof", "IntegerProduct"
-U8_MAX, SIGN = 255, 128
-INT16 = np.iinfo(np.int16)
+SIGN = 128
 PRODUCTS = ("Gemm", "MatMul")
 MOVES = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")  # what the runtime does on the integers
 INTEGER_OPERATORS = frozenset(  # of models written another way than QDQ
     "ConvInteger DynamicQuantizeMatMul MatMulInteger MatMulIntegerToFloat "
     "QAttention QGemm QLinearConv QLinearMatMul".split()
 )
-BLOCK = 1 << 22  # pair sums computed at once
-
-Array = NDArray[Any]
 
 
 class NotEmulated(InputError):
@@ -101,28 +98,13 @@ def emulate(model: onnx.ModelProto, feeds: Sequence[Feed]) -> Emulation:
         quantized, another format than QDQ), or an operator that onnx's reference evaluator does not have.
     """
     rewritten, products = replaced(model)
-    seen = [_Seen(product.weights) for product in products]
+    seen = [SeenPairSums(product.weights) for product in products]
     try:
         exact = _run(rewritten, products, feeds, seen)
         saturating = _run(rewritten, products, feeds, None)
     except Exception as error:  # the reference evaluator raises anything for what it cannot do
         raise NotEmulated(f"onnx's reference evaluator cannot run it: {error}") from error
     return Emulation(exact, saturating, tuple(s.sums(p.name) for s, p in zip(seen, products, strict=True)))
-
-
-def accumulate(x: NDArray[np.uint8], weights: NDArray[np.int8], *, saturate: bool) -> NDArray[np.float64]:
-    """x · weights in integers, exact or with saturating 16-bit pair sums; (rows, k) by (k, n) to (rows, n).
-
-    The exact product is taken in float64, which holds every sum, and what saturation cuts off is taken away
-    again for the few pairs that these activations can bring out of range.
-    """
-    sums = x.astype(np.float64) @ weights.astype(np.float64)
-    if saturate:
-        for columns, values in _beyond(x, weights, *_reach(weights, x.max(axis=0, initial=0))):
-            each, starts = np.unique(columns, return_index=True)
-            lost = values - np.clip(values, INT16.min, INT16.max)
-            sums[:, each] -= np.add.reduceat(lost, starts, axis=1)
-    return sums
 
 
 def replaced(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[Product]]:
@@ -245,7 +227,7 @@ def _run(
     rewritten: onnx.ModelProto,
     products: Sequence[Product],
     feeds: Sequence[Feed],
-    seen: Sequence[_Seen] | None,
+    seen: Sequence[SeenPairSums] | None,
 ) -> Floats:
     """Logits of all events; exact sums, noted in `seen`, or saturating ones where there is none."""
 
@@ -274,67 +256,3 @@ def _centred(product: Product, x: NDArray[np.uint8], sums: NDArray[np.float64]) 
     by_row = x.sum(axis=1, dtype=np.float64)[:, None]
     centred = sums - product.x_zero * by_column - product.w_zero * (by_row - len(product.weights) * product.x_zero)
     return np.asarray(centred)
-
-
-@dataclass
-class _Seen:
-    """The pair sums of one matrix so far."""
-
-    weights: NDArray[np.int8]
-    total: int = 0
-    saturated: int = 0
-    largest: int = 0
-
-    def note(self, x: NDArray[np.uint8]) -> None:
-        """Count the pair sums of x, (rows, k)."""
-        high, low = _reach(self.weights, x.max(axis=0, initial=0))
-        self.total += len(x) * high.size
-        for _, values in _beyond(x, self.weights, high, low):
-            self.saturated += int(((values > INT16.max) | (values < INT16.min)).sum())
-        self.largest = max(self.largest, _largest(x, self.weights, np.maximum(high, -low), self.largest))
-
-    def sums(self, name: str) -> PairSums:
-        high, low = _reach(self.weights, np.full(len(self.weights), U8_MAX))
-        bound = int(np.maximum(high, -low).max(initial=0))
-        k, n = self.weights.shape
-        return PairSums(name, k, n, bound, self.largest, self.total, self.saturated)
-
-
-def _reach(weights: NDArray[np.int8], top: Array) -> tuple[Floats, Floats]:
-    """Greatest and least sum of each pair, (pairs, n), for activations from 0 to `top` (k,); an odd k is filled up."""
-    odd = len(weights) % 2
-    w = np.pad(weights, ((0, odd), (0, 0))).astype(np.float32)
-    products = w * np.pad(top, (0, odd)).astype(np.float32)[:, None]
-    high, low = np.maximum(products, 0), np.minimum(products, 0)
-    return high[0::2] + high[1::2], low[0::2] + low[1::2]
-
-
-def _beyond(
-    x: NDArray[np.uint8], weights: NDArray[np.int8], high: Floats, low: Floats
-) -> Iterator[tuple[Array, NDArray[np.int32]]]:
-    """The pairs that could leave 16 bits, by column: their columns in order, and the sums of every row."""
-    columns, pairs = np.nonzero(((high > INT16.max) | (low < INT16.min)).T)
-    step = max(1, BLOCK // max(1, len(x)))
-    for start in range(0, len(pairs), step):
-        part = slice(start, start + step)
-        yield columns[part], _sums(x, weights, pairs[part], columns[part])
-
-
-def _largest(x: NDArray[np.uint8], weights: NDArray[np.int8], reach: Floats, known: int) -> int:
-    """The largest |pair sum| above `known`, most promising pairs first."""
-    candidates = np.flatnonzero(reach > known)
-    candidates = candidates[np.argsort(-reach.flat[candidates], kind="stable")]
-    step = max(1, BLOCK // 64 // max(1, len(x)))
-    for start in range(0, len(candidates), step):
-        if reach.flat[candidates[start]] <= known:
-            break
-        pairs, columns = np.unravel_index(candidates[start : start + step], reach.shape)
-        known = max(known, int(np.abs(_sums(x, weights, pairs, columns)).max(initial=0)))
-    return known
-
-
-def _sums(x: NDArray[np.uint8], weights: NDArray[np.int8], pairs: Array, columns: Array) -> NDArray[np.int32]:
-    """The pair sums of every row for the given pairs and columns: (rows, len(pairs))."""
-    first, second = 2 * pairs, np.minimum(2 * pairs + 1, len(weights) - 1)
-    last = np.where(second > first, weights[second, columns], 0).astype(np.int32)  # an odd k ends in half a pair
-    return np.asarray(x[:, first] * weights[first, columns].astype(np.int32) + x[:, second] * last)

@@ -1,4 +1,4 @@
-"""The network, teacher and student alike: a small pre-norm transformer encoder, and its presets.
+"""Define the network, teacher and student alike: a small pre-norm transformer encoder.
 
 Two choices make it fast at deploy time and cost nothing in the loss: the last layer answers for [CLS]
 alone (its other rows are never read), and ReLU, whose one-sided output uses all 256 levels of U8.

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from overproof.cli.options import guards_of
 from overproof.errors import InputError
-from overproof.quantization.guards import Guards, best, needed, search, violation
+from overproof.quantization.guards import Guards, needed, violation
+from overproof.quantization.precision_search import best, search
 from overproof.results.divergence import Caught, Divergence
 from overproof.results.precision_search import BROKEN, HELD, UNMEASURED
 

@@ -28,18 +28,19 @@ from overproof.bundle.tokenizer import Windowing
 from overproof.cli import app
 from overproof.jobs.quantize import quantize
 from overproof.quantization.affine import quantize as to_grid
-from overproof.quantization.diagnostics import layer_report, portability_report, singly
 from overproof.quantization.layer_diagnostics import by_kind, describe
 from overproof.quantization.layers import find_layers
 from overproof.quantization.onnx_inputs import flowing
 from overproof.quantization.quantizable_model import QuantizableModel, of_scorer, open_subject
-from overproof.quantization.rewrite import quantize_model, weight_grid
+from overproof.quantization.reports import layer_report, portability_report, singly
+from overproof.quantization.rewrite import quantize_model
+from overproof.quantization.weight_grids import weight_grid
 from overproof.results.layer_diagnostics import LayerDiagnostics
 from overproof.results.precision_search import PrecisionSearchReport
 from overproof.results.sensitivity_svg import draw
 
 if TYPE_CHECKING:
-    from ...conftest import Made
+    from ..conftest import Made
 
 CLASSES = ("benign", "sqli", "xss")
 

@@ -14,11 +14,13 @@ from overproof.errors import InputError
 from overproof.events.sources import Rejects
 from overproof.quantization.affine import OBSERVERS, Scheme
 from overproof.quantization.calibrate import KEPT, observe
+from overproof.quantization.calibrated_model import calibrate, divided
+from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.guards import Guards
 from overproof.quantization.onnx_inputs import with_outputs
-from overproof.quantization.precision_search import EvaluationSet, Guarded, calibrate, divided, guarded
+from overproof.quantization.precision_search import Guarded, guarded
 from overproof.quantization.quantizable_model import QuantizableModel, open_subject
-from overproof.quantization.rewrite import ACTIVATIONS
+from overproof.quantization.weight_grids import ACTIVATIONS
 
 if TYPE_CHECKING:
     from .conftest import Flows

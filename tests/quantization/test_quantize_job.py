@@ -29,7 +29,7 @@ from overproof.cli import app
 from overproof.quantization.guards import Guards
 
 if TYPE_CHECKING:
-    from ...conftest import Made
+    from ..conftest import Made
     from .conftest import Flows
 
 Change = Callable[[Callable[[onnx.ModelProto], object]], Path]

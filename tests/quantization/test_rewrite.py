@@ -24,7 +24,8 @@ from overproof.quantization.calibrate import observe
 from overproof.quantization.layers import Layer, find_layers
 from overproof.quantization.normalize_graph import usable
 from overproof.quantization.precisions import PRECISIONS
-from overproof.quantization.rewrite import ACTIVATIONS, _int4, quantize_model, rewrite, watched, weight_grid
+from overproof.quantization.rewrite import _int4, quantize_model, rewrite, watched
+from overproof.quantization.weight_grids import ACTIVATIONS, weight_grid
 
 Array = np.ndarray[Any, Any]
 WRITTEN = ("w8a8", "w4a8", "w4a32", "dynamic")

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from overproof.distillation.dataset import DatasetSplits, gather, targets
-from overproof.distillation.training import UNLABELLED
+from overproof.distillation.training_set import UNLABELLED
 from overproof.errors import InputError
 from overproof.events.schema import event_table
 from overproof.progress import SILENT

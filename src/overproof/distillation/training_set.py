@@ -1,0 +1,110 @@
+"""Describe what a network is taught, and how: examples, soft labels, and the settings of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.bundle.scores import Floats
+from overproof.errors import InputError
+
+UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training run, apart from the data and the network.
+
+    Attributes
+    ----------
+    epochs, batch_rows, learning_rate, weight_decay, warmup, clip
+        AdamW with linear warm-up over `warmup` of all steps, cosine decay, gradients clipped at norm `clip`.
+    temperature, hard_weight
+        T, and the weight of hard labels against the teacher's (see `mixed_loss`).
+    patience
+        Epochs without a better validation loss before training stops early.
+    split_tokens
+        Share of tokens split into the two pieces they were merged from, anew each epoch.
+    carriers
+        Share of rows set among benign events, up to a full window, anew each epoch.
+    seed
+        Decides initialization, order and perturbation.
+    """
+
+    epochs: int = 6
+    batch_rows: int = 128
+    learning_rate: float = 6e-4
+    weight_decay: float = 0.02
+    warmup: float = 0.08
+    clip: float = 1.0
+    temperature: float = 2.0
+    hard_weight: float = 0.5
+    patience: int = 3
+    split_tokens: float = 0.1
+    carriers: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, usable, expected in (
+            ("temperature", self.temperature > 0, "a number above 0"),
+            ("hard_weight", 0 <= self.hard_weight <= 1, "a number from 0 to 1"),
+            ("epochs", self.epochs >= 1, "1 or more"),
+        ):
+            if not usable:
+                raise InputError(f"{name} is {getattr(self, name)}: expected {expected}")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts with what is known of them.
+
+    Attributes
+    ----------
+    texts
+        n events as text.
+    targets
+        Shape (n,): class index or UNLABELLED.
+    soft
+        Shape (n, classes): the teacher's logits, or None.
+    kinds
+        Family of each event, None where unknown.
+    """
+
+    texts: Sequence[str]
+    targets: NDArray[np.int64]
+    soft: Floats | None
+    kinds: Sequence[str | None]
+
+
+def joined(parts: Sequence[Examples]) -> Examples:
+    """Several sets of examples as one; all of them with soft labels, or none."""
+    soft = [part.soft for part in parts if part.soft is not None]
+    return Examples(
+        [text for part in parts for text in part.texts],
+        np.concatenate([part.targets for part in parts]),
+        np.concatenate(soft) if soft else None,
+        [kind for part in parts for kind in part.kinds],
+    )
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a network is taught, and how.
+
+    Attributes
+    ----------
+    benign
+        For each class, in the order of the logits, whether it is harmless.
+    examples, validation
+        What it learns from; what decides when to stop.
+    config
+        Settings of the training loop.
+    """
+
+    benign: Sequence[bool]
+    examples: Examples
+    validation: Examples
+    config: TrainConfig

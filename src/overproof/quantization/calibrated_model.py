@@ -1,0 +1,95 @@
+"""Calibrate a model: find its layers and the ranges of their activations, ready to be rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+import pyarrow as pa
+
+from overproof.errors import InputError
+from overproof.quantization.affine import OBSERVERS, Grid
+from overproof.quantization.calibrate import Ranges, observe
+from overproof.quantization.layers import Layer, find_layers
+from overproof.quantization.quantizable_model import QuantizableModel
+from overproof.quantization.rewrite import rewrite, watched
+from overproof.quantization.weight_grids import ACTIVATIONS, Grids, weight_grid
+
+CALIBRATION_EVENTS = 1024
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A subject with the ranges of its activations, ready to be rewritten.
+
+    Attributes
+    ----------
+    layers
+        What can be quantized.
+    grids
+        Of the weights, where training has learned them; else they are fitted.
+    """
+
+    subject: QuantizableModel
+    layers: tuple[Layer, ...]
+    ranges: Ranges
+    grids: Grids = field(default_factory=dict)
+    _fitted: dict[tuple[str, str], Grid] = field(default_factory=dict, repr=False)
+
+    def at(self, precisions: Mapping[str, str]) -> onnx.ModelProto:
+        """The model with these precisions; layers that are not named stay in float."""
+        grids = dict(self.grids)
+        for layer in self.layers:
+            precision = precisions.get(layer.name, "float")
+            if precision != "float" and layer.name not in grids:
+                key = layer.name, precision
+                if key not in self._fitted:  # the search asks for the same ones again and again
+                    self._fitted[key] = weight_grid(layer, precision)
+                grids[layer.name] = self._fitted[key]
+        return rewrite(self.subject.model, self.layers, self.ranges, precisions, grids)
+
+
+def calibrate(subject: QuantizableModel, events: pa.Table, *, observer: str = "minmax", seed: int = 0) -> Calibrated:
+    """Find the layers and the ranges of their activations.
+
+    Raises
+    ------
+    InputError
+        Nothing to quantize, no such observer, no events.
+    """
+    if observer not in OBSERVERS:
+        raise InputError(f"observer {observer!r}: expected one of {', '.join(OBSERVERS)}")
+    try:
+        layers = find_layers(subject.model)
+        if not layers:
+            raise InputError("no Gemm, MatMul, Conv or Gather with constant float32 weights to quantize")
+        if not events.num_rows:
+            raise InputError("no calibration events, expected at least one")
+        ranges = observe(
+            subject.model,
+            watched(layers),
+            subject.prepare(events).feeds,
+            scheme=ACTIVATIONS,
+            observer=OBSERVERS[observer],
+            seed=seed,
+        )
+    except InputError as error:
+        raise InputError(f"{subject.name}: {error}") from None
+    return Calibrated(subject, layers, ranges)
+
+
+def divided(events: pa.Table, *, seed: int) -> tuple[pa.Table, pa.Table]:
+    """Calibration events and held-back ones: half, but no more than a thousand are needed to see the ranges.
+
+    Raises
+    ------
+    InputError
+        Fewer than two events.
+    """
+    if events.num_rows < 2:
+        raise InputError(f"{events.num_rows} calibration events: expected at least two, one of them held back")
+    order = np.random.default_rng(seed).permutation(events.num_rows)
+    count = min(CALIBRATION_EVENTS, events.num_rows // 2)
+    return events.take(np.sort(order[:count])), events.take(np.sort(order[count:]))

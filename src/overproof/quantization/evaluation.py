@@ -1,0 +1,74 @@
+"""Judge quantized models against the float model, on events held back for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pyarrow as pa
+
+from overproof.bundle.scores import Floats, softmax
+from overproof.distillation.dataset import kinds
+from overproof.errors import InputError
+from overproof.quantization.quantizable_model import QuantizableModel
+from overproof.results.divergence import Divergence, judge, truth
+
+
+class EvaluationSet:
+    """Events on which quantized models are judged against the float model.
+
+    Parameters
+    ----------
+    threshold
+        The operating threshold; found on these events if it is not given.
+
+    Raises
+    ------
+    InputError
+        No events, or the float model's own output is not finite on them.
+    """
+
+    def __init__(self, subject: QuantizableModel, events: pa.Table, *, threshold: float | None = None) -> None:
+        if not events.num_rows:
+            raise InputError(f"{subject.name}: no events to judge it on, expected at least one")
+        self.subject = subject
+        self.events = events
+        self.prepared = subject.prepare(events)
+        self.before = subject.logits(subject.model, self.prepared)
+        if not np.isfinite(self.before).all():
+            raise InputError(f"{subject.name}: its own output holds inf or NaN on the events given")
+        labels = events["label"].to_pylist()
+        self.calm = [label is not None and label in subject.benign for label in labels]
+        known = truth(self.before, subject.classes, subject.benign, labels, kinds(events))
+        self.known = known if threshold is None else replace(known, threshold=threshold)
+
+    def fewer(self, limit: int, *, seed: int = 0) -> EvaluationSet:
+        """At most that many of the events, the same number of each family as long as it has any: rare ones are whole.
+
+        The threshold is that of all events.
+        """
+        if self.events.num_rows <= limit:
+            return self
+        names = np.array([name or "" for name in kinds(self.events)])
+        order = np.random.default_rng(seed).permutation(len(names))
+        rank = np.empty(len(names), dtype=np.int64)
+        for name in np.unique(names):
+            same = order[names[order] == name]
+            rank[same] = np.arange(len(same))
+        chosen = order[np.argsort(rank[order], kind="stable")[:limit]]
+        return EvaluationSet(self.subject, self.events.take(np.sort(chosen)), threshold=self.known.threshold)
+
+    @property
+    def families(self) -> list[str]:
+        """Families with at least one attack among the events."""
+        return sorted({name for name in self.known.families if name is not None})
+
+    def attack(self, model: onnx.ModelProto) -> Floats:
+        """The model's attack probability of each event."""
+        probabilities = softmax(self.subject.logits(model, self.prepared))
+        return np.asarray(1.0 - probabilities[:, self.known.harmless].sum(axis=1), dtype=np.float32)
+
+    def judge(self, model: onnx.ModelProto) -> Divergence:
+        """What the model changed."""
+        return judge(self.before, self.subject.logits(model, self.prepared), self.known)
