@@ -43,12 +43,12 @@ def sample_of(labels: list[str | None], start: int = 0, **fields: list[object]) 
     )
 
 
-def logits_for(targets: np.ndarray, said: np.ndarray, sharpness: np.ndarray) -> np.ndarray:
+def logits_for(targets: np.ndarray, message: np.ndarray, sharpness: np.ndarray) -> np.ndarray:
     """Logits whose largest is that of `said`, more so the greater the sharpness; the true class comes second."""
     z = np.zeros((len(targets), len(CLASSES)), dtype=np.float32)
     rows = np.arange(len(targets))
     z[rows, targets] += 0.5 * sharpness
-    z[rows, said] += np.where(said == targets, 0.5, 1.0) * sharpness
+    z[rows, message] += np.where(message == targets, 0.5, 1.0) * sharpness
     return z
 
 

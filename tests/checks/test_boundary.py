@@ -46,8 +46,8 @@ def emptied(evidence: CheckContext) -> CheckContext:
     return replace(evidence, sample=Sample([], [], [], [], [], []), models=models)
 
 
-def finding(known: CheckResult, key: str) -> Any:
-    return next(f for f in known.findings if f.key == key)
+def result(known: CheckResult, key: str) -> Any:
+    return next(f for f in known.gates if f.key == key)
 
 
 def test_the_nearest_are_nearest_for_either_model(healthy: CheckContext) -> None:
@@ -60,17 +60,17 @@ def test_the_nearest_are_nearest_for_either_model(healthy: CheckContext) -> None
 
 def test_a_student_as_stable_as_its_teacher_passes(healthy: CheckContext) -> None:
     found = boundary(near(healthy, {FULL: 0.1, QUANTIZED: 0.1}))
-    assert finding(found, "boundary/neighbours").status == "passed"
-    assert finding(found, "boundary/edits").status == "passed"
+    assert result(found, "boundary/neighbours").status == "passed"
+    assert result(found, "boundary/edits").status == "passed"
     assert found.data["events"] == 200 and found.data["of"] == len(healthy.sample)
 
 
 def test_flips_beyond_the_full_models_fail(healthy: CheckContext) -> None:
     found = boundary(near(healthy, {FULL: 0.05, QUANTIZED: 0.4}, moved=0.3))
-    assert finding(found, "boundary/edits").status == "failed"
-    assert finding(found, "boundary/neighbours").status == "failed"
+    assert result(found, "boundary/edits").status == "failed"
+    assert result(found, "boundary/neighbours").status == "failed"
     told = {entry["kind"]: entry for entry in found.data["edits"]}
-    assert sum(entry["n"] for entry in told.values()) == finding(found, "boundary/edits").events
+    assert sum(entry["n"] for entry in told.values()) == result(found, "boundary/edits").events
     share = told["case"]["models"][QUANTIZED]
     assert share["share"]["low"] < share["k"] / told["case"]["n"] < share["share"]["high"]
 
@@ -80,8 +80,8 @@ def test_a_table_of_scores_that_cannot_be_asked_again_leaves_edits_unmeasured(he
     assert tried.boundary is not None
     mute = {name: logits for name, logits in tried.boundary.logits.items() if name != FULL}
     found = boundary(replace(tried, boundary=replace(tried.boundary, logits=mute)))
-    assert finding(found, "boundary/edits").status == "unmeasured"
-    assert "full model gives no answer" in finding(found, "boundary/edits").said
+    assert result(found, "boundary/edits").status == "unmeasured"
+    assert "full model gives no answer" in result(found, "boundary/edits").message
     assert set(found.data["edits"][0]["models"]) == set(mute)
 
 
@@ -94,7 +94,7 @@ def test_the_edits_of_one_event_are_not_taken_for_independent(healthy: CheckCont
     logits = kept.logits[QUANTIZED].copy()
     logits[turned] = -logits[turned]
     found = boundary(replace(tried, boundary=replace(kept, logits={**kept.logits, QUANTIZED: logits})))
-    edits = finding(found, "boundary/edits")
+    edits = result(found, "boundary/edits")
     of_variants = tango(round(edits.value * len(rows)), 0, len(rows))
     assert edits.status == "unmeasured" and edits.needed > edits.events == len(rows)
     assert edits.high - edits.low > 1.5 * (of_variants.high - of_variants.low)
@@ -108,10 +108,10 @@ def test_margins_are_counted_over_all_events(healthy: CheckContext) -> None:
 def test_quantization_is_counted_at_the_boundary_alone(make: Make) -> None:
     evidence = near(make({QUANTIZED: {"sqli": 0.03}}), {})
     rows = evidence.boundary.rows  # type: ignore[union-attr]
-    k = (evidence.caught(QUANTIZED) != evidence.caught(DISTILLED))[rows].sum()
+    k = (evidence.detected(QUANTIZED) != evidence.detected(DISTILLED))[rows].sum()
     found = boundary(evidence)
     assert found.data["quantization"]["k"] == k
-    assert finding(found, "boundary/quantization").value == pytest.approx(k / len(rows))
+    assert result(found, "boundary/quantization").value == pytest.approx(k / len(rows))
 
 
 def test_what_cannot_be_told_says_why(make: Make, healthy: CheckContext) -> None:
@@ -136,4 +136,4 @@ def test_what_cannot_be_told_says_why(make: Make, healthy: CheckContext) -> None
     ):
         found = boundary(evidence)
         json.dumps(found.to_json(), allow_nan=False)
-        assert any(told in f.said for f in found.findings if f.status == "unmeasured"), told
+        assert any(told in f.message for f in found.gates if f.status == "unmeasured"), told

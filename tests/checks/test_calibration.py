@@ -34,7 +34,7 @@ OTHERS = (DISTILLED, CONTROL, BASELINE)
 
 
 def named(known: CheckResult) -> dict[str, GateResult]:
-    return {finding.key.partition("/")[2]: finding for finding in known.findings}
+    return {result.key.partition("/")[2]: result for result in known.gates}
 
 
 def plain(known: CheckResult) -> dict[str, Any]:
@@ -82,8 +82,8 @@ def calibrated(n: int, seed: int = 0, quantized: float = 1.0, full: float = 1.0)
 
 def test_healthy_scores_pass(healthy: CheckContext) -> None:
     known = calibration(healthy)
-    assert known.status == "passed", [(f.key, f.said) for f in known.findings]
-    assert [f.key for f in known.findings] == [
+    assert known.status == "passed", [(f.key, f.message) for f in known.gates]
+    assert [f.key for f in known.gates] == [
         "calibration/error",
         "calibration/against-full",
         "calibration/threshold-drift",
@@ -126,14 +126,14 @@ def test_an_overconfident_student_fails_and_its_temperature_mends_it() -> None:
     found = named(calibration(evidence))
     assert found["error"].status == found["against-full"].status == "failed"
     assert found["error"].value is not None and found["error"].value > 0.1
-    assert "ECE" in found["error"].said and "temperature of 1" in found["error"].said
+    assert "ECE" in found["error"].message and "temperature of 1" in found["error"].message
     mended = named(calibration(with_model(evidence, QUANTIZED, temperature=5.0)))
     assert mended["error"].status == mended["against-full"].status == "passed"
     bare = with_model(evidence, QUANTIZED, temperature=None)
     data = plain(calibration(bare))["models"][QUANTIZED]
     assert data["after"] is None and data["temperature"] is None
-    assert "no temperature was fitted" in named(calibration(bare))["error"].said
-    assert "no temperature was fitted for: distilled + INT8" in named(calibration(bare))["against-full"].said
+    assert "no temperature was fitted" in named(calibration(bare))["error"].message
+    assert "no temperature was fitted for: distilled + INT8" in named(calibration(bare))["against-full"].message
 
 
 def test_chance_alone_does_not_fail_a_calibrated_student() -> None:
@@ -146,10 +146,10 @@ def test_chance_alone_does_not_fail_a_calibrated_student() -> None:
 
 
 def test_an_open_question_says_how_many_events_it_takes() -> None:
-    finding = named(calibration(calibrated(400)))["error"]
-    assert finding.status == "unmeasured"
-    assert finding.needed is not None and 400 < finding.needed < 10_000
-    assert f"needs {finding.needed:,}" in finding.said
+    result = named(calibration(calibrated(400)))["error"]
+    assert result.status == "unmeasured"
+    assert result.needed is not None and 400 < result.needed < 10_000
+    assert f"needs {result.needed:,}" in result.message
     assert named(calibration(calibrated(8000)))["error"].status == "passed"
 
 
@@ -188,31 +188,31 @@ def test_groups_are_drawn_whole() -> None:
 def test_threshold_drift_against_the_roc_curve(two: CheckContext) -> None:
     rows = plain(calibration(two))["threshold_drift"]
     assert [row["fpr"] for row in rows] == [1e-2, 1e-3]  # 2,000 benign events show no 1e-4
-    full, student, calm, attacks = two.attack(FULL), two.attack(QUANTIZED), two.calm, two.attacks
+    full, student, benign, attacks = two.attack(FULL), two.attack(QUANTIZED), two.benign_events, two.attacks
     for row in rows:
         fpr, tpr, _ = roc_curve(attacks, full, drop_intermediate=False)
         assert row["fpr_full"]["value"] == pytest.approx(fpr[fpr <= row["fpr"] + 1e-12].max())
         assert row["tpr_full"]["value"] == pytest.approx(tpr[fpr <= row["fpr"] + 1e-12].max())
         above = student > row["full_threshold"]
-        k = int(above[calm].sum())
+        k = int(above[benign].sum())
         assert row["fpr_swapped"] == stats.clopper_pearson(k, 2000).to_json()
         assert row["tpr_swapped"]["value"] == above[attacks].mean()
-        assert (student[calm] > row["own_threshold"]).sum() <= row["fpr"] * 2000
+        assert (student[benign] > row["own_threshold"]).sum() <= row["fpr"] * 2000
 
 
 def test_a_threshold_that_drifts_is_caught(two: CheckContext) -> None:
     """A shift of the attack logits keeps the order, but not the threshold."""
     logits = two.models[QUANTIZED].logits.copy()
     logits[:, 1:] += 4
-    finding = named(calibration(with_model(two, QUANTIZED, logits=logits)))["threshold-drift"]
-    assert finding.status == "failed"
-    full, calm = two.attack(FULL), two.calm
-    threshold = np.sort(full[calm])[2000 - 1 - 20]
+    result = named(calibration(with_model(two, QUANTIZED, logits=logits)))["threshold-drift"]
+    assert result.status == "failed"
+    full, benign = two.attack(FULL), two.benign_events
+    threshold = np.sort(full[benign])[2000 - 1 - 20]
     shifted = two.attack_of(logits)
-    b = int((calm & (shifted > threshold) & (full <= threshold)).sum())
-    c = int((calm & (shifted <= threshold) & (full > threshold)).sum())
-    assert (finding.value, finding.low) == (stats.tango(b, c, 2000).value, stats.tango(b, c, 2000).low)
-    assert f"flags {b:,} benign events more and {c:,} less" in finding.said
+    b = int((benign & (shifted > threshold) & (full <= threshold)).sum())
+    c = int((benign & (shifted <= threshold) & (full > threshold)).sum())
+    assert (result.value, result.low) == (stats.tango(b, c, 2000).value, stats.tango(b, c, 2000).low)
+    assert f"flags {b:,} benign events more and {c:,} less" in result.message
     logits[:, 1:] -= 8  # the other way: false positives are lost, and so are attacks
     known = calibration(with_model(two, QUANTIZED, logits=logits))
     assert named(known)["threshold-drift"].status == "passed"
@@ -221,13 +221,13 @@ def test_a_threshold_that_drifts_is_caught(two: CheckContext) -> None:
 
 def test_a_threshold_question_that_stays_open(make: Make) -> None:
     evidence = make(counts={"benign": 150, "sqli": 100}, without=OTHERS)
-    finding = named(calibration(evidence))["threshold-drift"]
-    assert finding.status == "unmeasured"
-    assert finding.needed is not None and finding.needed > 150
-    assert f"150 events, needs {finding.needed:,}" in finding.said
+    result = named(calibration(evidence))["threshold-drift"]
+    assert result.status == "unmeasured"
+    assert result.needed is not None and result.needed > 150
+    assert f"150 events, needs {result.needed:,}" in result.message
     few = named(calibration(make(counts={"benign": 99, "sqli": 200}, without=OTHERS)))["threshold-drift"]
     assert (few.status, few.needed) == ("unmeasured", 100)
-    assert "needs 100" in few.said
+    assert "needs 100" in few.message
 
 
 def test_without_the_full_model(make: Make) -> None:
@@ -236,7 +236,7 @@ def test_without_the_full_model(make: Make) -> None:
     assert found["error"].status == "passed"
     for key in ("against-full", "threshold-drift"):
         assert found[key].status == "unmeasured"
-        assert f"no {FULL} was given" in found[key].said
+        assert f"no {FULL} was given" in found[key].message
     assert FULL not in data["models"] and DISTILLED in data["models"]
     assert list(data["threshold_drift"]) == ["unmeasured"]
     assert known.status == "unmeasured"
@@ -271,7 +271,7 @@ def test_odd_events_are_unmeasured_with_the_reason(make: Make, which: str) -> No
     plain(known)
     for key in ("error", "against-full"):
         assert named(known)[key].status == "unmeasured"
-        assert why in named(known)[key].said
+        assert why in named(known)[key].message
         assert named(known)[key].value is None
     drift = named(known)["threshold-drift"]
     assert drift.status == ("passed" if which == "one group" else "unmeasured")
@@ -295,6 +295,6 @@ def test_a_class_that_a_model_lacks_has_minus_infinity(two: CheckContext) -> Non
 def test_gates_at_the_ends(two: CheckContext, limit: float) -> None:
     gates = {key: Gate(limit) for key in two.gates}
     known = calibration(replace(two, gates=gates))
-    assert all(f.limit == limit for f in known.findings)
+    assert all(f.limit == limit for f in known.gates)
     if limit:
         assert known.status == "passed"

@@ -35,7 +35,7 @@ Check = Callable[[CheckContext], CheckResult]
 
 
 def named(known: CheckResult) -> dict[str, GateResult]:
-    return {finding.key.partition("/")[2]: finding for finding in known.findings}
+    return {result.key.partition("/")[2]: result for result in known.gates}
 
 
 def plain(known: CheckResult) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def unsure(make: Make) -> CheckContext:
 def surer(evidence: CheckContext, by: float) -> CheckContext:
     """The quantized student is that much surer of what it misses."""
     logits = evidence.models[QUANTIZED].logits.copy()
-    logits[evidence.attacks & ~evidence.caught(QUANTIZED)] *= by
+    logits[evidence.attacks & ~evidence.detected(QUANTIZED)] *= by
     return replace(evidence, models={**evidence.models, QUANTIZED: ModelOutputs(logits, temperature=1.0)})
 
 
@@ -64,13 +64,13 @@ def gated(evidence: CheckContext, **limits: float) -> CheckContext:
 
 def test_a_healthy_student_passes(healthy: CheckContext) -> None:
     known = escalation(healthy)
-    assert known.status == "passed", known.said
+    assert known.status == "passed", known.message
     assert list(named(known)) == ["guarantee", "verified", "budget"]
     data = plain(known)
     found = data["threshold"]
     assert found["missed"]["k"] == 0 and found["limit"] == 0.005 and found["confidence"] == 0.95
     assert 0 < found["escalated"]["value"] < 0.05  # half of the budget is spent though nothing needs it
-    assert found["chosen_on"] + found["verified_on"] == (healthy.attacks & healthy.caught(FULL)).sum()
+    assert found["chosen_on"] + found["verified_on"] == (healthy.attacks & healthy.detected(FULL)).sum()
     assert "not under attack" in data["warning"]
     assert plain(escalation(healthy)) == data
 
@@ -78,18 +78,18 @@ def test_a_healthy_student_passes(healthy: CheckContext) -> None:
 def test_escalation_cures_a_student_that_is_unsure_where_it_errs(unsure: CheckContext) -> None:
     unsure = gated(unsure, budget=0.2)
     assert named(held_out(unsure))["misses"].status == "failed"
-    assert escalation(unsure).status == "passed", escalation(unsure).said
+    assert escalation(unsure).status == "passed", escalation(unsure).message
 
 
 def test_escalation_does_not_cure_a_student_that_is_sure_of_its_errors(unsure: CheckContext) -> None:
     found = named(escalation(surer(gated(unsure, budget=0.2), 4)))
     assert found["guarantee"].status == "passed"
-    assert found["budget"].status == "failed", found["budget"].said
+    assert found["budget"].status == "failed", found["budget"].message
     certain = surer(unsure, 1000)  # all misses at a confidence of 1: no threshold tells them apart
     assert confidence(certain, QUANTIZED)[cascade_of(certain).silent].min() == 1
     known = escalation(certain)
     assert named(known)["guarantee"].status == "failed"
-    assert "only escalating everything" in named(known)["guarantee"].said
+    assert "only escalating everything" in named(known)["guarantee"].message
     assert {named(known)[key].status for key in ("verified", "budget")} == {"unmeasured"}
     assert "unmeasured" in plain(known)["threshold"]
 
@@ -99,33 +99,33 @@ def test_the_cascade_by_brute_force(unsure: CheckContext) -> None:
     threshold, side = found["value"], halves(unsure)
     probabilities = unsure.probabilities(QUANTIZED)
     missed = {True: 0, False: 0}
-    caught = {True: 0, False: 0}
+    detected = {True: 0, False: 0}
     sent = 0
     for row, label in enumerate(unsure.sample.labels):
-        said = {m: unsure.classes[int(unsure.models[m].logits[row].argmax())] for m in (FULL, QUANTIZED)}
+        message = {m: unsure.classes[int(unsure.models[m].logits[row].argmax())] for m in (FULL, QUANTIZED)}
         escalated = float(probabilities[row].max()) < threshold
         sent += escalated and not side[row]
-        if label == "benign" or said[FULL] == "benign":
+        if label == "benign" or message[FULL] == "benign":
             continue
-        caught[bool(side[row])] += 1
-        final = said[FULL] if escalated else said[QUANTIZED]
+        detected[bool(side[row])] += 1
+        final = message[FULL] if escalated else message[QUANTIZED]
         missed[bool(side[row])] += final == "benign"
-    assert found["missed"]["k"] == missed[False] and found["verified_on"] == caught[False]
-    assert found["chosen_on"] == caught[True]
+    assert found["missed"]["k"] == missed[False] and found["verified_on"] == detected[False]
+    assert found["chosen_on"] == detected[True]
     assert found["escalated"]["value"] == pytest.approx(sent / (~side).sum())
-    finding = named(escalation(unsure))["guarantee"]
-    assert finding.value == missed[True] / caught[True]
-    assert finding.high == stats.upper_bound(missed[True], caught[True])
+    result = named(escalation(unsure))["guarantee"]
+    assert result.value == missed[True] / detected[True]
+    assert result.high == stats.upper_bound(missed[True], detected[True])
 
 
 def test_false_positives_of_the_cascade_are_counted(make: Make) -> None:
     evidence = make({QUANTIZED: {"benign": 0.03}})
     found = plain(escalation(evidence))["threshold"]
-    calm, sure = evidence.calm, confidence(evidence, QUANTIZED) >= found["value"]
-    final = np.where(sure, evidence.caught(QUANTIZED), evidence.caught(FULL))
-    assert found["flagged"]["student_only"] == (calm & final & ~evidence.caught(FULL)).sum()
-    assert found["flagged"]["n"] == calm.sum()
-    alone = (calm & evidence.caught(QUANTIZED) & ~evidence.caught(FULL)).sum()
+    benign, sure = evidence.benign_events, confidence(evidence, QUANTIZED) >= found["value"]
+    final = np.where(sure, evidence.detected(QUANTIZED), evidence.detected(FULL))
+    assert found["flagged"]["student_only"] == (benign & final & ~evidence.detected(FULL)).sum()
+    assert found["flagged"]["n"] == benign.sum()
+    alone = (benign & evidence.detected(QUANTIZED) & ~evidence.detected(FULL)).sum()
     assert found["flagged"]["student_only"] < alone
 
 
@@ -145,7 +145,7 @@ def test_the_guarantee_holds_on_fresh_events() -> None:
         thresholds = candidates(cascade, limit)
         index = learned(cascade, thresholds, limit)
         assert index
-        lost, of = fresh.count(thresholds[index], fresh.caught)
+        lost, of = fresh.count(thresholds[index], fresh.detected)
         violated += lost / of > limit
         bold += lost / of > limit / 3
     assert violated / repeats <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repeats)
@@ -158,7 +158,7 @@ def test_candidates_go_from_safe_to_bold_and_lose_more_each() -> None:
     thresholds = candidates(cascade, 0.05)
     assert thresholds[0] == np.inf and thresholds[-1] == 0
     assert thresholds == sorted(thresholds, reverse=True)
-    losses = [cascade.count(t, cascade.caught)[0] for t in thresholds]
+    losses = [cascade.count(t, cascade.detected)[0] for t in thresholds]
     assert losses == sorted(losses) and losses[0] == 0 and losses[-1] == cascade.silent.sum()
     assert set(losses) == set(range(losses[-1] + 1))  # none is left out
     assert learned(cascade, thresholds, 0.05) == len(thresholds) - 1
@@ -194,10 +194,10 @@ def test_near_duplicates_stay_in_one_half(healthy: CheckContext) -> None:
 
 def test_too_few_attacks_say_how_many_it_takes(make: Make) -> None:
     known = escalation(make(counts={"benign": 500, "sqli": 300, "xss": 100}))
-    finding = named(known)["guarantee"]
-    assert finding.status == "unmeasured" and finding.needed is not None and 1000 < finding.needed < 1400
-    assert f"needs {finding.needed:,}" in finding.said
-    assert plain(known)["threshold"]["unmeasured"] == finding.said.removeprefix("unmeasured: ")
+    result = named(known)["guarantee"]
+    assert result.status == "unmeasured" and result.needed is not None and 1000 < result.needed < 1400
+    assert f"needs {result.needed:,}" in result.message
+    assert plain(known)["threshold"]["unmeasured"] == result.message.removeprefix("unmeasured: ")
     assert isinstance(plain(known)["budgets"], list)
 
 
@@ -213,7 +213,7 @@ def test_budgets_by_brute_force_and_their_bounds(unsure: CheckContext) -> None:
     table = plain(escalation(unsure))["budgets"]
     assert [row["budget"] for row in table] == [0.01, 0.02, 0.05, 0.1, 0.2]
     sure, n = confidence(unsure, QUANTIZED).tolist(), len(unsure.sample)
-    full, student, right = unsure.caught(FULL), unsure.caught(QUANTIZED), unsure.right(QUANTIZED)
+    full, student, right = unsure.detected(FULL), unsure.detected(QUANTIZED), unsure.right(QUANTIZED)
     for row in table:
         gone = set(sorted(range(n), key=lambda i: sure[i])[: row["escalated"]])
         assert row["escalated"] == int(row["budget"] * n)
@@ -227,7 +227,7 @@ def test_budgets_by_brute_force_and_their_bounds(unsure: CheckContext) -> None:
 def test_random_escalation_is_what_is_expected(unsure: CheckContext) -> None:
     row = plain(escalation(unsure))["budgets"][3]
     random, attacks = np.random.default_rng(0), unsure.attacks
-    full, student = unsure.caught(FULL), unsure.caught(QUANTIZED)
+    full, student = unsure.detected(FULL), unsure.detected(QUANTIZED)
     missed = []
     for _ in range(300):
         final = student.copy()
@@ -313,12 +313,12 @@ ODD: dict[str, Callable[[Make], CheckContext]] = {
 def test_odd_inputs_are_unmeasured_with_a_reason(make: Make, check: Check, odd: str) -> None:
     known = check(ODD[odd](make))
     data = json.loads(json.dumps(known.to_json(), allow_nan=False))["data"]
-    assert known.findings and data
+    assert known.gates and data
     if odd == "NaN control":
         assert known.status == "passed"
         return
     assert known.status == "unmeasured"
-    for finding in known.findings:
-        assert finding.status != "failed"
-        if finding.status == "unmeasured":
-            assert len(finding.said) > len("unmeasured: ")
+    for result in known.gates:
+        assert result.status != "failed"
+        if result.status == "unmeasured":
+            assert len(result.message) > len("unmeasured: ")

@@ -52,9 +52,9 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
 def test_what_is_no_gate_file_is_told(tmp_path: Path, text: str, told: str) -> None:
     path = tmp_path / "gates.toml"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"gates\.toml") as caught:
+    with pytest.raises(InputError, match=r"gates\.toml") as detected:
         gates_with(0.005, path)
-    assert told in str(caught.value)
+    assert told in str(detected.value)
 
 
 def test_gates_are_written_down_once(tmp_path: Path) -> None:
@@ -75,11 +75,11 @@ def test_an_interval_passes_fails_or_proves_nothing(value: float, below: float, 
     assert (found.status == FAILED) == (low > limit)
     assert found.closed == (found.status != PASSED)
     if found.status == UNMEASURED:
-        assert "unmeasured: 10 events, needs 100" in found.said and found.needed == 100
+        assert "unmeasured: 10 events, needs 100" in found.message and found.needed == 100
 
 
-def known(*findings: object) -> CheckResult:
-    return CheckResult("rare", "Rare", "?", findings, {})  # type: ignore[arg-type]
+def known(*gates: object) -> CheckResult:
+    return CheckResult("rare", "Rare", "?", gates, {})  # type: ignore[arg-type]
 
 
 def test_a_check_is_as_good_as_its_worst_finding() -> None:
@@ -91,6 +91,6 @@ def test_a_check_is_as_good_as_its_worst_finding() -> None:
     assert known(good).status == PASSED
     assert known(good, pass_by).status == PASSED
     assert known(pass_by).status == UNMEASURED
-    assert (known(good, open_).status, known(good, open_).said) == (UNMEASURED, "unmeasured: too few")
-    assert (known(good, open_, bad).status, known(good, open_, bad).said) == (FAILED, "bad")
+    assert (known(good, open_).status, known(good, open_).message) == (UNMEASURED, "unmeasured: too few")
+    assert (known(good, open_, bad).status, known(good, open_, bad).message) == (FAILED, "bad")
     assert known().status == UNMEASURED

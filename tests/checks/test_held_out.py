@@ -34,7 +34,7 @@ Make = Callable[..., CheckContext]
 
 
 def named(known: CheckResult) -> dict[str, GateResult]:
-    return {finding.key.partition("/")[2]: finding for finding in known.findings}
+    return {result.key.partition("/")[2]: result for result in known.gates}
 
 
 def plain(known: CheckResult) -> dict[str, Any]:
@@ -61,8 +61,8 @@ def test_a_healthy_student_passes(healthy: CheckContext) -> None:
     found = named(known)
     assert list(found) == ["misses", "false-positives", "quantized-alone", "novel"]
     assert known.status == "passed"
-    assert [finding.status for finding in found.values()] == ["passed"] * 3 + ["unmeasured"]
-    assert "--hold-out FAMILY" in found["novel"].said
+    assert [result.status for result in found.values()] == ["passed"] * 3 + ["unmeasured"]
+    assert "--hold-out FAMILY" in found["novel"].message
     data = plain(known)
     assert data["missed_by_student"] == [] and data["missed_by_student_total"] == 0
     assert data["held_out"] == [] and "--hold-out" in data["novel"]["unmeasured"]
@@ -71,8 +71,8 @@ def test_a_healthy_student_passes(healthy: CheckContext) -> None:
 
 def test_pairs_are_counted_one_by_one(lossy: CheckContext) -> None:
     data = plain(held_out(lossy))
-    full, student = lossy.caught(FULL), lossy.caught(QUANTIZED)
-    for name, kind, good in (("attacks", lossy.attacks, True), ("benign", lossy.calm, False)):
+    full, student = lossy.detected(FULL), lossy.detected(QUANTIZED)
+    for name, kind, good in (("attacks", lossy.attacks, True), ("benign", lossy.benign_events, False)):
         counts = {cell: 0 for cell in ("both", "full_only", "student_only", "neither")}
         for row in np.flatnonzero(kind):
             a, b = full[row] == good, student[row] == good
@@ -103,7 +103,7 @@ def test_a_student_that_misses_three_percent_more_fails(make: Make) -> None:
     found = named(held_out(make({DISTILLED: worse, QUANTIZED: worse})))
     assert found["misses"].status == "failed"
     assert found["misses"].value == pytest.approx(0.03, abs=0.01)
-    assert "of 2,500 attacks the quantized student misses" in found["misses"].said
+    assert "of 2,500 attacks the quantized student misses" in found["misses"].message
     assert found["false-positives"].status == "passed"
     assert found["quantized-alone"].status == "passed" and found["quantized-alone"].value == 0
     found = named(held_out(make({QUANTIZED: worse})))
@@ -115,16 +115,16 @@ def test_a_student_that_misses_three_percent_more_fails(make: Make) -> None:
 def test_few_events_prove_nothing_and_say_how_many_would(make: Make) -> None:
     found = named(held_out(make(counts={"benign": 60, "sqli": 50, "xss": 40})))
     for key in ("misses", "false-positives", "quantized-alone"):
-        finding = found[key]
-        assert finding.status == "unmeasured" and finding.needed is not None
-        assert f"events, needs {finding.needed:,}" in finding.said
+        result = found[key]
+        assert result.status == "unmeasured" and result.needed is not None
+        assert f"events, needs {result.needed:,}" in result.message
     more = found["misses"].needed or 0
     assert tango(0, 0, more).high <= 0.005 < tango(0, 0, more - 1).high
 
 
 def test_events_of_a_group_are_not_independent(lossy: CheckContext) -> None:
     sample, rows = lossy.sample, np.flatnonzero(lossy.attacks)
-    order = np.argsort(lossy.caught(QUANTIZED)[rows] | ~lossy.caught(FULL)[rows], kind="stable")
+    order = np.argsort(lossy.detected(QUANTIZED)[rows] | ~lossy.detected(FULL)[rows], kind="stable")
     groups: list[str | None] = [None] * len(sample)
     for place, row in enumerate(rows[order]):
         groups[row] = f"host {place // 25}"  # what the student loses comes in whole groups
@@ -134,8 +134,8 @@ def test_events_of_a_group_are_not_independent(lossy: CheckContext) -> None:
     assert after["high"] > before["high"] and after["low"] < before["low"]
     assert plain(held_out(grouped))["benign"] == plain(held_out(lossy))["benign"]
     few = replace(lossy, sample=replace(sample, groups=[f"host {i % 4}" for i in range(len(sample))]))
-    finding = named(held_out(few))["misses"]
-    assert finding.status == "unmeasured" and "4 groups" in finding.said
+    result = named(held_out(few))["misses"]
+    assert result.status == "unmeasured" and "4 groups" in result.message
     assert plain(held_out(few))["attacks"]["n"] == 2500
 
 
@@ -157,16 +157,16 @@ def test_families_that_training_never_met(make: Make) -> None:
     known = held_out(evidence)
     novel = plain(known)["novel"]
     assert novel["families"] == ["ssti"] and novel["n"] == 100
-    caught = int(evidence.caught(QUANTIZED)[evidence.families == "ssti"].sum())
-    assert novel["models"][QUANTIZED] == {"k": caught, "n": 100, "share": wilson(caught, 100).to_json()}
+    detected = int(evidence.detected(QUANTIZED)[evidence.families == "ssti"].sum())
+    assert novel["models"][QUANTIZED] == {"k": detected, "n": 100, "share": wilson(detected, 100).to_json()}
     assert novel["loss"]["value"] == pytest.approx(0.6, abs=0.15)
-    assert named(known)["novel"].status == "failed" and "“ssti”" in named(known)["novel"].said
+    assert named(known)["novel"].status == "failed" and "“ssti”" in named(known)["novel"].message
     assert not named(known)["novel"].required
     # a label that was trained on is not new because a family is missing
     labelled = replace(train, families=[f"kind of {label}" for label in train.labels])
     evidence = replace(evidence, training=Training(labelled, labelled))
     assert named(held_out(evidence))["novel"].status == "unmeasured"
-    assert "the training events are not at hand" in named(held_out(make(training=False)))["novel"].said
+    assert "the training events are not at hand" in named(held_out(make(training=False)))["novel"].message
 
 
 def held(evidence: CheckContext, family: str, misses: int, **changed: Any) -> HeldOut:
@@ -186,19 +186,19 @@ def held(evidence: CheckContext, family: str, misses: int, **changed: Any) -> He
 
 def test_families_held_out_of_training(healthy: CheckContext) -> None:
     xss, ssti = held(healthy, "xss", 10), held(healthy, "ssti", 30)
-    rest = held(healthy, "sqli", 0, caught={QUANTIZED: np.ones(1500, dtype=bool)}, absent={FULL: "it has seen it"})
+    rest = held(healthy, "sqli", 0, detected={QUANTIZED: np.ones(1500, dtype=bool)}, absent={FULL: "it has seen it"})
     known = held_out(replace(healthy, held_out=(xss, ssti, rest)))
     found = named(known)
     assert "novel" not in found
     assert found["family:xss"].status == "passed" and found["family:ssti"].status == "failed"
-    assert found["family:sqli"].status == "unmeasured" and found["family:sqli"].said.endswith("it has seen it")
+    assert found["family:sqli"].status == "unmeasured" and found["family:sqli"].message.endswith("it has seen it")
     assert known.status == "failed"
     loss = tango(30, 0, 100)
     assert found["family:ssti"].high == loss.high and (found["family:ssti"].low or 0) < loss.low  # for three families
     entry = plain(known)["held_out"][1]
     assert entry["without"][QUANTIZED] == {"k": 70, "n": 100, "share": wilson(70, 100).to_json()}
-    caught = int(healthy.caught(BASELINE)[ssti.rows].sum())
-    assert entry["with"][BASELINE]["k"] == caught
+    detected = int(healthy.detected(BASELINE)[ssti.rows].sum())
+    assert entry["with"][BASELINE]["k"] == detected
     assert entry["false_positives"][QUANTIZED]["share"] == wilson(9, 2000).to_json()
     assert plain(known)["held_out"][2]["absent"] == {FULL: "it has seen it"}
 
@@ -217,10 +217,10 @@ def test_the_waterfall_adds_up(lossy: CheckContext) -> None:
     for row in steps:
         reached = sum(row[step]["value"] for step in ("full", "distillation", "quantization"))
         assert row["quantized"]["value"] == pytest.approx(reached)
-    caught = [int((lossy.caught(m) & lossy.attacks).sum()) for m in (FULL, DISTILLED, CONTROL, QUANTIZED)]
-    assert steps[1]["full"]["value"] == caught[0] / 2500
-    assert steps[1]["churn"]["value"] == pytest.approx((caught[2] - caught[1]) / 2500)
-    assert steps[1]["quantization"]["value"] == pytest.approx((caught[3] - caught[1]) / 2500)
+    detected = [int((lossy.detected(m) & lossy.attacks).sum()) for m in (FULL, DISTILLED, CONTROL, QUANTIZED)]
+    assert steps[1]["full"]["value"] == detected[0] / 2500
+    assert steps[1]["churn"]["value"] == pytest.approx((detected[2] - detected[1]) / 2500)
+    assert steps[1]["quantization"]["value"] == pytest.approx((detected[3] - detected[1]) / 2500)
     assert steps[1]["quantization"]["value"] < 0
     bare = plain(held_out(replace(lossy, models={m: lossy.models[m] for m in (FULL, QUANTIZED)})))["cost"]
     assert all(row[step] is None for row in bare for step in ("distillation", "quantization", "churn"))
@@ -229,22 +229,22 @@ def test_the_waterfall_adds_up(lossy: CheckContext) -> None:
 
 def test_missed_events_are_listed_the_worst_first(lossy: CheckContext) -> None:
     data = plain(held_out(lossy))
-    missed = lossy.attacks & lossy.caught(FULL) & ~lossy.caught(QUANTIZED)
+    missed = lossy.attacks & lossy.detected(FULL) & ~lossy.detected(QUANTIZED)
     assert data["missed_by_student_total"] == missed.sum() > 50
     assert len(data["missed_by_student"]) == 50
     gaps = [event["attack"][FULL] - event["attack"][QUANTIZED] for event in data["missed_by_student"]]
     assert gaps == sorted(gaps, reverse=True)
     assert gaps[0] == pytest.approx((lossy.attack(FULL) - lossy.attack(QUANTIZED))[missed].max(), abs=1e-6)
-    alone = missed & lossy.caught(DISTILLED)
+    alone = missed & lossy.detected(DISTILLED)
     assert data["missed_by_quantized_alone_total"] == alone.sum() < missed.sum()
     for event in data["missed_by_quantized_alone"]:
-        assert event["said"][QUANTIZED] == "benign" != event["said"][FULL]
+        assert event["verdicts"][QUANTIZED] == "benign" != event["verdicts"][FULL]
 
 
 def test_a_gate_of_nothing_is_never_shown(healthy: CheckContext) -> None:
     gates = {key: Gate(0.0) for key in healthy.gates}
     found = named(held_out(replace(healthy, gates=gates)))
-    assert {finding.status for finding in found.values()} == {"unmeasured"}
+    assert {result.status for result in found.values()} == {"unmeasured"}
 
 
 def test_pairs_without_groups_are_tangos() -> None:

@@ -38,7 +38,7 @@ N, CALM = 2000, 1000
 
 
 def named(known: CheckResult) -> dict[str, GateResult]:
-    return {finding.key.partition("/")[2]: finding for finding in known.findings}
+    return {result.key.partition("/")[2]: result for result in known.gates}
 
 
 def plain(known: CheckResult) -> dict[str, Any]:
@@ -84,8 +84,8 @@ def some(evidence: CheckContext, rows: np.ndarray) -> CheckContext:
 
 def test_healthy_events_pass(alike: CheckContext) -> None:
     known = own_data(alike)
-    assert known.status == "passed", [(f.key, f.said) for f in known.findings]
-    assert [f.key for f in known.findings] == [
+    assert known.status == "passed", [(f.key, f.message) for f in known.gates]
+    assert [f.key for f in known.gates] == [
         "own-data/published",
         "own-data/leaked",
         "own-data/score-drift",
@@ -101,14 +101,14 @@ def test_healthy_events_pass(alike: CheckContext) -> None:
 
 def test_published_events_close_the_gate_unless_the_user_insists(alike: CheckContext) -> None:
     public = replace(alike, operation=Operation(published="the file is in the public CSIC 2010 set"))
-    finding = named(own_data(public))["published"]
-    assert (finding.status, finding.value, finding.low, finding.high) == ("failed", 1, 1, 1)
-    assert "CSIC 2010" in finding.said and "events of your own" in finding.said
+    result = named(own_data(public))["published"]
+    assert (result.status, result.value, result.low, result.high) == ("failed", 1, 1, 1)
+    assert "CSIC 2010" in result.message and "events of your own" in result.message
     assert plain(own_data(public))["published"] == "the file is in the public CSIC 2010 set"
 
-    finding = named(own_data(replace(public, operation=replace(public.operation, i_know=True))))["published"]
-    assert (finding.status, finding.value) == ("passed", 0)
-    assert "--i-know" in finding.said and "CSIC 2010" in finding.said and "events of your own" in finding.said
+    result = named(own_data(replace(public, operation=replace(public.operation, i_know=True))))["published"]
+    assert (result.status, result.value) == ("passed", 0)
+    assert "--i-know" in result.message and "CSIC 2010" in result.message and "events of your own" in result.message
 
 
 def test_leaked_templates_are_counted(alike: CheckContext) -> None:
@@ -116,10 +116,10 @@ def test_leaked_templates_are_counted(alike: CheckContext) -> None:
     texts = list(alike.sample.texts)
     texts[:90] = [text.upper() for text in alike.training.train.texts[:90]]  # lower case is part of a template
     texts[90:100] = alike.training.validation.texts[:10]
-    finding = named(own_data(replace(alike, sample=replace(alike.sample, texts=texts))))["leaked"]
-    assert finding.status == "failed"
-    assert finding.value == finding.low == finding.high == 100 / N
-    assert "100 of 2,000 events (5.00 %)" in finding.said
+    result = named(own_data(replace(alike, sample=replace(alike.sample, texts=texts))))["leaked"]
+    assert result.status == "failed"
+    assert result.value == result.low == result.high == 100 / N
+    assert "100 of 2,000 events (5.00 %)" in result.message
 
 
 def grouped(sample: Sample, prefix: str, every: int = 1) -> Sample:
@@ -144,7 +144,7 @@ def test_where_all_events_have_groups_these_are_what_leaks(alike: CheckContext) 
     known = own_data(replace(apart, sample=replace(apart.sample, groups=groups)))
     assert plain(known)["split"]["leaked"] == 40
     assert named(known)["leaked"].status == "failed"
-    assert "40 of 2,000 events (2.00 %) have a group" in named(known)["leaked"].said
+    assert "40 of 2,000 events (2.00 %) have a group" in named(known)["leaked"].message
 
 
 @pytest.mark.parametrize("every", [1, 2])
@@ -157,16 +157,16 @@ def test_score_drift_is_scipys_distance(alike: CheckContext) -> None:
     before = alike.attack_of(alike.models[QUANTIZED].validation)  # type: ignore[arg-type]
     expected = ks_2samp(before, alike.attack(QUANTIZED), method="asymp")
     known = own_data(alike)
-    finding, scores = named(known)["score-drift"], plain(known)["scores"]
-    assert finding.value == scores["distance"]["value"] == pytest.approx(expected.statistic, abs=1e-12)
+    result, scores = named(known)["score-drift"], plain(known)["scores"]
+    assert result.value == scores["distance"]["value"] == pytest.approx(expected.statistic, abs=1e-12)
     assert scores["p"] == pytest.approx(expected.pvalue)
-    assert finding.low is not None and finding.high is not None
-    assert finding.low <= expected.statistic <= finding.high < 0.2
+    assert result.low is not None and result.high is not None
+    assert result.low <= expected.statistic <= result.high < 0.2
     assert len(scores["edges"]) == 11
     assert sum(scores["validation"]) == pytest.approx(1) == sum(scores["events"])
-    calm = alike.calm
+    benign = alike.benign_events
     validation = np.array([label == "benign" for label in alike.training.validation.labels])  # type: ignore[union-attr]
-    expected = ks_2samp(before[validation], alike.attack(QUANTIZED)[calm], method="asymp")
+    expected = ks_2samp(before[validation], alike.attack(QUANTIZED)[benign], method="asymp")
     assert scores["benign"] == pytest.approx(expected.statistic, abs=1e-12)
 
 
@@ -179,12 +179,12 @@ def test_other_scores_are_score_drift(alike: CheckContext) -> None:
 
 
 def test_another_share_of_attacks_is_no_drift(alike: CheckContext) -> None:
-    rows = np.concatenate([np.flatnonzero(alike.calm), np.flatnonzero(alike.attacks)[:100]])
+    rows = np.concatenate([np.flatnonzero(alike.benign_events), np.flatnonzero(alike.attacks)[:100]])
     known = own_data(some(alike, rows))
-    finding, scores = named(known)["score-drift"], plain(known)["scores"]
-    assert finding.status != "failed" and finding.value is not None and finding.value < 0.15
+    result, scores = named(known)["score-drift"], plain(known)["scores"]
+    assert result.status != "failed" and result.value is not None and result.value < 0.15
     assert scores["benign"] < 0.15 and scores["attacks"] < 0.25
-    assert "among benign alone" in finding.said
+    assert "among benign alone" in result.message
     drift = plain(known)["drift"]
     assert named(known)["field-drift"].status != "failed"
     assert drift[0]["field"] == "label"
@@ -196,9 +196,9 @@ def test_another_share_of_attacks_is_no_drift(alike: CheckContext) -> None:
 def test_shifted_texts_are_field_drift(alike: CheckContext) -> None:
     texts = [f"{text} ü%20%20%2F" for text in alike.sample.texts]
     known = own_data(replace(alike, sample=replace(alike.sample, texts=texts)))
-    finding, drift = named(known)["field-drift"], plain(known)["drift"]
-    assert finding.status == "failed" and finding.value == 1.0
-    assert "text: " in finding.said
+    result, drift = named(known)["field-drift"], plain(known)["drift"]
+    assert result.status == "failed" and result.value == 1.0
+    assert "text: " in result.message
     moved = {row["field"] for row in drift if row["p_holm"] < 1e-6}
     assert {"text: length", "text: share beyond ASCII", "text: percent signs", "text: share of digits"} <= moved
     assert not {"source", "label"} & moved
@@ -279,8 +279,8 @@ def test_clusters_widen_the_interval() -> None:
 
 def test_class_rates_are_scikit_learns(alike: CheckContext) -> None:
     data = plain(own_data(alike))
-    said = alike.models[BASELINE].logits.argmax(axis=1)
-    expected = precision_recall_fscore_support(alike.targets, said, labels=range(4))
+    message = alike.models[BASELINE].logits.argmax(axis=1)
+    expected = precision_recall_fscore_support(alike.targets, message, labels=range(4))
     for i, row in enumerate(data["classes"]):
         figures = row["models"][BASELINE]
         assert row["n"] == expected[3][i]
@@ -292,12 +292,12 @@ def test_class_rates_are_scikit_learns(alike: CheckContext) -> None:
 
 def test_the_interval_of_f1_is_that_of_the_bootstrap(make: Make) -> None:
     evidence = make({QUANTIZED: {"*": 0.1}}, training=False)
-    said = evidence.models[QUANTIZED].logits.argmax(axis=1)
+    message = evidence.models[QUANTIZED].logits.argmax(axis=1)
     random = np.random.default_rng(0)
     draws = []
     for _ in range(400):
-        rows = random.integers(0, len(said), len(said))
-        cells = np.bincount(evidence.targets[rows] * 4 + said[rows], minlength=16).reshape(4, 4)
+        rows = random.integers(0, len(message), len(message))
+        cells = np.bincount(evidence.targets[rows] * 4 + message[rows], minlength=16).reshape(4, 4)
         draws.append(2 * np.diag(cells) / (cells.sum(axis=0) + cells.sum(axis=1)))
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
     for i, row in enumerate(plain(own_data(evidence))["classes"]):
@@ -331,7 +331,7 @@ def test_recall_at_a_rate_is_that_of_the_roc_curve(alike: CheckContext) -> None:
             fpr, tpr, _ = roc_curve(alike.attacks, alike.attack(model), drop_intermediate=False)
             found = row["models"][model]
             assert found["tpr"]["value"] == pytest.approx(tpr[fpr <= row["fpr"] + 1e-12].max())
-            assert (alike.attack(model)[alike.calm] > found["threshold"]).mean() <= row["fpr"]
+            assert (alike.attack(model)[alike.benign_events] > found["threshold"]).mean() <= row["fpr"]
     assert rows[2]["models"][FULL] == {"tpr": None, "threshold": None}
 
 
@@ -345,9 +345,9 @@ def test_thresholds_keep_their_rate_with_ties_and_odd_counts() -> None:
 def test_alerts_a_day(alike: CheckContext) -> None:
     evidence = replace(alike, operation=Operation(events_per_day=1e6, prevalence=0.01))
     alerts = plain(own_data(evidence))["alerts"]
-    caught = evidence.caught(QUANTIZED)
-    fpr = clopper_pearson(int(caught[evidence.calm].sum()), CALM)
-    tpr = clopper_pearson(int(caught[evidence.attacks].sum()), N - CALM)
+    detected = evidence.detected(QUANTIZED)
+    fpr = clopper_pearson(int(detected[evidence.benign_events].sum()), CALM)
+    tpr = clopper_pearson(int(detected[evidence.attacks].sum()), N - CALM)
     assert alerts["false"]["high"] == pytest.approx(990_000 * fpr.high)
     assert alerts["true"]["low"] == pytest.approx(10_000 * tpr.low)
     low = 10_000 * tpr.low / (10_000 * tpr.low + 990_000 * fpr.high)
@@ -362,7 +362,7 @@ def test_few_events_say_how_many_it_takes(alike: CheckContext) -> None:
     for key in ("score-drift", "field-drift"):
         assert found[key].status == "unmeasured"
         assert found[key].needed == 50
-        assert "needs 50" in found[key].said
+        assert "needs 50" in found[key].message
     assert found["leaked"].status == "passed"  # a count of these events, however few
 
 
@@ -371,7 +371,7 @@ def test_without_training_it_says_what_to_give(alike: CheckContext) -> None:
     known = own_data(replace(alike, training=None, models=models))
     for key in ("leaked", "score-drift", "field-drift"):
         assert named(known)[key].status == "unmeasured"
-        assert "compress --evidence" in named(known)[key].said
+        assert "compress --evidence" in named(known)[key].message
     data = plain(known)
     assert all(list(data[part]) == ["unmeasured"] for part in ("split", "drift", "scores"))
     assert known.status == "unmeasured"
@@ -382,7 +382,7 @@ def test_odd_events(alike: CheckContext) -> None:
         return replace(alike, sample=replace(alike.sample, labels=labels))
 
     empty = own_data(some(alike, np.arange(0)))
-    assert all(f.status == "unmeasured" and f.said for f in empty.findings)
+    assert all(f.status == "unmeasured" and f.message for f in empty.gates)
     assert plain(empty)["smallest_fpr"] is None
 
     unlabelled = own_data(relabelled([None] * N))
@@ -399,15 +399,15 @@ def test_odd_events(alike: CheckContext) -> None:
     assert data["classes"][0]["models"][FULL]["precision"] is None
 
     operated = replace(alike, operation=Operation(events_per_day=10, prevalence=0.5))
-    for rows, why in ((alike.calm, "an attack"), (alike.attacks, "benign")):
+    for rows, why in ((alike.benign_events, "an attack"), (alike.attacks, "benign")):
         data = plain(own_data(some(operated, np.flatnonzero(rows))))
         assert data["alerts"] == {"unmeasured": f"no event is labelled {why}"}
 
     no_benign = named(own_data(replace(alike, benign=())))["score-drift"]
-    assert no_benign.status == "unmeasured" and "no class is benign" in no_benign.said
+    assert no_benign.status == "unmeasured" and "no class is benign" in no_benign.message
 
     one_group = own_data(replace(alike, sample=replace(alike.sample, groups=["host"] * N)))
-    assert "1 groups" in named(one_group)["score-drift"].said
+    assert "1 groups" in named(one_group)["score-drift"].message
     assert named(one_group)["field-drift"].status == "unmeasured"
     plain(one_group)
 
@@ -419,7 +419,7 @@ def test_scores_that_are_no_numbers(alike: CheckContext, bad: float) -> None:
     broken = replace(alike.models[QUANTIZED], logits=logits)
     known = own_data(replace(alike, models={**alike.models, QUANTIZED: broken}))
     assert named(known)["score-drift"].status == "unmeasured"
-    assert "NaN or infinity" in named(known)["score-drift"].said
+    assert "NaN or infinity" in named(known)["score-drift"].message
     assert QUANTIZED not in plain(known)["classes"][0]["models"]
     logits[7, 2] = -np.inf  # a class that a model lacks has no probability, and that is a number
     assert QUANTIZED in answering(replace(alike, models={**alike.models, QUANTIZED: replace(broken, logits=logits)}))
@@ -450,4 +450,4 @@ def test_ks_of_constant_samples() -> None:
 def test_scored_without_rows_is_no_error(alike: CheckContext) -> None:
     nothing = ModelOutputs(np.zeros((0, 4), dtype=np.float32), validation=np.zeros((0, 4), dtype=np.float32))
     evidence = replace(some(alike, np.arange(0)), models={QUANTIZED: nothing})
-    assert all(f.status == "unmeasured" for f in own_data(evidence).findings)
+    assert all(f.status == "unmeasured" for f in own_data(evidence).gates)

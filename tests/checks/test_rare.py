@@ -29,7 +29,7 @@ def emptied(evidence: CheckContext) -> CheckContext:
 
 def status(known: CheckResult, key: str) -> str:
     """Of a finding."""
-    return next(finding.status for finding in known.findings if finding.key == key)
+    return next(result.status for result in known.gates if result.key == key)
 
 
 def row(known: CheckResult, name: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def test_a_healthy_student_passes(healthy: CheckContext) -> None:
     assert status(found, "rare/slices") == status(found, "rare/hard-benign") == "passed"
     assert found.data["tested"] > 5
     assert row(found, "ssti")["trained_on"] == 100
-    assert not [f for f in found.findings if f.key == "rare/pooled"]  # no family is rare here
+    assert not [f for f in found.gates if f.key == "rare/pooled"]  # no family is rare here
 
 
 @pytest.mark.parametrize("counts", [None, LARGE])
@@ -60,9 +60,9 @@ def test_a_ruined_family_fails_though_accuracy_hardly_moves(make: Make, counts: 
 
 def test_few_events_prove_nothing_and_say_how_many_would(make: Make) -> None:
     found = rare(make(counts=LARGE))
-    (finding,) = [f for f in found.findings if f.key == "rare/family:ssti"]
-    assert finding.status == "unmeasured" and finding.needed is not None and finding.needed > 15
-    assert finding.said.startswith("unmeasured: 15 events, needs ")
+    (result,) = [f for f in found.gates if f.key == "rare/family:ssti"]
+    assert result.status == "unmeasured" and result.needed is not None and result.needed > 15
+    assert result.message.startswith("unmeasured: 15 events, needs ")
 
 
 def test_a_lost_slice_is_named_while_every_family_passes(make: Make) -> None:
@@ -78,20 +78,20 @@ def test_a_lost_slice_is_named_while_every_family_passes(make: Make) -> None:
     models = {**evidence.models, QUANTIZED: replace(evidence.models[QUANTIZED], logits=logits)}
     changed = replace(evidence, models=models, sample=replace(evidence.sample, texts=texts, fields={"source": source}))
     found = rare(changed)
-    assert {f.key for f in found.findings if f.status == "failed"} == {"rare/slices"}
+    assert {f.key for f in found.gates if f.status == "failed"} == {"rare/slices"}
     assert status(found, "rare/family:sqli") == status(found, "rare/family:xss") == "passed"
-    (finding,) = [f for f in found.findings if f.key == "rare/slices"]
+    (result,) = [f for f in found.gates if f.key == "rare/slices"]
     worst = found.data["slices"][0]
     assert set(worst["by"].split(" and ")) == {"length", "source"} and "gateway" in worst["name"]
-    assert worst["name"] in finding.said and 0.05 < finding.low < worst["loss"]["low"]
+    assert worst["name"] in result.message and 0.05 < result.low < worst["loss"]["low"]
 
 
 def test_what_the_search_could_have_seen_is_said(healthy: CheckContext) -> None:
-    (finding,) = [f for f in rare(healthy).findings if f.key == "rare/slices"]
-    assert finding.value == finding.low == finding.high == 0
-    assert "slices tested together none is shown to lose over 5.00 %" in finding.said
-    lost = int(finding.said.partition("of 50 events, ")[2].split()[0])
-    assert 5 < lost < 25 and finding.said.endswith("lost would have shown")
+    (result,) = [f for f in rare(healthy).gates if f.key == "rare/slices"]
+    assert result.value == result.low == result.high == 0
+    assert "slices tested together none is shown to lose over 5.00 %" in result.message
+    lost = int(result.message.partition("of 50 events, ")[2].split()[0])
+    assert 5 < lost < 25 and result.message.endswith("lost would have shown")
 
 
 def test_one_lost_session_is_no_lost_family(make: Make) -> None:
@@ -110,7 +110,7 @@ def test_one_lost_session_is_no_lost_family(make: Make) -> None:
         found = rare(changed)
         assert status(found, "rare/pooled") == status(found, "rare/family:ssti") == expected
     found = rare(replace(alone, sample=replace(evidence.sample, groups=few)))
-    assert "4 groups" in next(f.said for f in found.findings if f.key == "rare/pooled")
+    assert "4 groups" in next(f.message for f in found.gates if f.key == "rare/pooled")
 
 
 def test_many_small_families_are_not_accused_by_chance(make: Make) -> None:
@@ -125,7 +125,7 @@ def test_many_small_families_are_not_accused_by_chance(make: Make) -> None:
         logits[lost] = [9, 0, 0, 0]
         models = {FULL: evidence.models[FULL], QUANTIZED: replace(evidence.models[QUANTIZED], logits=logits)}
         changed = replace(evidence, models=models, sample=replace(evidence.sample, families=families))
-        accused += any(f.status == "failed" and "family:" in f.key for f in rare(changed).findings)
+        accused += any(f.status == "failed" and "family:" in f.key for f in rare(changed).gates)
     assert accused <= 4  # 5 % of 20 are 1
 
 
@@ -153,8 +153,8 @@ def test_hard_benign_events_are_the_full_models_hardest_or_those_marked(make: Ma
 
 def test_the_exemplars_are_where_the_models_part(make: Make) -> None:
     found = rare(make({QUANTIZED: {"ssti": 1.0}})).data["exemplars"]
-    assert found and all(event["said"][FULL] != event["said"][QUANTIZED] for event in found[:50])
-    assert set(found[0]) == {"origin", "text", "label", "family", "said", "attack"}
+    assert found and all(event["verdicts"][FULL] != event["verdicts"][QUANTIZED] for event in found[:50])
+    assert set(found[0]) == {"origin", "text", "label", "family", "verdicts", "attack"}
 
 
 def test_odd_events_are_unmeasured_with_a_reason(make: Make, healthy: CheckContext) -> None:
@@ -176,8 +176,8 @@ def test_odd_events_are_unmeasured_with_a_reason(make: Make, healthy: CheckConte
     ):
         found = rare(evidence)
         json.dumps(found.to_json(), allow_nan=False)
-        assert all(f.status == "unmeasured" for f in found.findings if f.key == "rare/pooled")
-        assert all(f.said.startswith("unmeasured: ") for f in found.findings if f.status == "unmeasured")
+        assert all(f.status == "unmeasured" for f in found.gates if f.key == "rare/pooled")
+        assert all(f.message.startswith("unmeasured: ") for f in found.gates if f.status == "unmeasured")
 
 
 @pytest.mark.timeout(60)  # takes about a second; a loop over all pairs of events would take hours

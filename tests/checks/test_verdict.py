@@ -61,10 +61,10 @@ def found(
     for key, needed in keys.items():
         if key not in leave_out:
             status = changed.get(key, "passed")
-            finding = GateResult(
+            result = GateResult(
                 key, status, f"what {key} says", limit=0.005, required=needed if required is None else required
             )
-            by_check.setdefault(key.partition("/")[0], []).append(finding)
+            by_check.setdefault(key.partition("/")[0], []).append(result)
     told: dict[str, Any] = {
         "value": threshold,
         "limit": 0.005,
@@ -103,7 +103,7 @@ def test_alone_if_every_gate_is_open() -> None:
         "adversarial input": "with escalation",
         "need for explanation": "no",
     }
-    keys = {finding.key for check in found() for finding in check.findings}
+    keys = {result.key for check in found() for result in check.gates}
     assert {use["because"] for use in data["uses"]} <= keys | {None}
     assert [use["kind"] for use in data["uses"]] == ["good fit"] * 5 + ["warned against"] * 5
     # a gate that is not required may stay unmeasured
@@ -209,7 +209,7 @@ def test_novel_threats() -> None:
 def test_adversarial_input_is_never_answered_better_than_with_escalation() -> None:
     def asked(**changed: Any) -> tuple[str, str]:
         use = next(u for u in decide(found(**changed)).uses if u.use == "adversarial input")
-        return use.answer, use.said
+        return use.answer, use.message
 
     assert asked()[0] == "with escalation" and "red team" in asked()[1] and "unmeasured" in asked()[1]
     assert asked(changed={"boundary/edits": "failed"})[0] == "no"

@@ -73,7 +73,7 @@ def report(job: Job) -> Any:
 
 def finding(report: Any, key: str) -> dict[str, Any]:
     """A finding by its key."""
-    return next(f for check in report.data["checks"] for f in check["findings"] if f["key"] == key)
+    return next(f for check in report.data["checks"] for f in check["gates"] if f["key"] == key)
 
 
 def data(report: Any, key: str) -> dict[str, Any]:
@@ -101,13 +101,13 @@ def test_six_checks_and_a_verdict(report: Any) -> None:
     assert [check["key"] for check in told["checks"]] == CHECKS
     assert told["schema"] == "overproof.check/1"
     assert told["absent"] == {}
-    assert told["margin"] == {"value": 0.02, "fixed_before": True, "said": told["margin"]["said"]}
+    assert told["margin"] == {"value": 0.02, "fixed_before": True, "message": told["margin"]["message"]}
     assert told["verdict"]["decision"] in ("deploy alone", "deploy with escalation", "do not deploy")
     assert report.passed == (told["gates"]["closed"] == [])
     assert told["notes"] and "simulated" in told["notes"][0]
     for check in told["checks"]:
-        for found in check["findings"]:
-            assert found["said"] and (found["status"] == "unmeasured") == found["said"].startswith("unmeasured")
+        for found in check["gates"]:
+            assert found["message"] and (found["status"] == "unmeasured") == found["message"].startswith("unmeasured")
     assert all(row["metrics"] is not None and row["bytes"] for row in told["strip"]["rows"])
 
 

@@ -114,7 +114,7 @@ def failed(report: Any, *checks: str) -> list[str]:
         finding["key"]
         for check in report.data["checks"]
         if check["key"] in checks
-        for finding in check["findings"]
+        for finding in check["gates"]
         if finding["status"] == "failed"
     ]
 

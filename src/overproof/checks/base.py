@@ -6,15 +6,17 @@ A check is a pure function of a `CheckContext`: scores and what is known of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from overproof.bundle.model_names import BASELINE, CONTROL, DISTILLED, FULL, MODELS, QUANTIZED
 from overproof.bundle.scores import Floats, softmax
+from overproof.report.markup import Html
+from overproof.results.typed_json import from_json, to_json
 
 __all__ = [
     "BASELINE",
@@ -45,6 +47,7 @@ __all__ = [
 
 CONFIDENCE = 0.95
 
+D = TypeVar("D")
 Bools = NDArray[np.bool_]
 Status = Literal["passed", "failed", "unmeasured"]
 PASSED: Status = "passed"
@@ -95,7 +98,7 @@ class GateResult:
 
     key: str
     status: Status
-    said: str
+    message: str
     value: float | None = None
     low: float | None = None
     high: float | None = None
@@ -112,7 +115,7 @@ class GateResult:
 
 def decided(
     key: str,
-    said: str,
+    message: str,
     gate: Gate,
     figure: tuple[float, float, float],
     *,
@@ -132,9 +135,9 @@ def decided(
     status = PASSED if high <= gate.limit else FAILED if low > gate.limit else UNMEASURED
     if status == UNMEASURED:
         more = f", needs {needed:,}" if needed is not None and needed > events else ""
-        said = f"unmeasured: {events:,} events{more}: {said}"
+        message = f"unmeasured: {events:,} events{more}: {message}"
     short = needed if status == UNMEASURED else None
-    return GateResult(key, status, said, value, low, high, gate.limit, gate.required, events, short)
+    return GateResult(key, status, message, value, low, high, gate.limit, gate.required, events, short)
 
 
 def unmeasured(key: str, why: str, gate: Gate, *, events: int | None = None, needed: int | None = None) -> GateResult:
@@ -145,52 +148,98 @@ def unmeasured(key: str, why: str, gate: Gate, *, events: int | None = None, nee
 
 
 @dataclass(frozen=True)
-class CheckResult:
-    """What one check found out.
+class CheckResult(Generic[D]):
+    """What one check came to.
 
     Attributes
     ----------
     key, title, question
         `own-data`, …; its name; the question it answers.
-    findings
-        One for each gate that applies.
+    gates
+        A result for each gate that applies.
     data
-        Tables and curves as plain JSON, for the report (docs/check-schema.md).
+        Everything it measured: the type in the check's own `result.py`.
     """
 
     key: str
     title: str
     question: str
-    findings: tuple[GateResult, ...]
-    data: Mapping[str, Any]
+    gates: tuple[GateResult, ...]
+    data: D
 
     @property
     def status(self) -> Status:
         """Failed if any gate failed; unmeasured if a required one, or every one, is; else passed."""
-        if any(f.status == FAILED for f in self.findings):
+        if any(gate.status == FAILED for gate in self.gates):
             return FAILED
-        open_gates = any(f.status == PASSED for f in self.findings)
-        return PASSED if open_gates and not any(f.closed for f in self.findings) else UNMEASURED
+        passed = any(gate.status == PASSED for gate in self.gates)
+        return PASSED if passed and not any(gate.closed for gate in self.gates) else UNMEASURED
 
     @property
-    def said(self) -> str:
-        """The finding that decides, in its words: the first failed, else the first unmeasured, else the first."""
-        for wanted in ([f for f in self.findings if f.status == FAILED], [f for f in self.findings if f.closed]):
+    def message(self) -> str:
+        """The message of the gate that decides: the first failed, else the first closed, else the first."""
+        for wanted in ([g for g in self.gates if g.status == FAILED], [g for g in self.gates if g.closed]):
             if wanted:
-                return wanted[0].said
-        return self.findings[0].said if self.findings else "unmeasured: no gate applies"
+                return wanted[0].message
+        return self.gates[0].message if self.gates else "unmeasured: no gate applies"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return it as plain JSON, with what follows from its gates: status, message, and which gates are closed."""
         return {
             "key": self.key,
             "title": self.title,
             "question": self.question,
             "status": self.status,
-            "said": self.said,
-            "findings": [{**asdict(f), "closed": f.closed} for f in self.findings],
-            "data": dict(self.data),
+            "message": self.message,
+            "gates": [{**to_json(gate), "closed": gate.closed} for gate in self.gates],
+            "data": to_json(self.data),
         }
+
+
+@dataclass(frozen=True)
+class Check(Generic[D]):
+    """One check of the checklist: what its folder holds, and all that the rest of the program knows of it.
+
+    Attributes
+    ----------
+    key
+        `own-data`, …: what its gates begin with.
+    compute
+        The check itself: scores in, result out.
+    data
+        The type of its result's data.
+    html
+        Draws that data as a section of the page.
+    """
+
+    key: str
+    compute: Callable[[CheckContext], CheckResult[D]]
+    data: type[D]
+    html: Callable[[D], Html]
+
+    def from_json(self, data: Mapping[str, Any]) -> CheckResult[D]:
+        """Read back what `CheckResult.to_json` gave.
+
+        Raises
+        ------
+        ValueError
+            An entry that does not fit its type, or one that its gates contradict: which, in one line.
+        """
+        plain = {name: entry for name, entry in data.items() if name not in ("status", "message")}
+        plain["gates"] = [_without(gate, "closed") for gate in _listed(data.get("gates"))]
+        result = from_json(CheckResult[self.data], plain)  # type: ignore[name-defined]
+        for name, entry in result.to_json().items():
+            if data.get(name) != entry and name in ("status", "message", "gates"):
+                raise ValueError(f"{self.key}.{name}: contradicts the gates, expected {entry!r}")
+        return result
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _without(value: object, name: str) -> object:
+    return {key: entry for key, entry in value.items() if key != name} if isinstance(value, Mapping) else value
 
 
 @dataclass(frozen=True)
@@ -300,7 +349,7 @@ class HeldOut:
         Its name.
     rows
         Rows of its events in the sample.
-    caught
+    detected
         Model to whether it called each of them an attack, shape (rows,).
     absent
         Model to why it is missing.
@@ -310,7 +359,7 @@ class HeldOut:
 
     family: str
     rows: NDArray[np.intp]
-    caught: Mapping[str, Bools]
+    detected: Mapping[str, Bools]
     absent: Mapping[str, str] = field(default_factory=dict)
     false_positives: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -378,7 +427,7 @@ class CheckContext:
     seed: int = 0
 
     @cached_property
-    def harmless(self) -> Bools:
+    def benign_classes(self) -> Bools:
         """For each class, whether it is benign."""
         return np.array([name in self.benign for name in self.classes], dtype=bool)
 
@@ -393,7 +442,7 @@ class CheckContext:
         return np.array([label is not None and label not in self.benign for label in self.sample.labels], dtype=bool)
 
     @cached_property
-    def calm(self) -> Bools:
+    def benign_events(self) -> Bools:
         """Shape (n,): labelled benign."""
         return self.labelled & ~self.attacks
 
@@ -419,18 +468,18 @@ class CheckContext:
 
     def attack_of(self, logits: Floats) -> NDArray[np.float64]:
         """Probability of not benign, for any logits of shape (..., classes)."""
-        return np.asarray(1.0 - softmax(logits)[..., self.harmless].sum(axis=-1, dtype=np.float64))
+        return np.asarray(1.0 - softmax(logits)[..., self.benign_classes].sum(axis=-1, dtype=np.float64))
 
     def margin_of(self, logits: Floats) -> NDArray[np.float64]:
         """Signed distance from the decision boundary in logits: best attack class minus best benign class."""
         z = np.asarray(logits, dtype=np.float64)
-        return np.asarray(z[..., ~self.harmless].max(axis=-1) - z[..., self.harmless].max(axis=-1))
+        return np.asarray(z[..., ~self.benign_classes].max(axis=-1) - z[..., self.benign_classes].max(axis=-1))
 
     def flags(self, logits: Floats) -> Bools:
         """Whether the label given is not a benign one, for any logits of shape (..., classes)."""
-        return np.asarray(~self.harmless[np.asarray(logits).argmax(axis=-1)])
+        return np.asarray(~self.benign_classes[np.asarray(logits).argmax(axis=-1)])
 
-    def caught(self, model: str) -> Bools:
+    def detected(self, model: str) -> Bools:
         """Shape (n,): the model calls the event an attack, whichever."""
         return self.flags(self.models[model].logits)
 
@@ -445,6 +494,3 @@ class CheckContext:
     def why_absent(self, model: str) -> str:
         """Why a model is not there."""
         return self.absent.get(model, f"no scores of the {model} model")
-
-
-Check = Callable[[CheckContext], CheckResult]

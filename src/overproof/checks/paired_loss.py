@@ -65,7 +65,7 @@ def loss_of(context: CheckContext, rows: Bools, full: Bools, student: Bools, clu
     )
 
 
-def loss_finding(key: str, said: str, context: CheckContext, loss: Loss, low: float = 1.0) -> GateResult:
+def loss_finding(key: str, message: str, context: CheckContext, loss: Loss, low: float = 1.0) -> GateResult:
     """Decide on a net loss: what passes is the interval of `paired`, what fails must stand `excess_p` besides.
 
     Parameters
@@ -75,5 +75,5 @@ def loss_finding(key: str, said: str, context: CheckContext, loss: Loss, low: fl
     """
     low = min(low, loss.pairs.loss.low, least_loss(loss.counts, SIDE))
     if loss.few and low <= context.gate(key).limit:
-        return unmeasured(key, f"{loss.few}: {said}", context.gate(key), events=loss.pairs.n)
-    return loss_decided(key, said, context, loss.pairs, loss.grouped, low)
+        return unmeasured(key, f"{loss.few}: {message}", context.gate(key), events=loss.pairs.n)
+    return loss_decided(key, message, context, loss.pairs, loss.grouped, low)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -49,17 +48,33 @@ class Pairs:
         """All events."""
         return self.both + self.full_only + self.student_only + self.neither
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON, with the two-sided p-value of McNemar's exact test."""
-        return {
-            "n": self.n,
-            "both": self.both,
-            "full_only": self.full_only,
-            "student_only": self.student_only,
-            "neither": self.neither,
-            "mcnemar": mcnemar(self.full_only, self.student_only),
-            "loss": self.loss.to_json(),
-        }
+    def result(self) -> PairedLoss:
+        """Return the counts as the report has them, with the two-sided p-value of McNemar's exact test."""
+        p = mcnemar(self.full_only, self.student_only)
+        return PairedLoss(self.n, self.both, self.full_only, self.student_only, self.neither, p, self.loss)
+
+
+@dataclass(frozen=True)
+class PairedLoss:
+    """What the student loses against the full model on the same events.
+
+    Attributes
+    ----------
+    n, both, full_only, student_only, neither
+        All events, and how many are handled well by whom.
+    mcnemar
+        Two-sided p-value of McNemar's exact test.
+    loss
+        (full_only - student_only) / n, and its interval.
+    """
+
+    n: int
+    both: int
+    full_only: int
+    student_only: int
+    neither: int
+    mcnemar: float
+    loss: Interval
 
 
 def paired(
@@ -102,7 +117,7 @@ def groups_at(context: CheckContext, rows: Bools) -> list[str | None]:
 
 
 def loss_decided(
-    key: str, said: str, context: CheckContext, pairs: Pairs, grouped: bool, low: float = 1.0
+    key: str, message: str, context: CheckContext, pairs: Pairs, grouped: bool, low: float = 1.0
 ) -> GateResult:
     """A finding on a net loss.
 
@@ -119,7 +134,7 @@ def loss_decided(
         if grouped
         else needed_for_margin(gate.limit, pairs.n, pairs.full_only, pairs.student_only, SIDE)
     )
-    return decided(key, said, gate, (loss.value, min(low, loss.low), loss.high), events=pairs.n, needed=needed)
+    return decided(key, message, gate, (loss.value, min(low, loss.low), loss.high), events=pairs.n, needed=needed)
 
 
 def needed_for_share(k: int, n: int, limit: float) -> int | None:
@@ -129,9 +144,24 @@ def needed_for_share(k: int, n: int, limit: float) -> int | None:
     return events_for(clopper_pearson(k, n), limit, n) if n else None
 
 
-def share(k: int, n: int) -> dict[str, Any]:
-    """k of n with Wilson's interval; null where n is 0."""
-    return {"k": k, "n": n, "share": wilson(k, n).to_json() if n else None}
+@dataclass(frozen=True)
+class Share:
+    """k of n.
+
+    Attributes
+    ----------
+    share
+        The share with Wilson's interval; None where n is 0.
+    """
+
+    k: int
+    n: int
+    share: Interval | None
+
+
+def share(k: int, n: int) -> Share:
+    """Return k of n with Wilson's interval."""
+    return Share(k, n, wilson(k, n) if n else None)
 
 
 def why_not(context: CheckContext, *models: str) -> str | None:
@@ -141,8 +171,9 @@ def why_not(context: CheckContext, *models: str) -> str | None:
             return rates.why_not(context, model)
     if not len(context.sample):
         return "there are no events"
-    if context.harmless.all() or not context.harmless.any():
-        return f"{'every' if context.harmless.all() else 'no'} class is benign, so no verdict tells attacks from others"
+    if context.benign_classes.all() or not context.benign_classes.any():
+        which = "every" if context.benign_classes.all() else "no"
+        return f"{which} class is benign, so no verdict tells attacks from others"
     if not context.labelled.any():
         return "no event has a label"
     if not (context.targets >= 0).any():

@@ -55,23 +55,23 @@ def classes(context: CheckContext) -> list[dict[str, Any]]:
         of_class = labelled & (targets == i)
         models = {}
         for model in answering(context):
-            said = labelled & (context.models[model].logits.argmax(axis=1) == i)
-            models[model] = _scores(int((of_class & said).sum()), int(said.sum()), int(of_class.sum()))
+            message = labelled & (context.models[model].logits.argmax(axis=1) == i)
+            models[model] = _scores(int((of_class & message).sum()), int(message.sum()), int(of_class.sum()))
         table.append({"name": name, "n": int(of_class.sum()), "models": models})
     return table
 
 
-def _scores(hits: int, said: int, true: int) -> dict[str, dict[str, float] | None]:
+def _scores(hits: int, message: int, true: int) -> dict[str, dict[str, float] | None]:
     """Precision, recall and F1 with Wilson's intervals; None where there is nothing to divide by.
 
     F1 = 2J / (1 + J), where J = TP / (TP + FP + FN) is the share of hits among the events that are or are called
     of the class: a proportion, and F1 rises with it, so that the ends of its interval map to those of F1. (Goutte &
     Gaussier 2005 map a Beta posterior of the same proportion.) No bootstrap: that of a flawless class has no width.
     """
-    either = said + true - hits
+    either = message + true - hits
     jaccard = wilson(hits, either) if either else None
     return {
-        "precision": wilson(hits, said).to_json() if said else None,
+        "precision": wilson(hits, message).to_json() if message else None,
         "recall": wilson(hits, true).to_json() if true else None,
         "f1": {end: 2 * j / (1 + j) for end, j in jaccard.to_json().items()} if jaccard else None,
     }
@@ -110,19 +110,19 @@ def recall_at_rates(context: CheckContext) -> list[dict[str, Any]]:
 
     The threshold is chosen on the events it is measured with: recall has an interval, the rate is as chosen.
     """
-    calm, attacks = context.calm, context.attacks
+    benign, attacks = context.benign_events, context.attacks
     scores = {model: context.attack(model) for model in answering(context)}
     table: list[dict[str, Any]] = []
     for rate in FALSE_POSITIVE_RATES:
         needs = math.ceil(1 / rate - SLACK)
         models = {}
         for model, attack in scores.items():
-            threshold = threshold_at(attack[calm], rate)
+            threshold = threshold_at(attack[benign], rate)
             recall = None
             if threshold is not None and attacks.any():
                 recall = wilson(int((attack[attacks] > threshold).sum()), int(attacks.sum())).to_json()
             models[model] = {"tpr": recall, "threshold": threshold}
-        table.append({"fpr": rate, "supported": int(calm.sum()) >= needs, "needs": needs, "models": models})
+        table.append({"fpr": rate, "supported": int(benign.sum()) >= needs, "needs": needs, "models": models})
     return table
 
 
@@ -138,12 +138,12 @@ def alerts(context: CheckContext) -> dict[str, Any]:
         return {"unmeasured": "give --events-per-day and --prevalence"}
     if QUANTIZED not in answering(context):
         return {"unmeasured": why_not(context, QUANTIZED)}
-    calm, attacks = context.calm, context.attacks
-    if not calm.any() or not attacks.any():
-        return {"unmeasured": f"no event is labelled {'an attack' if calm.any() else 'benign'}"}
-    caught = context.caught(QUANTIZED)
-    false = _scaled(clopper_pearson(int(caught[calm].sum()), int(calm.sum())), volume * (1 - prevalence))
-    true = _scaled(clopper_pearson(int(caught[attacks].sum()), int(attacks.sum())), volume * prevalence)
+    benign, attacks = context.benign_events, context.attacks
+    if not benign.any() or not attacks.any():
+        return {"unmeasured": f"no event is labelled {'an attack' if benign.any() else 'benign'}"}
+    detected = context.detected(QUANTIZED)
+    false = _scaled(clopper_pearson(int(detected[benign].sum()), int(benign.sum())), volume * (1 - prevalence))
+    true = _scaled(clopper_pearson(int(detected[attacks].sum()), int(attacks.sum())), volume * prevalence)
     ends = ((true.value, false.value), (true.low, false.high), (true.high, false.low))
     shares = [t / (t + f) if t + f else None for t, f in ends]
     precision = None if None in shares else dict(zip(("value", "low", "high"), shares, strict=True))

@@ -62,14 +62,14 @@ class Use:
     kind: str
     answer: str
     because: str | None
-    said: str
+    message: str
 
 
-def uses_of(findings: Findings, overall: Overall) -> tuple[Use, ...]:
+def uses_of(gates: Findings, overall: Overall) -> tuple[Use, ...]:
     """All uses, the good fits first. None is answered better than the decision on the whole."""
     return (
-        _as_decided("high-volume log triage", findings, overall, ""),
-        _as_decided("first-pass scanning", findings, overall, " What it lets pass is seen by nobody else.", MISSES),
+        _as_decided("high-volume log triage", gates, overall, ""),
+        _as_decided("first-pass scanning", gates, overall, " What it lets pass is seen by nobody else.", MISSES),
         Use(
             "embeddings for similarity",
             GOOD,
@@ -79,20 +79,20 @@ def uses_of(findings: Findings, overall: Overall) -> tuple[Use, ...]:
         ),
         _as_decided(
             "edge and endpoint",
-            findings,
+            gates,
             overall,
             " Size and speed stand in the strip; escalation needs a way to the full model.",
         ),
         _as_decided(
             "real-time classification",
-            findings,
+            gates,
             overall,
             " Size and speed stand in the strip; an escalated event waits for the full model.",
         ),
-        _novel(findings, overall),
+        _novel(gates, overall),
         _final(overall),
-        _costly(findings, overall),
-        _adversarial(findings, overall),
+        _costly(gates, overall),
+        _adversarial(gates, overall),
         Use(
             "need for explanation",
             WARNED,
@@ -111,74 +111,74 @@ DECIDED = {
 }
 
 
-def _as_decided(use: str, findings: Findings, overall: Overall, more: str, key: str | None = None) -> Use:
+def _as_decided(use: str, gates: Findings, overall: Overall, more: str, key: str | None = None) -> Use:
     """A use that hangs on the decision alone; `key` is the finding that matters most to it once it is deployed."""
-    because = key if overall.deployed and key in findings else overall.because
+    because = key if overall.deployed and key in gates else overall.because
     return Use(use, GOOD, overall.answer, because, DECIDED[overall.answer] + more)
 
 
-def _novel(findings: Findings, overall: Overall) -> Use:
+def _novel(gates: Findings, overall: Overall) -> Use:
     """Never alone, and with escalation only where new families were met and not lost."""
-    families = [finding for key, finding in findings.items() if key.startswith(FAMILY)]
-    asked = [*([findings[NOVEL]] if NOVEL in findings else []), *families]
-    failed = [finding for finding in asked if finding.status == FAILED]
-    held = bool(families) and all(finding.status == PASSED for finding in families)
-    pooled = NOVEL in findings and findings[NOVEL].status == PASSED
+    families = [result for key, result in gates.items() if key.startswith(FAMILY)]
+    asked = [*([gates[NOVEL]] if NOVEL in gates else []), *families]
+    failed = [result for result in asked if result.status == FAILED]
+    held = bool(families) and all(result.status == PASSED for result in families)
+    pooled = NOVEL in gates and gates[NOVEL].status == PASSED
     if failed:
-        answer, said = NO, "It misses more than is allowed of families that are new to it."
+        answer, message = NO, "It misses more than is allowed of families that are new to it."
     elif held or pooled:
-        answer, said = ESCALATED, "New families cost it no more than is allowed; a new threat may be unlike them."
+        answer, message = ESCALATED, "New families cost it no more than is allowed; a new threat may be unlike them."
     elif families:
-        answer, said = UNMEASURED, "Of some family that it was trained without there are too few events to tell."
+        answer, message = UNMEASURED, "Of some family that it was trained without there are too few events to tell."
     else:
-        answer, said = UNMEASURED, "No new family tells what it does with what nobody has seen."
+        answer, message = UNMEASURED, "No new family tells what it does with what nobody has seen."
     shown = {NO: FAILED, ESCALATED: PASSED, UNMEASURED: UNMEASURED}[answer]
-    deciding = [finding for finding in asked if finding.status == shown] or asked
-    return _warned("novel threats", answer, deciding[0].key if deciding else None, said, overall)
+    deciding = [result for result in asked if result.status == shown] or asked
+    return _warned("novel threats", answer, deciding[0].key if deciding else None, message, overall)
 
 
 def _final(overall: Overall) -> Use:
-    said = "Never alone: the full model must be able to overrule it where it is unsure, and a person both."
-    return _warned("final verdicts", ESCALATED, GUARANTEE, said, overall)
+    message = "Never alone: the full model must be able to overrule it where it is unsure, and a person both."
+    return _warned("final verdicts", ESCALATED, GUARANTEE, message, overall)
 
 
-def _costly(findings: Findings, overall: Overall) -> Use:
-    found = findings.get(FALSE_POSITIVES)
+def _costly(gates: Findings, overall: Overall) -> Use:
+    found = gates.get(FALSE_POSITIVES)
     if found is not None and found.status == PASSED:
-        answer, said = ALONE, "It flags hardly more benign events than the full model does."
+        answer, message = ALONE, "It flags hardly more benign events than the full model does."
     elif found is not None and found.status == FAILED:
         cured = overall.answer == ESCALATED  # an uncured one would have forbidden it
         answer = ESCALATED if cured else NO
-        said = "It flags more benign events than is allowed" + (
+        message = "It flags more benign events than is allowed" + (
             ", unless the unsure ones are sent on." if cured else "."
         )
     else:
-        answer, said = UNMEASURED, "How many benign events it flags beyond the full model was not shown."
-    return _warned("costly false positives", answer, None if found is None else found.key, said, overall)
+        answer, message = UNMEASURED, "How many benign events it flags beyond the full model was not shown."
+    return _warned("costly false positives", answer, None if found is None else found.key, message, overall)
 
 
-def _adversarial(findings: Findings, overall: Overall) -> Use:
+def _adversarial(gates: Findings, overall: Overall) -> Use:
     """At best with escalation: harmless edits and rounding are no attack."""
-    asked = [findings[key] for key in (EDITS, NEIGHBOURS) if key in findings]
-    failed = [finding for finding in asked if finding.status == FAILED]
-    unshown = [finding for finding in asked if finding.status != PASSED]
+    asked = [gates[key] for key in (EDITS, NEIGHBOURS) if key in gates]
+    failed = [result for result in asked if result.status == FAILED]
+    unshown = [result for result in asked if result.status != PASSED]
     attacked = " The red team has not attacked it: what inputs that are made to evade it do stays unmeasured."
     if failed:
-        answer, said = NO, "Near the boundary its verdicts flip already without an attacker."
+        answer, message = NO, "Near the boundary its verdicts flip already without an attacker."
     elif len(asked) == 2 and not unshown:
-        answer, said = ESCALATED, "Harmless edits and neighbouring grid points hardly flip its verdicts."
+        answer, message = ESCALATED, "Harmless edits and neighbouring grid points hardly flip its verdicts."
     else:
-        answer, said = UNMEASURED, "How its verdicts hold near the boundary was not shown."
+        answer, message = UNMEASURED, "How its verdicts hold near the boundary was not shown."
     deciding = failed or unshown or asked
-    return _warned("adversarial input", answer, deciding[0].key if deciding else None, said + attacked, overall)
+    return _warned("adversarial input", answer, deciding[0].key if deciding else None, message + attacked, overall)
 
 
-def _warned(use: str, answer: str, because: str | None, said: str, overall: Overall) -> Use:
+def _warned(use: str, answer: str, because: str | None, message: str, overall: Overall) -> Use:
     """A use at its own answer, or at that of the decision where that is worse."""
     if not overall.deployed and answer != NO:
         return Use(use, WARNED, overall.answer, overall.because, DECIDED[overall.answer])
     if answer == ESCALATED and not overall.escalation:
-        return Use(use, WARNED, UNMEASURED, GUARANTEE, f"{said} Escalation was not shown to work.")
+        return Use(use, WARNED, UNMEASURED, GUARANTEE, f"{message} Escalation was not shown to work.")
     if answer == ALONE:
         answer = overall.answer
-    return Use(use, WARNED, answer, because, said)
+    return Use(use, WARNED, answer, because, message)

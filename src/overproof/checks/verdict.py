@@ -61,7 +61,7 @@ class Decision:
         return {**asdict(self), "because": list(self.because), "uses": [asdict(use) for use in self.uses]}
 
 
-def decide(checks: Sequence[CheckResult]) -> Decision:
+def decide(checks: Sequence[CheckResult[Any]]) -> Decision:
     """Decide by the findings of all checks; the threshold is the one that the escalation check found.
 
     Alone if no gate is closed. Otherwise with escalation, if that was shown to work and nothing failed that it cannot
@@ -72,80 +72,78 @@ def decide(checks: Sequence[CheckResult]) -> Decision:
     checks
         All six; a finding that is missing counts as not measured.
     """
-    findings = {key: GateResult(key, UNMEASURED, f"unmeasured: no finding {key}") for key in (*STANDS, *CASCADE)}
-    findings |= {finding.key: finding for check in checks for finding in check.findings}
+    gates = {key: GateResult(key, UNMEASURED, f"unmeasured: no finding {key}") for key in (*STANDS, *CASCADE)}
+    gates |= {result.key: result for check in checks for result in check.gates}
     threshold = _threshold(checks)
-    works = _works(findings, threshold)
-    closed = [finding for finding in findings.values() if finding.closed]
-    unshown = [key for key in STANDS if not _passed(findings, key)]
-    incurable = [f for f in findings.values() if f.status == FAILED and not _curable(f, threshold)]
+    works = _works(gates, threshold)
+    closed = [result for result in gates.values() if result.closed]
+    unshown = [key for key in STANDS if not _passed(gates, key)]
+    incurable = [f for f in gates.values() if f.status == FAILED and not _curable(f, threshold)]
     if incurable:
         decision = _refused(incurable, "; escalation does not cure that", ())
     elif not closed and not unshown:
-        decision = _alone(findings)
-    elif works and _passed(findings, PUBLISHED):
-        decision = _with_escalation(findings, threshold, closed or _at(findings, unshown))
+        decision = _alone(gates)
+    elif works and _passed(gates, PUBLISHED):
+        decision = _with_escalation(gates, threshold, closed or _at(gates, unshown))
     else:
-        lacking = [key for key in (PUBLISHED, *CASCADE) if not _passed(findings, key)]
-        decision = _refused(_at(findings, lacking), "", closed or _at(findings, unshown))
-    overall = Overall(_answer(decision, findings), decision.because[0], works)
-    return Decision(
-        decision.decision, decision.sentence, decision.threshold, decision.because, uses_of(findings, overall)
-    )
+        lacking = [key for key in (PUBLISHED, *CASCADE) if not _passed(gates, key)]
+        decision = _refused(_at(gates, lacking), "", closed or _at(gates, unshown))
+    overall = Overall(_answer(decision, gates), decision.because[0], works)
+    return Decision(decision.decision, decision.sentence, decision.threshold, decision.because, uses_of(gates, overall))
 
 
-def _threshold(checks: Sequence[CheckResult]) -> Mapping[str, Any]:
+def _threshold(checks: Sequence[CheckResult[Any]]) -> Mapping[str, Any]:
     """What the escalation check says of its threshold; empty where it found none."""
     found = next((check.data.get("threshold") for check in checks if check.key == "escalation"), None)
     return found if isinstance(found, Mapping) and "value" in found else {}
 
 
-def _works(findings: Findings, threshold: Mapping[str, Any]) -> bool:
+def _works(gates: Findings, threshold: Mapping[str, Any]) -> bool:
     """Whether escalation was shown to work; a threshold below which nothing lies is none."""
     escalated = (threshold.get("escalated") or {}).get("value", 0)
-    return escalated > 0 and all(_passed(findings, key) for key in CASCADE)
+    return escalated > 0 and all(_passed(gates, key) for key in CASCADE)
 
 
-def _curable(finding: GateResult, threshold: Mapping[str, Any]) -> bool:
+def _curable(result: GateResult, threshold: Mapping[str, Any]) -> bool:
     """Whether asking the full model mends what failed.
 
     False positives are no part of the guarantee: they are mended if those of the cascade, counted on all benign
     events, would pass the gate that the student failed. Without a threshold that is not known.
     """
-    key = finding.key.partition(":")[0]
+    key = result.key.partition(":")[0]
     if key == FALSE_POSITIVES:
         flagged = threshold.get("flagged")
-        return not flagged or (finding.limit is not None and flagged["loss"]["high"] <= finding.limit)
+        return not flagged or (result.limit is not None and flagged["loss"]["high"] <= result.limit)
     return key in CURABLE or key.startswith("boundary/")
 
 
-def _passed(findings: Findings, key: str) -> bool:
-    return findings[key].status == PASSED
+def _passed(gates: Findings, key: str) -> bool:
+    return gates[key].status == PASSED
 
 
-def _at(findings: Findings, keys: Sequence[str]) -> list[GateResult]:
-    return [findings[key] for key in keys]
+def _at(gates: Findings, keys: Sequence[str]) -> list[GateResult]:
+    return [gates[key] for key in keys]
 
 
-def _alone(findings: Findings) -> Decision:
-    sentence = f"Deploy alone: no gate is closed; {findings[MISSES].said}."
+def _alone(gates: Findings) -> Decision:
+    sentence = f"Deploy alone: no gate is closed; {gates[MISSES].message}."
     return Decision(ALONE, sentence, None, STANDS)
 
 
-def _with_escalation(findings: Findings, threshold: Mapping[str, Any], kept: Sequence[GateResult]) -> Decision:
+def _with_escalation(gates: Findings, threshold: Mapping[str, Any], kept: Sequence[GateResult]) -> Decision:
     """The three gates of escalation let it through; `kept` is what keeps the student from standing alone."""
     value, share = float(threshold["value"]), float(threshold["escalated"]["value"])
     sentence = f"Deploy with escalation at confidence {written(value)}: {percent(share)} of the events go to the full "
     sentence += f"model, and at most {percent(threshold['limit'])} of the attacks that it catches are lost (95 % "
     sentence += f"confidence, for events like these); not alone: {_listed(kept)}."
-    return Decision(ESCALATED, sentence, value, _keys([*kept, *_at(findings, CASCADE)]))
+    return Decision(ESCALATED, sentence, value, _keys([*kept, *_at(gates, CASCADE)]))
 
 
 def _refused(reasons: Sequence[GateResult], after: str, kept: Sequence[GateResult]) -> Decision:
     """Refuse for these reasons, with "yet" where nothing failed; `kept` keeps it from standing alone besides."""
     decisive = reasons or kept
-    others = [finding for finding in kept if finding not in decisive]
-    yet = "" if any(finding.status == FAILED for finding in decisive) else " yet"
+    others = [result for result in kept if result not in decisive]
+    yet = "" if any(result.status == FAILED for result in decisive) else " yet"
     alone = f"; not alone: {_first(others)}" if others else ""
     sentence = f"Do not deploy{yet}: {_first(decisive)}{after}{alone}."
     return Decision(NOT, sentence, None, (*_keys(decisive), *_keys(others)))
@@ -153,21 +151,21 @@ def _refused(reasons: Sequence[GateResult], after: str, kept: Sequence[GateResul
 
 def _ordered(reasons: Sequence[GateResult]) -> list[GateResult]:
     """What failed before what was not measured, and what matters most first of each."""
-    return sorted(reasons, key=lambda finding: (finding.status != FAILED, finding.key not in STANDS))
+    return sorted(reasons, key=lambda result: (result.status != FAILED, result.key not in STANDS))
 
 
 def _first(reasons: Sequence[GateResult]) -> str:
     """The first reason in its own words, and how many more there are."""
     more = len(_keys(reasons)) - 1
     others = f" (and {more} more gate{'s' if more > 1 else ''})" if more > 0 else ""
-    return f"{_ordered(reasons)[0].said}{others}"
+    return f"{_ordered(reasons)[0].message}{others}"
 
 
 def _listed(reasons: Sequence[GateResult]) -> str:
     """Which gates failed, and which were not measured; the check's box and section say the rest."""
     told = []
     for status in (FAILED, UNMEASURED):
-        keys = _keys([finding for finding in reasons if finding.status == status])
+        keys = _keys([result for result in reasons if result.status == status])
         if keys:
             more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
             told.append(f"{', '.join(keys[:NAMED])}{more} {status}")
@@ -175,11 +173,11 @@ def _listed(reasons: Sequence[GateResult]) -> str:
 
 
 def _keys(reasons: Sequence[GateResult]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(finding.key for finding in _ordered(reasons)))
+    return tuple(dict.fromkeys(result.key for result in _ordered(reasons)))
 
 
-def _answer(decision: Decision, findings: Findings) -> str:
+def _answer(decision: Decision, gates: Findings) -> str:
     """The decision as an answer to "may it be used?"; what decides comes first."""
     if decision.decision != NOT:
         return "alone" if decision.decision == ALONE else "with escalation"
-    return "no" if findings[decision.because[0]].status == FAILED else "unmeasured"
+    return "no" if gates[decision.because[0]].status == FAILED else "unmeasured"

@@ -177,7 +177,7 @@ def _moved(seen: CheckContext, asked: Panel, bundle: Bundle) -> Boundary | None:
     rows = nearest(seen)
     if not len(rows):
         return None
-    calm = [seen.sample.texts[row] for row in np.flatnonzero(seen.calm).tolist()]
+    calm = [seen.sample.texts[row] for row in np.flatnonzero(seen.benign_events).tolist()]
     window = CHARACTERS_PER_TOKEN * bundle.manifest.windowing.size
     variants = variants_of(
         seen.sample.texts, rows.tolist(), window_characters=window, filler=max(calm, key=len) if calm else ""
@@ -210,7 +210,7 @@ def _margin(bundle: Bundle, limit: float, gate: Path | None) -> dict[str, Any]:
         said = f"The bundle was made with a margin of {own:.2%}; the gate file {gate} says {limit:.2%}."
     else:
         said = f"A margin of {own:.2%} was fixed when the bundle was made, before anything was measured."
-    return {"value": limit, "fixed_before": own is not None and limit == own, "said": said}
+    return {"value": limit, "fixed_before": own is not None and limit == own, "message": said}
 
 
 def _notes(seen: CheckContext, asked: Panel) -> list[str]:
@@ -223,7 +223,7 @@ def _notes(seen: CheckContext, asked: Panel) -> list[str]:
             else ("no certificate is given for them (--i-know judges all the same)")
         )
         notes.append(f"These events look public or simulated: {seen.operation.published}; {certified}.")
-    if not seen.attacks.any() or not seen.calm.any():
+    if not seen.attacks.any() or not seen.benign_events.any():
         notes.append("The events do not hold both attacks and benign events with labels: most gates stay unmeasured.")
     unknown = sorted(
         {str(label) for label, target in zip(seen.sample.labels, seen.targets, strict=True) if label and target < 0}

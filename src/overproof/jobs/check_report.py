@@ -57,7 +57,7 @@ def assembled(
     *,
     bundle: Bundle,
     evidence: CheckContext,
-    checks: Sequence[CheckResult],
+    checks: Sequence[CheckResult[Any]],
     decision: Decision,
     card: Mapping[str, Any] | None,
     about: Mapping[str, Any],
@@ -73,7 +73,7 @@ def assembled(
         Files, skipped records and fingerprint of the events.
     """
     manifest = bundle.manifest
-    closed = [finding.key for check in checks for finding in check.findings if finding.closed]
+    closed = [finding.key for check in checks for finding in check.gates if finding.closed]
     data = {
         "schema": SCHEMA,
         "overproof": __version__,
@@ -93,7 +93,7 @@ def assembled(
             "rows": len(evidence.sample),
             "labelled": int(evidence.labelled.sum()),
             "attacks": int(evidence.attacks.sum()),
-            "benign": int(evidence.calm.sum()),
+            "benign": int(evidence.benign_events.sum()),
             "unlabelled": int((~evidence.labelled).sum()),
             **about,
         },

@@ -180,7 +180,7 @@ def _judged(
     return HeldOut(
         family=told["family"],
         rows=rows,
-        caught={name: flags[: len(rows)] for name, flags in caught.items()},
+        detected={name: flags[: len(rows)] for name, flags in caught.items()},
         absent=told["absent"],
         false_positives={name: (int(flags[len(rows) :].sum()), len(calm)) for name, flags in caught.items()},
     )

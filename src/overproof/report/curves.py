@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from overproof.report.markup import Html, slug
-from overproof.report.reading import at, number, numbers, rows
+from overproof.report.reading import at, numbers
 from overproof.report.svg import Axis, frame, line, mark, path, rect, svg, upright
 from overproof.report.words import count, percent
 
@@ -15,17 +15,31 @@ UNIT = (0.0, 1.0)
 CURVES = ("quantized", "oracle", "random")
 
 
-def reliability(model: str, bins: object) -> Html:
+class Bin(Protocol):
+    """Events of like confidence: their number, mean confidence and the share that is right."""
+
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def confidence(self) -> float | None: ...
+    @property
+    def accuracy(self) -> float | None: ...
+
+
+def reliability(model: str, bins: Sequence[Bin]) -> Html:
     """How often the model is right at each confidence; below, how many events that is."""
     x, y = Axis(*UNIT, 40, 292), Axis(*UNIT, 212, 22)
     drawn = [frame(x, y, ("confidence", _tenths), ("right", _tenths))]
     drawn.append(line(x.at(0), y.at(0), x.at(1), y.at(1), "ideal"))
-    found, said = rows(bins), []
-    most = max([number(entry.get("count")) or 0 for entry in found], default=0)
-    for entry in found:
-        n = max(number(entry.get("count")) or 0, 0)
-        drawn += _counted(x, entry, n, most)
-        sure, right = number(entry.get("confidence")), number(entry.get("accuracy"))
+    said = []
+    most = max([entry.count for entry in bins], default=0)
+    for entry in bins:
+        n, sure, right = entry.count, entry.confidence, entry.accuracy
+        drawn += _counted(x, entry, most)
         if sure is None or right is None or not n:
             continue
         drawn.append(line(x.at(sure), y.at(sure), x.at(sure), y.at(right), f"gap {slug(model)}"))
@@ -34,12 +48,12 @@ def reliability(model: str, bins: object) -> Html:
     return svg(f"Reliability of {model}", "; ".join(said), drawn, width=300, height=300)
 
 
-def _counted(x: Axis, entry: Mapping[str, Any], n: float, most: float) -> list[Html]:
-    """A bar from the bottom, as high as the logarithm of the count, and the count over it."""
-    ends = number(entry.get("low")), number(entry.get("high"))
-    if ends[0] is None or ends[1] is None or not n:
+def _counted(x: Axis, entry: Bin, most: int) -> list[Html]:
+    """Draw a bar from the bottom, as high as the logarithm of the count, and the count over it."""
+    n = entry.count
+    if not n:
         return []
-    left, right = x.at(ends[0]), x.at(ends[1])
+    left, right = x.at(entry.low), x.at(entry.high)
     height = 1 + 14 * math.log1p(n) / math.log1p(most)
     bar = rect(left + 0.5, 298 - height, max(right - left - 1, 0.5), height, "count")
     if right - left < 9:

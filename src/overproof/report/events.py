@@ -42,7 +42,7 @@ def _event(place: int, event: Mapping[str, Any]) -> Html:
         for key in ("label", "family")
         if event.get(key) is not None
     ]
-    answers = [_answer(m, said, event) for m, said in by_model(event.get("said")).items()]
+    answers = [_answer(m, said, event) for m, said in by_model(event.get("verdicts")).items()]
     return el("li", el("p", *_spaced(facts), class_="facts"), _text(place, event), el("ul", *answers, class_="answers"))
 
 

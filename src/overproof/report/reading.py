@@ -9,12 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from overproof.bundle.model_names import MODELS
 
 STATUSES = ("passed", "failed", "unmeasured")
 NOT_HERE = "not in this file"
+
+
+@runtime_checkable
+class Estimate(Protocol):
+    """A figure and its interval, whoever computed it."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,8 @@ def numbers(value: object) -> list[float]:
 
 def span(value: object) -> Span | None:
     """An interval as the schema has it, or a bare figure; None without a value."""
+    if isinstance(value, Estimate):
+        return Span(value.value, value.low, value.high)
     if not isinstance(value, Mapping):
         bare = number(value)
         return None if bare is None else Span(bare)
@@ -93,6 +107,8 @@ def why_not(value: object) -> str | None:
     """Why something was not measured; None if it was."""
     if value is None:
         return NOT_HERE
+    if hasattr(value, "unmeasured"):
+        return str(value.unmeasured)
     if isinstance(value, Mapping) and "unmeasured" in value:
         return string(value["unmeasured"]) or "no reason given"
     return None
@@ -111,9 +127,9 @@ def checks(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return rows(data.get("checks"))
 
 
-def findings(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The findings of all checks, in order."""
-    return [finding for check in checks(data) for finding in rows(check.get("findings"))]
+def gates(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The gates of all checks, in order."""
+    return [gate for check in checks(data) for gate in rows(check.get("gates"))]
 
 
 def status(value: Mapping[str, Any]) -> str:
@@ -124,5 +140,5 @@ def status(value: Mapping[str, Any]) -> str:
 
 def tally(check: Mapping[str, Any]) -> dict[str, int]:
     """How many of a check's gates passed, failed and were not measured."""
-    found = [status(finding) for finding in rows(check.get("findings"))]
+    found = [status(finding) for finding in rows(check.get("gates"))]
     return {name: found.count(name) for name in STATUSES}

@@ -69,12 +69,12 @@ def right(family: str, model: str) -> tuple[int, int]:
     return round(n * max(1 - (1 - recall) * SKILL[model], 0)), n
 
 
-def finding(key: str, status: str, value: float, reach: float, limit: float, **more: Any) -> dict[str, Any]:
+def result(key: str, status: str, value: float, reach: float, limit: float, **more: Any) -> dict[str, Any]:
     """What a gate came to."""
     made = {
         "key": key,
         "status": status,
-        "said": f"{key.partition('/')[2]} came to {value:.3f}, and may come to {limit} at most.",
+        "message": f"{key.partition('/')[2]} came to {value:.3f}, and may come to {limit} at most.",
         **around(value, reach),
         "limit": limit,
         "required": True,
@@ -83,7 +83,7 @@ def finding(key: str, status: str, value: float, reach: float, limit: float, **m
         **more,
     }
     if status == "unmeasured":
-        made["said"] = f"unmeasured: {made['events']} events: {made['said']}"
+        made["message"] = f"unmeasured: {made['events']} events: {made['message']}"
     return {**made, "closed": status == "failed" or (status == "unmeasured" and made["required"])}
 
 
@@ -94,6 +94,6 @@ def event(text: str, family: str, place: int) -> dict[str, Any]:
         "text": text,
         "label": "attack",
         "family": family,
-        "said": {F: "attack", D: "attack", Q: "benign", C: "attack", B: "benign"},
+        "verdicts": {F: "attack", D: "attack", Q: "benign", C: "attack", B: "benign"},
         "attack": {F: 0.9312, D: 0.61, Q: 0.4417, C: 0.72, B: 0.08},
     }

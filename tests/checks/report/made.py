@@ -17,7 +17,7 @@ from .figures import (
     D,
     F,
     Q,
-    finding,
+    result,
     right,
 )
 from .made_data import boundary, calibration, escalation, held_out, own_data, rare
@@ -33,18 +33,18 @@ def strip() -> dict[str, Any]:
     }
     made = []
     for name, (parameters, size, p50, p99, speed) in sizes.items():
-        calm = right("benign", name)
+        benign = right("benign", name)
         hits = sum(right(f, name)[0] for f in FAMILIES if f != "benign")
         attacks = sum(n for f, (n, _, _) in FAMILIES.items() if f != "benign")
         shares = {f: dict(zip("kn", right(f, name), strict=True)) for f in FAMILIES}
         metrics = {
-            "n": attacks + calm[1],
-            "correct": {"k": hits + calm[0], "n": attacks + calm[1]},
+            "n": attacks + benign[1],
+            "correct": {"k": hits + benign[0], "n": attacks + benign[1]},
             "macro_f1": 0.95 - 0.02 * SKILL[name],
             "macro_f1_all": 0.9 - 0.03 * SKILL[name],
             "families": shares,
             "missed": {"k": attacks - hits, "n": attacks},
-            "flagged": {"k": calm[1] - calm[0], "n": calm[1]},
+            "flagged": {"k": benign[1] - benign[0], "n": benign[1]},
             "agreed": {"k": 11300, "n": 11401},
             "min_support": 15,
         }
@@ -55,24 +55,24 @@ def strip() -> dict[str, Any]:
     return {"test_rows": 11401, "rows": made}
 
 
-def findings(key: str) -> list[dict[str, Any]]:
+def gates(key: str) -> list[dict[str, Any]]:
     """Of each check."""
     return {
         "own-data": [
-            finding("own-data/published", "passed", 0, 0, 0),
-            finding("own-data/leaked", "passed", 0.0084, 0.0012, 0.01),
-            finding("own-data/score-drift", "passed", 0.034, 0.011, 0.2),
-            finding("own-data/field-drift", "passed", 0.12, 0.02, 0.3, required=False),
+            result("own-data/published", "passed", 0, 0, 0),
+            result("own-data/leaked", "passed", 0.0084, 0.0012, 0.01),
+            result("own-data/score-drift", "passed", 0.034, 0.011, 0.2),
+            result("own-data/field-drift", "passed", 0.12, 0.02, 0.3, required=False),
         ],
         "calibration": [
-            finding("calibration/error", "passed", 0.0105, 0.003, 0.05),
-            finding("calibration/against-full", "passed", -0.0021, 0.004, 0.02),
-            finding("calibration/threshold-drift", "unmeasured", 0.0074, 0.004, 0.01, events=7400, needed=11200),
+            result("calibration/error", "passed", 0.0105, 0.003, 0.05),
+            result("calibration/against-full", "passed", -0.0021, 0.004, 0.02),
+            result("calibration/threshold-drift", "unmeasured", 0.0074, 0.004, 0.01, events=7400, needed=11200),
         ],
         "rare": [
-            finding("rare/pooled", "unmeasured", 0.073, 0.08, 0.05, events=41, needed=320),
+            result("rare/pooled", "unmeasured", 0.073, 0.08, 0.05, events=41, needed=320),
             *(
-                finding(
+                result(
                     f"rare/family:{EVIL if name == 'ldapi' else name}",
                     "unmeasured",
                     0.1,
@@ -83,31 +83,31 @@ def findings(key: str) -> list[dict[str, Any]]:
                 )
                 for name in ("format-string", "nosqli", "ldapi", "xpathi")
             ),
-            finding(f"rare/slices:server={EVIL}", "passed", 0.031, 0.011, 0.05),
-            finding("rare/hard-benign", "passed", 0.0149, 0.011, 0.05, events=740),
+            result(f"rare/slices:server={EVIL}", "passed", 0.031, 0.011, 0.05),
+            result("rare/hard-benign", "passed", 0.0149, 0.011, 0.05, events=740),
         ],
         "boundary": [
-            finding("boundary/edits", "passed", 0.006, 0.02, 0.05, events=514),
-            finding("boundary/neighbours", "unmeasured", 0.115, 0.045, 0.1, events=183, required=False),
-            finding("boundary/quantization", "passed", 0.0328, 0.015, 0.05, events=183),
+            result("boundary/edits", "passed", 0.006, 0.02, 0.05, events=514),
+            result("boundary/neighbours", "unmeasured", 0.115, 0.045, 0.1, events=183, required=False),
+            result("boundary/quantization", "passed", 0.0328, 0.015, 0.05, events=183),
         ],
         "held-out": [
-            finding("held-out/misses", "failed", 0.0092, 0.0036, 0.005, events=4001, said=MISSES),
-            finding("held-out/false-positives", "passed", 0.0005, 0.0009, 0.005, events=7400),
-            finding("held-out/quantized-alone", "passed", 0.0007, 0.0009, 0.005, events=4001),
+            result("held-out/misses", "failed", 0.0092, 0.0036, 0.005, events=4001, message=MISSES),
+            result("held-out/false-positives", "passed", 0.0005, 0.0009, 0.005, events=7400),
+            result("held-out/quantized-alone", "passed", 0.0007, 0.0009, 0.005, events=4001),
             {
-                **finding("held-out/novel", "unmeasured", 0, 0, 0.05, required=False),
+                **result("held-out/novel", "unmeasured", 0, 0, 0.05, required=False),
                 "value": None,
                 "low": None,
                 "high": None,
                 "events": None,
-                "said": "unmeasured: these events hold no family that training never met",
+                "message": "unmeasured: these events hold no family that training never met",
             },
         ],
         "escalation": [
-            finding("escalation/guarantee", "passed", 0.003, 0.0015, 0.005, events=5700),
-            finding("escalation/verified", "passed", 0.003, 0.003, 0.01, events=5701),
-            finding("escalation/budget", "passed", 0.037, 0.005, 0.05, events=5701),
+            result("escalation/guarantee", "passed", 0.003, 0.0015, 0.005, events=5700),
+            result("escalation/verified", "passed", 0.003, 0.003, 0.01, events=5701),
+            result("escalation/budget", "passed", 0.037, 0.005, 0.05, events=5701),
         ],
     }[key]
 
@@ -115,17 +115,17 @@ def findings(key: str) -> list[dict[str, Any]]:
 def check(key: str, data: dict[str, Any]) -> dict[str, Any]:
     """One of the six."""
     title, question = KEYS[key]
-    found = findings(key)
+    found = gates(key)
     closed = next((f for f in found if f["status"] == "failed"), next((f for f in found if f["closed"]), None))
     state = "passed" if closed is None else closed["status"]
-    said = (closed or found[0])["said"]
+    message = (closed or found[0])["message"]
     return {
         "key": key,
         "title": title,
         "question": question,
         "status": state,
-        "said": said,
-        "findings": found,
+        "message": message,
+        "gates": found,
         "data": data,
     }
 
@@ -141,7 +141,7 @@ def made(texts: list[str]) -> dict[str, Any]:
         "escalation": escalation(),
     }
     checks = [check(key, data[key]) for key in KEYS]
-    closed = [f["key"] for c in checks for f in c["findings"] if f["closed"]]
+    closed = [f["key"] for c in checks for f in c["gates"] if f["closed"]]
     return {
         "schema": "overproof.check/1",
         "overproof": "0.1.0",
@@ -175,7 +175,7 @@ def made(texts: list[str]) -> dict[str, Any]:
         "margin": {
             "value": 0.005,
             "fixed_before": True,
-            "said": "Half a point of recall, written into the bundle when it was made.",
+            "message": "Half a point of recall, written into the bundle when it was made.",
         },
         "verdict": {
             "decision": "deploy with escalation",
@@ -188,28 +188,28 @@ def made(texts: list[str]) -> dict[str, Any]:
                     "kind": "good fit",
                     "answer": "with escalation",
                     "because": "escalation/guarantee",
-                    "said": "It decides 96.3 % of the events itself.",
+                    "message": "It decides 96.3 % of the events itself.",
                 },
                 {
                     "use": "blocking on its own",
                     "kind": "warned against",
                     "answer": "no",
                     "because": "held-out/misses",
-                    "said": "It misses more than the margin allows.",
+                    "message": "It misses more than the margin allows.",
                 },
                 {
                     "use": "finding rare attacks",
                     "kind": "warned against",
                     "answer": "unmeasured",
                     "because": "rare/pooled",
-                    "said": f"41 events of rare families, 320 are needed. {EVIL}",
+                    "message": f"41 events of rare families, 320 are needed. {EVIL}",
                 },
                 {
                     "use": "alerts for people",
                     "kind": "good fit",
                     "answer": "alone",
                     "because": None,
-                    "said": "0.14 % false positives.",
+                    "message": "0.14 % false positives.",
                 },
             ],
         },
@@ -249,8 +249,8 @@ def unmeasured() -> dict[str, Any]:
     }
     checks = []
     for key, (title, question) in KEYS.items():
-        gate = finding(f"{key}/gate", "unmeasured", 0, 0, 0.05, events=None)
-        gate = {**gate, "said": "unmeasured: no labelled events", "value": None, "low": None, "high": None}
+        gate = result(f"{key}/gate", "unmeasured", 0, 0, 0.05, events=None)
+        gate = {**gate, "message": "unmeasured: no labelled events", "value": None, "low": None, "high": None}
         data = {name: None if name == "published" else why for name in kinds[key]}
         checks.append(
             {
@@ -258,8 +258,8 @@ def unmeasured() -> dict[str, Any]:
                 "title": title,
                 "question": question,
                 "status": "unmeasured",
-                "said": gate["said"],
-                "findings": [gate],
+                "message": gate["message"],
+                "gates": [gate],
                 "data": data,
             }
         )
@@ -271,7 +271,7 @@ def unmeasured() -> dict[str, Any]:
         "full": None,
         "events": {"files": [], "rows": 0, "labelled": 0, "attacks": 0, "benign": 0, "unlabelled": 0, "skipped": {}},
         "absent": {model: "no full model was given" for model in (F, D, C, B)},
-        "margin": {"value": 0.005, "fixed_before": False, "said": ""},
+        "margin": {"value": 0.005, "fixed_before": False, "message": ""},
         "verdict": {
             "decision": "do not deploy",
             "sentence": "Nothing was measured.",
@@ -295,6 +295,6 @@ def unmeasured() -> dict[str, Any]:
             ],
         },
         "checks": checks,
-        "gates": {"file": None, "closed": [c["findings"][0]["key"] for c in checks], "open": False},
+        "gates": {"file": None, "closed": [c["gates"][0]["key"] for c in checks], "open": False},
         "notes": [],
     }

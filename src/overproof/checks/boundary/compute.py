@@ -40,14 +40,14 @@ def nearest(context: CheckContext, count: int = NEAREST) -> NDArray[np.intp]:
 
     Nearest is the smaller of the two |margins|; equal ones go by row.
     """
-    if not len(context.sample) or context.harmless.all() or not context.harmless.any():
+    if not len(context.sample) or context.benign_classes.all() or not context.benign_classes.any():
         return np.zeros(0, dtype=np.intp)
     known = [name for name in (FULL, QUANTIZED) if name in context.models]
     margins = np.min([np.abs(context.margin_of(context.models[name].logits)) for name in known], axis=0)
     return np.sort(np.argsort(margins, kind="stable")[:count])
 
 
-def boundary(context: CheckContext) -> CheckResult:
+def boundary(context: CheckContext) -> CheckResult[Any]:
     """Count verdicts that harmless edits, quantization and neighbouring grid points flip near the boundary."""
     edits, edited = _edits(context)
     neighbours, moved = _neighbours(context)
@@ -57,7 +57,7 @@ def boundary(context: CheckContext) -> CheckResult:
         key=KEY,
         title="Robustness at the boundary",
         question="Near the decision boundary, does a harmless change of the event or its rounding change the verdict?",
-        findings=(edits, quantization, neighbours),
+        gates=(edits, quantization, neighbours),
         data={
             "events": near,
             "of": len(context.sample),
@@ -81,7 +81,7 @@ def _why_not(context: CheckContext, *models: str) -> str:
 def _flips(context: CheckContext, near: Boundary, model: str) -> Bools:
     """Which variants a model calls otherwise than the event they were made of, shape (variants,)."""
     rows = np.array([variant.row for variant in near.variants], dtype=np.intp)
-    return np.asarray(context.flags(near.logits[model]) != context.caught(model)[rows])
+    return np.asarray(context.flags(near.logits[model]) != context.detected(model)[rows])
 
 
 def _edits(context: CheckContext) -> Part:
@@ -111,12 +111,12 @@ def _edits(context: CheckContext) -> Part:
     plain = tango(int((beyond > 0).sum()), int((beyond < 0).sum()), len(beyond))
     apart = Interval(plain.value, min(plain.low, drawn.low), max(plain.high, drawn.high))
     own, full = (percent(float(flips[model].mean())) for model in (QUANTIZED, FULL))
-    said = (
+    message = (
         f"{len(rows):,} harmless edits of {len(set(rows)):,} events near the boundary flip {own} of the student's "
         f"verdicts and {full} of the full model's: {percent_within(apart)} more"
     )
     figure, needed = (apart.value, apart.low, apart.high), events_for(apart, gate.limit, len(rows))
-    return decided(EDITS, said, gate, figure, events=len(rows), needed=needed), table
+    return decided(EDITS, message, gate, figure, events=len(rows), needed=needed), table
 
 
 def _asked(near: Boundary, model: str) -> bool:
@@ -140,7 +140,7 @@ def _quantization(context: CheckContext) -> Part:
     gate, near, why = context.gate(QUANTIZATION), context.boundary, _why_not(context, QUANTIZED, DISTILLED)
     if near is None or why:
         return unmeasured(QUANTIZATION, why, gate), {"unmeasured": why}
-    flipped = (context.caught(QUANTIZED) != context.caught(DISTILLED))[near.rows]
+    flipped = (context.detected(QUANTIZED) != context.detected(DISTILLED))[near.rows]
     return _share(QUANTIZATION, flipped, context, "quantization flips {} of {} verdicts near the boundary")
 
 
@@ -153,30 +153,30 @@ def _neighbours(context: CheckContext) -> Part:
             why = "the student's scores at neighbouring grid points hold NaN or infinity"
     if near is None or near.neighbours is None or why:
         return unmeasured(NEIGHBOURS, why, gate), {"unmeasured": why}
-    flipped = (context.flags(near.neighbours) != context.caught(QUANTIZED)[near.rows]).any(axis=0)
+    flipped = (context.flags(near.neighbours) != context.detected(QUANTIZED)[near.rows]).any(axis=0)
     draws = len(near.neighbours)
-    said = "{} of {} verdicts near the boundary change where activations are rounded to the next grid point instead"
-    finding, told = _share(NEIGHBOURS, flipped, context, f"{said} ({draws} ways tried)")
-    return finding, {"draws": draws, **told}
+    message = "{} of {} verdicts near the boundary change where activations are rounded to the next grid point instead"
+    result, told = _share(NEIGHBOURS, flipped, context, f"{message} ({draws} ways tried)")
+    return result, {"draws": draws, **told}
 
 
-def _share(key: str, flipped: Bools, context: CheckContext, said: str) -> Part:
+def _share(key: str, flipped: Bools, context: CheckContext, message: str) -> Part:
     k, n, gate = int(flipped.sum()), len(flipped), context.gate(key)
     figure = clopper_pearson(k, n)
-    finding = decided(
+    result = decided(
         key,
-        f"{said.format(k, n)}: {percent_within(figure)}",
+        f"{message.format(k, n)}: {percent_within(figure)}",
         gate,
         (figure.value, figure.low, figure.high),
         events=n,
         needed=needed_for_share(k, n, gate.limit),
     )
-    return finding, {"n": n, "k": k, "share": figure.to_json()}
+    return result, {"n": n, "k": k, "share": figure.to_json()}
 
 
 def _margins(context: CheckContext) -> dict[str, Any]:
     """Histograms of every model's margins, attack side positive, over all events."""
-    if context.harmless.all() or not context.harmless.any():
+    if context.benign_classes.all() or not context.benign_classes.any():
         return {}
     edges = np.linspace(-REACH, REACH, BINS + 1)
     return {

@@ -1,15 +1,15 @@
-"""Check 2, calibration: whether confidence means what it says, and whether the full model's thresholds still fit."""
+"""Check 2, calibration: does confidence mean what it says, and do the full model's thresholds still fit?"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from overproof.checks import rates
 from overproof.checks.base import FULL, QUANTIZED, CheckContext, CheckResult, GateResult, decided, unmeasured
+from overproof.checks.calibration.result import Calibration, CalibrationErrors, ModelCalibration
 from overproof.checks.calibration.threshold_drift import threshold_drift
 from overproof.checks.formatting import percent_within
 from overproof.checks.interval_width import DRAWS, clusters_of, conservative, events_for, too_few_groups
@@ -23,18 +23,18 @@ LEAST = 200  # labelled events; with so many, chance alone gives a perfectly cal
 Rows = NDArray[np.intp]
 
 
-def calibration(context: CheckContext) -> CheckResult:
+def calibration(context: CheckContext) -> CheckResult[Calibration]:
     """Measure the calibration of every model, and the quantized student behind the full model's thresholds."""
     drift, drifted = threshold_drift(context)
     return CheckResult(
         key=KEY,
         title="Calibration",
         question="Does the student's confidence mean what it says, and do the full model's thresholds still fit it?",
-        findings=(_error(context), _against_full(context), drift),
-        data={
-            "models": {model: _model(context, model) for model in rates.answering(context) if _rows(context).any()},
-            "threshold_drift": drifted,
-        },
+        gates=(_error(context), _against_full(context), drift),
+        data=Calibration(
+            models={model: _model(context, model) for model in rates.answering(context) if _rows(context).any()},
+            threshold_drift=drifted,
+        ),
     )
 
 
@@ -47,27 +47,27 @@ def _temperature(context: CheckContext, model: str) -> float:
     return context.models[model].temperature or 1.0
 
 
-def _model(context: CheckContext, model: str) -> dict[str, Any]:
+def _model(context: CheckContext, model: str) -> ModelCalibration:
     temperature = context.models[model].temperature
     sure, right = _judged(context, model, _temperature(context, model))
-    return {
-        "temperature": temperature,
-        "before": _figures(context, model, 1.0),
-        "after": None if temperature is None else _figures(context, model, temperature),
-        "reliability": [asdict(b) for b in reliability(sure, right, BINS)],
-    }
+    return ModelCalibration(
+        temperature=temperature,
+        before=_errors(context, model, 1.0),
+        after=None if temperature is None else _errors(context, model, temperature),
+        reliability=tuple(reliability(sure, right, BINS)),
+    )
 
 
-def _figures(context: CheckContext, model: str, temperature: float) -> dict[str, Any]:
+def _errors(context: CheckContext, model: str, temperature: float) -> CalibrationErrors:
     rows = _rows(context)
     probabilities, targets = context.probabilities(model, temperature)[rows], context.targets[rows]
-    return {
-        "ece_width": _ece_within(context, model, temperature).to_json(),
-        "ece_mass": ece(*_judged(context, model, temperature), BINS, "mass"),
-        "ece_class": classwise_ece(probabilities, targets, BINS),
-        "brier": brier(probabilities, targets),
-        "nll": nll(probabilities, targets),
-    }
+    return CalibrationErrors(
+        ece_width=_ece_within(context, model, temperature),
+        ece_mass=ece(*_judged(context, model, temperature), BINS, "mass"),
+        ece_class=classwise_ece(probabilities, targets, BINS),
+        brier=brier(probabilities, targets),
+        nll=nll(probabilities, targets),
+    )
 
 
 def _judged(context: CheckContext, model: str, temperature: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -97,11 +97,18 @@ def _ece_within(context: CheckContext, model: str, temperature: float) -> Interv
     keeps that from failing a model; with few events it keeps it from passing as well.
     """
     gaps = _Gaps(*_judged(context, model, temperature))
-    return conservative(bootstrap(gaps.ece, **_drawn(context)), 0.0)
+    return conservative(bootstrap(gaps.ece, **_redrawn(context)), 0.0)
 
 
-def _drawn(context: CheckContext) -> dict[str, Any]:
-    """How events are drawn again: by class, in whole groups."""
+class _Redrawn(TypedDict):
+    strata: NDArray[np.int64]
+    clusters: list[object] | None
+    draws: int
+    seed: int
+
+
+def _redrawn(context: CheckContext) -> _Redrawn:
+    """Say how events are drawn again: by class, in whole groups."""
     return {
         "strata": context.targets[_rows(context)],
         "clusters": clusters_of(_groups(context)),
@@ -140,8 +147,8 @@ def _error(context: CheckContext) -> GateResult:
     temperature = context.models[QUANTIZED].temperature
     figure = _ece_within(context, QUANTIZED, _temperature(context, QUANTIZED))
     how = f"at its temperature of {temperature:.3g}" if temperature else "as it is, for no temperature was fitted"
-    said = f"the quantized student's confidence is off by {percent_within(figure)} on average (ECE), {how}"
-    return _decided(ERROR, said, context, figure, n)
+    message = f"the quantized student's confidence is off by {percent_within(figure)} on average (ECE), {how}"
+    return _decided(ERROR, message, context, figure, n)
 
 
 def _against_full(context: CheckContext) -> GateResult:
@@ -151,14 +158,14 @@ def _against_full(context: CheckContext) -> GateResult:
     if why:
         return unmeasured(AGAINST_FULL, why, gate, events=n, needed=LEAST if n < LEAST else None)
     full, student = (_Gaps(*_judged(context, m, _temperature(context, m))) for m in (FULL, QUANTIZED))
-    figure = conservative(bootstrap(lambda rows: student.ece(rows) - full.ece(rows), **_drawn(context)))
+    figure = conservative(bootstrap(lambda rows: student.ece(rows) - full.ece(rows), **_redrawn(context)))
     bare = [m for m in (FULL, QUANTIZED) if not context.models[m].temperature]
     how = f", no temperature was fitted for: {', '.join(bare)}" if bare else ""
-    said = f"the quantized student's ECE minus the full model's is {percent_within(figure)}{how}"
-    return _decided(AGAINST_FULL, said, context, figure, n)
+    message = f"the quantized student's ECE minus the full model's is {percent_within(figure)}{how}"
+    return _decided(AGAINST_FULL, message, context, figure, n)
 
 
-def _decided(key: str, said: str, context: CheckContext, figure: Interval, events: int) -> GateResult:
+def _decided(key: str, message: str, context: CheckContext, figure: Interval, events: int) -> GateResult:
     gate = context.gate(key)
     ends = (figure.value, figure.low, figure.high)
-    return decided(key, said, gate, ends, events=events, needed=events_for(figure, gate.limit, events))
+    return decided(key, message, gate, ends, events=events, needed=events_for(figure, gate.limit, events))

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from overproof.checks import rates
 from overproof.checks.base import CONFIDENCE, FULL, QUANTIZED, CheckContext, GateResult, decided, unmeasured
+from overproof.checks.calibration.result import SwappedThreshold
 from overproof.checks.formatting import percent, percent_within
-from overproof.checks.stats import clopper_pearson, needed_for_margin, tango
+from overproof.checks.stats import Interval, clopper_pearson, needed_for_margin, tango
+from overproof.results.typed_json import NotMeasured
 
 KEY = "calibration/threshold-drift"
 LEAST_BENIGN = 100  # a false-positive rate of 1 % is one of so many
 GATED_RATE = 1e-2
 
 
-def threshold_drift(context: CheckContext) -> tuple[GateResult, Any]:
+def threshold_drift(context: CheckContext) -> tuple[GateResult, tuple[SwappedThreshold, ...] | NotMeasured]:
     """The quantized student behind the thresholds that the full model has on these benign events.
 
     Returns
@@ -25,8 +25,8 @@ def threshold_drift(context: CheckContext) -> tuple[GateResult, Any]:
     tuple
         The finding at a rate of 1 %, and the table of all rates that these events can show.
     """
-    gate, calm = context.gate(KEY), context.calm
-    n = int(calm.sum())
+    gate, benign = context.gate(KEY), context.benign_events
+    n = int(benign.sum())
     why, needed = None, None
     for model in (FULL, QUANTIZED):
         if why is None and model not in rates.answering(context):
@@ -34,37 +34,39 @@ def threshold_drift(context: CheckContext) -> tuple[GateResult, Any]:
     if why is None and n < LEAST_BENIGN:
         why, needed = f"{n:,} events labelled benign, needs {LEAST_BENIGN}", LEAST_BENIGN
     if why:
-        return unmeasured(KEY, why, gate, events=n, needed=needed), {"unmeasured": why}
+        return unmeasured(KEY, why, gate, events=n, needed=needed), NotMeasured(why)
     scores = context.attack(FULL), context.attack(QUANTIZED)
-    table = [row for rate in rates.FALSE_POSITIVE_RATES if (row := _swapped(context, *scores, rate))]
-    full, student = (attack[calm] > table[0]["full_threshold"] for attack in scores)
+    table = tuple(row for rate in rates.FALSE_POSITIVE_RATES if (row := _swapped(context, *scores, rate)))
+    full, student = (attack[benign] > table[0].full_threshold for attack in scores)
     b, c = int((student & ~full).sum()), int((full & ~student).sum())
     gained = tango(b, c, n)
-    said = f"behind the full model's threshold for {percent(GATED_RATE)} false positives the quantized student flags "
-    said += f"{b:,} benign events more and {c:,} less: {percent_within(gained)} gained"
+    message = (
+        f"behind the full model's threshold for {percent(GATED_RATE)} false positives the quantized student flags "
+    )
+    message += f"{b:,} benign events more and {c:,} less: {percent_within(gained)} gained"
     more = needed_for_margin(gate.limit, n, b, c, (1 + CONFIDENCE) / 2)  # the interval is two-sided
-    finding = decided(KEY, said, gate, (gained.value, gained.low, gained.high), events=n, needed=more)
-    return finding, table
+    result = decided(KEY, message, gate, (gained.value, gained.low, gained.high), events=n, needed=more)
+    return result, table
 
 
 def _swapped(
     context: CheckContext, full: NDArray[np.float64], student: NDArray[np.float64], rate: float
-) -> dict[str, Any] | None:
+) -> SwappedThreshold | None:
     """Both models behind the full model's threshold; None where there are too few benign events for the rate."""
-    calm, attacks = context.calm, context.attacks
-    threshold, own = rates.threshold_at(full[calm], rate), rates.threshold_at(student[calm], rate)
+    benign, attacks = context.benign_events, context.attacks
+    threshold, own = rates.threshold_at(full[benign], rate), rates.threshold_at(student[benign], rate)
     if threshold is None:
         return None
-    return {
-        "fpr": rate,
-        "full_threshold": threshold,
-        "own_threshold": own,
-        "fpr_full": _share(full[calm] > threshold),
-        "fpr_swapped": _share(student[calm] > threshold),
-        "tpr_full": _share(full[attacks] > threshold),
-        "tpr_swapped": _share(student[attacks] > threshold),
-    }
+    return SwappedThreshold(
+        fpr=rate,
+        full_threshold=threshold,
+        own_threshold=own,
+        fpr_full=_share(full[benign] > threshold),
+        fpr_swapped=_share(student[benign] > threshold),
+        tpr_full=_share(full[attacks] > threshold),
+        tpr_swapped=_share(student[attacks] > threshold),
+    )
 
 
-def _share(flagged: NDArray[np.bool_]) -> dict[str, float] | None:
-    return clopper_pearson(int(flagged.sum()), len(flagged)).to_json() if len(flagged) else None
+def _share(flagged: NDArray[np.bool_]) -> Interval | None:
+    return clopper_pearson(int(flagged.sum()), len(flagged)) if len(flagged) else None

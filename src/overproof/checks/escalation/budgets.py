@@ -72,7 +72,7 @@ def budgets(context: CheckContext) -> Any:
     why = why_not(context, FULL, QUANTIZED)
     if why:
         return {"unmeasured": why}
-    attacks, full, student = context.attacks, context.caught(FULL), context.caught(QUANTIZED)
+    attacks, full, student = context.attacks, context.detected(FULL), context.detected(QUANTIZED)
     order = np.argsort(confidence(context, QUANTIZED), kind="stable")
     alone = int((attacks & ~student).sum())
     helped, hurt = int((attacks & full & ~student).sum()), int((attacks & student & ~full).sum())

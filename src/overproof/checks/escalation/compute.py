@@ -34,18 +34,18 @@ WARNING = (
 )
 
 
-def escalation(context: CheckContext) -> CheckResult:
+def escalation(context: CheckContext) -> CheckResult[Any]:
     """Choose a threshold on one half of the events, and count on the other half what the cascade misses.
 
     An event goes to the full model if the quantized student's confidence lies below the threshold, whatever the
     label. What is promised is a share of the attacks that the full model catches.
     """
-    findings, threshold = _threshold(context)
+    gates, threshold = _threshold(context)
     return CheckResult(
         key=KEY,
         title="Escalation",
         question="Does handing doubtful events to the full model help, and what can be promised then?",
-        findings=findings,
+        gates=gates,
         data={
             "curves": curves(context),
             "augrc": areas(context),
@@ -59,23 +59,23 @@ def escalation(context: CheckContext) -> CheckResult:
 def _threshold(context: CheckContext) -> tuple[tuple[GateResult, ...], dict[str, Any]]:
     why = why_not(context, FULL, QUANTIZED)
     cascade = None if why else cascade_of(context)
-    if cascade is not None and not cascade.caught.any():
+    if cascade is not None and not cascade.detected.any():
         why = "there is no attack that the full model catches" if context.attacks.any() else "there are no attacks"
     if why or cascade is None:
         nothing = tuple(unmeasured(key, why or "", context.gate(key)) for key in (GUARANTEE, VERIFIED, BUDGET))
         return nothing, {"unmeasured": why}
     guarantee, threshold = _guarantee(context, cascade)
     if threshold is None:
-        gates = {VERIFIED: context.gate(VERIFIED), BUDGET: _budget_gate(context)}
-        rest = (unmeasured(key, "no threshold was found", gate) for key, gate in gates.items())
-        return (guarantee, *rest), {"unmeasured": guarantee.said.removeprefix("unmeasured: ")}
-    findings = (guarantee, _verified(context, cascade, threshold), _affordable(context, cascade, threshold))
-    return findings, _found(context, cascade, threshold)
+        limits = {VERIFIED: context.gate(VERIFIED), BUDGET: _budget_gate(context)}
+        rest = (unmeasured(key, "no threshold was found", gate) for key, gate in limits.items())
+        return (guarantee, *rest), {"unmeasured": guarantee.message.removeprefix("unmeasured: ")}
+    gates = (guarantee, _verified(context, cascade, threshold), _affordable(context, cascade, threshold))
+    return gates, _found(context, cascade, threshold)
 
 
 def _guarantee(context: CheckContext, cascade: Cascade) -> tuple[GateResult, float | None]:
     """The threshold, and what was shown of it on the half that chose it; None where nothing short of all will do."""
-    gate, all_caught = context.gate(GUARANTEE), int(cascade.caught.sum())
+    gate, all_caught = context.gate(GUARANTEE), int(cascade.detected.sum())
     if not gate.limit:
         return unmeasured(GUARANTEE, "no number of events shows that nothing is lost", gate, events=all_caught), None
     thresholds = candidates(cascade, gate.limit)
@@ -89,24 +89,26 @@ def _guarantee(context: CheckContext, cascade: Cascade) -> tuple[GateResult, flo
     if index:
         threshold = max(threshold, spending(cascade, _budget_gate(context).limit))
     k, n = cascade.count(threshold, cascade.choosing)
-    said = f"an event of which the student is less sure than {written(threshold)} goes to the full model: on the half "
-    said += f"of the events that chose this, {k:,} of {n:,} attacks that it catches are lost, "
+    message = (
+        f"an event of which the student is less sure than {written(threshold)} goes to the full model: on the half "
+    )
+    message += f"of the events that chose this, {k:,} of {n:,} attacks that it catches are lost, "
     shown = f"which shows at most {percent(gate.limit)} with 95 % confidence"
-    said += shown if index else f"too many, and only escalating everything {shown}"
+    message += shown if index else f"too many, and only escalating everything {shown}"
     figure = (k / n, lower_bound(k, n, CONFIDENCE), upper_bound(k, n, CONFIDENCE))
     more = None if index else _needed(cascade, gate.limit, k)
-    return decided(GUARANTEE, said, gate, figure, events=all_caught, needed=more), threshold if index else None
+    return decided(GUARANTEE, message, gate, figure, events=all_caught, needed=more), threshold if index else None
 
 
 def _needed(cascade: Cascade, limit: float, losses: int) -> int:
     """Attacks in all with which the half that chooses could show the limit, with so many lost."""
-    chosen, all_caught = int((cascade.caught & cascade.choosing).sum()), int(cascade.caught.sum())
+    chosen, all_caught = int((cascade.detected & cascade.choosing).sum()), int(cascade.detected.sum())
     return math.ceil(events_needed(limit, CONFIDENCE, losses) * (all_caught / chosen if chosen else 2))
 
 
 def _learned(cascade: Cascade, thresholds: list[float], limit: float) -> int | None:
     """As `learned`; None without an attack to learn from, and the boldest where anything may be lost."""
-    if not (cascade.caught & cascade.choosing).any():
+    if not (cascade.detected & cascade.choosing).any():
         return None
     return learned(cascade, thresholds, limit) if limit < 1 else len(thresholds) - 1
 
@@ -117,9 +119,9 @@ def _verified(context: CheckContext, cascade: Cascade, threshold: float) -> Gate
     if not n:
         return unmeasured(VERIFIED, "no attack that the full model catches is left to verify with", gate, events=0)
     figure = clopper_pearson(k, n)
-    said = f"of {n:,} attacks that the full model catches and that did not choose the threshold {k:,} are lost: "
-    said += percent_within(figure)
-    return _decided(VERIFIED, said, gate, figure, n, needed_for_share(k, n, gate.limit))
+    message = f"of {n:,} attacks that the full model catches and that did not choose the threshold {k:,} are lost: "
+    message += percent_within(figure)
+    return _decided(VERIFIED, message, gate, figure, n, needed_for_share(k, n, gate.limit))
 
 
 def _budget_gate(context: CheckContext) -> Gate:
@@ -133,9 +135,9 @@ def _affordable(context: CheckContext, cascade: Cascade, threshold: float) -> Ga
     if not rows.any():
         return unmeasured(BUDGET, "no event is left to verify with", gate, events=0)
     figure = _escalated(cascade, threshold)
-    said = f"{percent_within(figure)} of the events that did not choose the threshold go to the full model"
+    message = f"{percent_within(figure)} of the events that did not choose the threshold go to the full model"
     n = int(rows.sum())
-    return _decided(BUDGET, said, gate, figure, n, events_for(figure, gate.limit, n))
+    return _decided(BUDGET, message, gate, figure, n, events_for(figure, gate.limit, n))
 
 
 def _escalated(cascade: Cascade, threshold: float) -> Interval:
@@ -146,8 +148,8 @@ def _escalated(cascade: Cascade, threshold: float) -> Interval:
     return wilson(int(sent.sum()), len(sent))
 
 
-def _decided(key: str, said: str, gate: Gate, figure: Interval, events: int, needed: int | None) -> GateResult:
-    return decided(key, said, gate, (figure.value, figure.low, figure.high), events=events, needed=needed)
+def _decided(key: str, message: str, gate: Gate, figure: Interval, events: int, needed: int | None) -> GateResult:
+    return decided(key, message, gate, (figure.value, figure.low, figure.high), events=events, needed=needed)
 
 
 def _found(context: CheckContext, cascade: Cascade, threshold: float) -> dict[str, Any]:
@@ -170,10 +172,10 @@ def _flagged(context: CheckContext, cascade: Cascade, threshold: float) -> dict[
 
     No benign event chose the threshold, so all of them count; None without any.
     """
-    rows = context.calm & (cascade.sure >= threshold)
-    n = int(context.calm.sum())
+    rows = context.benign_events & (cascade.sure >= threshold)
+    n = int(context.benign_events.sum())
     if not n:
         return None
-    full, student = context.caught(FULL), context.caught(QUANTIZED)
+    full, student = context.detected(FULL), context.detected(QUANTIZED)
     b, c = int(np.sum(rows & student & ~full)), int(np.sum(rows & full & ~student))
     return {"n": n, "student_only": b, "full_only": c, "loss": tango(b, c, n).to_json()}

@@ -42,7 +42,7 @@ class Cascade:
     """
 
     sure: NDArray[np.float64]
-    caught: Bools
+    detected: Bools
     silent: Bools
     choosing: Bools
 
@@ -52,14 +52,14 @@ class Cascade:
 
     def count(self, threshold: float, rows: Bools) -> tuple[int, int]:
         """Of those events: attacks lost, attacks that the full model catches."""
-        return int((self.lost(threshold) & rows).sum()), int((self.caught & rows).sum())
+        return int((self.lost(threshold) & rows).sum()), int((self.detected & rows).sum())
 
 
 def cascade_of(context: CheckContext) -> Cascade:
     """Full model and quantized student as a cascade."""
-    caught = context.attacks & context.caught(FULL)
-    silent = caught & ~context.caught(QUANTIZED)
-    return Cascade(confidence(context, QUANTIZED), caught, silent, halves(context))
+    detected = context.attacks & context.detected(FULL)
+    silent = detected & ~context.detected(QUANTIZED)
+    return Cascade(confidence(context, QUANTIZED), detected, silent, halves(context))
 
 
 def halves(context: CheckContext) -> Bools:
@@ -88,7 +88,7 @@ def candidates(cascade: Cascade, limit: float) -> list[float]:
     """
     seen = np.append(np.unique(cascade.sure[cascade.choosing]), EVERYTHING)
     misses = np.sort(cascade.sure[cascade.silent & cascade.choosing])[::-1]
-    most = int(limit * (cascade.caught & cascade.choosing).sum()) + 1
+    most = int(limit * (cascade.detected & cascade.choosing).sum()) + 1
     above = seen[np.searchsorted(seen, misses[:most], side="right")]
     boldest = [0.0] if len(misses) <= most else []
     distinct = np.unique(np.concatenate([seen[-2:], above, boldest]))[::-1]
@@ -113,7 +113,7 @@ def learned(cascade: Cascade, thresholds: Sequence[float], limit: float) -> int 
     int | None
         Index; 0 is "escalate everything". None where not even that can be shown, with so few attacks.
     """
-    rows = cascade.caught & cascade.choosing
+    rows = cascade.detected & cascade.choosing
     silent, sure = cascade.silent[rows], cascade.sure[rows]
     losses = silent[:, None] & (sure[:, None] >= np.array(thresholds)[None, :])
     return learn_then_test(losses, limit, CONFIDENCE)

@@ -59,20 +59,22 @@ def _met(training: Training) -> set[str]:
 
 def _pooled(context: CheckContext, rows: Bools) -> tuple[tuple[GateResult, ...], dict[str, Any]]:
     names, groups = sorted({str(name) for name in context.families[rows]}), groups_at(context, rows)
-    full, student = (context.caught(model)[rows] for model in (FULL, QUANTIZED))
+    full, student = (context.detected(model)[rows] for model in (FULL, QUANTIZED))
     pairs, grouped = paired(full, student, groups, context.seed), mostly(groups)
     listed = ", ".join(f"“{name}”" for name in names[:NAMED]) + (", …" if len(names) > NAMED else "")
-    said = f"of {pairs.n:,} attacks of {len(names)} families that training never met ({listed}) the quantized student "
-    said += f"misses {pairs.full_only:,} that the full model catches, and catches {pairs.student_only:,} that it "
-    said += f"misses: {percent_within(pairs.loss)} lost, net"
+    message = (
+        f"of {pairs.n:,} attacks of {len(names)} families that training never met ({listed}) the quantized student "
+    )
+    message += f"misses {pairs.full_only:,} that the full model catches, and catches {pairs.student_only:,} that it "
+    message += f"misses: {percent_within(pairs.loss)} lost, net"
     few = too_few_groups(groups) if grouped else None
-    finding = (
+    result = (
         unmeasured(NOVEL, few, context.gate(NOVEL), events=pairs.n)
         if few
-        else loss_decided(NOVEL, said, context, pairs, grouped)
+        else loss_decided(NOVEL, message, context, pairs, grouped)
     )
-    models = {m: share(int(context.caught(m)[rows].sum()), pairs.n) for m in rates.answering(context)}
-    return (finding,), {"families": names, "n": pairs.n, "models": models, "loss": pairs.loss.to_json()}
+    models = {m: share(int(context.detected(m)[rows].sum()), pairs.n) for m in rates.answering(context)}
+    return (result,), {"families": names, "n": pairs.n, "models": models, "loss": pairs.loss.to_json()}
 
 
 def families_held_out(context: CheckContext) -> tuple[tuple[GateResult, ...], list[dict[str, Any]]]:
@@ -91,7 +93,7 @@ def _finding(context: CheckContext, held: HeldOut, tests: int) -> GateResult:
     key, n = f"{FAMILY}:{held.family}", len(held.rows)
     why = None if n else f"no event of the family “{held.family}”"
     for model in (FULL, QUANTIZED):
-        if why is None and model not in held.caught:
+        if why is None and model not in held.detected:
             why = held.absent.get(model, f"no {model} model was trained without the family “{held.family}”")
     groups = [context.sample.groups[row] for row in held.rows.tolist()]
     grouped = mostly(groups)
@@ -99,13 +101,13 @@ def _finding(context: CheckContext, held: HeldOut, tests: int) -> GateResult:
         why = too_few_groups(groups)
     if why:
         return unmeasured(key, why, context.gate(key), events=n)
-    full, student = held.caught[FULL], held.caught[QUANTIZED]
+    full, student = held.detected[FULL], held.detected[QUANTIZED]
     pairs = paired(full, student, groups, context.seed)
     together = paired(full, student, groups, context.seed, 1 - (1 - CONFIDENCE) / tests)
-    said = f"trained without “{held.family}” and shown {n:,} such attacks, the quantized student misses "
-    said += f"{pairs.full_only:,} that the full model catches, and catches {pairs.student_only:,} that it misses: "
-    said += f"{percent_within(pairs.loss)} lost, net"
-    return loss_decided(key, said, context, pairs, grouped, together.loss.low)
+    message = f"trained without “{held.family}” and shown {n:,} such attacks, the quantized student misses "
+    message += f"{pairs.full_only:,} that the full model catches, and catches {pairs.student_only:,} that it misses: "
+    message += f"{percent_within(pairs.loss)} lost, net"
+    return loss_decided(key, message, context, pairs, grouped, together.loss.low)
 
 
 def _entry(context: CheckContext, held: HeldOut) -> dict[str, Any]:
@@ -113,8 +115,8 @@ def _entry(context: CheckContext, held: HeldOut) -> dict[str, Any]:
     return {
         "family": held.family,
         "n": n,
-        "without": {model: share(int(caught.sum()), n) for model, caught in held.caught.items()},
-        "with": {model: share(int(context.caught(model)[held.rows].sum()), n) for model in rates.answering(context)},
+        "without": {model: share(int(detected.sum()), n) for model, detected in held.detected.items()},
+        "with": {model: share(int(context.detected(model)[held.rows].sum()), n) for model in rates.answering(context)},
         "false_positives": {model: share(k, of) for model, (k, of) in held.false_positives.items()},
         "absent": dict(held.absent),
     }

@@ -63,9 +63,9 @@ def _two_by_two(found: Mapping[str, Any], title: str, good: str, bad: str) -> Ht
         [f"full: {bad}", student, neither],
     ]
     n = words.figure(found.get("n"), count)
-    said = f"McNemar's exact p {probability(found.get('mcnemar'))}; net loss {interval(found.get('loss'))}."
+    message = f"McNemar's exact p {probability(found.get('mcnemar'))}; net loss {interval(found.get('loss'))}."
     shown = table(f"{n} {title}", ["", f"INT8: {good}", f"INT8: {bad}"], body, kind="two")
-    return many([shown, paragraph(said, "small")])
+    return many([shown, paragraph(message, "small")])
 
 
 def _families(found: Any) -> Html:
@@ -159,11 +159,11 @@ def _novel(found: Mapping[str, Any]) -> Html:
     ]
     families = el("p", "Families: ", listed(names(found.get("families"))))
     n, loss = words.figure(found.get("n"), count), interval(found.get("loss"))
-    said = paragraph(f"{n} events; net loss against the full model {loss}.")
+    message = paragraph(f"{n} events; net loss against the full model {loss}.")
     return many(
         [
             families,
-            said,
+            message,
             table("Attacks caught of families that training never met", ["Model", "Caught", "Share [95 %]"], body),
         ]
     )

@@ -21,8 +21,8 @@ def waterfall(context: CheckContext) -> list[dict[str, Any]]:
     known = context.labelled & (context.targets >= 0).any()
     figures = (
         ("accuracy", known, {m: context.right(m) for m in there}),
-        ("attacks caught", known & context.attacks, {m: context.caught(m) for m in there}),
-        ("benign left alone", known & context.calm, {m: ~context.caught(m) for m in there}),
+        ("attacks caught", known & context.attacks, {m: context.detected(m) for m in there}),
+        ("benign left alone", known & context.benign_events, {m: ~context.detected(m) for m in there}),
     )
     return [
         {

@@ -21,17 +21,17 @@ OWN = "a certificate needs events of your own"
 Part = tuple[GateResult, Any]  # a finding and its part of the data
 
 
-def own_data(context: CheckContext) -> CheckResult:
+def own_data(context: CheckContext) -> CheckResult[Any]:
     """Compare the events with those that the student learned from, and measure every model on them."""
     leaked, split = _leaked(context)
     scores, score_data = _scores(context)
     fields, drifted = _fields(context)
-    calm = int(context.calm.sum())
+    benign = int(context.benign_events.sum())
     return CheckResult(
         key=KEY,
         title="Own data",
         question="Are these events like the student's training, yet unseen, and how do the models do on them?",
-        findings=(_published(context), leaked, scores, fields),
+        gates=(_published(context), leaked, scores, fields),
         data={
             "split": split,
             "published": context.operation.published or None,
@@ -40,7 +40,7 @@ def own_data(context: CheckContext) -> CheckResult:
             "classes": rates.classes(context),
             "families": rates.families(context),
             "tpr": rates.recall_at_rates(context),
-            "smallest_fpr": 1 / calm if calm else None,
+            "smallest_fpr": 1 / benign if benign else None,
             "alerts": rates.alerts(context),
         },
     )
@@ -53,10 +53,10 @@ def _published(context: CheckContext) -> GateResult:
     if not why:
         return decided(PUBLISHED, "nothing says that the events are public or simulated", gate, (0, 0, 0), events=n)
     if context.operation.i_know:
-        said = f"the events look public or simulated ({why}), and --i-know was given: {OWN}"
-        return decided(PUBLISHED, said, gate, (0, 0, 0), events=n)
-    said = f"the events look public or simulated ({why}): {OWN}; --i-know judges by these all the same"
-    return decided(PUBLISHED, said, gate, (1, 1, 1), events=n)
+        message = f"the events look public or simulated ({why}), and --i-know was given: {OWN}"
+        return decided(PUBLISHED, message, gate, (0, 0, 0), events=n)
+    message = f"the events look public or simulated ({why}): {OWN}; --i-know judges by these all the same"
+    return decided(PUBLISHED, message, gate, (1, 1, 1), events=n)
 
 
 def _leaked(context: CheckContext) -> Part:
@@ -74,7 +74,7 @@ def _leaked(context: CheckContext) -> Part:
     seen = {mark for part in before for mark in _marks(part, by)}
     marks = _marks(sample, by)
     k, n = sum(mark in seen for mark in marks), len(sample)
-    said = f"{k:,} of {n:,} events ({percent(k / n)}) have a {by} that the training events have too"
+    message = f"{k:,} of {n:,} events ({percent(k / n)}) have a {by} that the training events have too"
     groups = {group for group in sample.groups if group is not None}
     data = {
         "by": by,
@@ -83,7 +83,7 @@ def _leaked(context: CheckContext) -> Part:
         "leaked": k,
         "events": n,
     }
-    return decided(LEAKED, said, gate, (k / n,) * 3, events=n), data
+    return decided(LEAKED, message, gate, (k / n,) * 3, events=n), data
 
 
 def _marks(sample: Sample, by: str) -> list[str | None]:
@@ -106,8 +106,8 @@ def _scores(context: CheckContext) -> Part:
         why = f"no scores of the student on validation events; {NO_TRAINING}"
     elif not rates.numbers(validation):
         why = "the student's scores on the validation events hold NaN or infinity"
-    elif context.harmless.all() or not context.harmless.any():
-        why = f"{'every' if context.harmless.all() else 'no'} class is benign, so nothing has an attack score"
+    elif context.benign_classes.all() or not context.benign_classes.any():
+        why = f"{'every' if context.benign_classes.all() else 'no'} class is benign, so nothing has an attack score"
     elif min(n, len(validation)) < drift.LEAST:
         why = f"{n:,} events and {len(validation):,} validation events, needs {drift.LEAST} of each"
         needed = drift.LEAST
@@ -122,20 +122,20 @@ def _scores(context: CheckContext) -> Part:
     apart = drift.distance_within(before, after, True, clusters_of(groups, context.sample.groups), context.seed)
     p = drift.ks(before, after)[1]
     parts = [f"{value:.3f} among {kind} alone" for kind, value in alone.items() if value is not None]
-    said = (
+    message = (
         f"the student's attack scores lie a KS distance of {number_within(apart)} from those of the validation events, "
         f"{len(before):,} of them with the same share of attacks"
     )
-    said += f" ({p_value(p)}){'; ' if parts else ''}{', '.join(parts)}"
-    finding = decided(
+    message += f" ({p_value(p)}){'; ' if parts else ''}{', '.join(parts)}"
+    result = decided(
         SCORE_DRIFT,
-        said,
+        message,
         gate,
         (apart.value, apart.low, apart.high),
         events=n,
         needed=events_for(apart, gate.limit, n, len(before)),
     )
-    return finding, {**drift.score_data(before, after), "distance": apart.to_json(), "p": p, **alone}
+    return result, {**drift.score_data(before, after), "distance": apart.to_json(), "p": p, **alone}
 
 
 def _fields(context: CheckContext) -> Part:
@@ -160,14 +160,14 @@ def _fields(context: CheckContext) -> Part:
     worst = compared[first["field"]]
     apart = drift.worst_within(context, worst)
     measure = "KS distance" if worst.numeric else "total variation"
-    said = f"of {len(table)} fields “{worst.name}” lies furthest from the training events: {measure} "
-    said += f"{number_within(apart)}, {p_value(first['p_holm'])} after Holm's correction"
-    finding = decided(
+    message = f"of {len(table)} fields “{worst.name}” lies furthest from the training events: {measure} "
+    message += f"{number_within(apart)}, {p_value(first['p_holm'])} after Holm's correction"
+    result = decided(
         FIELD_DRIFT,
-        said,
+        message,
         gate,
         (apart.value, apart.low, apart.high),
         events=n,
         needed=events_for(apart, gate.limit, len(worst.events), len(worst.train)),
     )
-    return finding, table
+    return result, table

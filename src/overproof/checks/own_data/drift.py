@@ -158,8 +158,8 @@ def alone(
     if len(validation) != len(before):
         return {"benign": None, "attacks": None}
     known = np.array([label is not None for label in validation.labels])
-    calm = known & np.array([label in context.benign for label in validation.labels])
-    kinds = {"benign": (calm, context.calm), "attacks": (known & ~calm, context.attacks)}
+    benign = known & np.array([label in context.benign for label in validation.labels])
+    kinds = {"benign": (benign, context.benign_events), "attacks": (known & ~benign, context.attacks)}
     return {
         kind: ks(before[a], after[b])[0] if min(a.sum(), b.sum()) >= LEAST else None for kind, (a, b) in kinds.items()
     }
@@ -185,9 +185,9 @@ def same_mix(context: CheckContext, validation: Sample) -> Codes:
         Rows, in order.
     """
     known = np.array([label is not None for label in validation.labels], dtype=bool)
-    calm = known & np.array([label in context.benign for label in validation.labels], dtype=bool)
-    benign, attacks = np.flatnonzero(calm), np.flatnonzero(known & ~calm)
-    wanted = int(context.attacks.sum()), int(context.calm.sum())
+    benign = known & np.array([label in context.benign for label in validation.labels], dtype=bool)
+    benign, attacks = np.flatnonzero(benign), np.flatnonzero(known & ~benign)
+    wanted = int(context.attacks.sum()), int(context.benign_events.sum())
     if not (len(benign) and len(attacks) and all(wanted)):
         return np.arange(len(validation), dtype=np.intp)
     random = np.random.default_rng(context.seed)

@@ -33,7 +33,7 @@ def own_data(data: Mapping[str, Any]) -> Html:
 
 def _split(data: Mapping[str, Any], found: Mapping[str, Any]) -> Html:
     groups = whole(found.get("groups"))
-    said = (
+    message = (
         f"Near-duplicates are kept together by {words.short(found.get('by'))}. "
         f"{_count(found, 'events')} events of {_count(found, 'templates')} templates and "
         f"{'no group column' if groups is None else f'{groups:,} groups'}; the template of {_count(found, 'leaked')} "
@@ -41,7 +41,7 @@ def _split(data: Mapping[str, Any], found: Mapping[str, Any]) -> Html:
     )
     published = string(data.get("published"))
     looks = f"They look public or simulated: {published}." if published else "They do not look public or simulated."
-    return many([paragraph(said), paragraph(looks, "warning" if published else None)])
+    return many([paragraph(message), paragraph(looks, "warning" if published else None)])
 
 
 def _count(found: Mapping[str, Any], key: str) -> str:
@@ -111,7 +111,7 @@ def _tpr(data: Mapping[str, Any], found: Any) -> Html:
             cells = [f"needs {words.figure(row.get('needs'), count)}"] * len(models)
         body.append([percent(number(row.get("fpr")) or 0), *cells])
     smallest = number(data.get("smallest_fpr"))
-    said = (
+    message = (
         "No benign events: no false-positive rate can be shown."
         if smallest is None
         else f"The smallest false-positive rate that these benign events can show is {percent(smallest)}."
@@ -128,7 +128,7 @@ def _tpr(data: Mapping[str, Any], found: Any) -> Html:
     return many(
         [
             table(CAUGHT, head, body),
-            paragraph(said, "small"),
+            paragraph(message, "small"),
             details("Thresholds", table("Attack probability from which an event is flagged", head, thresholds)),
         ]
     )

@@ -20,13 +20,14 @@ from overproof.checks.base import (
     decided,
     unmeasured,
 )
-from overproof.checks.event_json import event_json
 from overproof.checks.formatting import p_value, percent, percent_within
+from overproof.checks.listed_event import listed_event
 from overproof.checks.non_inferiority import Counts, least_loss
 from overproof.checks.paired_loss import clusters, loss_finding, loss_of
 from overproof.checks.pairs import why_not
 from overproof.checks.rare import families
 from overproof.checks.rare.slices import LEAST, Lossy, losing, slices_of
+from overproof.results.typed_json import to_json
 
 KEY = "rare"
 SLICES, HARD_BENIGN = f"{KEY}/slices", f"{KEY}/hard-benign"
@@ -39,7 +40,7 @@ OF = 50  # the size of slice whose visible loss is told
 Part = tuple[GateResult, Any]
 
 
-def rare(context: CheckContext) -> CheckResult:
+def rare(context: CheckContext) -> CheckResult[Any]:
     """Compare the quantized student with the full model, family by family and slice by slice, on true labels.
 
     Where most events have a group, the events of one are not independent: see `losses`.
@@ -52,11 +53,11 @@ def rare(context: CheckContext) -> CheckResult:
         key=KEY,
         title="Rare and edge cases",
         question="Which families, slices and hard benign events does the student lose that the full model gets right?",
-        findings=(
+        gates=(
             *families.pooled(context, names, why),
             _slices_finding(context, why, worst),
             hard,
-            *families.findings(context, names, why),
+            *families.gates(context, names, why),
         ),
         data={
             "families": families.table(context, names),
@@ -90,8 +91,8 @@ def _slices_finding(context: CheckContext, why: str | None, found: Sequence[Loss
         f"{worst.by} “{worst.name}”, the full model alone gets {worst.b:,} of {worst.n:,} right and the student alone "
         f"{worst.c:,}, at least {percent(bound)} lost ({p_value(worst.p_holm)} after Holm's correction)"
     )
-    finding = decided(SLICES, words.format("none"), gate, (bound, bound, bound), events=n)
-    if finding.status == FAILED:
+    result = decided(SLICES, words.format("none"), gate, (bound, bound, bound), events=n)
+    if result.status == FAILED:
         return decided(SLICES, words.format("one or more"), gate, (bound, bound, bound), events=n)
     seen = next((b for b in range(1, OF + 1) if least_loss(Counts(OF, b, 0), confidence) > gate.limit), None)
     much = f"of {OF} events none would" if seen is None else f"of {OF} events, {seen} lost would"
@@ -100,29 +101,29 @@ def _slices_finding(context: CheckContext, why: str | None, found: Sequence[Loss
 
 def _hard_benign(context: CheckContext, why: str | None) -> Part:
     gate = context.gate(HARD_BENIGN)
-    if not why and not context.calm.any():
+    if not why and not context.benign_events.any():
         why = "no event is labelled benign"
     if why:
         return unmeasured(HARD_BENIGN, why, gate), {"unmeasured": why}
     rows, how = _hardest(context)
-    loss = loss_of(context, rows, ~context.caught(FULL), ~context.caught(QUANTIZED), clusters(context))
+    loss = loss_of(context, rows, ~context.detected(FULL), ~context.detected(QUANTIZED), clusters(context))
     pairs = loss.pairs
-    said = (
+    message = (
         f"of {pairs.n:,} hard benign events ({how}) the quantized student alone flags {pairs.full_only:,} and the "
         f"full model alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
     )
     told = {"n": pairs.n, "b": pairs.full_only, "c": pairs.student_only, "loss": pairs.loss.to_json(), "how": how}
-    return loss_finding(HARD_BENIGN, said, context, loss), told
+    return loss_finding(HARD_BENIGN, message, context, loss), told
 
 
 def _hardest(context: CheckContext) -> tuple[Bools, str]:
     """Which events are hard benign ones, shape (n,), and how they were chosen."""
-    marked = context.calm & np.array([bool(MARK.search(str(name))) for name in context.families], dtype=bool)
+    marked = context.benign_events & np.array([bool(MARK.search(str(name))) for name in context.families], dtype=bool)
     if marked.any():
         return marked, "of families marked so"
-    calm = np.flatnonzero(context.calm)
-    count = max(1, round(HARDEST * len(calm)))
-    marked[calm[np.argsort(-context.attack(FULL)[calm], kind="stable")[:count]]] = True
+    benign = np.flatnonzero(context.benign_events)
+    count = max(1, round(HARDEST * len(benign)))
+    marked[benign[np.argsort(-context.attack(FULL)[benign], kind="stable")[:count]]] = True
     return marked, f"the {percent(HARDEST)} of the benign ones that the full model finds most like attacks"
 
 
@@ -134,4 +135,4 @@ def _exemplars(context: CheckContext) -> list[dict[str, Any]]:
     apart = np.abs(context.attack(FULL) - context.attack(QUANTIZED))
     other = context.models[FULL].logits.argmax(axis=1) != context.models[QUANTIZED].logits.argmax(axis=1)
     order = np.argsort(-(apart + other), kind="stable")[:EXEMPLARS]
-    return [event_json(context, int(row)) for row in order if apart[row] + other[row] > APART]
+    return [to_json(listed_event(context, int(row))) for row in order if apart[row] + other[row] > APART]

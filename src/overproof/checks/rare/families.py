@@ -117,12 +117,14 @@ def pooled(context: CheckContext, families: tuple[Family, ...], why: str | None)
     loss = loss_of(context, rows, full, student, clusters(context))
     pairs = loss.pairs
     named = ", ".join(f"“{family.name}”" for family in rare[:NAMED]) + (", …" if len(rare) > NAMED else "")
-    said = f"of {pairs.n:,} attacks of rare families ({named}) the full model alone gets {pairs.full_only:,} right and "
-    said += f"the quantized student alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
-    return (loss_finding(POOLED, said, context, loss),)
+    message = (
+        f"of {pairs.n:,} attacks of rare families ({named}) the full model alone gets {pairs.full_only:,} right and "
+    )
+    message += f"the quantized student alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
+    return (loss_finding(POOLED, message, context, loss),)
 
 
-def findings(context: CheckContext, families: tuple[Family, ...], why: str | None) -> tuple[GateResult, ...]:
+def gates(context: CheckContext, families: tuple[Family, ...], why: str | None) -> tuple[GateResult, ...]:
     """One for each attack family. To pass, each must by itself; failing is corrected for the number of families.
 
     The low end is moved down to the limit where the test that more than the limit is lost does not stand after Holm's
@@ -136,9 +138,9 @@ def findings(context: CheckContext, families: tuple[Family, ...], why: str | Non
     found = []
     for (family, loss), p in zip(compared, corrected, strict=True):
         pairs, low = loss.pairs, 1.0 if p <= 1 - CONFIDENCE else gate.limit
-        said = f"“{family.name}”: the full model alone gets {pairs.full_only:,} of {pairs.n:,} right, the quantized "
-        said += f"student alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
-        found.append(loss_finding(f"{FAMILY}:{family.name}", said, context, loss, low))
+        message = f"“{family.name}”: the full model alone gets {pairs.full_only:,} of {pairs.n:,} right, the quantized "
+        message += f"student alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
+        found.append(loss_finding(f"{FAMILY}:{family.name}", message, context, loss, low))
     return tuple(found)
 
 

@@ -104,5 +104,5 @@ def _slices(data: Mapping[str, Any], found: Any) -> Html:
 
 def _hard(found: Mapping[str, Any]) -> Html:
     n, loss = words.figure(found.get("n"), count), interval(found.get("loss"))
-    said = f"{n} events, {words.short(found.get('how'), 300)}. Lost : gained {pairs(found)}, net loss {loss}."
-    return paragraph(said if number(found.get("n")) else f"{words.short(found.get('how'), 300)}: {n} events.")
+    message = f"{n} events, {words.short(found.get('how'), 300)}. Lost : gained {pairs(found)}, net loss {loss}."
+    return paragraph(message if number(found.get("n")) else f"{words.short(found.get('how'), 300)}: {n} events.")

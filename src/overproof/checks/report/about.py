@@ -64,12 +64,12 @@ def _events(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _run(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     margin = number(at(data, "margin", "value"))
     fixed = "fixed when the bundle was made" if at(data, "margin", "fixed_before") else "not fixed in the bundle"
-    said = string(at(data, "margin", "said"))
+    message = string(at(data, "margin", "message"))
     file = words.short(at(data, "gates", "file"), 200)
     closed = names(at(data, "gates", "closed"))
     absent = [f"{title}: {string(why)}" for title, why in entries(data.get("absent")).items()]
     return [
-        ("Margin", f"{words.figure(margin)}, {fixed}. {said}"),
+        ("Margin", f"{words.figure(margin)}, {fixed}. {message}"),
         ("Gates", file or "the defaults"),
         ("Closed gates", many(el("span", el("code", words.short(key)), class_="item") for key in closed) or "none"),
         ("Models not there", "; ".join(absent) or "none"),

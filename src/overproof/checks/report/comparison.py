@@ -35,7 +35,7 @@ class Measure:
         k, n = number(at(found, "k")), number(at(found, "n"))
         return None if k is None or not n else k / n
 
-    def said(self, row: Mapping[str, Any]) -> str:
+    def message(self, row: Mapping[str, Any]) -> str:
         """The figure in words."""
         return words.figure(self.of(row), self.text)
 

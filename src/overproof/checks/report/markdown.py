@@ -13,7 +13,7 @@ from typing import Any
 from overproof.checks.report.comparison import MEASURES, SHORT, notes, strip_rows, who_wins
 from overproof.progress import one_line
 from overproof.report import words
-from overproof.report.reading import at, by_model, checks, entries, findings, names, number, rows, status, string
+from overproof.report.reading import at, by_model, checks, entries, gates, names, number, rows, status, string
 
 SIGNS = {"passed": "✅", "failed": "❌", "unmeasured": "❔"}
 DECISIONS = {"deploy alone": "✅", "deploy with escalation": "⚠️", "do not deploy": "❌"}
@@ -61,20 +61,20 @@ def _verdict(data: Mapping[str, Any]) -> str:
 
 def _check(check: Mapping[str, Any]) -> list[str]:
     found = status(check)
-    return [prose(check.get("title")), f"{SIGNS[found]} {found}", words.gates(check), prose(check.get("said"))]
+    return [prose(check.get("title")), f"{SIGNS[found]} {found}", words.gates(check), prose(check.get("message"))]
 
 
 def _closed(data: Mapping[str, Any]) -> str:
-    shut = [finding for finding in findings(data) if finding.get("closed")]
+    shut = [result for result in gates(data) if result.get("closed")]
     if not shut:
         return "No gate is closed."
-    lines = [f"- {SIGNS[status(f)]} {code(f.get('key'))}: {prose(f.get('said'))}" for f in shut]
+    lines = [f"- {SIGNS[status(f)]} {code(f.get('key'))}: {prose(f.get('message'))}" for f in shut]
     return "\n".join(["### Closed gates", "", *lines])
 
 
 def _strip(data: Mapping[str, Any]) -> str:
     found = strip_rows(data)
-    body = [[prose(row.get("name")), *(measure.said(row) for measure in SHORT)] for row in found]
+    body = [[prose(row.get("name")), *(measure.message(row) for measure in SHORT)] for row in found]
     if not body:
         return ""
     lines = [f"- {prose(line)}" for line in who_wins(data)[:1]]
@@ -109,17 +109,17 @@ def _share(entry: object) -> str:
 
 def _gates(data: Mapping[str, Any]) -> str:
     head = ["Gate", "Status", "Figure (95 %)", "Limit", "Events"]
-    return _table(head, [_gate(finding) for finding in findings(data)])
+    return _table(head, [_gate(result) for result in gates(data)])
 
 
-def _gate(finding: Mapping[str, Any]) -> list[str]:
-    ended = f"{SIGNS[status(finding)]} {words.state(finding)}"
-    return [code(finding.get("key")), ended, words.of_finding(finding), words.limit(finding), words.support(finding)]
+def _gate(result: Mapping[str, Any]) -> list[str]:
+    ended = f"{SIGNS[status(result)]} {words.state(result)}"
+    return [code(result.get("key")), ended, words.of_finding(result), words.limit(result), words.support(result)]
 
 
 def _uses(data: Mapping[str, Any]) -> str:
     found = rows(at(data, "verdict", "uses"))
-    body = [[prose(use.get(key)) for key in ("use", "kind", "answer", "said")] for use in found]
+    body = [[prose(use.get(key)) for key in ("use", "kind", "answer", "message")] for use in found]
     return _table(["Use", "In general", "This bundle", "Why"], body) if body else ""
 
 
@@ -135,7 +135,7 @@ def _about(data: Mapping[str, Any]) -> str:
         f"overproof {prose(data.get('overproof'))}, seed {prose(data.get('seed'))}",
         *(prose(line) for line in notes(strip_rows(data))),
     ]
-    body = [[m.title, *(m.said(row) for row in strip_rows(data))] for m in MEASURES]
+    body = [[m.title, *(m.message(row) for row in strip_rows(data))] for m in MEASURES]
     head = ["", *(prose(row.get("name")) for row in strip_rows(data))]
     return "\n\n".join([_table(head, body), "\n".join(f"- {line}" for line in lines)])
 

@@ -13,20 +13,21 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from overproof.checks import calibration
 from overproof.checks.boundary.html import boundary
-from overproof.checks.calibration.html import calibration
 from overproof.checks.escalation.html import escalation
 from overproof.checks.held_out.html import held_out
 from overproof.checks.own_data.html import own_data
 from overproof.checks.rare.html import rare
-from overproof.checks.report import about, findings, top
+from overproof.checks.report import about, gate_table, top
 from overproof.report.markup import Html, el, many, safe
 from overproof.report.reading import checks, entries, rows, string
 from overproof.report.words import short
+from overproof.results.typed_json import from_json
 
 BODIES: Mapping[str, Callable[[Mapping[str, Any]], Html]] = {
     "own-data": own_data,
-    "calibration": calibration,
+    "calibration": lambda data: calibration.CHECK.html(from_json(calibration.CHECK.data, data)),
     "rare": rare,
     "boundary": boundary,
     "held-out": held_out,
@@ -60,8 +61,8 @@ def page(data: Mapping[str, Any]) -> str:
 def _checks(data: Mapping[str, Any]) -> Html:
     drawn, before = [], 0
     for place, check in enumerate(checks(data), 1):
-        drawn.append(findings.section(place, check, _body(check), before))
-        before += len(rows(check.get("findings")))
+        drawn.append(gate_table.section(place, check, _body(check), before))
+        before += len(rows(check.get("gates")))
     return many(drawn)
 
 

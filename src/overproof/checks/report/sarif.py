@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from overproof.progress import one_line
 from overproof.report import words
-from overproof.report.reading import at, checks, findings, number, rows, status, string
+from overproof.report.reading import at, checks, gates, number, rows, status, string
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FIGURES = ("value", "low", "high", "limit", "events", "needed")
@@ -40,7 +40,7 @@ def to_sarif(data: Mapping[str, Any]) -> dict[str, Any]:
         "tool": {"driver": driver},
         "invocations": [{"executionSuccessful": True}],
         "artifacts": [artifact],
-        "results": [_result(finding, places, uri) for finding in findings(data)],
+        "results": [_result(result, places, uri) for result in gates(data)],
         "properties": {
             "decision": string(at(data, "verdict", "decision")),
             "sentence": one_line(string(at(data, "verdict", "sentence"))),
@@ -53,47 +53,47 @@ def _rules(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A rule for each gate, in order; several findings of one gate share it."""
     found: dict[str, dict[str, Any]] = {}
     for check in checks(data):
-        for finding in rows(check.get("findings")):
-            rule = _rule_id(finding)
-            found.setdefault(rule, _rule(rule, check, finding))
+        for result in rows(check.get("gates")):
+            rule = _rule_id(result)
+            found.setdefault(rule, _rule(rule, check, result))
     return list(found.values())
 
 
-def _rule(rule: str, check: Mapping[str, Any], finding: Mapping[str, Any]) -> dict[str, Any]:
-    required = finding.get("required", True)
-    said = RULE.format(
+def _rule(rule: str, check: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    required = result.get("required", True)
+    message = RULE.format(
         question=one_line(string(check.get("question"))),
-        limit=words.limit(finding),
+        limit=words.limit(result),
         required="if it is unmeasured, the gate is closed" if required else "unmeasured does not close it",
     )
     title = one_line(string(check.get("title"))) or "Check"
     return {
         "id": rule,
         "shortDescription": {"text": f"{title}: {rule.rpartition('/')[2]}"},
-        "fullDescription": {"text": said.strip()},
+        "fullDescription": {"text": message.strip()},
         "defaultConfiguration": {"level": "error" if required else "note"},
     }
 
 
-def _rule_id(finding: Mapping[str, Any]) -> str:
-    return one_line(string(finding.get("key")).partition(":")[0]) or "unknown"
+def _rule_id(result: Mapping[str, Any]) -> str:
+    return one_line(string(result.get("key")).partition(":")[0]) or "unknown"
 
 
-def _result(finding: Mapping[str, Any], places: Mapping[str, int], uri: str) -> dict[str, Any]:
-    rule, found = _rule_id(finding), status(finding)
-    kind, level = _kind(found, bool(finding.get("closed")))
-    figures = {name: number(finding.get(name)) for name in FIGURES}
+def _result(result: Mapping[str, Any], places: Mapping[str, int], uri: str) -> dict[str, Any]:
+    rule, found = _rule_id(result), status(result)
+    kind, level = _kind(found, bool(result.get("closed")))
+    figures = {name: number(result.get(name)) for name in FIGURES}
     counts = {name: int(v) for name, v in figures.items() if v is not None and name in ("events", "needed")}
     return {
         "ruleId": rule,
         "ruleIndex": places[rule],
         "kind": kind,
         "level": level,
-        "message": {"text": message(string(finding.get("said"))) or found},
+        "message": {"text": message(string(result.get("message"))) or found},
         # a bundle has no lines, but code scanning shows nothing without one
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri, "index": 0}, "region": {"startLine": 1}}}],
-        "partialFingerprints": {"finding/v1": one_line(string(finding.get("key")))},
-        "properties": {**figures, **counts, "status": found, "closed": bool(finding.get("closed"))},
+        "partialFingerprints": {"finding/v1": one_line(string(result.get("key")))},
+        "properties": {**figures, **counts, "status": found, "closed": bool(result.get("closed"))},
     }
 
 

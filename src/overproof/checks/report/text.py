@@ -10,7 +10,7 @@ from overproof.checks.report.comparison import MEASURES, notes, strip_rows, who_
 from overproof.progress import one_line
 from overproof.report import words
 from overproof.report.layout import aligned
-from overproof.report.reading import at, by_model, checks, entries, findings, names, number, rows, status, string
+from overproof.report.reading import at, by_model, checks, entries, gates, names, number, rows, status, string
 
 NAME = 40  # characters of a name in a table
 
@@ -35,21 +35,21 @@ def _checks(data: Mapping[str, Any]) -> str:
         [f"{place}. {words.short(check.get('title'), NAME)}", status(check), words.gates(check)]
         for place, check in enumerate(checks(data), 1)
     ]
-    told = [f"{place}. {one_line(string(check.get('said')))}" for place, check in enumerate(checks(data), 1)]
+    told = [f"{place}. {one_line(string(check.get('message')))}" for place, check in enumerate(checks(data), 1)]
     return "\n\n".join([aligned([["check", "status", "gates"], *body], left=(0, 1, 2)), "\n".join(told)])
 
 
 def _closed(data: Mapping[str, Any]) -> str:
-    shut = [finding for finding in findings(data) if finding.get("closed")]
+    shut = [result for result in gates(data) if result.get("closed")]
     if not shut:
         return "No gate is closed."
     head = ["closed gates", "status", "figure [95 %]", "limit", "events"]
-    return aligned([head, *(_gate(finding) for finding in shut)], left=(0, 1))
+    return aligned([head, *(_gate(result) for result in shut)], left=(0, 1))
 
 
-def _gate(finding: Mapping[str, Any]) -> list[str]:
-    key = words.short(finding.get("key"), NAME)
-    return [key, status(finding), words.of_finding(finding), words.limit(finding), words.support(finding)]
+def _gate(result: Mapping[str, Any]) -> list[str]:
+    key = words.short(result.get("key"), NAME)
+    return [key, status(result), words.of_finding(result), words.limit(result), words.support(result)]
 
 
 def _uses(data: Mapping[str, Any]) -> str:
@@ -65,7 +65,7 @@ def _strip(data: Mapping[str, Any]) -> str:
     if not found:
         return ""
     head = ["", *(words.short(row.get("name"), NAME) for row in found)]
-    body = [[measure.title, *(measure.said(row) for row in found)] for measure in MEASURES]
+    body = [[measure.title, *(measure.message(row) for row in found)] for measure in MEASURES]
     told = [one_line(line) for line in (*notes(found), *who_wins(data))]
     return "\n\n".join([aligned([head, *body]), *(["\n".join(told)] if told else [])])
 

@@ -9,7 +9,7 @@ from overproof.checks.report.comparison import MEASURES, notes, strip_rows, who_
 from overproof.checks.report.trade import placed, tradeoff
 from overproof.report import words
 from overproof.report.markup import Html, el, figure, icon, many, model, paragraph, table, tag
-from overproof.report.reading import at, checks, entries, findings, names, number, rows, status, string, tally
+from overproof.report.reading import at, checks, entries, gates, names, number, rows, status, string, tally
 
 DECISIONS = {
     "deploy alone": "passed",
@@ -45,7 +45,7 @@ def anchor(place: int) -> str:
 
 def key_link(data: Mapping[str, Any], key: str) -> Html:
     """The key of a finding, leading to it."""
-    places = {string(finding.get("key")): i for i, finding in enumerate(findings(data), 1)}
+    places = {string(result.get("key")): i for i, result in enumerate(gates(data), 1)}
     shown = el("code", words.short(key))
     return el("a", shown, href=f"#{anchor(places[key])}") if key in places else shown
 
@@ -66,7 +66,7 @@ def strip(data: Mapping[str, Any]) -> Html:
     if not found:
         return el("section", el("h2", "From full to INT8"), paragraph("unmeasured: no comparison in this file"))
     head = ["", *(el("span", model(string(row.get("name")))) for row in found)]
-    body = [[measure.title, *(measure.said(row) for row in found)] for measure in MEASURES]
+    body = [[measure.title, *(measure.message(row) for row in found)] for measure in MEASURES]
     test_rows = words.figure(at(data, "strip", "test_rows"), words.count)
     caption = f"Size and speed as the bundle stores them, the rest on these {test_rows} events"
     there = {string(row.get("name")) for row in found}
@@ -104,7 +104,7 @@ def _box(place: int, check: Mapping[str, Any]) -> Html:
         el("p", tag(found), class_="state"),
         el("h3", el("a", f"{place}. ", words.short(check.get("title")), href=f"#check-{place}")),
         el("p", string(check.get("question")), class_="question"),
-        el("p", string(check.get("said")), class_="said"),
+        el("p", string(check.get("message")), class_="message"),
         el("ul", *counts, class_="tally", aria_label="Gates"),
         class_=f"box {found}",
     )
@@ -121,7 +121,7 @@ def uses(data: Mapping[str, Any]) -> Html:
                 string(use.get("use")),
                 string(use.get("kind")),
                 tag(ANSWERS.get(answer, "unmeasured"), answer or "unmeasured"),
-                string(use.get("said")),
+                string(use.get("message")),
                 because,
             ]
         )

@@ -42,7 +42,7 @@ class _Point:
     missed: float | None
 
     @property
-    def caught(self) -> str:
+    def detected(self) -> str:
         """The share of the attacks that it catches."""
         return "not measured" if self.missed is None else f"{percent(1 - self.missed)} caught"
 
@@ -64,11 +64,11 @@ def tradeoff(strip: Sequence[Mapping[str, Any]]) -> Html:
     taken = [_Box(p.x - 7, p.y - 7, p.x + 7, p.y + 7) for p in points]
     for point in points:
         drawn += _label(point, taken)
-    said = "; ".join(
-        f"{p.title}: {size(float(row['bytes']))}, {float(row['p50_ms']):.3g} ms, {p.caught}"
+    message = "; ".join(
+        f"{p.title}: {size(float(row['bytes']))}, {float(row['p50_ms']):.3g} ms, {p.detected}"
         for p, row in zip(points, found, strict=True)
     )
-    return svg("Size, latency and attacks caught", said, drawn, width=WIDTH, height=HEIGHT)
+    return svg("Size, latency and attacks caught", message, drawn, width=WIDTH, height=HEIGHT)
 
 
 def _point(row: Mapping[str, Any], x: Axis, y: Axis) -> _Point:
@@ -85,7 +85,7 @@ def _missed(row: Mapping[str, Any]) -> float | None:
 
 def _label(point: _Point, taken: list[_Box]) -> list[Html]:
     """Name and recall beside a point: the first side where they stand on nothing, else the first."""
-    lines = (point.title, point.caught)
+    lines = (point.title, point.detected)
     wide, gap = LETTER * max(map(len, lines)), max(point.radius, 7) + 4
     sides = [
         (point.x + gap, point.y - LINE, "start"),

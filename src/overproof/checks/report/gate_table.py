@@ -27,7 +27,7 @@ def section(place: int, check: Mapping[str, Any], body: Html, before: int) -> Ht
         "section",
         el("h2", f"{place}. ", words.short(check.get("title")), " ", tag(found)),
         el("p", string(check.get("question")), class_="question"),
-        el("p", string(check.get("said")), class_="said"),
+        el("p", string(check.get("message")), class_="message"),
         table_of(check, before),
         body,
         el("p", el("a", "Back to the six checks", href="#checks"), class_="back"),
@@ -38,7 +38,7 @@ def section(place: int, check: Mapping[str, Any], body: Html, before: int) -> Ht
 
 def table_of(check: Mapping[str, Any], before: int) -> Html:
     """A row for each gate: the picture, the figure, the limit and the sentence."""
-    body = [_row(finding, place) for place, finding in enumerate(rows(check.get("findings")), before + 1)]
+    body = [_row(result, place) for place, result in enumerate(rows(check.get("gates")), before + 1)]
     head = [
         "Gate and finding",
         el("span", "Against its limit"),
@@ -50,15 +50,15 @@ def table_of(check: Mapping[str, Any], before: int) -> Html:
     return table(caption, head, body, left=(0, 1, 4), kind="records gates")
 
 
-def _row(finding: Mapping[str, Any], place: int) -> list[str]:
-    key, found = string(finding.get("key")), status(finding)
-    required = "" if finding.get("required", True) else el("span", " (optional)", class_="quiet")
-    events, _, needed = words.support(finding).partition(", ")
+def _row(result: Mapping[str, Any], place: int) -> list[str]:
+    key, found = string(result.get("key")), status(result)
+    required = "" if result.get("required", True) else el("span", " (optional)", class_="quiet")
+    events, _, needed = words.support(result).partition(", ")
     gate = el("code", words.short(key.partition("/")[2] or key), id=anchor(place))
     return [
-        el("span", gate, required, " ", el("span", string(finding.get("said")), class_="said")),
-        against_limit(finding),
-        el("span", words.of_finding(finding), " ", el("span", f"limit {words.limit(finding)}", class_="facts")),
+        el("span", gate, required, " ", el("span", string(result.get("message")), class_="message")),
+        against_limit(result),
+        el("span", words.of_finding(result), " ", el("span", f"limit {words.limit(result)}", class_="facts")),
         el("span", events, " ", el("span", needed, class_="facts")),
-        el("span", tag(found), el("strong", " gate closed", class_="shut") if finding.get("closed") else ""),
+        el("span", tag(found), el("strong", " gate closed", class_="shut") if result.get("closed") else ""),
     ]

@@ -1,0 +1,92 @@
+"""Read and write frozen dataclasses as plain JSON, strictly: what does not fit its type is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+T = TypeVar("T")
+# For the dataclasses inside as well: no entry may be missing, unknown, of another kind, or no number at all.
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """A figure that could not be measured.
+
+    Attributes
+    ----------
+    unmeasured
+        Why not.
+    """
+
+    unmeasured: str
+
+
+def to_json(value: object) -> Any:
+    """Return a value as plain JSON: dataclasses and mappings as objects, tuples as lists, everything else as it is.
+
+    A lone surrogate, which no JSON parser takes, becomes its escape in letters (`\\udc80`).
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {to_json(str(name)): to_json(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(entry) for entry in value]
+    return value
+
+
+def from_json(kind: type[T], data: object) -> T:
+    """Read back what `to_json` gave for a value of this type.
+
+    Parameters
+    ----------
+    kind
+        A dataclass, or any type made of dataclasses, tuples, mappings and plain values.
+
+    Raises
+    ------
+    ValueError
+        An entry that is missing, unknown or of another kind; the message says where, in one line.
+    """
+    try:
+        value: T = _adapter(kind).validate_json(json.dumps([data]))[0]
+    except ValidationError as error:
+        raise ValueError(_first(error)) from None
+    return value
+
+
+def json_schema(kind: Any) -> dict[str, Any]:
+    """Return the JSON Schema of a type, with the docstrings of its dataclasses as descriptions."""
+    return TypeAdapter(kind).json_schema()
+
+
+_ADAPTERS: dict[object, TypeAdapter[Any]] = {}  # building one takes as long as reading a file with it
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        # In a tuple: pydantic takes no configuration for a dataclass itself, but hands that of its container down.
+        _ADAPTERS[kind] = TypeAdapter(tuple[kind], config=STRICT)
+    return _ADAPTERS[kind]
+
+
+def _first(error: ValidationError) -> str:
+    """Say the error that lies deepest: of several types that were tried it is the one that fitted best."""
+    errors = error.errors(include_url=False)
+    found = max(errors, key=lambda entry: len(entry["loc"]))
+    place = ".".join(str(step) for step in found["loc"][1:] if not _is_type(step))
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{place or 'the whole'}: {found['msg']}{more}"
+
+
+def _is_type(step: object) -> bool:
+    """Tell the names of types, which pydantic puts among the keys, from keys."""
+    return isinstance(step, str) and (step[:1].isupper() or step.startswith(("tuple[", "dict[", "union[")))
