@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
-from overproof.errors import InputError
+from overproof.distillation.limits import require_usable
 
 UNLABELLED = -1
 
@@ -48,13 +48,7 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, usable, expected in (
-            ("temperature", self.temperature > 0, "a number above 0"),
-            ("hard_weight", 0 <= self.hard_weight <= 1, "a number from 0 to 1"),
-            ("epochs", self.epochs >= 1, "1 or more"),
-        ):
-            if not usable:
-                raise InputError(f"{name} is {getattr(self, name)}: expected {expected}")
+        require_usable(self.temperature, self.hard_weight, self.epochs)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,470 @@
+"""Configure the jobs: frozen settings, validated where they are made, and stored whole with what they made.
+
+Every default stands here and nowhere else: the command line, the Python functions and `check --hold-out` take theirs
+from these classes. Importing this module needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union
+
+from overproof.distillation.limits import require_usable
+from overproof.distillation.students.presets import preset
+from overproof.errors import BundleError, InputError
+from overproof.events.labels import DEFAULT_BENIGN
+from overproof.quantization.precisions import DEPLOYABLE, TRAINABLE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from overproof.events.sources import Columns
+    from overproof.quantization.guards import Guards
+
+T = TypeVar("T")
+Events: TypeAlias = Union[Sequence[str | Path], "pa.Table"]
+
+
+@dataclass(frozen=True)
+class TableReference:
+    """An event table that was handed over in memory, as a stored configuration remembers it: by its rows."""
+
+    rows: int
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where a run's events come from, and how they are read and split.
+
+    Attributes
+    ----------
+    events, test, unlabelled
+        Files, or an event table: what is learned from, what is measured on instead of a fifth of it, and what is
+        learned from through the teacher alone. A table read back from a stored configuration is a `TableReference`.
+    columns
+        Which column of a table holds what; None looks for the usual names.
+    benign
+        Labels that are harmless.
+    held_out
+        Attack families that nothing is learned from: their events are left out of `events`.
+    """
+
+    events: Events | TableReference
+    test: Events | TableReference | None = None
+    unlabelled: Events | TableReference | None = None
+    columns: Columns | None = None
+    benign: tuple[str, ...] = DEFAULT_BENIGN
+    held_out: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON: files by name, tables by their number of rows."""
+        return {
+            "events": _stored_events(self.events),
+            "test": _stored_events(self.test),
+            "unlabelled": _stored_events(self.unlabelled),
+            "columns": None if self.columns is None else asdict(self.columns),
+            "benign": list(self.benign),
+            "held_out": list(self.held_out),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> DataConfig:
+        """Read it back; BundleError names an entry that is missing, unknown or unusable."""
+        entries = _entries(cls, data, where)
+        for name in ("events", "test", "unlabelled"):
+            entries[name] = _restored_events(entries[name], f"{where}: {name}")
+        return _built(
+            cls,
+            {
+                **entries,
+                "columns": _restored_columns(entries["columns"], f"{where}: columns"),
+                "benign": tuple(entries["benign"]),
+                "held_out": tuple(entries["held_out"]),
+            },
+            where,
+        )
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """How a student learns from its teacher.
+
+    Attributes
+    ----------
+    student
+        Preset of the student's sizes.
+    temperature, hard_weight
+        T, and the weight of true labels against the teacher's.
+    epochs
+        Passes over the events at most; None is the preset's.
+    transfer
+        Edited and recombined events per training event, which the teacher labels.
+    """
+
+    student: str = "tutorial-student"
+    temperature: float = 2.0
+    hard_weight: float = 0.5
+    epochs: int | None = None
+    transfer: float = 0.5
+
+    def __post_init__(self) -> None:
+        preset(self.student)
+        require_usable(self.temperature, self.hard_weight, 1 if self.epochs is None else self.epochs)
+        if not self.transfer >= 0:
+            raise InputError(f"transfer is {self.transfer}: expected 0 or more")
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> DistillConfig:
+        """Read it back; BundleError names an entry that is missing, unknown or unusable."""
+        return _built(cls, _entries(cls, data, where), where)
+
+
+@dataclass(frozen=True)
+class QuantizeConfig:
+    """How a model is quantized.
+
+    Attributes
+    ----------
+    precision
+        `w8a8`, `w4a8` or `w4a32` (see `quantization.rewrite`).
+    observer
+        What chooses the ranges of activations: a key of `affine.OBSERVERS`.
+    guards
+        What quantization may cost on validation events; None guards nothing.
+    qat
+        Train with the rounding in any case.
+    """
+
+    precision: str = "w8a8"
+    observer: str = "minmax"
+    guards: Guards | None = None
+    qat: bool = False
+
+    def __post_init__(self) -> None:
+        from overproof.quantization.affine import OBSERVERS
+
+        possible = TRAINABLE if self.qat else DEPLOYABLE
+        if self.precision not in possible:
+            with_qat = " with --qat" if self.qat else ""
+            raise InputError(f"precision {self.precision!r}{with_qat}: expected one of {', '.join(possible)}")
+        if self.observer not in OBSERVERS:
+            raise InputError(f"observer {self.observer!r}: expected one of {', '.join(OBSERVERS)}")
+
+    @property
+    def limits(self) -> Guards:
+        """The guards; such that guard nothing where there are none."""
+        from overproof.quantization.guards import Guards
+
+        return self.guards or Guards()
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> QuantizeConfig:
+        """Read it back; BundleError names an entry that is missing, unknown or unusable."""
+        from overproof.quantization.guards import Guards
+
+        entries = _entries(cls, data, where)
+        if entries["guards"] is not None:
+            inner = f"{where}: guards"
+            entries["guards"] = _built(Guards, _entries(Guards, entries["guards"], inner), inner)
+        return _built(cls, entries, where)
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """What is fixed for `check` before anything is measured.
+
+    Attributes
+    ----------
+    margin
+        Recall that may be lost against the full model, as a share.
+    """
+
+    margin: float = 0.005
+
+    def __post_init__(self) -> None:
+        if not 0 < self.margin < 1:
+            raise InputError(f"--margin {self.margin}: expected a share between 0 and 1, such as 0.005")
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> CheckSettings:
+        """Read it back; BundleError names an entry that is missing, unknown or unusable."""
+        return _built(cls, _entries(cls, data, where), where)
+
+
+@dataclass(frozen=True)
+class CompressConfig:
+    """Everything that decides what `compress` makes, apart from the teacher.
+
+    Attributes
+    ----------
+    data, distill, quantize, check
+        The settings of each stage.
+    seed
+        Decides whatever is drawn at random, apart from the split of the events.
+    """
+
+    data: DataConfig
+    distill: DistillConfig = field(default_factory=DistillConfig)
+    quantize: QuantizeConfig = field(default_factory=QuantizeConfig)
+    check: CheckSettings = field(default_factory=CheckSettings)
+    seed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON, as manifest and evidence store it."""
+        return _stored("compress", self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> CompressConfig:
+        """Read it back; BundleError names an entry that is missing, unknown or unusable."""
+        entries = _entries(cls, _of_job("compress", data, where), where)
+        read = {
+            "data": DataConfig.from_json(entries["data"], f"{where}: data"),
+            "distill": DistillConfig.from_json(entries["distill"], f"{where}: distill"),
+            "quantize": QuantizeConfig.from_json(entries["quantize"], f"{where}: quantize"),
+            "check": CheckSettings.from_json(entries["check"], f"{where}: check"),
+        }
+        return _built(cls, {**entries, **read}, where)
+
+
+@dataclass(frozen=True)
+class TeachConfig:
+    """Everything that decides what `teach` makes.
+
+    Attributes
+    ----------
+    data
+        As for `compress`, which holds the same events out.
+    preset
+        Sizes of a teacher trained from scratch.
+    from_checkpoint
+        Folder of a Hugging Face checkpoint to fine-tune instead.
+    epochs
+        Passes over the events at most; None is the preset's.
+    seed
+        Decides initialization and order.
+    """
+
+    data: DataConfig
+    preset: str = "small-teacher"
+    from_checkpoint: Path | None = None
+    epochs: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.from_checkpoint is None:
+            preset(self.preset)
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError(f"epochs is {self.epochs}: expected 1 or more")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON, as the teacher's manifest stores it."""
+        return _stored("teach", self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> TeachConfig:
+        """Read it back; BundleError names an entry that is missing, unknown or unusable."""
+        entries = _entries(cls, _of_job("teach", data, where), where)
+        checkpoint = entries["from_checkpoint"]
+        read = {
+            "data": DataConfig.from_json(entries["data"], f"{where}: data"),
+            "from_checkpoint": None if checkpoint is None else Path(checkpoint),
+        }
+        return _built(cls, {**entries, **read}, where)
+
+
+@dataclass(frozen=True)
+class QuantizeJobConfig:
+    """Everything that decides what `quantize` makes of a model.
+
+    Attributes
+    ----------
+    calibrate_on
+        Files of events: part of them for the ranges of activations, the others held back to judge by.
+    test
+        Files of events that nothing is chosen by, to measure the result on.
+    columns
+        Which column of a table holds what; None looks for the usual names.
+    benign
+        Labels that are harmless; None takes the model's own.
+    quantize
+        How the model is quantized.
+    teacher
+        Whom training with the rounding learns from; nobody is the float model itself.
+    seed
+        Decides what is held back, and training.
+    """
+
+    calibrate_on: tuple[str, ...]
+    test: tuple[str, ...] = ()
+    columns: Columns | None = None
+    benign: tuple[str, ...] | None = None
+    quantize: QuantizeConfig = field(default_factory=QuantizeConfig)
+    teacher: tuple[str, ...] = ()
+    seed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON, as the quantized bundle's manifest stores it."""
+        return _stored("quantize", self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> QuantizeJobConfig:
+        """Read it back; BundleError names an entry that is missing, unknown or unusable."""
+        entries = _entries(cls, _of_job("quantize", data, where), where)
+        benign = entries["benign"]
+        read = {
+            **{name: tuple(entries[name]) for name in ("calibrate_on", "test", "teacher")},
+            "columns": _restored_columns(entries["columns"], f"{where}: columns"),
+            "benign": None if benign is None else tuple(benign),
+            "quantize": QuantizeConfig.from_json(entries["quantize"], f"{where}: quantize"),
+        }
+        return _built(cls, {**entries, **read}, where)
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """Everything that decides what `check` measures, apart from the models.
+
+    Attributes
+    ----------
+    events
+        Labelled events that nothing was trained on: files, or an event table.
+    columns
+        Which column of a table holds what; None looks for the usual names.
+    gate
+        File of gates that were written down before; None takes the defaults.
+    hold_out
+        Families that teacher, student and baseline are trained without and then judged on.
+    retrain_from, epochs
+        Checkpoint that a Hugging Face teacher is fine-tuned from for that, and how many passes.
+    events_per_day, prevalence
+        The user's volume, and the share of attacks in it.
+    budget
+        Share of events that may be escalated.
+    accept_public_data
+        Judge by public or simulated events all the same.
+    seed
+        Of resampling, and of which half of the events chooses the escalation threshold.
+    """
+
+    events: Events | TableReference
+    columns: Columns | None = None
+    gate: Path | None = None
+    hold_out: tuple[str, ...] = ()
+    retrain_from: Path | None = None
+    epochs: int | None = None
+    events_per_day: float | None = None
+    prevalence: float | None = None
+    budget: float = 0.05
+    accept_public_data: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in (("--prevalence", self.prevalence), ("--budget", self.budget)):
+            if value is not None and not 0 <= value <= 1:
+                raise InputError(f"{name} {value}: expected a share from 0 to 1")
+        if self.events_per_day is not None and not self.events_per_day > 0:
+            raise InputError(f"--events-per-day {self.events_per_day}: expected a number above 0")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return _stored("check", self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str) -> CheckConfig:
+        """Read it back; BundleError names an entry that is missing, unknown or unusable."""
+        entries = _entries(cls, _of_job("check", data, where), where)
+        read = {
+            "events": _restored_events(entries["events"], f"{where}: events"),
+            "columns": _restored_columns(entries["columns"], f"{where}: columns"),
+            "hold_out": tuple(entries["hold_out"]),
+            **{n: None if entries[n] is None else Path(entries[n]) for n in ("gate", "retrain_from")},
+        }
+        return _built(cls, {**entries, **read}, where)
+
+
+StoredConfig: TypeAlias = CompressConfig | TeachConfig | QuantizeJobConfig
+
+
+def stored_config(data: Mapping[str, Any] | None, where: str) -> StoredConfig | None:
+    """Read the configuration that a manifest holds, whichever job wrote it; None where there is none."""
+    if data is None:
+        return None
+    readers: dict[str, Callable[[Mapping[str, Any], str], StoredConfig]] = {
+        "compress": CompressConfig.from_json,
+        "teach": TeachConfig.from_json,
+        "quantize": QuantizeJobConfig.from_json,
+    }
+    job = data.get("job") if isinstance(data, Mapping) else None
+    if job not in readers:
+        raise BundleError(f"{where}: configuration of the job {job!r}, expected one of {', '.join(readers)}")
+    return readers[job](data, where)
+
+
+def _stored(job: str, config: Any) -> dict[str, Any]:
+    return {"job": job, **{f.name: _plain(getattr(config, f.name), f.name) for f in fields(config)}}
+
+
+def _plain(value: Any, name: str) -> Any:
+    """Return a field's value as plain JSON."""
+    if name == "events":
+        return _stored_events(value)
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _stored_events(events: Events | TableReference | None) -> Any:
+    if events is None:
+        return None
+    if isinstance(events, TableReference):
+        return asdict(events)
+    return [str(file) for file in events] if isinstance(events, Sequence) else {"rows": events.num_rows}
+
+
+def _restored_events(stored: Any, where: str) -> Any:
+    if stored is None or isinstance(stored, list):
+        return None if stored is None else tuple(str(file) for file in stored)
+    return _built(TableReference, _entries(TableReference, stored, where), where)
+
+
+def _restored_columns(stored: Any, where: str) -> Columns | None:
+    if stored is None:
+        return None
+    from overproof.events.sources import Columns
+
+    return _built(Columns, _entries(Columns, stored, where), where)
+
+
+def _of_job(job: str, data: Any, where: str) -> dict[str, Any]:
+    """Return the entries but the job's name, which must be this one."""
+    if not isinstance(data, Mapping) or data.get("job") != job:
+        raise BundleError(f"{where}: expected the configuration of the job {job}")
+    return {name: value for name, value in data.items() if name != "job"}
+
+
+def _entries(cls: type[Any], data: Any, where: str) -> dict[str, Any]:
+    """Return the entries of a stored object; BundleError unless they are the fields of `cls`, all of them."""
+    if not isinstance(data, Mapping):
+        raise BundleError(f"{where}: expected a JSON object with the entries {', '.join(f.name for f in fields(cls))}")
+    expected = [f.name for f in fields(cls)]
+    missing = [name for name in expected if name not in data]
+    unknown = [str(name) for name in data if name not in expected]
+    if missing or unknown:
+        found = [f"no entry {', '.join(missing)}"] if missing else []
+        found += [f"unknown entry {', '.join(unknown)}"] if unknown else []
+        raise BundleError(f"{where}: {' and '.join(found)}; expected {', '.join(expected)}")
+    return dict(data)
+
+
+def _built(cls: type[T], entries: Mapping[str, Any], where: str) -> T:
+    """Construct, and so validate; BundleError says where the value that cannot be used stands."""
+    try:
+        return cls(**entries)
+    except (InputError, TypeError, ValueError) as error:
+        raise BundleError(f"{where}: {error}") from None
