@@ -73,8 +73,20 @@ def measured() -> dict[str, Any]:
 
 
 def comparison(student: str, seed: int) -> Comparison:
-    """The strip stored in a bundle."""
+    """Return the comparison stored in a bundle."""
     return Comparison.from_json(json.loads((bundle(student, seed) / COMPARISON).read_text()))
+
+
+def headline(compared: Comparison) -> str:
+    """Write the comparison's rows with a few columns, and what it says of the linear baseline."""
+    head = ["", "bytes", "one event, p50 ms", "events/s", "accuracy", "attacks missed", "benign flagged"]
+    lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
+    for row in compared.rows:
+        shares = [f"{100 * getattr(row.metrics, name):.2f} %" for name in ("accuracy", "fn_rate", "fp_rate")]
+        time = f"{row.p50_ms:.3f}" if row.p50_ms < 1 else f"{row.p50_ms:.2f}"  # type: ignore[operator]
+        cells = [row.name, f"{row.bytes:,}", time, f"{row.events_per_second:,.0f}", *shares]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", f"{compared.test_rows:,} test events, one core. {compared.verdict_in_words()[0]}"])
 
 
 def interval(values: list[float]) -> tuple[float, float, float]:
@@ -85,12 +97,12 @@ def interval(values: list[float]) -> tuple[float, float, float]:
 
 def over_seeds() -> str:
     """A Markdown table: each model's mean over the seeds with its interval, and what it lost against its teacher."""
-    strips = [comparison(STUDENT, seed) for seed in SEEDS]
+    comparisons = [comparison(STUDENT, seed) for seed in SEEDS]
     head = ["", "accuracy", "macro-F1 (≥ 15 rows)", "FN", "FP", "accuracy lost (points)", "macro-F1 lost (points)"]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
     for name in (FULL, DISTILLED, QUANTIZED, BASELINE):
-        rows = [strip.row(name).metrics for strip in strips]  # type: ignore[union-attr]
-        full = [strip.row(FULL).metrics for strip in strips]  # type: ignore[union-attr]
+        rows = [one.row(name).metrics for one in comparisons]  # type: ignore[union-attr]
+        full = [one.row(FULL).metrics for one in comparisons]  # type: ignore[union-attr]
         cells = [name]
         for figure in ("accuracy", "macro_f1", "fn_rate", "fp_rate"):
             values = [100 * getattr(row, figure) for row in rows]

@@ -11,13 +11,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from settings import DATA, OUT
+from settings import CAPTURES, OUT
 
 import overproof
 from overproof.jobs.deploy import triage
 from overproof.progress import terminal
 
-CAPTURES = DATA.parent / "captures"
 BUNDLE = OUT / "field" / "simulated" / "bundle"
 KNOWN = {  # what is in them, by the sets they come from
     "nmap-vsn.pcap": "a scan",
@@ -62,19 +61,19 @@ def _capture(path: Path) -> dict[str, int]:
     """Packets by capinfos; conversations and requests by tshark."""
     if shutil.which("tshark") is None or shutil.which("capinfos") is None:
         return {}
-    packets = _told("capinfos", "-c", "-M", "-T", "-r", str(path)).split()[-1]
+    packets = _output("capinfos", "-c", "-M", "-T", "-r", str(path)).split()[-1]
     conversations = sum(
         line.count(" <-> ")
         for kind in ("tcp", "udp")
-        for line in _told("tshark", "-q", "-z", f"conv,{kind}", "-r", str(path)).splitlines()
+        for line in _output("tshark", "-q", "-z", f"conv,{kind}", "-r", str(path)).splitlines()
     )
-    requests = _told(
+    requests = _output(
         "tshark", "-Y", "http.request and not (udp or ssdp)", "-T", "fields", "-e", "frame.number", "-r", str(path)
     )
     return {"packets": int(packets), "conversations": conversations, "requests": len(requests.splitlines())}
 
 
-def _told(*command: str) -> str:
+def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -84,12 +83,12 @@ def to_markdown(result: dict[str, Any]) -> str:
         "| file | independent count | events | rejected | not benign, by kind of event | abstained |",
         "| --- | --- | ---: | ---: | --- | ---: |",
     ]
-    for name, told in result.items():
-        counted = ", ".join(f"{count:,} {what}" for what, count in told["independent"].items() if count)
-        cells = [name, counted, f"{told['events']:,}", _rejected(told["rejected"]), _flagged(told["labels"])]
+    for name, found in result.items():
+        counted = ", ".join(f"{count:,} {what}" for what, count in found["independent"].items() if count)
+        cells = [name, counted, f"{found['events']:,}", _rejected(found["rejected"]), _flagged(found["labels"])]
         known = KNOWN.get(Path(name).name)
         cells[0] += f" ({known})" if known else ""
-        lines.append(f"| {' | '.join(cells)} | {told['abstained']:,} |")
+        lines.append(f"| {' | '.join(cells)} | {found['abstained']:,} |")
     return "\n".join(lines)
 
 

@@ -163,7 +163,7 @@ def check_table(report: dict[str, Any]) -> str:
 def held_out_table(report: dict[str, Any]) -> str:
     """Each family's recall by models that were trained without it, and with it."""
     held = next(check for check in report["checks"] if check["key"] == "held-out")["data"]["held_out"]
-    lines = ["| attacks caught | trained | " + " | ".join(SHOWN) + " |", "| --- | --- |" + " ---: |" * len(SHOWN)]
+    lines = ["| attacks detected | trained | " + " | ".join(SHOWN) + " |", "| --- | --- |" + " ---: |" * len(SHOWN)]
     for entry in held:
         for kind in ("without", "with"):
             cells = [_share(entry[kind].get(name)) for name in SHOWN]
@@ -174,16 +174,16 @@ def held_out_table(report: dict[str, Any]) -> str:
 
 
 def sabotage_table(found: dict[str, Any]) -> str:
-    """What each sabotage did to accuracy, and what caught it."""
+    """What each sabotage did to accuracy, and what detected it."""
     healthy = found["healthy"]["correct"]
-    lines = ["| student | accuracy | moved (points) | gates | caught by | verdict |"]
+    lines = ["| student | accuracy | moved (points) | gates | detected by | verdict |"]
     lines.append("| --- | ---: | ---: | --- | --- | --- |")
     for name, entry in found.items():
         share = entry["correct"]["k"] / entry["correct"]["n"]
         moved = 100 * (share - healthy["k"] / healthy["n"])
         gates = "open" if entry["passed"] else "closed"
-        caught = ", ".join(f"`{finding['key']}`" for finding in entry["failed"]) or "-"
-        lines.append(f"| {name} | {share:.2%} | {moved:+.2f} | {gates} | {caught} | {entry['decision']} |")
+        detected = ", ".join(f"`{finding['key']}`" for finding in entry["failed"]) or "-"
+        lines.append(f"| {name} | {share:.2%} | {moved:+.2f} | {gates} | {detected} | {entry['decision']} |")
     return "\n".join(lines)
 
 

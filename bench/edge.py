@@ -32,15 +32,15 @@ import json, sys
 def resident():
     line = next(line for line in open("/proc/self/status") if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
-told = {"python": resident()}
+measured_here = {"python": resident()}
 import overproof.bundle.runtime
-told["imported"] = resident()
+measured_here["imported"] = resident()
 scorer = overproof.bundle.runtime.open(sys.argv[1])
-told["opened"] = resident()
+measured_here["opened"] = resident()
 for text in json.load(sys.stdin):
     scorer.judge([text])
-told["judged"] = resident()
-print(json.dumps(told))
+measured_here["judged"] = resident()
+print(json.dumps(measured_here))
 """
 
 
@@ -62,8 +62,8 @@ def _measured(programs: Path) -> dict[str, Any]:
     return {
         "packages": sizes(site),
         "python_seconds": median(float(_timed([python, "-c", "0"])) for _ in range(RUNS)),
-        "import_seconds": median(float(_told([python, "-c", IMPORT])) for _ in range(RUNS)),
-        "memory_mb": json.loads(_told([python, "-c", MEMORY, where], json.dumps(lines))),
+        "import_seconds": median(float(_output([python, "-c", IMPORT])) for _ in range(RUNS)),
+        "memory_mb": json.loads(_output([python, "-c", MEMORY, where], json.dumps(lines))),
         "first_verdict_seconds": median(first for first, _ in starts),
         "whole_run_seconds": median(whole for _, whole in starts),
         "runs": RUNS,
@@ -117,11 +117,11 @@ def cold_start(command: Sequence[str | Path]) -> tuple[float, float]:
 
 def _timed(command: Sequence[str | Path]) -> float:
     begin = perf_counter()
-    _told(command)
+    _output(command)
     return perf_counter() - begin
 
 
-def _told(command: Sequence[str | Path], stdin: str = "") -> str:
+def _output(command: Sequence[str | Path], stdin: str = "") -> str:
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True).stdout
 
 

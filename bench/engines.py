@@ -17,7 +17,7 @@ from settings import TEST, TRAIN
 from overproof.bundle.manifest import open_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.events.sources import read_events
-from overproof.inference.engines import ModelOutputs, in_process, worker_processes
+from overproof.inference.engines import Scored, in_process, worker_processes
 from overproof.inference.engines.ray import ray_scored
 
 FILES = [TRAIN, TEST, TRAIN, TEST, TRAIN]
@@ -32,7 +32,7 @@ def measured() -> dict[str, Any]:
     def read() -> Iterator[Any]:
         return read_events(FILES, on_skip=_refuse)
 
-    engines: dict[str, Callable[[], Iterator[ModelOutputs]]] = {
+    engines: dict[str, Callable[[], Iterator[Scored]]] = {
         "one process": lambda: in_process(scorer)(read()),
         "two worker processes": lambda: worker_processes(scorer, place, 2)(read()),
         "Ray, started for it": lambda: ray_scored(opened, FILES, on_skip=_refuse),
@@ -43,7 +43,7 @@ def measured() -> dict[str, Any]:
     return {"cores": os.cpu_count(), "runs": runs}
 
 
-def timed(scored: Iterator[ModelOutputs]) -> dict[str, Any]:
+def timed(scored: Iterator[Scored]) -> dict[str, Any]:
     """One pass: how many events, a hash of where they were read and of their logits, and the times."""
     begin = perf_counter()
     first, events, digest = 0.0, 0, hashlib.sha256()

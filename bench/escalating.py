@@ -31,7 +31,7 @@ TIMED, BLOCK = 480, 24
 
 
 def made() -> dict[str, Any]:
-    """The bundle of this issue's tables: the student of the strip, with an embedding and its own thresholds."""
+    """Compress the student of the comparison once more, into a bundle with an embedding and its own thresholds."""
     report = overproof.compress(
         [TRAIN],
         test=[TEST],
@@ -78,32 +78,32 @@ def _row(bundle: Any, full: Full, check: Path | None, texts: list[str], attack: 
     verdicts: list[dict[str, Any]] = []
     for start in range(0, len(texts), BATCH):
         verdicts += cascade.judge(texts[start : start + BATCH])
-    harmless = bundle.manifest.benign
+    benign = bundle.manifest.benign
     names = np.array(bundle.manifest.classes)
     flagged = {
-        "full": ~np.isin(names[full.ask(texts).argmax(axis=1)], harmless),
-        "student": np.array([v["student"]["label"] not in harmless for v in verdicts]),
-        "cascade": np.array([v["label"] not in harmless for v in verdicts]),
+        "full": ~np.isin(names[full.ask(texts).argmax(axis=1)], benign),
+        "student": np.array([v["student"]["label"] not in benign for v in verdicts]),
+        "cascade": np.array([v["label"] not in benign for v in verdicts]),
     }
-    attacks, calm = attack & part, ~attack & part
+    attacks, others = attack & part, ~attack & part
     lost = int((attacks & flagged["full"] & ~flagged["cascade"]).sum())
     won = int((attacks & ~flagged["full"] & flagged["cascade"]).sum())
     status = np.array([v["status"] for v in verdicts])
-    caught = int((attacks & flagged["full"]).sum())
+    detected = int((attacks & flagged["full"]).sum())
     return {
         "basis": cascade.policy.basis,
         "threshold": cascade.policy.confidence,
         "events": int(part.sum()),
         "attacks": int(attacks.sum()),
-        "benign": int(calm.sum()),
+        "benign": int(others.sum()),
         "missed": {name: int((attacks & ~of).sum()) for name, of in flagged.items()},
-        "false_alarms": {name: int((calm & of).sum()) for name, of in flagged.items()},
+        "false_alarms": {name: int((others & of).sum()) for name, of in flagged.items()},
         "escalated": int((part & np.array([v["decided_by"] == "full" for v in verdicts])).sum()),
         "deferred": int((part & (status == "deferred")).sum()),
         "lost": lost,
         "won": won,
-        "caught": caught,
-        "lost_share": clopper_pearson(lost, caught).to_json(),
+        "detected": detected,
+        "lost_share": clopper_pearson(lost, detected).to_json(),
         "p": mcnemar(lost, won),
     }
 
@@ -148,5 +148,5 @@ def to_markdown(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _share(told: dict[str, float]) -> str:
-    return f"{100 * told['value']:.2f} % ({100 * told['low']:.2f} … {100 * told['high']:.2f})"
+def _share(share: dict[str, float]) -> str:
+    return f"{100 * share['value']:.2f} % ({100 * share['low']:.2f} … {100 * share['high']:.2f})"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from settings import DATA, OUT
+from settings import FLOWS, OUT
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import cross_val_predict
@@ -24,7 +24,6 @@ import overproof
 from overproof.events.schema import event_table
 from overproof.progress import terminal
 
-FLOWS = DATA.parent / "nsl-kdd"
 BUNDLE, EVIDENCE = OUT / "flows", OUT / "flows-evidence"
 KINDS = {
     "dos": "back land neptune pod smurf teardrop apache2 mailbomb processtable udpstorm worm",

@@ -63,8 +63,8 @@ def measured() -> dict[str, Any]:
         "events": sum(len(feed["input_ids"]) for feed in tested),
         "tokens": TOKENS,
         "flips": flips,
-        "one": interleaved({n: lambda k, run=run: run(ones[k % len(ones)]) for n, run in runs.items()}),  # type: ignore[misc]
-        "batch": interleaved({n: lambda k, run=run: run(full[k % len(full)]) for n, run in runs.items()}, calls=20),  # type: ignore[misc]
+        "one": interleaved({n: lambda k, run=run: run(ones[k % len(ones)]) for n, run in runs.items()}),
+        "batch": interleaved({n: lambda k, run=run: run(full[k % len(full)]) for n, run in runs.items()}, calls=20),
         "operators": _profile(files[SHIPPED], ones),
         "openvino": openvino is not None,
     }
@@ -113,9 +113,9 @@ def _profile(model: onnx.ModelProto, feeds: list[Feed]) -> dict[str, float]:
         running = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         for k in range(500):
             running.run(None, feeds[k % len(feeds)])
-        told = json.loads(Path(running.end_profiling()).read_text())
+        events = json.loads(Path(running.end_profiling()).read_text())
     spent: Counter[str] = Counter()
-    for event in told:
+    for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("kernel_time"):
             spent[event["args"]["op_name"]] += event["dur"]
     return {name: time / spent.total() for name, time in spent.most_common()}

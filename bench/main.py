@@ -1,6 +1,6 @@
-"""All benchmarks, in order; writes their tables into the README. `make bench`, some four hours on two cores.
+"""Run all benchmarks in order and write their tables into docs/benchmarks.md; `make bench`, four hours on two cores.
 
-`python bench/main.py TABLE …` measures and writes only those.
+The README has one small table of them. `python bench/main.py TABLE …` measures and writes only those that are named.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import accuracy
@@ -27,45 +28,53 @@ import speed
 import teachers
 import throughput
 import transcript
-from settings import DATA, OUT, README, once
+from settings import OUT, SEEDS, missing_data, once
 
 import checks
 import quantization
 
 BEGIN, END = "<!-- bench: {} -->", "<!-- end -->"
+PAGE = Path("docs/benchmarks.md")
+ELSEWHERE = {"headline": Path("README.md")}  # a table that stands on another page
 
 
-def strip() -> str:
-    """The strip that the first student's bundle stores."""
+def headline() -> str:
+    """Write the README's table: size, speed and errors of the four models, and where the linear one is better."""
+    accuracy.measured()
+    return accuracy.headline(accuracy.comparison(accuracy.STUDENT, 0))
+
+
+def comparison() -> str:
+    """Write the comparison that the first student's bundle stores."""
     accuracy.measured()
     return accuracy.comparison(accuracy.STUDENT, 0).to_markdown()
 
 
 def seeds() -> str:
-    """Means over the seeds."""
+    """Write the means over the seeds."""
     accuracy.measured()
     return accuracy.over_seeds()
 
 
 def parity() -> str:
-    """What each conversion step changed."""
+    """Write what each conversion step changed."""
     return "\n".join(
         f"- seed {seed}, {step['step']}: max |Δlogit| {step['max_difference']:.2g}, "
         f"{step['flips']} of {step['events']:,} verdicts flip"
-        for seed, report in zip(accuracy.SEEDS, accuracy.measured()["reports"], strict=True)
+        for seed, report in zip(SEEDS, accuracy.measured()["reports"], strict=True)
         for step in report["parity"]
     )
 
 
 def other_teachers() -> str:
-    """Other kinds of teachers."""
+    """Write the students of other kinds of teachers."""
     return teachers.to_markdown(
         {kind: once(f"from-{kind}", lambda kind=kind: teachers.distilled(kind)) for kind in teachers.KINDS}  # type: ignore[misc]
     )
 
 
 def foreigners() -> str:
-    """A classifier that overproof did not make."""
+    """Write what quantization does to a classifier that overproof did not make."""
     accuracy.measured()
     return foreign.to_markdown(
         {
@@ -76,7 +85,7 @@ def foreigners() -> str:
 
 
 def after_students(name: str, module: Any) -> Callable[[], str]:
-    """A table of a module that needs the students."""
+    """Return the table of a module that needs the students."""
 
     def table() -> str:
         accuracy.measured()
@@ -85,24 +94,25 @@ def after_students(name: str, module: Any) -> Callable[[], str]:
     return table
 
 
-def in_the_field(name: str, module: Any) -> Callable[[], str]:
-    """A table of a module that needs the bundle of the strip with an embedding and thresholds of its own."""
+def deployed(name: str, module: Any) -> Callable[[], str]:
+    """Return the table of a module that needs the compared student's bundle, with its embedding and thresholds."""
 
     def table() -> str:
-        once("field-http", escalating.made)
+        once("deployed-http", escalating.made)
         return str(module.to_markdown(once(name, module.measured)))
 
     return table
 
 
 def unseen() -> str:
-    """What no model was taught; the students without a family are those of the check."""
+    """Write what no model was taught; the students without a family are those of the check."""
     checks.checked_once()
-    return in_the_field("novelty", novelty)()
+    return deployed("novelty", novelty)()
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "strip": strip,
+    "headline": headline,
+    "comparison": comparison,
     "seeds": seeds,
     "parity": parity,
     "teachers": other_teachers,
@@ -116,14 +126,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "held-out": lambda: checks.held_out_table(checks.checked_once()),
     "sabotage": lambda: checks.sabotage_table(checks.sabotaged_once()),
     "flows": lambda: flows.flows_table(once("flows-check-json", flows.measured)),
-    "escalating": in_the_field("escalating", escalating),
+    "escalating": deployed("escalating", escalating),
     "novelty": unseen,
-    "throughput": in_the_field("throughput", throughput),
+    "throughput": deployed("throughput", throughput),
     "captures": lambda: captures.to_markdown(once("captures", captures.measured)),
-    "service": in_the_field("service", service),
-    "similarity": in_the_field("similarity", similarity),
-    "engines": in_the_field("engines", engines),
-    "edge": in_the_field("edge", edge),
+    "service": deployed("service", service),
+    "similarity": deployed("similarity", similarity),
+    "engines": deployed("engines", engines),
+    "edge": deployed("edge", edge),
     "transcript": lambda: transcript.to_markdown(once("demo", transcript.measured)),
 }
 
@@ -134,8 +144,9 @@ def main(wanted: Sequence[str]) -> int:
     if unknown:
         print(f"bench: no table {', '.join(unknown)}: expected some of {', '.join(TABLES)}", file=sys.stderr)
         return 2
-    if not DATA.is_dir():
-        print(f"bench: {DATA} is not there; the benchmarks need its real payloads", file=sys.stderr)
+    missing = missing_data(wanted or TABLES)
+    if missing is not None:
+        print(f"bench: {missing}", file=sys.stderr)
         return 2
     if "portable" in (wanted or TABLES) and shutil.which(portable.QEMU) is None:
         print(f"bench: {portable.QEMU} is not there; install Debian's qemu-user", file=sys.stderr)
@@ -145,15 +156,19 @@ def main(wanted: Sequence[str]) -> int:
         return 2
     OUT.mkdir(parents=True, exist_ok=True)
     tables = {name: TABLES[name]() for name in wanted or TABLES}
-    text = README.read_text()
     for name, table in tables.items():
-        if BEGIN.format(name) not in text:
-            raise RuntimeError(f"README.md has no place for the table {name!r}")
-        head, _, rest = text.partition(BEGIN.format(name))
-        _, _, tail = rest.partition(END)
-        text = f"{head}{BEGIN.format(name)}\n{table.strip()}\n{END}{tail}"
-    README.write_text(text)
+        write_table(ELSEWHERE.get(name, PAGE), name, table)
     return 0
+
+
+def write_table(page: Path, name: str, table: str) -> None:
+    """Replace what stands between the marks of a table."""
+    text = page.read_text()
+    if BEGIN.format(name) not in text:
+        raise RuntimeError(f"{page} has no place for the table {name!r}")
+    head, _, rest = text.partition(BEGIN.format(name))
+    _, _, tail = rest.partition(END)
+    page.write_text(f"{head}{BEGIN.format(name)}\n{table.strip()}\n{END}{tail}")
 
 
 if __name__ == "__main__":

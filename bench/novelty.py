@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pyarrow as pa
-from captures import CAPTURES
 from escalating import BUNDLE
 from numpy.typing import NDArray
-from settings import TEST
+from settings import CAPTURES, TEST
 
 from checks import EVIDENCE, HEALTHY, HELD_OUT
 from overproof.bundle.evidence_store import open_evidence
@@ -50,13 +49,13 @@ def _family(family: str) -> dict[str, Any]:
         energy = -(z.max(axis=1) + np.log(np.exp(z - z.max(axis=1, keepdims=True)).sum(axis=1)))
         return scores, {ALONE: -sure, ENERGY: energy, DISTANCE: known.distance(embeddings).astype(float)}
 
-    _, calm = signals(validation)
+    _, validation_signals = signals(validation)
     scores, found = signals(test)
     held = np.array(families_of(test), dtype=object) == family
-    harmless = np.array([name in student.manifest.benign for name in student.classes])
-    missed = held & harmless[scores.logits.argmax(axis=1)]
+    benign = np.array([name in student.manifest.benign for name in student.classes])
+    missed = held & benign[scores.logits.argmax(axis=1)]
     result: dict[str, Any] = {"events": int(held.sum()), "missed": int(missed.sum()), "sent": {}}
-    for name, sent in _sent_on(calm, found).items():
+    for name, sent in _sent_on(validation_signals, found).items():
         rest = sent[~held]
         result["sent"][name] = {
             "family": int(sent[held].sum()),
@@ -73,16 +72,16 @@ def _student(path: Path) -> OnnxScorer:
     return OnnxScorer(replace(bundle, files={**bundle.files, MODEL: model.SerializeToString()}))
 
 
-def _sent_on(calm: Mapping[str, Floats], found: Mapping[str, Floats]) -> dict[str, NDArray[np.bool_]]:
+def _sent_on(validation_signals: Mapping[str, Floats], found: Mapping[str, Floats]) -> dict[str, NDArray[np.bool_]]:
     """What is sent on: with the policy's thresholds; by confidence alone at the price that distance has with it.
 
     The price is the share of the validation events that is sent on: some are doubted for two reasons.
     """
-    limits = {name: float(np.quantile(calm[name], 1 - NOVEL * BUDGET)) for name in (ENERGY, DISTANCE)}
-    unsure = float(np.quantile(calm[ALONE], 1 - SPENT * BUDGET))
-    price = ((calm[ALONE] > unsure) | (calm[DISTANCE] > limits[DISTANCE])).mean()
+    limits = {name: float(np.quantile(validation_signals[name], 1 - NOVEL * BUDGET)) for name in (ENERGY, DISTANCE)}
+    unsure = float(np.quantile(validation_signals[ALONE], 1 - SPENT * BUDGET))
+    price = ((validation_signals[ALONE] > unsure) | (validation_signals[DISTANCE] > limits[DISTANCE])).mean()
     sent = {name: (found[ALONE] > unsure) | (found[name] > limit) for name, limit in limits.items()}
-    return {ALONE: found[ALONE] > np.quantile(calm[ALONE], 1 - price), **sent}
+    return {ALONE: found[ALONE] > np.quantile(validation_signals[ALONE], 1 - price), **sent}
 
 
 def _foreign() -> dict[str, Any]:
@@ -113,10 +112,10 @@ def to_markdown(result: dict[str, Any]) -> str:
     for family, entry in result["families"].items():
         for name, sent in entry["sent"].items():
             share = clopper_pearson(sent["family"], entry["events"])
-            caught = f"{sent['family']}/{entry['events']} ({share.low:.0%} … {share.high:.0%})"
+            sent_share = f"{sent['family']}/{entry['events']} ({share.low:.0%} … {share.high:.0%})"
             others = f"{sent['others'][0] / sent['others'][1]:.1%}"
             missed = f"{sent['missed']}/{entry['missed']}" if entry["missed"] else "none missed"
-            lines.append(f"| {family if name == ALONE else ''} | {name} | {caught} | {missed} | {others} |")
+            lines.append(f"| {family if name == ALONE else ''} | {name} | {sent_share} | {missed} | {others} |")
     other = result["foreign"]
     lines.append(
         f"\nOf {other['events']:,} events of real access logs the student of bare parameters calls "

@@ -80,4 +80,5 @@ def _mean_of(bundle: Bundle, model: onnx.ModelProto, tensor: str, texts: Sequenc
 
 
 def _maker(model: onnx.ModelProto, tensor: str) -> onnx.NodeProto:
-    return next(node for node in model.graph.node if tensor in node.output)
+    found: onnx.NodeProto = next(node for node in model.graph.node if tensor in node.output)
+    return found

@@ -60,7 +60,7 @@ if pause > 0 then
   delay = function() return -math.log(1 - math.random()) * pause end
 end
 done = function(summary, latency, requests)
-  io.write(string.format("told %d %d %d %f %f %f\\n", summary.requests, summary.errors.status,
+  io.write(string.format("summary %d %d %d %f %f %f\\n", summary.requests, summary.errors.status,
     summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout,
     summary.duration / 1e6, latency:percentile(50) / 1000, latency:percentile(99) / 1000))
 end
@@ -114,9 +114,9 @@ def _script(folder: Path, path: str, bodies_of: list[dict[str, Any]], *, pause: 
     bodies = folder / name
     bodies.write_text("".join(json.dumps(body) + "\n" for body in bodies_of))
     script = folder / f"{name}.lua"
-    told = {"BODIES": str(bodies), "PATH": f"/{path}", "PAUSE": f"{1000 * pause:.1f}"}
+    settings = {"BODIES": str(bodies), "PATH": f"/{path}", "PAUSE": f"{1000 * pause:.1f}"}
     text = LUA
-    for word, value in told.items():
+    for word, value in settings.items():
         text = text.replace(word, value)
     script.write_text(text)
     return script
@@ -145,10 +145,10 @@ def _load(url: str, script: Path, connections: int, *, seconds: int = SECONDS) -
         str(script),
         url,
     ]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = re.search(r"^told (\d+) (\d+) (\d+) (\S+) (\S+) (\S+)$", told, re.M)
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"^summary (\d+) (\d+) (\d+) (\S+) (\S+) (\S+)$", printed, re.M)
     if found is None:
-        raise RuntimeError(f"wrk said no figures: {told}")
+        raise RuntimeError(f"wrk said no figures: {printed}")
     requests, refused, broken, took, p50, p99 = map(float, found.groups())
     return {
         "requests": requests,
@@ -193,14 +193,14 @@ def to_markdown(result: dict[str, Any]) -> str:
 
 
 def _overload(result: dict[str, Any], name: str, what: str) -> str:
-    over, told = result[name], result[name]["verified"]
+    over, verified = result[name], result[name]["verified"]
     times = over["sent_per_second"] / result["capacity"]
-    refused = sum(count for kind, count in told.items() if kind.isdigit())
+    refused = sum(count for kind, count in verified.items() if kind.isdigit())
     return (
         f"{what} ({over['connections']} connections, {SIZE} events a request): {times:.1f} times the "
         f"{result['capacity'] * SIZE:,.0f} events a second that it answers with 8 connections. "
         f"{over['answered_per_second'] * SIZE:,.0f} events a second answered, {over['refused']:,.0f} of "
         f"{over['requests']:,.0f} requests refused with 429 or 503, {over['broken']:.0f} connections broken. Of "
-        f"{sum(told.values())} requests checked beside it {told.get('right', 0)} had the right verdict, "
-        f"{told.get('wrong', 0)} a wrong one, {refused} were refused, {told.get('lost', 0)} lost."
+        f"{sum(verified.values())} requests checked beside it {verified.get('right', 0)} had the right verdict, "
+        f"{verified.get('wrong', 0)} a wrong one, {refused} were refused, {verified.get('lost', 0)} lost."
     )

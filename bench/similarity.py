@@ -61,10 +61,10 @@ def by_teacher(texts: Sequence[str]) -> Floats:
     network: Any = teacher.network.model
     with_hook = network.classifier.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
     ids = teacher.encode(texts)
-    rows = list(huggingface.by_length([len(row) for row in ids], huggingface.BATCH))
+    rows = list(by_length([len(row) for row in ids], huggingface.BATCH))
     with torch.inference_mode():
         for batch in rows:
-            teacher.network(torch.from_numpy(huggingface.padded([ids[i] for i in batch], teacher.network.pad_id)))
+            teacher.network(torch.from_numpy(padded([ids[i] for i in batch], teacher.network.pad_id)))
     with_hook.remove()
     found = np.concatenate([part.numpy() for part in read])[np.argsort(np.concatenate(rows))]
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)

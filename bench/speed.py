@@ -51,10 +51,10 @@ def measured() -> dict[str, Any]:
         "bytes": {name: len(file) for name, file in files.items()},
         "median_tokens": float(np.median([i.shape[1] for i in ids[f"{STUDENT} INT8"]])),
         "model": interleaved(
-            {n: lambda k, n=n: alone[n].run(None, {"input_ids": ids[n][k % len(ids[n])]}) for n in files}  # type: ignore[misc]
+            {n: lambda k, n=n: alone[n].run(None, {"input_ids": ids[n][k % len(ids[n])]}) for n in files}
         ),
         "text_to_logits": interleaved(
-            {n: lambda k, n=n: whole[n].score([texts[k % EVENTS]]) for n in files}  # type: ignore[misc]
+            {n: lambda k, n=n: whole[n].score([texts[k % EVENTS]]) for n in files}
         ),
     }
 

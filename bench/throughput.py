@@ -80,10 +80,9 @@ def _pcap(folder: Path, texts: list[str]) -> Path:
         for i, text in enumerate(texts):
             port, at = 1024 + i % 60_000, 1_767_607_200 + i / 1000
             body = f"GET {quote(_target(text))} HTTP/1.1\r\nHost: shop.test\r\n\r\n".encode()
-            ends = {"sport": port, "dport": 80}
             steps = [("S", 100, b""), ("PA", 101, body), ("FA", 101 + len(body), b"")]
             for flags, seq, data in steps:
-                packet = Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / TCP(flags=flags, seq=seq, **ends) / data
+                packet = Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / TCP(flags=flags, seq=seq, sport=port, dport=80) / data
                 packet.time = at
                 writer.write(packet)
     return path
@@ -135,8 +134,8 @@ def measured() -> dict[str, Any]:
                 for _ in range(0, count, DISTINCT):
                     file.writelines(f"id={i % 97}&n={i} or 1=1\n" for i in range(DISTINCT))
             begin = perf_counter()
-            told = _run([str(path)], 1)
-            memory[str(count)] = {"peak_mb": told / 1024, "seconds": perf_counter() - begin}
+            peak = _run([str(path)], 1)
+            memory[str(count)] = {"peak_mb": peak / 1024, "seconds": perf_counter() - begin}
             path.unlink()
     return {"rates": rates, "memory": memory}
 
@@ -161,11 +160,11 @@ def _rate(path: Path, out: Path, workers: int) -> dict[str, float]:
 def to_markdown(result: dict[str, Any]) -> str:
     """Two tables."""
     lines = ["| whole process, end to end | events | one worker | two workers | ratio |", "| --- |" + " ---: |" * 4]
-    for name, told in result["rates"].items():
-        one, two = (told[str(workers)]["events"] / told[str(workers)]["seconds"] for workers in CORES)
-        events = f"{told['1']['events']:,}"
+    for name, rate in result["rates"].items():
+        one, two = (rate[str(workers)]["events"] / rate[str(workers)]["seconds"] for workers in CORES)
+        events = f"{rate['1']['events']:,}"
         lines.append(f"| {name} | {events} | {one:,.0f} events/s | {two:,.0f} events/s | {two / one:.2f} |")
     lines += ["", "| lines | peak memory | events/s |", "| ---: | ---: | ---: |"]
-    for count, told in result["memory"].items():
-        lines.append(f"| {int(count):,} | {told['peak_mb']:.0f} MB | {int(count) / told['seconds']:,.0f} |")
+    for count, memory in result["memory"].items():
+        lines.append(f"| {int(count):,} | {memory['peak_mb']:.0f} MB | {int(count) / memory['seconds']:,.0f} |")
     return "\n".join(lines)

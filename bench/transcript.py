@@ -1,4 +1,4 @@
-"""The README's transcript: commands that were really run, with what they really printed."""
+"""Run a few commands for the transcript, and keep what they really printed."""
 
 from __future__ import annotations
 

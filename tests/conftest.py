@@ -42,10 +42,10 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The real data beside the project; a test that needs it is skipped where it is not there."""
-    data = ROOT.parent / "shared" / "data"
+    """The real data, in OVERPROOF_DATA or beside the project; a test that needs it is skipped where it is not there."""
+    data = Path(os.environ.get("OVERPROOF_DATA") or ROOT.parent / "shared" / "data").resolve()
     if not data.is_dir():
-        pytest.skip("the real data (../shared/data) is not on this machine")
+        pytest.skip(f"the real data is not on this machine: {data} (setting: OVERPROOF_DATA)")
     return data
 
 

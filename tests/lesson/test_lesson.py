@@ -137,7 +137,12 @@ def test_every_table_is_whole(bundled: Bundled) -> None:
                 assert len({len(row) for row in block.rows}) == 1, section.key
 
 
-def test_the_readme_shows_what_is_printed(lesson: Lesson, root: Path) -> None:
-    shown = (root / "README.md").read_text().partition("$ overproof lesson\n")[2].partition("$ overproof lesson")[0]
+def test_the_guide_shows_what_is_printed(lesson: Lesson, root: Path) -> None:
+    shown = (
+        (root / "docs" / "guide" / "lesson.md")
+        .read_text()
+        .partition("$ overproof lesson\n")[2]
+        .partition("$ overproof lesson")[0]
+    )
     printed = lesson.render().splitlines()
     assert [line for line in shown.splitlines() if line not in printed] == ["[…]", "[…]"]
