@@ -27,7 +27,8 @@ import overproof
 from overproof.bundle.manifest import MODEL, open_bundle
 from overproof.bundle.runtime import TOKENS_PER_RUN, OnnxScorer, batches, session
 from overproof.distillation.encoder_graph import to_onnx
-from overproof.distillation.students.encoder import new_encoder, preset
+from overproof.distillation.students.encoder import new_encoder
+from overproof.distillation.students.presets import preset
 from overproof.quantization.rewrite import quantize_model
 
 EVENTS, CALIBRATION, TOKENS = 2000, 1024, 13
@@ -76,7 +77,7 @@ def _feeds(scorer: OnnxScorer, file: Path, count: int) -> list[Feed]:
 
 
 def _runner(running: Any) -> Run:
-    return lambda feed: running.run(None, feed)[0]  # type: ignore[no-any-return]
+    return lambda feed: running.run(None, feed)[0]
 
 
 def _openvino(model: onnx.ModelProto) -> Run | None:

@@ -81,7 +81,7 @@ def measured() -> dict[str, Any]:
         folder = Path(place)
         index = folder / "index"
         build_index(BUNDLE, events.slice(0, INDEXED), index)
-        paths = {"judge": one, "embed": inputs, "similar": inputs}
+        paths: dict[str, list[dict[str, Any]]] = {"judge": one, "embed": inputs, "similar": inputs}
         scripts = {path: _script(folder, path, bodies) for path, bodies in paths.items()}
         for name, batch, path in (
             ("/judge, micro-batches", 64, "judge"),

@@ -28,6 +28,7 @@ from overproof.bundle.manifest import MODEL, open_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.distillation.embedding_output import with_embedding
 from overproof.distillation.teachers import huggingface
+from overproof.distillation.teachers.interface import by_length, padded
 from overproof.inference.similarity import SEARCHES
 from overproof.inference.similarity.integers import rounded
 

@@ -20,7 +20,8 @@ from overproof.bundle.manifest import MODEL, TOKENIZER, open_bundle
 from overproof.bundle.runtime import WindowScorer, session
 from overproof.bundle.tokenizer import Windowing
 from overproof.distillation.encoder_graph import to_onnx
-from overproof.distillation.students.encoder import new_encoder, parameter_count, preset
+from overproof.distillation.students.encoder import new_encoder, parameter_count
+from overproof.distillation.students.presets import preset
 
 CALLS, BLOCKS, EVENTS = 50, 16, 400
 
@@ -53,9 +54,7 @@ def measured() -> dict[str, Any]:
         "model": interleaved(
             {n: lambda k, n=n: alone[n].run(None, {"input_ids": ids[n][k % len(ids[n])]}) for n in files}
         ),
-        "text_to_logits": interleaved(
-            {n: lambda k, n=n: whole[n].score([texts[k % EVENTS]]) for n in files}
-        ),
+        "text_to_logits": interleaved({n: lambda k, n=n: whole[n].score([texts[k % EVENTS]]) for n in files}),
     }
 
 

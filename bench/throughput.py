@@ -82,7 +82,12 @@ def _pcap(folder: Path, texts: list[str]) -> Path:
             body = f"GET {quote(_target(text))} HTTP/1.1\r\nHost: shop.test\r\n\r\n".encode()
             steps = [("S", 100, b""), ("PA", 101, body), ("FA", 101 + len(body), b"")]
             for flags, seq, data in steps:
-                packet = Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / TCP(flags=flags, seq=seq, sport=port, dport=80) / data
+                packet = (
+                    Ether()
+                    / IP(src="10.0.0.1", dst="10.0.0.2")
+                    / TCP(flags=flags, seq=seq, sport=port, dport=80)
+                    / data
+                )
                 packet.time = at
                 writer.write(packet)
     return path
