@@ -13,6 +13,7 @@ from overproof.checks.base import DISTILLED, FULL, QUANTIZED, Boundary, CheckRes
 from overproof.checks.boundary.compute import boundary, nearest
 from overproof.checks.boundary.edits import variants_of
 from overproof.checks.stats import tango
+from overproof.results.typed_json import NotMeasured
 
 if TYPE_CHECKING:
     from overproof.checks.base import CheckContext
@@ -62,17 +63,18 @@ def test_a_student_as_stable_as_its_teacher_passes(healthy: CheckContext) -> Non
     found = boundary(near(healthy, {FULL: 0.1, QUANTIZED: 0.1}))
     assert result(found, "boundary/neighbours").status == "passed"
     assert result(found, "boundary/edits").status == "passed"
-    assert found.data["events"] == 200 and found.data["of"] == len(healthy.sample)
+    assert found.data.events == 200 and found.data.of == len(healthy.sample)
 
 
 def test_flips_beyond_the_full_models_fail(healthy: CheckContext) -> None:
     found = boundary(near(healthy, {FULL: 0.05, QUANTIZED: 0.4}, moved=0.3))
     assert result(found, "boundary/edits").status == "failed"
     assert result(found, "boundary/neighbours").status == "failed"
-    told = {entry["kind"]: entry for entry in found.data["edits"]}
-    assert sum(entry["n"] for entry in told.values()) == result(found, "boundary/edits").events
-    share = told["case"]["models"][QUANTIZED]
-    assert share["share"]["low"] < share["k"] / told["case"]["n"] < share["share"]["high"]
+    assert not isinstance(found.data.edits, NotMeasured)
+    kinds = {edit.kind: edit for edit in found.data.edits}
+    assert sum(edit.n for edit in kinds.values()) == result(found, "boundary/edits").events
+    flips = kinds["case"].models[QUANTIZED]
+    assert flips.share.low < flips.k / kinds["case"].n < flips.share.high
 
 
 def test_a_table_of_scores_that_cannot_be_asked_again_leaves_edits_unmeasured(healthy: CheckContext) -> None:
@@ -82,7 +84,7 @@ def test_a_table_of_scores_that_cannot_be_asked_again_leaves_edits_unmeasured(he
     found = boundary(replace(tried, boundary=replace(tried.boundary, logits=mute)))
     assert result(found, "boundary/edits").status == "unmeasured"
     assert "full model gives no answer" in result(found, "boundary/edits").message
-    assert set(found.data["edits"][0]["models"]) == set(mute)
+    assert not isinstance(found.data.edits, NotMeasured) and set(found.data.edits[0].models) == set(mute)
 
 
 def test_the_edits_of_one_event_are_not_taken_for_independent(healthy: CheckContext) -> None:
@@ -101,8 +103,8 @@ def test_the_edits_of_one_event_are_not_taken_for_independent(healthy: CheckCont
 
 
 def test_margins_are_counted_over_all_events(healthy: CheckContext) -> None:
-    for told in boundary(healthy).data["margins"].values():
-        assert len(told["edges"]) == 21 and sum(told["counts"]) == len(healthy.sample)
+    for margins in boundary(healthy).data.margins.values():
+        assert len(margins.edges) == 21 and sum(margins.counts) == len(healthy.sample)
 
 
 def test_quantization_is_counted_at_the_boundary_alone(make: Make) -> None:
@@ -110,7 +112,7 @@ def test_quantization_is_counted_at_the_boundary_alone(make: Make) -> None:
     rows = evidence.boundary.rows  # type: ignore[union-attr]
     k = (evidence.detected(QUANTIZED) != evidence.detected(DISTILLED))[rows].sum()
     found = boundary(evidence)
-    assert found.data["quantization"]["k"] == k
+    assert not isinstance(found.data.quantization, NotMeasured) and found.data.quantization.k == k
     assert result(found, "boundary/quantization").value == pytest.approx(k / len(rows))
 
 

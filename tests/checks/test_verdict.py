@@ -11,10 +11,13 @@ import pytest
 
 from overproof.checks.base import DISTILLED, FULL, QUANTIZED, CheckContext, CheckResult, GateResult, Operation, Status
 from overproof.checks.escalation.compute import escalation
+from overproof.checks.escalation.result import Escalation, EscalationThreshold, FlaggedBenign, LostAttacks
 from overproof.checks.gates import DEFAULTS, MARGIN
 from overproof.checks.held_out.compute import held_out
 from overproof.checks.rare.compute import rare
+from overproof.checks.stats import Interval
 from overproof.checks.verdict import Decision, decide
+from overproof.results.typed_json import NotMeasured
 
 Make = Callable[..., CheckContext]
 
@@ -65,14 +68,24 @@ def found(
                 key, status, f"what {key} says", limit=0.005, required=needed if required is None else required
             )
             by_check.setdefault(key.partition("/")[0], []).append(result)
-    told: dict[str, Any] = {
-        "value": threshold,
-        "limit": 0.005,
-        "escalated": {"value": escalated, "low": 0, "high": 0.03},
-        "flagged": {"n": 1000, "loss": {"value": 0, "low": 0, "high": flagged}},
-    }
-    data = {"escalation": {"threshold": {"unmeasured": "none"} if threshold is None else told}}
-    return [CheckResult(check, check, "?", tuple(group), data.get(check, {})) for check, group in by_check.items()]
+    chosen = NotMeasured("none") if threshold is None else chosen_threshold(threshold, escalated, flagged)
+    none = NotMeasured("not asked for")
+    data = {"escalation": Escalation(none, {}, none, chosen, "")}
+    return [CheckResult(check, check, "?", tuple(group), data.get(check)) for check, group in by_check.items()]
+
+
+def chosen_threshold(value: float, escalated: float, flagged: float) -> EscalationThreshold:
+    """A threshold that escalates a share of the events, and may flag one of the benign events."""
+    return EscalationThreshold(
+        value=value,
+        limit=0.005,
+        confidence=0.95,
+        chosen_on=1000,
+        verified_on=1000,
+        escalated=Interval(escalated, 0, 0.03),
+        missed=LostAttacks(0, 1000, Interval(0, 0, 0.003)),
+        flagged=FlaggedBenign(1000, 0, 0, Interval(0, 0, flagged)),
+    )
 
 
 def answers(decision: Decision) -> dict[str, str]:

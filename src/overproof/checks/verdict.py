@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from overproof.checks.base import FAILED, PASSED, UNMEASURED, CheckResult, GateResult
+from overproof.checks.escalation.result import Escalation, EscalationThreshold
 from overproof.checks.escalation.threshold import written
 from overproof.checks.formatting import percent
 from overproof.checks.suitability import Overall, Use, uses_of
@@ -83,7 +84,7 @@ def decide(checks: Sequence[CheckResult[Any]]) -> Decision:
         decision = _refused(incurable, "; escalation does not cure that", ())
     elif not closed and not unshown:
         decision = _alone(gates)
-    elif works and _passed(gates, PUBLISHED):
+    elif threshold is not None and works and _passed(gates, PUBLISHED):
         decision = _with_escalation(gates, threshold, closed or _at(gates, unshown))
     else:
         lacking = [key for key in (PUBLISHED, *CASCADE) if not _passed(gates, key)]
@@ -92,28 +93,28 @@ def decide(checks: Sequence[CheckResult[Any]]) -> Decision:
     return Decision(decision.decision, decision.sentence, decision.threshold, decision.because, uses_of(gates, overall))
 
 
-def _threshold(checks: Sequence[CheckResult[Any]]) -> Mapping[str, Any]:
-    """What the escalation check says of its threshold; empty where it found none."""
-    found = next((check.data.get("threshold") for check in checks if check.key == "escalation"), None)
-    return found if isinstance(found, Mapping) and "value" in found else {}
+def _threshold(checks: Sequence[CheckResult[Any]]) -> EscalationThreshold | None:
+    """Return the threshold that the escalation check found; None where it found none."""
+    found = next((check.data.threshold for check in checks if isinstance(check.data, Escalation)), None)
+    return found if isinstance(found, EscalationThreshold) else None
 
 
-def _works(gates: Findings, threshold: Mapping[str, Any]) -> bool:
-    """Whether escalation was shown to work; a threshold below which nothing lies is none."""
-    escalated = (threshold.get("escalated") or {}).get("value", 0)
-    return escalated > 0 and all(_passed(gates, key) for key in CASCADE)
+def _works(gates: Findings, threshold: EscalationThreshold | None) -> bool:
+    """Say whether escalation was shown to work; a threshold below which nothing lies is none."""
+    escalated = None if threshold is None else threshold.escalated
+    return escalated is not None and escalated.value > 0 and all(_passed(gates, key) for key in CASCADE)
 
 
-def _curable(result: GateResult, threshold: Mapping[str, Any]) -> bool:
-    """Whether asking the full model mends what failed.
+def _curable(result: GateResult, threshold: EscalationThreshold | None) -> bool:
+    """Say whether asking the full model mends what failed.
 
     False positives are no part of the guarantee: they are mended if those of the cascade, counted on all benign
     events, would pass the gate that the student failed. Without a threshold that is not known.
     """
     key = result.key.partition(":")[0]
     if key == FALSE_POSITIVES:
-        flagged = threshold.get("flagged")
-        return not flagged or (result.limit is not None and flagged["loss"]["high"] <= result.limit)
+        flagged = None if threshold is None else threshold.flagged
+        return flagged is None or (result.limit is not None and flagged.loss.high <= result.limit)
     return key in CURABLE or key.startswith("boundary/")
 
 
@@ -130,11 +131,11 @@ def _alone(gates: Findings) -> Decision:
     return Decision(ALONE, sentence, None, STANDS)
 
 
-def _with_escalation(gates: Findings, threshold: Mapping[str, Any], kept: Sequence[GateResult]) -> Decision:
-    """The three gates of escalation let it through; `kept` is what keeps the student from standing alone."""
-    value, share = float(threshold["value"]), float(threshold["escalated"]["value"])
+def _with_escalation(gates: Findings, threshold: EscalationThreshold, kept: Sequence[GateResult]) -> Decision:
+    """Let it through by the three gates of escalation; `kept` is what keeps the student from standing alone."""
+    value, share = threshold.value, 0.0 if threshold.escalated is None else threshold.escalated.value
     sentence = f"Deploy with escalation at confidence {written(value)}: {percent(share)} of the events go to the full "
-    sentence += f"model, and at most {percent(threshold['limit'])} of the attacks that it catches are lost (95 % "
+    sentence += f"model, and at most {percent(threshold.limit)} of the attacks that it catches are lost (95 % "
     sentence += f"confidence, for events like these); not alone: {_listed(kept)}."
     return Decision(ESCALATED, sentence, value, _keys([*kept, *_at(gates, CASCADE)]))
 

@@ -9,7 +9,7 @@ from overproof.bundle.model_names import CONTROL
 from overproof.report.markup import Html, slug
 from overproof.report.reading import Span, numbers, span
 from overproof.report.svg import Axis, frame, line, mark, rect, svg, text
-from overproof.report.words import NOT_MEASURED, count, interval, percent
+from overproof.report.words import NOT_MEASURED, interval, percent
 
 COST = (
     ("full", "full"),
@@ -33,26 +33,6 @@ def scores(found: Mapping[str, Any]) -> Html:
         drawn.append(rect(left + 2 + width, y.at(now), width, y.start - y.at(now), "now"))
         said.append(f"{low:g} to {high:g}: validation {percent(before)}, events {percent(now)}")
     return svg("Attack probability", "; ".join(said), drawn, width=360, height=238)
-
-
-def margins(model: str, found: Mapping[str, Any]) -> Html:
-    """How far from the boundary a model decides; counts are logarithmic, so that the few near it show."""
-    edges, counts = numbers(found.get("edges")), numbers(found.get("counts"))
-    low, high = (edges[0], edges[-1]) if len(edges) > 1 else (-1.0, 1.0)
-    most = max([*counts, 1.0])
-    x, y = Axis(low, high, 44, 292), Axis(0.8, max(most, 10.0) * 1.2, 172, 22, log=True)
-    drawn = [frame(x, y, ("logits from the boundary", "{:g}".format), ("events, logarithmic", _short))]
-    said = []
-    for left, right, k in zip(edges, edges[1:], counts, strict=False):
-        if k > 0:
-            wide = max(x.at(right) - x.at(left) - 1, 0.5)
-            drawn.append(rect(x.at(left) + 0.5, y.at(k), wide, y.start - y.at(k), f"fill {slug(model)}"))
-            said.append(f"{left:g} to {right:g}: {count(k)}")
-    if low < 0 < high:
-        drawn.append(line(x.at(0), y.start, x.at(0), y.end - 4, "boundary"))
-        drawn.append(text(x.at(0) - 5, y.end + 6, "benign", anchor="end", style="side"))
-        drawn.append(text(x.at(0) + 5, y.end + 6, "attack", style="side"))
-    return svg(f"Margins of {model}", "; ".join(said), drawn, width=300, height=208)
 
 
 def cost(row: Mapping[str, Any]) -> Html:
@@ -134,7 +114,3 @@ def _links(levels: Sequence[float]) -> list[Html]:
 def known_steps(row: Mapping[str, Any]) -> list[str]:
     """The waterfall as a row of a table."""
     return [interval(row.get(name)) for name in ("full", "distillation", "quantization", "churn", "quantized")]
-
-
-def _short(value: float) -> str:
-    return f"{value:g}" if value < 1000 else f"{value / 1000:g}k" if value < 1e6 else f"{value / 1e6:g}M"

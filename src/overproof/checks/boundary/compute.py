@@ -1,9 +1,8 @@
-"""Check 4, the boundary: what a little changes, where the models are least sure."""
+"""Check 4, the boundary: what does a little change, where the models are least sure?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +20,19 @@ from overproof.checks.base import (
     decided,
     unmeasured,
 )
+from overproof.checks.boundary.result import (
+    EditFlips,
+    FlippedByEdit,
+    Flips,
+    MarginHistogram,
+    NeighbourFlips,
+    Robustness,
+)
 from overproof.checks.formatting import percent, percent_within
 from overproof.checks.interval_width import LEAST_GROUPS, events_for
 from overproof.checks.pairs import needed_for_share
 from overproof.checks.stats import Interval, bootstrap, clopper_pearson, tango, wilson
+from overproof.results.typed_json import NotMeasured
 
 KEY = "boundary"
 EDITS, NEIGHBOURS, QUANTIZATION = f"{KEY}/edits", f"{KEY}/neighbours", f"{KEY}/quantization"
@@ -32,11 +40,9 @@ NEAREST = 200
 BINS, REACH = 20, 20.0  # of the histograms of margins; logits beyond are counted in the outermost bins
 DRAWS = 1000
 
-Part = tuple[GateResult, Any]
-
 
 def nearest(context: CheckContext, count: int = NEAREST) -> NDArray[np.intp]:
-    """Rows of the events nearest to the decision boundary of full model or quantized student, shape (at most count,).
+    """Find the events nearest to the decision boundary of full or quantized model: rows, shape (at most count,).
 
     Nearest is the smaller of the two |margins|; equal ones go by row.
     """
@@ -47,7 +53,7 @@ def nearest(context: CheckContext, count: int = NEAREST) -> NDArray[np.intp]:
     return np.sort(np.argsort(margins, kind="stable")[:count])
 
 
-def boundary(context: CheckContext) -> CheckResult[Any]:
+def boundary(context: CheckContext) -> CheckResult[Robustness]:
     """Count verdicts that harmless edits, quantization and neighbouring grid points flip near the boundary."""
     edits, edited = _edits(context)
     neighbours, moved = _neighbours(context)
@@ -58,14 +64,14 @@ def boundary(context: CheckContext) -> CheckResult[Any]:
         title="Robustness at the boundary",
         question="Near the decision boundary, does a harmless change of the event or its rounding change the verdict?",
         gates=(edits, quantization, neighbours),
-        data={
-            "events": near,
-            "of": len(context.sample),
-            "margins": _margins(context),
-            "quantization": rounded,
-            "edits": edited,
-            "neighbours": moved,
-        },
+        data=Robustness(
+            events=near,
+            of=len(context.sample),
+            margins=_margins(context),
+            quantization=rounded,
+            edits=edited,
+            neighbours=moved,
+        ),
     )
 
 
@@ -79,21 +85,21 @@ def _why_not(context: CheckContext, *models: str) -> str:
 
 
 def _flips(context: CheckContext, near: Boundary, model: str) -> Bools:
-    """Which variants a model calls otherwise than the event they were made of, shape (variants,)."""
+    """Say which variants a model calls otherwise than the event they were made of, shape (variants,)."""
     rows = np.array([variant.row for variant in near.variants], dtype=np.intp)
     return np.asarray(context.flags(near.logits[model]) != context.detected(model)[rows])
 
 
-def _edits(context: CheckContext) -> Part:
-    """Flips by harmless edits beyond those of the full model; edits of one event stay together in the bootstrap."""
+def _edits(context: CheckContext) -> tuple[GateResult, tuple[EditFlips, ...] | NotMeasured]:
+    """Count flips by harmless edits beyond the full model's; edits of one event stay together in the bootstrap."""
     gate, near, why = context.gate(EDITS), context.boundary, _why_not(context, QUANTIZED)
     if near is None or why or not near.variants:
         why = why or "no edit changed an event"
-        return unmeasured(EDITS, why, gate), {"unmeasured": why}
+        return unmeasured(EDITS, why, gate), NotMeasured(why)
     flips = {model: _flips(context, near, model) for model in rates.answering(context) if _asked(near, model)}
     if QUANTIZED not in flips:
         why = "the quantized student was not asked about the edited events, or gave NaN or infinity"
-        return unmeasured(EDITS, why, gate), {"unmeasured": why}
+        return unmeasured(EDITS, why, gate), NotMeasured(why)
     table, rows = _table(near, flips), [variant.row for variant in near.variants]
     why = "" if FULL in flips else _why_not(context, FULL) or "the full model gives no answer to edited events"
     if not why and len(set(rows)) < LEAST_GROUPS:
@@ -120,31 +126,30 @@ def _edits(context: CheckContext) -> Part:
 
 
 def _asked(near: Boundary, model: str) -> bool:
-    """Whether a model answered about the edited events, in numbers."""
+    """Say whether a model answered about the edited events, in numbers."""
     return model in near.logits and rates.numbers(near.logits[model])
 
 
-def _table(near: Boundary, flips: Mapping[str, Bools]) -> list[dict[str, Any]]:
-    """Verdicts flipped by each kind of edit, in the order of the kinds' first variants."""
+def _table(near: Boundary, flips: Mapping[str, Bools]) -> tuple[EditFlips, ...]:
+    """Count verdicts flipped by each kind of edit, in the order of the kinds' first variants."""
     kinds = np.array([variant.kind for variant in near.variants], dtype=object)
     rows = []
     for kind in dict.fromkeys(kinds):
         n = int((kinds == kind).sum())
         flipped = {model: int(flips[model][kinds == kind].sum()) for model in flips}
-        models = {model: {"k": k, "share": wilson(k, n).to_json()} for model, k in flipped.items()}
-        rows.append({"kind": kind, "n": n, "models": models})
-    return rows
+        rows.append(EditFlips(kind, n, {model: FlippedByEdit(k, wilson(k, n)) for model, k in flipped.items()}))
+    return tuple(rows)
 
 
-def _quantization(context: CheckContext) -> Part:
+def _quantization(context: CheckContext) -> tuple[GateResult, Flips | NotMeasured]:
     gate, near, why = context.gate(QUANTIZATION), context.boundary, _why_not(context, QUANTIZED, DISTILLED)
     if near is None or why:
-        return unmeasured(QUANTIZATION, why, gate), {"unmeasured": why}
+        return unmeasured(QUANTIZATION, why, gate), NotMeasured(why)
     flipped = (context.detected(QUANTIZED) != context.detected(DISTILLED))[near.rows]
     return _share(QUANTIZATION, flipped, context, "quantization flips {} of {} verdicts near the boundary")
 
 
-def _neighbours(context: CheckContext) -> Part:
+def _neighbours(context: CheckContext) -> tuple[GateResult, NeighbourFlips | NotMeasured]:
     gate, near, why = context.gate(NEIGHBOURS), context.boundary, _why_not(context, QUANTIZED)
     if near is not None and not why:
         if near.neighbours is None or not len(near.neighbours):
@@ -152,15 +157,15 @@ def _neighbours(context: CheckContext) -> Part:
         elif not np.isfinite(near.neighbours.max(axis=-1)).all():
             why = "the student's scores at neighbouring grid points hold NaN or infinity"
     if near is None or near.neighbours is None or why:
-        return unmeasured(NEIGHBOURS, why, gate), {"unmeasured": why}
+        return unmeasured(NEIGHBOURS, why, gate), NotMeasured(why)
     flipped = (context.flags(near.neighbours) != context.detected(QUANTIZED)[near.rows]).any(axis=0)
     draws = len(near.neighbours)
     message = "{} of {} verdicts near the boundary change where activations are rounded to the next grid point instead"
-    result, told = _share(NEIGHBOURS, flipped, context, f"{message} ({draws} ways tried)")
-    return result, {"draws": draws, **told}
+    result, flips = _share(NEIGHBOURS, flipped, context, f"{message} ({draws} ways tried)")
+    return result, NeighbourFlips(draws, flips.n, flips.k, flips.share)
 
 
-def _share(key: str, flipped: Bools, context: CheckContext, message: str) -> Part:
+def _share(key: str, flipped: Bools, context: CheckContext, message: str) -> tuple[GateResult, Flips]:
     k, n, gate = int(flipped.sum()), len(flipped), context.gate(key)
     figure = clopper_pearson(k, n)
     result = decided(
@@ -171,20 +176,16 @@ def _share(key: str, flipped: Bools, context: CheckContext, message: str) -> Par
         events=n,
         needed=needed_for_share(k, n, gate.limit),
     )
-    return result, {"n": n, "k": k, "share": figure.to_json()}
+    return result, Flips(n, k, figure)
 
 
-def _margins(context: CheckContext) -> dict[str, Any]:
-    """Histograms of every model's margins, attack side positive, over all events."""
+def _margins(context: CheckContext) -> dict[str, MarginHistogram]:
+    """Count every model's margins, attack side positive, over all events."""
     if context.benign_classes.all() or not context.benign_classes.any():
         return {}
     edges = np.linspace(-REACH, REACH, BINS + 1)
-    return {
-        model: {
-            "edges": edges.tolist(),
-            "counts": np.histogram(np.clip(context.margin_of(context.models[model].logits), -REACH, REACH), edges)[
-                0
-            ].tolist(),
-        }
-        for model in rates.answering(context)
-    }
+    found = {}
+    for model in rates.answering(context):
+        margins = np.clip(context.margin_of(context.models[model].logits), -REACH, REACH)
+        found[model] = MarginHistogram(tuple(edges.tolist()), tuple(np.histogram(margins, edges)[0].tolist()))
+    return found

@@ -30,7 +30,7 @@ def case(text: str) -> Iterator[str]:
 
 
 def percent_encoding(text: str) -> Iterator[str]:
-    """What is not a letter or digit percent-encoded: one decoding, which a server does anyway, gives the text back."""
+    """Percent-encode what is not a letter or digit: one decoding, which a server does anyway, gives the text back."""
     yield quote(text, safe="", errors="surrogatepass")
 
 

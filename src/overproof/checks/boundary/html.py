@@ -1,12 +1,12 @@
-"""Section: what happens to verdicts near the boundary?"""
+"""Draw the section: what happens to verdicts near the boundary?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from overproof.checks.boundary.figures import margins
+from overproof.checks.boundary.result import EditFlips, Flips, MarginHistogram, NeighbourFlips, Robustness
 from overproof.report import intervals, words
-from overproof.report.bars import margins
 from overproof.report.markup import (
     Html,
     details,
@@ -21,68 +21,60 @@ from overproof.report.markup import (
     pictures,
     table,
 )
-from overproof.report.reading import at, by_model, numbers, rows
-from overproof.report.words import count, interval, ratio
+from overproof.report.words import count, interval
 
 
-def boundary(data: Mapping[str, Any]) -> Html:
-    """Margins, and what quantization, edits and neighbouring grid points flip."""
-    near, of = (words.figure(data.get(key), count) for key in ("events", "of"))
+def section(data: Robustness) -> Html:
+    """Draw margins, and what quantization, edits and neighbouring grid points flip."""
     return many(
         [
-            paragraph(f"{near} of {of} events lie near the boundary."),
-            part("Margins", data.get("margins"), _margins),
-            part("Quantization", data.get("quantization"), _quantization),
-            part("Harmless edits", data.get("edits"), _edits),
-            part("Neighbouring grid points", data.get("neighbours"), _neighbours),
+            paragraph(f"{count(data.events)} of {count(data.of)} events lie near the boundary."),
+            part("Margins", data.margins, _margins),
+            part("Quantization", data.quantization, _quantization),
+            part("Harmless edits", data.edits, _edits),
+            part("Neighbouring grid points", data.neighbours, _neighbours),
         ]
     )
 
 
-def _margins(found: Any) -> Html:
-    models = by_model(found)
-    drawn = pictures(figure(margins(m, entry), model(m)) for m, entry in models.items() if isinstance(entry, Mapping))
+def _margins(models: Mapping[str, MarginHistogram]) -> Html:
+    drawn = pictures(figure(margins(title, found), model(title)) for title, found in models.items())
     body = [
-        [model(m), f"{low:g} to {high:g}", count(k)]
-        for m, entry in models.items()
-        for edges in [numbers(at(entry, "edges"))]
-        for low, high, k in zip(edges, edges[1:], numbers(at(entry, "counts")), strict=False)
+        [model(title), f"{low:g} to {high:g}", count(k)]
+        for title, found in models.items()
+        for low, high, k in zip(found.edges, found.edges[1:], found.counts, strict=False)
         if k
     ]
     shown = table("Events by distance from the boundary", ["Model", "Logits", "Events"], body, left=(0,))
     return many([drawn, details("The same in figures", shown)])
 
 
-def _quantization(found: Mapping[str, Any]) -> Html:
-    share = interval(found.get("share"))
+def _quantization(flips: Flips) -> Html:
     return paragraph(
-        f"FP32 and INT8 say different things about {ratio(found)} of the events near the boundary: {share}."
+        f"FP32 and INT8 say different things about {flips.k:,}/{flips.n:,} of the events near the boundary: "
+        f"{interval(flips.share)}."
     )
 
 
-def _edits(found: Any) -> Html:
-    models = list(by_model({m: 1 for row in rows(found) for m in by_model(row.get("models"))}))
+def _edits(rows: tuple[EditFlips, ...]) -> Html:
+    models = list(dict.fromkeys(title for row in rows for title in row.models))
     body = []
-    for row in rows(found):
-        told = {
-            m: {"n": row.get("n"), **entry} if isinstance(entry, Mapping) else {}
-            for m, entry in by_model(row.get("models")).items()
-        }
-        title = words.short(row.get("kind"))
+    for row in rows:
+        shares = {title: {"k": flips.k, "n": row.n, "share": flips.share} for title, flips in row.models.items()}
+        title = words.short(row.kind)
+        picture = intervals.shares(f"Verdicts that {title} flips", shares, "share", intervals.FEW)
         figures = el(
-            "span", *(el("span", f"{m} {interval(at(entry, 'share'))}", class_="value") for m, entry in told.items())
+            "span",
+            *(el("span", f"{other} {interval(flips.share)}", class_="value") for other, flips in row.models.items()),
         )
-        body.append(
-            [name(title), intervals.shares(f"Verdicts that {title} flips", told, "share", intervals.FEW), figures]
-        )
+        body.append([name(title), picture, figures])
     head = ["Edit", el("span", "Verdicts that it flips, 95 %", intervals.heads(intervals.FEW)), "In figures [95 %]"]
     caption = "Edits that leave the event what it is"
     return many([legend(models), table(caption, head, body, left=(0, 1, 2), kind="records edits")])
 
 
-def _neighbours(found: Mapping[str, Any]) -> Html:
-    draws, share = words.figure(found.get("draws"), count), interval(found.get("share"))
+def _neighbours(flips: NeighbourFlips) -> Html:
     return paragraph(
-        f"With every activation rounded to a neighbouring grid point, in {draws} draws, some draw flips {ratio(found)} "
-        f"of the verdicts near the boundary: {share}."
+        f"With every activation rounded to a neighbouring grid point, in {count(flips.draws)} draws, some draw flips "
+        f"{flips.k:,}/{flips.n:,} of the verdicts near the boundary: {interval(flips.share)}."
     )

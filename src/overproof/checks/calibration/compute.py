@@ -39,7 +39,7 @@ def calibration(context: CheckContext) -> CheckResult[Calibration]:
 
 
 def _rows(context: CheckContext) -> NDArray[np.bool_]:
-    """The labelled events whose class the models know."""
+    """Find the labelled events whose class the models know."""
     return np.asarray(context.targets >= 0)
 
 
@@ -152,7 +152,7 @@ def _error(context: CheckContext) -> GateResult:
 
 
 def _against_full(context: CheckContext) -> GateResult:
-    """The difference of two ECEs on the same rows, drawn again together."""
+    """Return the difference of two ECEs on the same rows, drawn again together."""
     gate, n = context.gate(AGAINST_FULL), int(_rows(context).sum())
     why = _why_not(context, FULL, QUANTIZED)
     if why:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from overproof.checks.calibration.figures import reliability
 from overproof.checks.calibration.result import Calibration, CalibrationErrors, ModelCalibration, SwappedThreshold
 from overproof.report import words
-from overproof.report.curves import reliability
 from overproof.report.markup import Html, details, figure, many, model, part, pictures, table
 from overproof.report.words import count, decimal, interval, percent
 

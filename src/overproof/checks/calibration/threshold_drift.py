@@ -1,4 +1,4 @@
-"""What a threshold of the full model does in front of the quantized student."""
+"""Measure what a threshold of the full model does in front of the quantized student."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GATED_RATE = 1e-2
 
 
 def threshold_drift(context: CheckContext) -> tuple[GateResult, tuple[SwappedThreshold, ...] | NotMeasured]:
-    """The quantized student behind the thresholds that the full model has on these benign events.
+    """Put the quantized student behind the thresholds that the full model has on these benign events.
 
     Returns
     -------

@@ -1,10 +1,9 @@
-"""Check 6, escalation: whether handing doubtful events to the full model helps, and what it promises."""
+"""Check 6, escalation: does handing doubtful events to the full model help, and what does it promise?"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -20,11 +19,13 @@ from overproof.checks.base import (
     unmeasured,
 )
 from overproof.checks.escalation.budgets import areas, budgets, curves
+from overproof.checks.escalation.result import Escalation, EscalationThreshold, FlaggedBenign, LostAttacks
 from overproof.checks.escalation.threshold import Cascade, candidates, cascade_of, learned, spending, written
 from overproof.checks.formatting import percent, percent_within
 from overproof.checks.interval_width import events_for
 from overproof.checks.pairs import needed_for_share, why_not
 from overproof.checks.stats import Interval, clopper_pearson, events_needed, lower_bound, tango, upper_bound, wilson
+from overproof.results.typed_json import NotMeasured
 
 KEY = "escalation"
 GUARANTEE, VERIFIED, BUDGET = f"{KEY}/guarantee", f"{KEY}/verified", f"{KEY}/budget"
@@ -34,7 +35,7 @@ WARNING = (
 )
 
 
-def escalation(context: CheckContext) -> CheckResult[Any]:
+def escalation(context: CheckContext) -> CheckResult[Escalation]:
     """Choose a threshold on one half of the events, and count on the other half what the cascade misses.
 
     An event goes to the full model if the quantized student's confidence lies below the threshold, whatever the
@@ -46,68 +47,66 @@ def escalation(context: CheckContext) -> CheckResult[Any]:
         title="Escalation",
         question="Does handing doubtful events to the full model help, and what can be promised then?",
         gates=gates,
-        data={
-            "curves": curves(context),
-            "augrc": areas(context),
-            "budgets": budgets(context),
-            "threshold": threshold,
-            "warning": WARNING,
-        },
+        data=Escalation(
+            curves=curves(context),
+            augrc=areas(context),
+            budgets=budgets(context),
+            threshold=threshold,
+            warning=WARNING,
+        ),
     )
 
 
-def _threshold(context: CheckContext) -> tuple[tuple[GateResult, ...], dict[str, Any]]:
+def _threshold(context: CheckContext) -> tuple[tuple[GateResult, ...], EscalationThreshold | NotMeasured]:
     why = why_not(context, FULL, QUANTIZED)
     cascade = None if why else cascade_of(context)
     if cascade is not None and not cascade.detected.any():
         why = "there is no attack that the full model catches" if context.attacks.any() else "there are no attacks"
     if why or cascade is None:
         nothing = tuple(unmeasured(key, why or "", context.gate(key)) for key in (GUARANTEE, VERIFIED, BUDGET))
-        return nothing, {"unmeasured": why}
+        return nothing, NotMeasured(why or "")
     guarantee, threshold = _guarantee(context, cascade)
     if threshold is None:
         limits = {VERIFIED: context.gate(VERIFIED), BUDGET: _budget_gate(context)}
         rest = (unmeasured(key, "no threshold was found", gate) for key, gate in limits.items())
-        return (guarantee, *rest), {"unmeasured": guarantee.message.removeprefix("unmeasured: ")}
+        return (guarantee, *rest), NotMeasured(guarantee.message.removeprefix("unmeasured: "))
     gates = (guarantee, _verified(context, cascade, threshold), _affordable(context, cascade, threshold))
     return gates, _found(context, cascade, threshold)
 
 
 def _guarantee(context: CheckContext, cascade: Cascade) -> tuple[GateResult, float | None]:
-    """The threshold, and what was shown of it on the half that chose it; None where nothing short of all will do."""
-    gate, all_caught = context.gate(GUARANTEE), int(cascade.detected.sum())
+    """Find the threshold, and what was shown of it on the half that chose it; None where only escalating all helps."""
+    gate, all_detected = context.gate(GUARANTEE), int(cascade.detected.sum())
     if not gate.limit:
-        return unmeasured(GUARANTEE, "no number of events shows that nothing is lost", gate, events=all_caught), None
+        return unmeasured(GUARANTEE, "no number of events shows that nothing is lost", gate, events=all_detected), None
     thresholds = candidates(cascade, gate.limit)
     index = _learned(cascade, thresholds, gate.limit)
     if index is None:
         needed = _needed(cascade, gate.limit, 0)
-        why = f"{all_caught:,} attacks that the full model catches, needs {needed:,}: the half of them that chooses "
+        why = f"{all_detected:,} attacks that the full model catches, needs {needed:,}: the half of them that chooses "
         why += f"a threshold cannot show that at most {percent(gate.limit)} are lost"
-        return unmeasured(GUARANTEE, why, gate, events=all_caught, needed=needed), None
+        return unmeasured(GUARANTEE, why, gate, events=all_detected, needed=needed), None
     threshold = thresholds[max(index, 1)]
     if index:
         threshold = max(threshold, spending(cascade, _budget_gate(context).limit))
     k, n = cascade.count(threshold, cascade.choosing)
-    message = (
-        f"an event of which the student is less sure than {written(threshold)} goes to the full model: on the half "
-    )
-    message += f"of the events that chose this, {k:,} of {n:,} attacks that it catches are lost, "
+    message = f"an event of which the student is less sure than {written(threshold)} goes to the full model: on the "
+    message += f"half of the events that chose this, {k:,} of {n:,} attacks that it catches are lost, "
     shown = f"which shows at most {percent(gate.limit)} with 95 % confidence"
     message += shown if index else f"too many, and only escalating everything {shown}"
     figure = (k / n, lower_bound(k, n, CONFIDENCE), upper_bound(k, n, CONFIDENCE))
     more = None if index else _needed(cascade, gate.limit, k)
-    return decided(GUARANTEE, message, gate, figure, events=all_caught, needed=more), threshold if index else None
+    return decided(GUARANTEE, message, gate, figure, events=all_detected, needed=more), threshold if index else None
 
 
 def _needed(cascade: Cascade, limit: float, losses: int) -> int:
-    """Attacks in all with which the half that chooses could show the limit, with so many lost."""
-    chosen, all_caught = int((cascade.detected & cascade.choosing).sum()), int(cascade.detected.sum())
-    return math.ceil(events_needed(limit, CONFIDENCE, losses) * (all_caught / chosen if chosen else 2))
+    """Count the attacks in all with which the half that chooses could show the limit, with so many lost."""
+    chosen, all_detected = int((cascade.detected & cascade.choosing).sum()), int(cascade.detected.sum())
+    return math.ceil(events_needed(limit, CONFIDENCE, losses) * (all_detected / chosen if chosen else 2))
 
 
 def _learned(cascade: Cascade, thresholds: list[float], limit: float) -> int | None:
-    """As `learned`; None without an attack to learn from, and the boldest where anything may be lost."""
+    """Do as `learned`; None without an attack to learn from, and the boldest where anything may be lost."""
     if not (cascade.detected & cascade.choosing).any():
         return None
     return learned(cascade, thresholds, limit) if limit < 1 else len(thresholds) - 1
@@ -121,11 +120,18 @@ def _verified(context: CheckContext, cascade: Cascade, threshold: float) -> Gate
     figure = clopper_pearson(k, n)
     message = f"of {n:,} attacks that the full model catches and that did not choose the threshold {k:,} are lost: "
     message += percent_within(figure)
-    return _decided(VERIFIED, message, gate, figure, n, needed_for_share(k, n, gate.limit))
+    return decided(
+        VERIFIED,
+        message,
+        gate,
+        (figure.value, figure.low, figure.high),
+        events=n,
+        needed=needed_for_share(k, n, gate.limit),
+    )
 
 
 def _budget_gate(context: CheckContext) -> Gate:
-    """The gate on what is escalated: its limit, or what the user grants where that is less."""
+    """Return the gate on what is escalated: its limit, or what the user grants where that is less."""
     gate = context.gate(BUDGET)
     return replace(gate, limit=min(gate.limit, context.operation.budget))
 
@@ -137,38 +143,41 @@ def _affordable(context: CheckContext, cascade: Cascade, threshold: float) -> Ga
     figure = _escalated(cascade, threshold)
     message = f"{percent_within(figure)} of the events that did not choose the threshold go to the full model"
     n = int(rows.sum())
-    return _decided(BUDGET, message, gate, figure, n, events_for(figure, gate.limit, n))
+    return decided(
+        BUDGET,
+        message,
+        gate,
+        (figure.value, figure.low, figure.high),
+        events=n,
+        needed=events_for(figure, gate.limit, n),
+    )
 
 
 def _escalated(cascade: Cascade, threshold: float) -> Interval:
-    """The share of verifying events below the threshold; below 0 lies none, which needs no counting."""
+    """Return the share of verifying events below the threshold; below 0 lies none, which needs no counting."""
     if not threshold:
         return Interval(0.0, 0.0, 0.0)
     sent = cascade.sure[~cascade.choosing] < threshold
     return wilson(int(sent.sum()), len(sent))
 
 
-def _decided(key: str, message: str, gate: Gate, figure: Interval, events: int, needed: int | None) -> GateResult:
-    return decided(key, message, gate, (figure.value, figure.low, figure.high), events=events, needed=needed)
-
-
-def _found(context: CheckContext, cascade: Cascade, threshold: float) -> dict[str, Any]:
+def _found(context: CheckContext, cascade: Cascade, threshold: float) -> EscalationThreshold:
     verifying = ~cascade.choosing
     k, n = cascade.count(threshold, verifying)
-    return {
-        "value": threshold,
-        "limit": context.gate(GUARANTEE).limit,
-        "confidence": CONFIDENCE,
-        "chosen_on": cascade.count(threshold, cascade.choosing)[1],
-        "verified_on": n,
-        "escalated": _escalated(cascade, threshold).to_json() if verifying.any() else None,
-        "missed": {"k": k, "n": n, "share": clopper_pearson(k, n).to_json() if n else None},
-        "flagged": _flagged(context, cascade, threshold),
-    }
+    return EscalationThreshold(
+        value=threshold,
+        limit=context.gate(GUARANTEE).limit,
+        confidence=CONFIDENCE,
+        chosen_on=cascade.count(threshold, cascade.choosing)[1],
+        verified_on=n,
+        escalated=_escalated(cascade, threshold) if verifying.any() else None,
+        missed=LostAttacks(k, n, clopper_pearson(k, n) if n else None),
+        flagged=_flagged(context, cascade, threshold),
+    )
 
 
-def _flagged(context: CheckContext, cascade: Cascade, threshold: float) -> dict[str, Any] | None:
-    """Benign events that the cascade flags and the full model leaves alone, and the reverse, with the net share.
+def _flagged(context: CheckContext, cascade: Cascade, threshold: float) -> FlaggedBenign | None:
+    """Count benign events that the cascade flags and the full model leaves alone, and the reverse, with the net share.
 
     No benign event chose the threshold, so all of them count; None without any.
     """
@@ -178,4 +187,4 @@ def _flagged(context: CheckContext, cascade: Cascade, threshold: float) -> dict[
         return None
     full, student = context.detected(FULL), context.detected(QUANTIZED)
     b, c = int(np.sum(rows & student & ~full)), int(np.sum(rows & full & ~student))
-    return {"n": n, "student_only": b, "full_only": c, "loss": tango(b, c, n).to_json()}
+    return FlaggedBenign(n, b, c, tango(b, c, n))

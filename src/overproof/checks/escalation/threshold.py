@@ -33,7 +33,7 @@ class Cascade:
     ----------
     sure
         The student's confidence, shape (n,).
-    caught
+    detected
         Attacks that the full model catches: those a guarantee can be about, shape (n,).
     silent
         Those of them that the student calls benign: lost unless they are escalated, shape (n,).
@@ -47,23 +47,23 @@ class Cascade:
     choosing: Bools
 
     def lost(self, threshold: float) -> Bools:
-        """The attacks that are lost at a threshold, shape (n,)."""
+        """Return the attacks that are lost at a threshold, shape (n,)."""
         return np.asarray(self.silent & (self.sure >= threshold))
 
     def count(self, threshold: float, rows: Bools) -> tuple[int, int]:
-        """Of those events: attacks lost, attacks that the full model catches."""
+        """Count of those events the attacks lost, attacks that the full model catches."""
         return int((self.lost(threshold) & rows).sum()), int((self.detected & rows).sum())
 
 
 def cascade_of(context: CheckContext) -> Cascade:
-    """Full model and quantized student as a cascade."""
+    """Put full model and quantized student together as a cascade."""
     detected = context.attacks & context.detected(FULL)
     silent = detected & ~context.detected(QUANTIZED)
     return Cascade(confidence(context, QUANTIZED), detected, silent, halves(context))
 
 
 def halves(context: CheckContext) -> Bools:
-    """Which events choose, shape (n,): every second group, or template where there is none, in a random order.
+    """Say which events choose, shape (n,): every second group, or template where there is none, in a random order.
 
     Near-duplicates stay together. The same events in another order are parted the same way.
     """
@@ -80,7 +80,7 @@ def _hash(seed: int, key: str) -> tuple[bytes, str]:
 
 
 def candidates(cascade: Cascade, limit: float) -> list[float]:
-    """Thresholds from the safest, which escalates everything, to the boldest that could be shown to keep the limit.
+    """List thresholds from the safest, which escalates everything, to the boldest that could keep the limit.
 
     Only a threshold that passes by a silent miss changes what is lost, so there is one above each miss, at the next
     confidence that was seen; also the greatest that was seen, and 0 where nothing stops it. At most 200, evenly
@@ -98,7 +98,7 @@ def candidates(cascade: Cascade, limit: float) -> list[float]:
 
 
 def learned(cascade: Cascade, thresholds: Sequence[float], limit: float) -> int | None:
-    """The boldest of these thresholds at which at most `limit` of the caught attacks are lost, with 95 % confidence.
+    """Find the boldest of these thresholds at which, with 95 % confidence, at most `limit` of the detected are lost.
 
     Learn then Test with a fixed sequence (Angelopoulos, Bates, Candès, Jordan & Lei 2021). The thresholds come from
     the same events, which fixed-sequence testing forbids in general and allows here: what is lost never grows with
@@ -120,7 +120,7 @@ def learned(cascade: Cascade, thresholds: Sequence[float], limit: float) -> int 
 
 
 def spending(cascade: Cascade, budget: float) -> float:
-    """The threshold below which half the budget of the choosing events lies.
+    """Find the threshold below which half the budget of the choosing events lies.
 
     A student that loses nothing needs no threshold, but one that may not stand alone is no safer for a threshold of
     0; so some of what the user grants is spent in any case.
@@ -131,7 +131,7 @@ def spending(cascade: Cascade, budget: float) -> float:
 
 
 def written(threshold: float) -> str:
-    """A threshold with as many digits as tell it from 1."""
+    """Write a threshold with as many digits as tell it from 1."""
     if not 0 < threshold < 1:
         return f"{threshold:g}"
     return f"{threshold:.{max(3, 1 - math.floor(math.log10(1 - threshold)))}f}"

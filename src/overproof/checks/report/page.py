@@ -13,9 +13,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from overproof.checks import calibration
-from overproof.checks.boundary.html import boundary
-from overproof.checks.escalation.html import escalation
+from overproof.checks import boundary, calibration, escalation
 from overproof.checks.held_out.html import held_out
 from overproof.checks.own_data.html import own_data
 from overproof.checks.rare.html import rare
@@ -29,9 +27,9 @@ BODIES: Mapping[str, Callable[[Mapping[str, Any]], Html]] = {
     "own-data": own_data,
     "calibration": lambda data: calibration.CHECK.html(from_json(calibration.CHECK.data, data)),
     "rare": rare,
-    "boundary": boundary,
+    "boundary": lambda data: boundary.CHECK.html(from_json(boundary.CHECK.data, data)),
     "held-out": held_out,
-    "escalation": escalation,
+    "escalation": lambda data: escalation.CHECK.html(from_json(escalation.CHECK.data, data)),
 }
 ASSETS = files("overproof.checks.report")
 
