@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from overproof.report.not_measured import NotMeasured
+
+__all__ = ["NotMeasured", "from_json", "json_schema", "to_json"]
+
 T = TypeVar("T")
 # For the dataclasses inside as well: no entry may be missing, unknown, of another kind, or no number at all.
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-@dataclass(frozen=True)
-class NotMeasured:
-    """A figure that could not be measured.
-
-    Attributes
-    ----------
-    unmeasured
-        Why not.
-    """
-
-    unmeasured: str
 
 
 def to_json(value: object) -> Any:

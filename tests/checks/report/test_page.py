@@ -166,9 +166,9 @@ def test_nothing_at_all_is_a_page_too() -> None:
 
 
 def test_only_markup_is_not_escaped() -> None:
-    assert el("p", "<b>", el("i", "&"), class_="a\"'<") == '<p class="a&quot;&#x27;&lt;">&lt;b&gt;<i>&amp;</i></p>'
-    assert el("p", aria_label=Html('"><b>')) == '<p aria-label="&quot;&gt;&lt;b&gt;"></p>'
-    assert safe(Html("<i>") + "<i>") == "&lt;i&gt;&lt;i&gt;"
+    assert el("p", "<b>", el("i", "&"), class_="a\"'<") == '<p class="a&#34;&#39;&lt;">&lt;b&gt;<i>&amp;</i></p>'
+    assert el("p", aria_label=Html('"><b>')) == '<p aria-label="&#34;&gt;&lt;b&gt;"></p>'
+    assert safe(Html("<i>") + "<i>") == "<i>&lt;i&gt;"
 
 
 @pytest.mark.parametrize(
