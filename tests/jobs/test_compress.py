@@ -113,7 +113,7 @@ def test_soft_labels_are_shown_with_their_entropy(job: Job) -> None:
 
 
 def test_the_bundle_tells_what_quantization_did_to_each_layer(job: Job) -> None:
-    from overproof.results.layer_diagnostics import LayerDiagnostics
+    from overproof.results.layers import LayerDiagnostics
 
     told = LayerDiagnostics.of_bundle(job.report.bundle)
     assert told.bytes_after == (job.report.bundle / "model.onnx").stat().st_size < told.bytes_before / 3

@@ -15,7 +15,7 @@ from overproof.bundle.manifest import COMPARISON, QUANTIZATION, QUANTIZING, Mani
 from overproof.bundle.model_names import FULL, QUANTIZED
 from overproof.bundle.tokenizer import Windowing
 from overproof.results.divergence import Divergence
-from overproof.results.layer_diagnostics import LayerDiagnostics
+from overproof.results.layers import LayerDiagnostics
 from overproof.results.precision_search import PrecisionSearchReport, Step
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from overproof.errors import BundleError
 from overproof.lesson import Lesson, page, walk
 from overproof.lesson.layer import costliest
 from overproof.quantization.rewrite import quantize_model
-from overproof.results.layer_text import COLUMNS, ROWS, percent
+from overproof.results.formatting import percent
+from overproof.results.layers.histogram import COLUMNS, ROWS
 
 from .conftest import SEARCHED, told
 
@@ -117,7 +118,7 @@ def test_what_quantization_changed_is_told_in_a_line(bundled: Bundled, lesson: L
 
 @pytest.mark.parametrize("broken", [[], {}, {"path": [], "chosen": 0}, {**SEARCHED.to_json(), "chosen": "1"}])
 def test_a_search_of_another_format_is_an_error(bundled: Bundled, broken: Any) -> None:
-    with pytest.raises(BundleError, match=f"{QUANTIZING}: of another format"):
+    with pytest.raises(BundleError, match=rf"{QUANTIZING}: written by version 0, cannot be read by this one \("):
         walk(bundled.rewritten({QUANTIZING: broken}))
 
 

@@ -35,9 +35,9 @@ from overproof.quantization.quantizable_model import QuantizableModel, of_scorer
 from overproof.quantization.reports import layer_report, portability_report, singly
 from overproof.quantization.rewrite import quantize_model
 from overproof.quantization.weight_grids import weight_grid
-from overproof.results.layer_diagnostics import LayerDiagnostics
+from overproof.results.layers import LayerDiagnostics
 from overproof.results.precision_search import PrecisionSearchReport
-from overproof.results.sensitivity_svg import draw
+from overproof.results.precision_search.svg import draw
 
 if TYPE_CHECKING:
     from ..conftest import Made

@@ -14,7 +14,7 @@ from overproof.bundle.runtime import session
 from overproof.errors import InputError
 from overproof.quantization.affine import Grid, Scheme, fit, quantize
 from overproof.quantization.layer_diagnostics import describe
-from overproof.results.layer_diagnostics import LayerDiagnostics
+from overproof.results.layers import LayerDiagnostics
 
 if TYPE_CHECKING:
     from ..conftest import Made

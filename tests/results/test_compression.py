@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 from overproof.results import Comparison
-from overproof.results.compression import Parity, Report, SoftLabel
+from overproof.results.boundary_events import SoftLabel
+from overproof.results.compression import Report
+from overproof.results.parity import Parity
 
 PACKET_D = SoftLabel(
     "port scan",

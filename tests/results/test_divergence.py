@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from scipy.special import rel_entr
 from scipy.special import softmax as reference
 
 from overproof.results.divergence import Caught, Divergence, Truth, judge, truth
+from overproof.results.typed_json import from_json
 
 CLASSES, BENIGN = ("benign", "sqli", "xss"), ("benign", "normal")
 UNKNOWN = Truth(np.array([False, False, False]), [None] * 50, 0.5)
@@ -107,4 +108,4 @@ def test_recall_may_be_lost_where_no_label_changes() -> None:
 
 def test_json_there_and_back() -> None:
     found = judge(of_attack(0.9, 0.2), of_attack(0.3, 0.2), Truth(np.array([True, False, False]), ["sqli", "x"], 0.4))
-    assert Divergence.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert from_json(Divergence, json.loads(json.dumps(asdict(found)))) == found

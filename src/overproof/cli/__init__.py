@@ -586,7 +586,7 @@ def inspect(
         _show(look_at_cost(bundle, svg, terminal()), as_json)
         return
     if layer or layers or svg:
-        from overproof.results.layer_diagnostics import look_at
+        from overproof.results.layers import look_at
 
         _show(look_at(bundle, layer, svg, terminal()), as_json)
         return

@@ -15,7 +15,7 @@ from overproof.distillation.encoder_graph import to_onnx
 from overproof.distillation.fit import TrainedModel
 from overproof.distillation.students.encoder import parameter_count
 from overproof.errors import OverproofError
-from overproof.results.compression import Parity
+from overproof.results.parity import Parity
 
 EXPORT_TOLERANCE = 1e-2  # float32 sums in another order; a wrong graph is off by whole units
 

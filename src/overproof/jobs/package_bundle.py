@@ -29,8 +29,8 @@ from overproof.distillation.students.encoder import config_json
 from overproof.distillation.training_set import TrainConfig
 from overproof.inference.cascade.signals import Signals
 from overproof.results import Comparison
-from overproof.results.compression import Parity
-from overproof.results.layer_diagnostics import LayerDiagnostics
+from overproof.results.layers import LayerDiagnostics
+from overproof.results.parity import Parity
 from overproof.results.precision_search import PrecisionSearchReport
 from overproof.version import __version__
 

@@ -43,7 +43,7 @@ from overproof.quantization.reports import layer_report
 from overproof.quantization.retrain import retraining
 from overproof.quantization.run import run_quantization
 from overproof.results.precision_search import PrecisionSearchReport
-from overproof.results.sensitivity_svg import draw
+from overproof.results.precision_search.svg import draw
 
 
 def quantize(

@@ -22,7 +22,7 @@ from overproof.distillation.teachers import align
 from overproof.distillation.training_set import TrainingSet
 from overproof.files import atomic_folder
 from overproof.progress import Console
-from overproof.results.compression import Parity
+from overproof.results.parity import Parity
 
 CONTROL_SEED = 1  # added to the student's own
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from overproof.progress import one_line
-from overproof.results.layer_diagnostics import LayerDiagnostics, LayerReport, Weights
-from overproof.results.layer_text import COLUMNS, bands, decibels, histogram, percent, span
+from overproof.results.formatting import decibels, percent, span
+from overproof.results.layers import LayerDiagnostics, LayerReport, Weights
+from overproof.results.layers.histogram import COLUMNS, histogram
+from overproof.results.layers.text import bands
 
 LINEAR = "linear"
 

@@ -11,8 +11,9 @@ from overproof.lesson import printed_values, steps, table
 from overproof.lesson.figures import figures
 from overproof.lesson.user_data import Point, Yours
 from overproof.quantization.affine import Scheme
-from overproof.results.compression import SIMULATED, SoftLabel
-from overproof.results.layer_text import percent
+from overproof.results.boundary_events import SoftLabel
+from overproof.results.compression import SIMULATED
+from overproof.results.formatting import percent
 
 WIDTH = 73  # of a drawing
 NEAR_ZERO = 0.02

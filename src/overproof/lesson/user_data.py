@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from overproof.bundle.manifest import COMPARISON, MODEL, QUANTIZATION, QUANTIZING, Bundle, open_bundle
+from overproof.bundle.manifest import COMPARISON, MANIFEST, MODEL, QUANTIZATION, QUANTIZING, Bundle, open_bundle
 from overproof.bundle.model_names import DISTILLED, FULL, QUANTIZED
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats, entropy_bits, softmax
@@ -22,10 +21,10 @@ from overproof.lesson.layer import OwnLayer, costliest
 from overproof.lesson.steps import TEMPERATURES, Loss, losses
 from overproof.quantization.affine import Cost, Scheme, cost, fit
 from overproof.results import Comparison, time_interleaved
-from overproof.results.boundary_events import boundary_events
-from overproof.results.compression import Parity, SoftLabel
-from overproof.results.layer_diagnostics import LayerDiagnostics
-from overproof.results.precision_search import changed
+from overproof.results.boundary_events import SoftLabel, boundary_events
+from overproof.results.layers import LayerDiagnostics
+from overproof.results.parity import Parity
+from overproof.results.precision_search import PrecisionSearchReport
 
 EVENTS = 2000  # simulated to learn from; a third as many to judge
 TIMED_EVENTS, BUDGET_S = 200, 1.0
@@ -173,30 +172,31 @@ def _tensor(bundle: Bundle, logits: Floats) -> dict[str, Any]:
 
 def _quantizing(bundle: Bundle) -> str:
     """What quantization changed on the events that were held back from it, in a line."""
-    if QUANTIZING not in bundle.files:
-        return ""
-    try:
-        return changed(json.loads(bundle.files[QUANTIZING]))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{bundle.path / QUANTIZING}: of another format ({error!r})") from None
+    return PrecisionSearchReport.of(bundle).summary() if QUANTIZING in bundle.files else ""
 
 
 def _stored(bundle: Bundle) -> tuple[tuple[Point, ...], str, tuple[str, ...]]:
     """What the bundle says of itself: its strip, on what that was measured, and the parity of its steps."""
+    parity = tuple(map(str, _parity(bundle)))
+    if COMPARISON not in bundle.files:
+        parameters = bundle.manifest.network.get("parameters")
+        known = parameters if isinstance(parameters, int) else None
+        own = Point(bundle.manifest.precision, known, len(bundle.files[MODEL]), None, None)
+        return (own,), "no events: this bundle has no comparison", parity
+    comparison = Comparison.of(bundle)
+    points = (
+        Point(r.name, r.parameters, r.bytes, r.p50_ms, None if r.metrics is None else r.metrics.accuracy)
+        for r in comparison.rows
+    )
+    return tuple(points), f"the {comparison.test_rows:,} test events of its compression", parity
+
+
+def _parity(bundle: Bundle) -> list[Parity]:
+    """Read what each conversion step of a bundle changed; BundleError where its manifest says something else."""
     try:
-        parity = tuple(str(Parity(**step)) for step in bundle.manifest.parity)
-        if COMPARISON not in bundle.files:
-            parameters = bundle.manifest.network.get("parameters")
-            own = Point(bundle.manifest.precision, parameters, len(bundle.files[MODEL]), None, None)
-            return (own,), "no events: this bundle has no comparison", parity
-        strip = Comparison.from_json(json.loads(bundle.files[COMPARISON]))
-        points = (
-            Point(r.name, r.parameters, r.bytes, r.p50_ms, None if r.metrics is None else r.metrics.accuracy)
-            for r in strip.rows
-        )
-        return tuple(points), f"the {strip.test_rows:,} test events of its compression", parity
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{bundle.path}: a comparison or parity of another format ({error!r})") from None
+        return [Parity.from_json(step) for step in bundle.manifest.parity]
+    except ValueError as error:
+        raise BundleError(f"{bundle.path / MANIFEST}: parity of another format ({error})") from None
 
 
 def _yours(name: str, model: str, events: pa.Table, logits: Floats, classes: Iterable[str], **rest: Any) -> Yours:

@@ -20,7 +20,7 @@ from overproof.quantization.affine import Grid, cost, quantize
 from overproof.quantization.affine.grid import Integers
 from overproof.quantization.onnx_inputs import Feed, flowing
 from overproof.quantization.qdq import Graph, Matrix, OnGrid
-from overproof.results.layer_diagnostics import Activations, LayerDiagnostics, LayerReport, Seen, Weights
+from overproof.results.layers import Activations, LayerDiagnostics, LayerReport, Seen, Weights
 
 OBSERVED_EVENTS = 256  # of each kind
 

@@ -18,7 +18,7 @@ from overproof.quantization.precisions import DEPLOYABLE, TRAINABLE
 from overproof.quantization.quantizable_model import of_scorer
 from overproof.quantization.reports import layer_report
 from overproof.quantization.run import run_quantization
-from overproof.results.layer_diagnostics import LayerDiagnostics
+from overproof.results.layers import LayerDiagnostics
 from overproof.results.precision_search import PrecisionSearchReport
 
 

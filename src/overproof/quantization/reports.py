@@ -14,7 +14,7 @@ from overproof.quantization.layers import find_layers
 from overproof.quantization.onnx_inputs import Feed, alike, cut, fixed_batch, together, with_outputs
 from overproof.quantization.portability import portability
 from overproof.quantization.quantizable_model import QuantizableModel
-from overproof.results.layer_diagnostics import LayerDiagnostics
+from overproof.results.layers import LayerDiagnostics
 from overproof.results.portability import PortabilityReport
 
 PORTABLE_EVENTS, LEAST_EVENTS = 64, 8

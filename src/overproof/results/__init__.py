@@ -1,4 +1,4 @@
-"""What compression cost, measured: the metrics of one model, the timing of several, and the strip.
+"""Measure what compression cost: the metrics of one model, the timing of several, and their comparison.
 
 full → distilled → distilled + INT8 → linear baseline
 """

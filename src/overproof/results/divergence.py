@@ -1,10 +1,9 @@
-"""How far a quantized model is from the one it was made of: KL, flips, and recall lost in every family."""
+"""Measure how far a quantized model is from the one it was made of: KL, flips, and recall lost in every family."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +29,14 @@ class Caught:
     before: int
     after: int
 
+    def __post_init__(self) -> None:
+        if min(self.before, self.after) < 0 or max(self.before, self.after) > self.events:
+            raise ValueError(f"{self.before} and {self.after} detected of {self.events} attacks")
+
     @property
     def lost(self) -> float:
-        """Recall lost, as a share of the family's events; negative if it was gained."""
-        return (self.before - self.after) / self.events
+        """The recall lost, as a share of the family's events; negative if it was gained."""
+        return (self.before - self.after) / self.events if self.events else 0.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Divergence:
 
     @property
     def flip_rate(self) -> float:
-        """Share of labels that changed."""
+        """The share of labels that changed."""
         return self.flips / self.events if self.events else 0.0
 
     @property
@@ -77,15 +80,6 @@ class Divergence:
         """The family that lost the largest share of its recall, and what of it; None if none lost any."""
         losing = [(caught.lost, name, caught) for name, caught in self.families.items() if caught.lost > 0]
         return max(losing)[1:] if losing else None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Divergence:
-        """Read back what `to_json` wrote."""
-        return cls(**{**data, "families": {name: Caught(**c) for name, c in data["families"].items()}})
 
 
 @dataclass(frozen=True)
@@ -114,7 +108,7 @@ def truth(
     labels: Sequence[str | None],
     kinds: Sequence[str | None],
 ) -> Truth:
-    """Families of the attacks, and the float model's threshold at a false-positive rate of 1 %.
+    """Return the families of the attacks, and the float model's threshold at a false-positive rate of 1 %.
 
     With fewer than a hundred benign events, or no benign class, the threshold is one half.
 

@@ -1,10 +1,13 @@
-"""Whether a model's verdicts hang on anything but the event: what was varied, and what that changed."""
+"""Report whether a model's verdicts hang on anything but the event: what was varied, and what that changed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from overproof.results.stored import without
+from overproof.results.typed_json import from_json
 
 INT16_MAX = 32767
 
@@ -96,30 +99,28 @@ class PortabilityReport:
 
     @classmethod
     def unmeasured(cls, reason: str) -> PortabilityReport:
-        """Nothing was varied, for that reason."""
+        """Report that nothing was varied, for that reason."""
         return cls((Variation("anything", (), unmeasured=reason),), ())
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PortabilityReport:
-        """Read what `to_json` gave; KeyError or TypeError if it is something else."""
-        variations = tuple(Variation(**{**row, "tried": tuple(row["tried"])}) for row in data["variations"])
-        matrices = [{name: value for name, value in m.items() if name != "can_saturate"} for m in data["matrices"]]
-        return cls(variations, tuple(PairSums(**m) for m in matrices))
+        """Read what `to_json` gave; ValueError if it is something else."""
+        return from_json(cls, stored_portability(data))
 
     @property
     def flips(self) -> int:
-        """Flips of all rows together; what was not measured counts for nothing."""
+        """The flips of all rows together; what was not measured counts for nothing."""
         return sum(row.flips for row in self.variations)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain JSON."""
+        """Return everything as plain JSON."""
         return {
             "variations": [asdict(row) for row in self.variations],
             "matrices": [{**asdict(m), "can_saturate": m.can_saturate} for m in self.matrices],
         }
 
     def render(self) -> str:
-        """The report as plain text; of the matrices, those that can saturate."""
+        """Write the report as plain text; of the matrices, those that can saturate."""
         lines = ["What changes a verdict besides the event:", *(f"  {row}" for row in self.variations)]
         risky = [m for m in self.matrices if m.can_saturate]
         if self.matrices and not risky:
@@ -129,3 +130,10 @@ class PortabilityReport:
             lines.append(f"  {len(risky)} of {len(self.matrices)} matrices can saturate:")
             lines += [f"    {m}" for m in risky]
         return "\n".join(lines)
+
+
+def stored_portability(data: Any) -> Any:
+    """Leave out of what `PortabilityReport.to_json` gave what it derived."""
+    if not isinstance(data, Mapping) or not isinstance(data.get("matrices"), list):
+        return data
+    return {**data, "matrices": [without(matrix, "can_saturate") for matrix in data["matrices"]]}

@@ -1,12 +1,15 @@
-"""The error that rounding made in one tensor, whole and by magnitude."""
+"""Measure the error that rounding made in one tensor, whole and by magnitude."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
-import numpy as np
+from pydantic import BeforeValidator, Field
+
+# In JSON, null stands for an open end.
+Bound = Annotated[float, Field(allow_inf_nan=True), BeforeValidator(lambda value: math.inf if value is None else value)]
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,15 @@ class Band:
     """
 
     low: float
-    high: float
+    high: Bound
     values: int
     mean_error: float
     max_error: float
     mean_relative: float | None
+
+    def __post_init__(self) -> None:
+        if self.mean_relative is not None and self.mean_relative < 0:
+            raise ValueError(f"a mean error of {self.mean_relative}, expected 0 or more")
 
 
 @dataclass(frozen=True)
@@ -66,14 +73,12 @@ class Cost:
     bytes_before: int
     bytes_after: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON; the open end of the last band is null."""
-        data = asdict(self)
-        data["bands"] = [{**asdict(b), "high": b.high if np.isfinite(b.high) else None} for b in self.bands]
-        return data
+    def __post_init__(self) -> None:
+        if self.bands and self.values < 1:
+            raise ValueError(f"bands of {self.values} values")
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Cost:
-        """Read what `to_json` gave; KeyError or TypeError if it is something else."""
-        bands = [Band(**{**b, "high": np.inf if b["high"] is None else b["high"]}) for b in data["bands"]]
-        return cls(**{**data, "bands": tuple(bands)})
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; the open end of the last band is null."""
+        data = asdict(self)
+        data["bands"] = [{**asdict(b), "high": b.high if math.isfinite(b.high) else None} for b in self.bands]
+        return data

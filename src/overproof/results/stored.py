@@ -1,9 +1,9 @@
-"""Reading back what a bundle, or the folder of a quantized ONNX file, tells about its own quantization."""
+"""Read back what was measured of a model from its bundle, or from the folder of a quantized ONNX file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,18 +13,20 @@ from overproof.progress import SILENT, Console
 
 T = TypeVar("T")
 SINCE = "0.1.0"  # the version that first wrote these files
+LARGEST = 2**63  # no count, size or seed comes near it
 
 
 def read_back(folder: Path | str, name: str, parse: Callable[[Any], T], console: Console = SILENT) -> T:
-    """One of the JSON files beside a quantized model, parsed.
+    """Read one of the JSON files beside a quantized model.
 
-    A bundle's hashes are verified first. The folder that `quantize` writes for an ONNX file has no manifest: that it
-    is no sealed bundle is told to the console.
+    A bundle's hashes are verified first. The folder that `quantize` writes for an ONNX file has no manifest: the
+    console is told that it is no sealed bundle.
 
     Raises
     ------
     BundleError, TamperedBundle
-        See `bundle.open_bundle`; also where there is no such file, or one in another version's words.
+        See `bundle.open_bundle`; also where there is no such file, or one whose content does not fit. The message
+        says where.
     """
     folder = Path(folder)
     if (folder / name).is_file() and not (folder / MANIFEST).exists():
@@ -34,7 +36,7 @@ def read_back(folder: Path | str, name: str, parse: Callable[[Any], T], console:
 
 
 def read_from(bundle: Bundle, name: str, parse: Callable[[Any], T]) -> T:
-    """`read_back` for a bundle that is open."""
+    """Read one of the JSON files of a bundle that is open, as `read_back` does."""
     writer = f"version {bundle.manifest.overproof}"
     if name not in bundle.files:
         raise BundleError(
@@ -46,6 +48,19 @@ def read_from(bundle: Bundle, name: str, parse: Callable[[Any], T]) -> T:
 
 def _parsed(file: Path, content: bytes, parse: Callable[[Any], T], writer: str) -> T:
     try:
-        return parse(json.loads(content))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return parse(json.loads(content, parse_int=_bounded))
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{file}: written by {writer}, cannot be read by this one ({error})") from None
+
+
+def _bounded(digits: str) -> int:
+    """Read a whole number that a float can hold, for shares and sizes are computed from them."""
+    number = int(digits)
+    if not -LARGEST < number < LARGEST:
+        raise ValueError(f"a number out of range: {digits[:20]}…")
+    return number
+
+
+def without(data: Any, *derived: str) -> Any:
+    """Leave entries out of a JSON object that were derived from the others when it was written."""
+    return {key: value for key, value in data.items() if key not in derived} if isinstance(data, Mapping) else data

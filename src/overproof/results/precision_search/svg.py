@@ -6,18 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from overproof.progress import one_line
 from overproof.report.markup import Html, el
 from overproof.report.svg import circle, document, group, line, rect, text
 from overproof.results.divergence import Divergence
-from overproof.results.precision_search_text import lost_most
-
-if TYPE_CHECKING:
-    from overproof.results.precision_search import PrecisionSearchReport, Sensitivity
+from overproof.results.precision_search.result import PrecisionSearchReport
+from overproof.results.precision_search.steps import Sensitivity
+from overproof.results.precision_search.text import lost_most
 
 MARGIN, GAP = 24, 28
+GREATEST = 1e300  # a decade above it must still be a number
 PLOT, ZERO = 380, 34  # the axis; left of it the place of those whose KL is 0
 ROW, TOP = 22, 164
 LETTER = 7.3  # of the monospaced names; a little more than most fonts take
@@ -71,7 +70,7 @@ class _Axis:
     """A logarithmic axis over whole decades, with a place of its own for 0 at its left end."""
 
     def __init__(self, left: float, values: Sequence[float]) -> None:
-        logs = [math.log10(value) for value in values if 0 < value < math.inf]
+        logs = [math.log10(min(value, GREATEST)) for value in values if 0 < value < math.inf]
         self.low = math.floor(min(logs, default=0))
         self.high = max(math.ceil(max(logs, default=0)), self.low + 1)
         self.powers = range(self.low, self.high + 1, -(-(self.high - self.low) // 7)) if logs else ()

@@ -28,7 +28,7 @@ from overproof.results.precision_search import (
     Sensitivity,
     Step,
 )
-from overproof.results.sensitivity_svg import draw
+from overproof.results.precision_search.svg import draw
 
 HOSTILE = "head</text><script>alert(1)</script>&\x1b[2J\n\ud800"
 SVG = "{http://www.w3.org/2000/svg}"

@@ -17,9 +17,9 @@ from overproof.bundle.tokenizer import Windowing
 from overproof.cli import app
 from overproof.errors import BundleError, InputError
 from overproof.quantization.affine import Scheme, cost, fit, quantize
-from overproof.results.layer_diagnostics import Activations, LayerDiagnostics, LayerReport, Seen, Weights, look_at
-from overproof.results.layer_svg import draw
-from overproof.results.layer_text import COLUMNS, ROWS
+from overproof.results.layers import Activations, LayerDiagnostics, LayerReport, Seen, Weights, look_at
+from overproof.results.layers.histogram import COLUMNS, ROWS
+from overproof.results.layers.svg import draw
 
 HOSTILE = "head</text><script>alert(1)</script>&\x1b[2J\n\ud800"
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from overproof.report.markup import Html
 from overproof.report.svg import bar, document, group, line, loud, path, text
-from overproof.results.layer_text import band_name, decibels, heights, percent, span
-
-if TYPE_CHECKING:
-    from overproof.results.layer_diagnostics import Activations, LayerReport, Seen, Weights
+from overproof.results.formatting import decibels, percent, shape, span
+from overproof.results.layers.grids import Activations, Seen, Weights
+from overproof.results.layers.histogram import heights
+from overproof.results.layers.result import LayerReport
+from overproof.results.layers.text import band_name, grids
 
 WIDTH, LEFT, RIGHT = 880, 72, 72  # the margins hold the axis' numbers and what was clipped
 PLOT = WIDTH - LEFT - RIGHT
@@ -56,10 +56,8 @@ class _Grid:
 
 def draw(layer: LayerReport) -> str:
     """Draw a layer: weights on the grid, error against magnitude, what goes in."""
-    shape = " x ".join(map(str, layer.shape))
-    what = (
-        f"{layer.kind} ({layer.op}), {shape}; {layer.precision}; {layer.bytes_before:,} bytes → {layer.bytes_after:,}"
-    )
+    size = f"{layer.bytes_before:,} bytes → {layer.bytes_after:,}"
+    what = f"{layer.kind} ({layer.op}), {shape(layer.shape)}; {layer.precision}; {size}"
     parts = [text(24, 34, layer.name, style="title"), text(24, 56, what, style="faint")]
     y = 92
     if layer.weights is not None:
@@ -90,13 +88,11 @@ def _spoken(layer: LayerReport) -> str:
 def _weights(weights: Weights, y: int) -> Html:
     """Draw the weights' histogram over the integers of the grid."""
     top, base = y + 44, y + 44 + HIGH
+    what = f"{grids(weights)}; one step = scale {span(*weights.scale)}; range {span(*weights.range)}"
     grid = _Grid(weights.qmin, len(weights.counts), weights.range, weights.zero_point)
-    grids = "one grid" if weights.grids == 1 else f"{weights.grids:,} grids"
     parts = [
         text(24, y, "Weights on the grid", style="head"),
-        text(
-            24, y + 19, f"{grids}; one step = scale {span(*weights.scale)}; range {span(*weights.range)}", style="faint"
-        ),
+        text(24, y + 19, what, style="faint"),
     ]
     bars = heights(weights.counts, logarithmic=False)
     gap = min(1.0, grid.width / 5)
