@@ -48,7 +48,7 @@ def from_json(kind: type[T], data: object) -> T:
         An entry that is missing, unknown or of another kind; the message says where, in one line.
     """
     try:
-        value: T = _adapter(kind).validate_json(json.dumps([data]))[0]
+        value: T = _adapter(kind).validate_json(json.dumps([to_json(data)]))[0]
     except ValidationError as error:
         raise ValueError(_first(error)) from None
     return value
