@@ -14,7 +14,9 @@ from typing import Any
 from settings import CAPTURES, OUT
 
 import overproof
-from overproof.jobs.deploy import triage
+from overproof.inference.stream import Request
+from overproof.jobs.deploy_config import TriageConfig
+from overproof.jobs.triage import triage
 from overproof.progress import terminal
 
 BUNDLE = OUT / "field" / "simulated" / "bundle"
@@ -38,7 +40,7 @@ def measured() -> dict[str, Any]:
 def _triaged(path: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         out, rejects = Path(place) / "out.jsonl", Path(place) / "rejects.jsonl"
-        summary = triage(BUNDLE, [path], out=out, rejects=rejects)
+        summary = triage(TriageConfig(BUNDLE, Request((str(path),), str(out)), rejects=rejects))
         verdicts = [json.loads(line) for line in out.open()]
     labels: dict[str, Counter[str]] = {}
     for verdict in verdicts:

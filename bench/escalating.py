@@ -18,9 +18,10 @@ from overproof.checks.escalation.threshold import halves
 from overproof.checks.stats import clopper_pearson, mcnemar
 from overproof.events.sources import load_events
 from overproof.inference.cascade import Full
-from overproof.jobs.deploy import open_cascade
-from overproof.jobs.full_model import open_full
-from overproof.jobs.model_outputs import asking, opened_full
+from overproof.jobs.deploy_config import CascadeConfig
+from overproof.jobs.full_model import open_full, reserve
+from overproof.jobs.model_outputs import asking
+from overproof.jobs.open_cascade import open_cascade
 from overproof.jobs.samples import sample_of
 from overproof.progress import terminal
 
@@ -69,12 +70,12 @@ def measured() -> dict[str, Any]:
 
 def _answers(events: pa.Table, classes: tuple[str, ...]) -> dict[str, Floats]:
     """Text to what the full model says of it."""
-    ask = asking(opened_full(str(TEACHER), classes), classes, cache=OUT / "cache", console=terminal())
+    ask = asking(open_full(str(TEACHER), classes), classes, cache=OUT / "cache", console=terminal())
     return dict(zip(events["text"].to_pylist(), softmax(ask(events, "events")), strict=True))
 
 
 def _row(bundle: Any, full: Full, check: Path | None, texts: list[str], attack: Any, part: Any) -> dict[str, Any]:
-    cascade = open_cascade(bundle, full=full, check=check)
+    cascade = open_cascade(bundle, CascadeConfig(full=full, check=check))
     verdicts: list[dict[str, Any]] = []
     for start in range(0, len(texts), BATCH):
         verdicts += cascade.judge(texts[start : start + BATCH])
@@ -111,7 +112,7 @@ def _row(bundle: Any, full: Full, check: Path | None, texts: list[str], attack: 
 def _times(texts: list[str]) -> dict[str, float]:
     """Seconds an event, of both models in alternating blocks on one core, each event by itself."""
     student = overproof.open(BUNDLE)
-    full = open_full(str(TEACHER), student.classes)
+    full = reserve(open_full(str(TEACHER), student.classes))
     spent = {"student": 0.0, "full": 0.0}
     for start in range(0, len(texts), BLOCK):
         block = texts[start : start + BLOCK]

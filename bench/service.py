@@ -26,7 +26,7 @@ from settings import TEST
 import overproof
 from overproof.events.sources import load_events
 from overproof.inference.service import Limits
-from overproof.inference.similarity.build import build_index
+from overproof.inference.similarity.build import IndexConfig, build_index
 
 CONNECTIONS = (1, 8, 64)
 SECONDS, LONG = 8, 20
@@ -40,12 +40,12 @@ SERVER = """
 import sys
 from pathlib import Path
 from overproof.bundle.manifest import open_bundle
-from overproof.jobs.deploy import open_cascade
+from overproof.jobs.open_cascade import open_cascade
 from overproof.progress import terminal
-from overproof.inference.service import Limits, serve
+from overproof.inference.service import Endpoint, Limits, serve
 bundle, batch, index = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 opened = lambda: open_cascade(open_bundle(bundle))
-serve(opened, index=index, port=0, limits=Limits(batch=batch), console=terminal())
+serve(opened, Endpoint(port=0), index=index, limits=Limits(batch=batch), console=terminal())
 """
 LUA = """
 local bodies = {}
@@ -80,7 +80,7 @@ def measured() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         index = folder / "index"
-        build_index(BUNDLE, events.slice(0, INDEXED), index)
+        build_index(IndexConfig(BUNDLE, events.slice(0, INDEXED), index))
         paths: dict[str, list[dict[str, Any]]] = {"judge": one, "embed": inputs, "similar": inputs}
         scripts = {path: _script(folder, path, bodies) for path, bodies in paths.items()}
         for name, batch, path in (

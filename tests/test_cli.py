@@ -17,6 +17,9 @@ from typer.testing import CliRunner
 import overproof
 from overproof.cli import app
 from overproof.errors import InputError, TamperedBundle
+from overproof.events.sources import Reading
+from overproof.inference.stream import Request
+from overproof.jobs.deploy_config import CascadeConfig, ServeConfig, TriageConfig
 
 COMMANDS = (
     "demo",
@@ -100,7 +103,7 @@ def test_check_takes_shares_and_percentages(called: dict[str, Any], tmp_path: Pa
         "0.1%",
         "--budget",
         0.02,
-        "--i-know",
+        "--accept-public-data",
         "--gate",
         tmp_path / "g.toml",
         "--out",
@@ -112,6 +115,69 @@ def test_check_takes_shares_and_percentages(called: dict[str, Any], tmp_path: Pa
     assert (called["events_per_day"], called["prevalence"], called["budget"]) == (2e6, 0.001, 0.02)
     assert (called["i_know"], called["gate"], called["out"]) == (True, tmp_path / "g.toml", tmp_path / "o")
     assert run("check", "b", "a.csv", "--prevalence", "often").exit_code == 2
+
+
+@pytest.mark.parametrize("option", ["--accept-public-data", "--i-know"])
+def test_the_old_name_of_an_option_works_and_is_not_shown(called: dict[str, Any], option: str) -> None:
+    assert run("check", "b", "a.csv", option).exit_code == 0
+    assert called["i_know"] is True
+    shown = run("check", "--help").stdout
+    assert "--accept-public-data" in shown and "--i-know" not in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("triage b", TriageConfig(Path("b"), Request(("-",)))),
+        ("serve b", ServeConfig(Path("b"))),
+        (
+            "triage b a.log c.log --full f --check c.json --max-escalations 20/s --on-full-down fail --never-alone rce "
+            "--out o.jsonl --to ecs --format lines --text t --top 3 --min-severity high --with-text --rejects r",
+            TriageConfig(
+                Path("b"),
+                Request(
+                    ("a.log", "c.log"),
+                    out="o.jsonl",
+                    to="ecs",
+                    reading=Reading(overproof.Columns(text="t"), "lines"),
+                    min_severity=4,
+                    top=3,
+                    with_text=True,
+                ),
+                CascadeConfig("f", Path("c.json"), "20/s", "fail", ("rce",)),
+                rejects=Path("r"),
+            ),
+        ),
+    ],
+)
+def test_options_become_the_configuration_and_its_defaults_are_theirs(
+    monkeypatch: pytest.MonkeyPatch, words: str, expected: Any
+) -> None:
+    seen: list[Any] = []
+
+    def note(config: Any, *, console: Any) -> Any:
+        seen.append(config)
+        return SimpleNamespace(to_json=dict, render=str)
+
+    for job in ("triage", "serve"):
+        monkeypatch.setattr(f"overproof.jobs.{job}.{job}", note)
+    assert run(*words.split()).exit_code == 0
+    assert seen == [expected]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("triage b --engine mars", "--engine mars: expected one of local, ray"),
+        ("triage b --max-escalations often", "--max-escalations often: expected a share"),
+        ("triage b --on-full-down panic", "--on-full-down panic: expected one of hold, student, fail"),
+        ("serve b --max-escalations 2", "--max-escalations 2: expected a share"),
+    ],
+)
+def test_a_configuration_is_checked_before_anything_is_opened(words: str, message: str) -> None:
+    result = run(*words.split())
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {message}")
 
 
 def test_a_closed_gate_is_exit_code_1(called: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,11 +276,11 @@ def test_a_missing_file_is_named(words: list[str], tmp_path: Path) -> None:
 WRITES_THEN_MEETS_A_CLOSED_PIPE = """
 import os, sys, types
 import overproof, overproof.cli
-def judge_all(bundle, sources, *, out, **options):
+def judge_all(config, *, console):
     ready = os.read(0, 1)  # by now the reader of standard output has gone
     sys.stdout.buffer.write(b"{}\\n" * int(os.environ["LINES"]))
     return types.SimpleNamespace(render=lambda: "")
-sys.modules["overproof.jobs.deploy"] = types.SimpleNamespace(triage=judge_all)
+sys.modules["overproof.jobs.triage"] = types.SimpleNamespace(triage=judge_all)
 sys.argv = ["overproof", "triage", "bundle", "-"]
 overproof.cli.main()
 """

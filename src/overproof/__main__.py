@@ -1,4 +1,4 @@
-"""`python -m overproof` is the command line."""
+"""Run the command line: `python -m overproof`."""
 
 from __future__ import annotations
 

@@ -26,7 +26,9 @@ from overproof.bundle.model_names import QUANTIZED
 from overproof.bundle.runtime import OnnxScorer
 from overproof.errors import InputError
 from overproof.events.simulate import simulate
-from overproof.jobs.deploy import triage
+from overproof.inference.stream import Request
+from overproof.jobs.deploy_config import TriageConfig
+from overproof.jobs.triage import triage
 from overproof.quantization.guards import Guards
 from overproof.results.compression import Report
 
@@ -200,7 +202,7 @@ def test_triage_writes_one_verdict_a_line(job: Job, tmp_path: Path) -> None:
     pa.csv.write_csv(job.events.select(["text", "label"]).slice(0, 500), file)
     file.write_bytes(file.read_bytes() + b'"only one field\n')
     out = tmp_path / "verdicts.jsonl"
-    summary = triage(job.report.bundle, [file], out=out)
+    summary = triage(TriageConfig(job.report.bundle, Request((str(file),), str(out))))
     verdicts = [orjson.loads(line) for line in out.read_bytes().splitlines()]
     assert summary.tally.events == len(verdicts) == 500
     assert sum(summary.rejected.values()) == 1

@@ -18,8 +18,8 @@ from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats
 from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED, ModelOutputs
 from overproof.checks.stats import fit_temperature
-from overproof.errors import InputError
 from overproof.events.schema import event_table
+from overproof.jobs.full_model import open_full
 from overproof.progress import Console
 
 CHUNK = 1024
@@ -82,7 +82,7 @@ def panel(
     if full is None:
         absent[FULL] = NO_FULL
     else:
-        opened = opened_full(full, classes, columns=columns, labels=labels)
+        opened = open_full(full, classes, columns=columns, labels=labels)
         asks[FULL], card = asking(opened, classes, cache=cache, console=console), asdict(opened.card)
         mute = not opened.labels_new_events
     asks[QUANTIZED] = partial(_scored, OnnxScorer(bundle), QUANTIZED, classes, console)
@@ -99,27 +99,6 @@ def panel(
         except ModuleNotFoundError as error:
             absent[BASELINE] = f"the package {error.name} is not installed (pip install 'overproof[compress]')"
     return Panel(asks, absent, card, frozenset({FULL} if mute else ()))
-
-
-def opened_full(full: Any, classes: Sequence[str], *, columns: Sequence[str] = (), labels: Sequence[str] = ()) -> Any:
-    """The full model: what `--teacher` takes, one or several, or an object that is a teacher already.
-
-    Raises
-    ------
-    InputError
-        It cannot be opened, or has classes that the bundle lacks.
-    """
-    from overproof.distillation.teachers import load_teacher
-
-    if isinstance(full, str | Sequence):
-        full = load_teacher([full] if isinstance(full, str) else full, classes=labels, columns=columns)
-    strange = [name for name in full.classes if name not in classes]
-    if strange:
-        raise InputError(
-            f"--full {full.card.name}: knows {', '.join(strange)}, which the bundle has no class for; expected the "
-            "teacher that the bundle was distilled from, or one with its classes"
-        )
-    return full
 
 
 def asking(full: Any, classes: Sequence[str], *, cache: Path | None, console: Console) -> Ask:

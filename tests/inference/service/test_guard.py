@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from overproof.errors import InputError
-from overproof.inference.service.access import HEADERS, OPEN, listening, read_token
+from overproof.inference.service.access import HEADERS, OPEN, Endpoint, listening, read_token
 
 from .conftest import Client, Start
 
@@ -118,9 +118,9 @@ def test_an_empty_token_in_the_environment_is_not_no_token(monkeypatch: pytest.M
 
 def test_other_machines_need_a_token() -> None:
     with pytest.raises(InputError, match="can be reached from other machines"):
-        listening("0.0.0.0", 0, None)
-    listening("0.0.0.0", 0, TOKEN).close()
-    listening("localhost", 0, None).close()
+        listening(Endpoint("0.0.0.0", 0))
+    listening(Endpoint("0.0.0.0", 0, TOKEN)).close()
+    listening(Endpoint("localhost", 0)).close()
 
 
 def test_an_address_that_cannot_be_had() -> None:
@@ -128,6 +128,6 @@ def test_an_address_that_cannot_be_had() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(InputError, match="already in use"):
-            listening("127.0.0.1", taken.getsockname()[1], None)
+            listening(Endpoint("127.0.0.1", taken.getsockname()[1]))
     with pytest.raises(InputError, match=r"--host nowhere\.invalid"):
-        listening("nowhere.invalid", 0, None)
+        listening(Endpoint("nowhere.invalid", 0))

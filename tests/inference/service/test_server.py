@@ -31,14 +31,14 @@ from overproof.inference.cascade.breaker import Breaker
 from overproof.inference.cascade.remote import remote
 from overproof.progress import terminal
 from overproof.bundle.runtime import OnnxScorer
-from overproof.inference.service import Limits, serve
+from overproof.inference.service import Endpoint, Limits, serve
 def opened():
     student = OnnxScorer(open_bundle(sys.argv[1]))
     if len(sys.argv) < 4:
         return Cascade(student)
     full = remote(sys.argv[3], student.classes, breaker=Breaker(failures=2, rest=1.0))
     return Cascade(student, full, Policy(confidence=2.0))
-serve(opened, port=0, limits=Limits(**eval(sys.argv[2])), console=terminal())
+serve(opened, Endpoint(port=0), limits=Limits(**eval(sys.argv[2])), console=terminal())
 """
 HEAD = b"POST /judge HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 

@@ -16,7 +16,7 @@ from overproof.errors import BundleError, InputError, MissingExtra, TamperedBund
 from overproof.events.schema import event_table
 from overproof.events.sources import Rejects
 from overproof.inference.similarity import hnsw
-from overproof.inference.similarity.build import build_index
+from overproof.inference.similarity.build import IndexConfig, build_index
 from overproof.inference.similarity.search import Searcher, search, search_files
 from overproof.inference.similarity.store import CARD
 
@@ -45,7 +45,7 @@ def events() -> object:
 def index(request: pytest.FixtureRequest, small_bundle: Path, events: object, tmp_path_factory: object) -> Path:
     out = tmp_path_factory.mktemp("index") / request.param  # type: ignore[attr-defined]
     limit = 1000 if request.param == "exact" else 10
-    built = build_index(small_bundle, events, out, exact_rows=limit)
+    built = build_index(IndexConfig(small_bundle, events, out, exact_rows=limit))
     assert built.search == request.param
     assert built.to_json()["distinct"] == built.rows == len(TEXTS)
     assert built.events == len(TEXTS) + 5
@@ -101,20 +101,20 @@ def test_files_in_and_files_asked(small_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text("text,label\nid=1,benign\nid=2,benign\n,benign\nid=1,benign\n")
     (tmp_path / "asked.txt").write_text("id=2\nid=1\n")
     rejects = Rejects()
-    built = build_index(small_bundle, tmp_path / "events.csv", tmp_path / "index", rejects=rejects)
+    built = build_index(IndexConfig(small_bundle, tmp_path / "events.csv", tmp_path / "index"), rejects=rejects)
     assert (built.events, built.rows, rejects.total) == (3, 2, 1)
-    found = list(search_files(small_bundle, built.path, tmp_path / "asked.txt", 1, on_skip=Rejects()))
+    found = list(search_files(Searcher(small_bundle, built.path), tmp_path / "asked.txt", 1, on_skip=Rejects()))
     assert [(one.text, one.neighbours[0].text, one.neighbours[0].count) for one in found] == [
         ("id=2", "id=2", 1),
         ("id=1", "id=1", 2),
     ]
     with pytest.warns(UserWarning, match="1 skipped"):
-        build_index(small_bundle, tmp_path / "events.csv", tmp_path / "index")
+        build_index(IndexConfig(small_bundle, tmp_path / "events.csv", tmp_path / "index"))
 
 
 def test_one_text_under_two_labels_is_two_events(small_bundle: Path, tmp_path: Path) -> None:
     table = event_table({"text": ["id=1"] * 3, "label": ["benign", "attack", "benign"]})
-    build_index(small_bundle, table, tmp_path / "index")
+    build_index(IndexConfig(small_bundle, table, tmp_path / "index"))
     (found,) = search(small_bundle, tmp_path / "index", "id=1")
     assert [(near.label, near.count) for near in found.neighbours] == [("benign", 2), ("attack", 1)]
 
@@ -122,9 +122,9 @@ def test_one_text_under_two_labels_is_two_events(small_bundle: Path, tmp_path: P
 def test_blocks_do_not_change_the_index(
     small_bundle: Path, events: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build_index(small_bundle, events, tmp_path / "whole")
+    build_index(IndexConfig(small_bundle, events, tmp_path / "whole"))
     monkeypatch.setattr("overproof.inference.similarity.writer.ROWS", 7)
-    build_index(small_bundle, events, tmp_path / "blocks")
+    build_index(IndexConfig(small_bundle, events, tmp_path / "blocks"))
     a, b = ((tmp_path / name / "embeddings.i8").read_bytes() for name in ("whole", "blocks"))
     assert a == b
     assert search(small_bundle, tmp_path / "whole", TEXTS) == search(small_bundle, tmp_path / "blocks", TEXTS)
@@ -132,7 +132,7 @@ def test_blocks_do_not_change_the_index(
 
 @pytest.mark.parametrize("name", ["embeddings.i8", "events.parquet", "counts.npy", "graph.usearch", CARD])
 def test_a_changed_file_is_named(small_bundle: Path, events: object, tmp_path: Path, name: str) -> None:
-    build_index(small_bundle, events, tmp_path / "index", exact_rows=10)
+    build_index(IndexConfig(small_bundle, events, tmp_path / "index", exact_rows=10))
     file = tmp_path / "index" / name
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
@@ -175,17 +175,17 @@ def test_a_bundle_without_embeddings_is_told_to_compress_again(small_bundle: Pat
     manifest = replace(opened.manifest, files={name: digest(content) for name, content in files.items()})
     write_bundle(tmp_path / "old", manifest, files)
     with pytest.raises(BundleError, match="compress it again"):
-        build_index(tmp_path / "old", event_table({"text": ["x"]}), tmp_path / "index")
+        build_index(IndexConfig(tmp_path / "old", event_table({"text": ["x"]}), tmp_path / "index"))
     with pytest.raises(BundleError, match="no embedding"):
         search(tmp_path / "old", index, "x")
 
 
 def test_no_events_leave_nothing_behind(small_bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no events"):
-        build_index(small_bundle, event_table({"text": []}), tmp_path / "index")
+        build_index(IndexConfig(small_bundle, event_table({"text": []}), tmp_path / "index"))
     (tmp_path / "empty.csv").write_text("text\n")
     with pytest.raises(InputError, match="no usable event"):
-        build_index(small_bundle, tmp_path / "empty.csv", tmp_path / "index")
+        build_index(IndexConfig(small_bundle, tmp_path / "empty.csv", tmp_path / "index"))
     assert not (tmp_path / "index").exists()
 
 
@@ -193,7 +193,7 @@ def test_a_folder_of_something_else_is_left_alone(small_bundle: Path, tmp_path: 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes").write_text("keep")
     with pytest.raises(InputError, match="not an index"):
-        build_index(small_bundle, event_table({"text": ["x"]}), tmp_path / "mine")
+        build_index(IndexConfig(small_bundle, event_table({"text": ["x"]}), tmp_path / "mine"))
     assert (tmp_path / "mine" / "notes").read_text() == "keep"
     with pytest.raises(InputError, match="expected an index"):
         search(small_bundle, tmp_path / "mine", "x")
@@ -201,7 +201,7 @@ def test_a_folder_of_something_else_is_left_alone(small_bundle: Path, tmp_path: 
 
 def test_an_index_is_replaced(small_bundle: Path, tmp_path: Path) -> None:
     for text in ("one", "two"):
-        build_index(small_bundle, event_table({"text": [text]}), tmp_path / "index")
+        build_index(IndexConfig(small_bundle, event_table({"text": [text]}), tmp_path / "index"))
     (found,) = search(small_bundle, tmp_path / "index", "one")
     assert [near.text for near in found.neighbours] == ["two"]
 
@@ -215,4 +215,4 @@ def test_usearch_is_missed_at_once(
     monkeypatch.setattr("overproof.inference.similarity.build.require_usearch", missing)
     monkeypatch.setattr(hnsw, "require_usearch", lambda: pytest.fail("told too late"))
     with pytest.raises(MissingExtra):
-        build_index(small_bundle, events, tmp_path / "index", exact_rows=10)
+        build_index(IndexConfig(small_bundle, events, tmp_path / "index", exact_rows=10))

@@ -27,11 +27,14 @@ from overproof.inference.cascade import Cascade, Full, FullDown, Policy, Rate
 from overproof.inference.cascade.budget import Bucket
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.inference.engines import Scored, in_process
-from overproof.inference.stream import Request, triage
+from overproof.inference.sinks import severity
+from overproof.inference.stream import Request, Summary, triage
 from overproof.inference.stream import job as loop
 from overproof.inference.stream.journal import Journal, Mark
 from overproof.inference.stream.top import Top
-from overproof.jobs.deploy import triage as run
+from overproof.jobs.deploy_config import CascadeConfig, TriageConfig
+from overproof.jobs.open_cascade import open_cascade
+from overproof.jobs.triage import triage as triage_job
 
 EVENTS = [f"id={i} or {'x' * (i * 7 % 11)}" for i in range(5000)]
 
@@ -41,6 +44,17 @@ def events(tmp_path: Path) -> Path:
     file = tmp_path / "events.txt"
     file.write_text("".join(f"{text}\n" for text in EVENTS))
     return file
+
+
+def run(
+    bundle: Path, sources: list[Path], *, cascade: CascadeConfig | None = None, out: str | Path = "-", **options: Any
+) -> Summary:
+    request = {
+        name: options.pop(name) for name in ("to", "follow", "top", "group_similar", "with_text") if name in options
+    }
+    request["min_severity"] = severity.parse(options.pop("min_severity", "informational"))
+    paths = tuple(map(str, sources))
+    return triage_job(TriageConfig(bundle, Request(paths, str(out), **request), cascade or CascadeConfig(), **options))
 
 
 def verdicts(file: Path) -> list[dict[str, Any]]:
@@ -69,7 +83,12 @@ def test_the_full_model_decides_what_is_doubted_within_the_budget(
     small_bundle: Path, student: OnnxScorer, events: Path
 ) -> None:
     out = events.with_name("out.jsonl")
-    summary = run(small_bundle, [events], full=always("xss", student.classes), max_escalations="2%", out=out)
+    summary = run(
+        small_bundle,
+        [events],
+        cascade=CascadeConfig(always("xss", student.classes), max_escalations="2%"),
+        out=out,
+    )
     found = verdicts(out)
     status, by = Counter(v["status"] for v in found), Counter(v["decided_by"] for v in found)
     assert 0 < by["full"] <= 0.02 * len(EVENTS)
@@ -335,10 +354,8 @@ def test_options_that_mean_nothing(small_bundle: Path, events: Path, tmp_path: P
 
 
 def test_a_bundle_of_an_older_version_needs_a_check_to_escalate(small_bundle: Path, student: OnnxScorer) -> None:
-    from overproof.jobs.deploy import open_cascade
-
     bundle = open_bundle(small_bundle)
     older = replace(bundle, manifest=replace(bundle.manifest, signals=None))
     assert open_cascade(older).policy.basis == "no threshold"
     with pytest.raises(InputError, match=r"expected --check check\.json"):
-        open_cascade(older, full=always("xss", student.classes))
+        open_cascade(older, CascadeConfig(full=always("xss", student.classes)))

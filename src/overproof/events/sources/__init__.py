@@ -22,7 +22,7 @@ from overproof.events.sources.batch import NOTHING_YET
 from overproof.events.sources.csv import read_csv
 from overproof.events.sources.detect import detect
 from overproof.events.sources.follow import POLL, inputs
-from overproof.events.sources.interface import Columns, Input, OnSkip, Source
+from overproof.events.sources.interface import Columns, Input, OnSkip, Reading, Source
 from overproof.events.sources.jsonl import read_jsonl
 from overproof.events.sources.lines import read_lines
 from overproof.events.sources.parquet import read_parquet
@@ -32,7 +32,7 @@ from overproof.events.sources.suricata import read_suricata
 from overproof.events.sources.syslog import read_syslog
 from overproof.events.sources.zeek import read_zeek
 
-__all__ = ["FORMATS", "Columns", "Rejects", "load_events", "read_events"]
+__all__ = ["FORMATS", "Columns", "Reading", "Rejects", "load_events", "read_events"]
 
 
 def _read_pcap(

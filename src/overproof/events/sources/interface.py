@@ -96,6 +96,25 @@ class Columns:
         return layout
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How files become events.
+
+    Attributes
+    ----------
+    columns
+        Which column of a table holds what.
+    format
+        A key of `FORMATS`, or `auto`: by content, then by name.
+    extra
+        Keep the columns that an event of the schema has no place for.
+    """
+
+    columns: Columns = Columns()
+    format: str = "auto"
+    extra: bool = True
+
+
 def require(absent: frozenset[str] | set[str], found: Sequence[str], where: str) -> None:
     """Raise InputError if columns are absent, naming them, where they were looked for and what is there."""
     if absent:

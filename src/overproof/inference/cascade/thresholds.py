@@ -52,9 +52,7 @@ def policy_for(
     strange = [name for name in never_alone if name not in manifest.classes]
     if strange:
         raise InputError(f"--never-alone {strange[0]}: expected a label of the bundle: {', '.join(manifest.classes)}")
-    if on_full_down not in DOWN:
-        raise InputError(f"--on-full-down {on_full_down}: expected one of {', '.join(DOWN)}")
-    down: OnFullDown = on_full_down  # type: ignore[assignment]
+    down = require_on_full_down(on_full_down)
     policy = Policy(
         never_alone=tuple(never_alone), on_full_down=down, temperature=manifest.calibration or 1.0, basis="no threshold"
     )
@@ -70,6 +68,14 @@ def policy_for(
     if found is None:
         return replace(policy, basis=f"no threshold: too few validation events to see {spent} of them")
     return replace(policy, confidence=found, basis=f"the least sure {spent} of the validation events")
+
+
+def require_on_full_down(word: str) -> OnFullDown:
+    """Return the word; InputError unless it is `hold`, `student` or `fail`."""
+    if word not in DOWN:
+        raise InputError(f"--on-full-down {word}: expected one of {', '.join(DOWN)}")
+    found: OnFullDown = word  # type: ignore[assignment]
+    return found
 
 
 def guaranteed(path: Path, sha256: str) -> tuple[float, str]:

@@ -21,7 +21,7 @@ from overproof.bundle.manifest import MODEL, NOVELTY, TOKENIZER, Bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.errors import InputError, OverproofError
 from overproof.events.schema import Skipped
-from overproof.events.sources import Columns, read_events
+from overproof.events.sources import Reading, read_events
 from overproof.events.sources.interface import OnSkip
 from overproof.inference.engines.cluster import RETRIES, connected, enter, streaming
 from overproof.inference.engines.interface import Scored, packed, score_batch, texts_of, unpacked
@@ -35,10 +35,8 @@ _READING = 0.1  # of a core; scoring takes ten times as long
 def ray_scored(
     bundle: Bundle,
     paths: Sequence[str | Path],
+    reading: Reading | None = None,
     *,
-    columns: Columns | None = None,
-    format: str = "auto",
-    extra: bool = True,
     on_skip: OnSkip,
     address: str | None = None,
 ) -> Iterator[Scored]:
@@ -54,7 +52,7 @@ def ray_scored(
         As it was verified here: its bytes go to the cluster, whose nodes need overproof, and no bundle.
     paths
         Files, as every node finds them; relative ones in this process's folder.
-    columns, format, extra, on_skip
+    reading, on_skip
         As for `read_events`.
     address
         As for `cluster.connected`.
@@ -83,21 +81,23 @@ def ray_scored(
             simplefilter("ignore", DeprecationWarning)
             rows: Any = from_items([{"path": name} for name in names], override_num_blocks=len(names))
             how = {"batch_format": "pyarrow", "max_retries": RETRIES}
-            reading = (os.getcwd(), columns or Columns(), format, extra)
-            rows = rows.map_batches(_read, fn_args=reading, batch_size=1, num_cpus=_READING, **how)
+            where = (os.getcwd(), reading or Reading())
+            rows = rows.map_batches(_read, fn_args=where, batch_size=1, num_cpus=_READING, **how)
             rows = rows.map_batches(_score, fn_args=(needed,), batch_size=None, num_cpus=1, **how)
         for table in rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
             yield from _given(table, on_skip)
 
 
-def _read(files: pa.Table, folder: str, columns: Columns, format: str, extra: bool) -> Iterator[pa.Table]:
+def _read(files: pa.Table, folder: str, reading: Reading) -> Iterator[pa.Table]:
     """Rows of one file's batches; the last one has no events, but the records skipped after them and the error."""
     skipped: list[Skipped] = []
     failed: OverproofError | None = None
     enter(folder)  # not absolute names: origins name files as they were given
     (path,) = files.column("path").to_pylist()
     try:
-        for batch in read_events(path, columns=columns, format=format, extra=extra, on_skip=skipped.append):
+        for batch in read_events(
+            path, columns=reading.columns, format=reading.format, extra=reading.extra, on_skip=skipped.append
+        ):
             yield _row(skipped, None, packed(batch))
             skipped.clear()
     except OverproofError as error:

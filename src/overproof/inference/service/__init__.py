@@ -10,22 +10,18 @@ from pathlib import Path
 
 from overproof.errors import MissingExtra
 from overproof.inference.cascade import Cascade
-from overproof.inference.service.access import read_token
+from overproof.inference.service.access import Endpoint, read_token
 from overproof.inference.service.limits import Limits
 from overproof.progress import SILENT, Console
 
-__all__ = ["HOST", "PORT", "Limits", "read_token", "serve"]
-
-HOST, PORT = "127.0.0.1", 8080
+__all__ = ["Endpoint", "Limits", "read_token", "serve"]
 
 
 def serve(
     open_cascade: Callable[[], Cascade],
+    endpoint: Endpoint | None = None,
     *,
     index: Path | None = None,
-    host: str = HOST,
-    port: int = PORT,
-    token: str | None = None,
     limits: Limits | None = None,
     console: Console = SILENT,
 ) -> None:
@@ -34,14 +30,12 @@ def serve(
     Parameters
     ----------
     open_cascade
-        Opens the bundle with its policy and full model (`field.open_cascade`); called again on SIGHUP. What it then
-        raises is told, and the bundle in service stays.
+        Opens the bundle with its policy and full model (`jobs.open_cascade`); called again on SIGHUP. What it then
+        raises is shown, and the bundle in service stays.
+    endpoint
+        Where it answers, and the token that it expects.
     index
         Folder of known events (`overproof index`), for `/similar`.
-    port
-        0 takes a free one, which is told.
-    token
-        Expected of every request, as `read_token` found it; needed for hosts that other machines reach.
 
     Raises
     ------
@@ -58,4 +52,4 @@ def serve(
         if (error.name or "").partition(".")[0] == "overproof":
             raise
         raise MissingExtra(f"serve needs the package {error.name}: pip install 'overproof[serve]'") from error
-    run(open_cascade, index=index, host=host, port=port, token=token, limits=limits or Limits(), console=console)
+    run(open_cascade, endpoint or Endpoint(), index=index, limits=limits or Limits(), console=console)

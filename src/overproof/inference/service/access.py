@@ -7,6 +7,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from overproof.errors import InputError
@@ -24,6 +25,25 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a service answers, and whom.
+
+    Attributes
+    ----------
+    host
+        Address to answer at; one that other machines reach needs a token.
+    port
+        0 takes a free one, which is shown.
+    token
+        Expected of every request, as `read_token` found it; None expects none.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    token: str | None = field(default=None, repr=False)
 
 
 def read_token(path: Path | None) -> str | None:
@@ -46,21 +66,22 @@ def read_token(path: Path | None) -> str | None:
     return token
 
 
-def listening(host: str, port: int, token: str | None) -> socket.socket:
-    """A socket that is bound.
+def listening(endpoint: Endpoint) -> socket.socket:
+    """Bind a socket.
 
     Raises
     ------
     InputError
         An address that cannot be bound, or one beyond this machine and no token.
     """
+    host, port = endpoint.host, endpoint.port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
         raise InputError(f"--host {host}: {error.strerror}") from None
-    if token is None and not is_loopback(str(address[0])):
+    if endpoint.token is None and not is_loopback(str(address[0])):
         raise InputError(
             f"--host {host}: can be reached from other machines, expected a token in {TOKEN} or in a --token-file"
         )

@@ -18,7 +18,7 @@ from overproof.inference.service import schemas
 from overproof.inference.service.access import AccessPolicy
 from overproof.inference.service.batch_queue import Busy
 from overproof.inference.service.limits import Limits
-from overproof.inference.service.middleware import TRUSTED, RequestMiddleware
+from overproof.inference.service.middleware import TRUSTED, RequestMeter, RequestMiddleware
 from overproof.inference.service.service import NotGiven, Service
 from overproof.version import __version__
 
@@ -80,11 +80,12 @@ def create_app(service: Service, *, token: str | None = None) -> FastAPI:
     _problems(app)
     app.add_middleware(
         RequestMiddleware,
-        guard=AccessPolicy(token),
+        access=AccessPolicy(token),
         limits=service.limits,
-        known=frozenset(route.path for route in app.routes if hasattr(route, "path")),
+        meter=RequestMeter(
+            service.metrics.request, frozenset(route.path for route in app.routes if hasattr(route, "path"))
+        ),
         stopping=lambda: service.stopping,
-        measure=service.meters.request,
     )
     return app
 
@@ -148,7 +149,7 @@ def _running(app: FastAPI, service: Service) -> None:
     @app.get("/metrics", response_class=Response)
     async def metrics() -> Response:
         """Counters and histograms in Prometheus's text format."""
-        return Response(service.meters.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(service.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _page(app: FastAPI) -> None:

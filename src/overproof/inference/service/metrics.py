@@ -31,7 +31,7 @@ class _State:
         return families.values()
 
 
-class Meters:
+class Metrics:
     """One service's metrics; two services in one process share none.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,6 +20,26 @@ TRUSTED = "overproof.trusted"  # in a request's scope: whether it may know what 
 Measure = Callable[[str, int, float], None]
 
 
+@dataclass(frozen=True)
+class RequestMeter:
+    """Counts requests by endpoint.
+
+    Attributes
+    ----------
+    measure
+        Takes endpoint, status and seconds of each request.
+    endpoints
+        Paths that are counted apart; all others are one endpoint, so that strangers cannot add any.
+    """
+
+    measure: Measure
+    endpoints: frozenset[str]
+
+    def add(self, path: str, status: int, seconds: float) -> None:
+        """Count a request that was answered."""
+        self.measure(path if path in self.endpoints else "other", status, seconds)
+
+
 class TooLarge(Exception):
     """A body of more bytes than are taken."""
 
@@ -28,26 +49,27 @@ class RequestMiddleware:
 
     Parameters
     ----------
-    known
-        Paths that are told apart in the meters.
+    access
+        Says which requests are refused.
+    limits
+        Of size and time.
+    meter
+        Counts the requests.
     stopping
         Whether no new requests are taken.
-    measure
-        Told endpoint, status and seconds of each request.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        guard: AccessPolicy,
+        access: AccessPolicy,
         limits: Limits,
-        known: frozenset[str],
+        meter: RequestMeter,
         stopping: Callable[[], bool],
-        measure: Measure,
     ) -> None:
-        self._app, self._guard, self._limits = app, guard, limits
-        self._known, self._stopping, self._measure = known, stopping, measure
+        self._app, self._access, self._limits = app, access, limits
+        self._meter, self._stopping = meter, stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here."""
@@ -65,15 +87,14 @@ class RequestMiddleware:
             late = (504, "no answer in time") if scope.get("overproof.read") else (408, "the body came too slowly")
             await answer.problem(*late, close=True)
         finally:
-            endpoint = path if path in self._known else "other"
-            self._measure(endpoint, answer.status or 500, time.perf_counter() - began)
+            self._meter.add(path, answer.status or 500, time.perf_counter() - began)
 
     async def _pass(self, path: str, scope: Scope, receive: Receive, answer: _Answer) -> None:
         headers = dict(scope["headers"])
-        if refused := self._guard.refusal(path, headers):
+        if refused := self._access.refusal(path, headers):
             await answer.problem(*refused, close=True)
             return
-        scope[TRUSTED] = self._guard.trusts(headers)
+        scope[TRUSTED] = self._access.trusts(headers)
         if self._stopping() and path not in ("/healthz", "/readyz", "/metrics"):
             await answer.problem(503, "the service is ending", close=True)
             return

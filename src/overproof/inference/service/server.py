@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from overproof.inference.cascade import Cascade
-from overproof.inference.service.access import listening
+from overproof.inference.service.access import Endpoint, listening
 from overproof.inference.service.app import create_app
 from overproof.inference.service.limits import Limits
 from overproof.inference.service.service import Service
@@ -25,20 +25,18 @@ HEAD_BYTES = 16 << 10
 
 def run(
     open_cascade: Callable[[], Cascade],
+    endpoint: Endpoint,
     *,
     index: Path | None,
-    host: str,
-    port: int,
-    token: str | None,
     limits: Limits,
     console: Console,
 ) -> None:
-    """See `overproof.inference.service.serve`."""
-    bound = listening(host, port, token)  # first: what cannot be had is told before anything is loaded
+    """Run the service; see `overproof.inference.service.serve`."""
+    bound = listening(endpoint)  # first: an address that cannot be had is an error before anything is loaded
     with bound:
         service = Service(open_cascade, index=index, limits=limits, console=console)
         config = uvicorn.Config(
-            create_app(service, token=token),
+            create_app(service, token=endpoint.token),
             http=_impatient(limits),
             ws="none",
             lifespan="on",

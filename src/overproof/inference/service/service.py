@@ -17,7 +17,7 @@ from overproof.inference.cascade import Cascade, FullDown
 from overproof.inference.service.batch_queue import BatchQueue, Busy
 from overproof.inference.service.limits import Limits
 from overproof.inference.service.loaded_bundle import Doubted, LoadedBundle, Verdict
-from overproof.inference.service.metrics import Meters
+from overproof.inference.service.metrics import Metrics
 from overproof.progress import SILENT, Console
 
 
@@ -60,11 +60,11 @@ class Service:
         self._reloading: asyncio.Task[None] | None = None
         self._again = False
         self._lanes: dict[str, BatchQueue] = {}
-        self.meters = Meters(self._gauges)
+        self.metrics = Metrics(self._gauges)
 
     async def start(self) -> None:
         """Start the threads; in the event loop that requests come from."""
-        limits, measure = self.limits, self.meters.batch
+        limits, measure = self.limits, self.metrics.batch
         shared = partial(BatchQueue, queue=limits.queue, batch=limits.batch)
         alone = partial(BatchQueue, queue=limits.full_queue, batch=None)
         self._lanes = {
@@ -93,7 +93,7 @@ class Service:
         doubted = [one for one in found if isinstance(one, Doubted)]
         settled = iter(opened.settle(doubted, await self._asked(opened.cascade, doubted)) if doubted else ())
         verdicts = [next(settled) if isinstance(one, Doubted) else one for one in found]
-        self.meters.verdicts(verdicts)
+        self.metrics.verdicts(verdicts)
         return verdicts
 
     async def _asked(self, cascade: Cascade, doubted: list[Doubted]) -> Floats | FullDown | str:
@@ -101,7 +101,7 @@ class Service:
         assert cascade.full is not None
         texts, seconds = [one.text for one in doubted], self.limits.full_seconds
         try:
-            self.meters.asked(len(texts))
+            self.metrics.asked(len(texts))
             async with asyncio.timeout(seconds):
                 return np.stack(await self._lanes["full"](cascade.full.ask, texts))
         except Busy as busy:
@@ -112,7 +112,7 @@ class Service:
             down = FullDown(f"{cascade.full.model}: no answer within {seconds:g} s")
         except Exception as error:  # whatever befalls it, the student's answer is there
             down = FullDown(f"{cascade.full.model}: {str(error) or type(error).__name__}")
-        self.meters.full_failed()
+        self.metrics.full_failed()
         if cascade.policy.on_full_down == "fail":
             raise down
         return down
@@ -151,12 +151,12 @@ class Service:
                 new = await asyncio.to_thread(self._open)
                 new.fits(self._opened)
             except (OverproofError, OSError) as error:
-                self.meters.reloaded("kept")
+                self.metrics.reloaded("kept")
                 self._say(f"reload: the bundle in service stays: {error}")
             else:
                 new.cascade.bucket = self._opened.cascade.bucket  # a reload is no way to spend more
                 self._opened = new
-                self.meters.reloaded("swapped")
+                self.metrics.reloaded("swapped")
                 self._say(f"reload: model {new.cascade.models['student']} is in service")
             if not self._again:
                 return

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from overproof.bundle.runtime import open as open_bundle
 from overproof.errors import BundleError, InputError
-from overproof.events.sources import Columns, Rejects, read_events
+from overproof.events.sources import Reading, Rejects, read_events
 from overproof.inference.similarity import SEARCHES
 from overproof.inference.similarity.hnsw import require_usearch
 from overproof.inference.similarity.store import (
@@ -62,17 +62,32 @@ class Index:
         )
 
 
-def build_index(
-    bundle: Path | str,
-    events: str | Path | list[str | Path] | pa.Table,
-    out: Path | str,
-    *,
-    columns: Columns | None = None,
-    format: str = "auto",
-    rejects: Rejects | None = None,
-    exact_rows: int = EXACT_ROWS,
-    console: Console = SILENT,
-) -> Index:
+@dataclass(frozen=True)
+class IndexConfig:
+    """What is to be indexed, and where to.
+
+    Attributes
+    ----------
+    bundle
+        Folder of the bundle whose student embeds.
+    events
+        Files (`-` is standard input), or an event table.
+    out
+        The index's folder.
+    reading
+        How the files become events.
+    exact_rows
+        Up to so many distinct events are searched exactly; above, in a graph of neighbours (the extra `similar`).
+    """
+
+    bundle: Path | str
+    events: str | Path | Sequence[str | Path] | pa.Table
+    out: Path | str
+    reading: Reading = field(default_factory=Reading)
+    exact_rows: int = EXACT_ROWS
+
+
+def build_index(config: IndexConfig, *, rejects: Rejects | None = None, console: Console = SILENT) -> Index:
     """Embed events with a bundle's student and write an index to search in.
 
     An event that comes again with the same text, label and family is counted, not stored. Besides the events' hashes
@@ -80,12 +95,8 @@ def build_index(
 
     Parameters
     ----------
-    events
-        Files (`-` is standard input), or an event table.
-    columns, format, rejects
-        As for `sources.load_events`.
-    exact_rows
-        Up to so many distinct events are searched exactly; above, in a graph of neighbours (the extra `similar`).
+    rejects
+        Counts what cannot become an event; without it a warning tells.
 
     Raises
     ------
@@ -94,36 +105,38 @@ def build_index(
     BundleError
         A bundle whose model gives no embedding.
     """
-    scorer = open_bundle(bundle)
+    scorer = open_bundle(config.bundle)
+    out = Path(config.out)
     if scorer.hidden is None:
         raise BundleError(
-            f"{bundle}: its model gives no embedding: it was written before models did; compress it again"
+            f"{config.bundle}: its model gives no embedding: it was written before models did; compress it again"
         )
     skipped = Rejects() if rejects is None else rejects
-    with writing(Path(out)) as aside:
+    with writing(out) as aside:
         with Writer(aside, scorer) as written:
-            for batch in _batches(events, columns, format, skipped):
+            for batch in _batches(config, skipped):
                 written.add(batch)
-                if written.rows > exact_rows:
+                if written.rows > config.exact_rows:
                     require_usearch()  # told now, not after hours
                 if written.events // TOLD > (written.events - batch.num_rows) // TOLD:
                     console.say(f"{written.events:,} events read, {written.rows:,} of them distinct")
         if not written.rows:
             raise InputError("no events to index, expected at least one")
-        search = "exact" if written.rows <= exact_rows else "hnsw"
+        search = "exact" if written.rows <= config.exact_rows else "hnsw"
         SEARCHES[search][0](embeddings_of(aside, written.rows, scorer.hidden), aside)
         seal(aside, _card(written, search, scorer.hidden, model_of(scorer.manifest), described(aside)))
     if rejects is None and skipped.total:
         warnings.warn(f"records of the events: {skipped}", stacklevel=2)
-    size = sum(entry.stat().st_size for entry in Path(out).iterdir())
-    return Index(Path(out), written.events, written.rows, search, size)
+    size = sum(entry.stat().st_size for entry in out.iterdir())
+    return Index(out, written.events, written.rows, search, size)
 
 
-def _batches(events: Any, columns: Columns | None, format: str, skipped: Rejects) -> Iterator[pa.RecordBatch]:
-    if isinstance(events, pa.Table):
-        yield from events.to_batches(max_chunksize=ROWS)
+def _batches(config: IndexConfig, skipped: Rejects) -> Iterator[pa.RecordBatch]:
+    if isinstance(config.events, pa.Table):
+        yield from config.events.to_batches(max_chunksize=ROWS)
     else:
-        yield from read_events(events, columns=columns, format=format, on_skip=skipped, extra=False)
+        how = config.reading
+        yield from read_events(config.events, columns=how.columns, format=how.format, on_skip=skipped, extra=False)
 
 
 def _card(written: Writer, search: str, hidden: int, model: Mapping[str, str], files: Mapping[str, Any]) -> Card:

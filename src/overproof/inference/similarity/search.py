@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.runtime import open as open_bundle
 from overproof.errors import BundleError, InputError
-from overproof.events.sources import Columns, read_events
+from overproof.events.sources import Reading, read_events
 from overproof.events.sources.interface import OnSkip
 from overproof.inference.similarity import SEARCHES
 from overproof.inference.similarity.found import Found, Neighbour
@@ -98,16 +98,14 @@ def search(bundle: Path | str, index: Path | str, texts: str | Sequence[str], k:
 
 
 def search_files(
-    bundle: Path | str,
-    index: Path | str,
+    searcher: Searcher,
     paths: str | Path | Sequence[str | Path],
     k: int = NEIGHBOURS,
+    reading: Reading | None = None,
     *,
-    columns: Columns | None = None,
-    format: str = "auto",
     on_skip: OnSkip,
 ) -> Iterator[Found]:
-    """As `search`, for every event of files (`-` is standard input), batch by batch; see `sources.read_events`."""
-    ask = Searcher(bundle, index)
-    for batch in read_events(paths, columns=columns, format=format, on_skip=on_skip, extra=False):
-        yield from ask(batch.column("text").to_pylist(), k)
+    """Search for every event of files (`-` is standard input), batch by batch; see `sources.read_events`."""
+    how = reading or Reading()
+    for batch in read_events(paths, columns=how.columns, format=how.format, on_skip=on_skip, extra=False):
+        yield from searcher(batch.column("text").to_pylist(), k)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from overproof.inference.stream.job import triage
+from overproof.inference.stream.job import RunContext, triage
 from overproof.inference.stream.output import Request
 from overproof.inference.stream.summary import Summary
 
-__all__ = ["Request", "Summary", "triage"]
+__all__ = ["Request", "RunContext", "Summary", "triage"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -21,9 +22,28 @@ from overproof.inference.stream.output import Output, Request, open_output
 from overproof.inference.stream.records import Verdict, completed, families
 from overproof.inference.stream.summary import Summary, Tally
 from overproof.inference.stream.top import Top
-from overproof.progress import SILENT, Console
+from overproof.progress import SILENT, Advance, Console
 
 CHECKPOINT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a run reports to, and what ends it.
+
+    Attributes
+    ----------
+    rejects
+        Counts, by reason, what cannot become an event.
+    stop
+        Asked now and then while files are followed; True ends the run.
+    console
+        Where progress is shown.
+    """
+
+    rejects: Rejects = field(default_factory=Rejects)
+    stop: Callable[[], bool] = lambda: False
+    console: Console = SILENT
 
 
 def triage(
@@ -32,14 +52,12 @@ def triage(
     *,
     engine: Engine | None = None,
     elsewhere: Callable[[OnSkip], Iterator[Scored]] | None = None,
-    rejects: Rejects | None = None,
-    stop: Callable[[], bool] = lambda: False,
-    console: Console = SILENT,
+    context: RunContext | None = None,
 ) -> Summary:
     """Judge every event of the request and write the verdicts in the order of the events.
 
     Memory does not grow with the input. A run into a file is written aside and remembered every few seconds: started
-    again after a kill, it goes on where it stood. What cannot become an event is counted by reason in `rejects`.
+    again after a kill, it goes on where it stood.
 
     Parameters
     ----------
@@ -47,8 +65,8 @@ def triage(
         Who scores; this process if it is not given.
     elsewhere
         Who reads and scores in one, in place of an engine: a cluster (`engines.ray.ray_scored`).
-    stop
-        Asked now and then while files are followed; True ends the run.
+    context
+        What the run reports to, and what ends it.
 
     Raises
     ------
@@ -62,29 +80,23 @@ def triage(
     if request.group_similar and cascade.student.hidden is None:
         raise BundleError("--group-similar: the bundle's model gives no embedding: compress it again")
     started = time.perf_counter()
-    skipped = rejects or Rejects()
+    context = context or RunContext()
     with open_output(request, cascade) as output:
         resumed = output.mark.events if output.mark else 0
         if resumed:
-            console.say(f"{request.out}: going on after the {resumed:,} events that are judged already")
+            context.console.say(f"{request.out}: going on after the {resumed:,} events that are judged already")
         state = _State(cascade, request, output)
         if elsewhere is None:
-            batches = (batch for batch in _read(request, skipped, stop) if state.is_new(batch.num_rows))
+            batches = (batch for batch in _read(request, context) if state.is_new(batch.num_rows))
             scored = (engine or in_process(cascade.student))(batches)
         else:
-            scored = (pair for pair in elsewhere(skipped) if state.is_new(pair[0].num_rows))
-        with closing(scored), console.progress("events", 0) as advance:  # type: ignore[type-var]
-            last = time.monotonic()
-            for batch, scores in scored:
-                state.judge(batch, scores)
-                advance(batch.num_rows)
-                if time.monotonic() - last >= CHECKPOINT_SECONDS or request.follow:
-                    state.remember()
-                    last = time.monotonic()
+            scored = (pair for pair in elsewhere(context.rejects) if state.is_new(pair[0].num_rows))
+        with closing(scored), context.console.progress("events", 0) as advance:  # type: ignore[type-var]
+            _judge_all(scored, state, advance, always_remember=request.follow)
         state.finish()
     return Summary(
         tally=state.tally,
-        rejected=skipped.summary(),
+        rejected=context.rejects.summary(),
         groups=None if state.groups is None else state.groups.count,
         resumed=resumed,
         seconds=time.perf_counter() - started,
@@ -92,6 +104,16 @@ def triage(
         models=cascade.models,
         out=request.out,
     )
+
+
+def _judge_all(scored: Iterator[Scored], state: _State, advance: Advance, *, always_remember: bool) -> None:
+    last = time.monotonic()
+    for batch, scores in scored:
+        state.judge(batch, scores)
+        advance(batch.num_rows)
+        if time.monotonic() - last >= CHECKPOINT_SECONDS or always_remember:
+            state.remember()
+            last = time.monotonic()
 
 
 class _State:
@@ -163,12 +185,13 @@ class _State:
             self._write(self.top.kept())
 
 
-def _read(request: Request, skipped: OnSkip, stop: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
+def _read(request: Request, context: RunContext) -> Iterator[pa.RecordBatch]:
     return read_events(
         list(request.paths),
-        columns=request.columns,
-        format=request.format,
-        on_skip=skipped,
+        columns=request.reading.columns,
+        format=request.reading.format,
+        extra=request.reading.extra,
+        on_skip=context.rejects,
         follow=request.follow,
-        stop=stop,
+        stop=context.stop,
     )

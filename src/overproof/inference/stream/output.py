@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from overproof.errors import InputError
-from overproof.events.sources import Columns
+from overproof.events.sources import Reading
 from overproof.files import regular_target
 from overproof.inference.cascade import Cascade
 from overproof.inference.sinks import About, Writer, sink_for
@@ -33,8 +33,8 @@ class Request:
         Where the verdicts go; `-` is standard output.
     to
         A key of `sinks.SINKS`; None goes by the output's extension.
-    columns, format
-        As for `sources.read_events`.
+    reading
+        How the files become events.
     follow
         Go on reading as the files grow.
     min_severity
@@ -50,8 +50,7 @@ class Request:
     paths: tuple[str, ...]
     out: str = STREAM
     to: str | None = None
-    columns: Columns = field(default_factory=Columns)
-    format: str = "auto"
+    reading: Reading = field(default_factory=Reading)
     follow: bool = False
     min_severity: int = 1
     top: int | None = None

@@ -1,0 +1,174 @@
+"""Prove what a bundle lost against the full model: `overproof check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import overproof
+from overproof.cli.options import (
+    AsJson,
+    Bundle,
+    Cache,
+    Epochs,
+    Family,
+    Group,
+    Label,
+    Rejects,
+    Seed,
+    Text,
+    Time,
+    columns_of,
+    share_of,
+)
+from overproof.cli.output import show
+from overproof.progress import terminal
+
+
+def _init_gate(path: Path | None) -> None:
+    if path is not None:
+        from overproof.checks.gates import write_template
+
+        write_template(path)
+        typer.echo(f"Gates: {path}", err=True)
+        raise typer.Exit
+
+
+CheckedEvents = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="EVENTS", help="Labelled events of your own that nothing was trained on; - is standard input."
+    ),
+]
+Full = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--full", metavar="SPEC[@WEIGHT]", help="The full model, as `compress --teacher` takes it; repeatable."
+    ),
+]
+Evidence = Annotated[
+    Path | None,
+    typer.Option("--evidence", metavar="DIR", help="What `overproof compress --evidence DIR` wrote for this bundle."),
+]
+CheckOut = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Write report.html, check.json, summary.md and check.sarif there."),
+]
+GateFile = Annotated[
+    Path | None,
+    typer.Option("--gate", metavar="FILE", help="Gates that were written down before the run. [default: built in]"),
+]
+InitGate = Annotated[
+    Path | None,
+    typer.Option(
+        "--init-gate",
+        metavar="FILE",
+        callback=_init_gate,
+        is_eager=True,
+        help="Write a gate file with default limits, each explained, and exit.",
+    ),
+]
+HoldOut = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hold-out",
+        metavar="FAMILY",
+        help="Train teacher, student and baseline without this family, then judge them on it; repeatable; all-rare is "
+        "each with under 1 % of the training events. Takes a compression each; stored with the evidence.",
+    ),
+]
+RetrainFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--retrain-from",
+        metavar="DIR",
+        help="For --hold-out: the checkpoint a Hugging Face teacher is fine-tuned from, that has not seen the family.",
+    ),
+]
+EventsPerDay = Annotated[
+    float | None, typer.Option("--events-per-day", metavar="N", help="Your volume, for alerts per day.")
+]
+Prevalence = Annotated[
+    str | None,
+    typer.Option("--prevalence", metavar="SHARE", help="Share of your events that are attacks: 0.001 or 0.1%."),
+]
+Budget = Annotated[
+    str, typer.Option("--budget", metavar="SHARE", help="Share of events that may go to the full model.")
+]
+AcceptPublicData = Annotated[
+    bool,
+    typer.Option(
+        "--accept-public-data",
+        help="Judge by public or simulated events all the same; the report says that you did.",
+    ),
+]
+IKnow = Annotated[bool, typer.Option("--i-know", hidden=True)]  # the old name of --accept-public-data
+
+
+HELP = """Prove what a bundle lost against the full model: may it be deployed, where, and with what in reserve?
+
+Six checks on your own labelled events: own data, calibration, rare and edge cases, robustness at the boundary,
+misses and false positives against the full model on held-out threats, escalation. Each ends in passed, failed or
+unmeasured, with the reason and how many events it would take. Exit code 1 if a gate is closed.
+
+\b
+Examples:
+  overproof check --init-gate gates.toml
+  overproof check bundle mine.csv.gz --full teacher --evidence evidence --gate gates.toml --out proof
+  overproof check bundle mine.csv.gz --full teacher --evidence evidence --hold-out all-rare --out proof
+  overproof check bundle mine.csv.gz --full ./MiniLM --events-per-day 2e6 --prevalence 0.1% --json
+"""
+
+
+def run(
+    bundle: Bundle,
+    events: CheckedEvents,
+    full: Full = None,
+    evidence: Evidence = None,
+    out: CheckOut = None,
+    gate: GateFile = None,
+    init_gate: InitGate = None,
+    hold_out: HoldOut = None,
+    retrain_from: RetrainFrom = None,
+    epochs: Epochs = None,
+    events_per_day: EventsPerDay = None,
+    prevalence: Prevalence = None,
+    budget: Budget = "5%",
+    accept_public_data: AcceptPublicData = False,
+    i_know: IKnow = False,
+    text: Text = None,
+    label: Label = None,
+    family: Family = None,
+    group: Group = None,
+    time: Time = None,
+    rejects: Rejects = None,
+    cache: Cache = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Prove what a bundle lost against the full model: may it be deployed, where, and with what in reserve?"""
+    report = overproof.check(
+        bundle,
+        events,
+        full=full,
+        evidence=evidence,
+        out=out,
+        gate=gate,
+        hold_out=hold_out or (),
+        retrain_from=retrain_from,
+        epochs=epochs,
+        events_per_day=events_per_day,
+        prevalence=None if prevalence is None else share_of("--prevalence", prevalence),
+        budget=share_of("--budget", budget),
+        i_know=accept_public_data or i_know,
+        columns=columns_of(text, label, family, group, time),
+        rejects=rejects,
+        cache=cache,
+        seed=seed,
+        console=terminal(),
+    )
+    show(report, as_json)
+    if not report.passed:
+        raise typer.Exit(1)

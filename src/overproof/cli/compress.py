@@ -1,0 +1,168 @@
+"""Distil and quantize a teacher into a bundle: `overproof compress`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import overproof
+from overproof.cli.options import (
+    Address,
+    AsJson,
+    Benign,
+    Cache,
+    Engine,
+    Epochs,
+    Events,
+    Family,
+    Group,
+    Label,
+    MaxFlips,
+    MaxKl,
+    MaxRecallLoss,
+    Precision,
+    Qat,
+    Rejects,
+    Seed,
+    Test,
+    Text,
+    Time,
+    benign_of,
+    columns_of,
+    guards_of,
+    share_of,
+)
+from overproof.cli.output import show
+from overproof.progress import terminal
+
+Teacher = Annotated[
+    list[str],
+    typer.Option(
+        "--teacher",
+        metavar="SPEC[@WEIGHT]",
+        help="DIR that `overproof teach` wrote or a Hugging Face checkpoint; FILE.onnx; module:attribute with "
+        "predict_proba; labels:FILE or columns:PREFIX of soft labels. Repeat it to average several.",
+    ),
+]
+Unlabelled = Annotated[
+    list[str] | None,
+    typer.Option("--unlabelled", metavar="FILE", help="More events, which the teacher alone labels; repeatable."),
+]
+Student = Annotated[
+    str, typer.Option("--student", metavar="PRESET", help="Size of the student; an unknown name lists them all.")
+]
+Temperature = Annotated[
+    float, typer.Option("--temperature", help="T: above 1 shows more of what the teacher hesitates between.")
+]
+HardWeight = Annotated[
+    float, typer.Option("--hard-weight", min=0.0, max=1.0, help="Share of the true labels in the loss.")
+]
+Transfer = Annotated[
+    float,
+    typer.Option("--transfer", min=0.0, help="Edited events per event of EVENTS, which the teacher alone labels."),
+]
+BundleOut = Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="The folder to write.")]
+KeepFp32 = Annotated[
+    Path | None,
+    typer.Option("--keep-fp32", metavar="DIR", help="Keep the student before quantization, for `quantize`."),
+]
+Evidence = Annotated[
+    Path | None,
+    typer.Option(
+        "--evidence",
+        metavar="DIR",
+        help="Write what `check` needs and nobody deploys: the FP32 student, a second one, the baseline, events.",
+    ),
+]
+Margin = Annotated[
+    str,
+    typer.Option(
+        "--margin",
+        metavar="SHARE",
+        help="Recall that may be lost against the full model, fixed before anything is measured: 0.005 or 0.5%.",
+    ),
+]
+
+
+HELP = """Distil and quantize a teacher into a bundle.
+
+A small student learns from the teacher's probabilities, is quantized to INT8, and is compared at every step
+with the teacher and with a linear baseline. The bundle runs without torch.
+
+Guards limit what quantization may cost on validation events: the worst layers stay in float until they hold;
+else the student is trained with the rounding. If one still breaks, the exit code is 1 and the best that was found
+is in BUNDLE.failed.
+
+\b
+Examples:
+  overproof compress train.csv.gz --teacher teacher --out bundle
+  overproof compress train.csv.gz --test test.csv.gz --teacher mypackage.model:pipeline --out bundle
+  overproof compress train.csv.gz --teacher teacher@2 --teacher ./MiniLM@1 --out bundle
+  overproof compress train.csv.gz --teacher teacher --precision w4a8 --qat --max-recall-loss sqli=1% --out bundle
+"""
+
+
+def run(
+    events: Events,
+    teacher: Teacher,
+    out: BundleOut,
+    test: Test = None,
+    unlabelled: Unlabelled = None,
+    student: Student = "tutorial-student",
+    temperature: Temperature = 2.0,
+    hard_weight: HardWeight = 0.5,
+    transfer: Transfer = 0.5,
+    epochs: Epochs = None,
+    text: Text = None,
+    label: Label = None,
+    family: Family = None,
+    group: Group = None,
+    time: Time = None,
+    benign: Benign = None,
+    rejects: Rejects = None,
+    cache: Cache = None,
+    precision: Precision = "w8a8",
+    qat: Qat = False,
+    max_flips: MaxFlips = None,
+    max_kl: MaxKl = None,
+    max_recall_loss: MaxRecallLoss = None,
+    keep_fp32: KeepFp32 = None,
+    evidence: Evidence = None,
+    margin: Margin = "0.5%",
+    engine: Engine = "local",
+    address: Address = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Distil and quantize a teacher into a bundle."""
+    report = overproof.compress(
+        events,
+        teacher=teacher,
+        out=out,
+        test=test,
+        unlabelled=unlabelled,
+        student=student,
+        temperature=temperature,
+        hard_weight=hard_weight,
+        transfer=transfer,
+        epochs=epochs,
+        columns=columns_of(text, label, family, group, time),
+        benign=benign_of(benign),
+        rejects=rejects,
+        cache=cache,
+        keep_fp32=keep_fp32,
+        evidence=evidence,
+        margin=share_of("--margin", margin),
+        precision=precision,
+        guards=guards_of(max_flips, max_kl, max_recall_loss),
+        qat=qat,
+        engine=engine,
+        address=address,
+        seed=seed,
+        console=terminal(),
+    )
+    show(report, as_json)
+    if not report.passed:
+        raise typer.Exit(1)

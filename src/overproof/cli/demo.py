@@ -1,0 +1,36 @@
+"""Run the whole job on built-in traffic: `overproof demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import overproof
+from overproof.cli.options import AsJson, Seed
+from overproof.cli.output import show
+from overproof.progress import terminal
+
+DemoOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the events, the teacher and the bundle go.")]
+
+
+HELP = """Run the whole job on the built-in traffic.
+
+Simulates labelled events, trains a teacher, compresses it and reports what that cost. Takes some minutes on
+two cores and downloads nothing. Its figures are those of simulated traffic.
+
+\b
+Example:
+  overproof demo --out out/demo
+  overproof inspect out/demo/bundle
+"""
+
+
+def run(
+    out: DemoOut,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole job on the built-in traffic."""
+    show(overproof.demo(out, seed=seed, console=terminal()), as_json)

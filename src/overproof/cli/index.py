@@ -1,0 +1,47 @@
+"""Index known events: `overproof index`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import overproof
+from overproof.cli.options import AsJson, Bundle, Family, Format, Label, Rejects, Sources, Text, columns_of
+from overproof.cli.output import show
+from overproof.progress import terminal
+
+IndexOut = Annotated[Path, typer.Option("--out", metavar="INDEX", help="The folder to write.")]
+
+
+HELP = """Index known events by a bundle's embeddings, to ask later what an event resembles.
+
+\b
+Example:
+  overproof index bundle known.csv.gz --out known.index
+  overproof similar bundle known.index "id=1' or 1=1--"
+"""
+
+
+def run(
+    bundle: Bundle,
+    events: Sources,
+    out: IndexOut,
+    text: Text = None,
+    label: Label = None,
+    family: Family = None,
+    format: Format = "auto",
+    rejects: Rejects = None,
+    as_json: AsJson = False,
+) -> None:
+    """Index known events by a bundle's embeddings, to ask later what an event resembles."""
+    from overproof.events.sources import Reading
+    from overproof.inference.similarity.build import IndexConfig, build_index
+
+    reading = Reading(columns_of(text, label, family, None, None), format)
+    with overproof.Rejects(rejects) as skipped:
+        written = build_index(IndexConfig(bundle, events or ["-"], out, reading), rejects=skipped, console=terminal())
+    show(written, as_json)
+    if skipped.total:
+        terminal().say(str(skipped))

@@ -1,0 +1,88 @@
+"""Verify a bundle and show what is in it: `overproof inspect`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from overproof.cli.options import AsJson, Bundle
+from overproof.cli.output import indented, show
+from overproof.errors import InputError
+from overproof.progress import printable, terminal
+
+Layer = Annotated[
+    str | None, typer.Option("--layer", metavar="NAME", help="Show one layer's grid; an unknown name lists them all.")
+]
+Layers = Annotated[bool, typer.Option("--layers", help="Show what quantization did to every layer, a line each.")]
+Sensitivity = Annotated[
+    bool,
+    typer.Option("--sensitivity", help="Show what every layer costs alone and left out, the search and its guards."),
+]
+Svg = Annotated[
+    Path | None, typer.Option("--svg", metavar="FILE", help="Draw the layer, or the sensitivity, into this file too.")
+]
+
+
+HELP = """Verify a bundle, and show what is in it.
+
+Every file's hash is checked before anything is read; then the manifest says where the bundle came from.
+--layers and --layer show what quantization did to the weights, and how the activations of held-back events,
+benign ones and attacks apart, fit their grids. --sensitivity shows what every layer costs in verdicts. All three
+also read the folder that `overproof quantize` wrote for an ONNX file, which is not sealed.
+
+\b
+Examples:
+  overproof inspect bundle --json | jq .manifest.teacher
+  overproof inspect bundle --layers
+  overproof inspect bundle --layer head.weight --svg head.svg
+  overproof inspect bundle --sensitivity --svg sensitivity.svg
+"""
+
+
+def run(
+    bundle: Bundle,
+    layer: Layer = None,
+    layers: Layers = False,
+    sensitivity: Sensitivity = False,
+    svg: Svg = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify a bundle, and show what is in it."""
+    if sensitivity and (layer or layers):
+        raise InputError("--sensitivity covers all layers: expected it without --layer and --layers")
+    if sensitivity:
+        from overproof.results.precision_search import look_at as look_at_cost
+
+        show(look_at_cost(bundle, svg, terminal()), as_json)
+        return
+    if layer or layers or svg:
+        from overproof.results.layers import look_at
+
+        show(look_at(bundle, layer, svg, terminal()), as_json)
+        return
+    from overproof.bundle.manifest import inspect as look_into
+    from overproof.results import Comparison
+
+    contents = look_into(bundle)
+    if as_json:
+        typer.echo(indented(contents))
+        return
+    comparison = contents.pop("comparison")
+    typer.echo(printable("\n".join(_outline(contents))))
+    if comparison is not None:
+        typer.echo("\n" + printable(Comparison.from_json(comparison).render()), nl=False)
+
+
+def _outline(entries: Mapping[Any, Any], indent: str = "") -> Iterator[str]:
+    """Yield plain JSON as indented lines, for people."""
+    for name, entry in entries.items():
+        if isinstance(entry, list | tuple) and entry and isinstance(entry[0], Mapping):
+            entry = dict(enumerate(entry, 1))
+        if isinstance(entry, Mapping):
+            yield f"{indent}{name}:"
+            yield from _outline(entry, indent + "  ")
+        else:
+            yield f"{indent}{name}: {', '.join(map(str, entry)) if isinstance(entry, list | tuple) else entry}"

@@ -1,0 +1,40 @@
+"""Print results: as text for people, as JSON for programs."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import typer
+
+from overproof.progress import printable
+
+
+class Report(Protocol):
+    """A result that can be printed either way."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        ...
+
+    def render(self) -> str:
+        """Return text."""
+        ...
+
+
+def show(report: Report, as_json: bool) -> None:
+    """Print a result; nothing in its text can steer a terminal."""
+    typer.echo(indented(report.to_json()) if as_json else printable(report.render()))
+
+
+def indented(value: object) -> str:
+    """Return JSON over several lines."""
+    import orjson
+
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def one_line_json(value: object) -> str:
+    """Return JSON on one line."""
+    import orjson
+
+    return orjson.dumps(value).decode()

@@ -1,0 +1,118 @@
+"""Quantize a bundle or any ONNX classifier: `overproof quantize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import overproof
+from overproof.cli.options import (
+    AsJson,
+    Benign,
+    Cache,
+    Family,
+    Label,
+    MaxFlips,
+    MaxKl,
+    MaxRecallLoss,
+    Precision,
+    Qat,
+    Rejects,
+    Seed,
+    Test,
+    Text,
+    columns_of,
+    guards_of,
+)
+from overproof.cli.output import show
+from overproof.progress import terminal
+
+QatTeacher = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--teacher",
+        metavar="SPEC[@WEIGHT]",
+        help="Whom --qat learns from, as for `compress`; also trains where the guards break. [default: MODEL itself]",
+    ),
+]
+Quantizable = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A bundle with an FP32 model, or FILE.onnx with tokenizer.json and labels.json or config.json beside it; "
+        "one whose input is a tensor of floats needs no tokenizer.",
+    ),
+]
+Calibrate = Annotated[
+    list[str],
+    typer.Option(
+        "--calibrate",
+        metavar="FILE",
+        help="Events as the model will meet them, with labels where there are some; repeatable. For a tensor: csv or "
+        "parquet whose columns of numbers are the features, or npz with x, label, family.",
+    ),
+]
+QuantizedOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.")]
+Observer = Annotated[
+    str, typer.Option("--observer", help="What chooses the ranges of activations: minmax, percentile, mse, entropy.")
+]
+
+
+HELP = """Quantize a bundle or any ONNX classifier, and keep in float what the guards cannot bear.
+
+Part of the events fixes the ranges of activations; on the others every layer is measured, alone and left out.
+Where a guard breaks, the worst layers stay in float until none does. Ends with exit code 1 if some guard does not
+hold; the best that was found is then in OUT.failed.
+
+\b
+Examples:
+  overproof quantize teacher --calibrate train.csv.gz --out teacher-int8
+  overproof quantize waf.onnx --calibrate requests.jsonl --max-flips 0.1% --max-recall-loss sqli=1% --out waf-int8
+  overproof quantize flows.onnx --calibrate flows.csv --precision w4a8 --max-kl 0.001 --out flows-int4
+"""
+
+
+def run(
+    model: Quantizable,
+    calibrate: Calibrate,
+    out: QuantizedOut,
+    precision: Precision = "w8a8",
+    observer: Observer = "minmax",
+    max_flips: MaxFlips = None,
+    max_kl: MaxKl = None,
+    max_recall_loss: MaxRecallLoss = None,
+    qat: Qat = False,
+    teacher: QatTeacher = None,
+    test: Test = None,
+    text: Text = None,
+    label: Label = None,
+    family: Family = None,
+    benign: Benign = None,
+    rejects: Rejects = None,
+    cache: Cache = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Quantize a bundle or any ONNX classifier, and keep in float what the guards cannot bear."""
+    report = overproof.quantize(
+        model,
+        calibrate_on=calibrate,
+        out=out,
+        precision=precision,
+        observer=observer,
+        guards=guards_of(max_flips, max_kl, max_recall_loss),
+        qat=qat,
+        teacher=teacher,
+        test=test,
+        columns=columns_of(text, label, family, None, None),
+        benign=benign,
+        rejects=rejects,
+        cache=cache,
+        seed=seed,
+        console=terminal(),
+    )
+    show(report, as_json)
+    if not report.passed:
+        raise typer.Exit(1)

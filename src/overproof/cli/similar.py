@@ -1,0 +1,58 @@
+"""Find the known events most like an event: `overproof similar`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import overproof
+from overproof.cli.options import AsJson, Bundle, Format
+from overproof.cli.output import one_line_json
+from overproof.progress import terminal
+
+Index = Annotated[Path, typer.Argument(metavar="INDEX", help="A folder that `overproof index` wrote.")]
+Event = Annotated[
+    str | None, typer.Argument(metavar="EVENT", help="The event itself. [default: every event of --events]")
+]
+EventFiles = Annotated[
+    list[str] | None,
+    typer.Option("--events", metavar="FILE", help="Files of events to ask about; - or nothing is standard input."),
+]
+Neighbours = Annotated[int, typer.Option("--count", "-k", min=1, metavar="N", help="Neighbours to show.")]
+
+
+HELP = """Show which known events are most like an event.
+
+\b
+Examples:
+  overproof similar bundle known.index "id=1' or 1=1--"
+  overproof similar bundle known.index --events new.jsonl --json | jq .families
+"""
+
+
+def run(
+    bundle: Bundle,
+    index: Index,
+    event: Event = None,
+    count: Neighbours = 10,
+    events: EventFiles = None,
+    format: Format = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Show which known events are most like an event."""
+    from overproof.events.sources import Reading
+    from overproof.inference.similarity.search import Searcher, search, search_files
+
+    with overproof.Rejects() as skipped:
+        if event is not None:
+            found = iter(search(bundle, index, event, count))
+        else:
+            found = search_files(
+                Searcher(bundle, index), events or ["-"], count, Reading(format=format), on_skip=skipped
+            )
+        for one in found:
+            typer.echo(one_line_json(one.to_json()) if as_json else one.render())
+    if skipped.total:
+        terminal().say(str(skipped))

@@ -1,0 +1,112 @@
+"""Judge events with a bundle: `overproof triage`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from overproof.cli.options import (
+    Address,
+    AsJson,
+    Bundle,
+    CheckFile,
+    Engine,
+    Format,
+    FullModel,
+    MaxEscalations,
+    NeverAlone,
+    OnFullDown,
+    Rejects,
+    Sources,
+    Text,
+    columns_of,
+)
+from overproof.cli.output import show
+from overproof.progress import terminal
+
+VerdictsOut = Annotated[str, typer.Option("--out", metavar="FILE", help="Where the verdicts go; - is standard output.")]
+To = Annotated[
+    str | None,
+    typer.Option("--to", help="jsonl, parquet, ocsf (Detection Finding) or ecs. [default: by FILE's name, else jsonl]"),
+]
+Follow = Annotated[bool, typer.Option("--follow", help="Go on as the files grow, through rotation, until Ctrl-C.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Processes that judge.")]
+MinSeverity = Annotated[
+    str,
+    typer.Option(
+        "--min-severity", help="Write only verdicts from this on: informational, low, medium, high or critical."
+    ),
+]
+TopCount = Annotated[
+    int | None, typer.Option("--top", min=1, metavar="N", help="Write only the N gravest, the gravest first.")
+]
+GroupSimilar = Annotated[
+    bool, typer.Option("--group-similar", help="Give alerts that resemble each other the same group.")
+]
+WithText = Annotated[bool, typer.Option("--with-text", help="Keep each event's text in its verdict.")]
+
+
+HELP = """Judge events with a bundle; what it cannot be trusted with goes to the full model.
+
+A verdict keeps both answers, who decided and why (docs/verdict-schema.md); verdicts come in the order of the
+events. Memory stays flat on any length of input. A run into a FILE that was killed goes on where it stood when it
+is started again. A summary goes to standard error, or with --out FILE to standard output.
+
+\b
+Examples:
+  overproof triage bundle access.log capture.pcap conn.log > verdicts.jsonl
+  overproof triage bundle eve.json.gz --full teacher --check proof/check.json --to ocsf --out findings.jsonl
+  overproof triage bundle pool.parquet --workers 2 --out verdicts.parquet
+  overproof triage bundle --follow /var/log/nginx/access.log | jq 'select(.attack > 0.9)'
+"""
+
+
+def run(
+    bundle: Bundle,
+    sources: Sources = None,
+    full: FullModel = None,
+    check: CheckFile = None,
+    max_escalations: MaxEscalations = "5%",
+    on_full_down: OnFullDown = "hold",
+    never_alone: NeverAlone = None,
+    out: VerdictsOut = "-",
+    to: To = None,
+    format: Format = "auto",
+    text: Text = None,
+    follow: Follow = False,
+    workers: Workers = 1,
+    engine: Engine = "local",
+    address: Address = None,
+    min_severity: MinSeverity = "informational",
+    top: TopCount = None,
+    group_similar: GroupSimilar = False,
+    with_text: WithText = False,
+    rejects: Rejects = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge events with a bundle; what it cannot be trusted with goes to the full model."""
+    from overproof.events.sources import Reading
+    from overproof.inference.sinks import severity
+    from overproof.inference.stream import Request
+    from overproof.jobs.deploy_config import CascadeConfig, TriageConfig
+    from overproof.jobs.triage import triage
+
+    request = Request(
+        tuple(sources or ["-"]),
+        out=out,
+        to=to,
+        reading=Reading(columns_of(text, None, None, None, None), format),
+        follow=follow,
+        min_severity=severity.parse(min_severity),
+        top=top,
+        group_similar=group_similar,
+        with_text=with_text,
+    )
+    cascade = CascadeConfig(full, check, max_escalations, on_full_down, tuple(never_alone or ()))
+    config = TriageConfig(bundle, request, cascade, workers, engine, address, rejects)
+    summary = triage(config, console=terminal())
+    if out == "-":
+        terminal().say(summary.render())
+    else:
+        show(summary, as_json)

@@ -1,0 +1,114 @@
+"""Configure the jobs that judge: frozen settings, validated where they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from overproof.distillation.teachers.interface import Teacher
+from overproof.errors import InputError
+from overproof.inference.cascade import Full, parse_rate
+from overproof.inference.cascade.thresholds import require_on_full_down
+from overproof.inference.engines import ENGINES
+from overproof.inference.service import Endpoint, Limits
+from overproof.inference.stream import Request
+
+FullModel: TypeAlias = str | Sequence[str] | Teacher
+
+
+@dataclass(frozen=True)
+class CascadeConfig:
+    """What goes to the full model, and what becomes of it there.
+
+    Attributes
+    ----------
+    full
+        The full model: a specification (`full_model.open_full`), a teacher, or one that is open already; None is none.
+    check
+        `check.json` of `overproof check`, whose threshold carries a guarantee.
+    max_escalations
+        `5%` of the events, or `20/s`.
+    on_full_down
+        `hold`, `student` or `fail`.
+    never_alone
+        Labels that the student may not decide.
+    """
+
+    full: FullModel | Full | None = None
+    check: Path | None = None
+    max_escalations: str = "5%"
+    on_full_down: str = "hold"
+    never_alone: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        parse_rate(self.max_escalations)
+        require_on_full_down(self.on_full_down)
+
+
+@dataclass(frozen=True)
+class TriageConfig:
+    """Everything that decides what `triage` does.
+
+    Attributes
+    ----------
+    bundle
+        Folder of the bundle that judges.
+    request
+        What is to be judged, and where the verdicts go.
+    cascade
+        What goes to the full model.
+    workers
+        Processes that judge.
+    engine, address
+        `local`, or `ray` on the cluster at that address.
+    rejects
+        File for the records that could not become events.
+    """
+
+    bundle: Path
+    request: Request
+    cascade: CascadeConfig = CascadeConfig()
+    workers: int = 1
+    engine: str = "local"
+    address: str | None = None
+    rejects: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise InputError(f"--engine {self.engine}: expected one of {', '.join(ENGINES)}")
+        if self.workers < 1:
+            raise InputError(f"--workers {self.workers}: expected 1 or more")
+        if self.engine == "ray" and self.workers != 1:
+            raise InputError(f"--workers {self.workers}: a Ray cluster has its own, expected it without --engine ray")
+        if self.engine == "ray" and self.request.follow:
+            raise InputError("--engine ray reads whole files, expected it without --follow")
+
+
+@dataclass(frozen=True)
+class ServeConfig:
+    """Everything that decides what `serve` does.
+
+    Attributes
+    ----------
+    bundle
+        Folder of the bundle that judges; opened again on SIGHUP.
+    cascade
+        What goes to the full model.
+    index
+        What `overproof index` wrote, for `/similar`.
+    endpoint
+        Where it answers; its token is read from `token_file`.
+    token_file
+        File with the bearer token; without it the environment's OVERPROOF_TOKEN.
+    limits
+        What the service takes at most.
+    """
+
+    bundle: Path
+    cascade: CascadeConfig = CascadeConfig()
+    index: Path | None = None
+    endpoint: Endpoint = field(default_factory=Endpoint)
+    token_file: Path | None = None
+    limits: Limits = field(default_factory=Limits)
