@@ -32,6 +32,7 @@ from overproof.checks.own_data.drift import distance_within, fields, ks, table
 from overproof.checks.own_data.text_features import TRAITS, traits
 from overproof.checks.rates import answering, threshold_at
 from overproof.checks.stats import Interval, clopper_pearson
+from overproof.results.typed_json import to_json
 
 Make = Callable[..., CheckContext]
 N, CALM = 2000, 1000
@@ -228,7 +229,7 @@ def test_numeric_and_categorical_columns(alike: CheckContext) -> None:
         sample=replace(alike.sample, fields=mine),
         training=replace(alike.training, train=replace(alike.training.train, fields=theirs)),
     )
-    rows = {row["field"]: row for row in table(fields(evidence))}
+    rows = {row.field: to_json(row) for row in table(fields(evidence))}
     assert set(rows) == {*(f"text: {name}" for name in TRAITS), "bytes", "method", "tls", "ratio", "label"}
     expected = ks_2samp(theirs["bytes"], mine["bytes"][:-100], method="asymp")
     assert rows["bytes"]["distance"] == pytest.approx(expected.statistic, abs=1e-12)
@@ -348,13 +349,13 @@ def test_alerts_a_day(alike: CheckContext) -> None:
     detected = evidence.detected(QUANTIZED)
     fpr = clopper_pearson(int(detected[evidence.benign_events].sum()), CALM)
     tpr = clopper_pearson(int(detected[evidence.attacks].sum()), N - CALM)
-    assert alerts["false"]["high"] == pytest.approx(990_000 * fpr.high)
-    assert alerts["true"]["low"] == pytest.approx(10_000 * tpr.low)
+    assert alerts["false_alerts"]["high"] == pytest.approx(990_000 * fpr.high)
+    assert alerts["true_alerts"]["low"] == pytest.approx(10_000 * tpr.low)
     low = 10_000 * tpr.low / (10_000 * tpr.low + 990_000 * fpr.high)
     assert alerts["precision"]["low"] == pytest.approx(low)
     assert alerts["precision"]["low"] < alerts["precision"]["value"] < alerts["precision"]["high"]
     none = replace(alike, operation=Operation(events_per_day=1e6, prevalence=0.0))
-    assert plain(own_data(none))["alerts"]["true"] == {"value": 0, "low": 0, "high": 0}
+    assert plain(own_data(none))["alerts"]["true_alerts"] == {"value": 0, "low": 0, "high": 0}
 
 
 def test_few_events_say_how_many_it_takes(alike: CheckContext) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from overproof.bundle.model_names import CONTROL
 from overproof.report.markup import Html, slug
-from overproof.report.reading import Span, numbers, span
+from overproof.report.reading import Span, span
 from overproof.report.svg import Axis, frame, line, mark, rect, svg, text
 from overproof.report.words import NOT_MEASURED, interval, percent
 
@@ -17,22 +17,6 @@ COST = (
     ("quantization", "distilled + INT8"),
     ("quantized", "distilled + INT8"),
 )
-
-
-def scores(found: Mapping[str, Any]) -> Html:
-    """The student's attack probability on validation events (hollow) and on these (filled)."""
-    edges = numbers(found.get("edges"))
-    pairs = [numbers(found.get(name)) for name in ("validation", "events")]
-    top = max([*pairs[0], *pairs[1], 0.01])
-    x, y = Axis(0, 1, 48, 348), Axis(0, top * 1.05, 202, 22)
-    drawn = [frame(x, y, ("attack probability", "{:g}".format), ("share of the events", lambda v: f"{100 * v:.0f} %"))]
-    said = []
-    for low, high, before, now in zip(edges, edges[1:], *pairs, strict=False):
-        left, width = x.at(low), (x.at(high) - x.at(low)) / 2 - 1.5
-        drawn.append(rect(left + 1, y.at(before), width, y.start - y.at(before), "before"))
-        drawn.append(rect(left + 2 + width, y.at(now), width, y.start - y.at(now), "now"))
-        said.append(f"{low:g} to {high:g}: validation {percent(before)}, events {percent(now)}")
-    return svg("Attack probability", "; ".join(said), drawn, width=360, height=238)
 
 
 def cost(row: Mapping[str, Any]) -> Html:

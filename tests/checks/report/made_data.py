@@ -29,8 +29,12 @@ from .figures import (
 def own_data() -> dict[str, Any]:
     """Its data."""
     table = [
-        {"name": name, "n": n, "models": {m: {k: wilson(round(n * 0.97), n) for k in kinds} for m in MODELS}}
-        for name, n, kinds in (("benign", 7400, ("precision", "recall", "f1")), (EVIL, 4001, ("precision", "recall")))
+        {
+            "name": name,
+            "n": n,
+            "models": {m: {k: wilson(round(n * 0.97), n) for k in ("precision", "recall", "f1")} for m in MODELS},
+        }
+        for name, n in (("benign", 7400), (EVIL, 4001))
     ]
     shares = {"nginx": 0.61, "apache": 0.22, EVIL: 0.09, "iis": 0.05, "caddy": 0.03}
     return {
@@ -57,7 +61,8 @@ def own_data() -> dict[str, Any]:
             {"fpr": rate, "supported": ok, "needs": needs}
             | {
                 "models": {
-                    m: {"tpr": around(0.96 - 0.01 * SKILL[m], 0.01), "threshold": 0.91} if ok else None for m in MODELS
+                    m: {"tpr": around(0.96 - 0.01 * SKILL[m], 0.01) if ok else None, "threshold": 0.91 if ok else None}
+                    for m in MODELS
                 }
             }
             for rate, ok, needs in ((0.01, True, 300), (0.001, True, 2996), (0.0001, False, 29956))
@@ -66,8 +71,8 @@ def own_data() -> dict[str, Any]:
         "alerts": {
             "events_per_day": 2_000_000,
             "prevalence": 0.0005,
-            "false": {"value": 2810, "low": 1950, "high": 4040},
-            "true": {"value": 981, "low": 976, "high": 985},
+            "false_alerts": {"value": 2810, "low": 1950, "high": 4040},
+            "true_alerts": {"value": 981, "low": 976, "high": 985},
             "precision": {"value": 0.259, "low": 0.195, "high": 0.336},
         },
     }

@@ -20,8 +20,8 @@ from overproof.checks.base import (
 )
 from overproof.checks.formatting import percent_within
 from overproof.checks.interval_width import too_few_groups
-from overproof.checks.own_data.compute import NO_TRAINING
 from overproof.checks.pairs import groups_at, loss_decided, mostly, paired, share, why_not
+from overproof.checks.reasons import NO_TRAINING
 
 NOVEL, FAMILY = "held-out/novel", "held-out/family"
 NONE_NEW = "no family of these events is new to the student; --hold-out FAMILY trains without one"

@@ -1,48 +1,50 @@
-"""Check 1, own data: whether these are events as the student will meet them, unseen, and what it does on them."""
+"""Compute check 1, own data: are these events as the student will meet them, unseen, and what does it do on them?"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
-from overproof.checks import rates
+from overproof.bundle.scores import Floats
 from overproof.checks.base import QUANTIZED, CheckContext, CheckResult, GateResult, Sample, decided, unmeasured
 from overproof.checks.formatting import number_within, p_value, percent
-from overproof.checks.interval_width import clusters_of, events_for, too_few_groups
+from overproof.checks.interval_width import events_for, too_few_groups
 from overproof.checks.own_data import drift
+from overproof.checks.own_data.rates import alerts, classes, families, recall_at_rates
+from overproof.checks.own_data.result import FieldDrift, OwnData, ScoreDrift, Split
+from overproof.checks.rates import answering, numbers, why_not
+from overproof.checks.reasons import NO_EVENTS, NO_TRAINING
+from overproof.checks.stats import Interval
 from overproof.events.split import template
+from overproof.results.typed_json import NotMeasured
 
 KEY = "own-data"
 PUBLISHED, LEAKED = f"{KEY}/published", f"{KEY}/leaked"
 SCORE_DRIFT, FIELD_DRIFT = f"{KEY}/score-drift", f"{KEY}/field-drift"
-NO_EVENTS = "there are no events"
-NO_TRAINING = "the training events are not at hand: give the evidence folder that `overproof compress --evidence` wrote"
 OWN = "a certificate needs events of your own"
 
-Part = tuple[GateResult, Any]  # a finding and its part of the data
 
-
-def own_data(context: CheckContext) -> CheckResult[Any]:
+def own_data(context: CheckContext) -> CheckResult[OwnData]:
     """Compare the events with those that the student learned from, and measure every model on them."""
     leaked, split = _leaked(context)
-    scores, score_data = _scores(context)
-    fields, drifted = _fields(context)
+    score_gate, scores = _scores(context)
+    field_gate, fields = _fields(context)
     benign = int(context.benign_events.sum())
     return CheckResult(
         key=KEY,
         title="Own data",
         question="Are these events like the student's training, yet unseen, and how do the models do on them?",
-        gates=(_published(context), leaked, scores, fields),
-        data={
-            "split": split,
-            "published": context.operation.published or None,
-            "drift": drifted,
-            "scores": score_data,
-            "classes": rates.classes(context),
-            "families": rates.families(context),
-            "tpr": rates.recall_at_rates(context),
-            "smallest_fpr": 1 / benign if benign else None,
-            "alerts": rates.alerts(context),
-        },
+        gates=(_published(context), leaked, score_gate, field_gate),
+        data=OwnData(
+            split=split,
+            published=context.operation.published or None,
+            drift=fields,
+            scores=scores,
+            classes=classes(context),
+            families=families(context),
+            tpr=recall_at_rates(context),
+            smallest_fpr=1 / benign if benign else None,
+            alerts=alerts(context),
+        ),
     )
 
 
@@ -59,87 +61,83 @@ def _published(context: CheckContext) -> GateResult:
     return decided(PUBLISHED, message, gate, (1, 1, 1), events=n)
 
 
-def _leaked(context: CheckContext) -> Part:
-    """The share of events that the student has seen the like of: a count of these events, so without an interval.
+def _leaked(context: CheckContext) -> tuple[GateResult, Split | NotMeasured]:
+    """Count the events that the student has seen the like of: a count of these events, so without an interval.
 
     The like is of the same group where all events have one, on both sides (two flows that differ by a digit need not be
     alike), else of the same template.
     """
     gate, sample, training = context.gate(LEAKED), context.sample, context.training
-    why = NO_EVENTS if not len(sample) else NO_TRAINING if training is None else None
-    if why or training is None:
-        return unmeasured(LEAKED, why or "", gate, events=len(sample)), {"unmeasured": why}
+    why = NO_EVENTS if not len(sample) else NO_TRAINING
+    if training is None or not len(sample):
+        return unmeasured(LEAKED, why, gate, events=len(sample)), NotMeasured(why)
     before = (training.train, training.validation)
-    by = "template" if any(None in part.groups for part in (sample, *before)) else "group"
+    by: Literal["group", "template"] = "template"
+    if not any(None in part.groups for part in (sample, *before)):
+        by = "group"
     seen = {mark for part in before for mark in _marks(part, by)}
-    marks = _marks(sample, by)
-    k, n = sum(mark in seen for mark in marks), len(sample)
+    k, n = sum(mark in seen for mark in _marks(sample, by)), len(sample)
     message = f"{k:,} of {n:,} events ({percent(k / n)}) have a {by} that the training events have too"
     groups = {group for group in sample.groups if group is not None}
-    data = {
-        "by": by,
-        "templates": len(set(_marks(sample, "template"))),
-        "groups": len(groups) or None,
-        "leaked": k,
-        "events": n,
-    }
-    return decided(LEAKED, message, gate, (k / n,) * 3, events=n), data
+    split = Split(by, len(set(_marks(sample, "template"))), len(groups) or None, k, n)
+    return decided(LEAKED, message, gate, (k / n,) * 3, events=n), split
 
 
 def _marks(sample: Sample, by: str) -> list[str | None]:
-    """What near-duplicates share."""
+    """List what near-duplicates share."""
     return list(sample.groups) if by == "group" else [template(text) for text in sample.texts]
 
 
-def _scores(context: CheckContext) -> Part:
-    """Attack scores of the quantized student, on these events against validation events with their share of attacks.
+def _scores(context: CheckContext) -> tuple[GateResult, ScoreDrift | NotMeasured]:
+    """Compare attack scores of the quantized student with those of validation events with the same share of attacks.
 
     The Kolmogorov-Smirnov distance is biased upwards by sampling (see `drift.distance`).
     """
-    gate, n = context.gate(SCORE_DRIFT), len(context.sample)
+    gate, n, training = context.gate(SCORE_DRIFT), len(context.sample), context.training
     found = context.models.get(QUANTIZED)
     validation = None if found is None else found.validation
-    why, needed = None, None
-    if QUANTIZED not in rates.answering(context):
-        why = rates.why_not(context, QUANTIZED)
-    elif validation is None or context.training is None:
-        why = f"no scores of the student on validation events; {NO_TRAINING}"
-    elif not rates.numbers(validation):
-        why = "the student's scores on the validation events hold NaN or infinity"
-    elif context.benign_classes.all() or not context.benign_classes.any():
-        why = f"{'every' if context.benign_classes.all() else 'no'} class is benign, so nothing has an attack score"
-    elif min(n, len(validation)) < drift.LEAST:
+    gap = _no_scores(context, validation)
+    if gap or validation is None or training is None:
+        why, needed = gap or ("", None)
+        return unmeasured(SCORE_DRIFT, why, gate, events=n, needed=needed), NotMeasured(why)
+    mix = drift.same_mix(context, training.validation)
+    data = drift.score_drift(context, training.validation, validation, mix)
+    needed = events_for(data.distance, gate.limit, n, len(mix))
+    message = _score_message(data, len(mix))
+    return decided(SCORE_DRIFT, message, gate, _ends(data.distance), events=n, needed=needed), data
+
+
+def _no_scores(context: CheckContext, validation: Floats | None) -> tuple[str, int | None] | None:
+    """Say why the student's scores cannot be compared, and how many events it would take; None where they can."""
+    n = len(context.sample)
+    if QUANTIZED not in answering(context):
+        return why_not(context, QUANTIZED), None
+    if validation is None or context.training is None:
+        return f"no scores of the student on validation events; {NO_TRAINING}", None
+    if not numbers(validation):
+        return "the student's scores on the validation events hold NaN or infinity", None
+    if context.benign_classes.all() or not context.benign_classes.any():
+        which = "every" if context.benign_classes.all() else "no"
+        return f"{which} class is benign, so nothing has an attack score", None
+    if min(n, len(validation)) < drift.LEAST:
         why = f"{n:,} events and {len(validation):,} validation events, needs {drift.LEAST} of each"
-        needed = drift.LEAST
-    else:
-        why = too_few_groups(context.training.validation.groups, context.sample.groups)
-    if why or validation is None or context.training is None:
-        return unmeasured(SCORE_DRIFT, why or "", gate, events=n, needed=needed), {"unmeasured": why}
-    alone = drift.alone(context, context.training.validation, context.attack_of(validation), context.attack(QUANTIZED))
-    mix = drift.same_mix(context, context.training.validation)
-    before, after = context.attack_of(validation[mix]), context.attack(QUANTIZED)
-    groups = [context.training.validation.groups[row] for row in mix.tolist()]
-    apart = drift.distance_within(before, after, True, clusters_of(groups, context.sample.groups), context.seed)
-    p = drift.ks(before, after)[1]
+        return why, drift.LEAST
+    few = too_few_groups(context.training.validation.groups, context.sample.groups)
+    return (few, None) if few else None
+
+
+def _score_message(data: ScoreDrift, before: int) -> str:
+    alone = {"benign": data.benign, "attacks": data.attacks}
     parts = [f"{value:.3f} among {kind} alone" for kind, value in alone.items() if value is not None]
     message = (
-        f"the student's attack scores lie a KS distance of {number_within(apart)} from those of the validation events, "
-        f"{len(before):,} of them with the same share of attacks"
+        f"the student's attack scores lie a KS distance of {number_within(data.distance)} from those of the validation "
+        f"events, {before:,} of them with the same share of attacks"
     )
-    message += f" ({p_value(p)}){'; ' if parts else ''}{', '.join(parts)}"
-    result = decided(
-        SCORE_DRIFT,
-        message,
-        gate,
-        (apart.value, apart.low, apart.high),
-        events=n,
-        needed=events_for(apart, gate.limit, n, len(before)),
-    )
-    return result, {**drift.score_data(before, after), "distance": apart.to_json(), "p": p, **alone}
+    return f"{message} ({p_value(data.p)}){'; ' if parts else ''}{', '.join(parts)}"
 
 
-def _fields(context: CheckContext) -> Part:
-    """The field that lies furthest from the training events; being the largest of several it is biased upwards."""
+def _fields(context: CheckContext) -> tuple[GateResult, tuple[FieldDrift, ...] | NotMeasured]:
+    """Find the field that lies furthest from the training events; being the largest of several it is biased upwards."""
     gate, n = context.gate(FIELD_DRIFT), len(context.sample)
     why, needed = None, None
     if not n:
@@ -151,23 +149,20 @@ def _fields(context: CheckContext) -> Part:
         needed = drift.LEAST
     else:
         why = too_few_groups(context.training.train.groups, context.sample.groups)
-    if why or context.training is None:
-        return unmeasured(FIELD_DRIFT, why or "", gate, events=n, needed=needed), {"unmeasured": why}
+    if why:
+        return unmeasured(FIELD_DRIFT, why, gate, events=n, needed=needed), NotMeasured(why)
     compared = {field.name: field for field in drift.fields(context)}
     table = drift.table(list(compared.values()))
     # another share of attacks is no drift of what is judged
-    first = next((row for row in table if row["field"] != drift.LABEL), table[0])
-    worst = compared[first["field"]]
+    first = next((row for row in table if row.field != drift.LABEL), table[0])
+    worst = compared[first.field]
     apart = drift.worst_within(context, worst)
     measure = "KS distance" if worst.numeric else "total variation"
     message = f"of {len(table)} fields “{worst.name}” lies furthest from the training events: {measure} "
-    message += f"{number_within(apart)}, {p_value(first['p_holm'])} after Holm's correction"
-    result = decided(
-        FIELD_DRIFT,
-        message,
-        gate,
-        (apart.value, apart.low, apart.high),
-        events=n,
-        needed=events_for(apart, gate.limit, len(worst.events), len(worst.train)),
-    )
-    return result, table
+    message += f"{number_within(apart)}, {p_value(first.p_holm)} after Holm's correction"
+    more = events_for(apart, gate.limit, len(worst.events), len(worst.train))
+    return decided(FIELD_DRIFT, message, gate, _ends(apart), events=n, needed=more), table
+
+
+def _ends(figure: Interval) -> tuple[float, float, float]:
+    return figure.value, figure.low, figure.high

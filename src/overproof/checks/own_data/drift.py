@@ -1,4 +1,4 @@
-"""Drift: how far the user's events lie from those that the student learned from."""
+"""Measure drift: how far the user's events lie from those that the student learned from."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, ks_2samp
 
-from overproof.checks.base import CheckContext, Sample
+from overproof.bundle.scores import Floats
+from overproof.checks.base import QUANTIZED, CheckContext, Sample
 from overproof.checks.interval_width import DRAWS, clusters_of, conservative
+from overproof.checks.own_data.result import CategoricalDrift, Deciles, FieldDrift, NumericDrift, ScoreDrift
 from overproof.checks.own_data.text_features import TRAITS, traits
 from overproof.checks.stats import Interval, bootstrap, holm
 
@@ -50,7 +52,7 @@ class Field:
 
 
 def distance(codes: Codes, side: Codes, numeric: bool) -> float:
-    """How far two samples lie apart, between 0 and 1.
+    """Measure how far two samples lie apart, between 0 and 1.
 
     Kolmogorov-Smirnov's D for numbers: the largest difference of the shares at or below a value. Total variation for
     categories: half the sum of the differences of the shares, which is what must be moved to make them equal. Both are
@@ -73,7 +75,7 @@ def distance(codes: Codes, side: Codes, numeric: bool) -> float:
 def distance_within(
     first: NDArray[Any], second: NDArray[Any], numeric: bool, clusters: Sequence[object] | None, seed: int
 ) -> Interval:
-    """`distance` with its interval, both samples drawn again, in whole clusters where there are some.
+    """Measure `distance` with its interval, both samples drawn again, in whole clusters where there are some.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ def distance_within(
 
 
 def ks(first: NDArray[Any], second: NDArray[Any]) -> tuple[float, float]:
-    """Kolmogorov-Smirnov distance of two samples of numbers and its p-value, which ties make too large."""
+    """Return the Kolmogorov-Smirnov distance of two samples of numbers and its p-value, which ties make too large."""
     return distance(*_pooled(first, second), numeric=True), float(ks_2samp(first, second, method="asymp").pvalue)
 
 
@@ -98,7 +100,7 @@ def _pooled(first: NDArray[Any], second: NDArray[Any]) -> tuple[Codes, Codes]:
 
 
 def fields(context: CheckContext) -> list[Field]:
-    """What is compared: traits of the text, every usable column that both sides have, and the labels.
+    """List what is compared: traits of the text, every usable column that both sides have, and the labels.
 
     All but the labels are compared with training events of the same share of attacks.
     """
@@ -114,27 +116,31 @@ def fields(context: CheckContext) -> list[Field]:
     return [field for field in found if field is not None]
 
 
-def table(compared: Sequence[Field]) -> list[dict[str, Any]]:
-    """Distance and p-value of each field, furthest first, with Holm's correction for their number."""
-    rows: list[dict[str, Any]] = []
-    for field in compared:
-        if field.numeric:
-            apart, p = ks(field.train, field.events)
-            sides = [_deciles(values) for values in (field.train, field.events)]
-        else:
-            codes, side = _pooled(field.train, field.events)
-            apart, p = distance(codes, side, numeric=False), _chi_square(codes, side)
-            sides = _commonest(field)
-        kind = "numeric" if field.numeric else "categorical"
-        named = {"field": field.name, "kind": kind, "distance": apart, "p": p}
-        rows.append({**named, "train": sides[0], "events": sides[1]})
-    for row, adjusted in zip(rows, holm([row["p"] for row in rows]), strict=True):
-        row["p_holm"] = float(adjusted)
-    return sorted(rows, key=lambda row: (-row["distance"], row["field"]))
+def table(compared: Sequence[Field]) -> tuple[FieldDrift, ...]:
+    """Measure distance and p-value of each field, furthest first, with Holm's correction for their number."""
+    apart = [_apart(field) for field in compared]
+    corrected = holm([p for _, p in apart]).tolist()
+    rows = [_row(field, *found, p_holm) for field, found, p_holm in zip(compared, apart, corrected, strict=True)]
+    return tuple(sorted(rows, key=lambda row: (-row.distance, row.field)))
+
+
+def _apart(field: Field) -> tuple[float, float]:
+    """Return distance and p-value of a field."""
+    if field.numeric:
+        return ks(field.train, field.events)
+    codes, side = _pooled(field.train, field.events)
+    return distance(codes, side, numeric=False), _chi_square(codes, side)
+
+
+def _row(field: Field, apart: float, p: float, p_holm: float) -> FieldDrift:
+    if field.numeric:
+        return NumericDrift(field.name, "numeric", apart, p, _deciles(field.train), _deciles(field.events), p_holm)
+    train, events = _commonest(field)
+    return CategoricalDrift(field.name, "categorical", apart, p, train, events, p_holm)
 
 
 def worst_within(context: CheckContext, field: Field) -> Interval:
-    """The interval of one field's distance."""
+    """Measure one field's distance with its interval."""
     clusters = None
     if context.training is not None:
         train = context.training.train
@@ -144,29 +150,48 @@ def worst_within(context: CheckContext, field: Field) -> Interval:
     return distance_within(field.train, field.events, field.numeric, clusters, context.seed)
 
 
-def score_data(before: NDArray[np.float64], after: NDArray[np.float64]) -> dict[str, list[float]]:
-    """Histograms of attack probabilities on validation events and on the user's, in ten bins."""
+def score_drift(context: CheckContext, validation: Sample, logits: Floats, mix: Codes) -> ScoreDrift:
+    """Compare the quantized student's attack probabilities on validation events with those on the user's.
+
+    Parameters
+    ----------
+    validation, logits
+        The validation events, and the student's logits on them, shape (v, classes).
+    mix
+        What `same_mix` gives for them.
+    """
+    before, after = context.attack_of(logits[mix]), context.attack(QUANTIZED)
+    groups = [validation.groups[row] for row in mix.tolist()]
     edges = np.linspace(0, 1, 11)
     shares = [np.histogram(np.clip(scores, 0, 1), edges)[0] / len(scores) for scores in (before, after)]
-    return {"edges": edges.tolist(), "validation": shares[0].tolist(), "events": shares[1].tolist()}
+    alone = _alone(context, validation, context.attack_of(logits))
+    return ScoreDrift(
+        edges=tuple(edges.tolist()),
+        validation=tuple(shares[0].tolist()),
+        events=tuple(shares[1].tolist()),
+        distance=distance_within(before, after, True, clusters_of(groups, context.sample.groups), context.seed),
+        p=ks(before, after)[1],
+        benign=alone.get("benign"),
+        attacks=alone.get("attacks"),
+    )
 
 
-def alone(
-    context: CheckContext, validation: Sample, before: NDArray[np.float64], after: NDArray[np.float64]
-) -> dict[str, float | None]:
-    """The same distance among benign events and among attacks: another share of attacks moves all scores at once."""
+def _alone(context: CheckContext, validation: Sample, before: NDArray[np.float64]) -> dict[str, float]:
+    """Measure the same distance by kind of event: another share of attacks moves all scores at once.
+
+    A kind of which either side has too few events is left out.
+    """
     if len(validation) != len(before):
-        return {"benign": None, "attacks": None}
+        return {}
+    after = context.attack(QUANTIZED)
     known = np.array([label is not None for label in validation.labels])
     benign = known & np.array([label in context.benign for label in validation.labels])
     kinds = {"benign": (benign, context.benign_events), "attacks": (known & ~benign, context.attacks)}
-    return {
-        kind: ks(before[a], after[b])[0] if min(a.sum(), b.sum()) >= LEAST else None for kind, (a, b) in kinds.items()
-    }
+    return {kind: ks(before[a], after[b])[0] for kind, (a, b) in kinds.items() if min(a.sum(), b.sum()) >= LEAST}
 
 
 def trained_on(context: CheckContext, train: Sample) -> Sample:
-    """The training events with the sample's share of attacks."""
+    """Return the training events with the sample's share of attacks."""
     rows = same_mix(context, train).tolist()
     columns = ("texts", "origins", "labels", "families", "groups", "times")
     parts = {name: [getattr(train, name)[row] for row in rows] for name in columns}
@@ -174,7 +199,7 @@ def trained_on(context: CheckContext, train: Sample) -> Sample:
 
 
 def same_mix(context: CheckContext, validation: Sample) -> Codes:
-    """Events seen before with the sample's share of attacks: of the kind that there is too much of, some are left out.
+    """Choose events seen before with the sample's share of attacks: of the kind in excess, some are left out.
 
     Otherwise another share of attacks, which is no drift of either kind, would move all scores at once. Every event,
     where the share of one side is not known.
@@ -200,7 +225,7 @@ def same_mix(context: CheckContext, validation: Sample) -> Codes:
 
 
 def _column(name: str, train: Sequence[object], events: Sequence[object]) -> Field | None:
-    """A column as a field; None for what is no measure of an event: a name or a number of its own, or a constant."""
+    """Read a column as a field; None for what is no measure of an event: a name, a number of its own, a constant."""
     values = [value for value in train if value is not None]
     distinct = set(map(str, values))
     if not 1 < len(distinct) < len(values) or all(value is None for value in events):
@@ -219,7 +244,7 @@ def _is_number(value: object) -> bool:
 
 
 def _field(name: str, train: NDArray[Any], events: NDArray[Any], numeric: bool) -> Field | None:
-    """A field, its missing values left out; None where too few are left."""
+    """Make a field, its missing values left out; None where too few are left."""
     kept = [
         np.flatnonzero(np.isfinite(side) if numeric else np.array([value is not None for value in side], dtype=bool))
         for side in (train, events)
@@ -234,7 +259,7 @@ def _labels(labels: Sequence[str | None]) -> NDArray[np.object_]:
 
 
 def _chi_square(codes: Codes, side: Codes) -> float:
-    """P-value of the chi-square test that both sides are of one mix; all but the commonest categories are one."""
+    """Return the p-value of the chi-square test that both sides are of one mix; all but the commonest are pooled."""
     counts = np.array([np.bincount(codes[side == i], minlength=int(codes.max()) + 1) for i in (0, 1)])
     order = np.argsort(-counts.sum(axis=0), kind="stable")
     tested = np.column_stack([counts[:, order[:TESTED]], counts[:, order[TESTED:]].sum(axis=1)])
@@ -242,12 +267,12 @@ def _chi_square(codes: Codes, side: Codes) -> float:
     return float(chi2_contingency(tested, correction=False)[1]) if tested.shape[1] > 1 else 1.0
 
 
-def _deciles(values: NDArray[Any]) -> dict[str, float]:
-    return {f"p{q}": float(np.percentile(values, q)) for q in (10, 50, 90)}
+def _deciles(values: NDArray[Any]) -> Deciles:
+    return Deciles(*(float(np.percentile(values, q)) for q in (10, 50, 90)))
 
 
 def _commonest(field: Field) -> list[dict[str, float]]:
-    """Share of the values that are the commonest over both sides, on each."""
+    """Return the share of the values that are the commonest over both sides, on each."""
     sides = [dict(zip(*np.unique(values, return_counts=True), strict=True)) for values in (field.train, field.events)]
     shares = [{str(name): int(n) / sum(counts.values()) for name, n in counts.items()} for counts in sides]
     names = sorted({*shares[0], *shares[1]}, key=lambda name: (-sum(s.get(name, 0.0) for s in shares), name))

@@ -1,4 +1,4 @@
-"""Traits of texts: a few numbers that tell one kind of events from another."""
+"""Measure texts: a few numbers that tell one kind of events from another."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ for _i, _set in enumerate(_SETS):
 
 
 def traits(texts: Sequence[str]) -> NDArray[np.float64]:
-    """Traits of each text in the order of `TRAITS`, shape (n, 8); shares are of its characters."""
+    """Measure each text in the order of `TRAITS`, shape (n, 8); shares are of its characters."""
     found = np.zeros((len(texts), len(TRAITS)))
     for row, text in zip(found, texts, strict=True):
         octets = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)

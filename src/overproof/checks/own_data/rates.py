@@ -1,0 +1,135 @@
+"""Measure rates on the user's events: precision, recall and F1, recall at false-positive rates, alerts a day."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.checks.base import QUANTIZED, Bools, CheckContext
+from overproof.checks.own_data.result import (
+    Alerts,
+    ClassFigures,
+    ClassRates,
+    FamilyFigures,
+    FamilyRates,
+    RateFigures,
+    RecallAtRate,
+)
+from overproof.checks.rates import FALSE_POSITIVE_RATES, SLACK, answering, threshold_at, why_not
+from overproof.checks.reasons import NO_ATTACKS, NO_BENIGN
+from overproof.checks.stats import Interval, clopper_pearson, wilson
+from overproof.results.typed_json import NotMeasured
+
+
+def classes(context: CheckContext) -> tuple[ClassRates, ...]:
+    """Measure precision, recall and F1 of each class over the labelled events, for each model.
+
+    A labelled event whose class the models lack counts as a mistake of the class it is given; unless they lack all, for
+    then the labels are only named differently.
+    """
+    targets = context.targets
+    labelled = context.labelled & (targets >= 0).any()
+    table = []
+    for i, name in enumerate(context.classes):
+        of_class = labelled & (targets == i)
+        models = {}
+        for model in answering(context):
+            given = labelled & (context.models[model].logits.argmax(axis=1) == i)
+            models[model] = _figures(int((of_class & given).sum()), int(given.sum()), int(of_class.sum()))
+        table.append(ClassRates(name, int(of_class.sum()), models))
+    return tuple(table)
+
+
+def _figures(hits: int, given: int, true: int) -> ClassFigures:
+    """Measure precision, recall and F1 with Wilson's intervals; None where there is nothing to divide by.
+
+    F1 = 2J / (1 + J), where J = TP / (TP + FP + FN) is the share of hits among the events that are or are called
+    of the class: a proportion, and F1 rises with it, so that the ends of its interval map to those of F1. (Goutte &
+    Gaussier 2005 map a Beta posterior of the same proportion.) No bootstrap: that of a flawless class has no width.
+    """
+    either = given + true - hits
+    jaccard = wilson(hits, either) if either else None
+    return ClassFigures(
+        precision=wilson(hits, given) if given else None,
+        recall=wilson(hits, true) if true else None,
+        f1=Interval(*(2 * j / (1 + j) for j in (jaccard.value, jaccard.low, jaccard.high))) if jaccard else None,
+    )
+
+
+def families(context: CheckContext) -> tuple[FamilyRates, ...]:
+    """Measure recall of each family, the largest first: events with the right label, of those whose label is known."""
+    known = context.targets >= 0
+    place: dict[str, int] = {}
+    of_event = np.array(
+        [-1 if name is None else place.setdefault(name, len(place)) for name in context.families], dtype=np.intp
+    )
+    size, asked = _count(of_event, context.labelled, len(place)), _count(of_event, known, len(place))
+    right = {model: _count(of_event, context.right(model) & known, len(place)) for model in answering(context)}
+    table = [
+        FamilyRates(
+            name=name,
+            n=size[i],
+            models={m: FamilyFigures(wilson(hits[i], asked[i]) if asked[i] else None) for m, hits in right.items()},
+        )
+        for name, i in place.items()
+    ]
+    return tuple(sorted(table, key=lambda row: (-row.n, row.name)))
+
+
+def _count(of_event: NDArray[np.intp], which: Bools, kinds: int) -> list[int]:
+    counts: list[int] = np.bincount(of_event[which & (of_event >= 0)], minlength=kinds).tolist()
+    return counts
+
+
+def recall_at_rates(context: CheckContext) -> tuple[RecallAtRate, ...]:
+    """Measure recall of each model at fixed false-positive rates, behind its own threshold on these benign events.
+
+    The threshold is chosen on the events it is measured with: recall has an interval, the rate is as chosen.
+    """
+    benign, attacks = context.benign_events, context.attacks
+    scores = {model: context.attack(model) for model in answering(context)}
+    table = []
+    for rate in FALSE_POSITIVE_RATES:
+        needs = math.ceil(1 / rate - SLACK)
+        models = {}
+        for model, attack in scores.items():
+            threshold = threshold_at(attack[benign], rate)
+            recall = None
+            if threshold is not None and attacks.any():
+                recall = wilson(int((attack[attacks] > threshold).sum()), int(attacks.sum()))
+            models[model] = RateFigures(recall, threshold)
+        table.append(RecallAtRate(rate, int(benign.sum()) >= needs, needs, models))
+    return tuple(table)
+
+
+def alerts(context: CheckContext) -> Alerts | NotMeasured:
+    """Count the alerts of the quantized student a day at the user's volume and prevalence, by the labels it gives.
+
+    False alerts: volume · (1 - prevalence) · FPR; true ones: volume · prevalence · TPR, with the exact intervals of
+    both rates. Precision is at its lowest with the low end of the TPR and the high end of the FPR, which is wider
+    than 95 %.
+    """
+    volume, prevalence = context.operation.events_per_day, context.operation.prevalence
+    if volume is None or prevalence is None:
+        return NotMeasured("give --events-per-day and --prevalence")
+    if QUANTIZED not in answering(context):
+        return NotMeasured(why_not(context, QUANTIZED))
+    benign, attacks = context.benign_events, context.attacks
+    if not benign.any() or not attacks.any():
+        return NotMeasured(NO_ATTACKS if benign.any() else NO_BENIGN)
+    detected = context.detected(QUANTIZED)
+    false = _scaled(clopper_pearson(int(detected[benign].sum()), int(benign.sum())), volume * (1 - prevalence))
+    true = _scaled(clopper_pearson(int(detected[attacks].sum()), int(attacks.sum())), volume * prevalence)
+    return Alerts(volume, prevalence, false, true, _precision(false, true))
+
+
+def _precision(false: Interval, true: Interval) -> Interval | None:
+    ends = ((true.value, false.value), (true.low, false.high), (true.high, false.low))
+    shares = [t / (t + f) for t, f in ends if t + f]
+    return Interval(*shares) if len(shares) == len(ends) else None
+
+
+def _scaled(share: Interval, by: float) -> Interval:
+    return Interval(share.value * by, share.low * by, share.high * by)
