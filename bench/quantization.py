@@ -18,10 +18,10 @@ from overproof.distillation.teachers import align, cached_logits, load_teacher
 from overproof.events.split import split_events
 from overproof.progress import terminal
 from overproof.quantization.affine import fit
-from overproof.quantization.calibrated_model import calibrate, divided
+from overproof.quantization.calibrated_model import calibrate, split_calibration
 from overproof.quantization.evaluation import EvaluationSet
-from overproof.quantization.quantizable_model import open_subject
-from overproof.quantization.weight_grids import WEIGHTS_4
+from overproof.quantization.quantizable_model import open_model
+from overproof.quantization.schemes import WEIGHTS_4
 from overproof.results import measure
 from overproof.results.divergence import judge, truth
 
@@ -66,22 +66,24 @@ def measured() -> dict[str, Any]:
     rows: dict[str, list[dict[str, Any]]] = {}
     bundles: list[int] = []
     for seed in SEEDS:
-        subject = open_subject(kept(STUDENT, seed))
-        bench = EvaluationSet(subject, test)
-        wanted = align(soft, teacher.classes, subject.classes)
+        quantizable = open_model(kept(STUDENT, seed))
+        evaluation = EvaluationSet(quantizable, test)
+        wanted = align(soft, teacher.classes, quantizable.classes)
         events = split_events(overproof.load_events([TRAIN]), seed=SPLIT_SEED, validation=0.1, test=0.0).train
-        ready = calibrate(subject, divided(events, seed=seed)[0], seed=seed)
+        ready = calibrate(quantizable, split_calibration(events, seed=seed)[0], seed=seed)
         names = [layer.name for layer in ready.layers]
         minmax = {x.name: fit(x.values, WEIGHTS_4, axis=x.channel) for x in ready.layers}
         models = {
-            FLOAT: subject.model,
+            FLOAT: quantizable.model,
             "w8a8, calibrated": ready.at(dict.fromkeys(names, "w8a8")),
-            "w4a8, calibrated by min-max": type(ready)(subject, ready.layers, ready.ranges, minmax).at(
+            "w4a8, calibrated by min-max": type(ready)(quantizable, ready.layers, ready.ranges, minmax).at(
                 dict.fromkeys(names, "w4a8")
             ),
             "w4a8, calibrated": ready.at(dict.fromkeys(names, "w4a8")),
         }
-        found = {name: (subject.logits(model, bench.prepared), model.ByteSize()) for name, model in models.items()}
+        found = {
+            name: (quantizable.logits(model, evaluation.prepared), model.ByteSize()) for name, model in models.items()
+        }
         for precision, guide in TRAINED:
             bundle = open_bundle(trained(precision, guide, seed))
             logits = OnnxScorer(bundle).score(test["text"].to_pylist()).logits
@@ -89,15 +91,15 @@ def measured() -> dict[str, Any]:
             bundles.append(sum(file.stat().st_size for file in bundle.path.iterdir()))
         before = found[FLOAT][0]
         for name, (logits, size) in found.items():
-            rows.setdefault(name, []).append(_row(logits, before, wanted, subject, test) | {"bytes": size})
+            rows.setdefault(name, []).append(_row(logits, before, wanted, quantizable, test) | {"bytes": size})
     return {"rows": rows, "events": test.num_rows, "smallest_bundle": min(bundles)}
 
 
-def _row(logits: Any, before: Any, wanted: Any, subject: Any, test: pa.Table) -> dict[str, Any]:
+def _row(logits: Any, before: Any, wanted: Any, quantizable: Any, test: pa.Table) -> dict[str, Any]:
     labels, families = test["label"].to_pylist(), test["family"].to_pylist()
-    known = truth(before, subject.classes, subject.benign, labels, kinds(test))
+    known = truth(before, quantizable.classes, quantizable.benign, labels, kinds(test))
     metrics, float_metrics = (
-        measure(x, subject.classes, labels, families, subject.benign, wanted) for x in (logits, before)
+        measure(x, quantizable.classes, labels, families, quantizable.benign, wanted) for x in (logits, before)
     )
     lost = {
         name: float_metrics.families[name].k - share.k

@@ -15,7 +15,7 @@ from overproof.distillation.checkpoint import History, discard
 from overproof.distillation.losses import distillation_loss, mixed_loss
 from overproof.distillation.students.encoder import Encoder
 from overproof.distillation.students.presets import EncoderConfig
-from overproof.distillation.training import Rows, rare_repeats, train
+from overproof.distillation.training import Rows, TrainingTask, rare_repeats, train
 from overproof.distillation.training_set import UNLABELLED, TrainConfig
 from overproof.errors import InputError
 
@@ -93,7 +93,8 @@ def run(
             raise KeyboardInterrupt
 
     config = TrainConfig(**{**CONFIG.__dict__, "epochs": epochs})
-    history = train(network, rows(events, 0), rows(100, 1), config, checkpoint=checkpoint, on_epoch=maybe_die)
+    task = TrainingTask(rows(events, 0), rows(100, 1), config)
+    history = train(network, task, checkpoint=checkpoint, on_epoch=maybe_die)
     return network, history
 
 
@@ -122,7 +123,7 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_foreign_checkpoint_is_not_resumed(tmp_path: Path) -> None:
+def test_another_runs_checkpoint_is_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "c", stop_after=1)
     assert run(tmp_path / "c", epochs=3)[1].resumed_at == 0
@@ -132,7 +133,7 @@ def test_divergence_is_told_not_trained_on() -> None:
     network = Encoder(SIZES, 2).initialize(0)
     network.head.weight.data.fill_(float("nan"))
     with pytest.raises(InputError, match="diverged"):
-        train(network, rows(40, 0), rows(10, 1), CONFIG)
+        train(network, TrainingTask(rows(40, 0), rows(10, 1), CONFIG))
 
 
 @pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"hard_weight": 1.5}, {"epochs": 0}])

@@ -48,11 +48,11 @@ class Bundled:
 
 def told(fp32: onnx.ModelProto, quantized: onnx.ModelProto) -> LayerDiagnostics:
     """What quantization did to each layer; every layer is named after the attack."""
-    from overproof.quantization.layer_diagnostics import describe
+    from overproof.quantization.layer_diagnostics import diagnose_layers
 
     random = np.random.default_rng(5)
-    feeds = {kind: [{"input_ids": random.integers(2, 290, (32, 9))}] for kind in ("benign", "attack")}
-    report = describe(fp32, quantized, feeds)
+    onnx_inputs = {kind: [{"input_ids": random.integers(2, 290, (32, 9))}] for kind in ("benign", "attack")}
+    report = diagnose_layers(fp32, quantized, onnx_inputs)
     return replace(report, layers=tuple(replace(layer, name=f"{layer.name} {EVIL}") for layer in report.layers))
 
 

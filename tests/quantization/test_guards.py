@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from overproof.cli.options import guards_of
 from overproof.errors import InputError
 from overproof.quantization.guards import Guards, needed, violation
-from overproof.quantization.precision_search import best, search
+from overproof.quantization.precision_search import least_broken, search_path
 from overproof.results.divergence import Caught, Divergence
 from overproof.results.precision_search import BROKEN, HELD, UNMEASURED
 
@@ -125,42 +125,42 @@ class Graph:
     def judge(self, kept: frozenset[str]) -> Divergence:
         return cost(flips=sum(flips for name, flips in self.costs.items() if name not in kept))
 
-    def search(self, guards: Guards) -> list[tuple[str, ...]]:
-        self.path = search(list(self.costs), self.order, self.judge, guards)
+    def search_path(self, guards: Guards) -> list[tuple[str, ...]]:
+        self.path = search_path(list(self.costs), self.order, self.judge, guards)
         return [step.kept for step in self.path]
 
 
 def test_worst_layers_stay_in_float_until_the_guard_holds() -> None:
     graph = Graph(a=5, fragile=900, b=3, bad=200)
-    assert graph.search(Guards(max_flips=0.002)) == [(), ("fragile",), ("bad", "fragile")]
+    assert graph.search_path(Guards(max_flips=0.002)) == [(), ("fragile",), ("bad", "fragile")]
     assert [step.passed for step in graph.path] == [False, False, True]
-    assert best(graph.path) is graph.path[-1]
+    assert least_broken(graph.path) is graph.path[-1]
     assert [step.found.flips for step in graph.path] == [1108, 208, 8]
 
 
 def test_nothing_is_measured_where_no_guard_is_broken() -> None:
     graph = Graph(a=5, b=3)
-    assert graph.search(Guards()) == graph.search(Guards(max_flips=0.01)) == [()]
+    assert graph.search_path(Guards()) == graph.search_path(Guards(max_flips=0.01)) == [()]
     assert graph.asked == 0
 
 
 def test_the_search_ends_before_nothing_is_quantized_and_keeps_the_best() -> None:
     graph = Graph(a=100, b=100)
-    assert graph.search(Guards(max_flips=0.0)) == [(), ("a",)]
-    assert best(graph.path).kept == ("a",)
-    assert not best(graph.path).passed
-    assert Graph(only=3).search(Guards(max_flips=0.0)) == [()]
+    assert graph.search_path(Guards(max_flips=0.0)) == [(), ("a",)]
+    assert least_broken(graph.path).kept == ("a",)
+    assert not least_broken(graph.path).passed
+    assert Graph(only=3).search_path(Guards(max_flips=0.0)) == [()]
 
 
 def test_more_in_float_is_not_taken_where_it_helps_nothing() -> None:
-    path = search(["a", "b", "c"], lambda: ["a", "b", "c"], lambda kept: cost(flips=100), Guards(max_flips=0.001))
+    path = search_path(["a", "b", "c"], lambda: ["a", "b", "c"], lambda kept: cost(flips=100), Guards(max_flips=0.001))
     assert len(path) == 3
-    assert best(path).kept == ()
+    assert least_broken(path).kept == ()
 
 
 def test_unmeasured_is_no_reason_to_search_and_never_passes() -> None:
     guards = Guards(max_recall_loss={"xpath": 0.05})
-    path = search(["a", "b"], lambda: ["a", "b"], lambda kept: cost(xpath=(21, 21, 21)), guards)
+    path = search_path(["a", "b"], lambda: ["a", "b"], lambda kept: cost(xpath=(21, 21, 21)), guards)
     assert len(path) == 1
     assert not path[0].passed
 
@@ -168,9 +168,9 @@ def test_unmeasured_is_no_reason_to_search_and_never_passes() -> None:
 def test_best_weighs_guards_by_their_own_limits() -> None:
     guards = Guards(max_flips=0.01, max_kl=0.1)
     costs: Mapping[int, Divergence] = {0: cost(200, 0.1), 1: cost(100, 0.3), 2: cost(120, 0.11)}
-    path = search(list("abc"), lambda: list("abc"), lambda kept: costs[len(kept)], guards)
+    path = search_path(list("abc"), lambda: list("abc"), lambda kept: costs[len(kept)], guards)
     assert [round(violation(step.findings), 6) for step in path] == [1.0, 2.0, 0.3]
-    assert len(best(path).kept) == 2
+    assert len(least_broken(path).kept) == 2
 
 
 def test_a_rare_family_is_honoured_where_nothing_else_moves() -> None:
@@ -181,8 +181,8 @@ def test_a_rare_family_is_honoured_where_nothing_else_moves() -> None:
 
     layers = ["sound", "fragile"]
     loose = Guards(max_flips=0.001, max_kl=0.01)
-    assert search(layers, lambda: ["fragile", "sound"], judged, loose)[-1].kept == ()
+    assert search_path(layers, lambda: ["fragile", "sound"], judged, loose)[-1].kept == ()
     guarded = Guards(max_flips=0.001, max_kl=0.01, max_recall_loss={"ldap": 0.0})
-    path = search(layers, lambda: ["fragile", "sound"], judged, guarded)
+    path = search_path(layers, lambda: ["fragile", "sound"], judged, guarded)
     assert [step.passed for step in path] == [False, True]
     assert path[-1].kept == ("fragile",)

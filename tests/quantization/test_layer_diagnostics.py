@@ -28,13 +28,13 @@ from overproof.bundle.tokenizer import Windowing
 from overproof.cli import app
 from overproof.jobs.quantize import quantize
 from overproof.quantization.affine import quantize as to_grid
-from overproof.quantization.layer_diagnostics import by_kind, describe
+from overproof.quantization.layer_diagnostics import by_kind, diagnose_layers
 from overproof.quantization.layers import find_layers
-from overproof.quantization.onnx_inputs import flowing
-from overproof.quantization.quantizable_model import QuantizableModel, of_scorer, open_subject
-from overproof.quantization.reports import layer_report, portability_report, singly
+from overproof.quantization.onnx_inputs import run_activations
+from overproof.quantization.quantizable_model import QuantizableModel, from_scorer, open_model
+from overproof.quantization.reports import layer_report, one_by_one, portability_report
 from overproof.quantization.rewrite import quantize_model
-from overproof.quantization.weight_grids import weight_grid
+from overproof.quantization.schemes import weight_grid
 from overproof.results.layers import LayerDiagnostics
 from overproof.results.precision_search import PrecisionSearchReport
 from overproof.results.precision_search.svg import draw
@@ -81,11 +81,11 @@ def flows(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def subject(made: Made) -> QuantizableModel:
+def quantizable(made: Made) -> QuantizableModel:
     scorer = WindowScorer(
         made.fp32.SerializeToString(), made.tokenizer, classes=CLASSES, benign=("benign",), windowing=Windowing(12, 6)
     )
-    return of_scorer("made", made.fp32, scorer, ("benign",))
+    return from_scorer("made", made.fp32, scorer, ("benign",))
 
 
 def texts(count: int, labels: tuple[str | None, ...] = ("benign", "sqli")) -> pa.Table:
@@ -116,9 +116,9 @@ def matches(fp32: onnx.ModelProto, report: LayerDiagnostics, precision: str) -> 
 
 
 @pytest.mark.parametrize("precision", ["w8a8", "w4a8", "w4a32"])
-def test_every_precision_of_the_encoder_is_described(made: Made, subject: QuantizableModel, precision: str) -> None:
-    quantized = quantize_model(made.fp32, subject.prepare(texts(40)).feeds, precision)
-    report = layer_report(subject, subject.model, quantized, texts(80))
+def test_every_precision_of_the_encoder_is_described(made: Made, quantizable: QuantizableModel, precision: str) -> None:
+    quantized = quantize_model(made.fp32, quantizable.prepare(texts(40)).onnx_inputs, precision)
+    report = layer_report(quantizable, quantizable.model, quantized, texts(80))
     matches(made.fp32, report, precision)
     assert set(report.inputs) == {"benign", "attack"} and min(report.inputs.values()) >= 40
     for layer in report.layers:
@@ -133,12 +133,12 @@ def test_every_precision_of_the_encoder_is_described(made: Made, subject: Quanti
 def test_every_precision_of_a_convolution_is_described(precision: str) -> None:
     fp32, x = convolution(), np.random.default_rng(2).normal(size=(32, 12)).astype(np.float32)
     quantized = quantize_model(fp32, [{"x": x}], precision)
-    report = describe(fp32, quantized, {"all": [{"x": x}]})
+    report = diagnose_layers(fp32, quantized, {"all": [{"x": x}]})
     matches(fp32, report, precision)
     assert [layer.kind for layer in report.layers] == ["convolution", "convolution", "linear"]
     assert [layer.activations is None for layer in report.layers] == [precision == "w4a32"] * 3
     if report.layers[1].activations is not None:
-        ((_, seen),) = flowing(fp32, ["r1"], [{"x": x}])
+        ((_, seen),) = run_activations(fp32, ["r1"], [{"x": x}])
         assert report.layers[1].activations.tensor == "r1"
         assert report.layers[1].activations.seen["all"].values == seen["r1"].size
 
@@ -155,19 +155,19 @@ def test_kinds_of_events_are_told_apart_where_labels_say_so() -> None:
         assert list(together) == ["all"] and 0 < together["all"].num_rows < 2000
 
 
-def test_single_events_are_not_padded_and_windows_stand_alone(subject: QuantizableModel) -> None:
+def test_single_events_are_not_padded_and_windows_stand_alone(quantizable: QuantizableModel) -> None:
     events = texts(20)
-    feeds = singly(subject, events)
-    assert len(feeds) > 20, "some events have several windows"
-    assert {feed["input_ids"].shape[0] for feed in feeds} == {1}
-    assert sum(feed["input_ids"].size for feed in feeds) == sum(
-        feed["input_ids"].size for feed in subject.prepare(events).feeds
+    onnx_inputs = one_by_one(quantizable, events)
+    assert len(onnx_inputs) > 20, "some events have several windows"
+    assert {onnx_input["input_ids"].shape[0] for onnx_input in onnx_inputs} == {1}
+    assert sum(onnx_input["input_ids"].size for onnx_input in onnx_inputs) == sum(
+        onnx_input["input_ids"].size for onnx_input in quantizable.prepare(events).onnx_inputs
     )
 
 
-def test_four_bit_weights_are_emulated_and_cannot_saturate(made: Made, subject: QuantizableModel) -> None:
-    quantized = quantize_model(made.fp32, subject.prepare(texts(40)).feeds, "w4a8")
-    report = portability_report(subject, quantized, texts(30))
+def test_four_bit_weights_are_emulated_and_cannot_saturate(made: Made, quantizable: QuantizableModel) -> None:
+    quantized = quantize_model(made.fp32, quantizable.prepare(texts(40)).onnx_inputs, "w4a8")
+    report = portability_report(quantizable, quantized, texts(30))
     rows = {row.varied: row for row in report.variations}
     assert rows["instruction set"].unmeasured is None and rows["instruction set"].events > 0
     linear = [layer.name for layer in find_layers(made.fp32) if layer.kind == "linear"]
@@ -178,13 +178,13 @@ def test_four_bit_weights_are_emulated_and_cannot_saturate(made: Made, subject: 
 
 def test_a_fixed_batch_is_unmeasured_not_passed(tmp_path: Path) -> None:
     onnx.save(convolution(rows=8), tmp_path / "m.onnx")
-    subject = open_subject(tmp_path / "m.onnx")
+    quantizable = open_model(tmp_path / "m.onnx")
     rows = pa.array(list(np.zeros((20, 12), np.float32)), pa.list_(pa.float32()))
     events = pa.table({"values": rows, "label": pa.nulls(20, pa.string()), "family": pa.nulls(20, pa.string())})
-    quantized = quantize_model(subject.model, subject.prepare(events).feeds)
-    report = portability_report(subject, quantized, events)
+    quantized = quantize_model(quantizable.model, quantizable.prepare(events).onnx_inputs)
+    report = portability_report(quantizable, quantized, events)
     assert [row.unmeasured for row in report.variations] == ["the model's batch size is fixed at 8"]
-    assert layer_report(subject, subject.model, quantized, events).inputs["all"] >= 20
+    assert layer_report(quantizable, quantizable.model, quantized, events).inputs["all"] >= 20
 
 
 def inspect(*words: object) -> Any:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from overproof.bundle.runtime import session
 from overproof.errors import InputError
 from overproof.quantization.affine import Grid, Scheme, fit, quantize
-from overproof.quantization.layer_diagnostics import describe
+from overproof.quantization.layer_diagnostics import diagnose_layers
 from overproof.results.layers import LayerDiagnostics
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ def weights(model: onnx.ModelProto) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def feeds() -> dict[str, list[dict[str, np.ndarray]]]:
+def onnx_inputs() -> dict[str, list[dict[str, np.ndarray]]]:
     random = np.random.default_rng(5)
     batches = [{"input_ids": random.integers(2, 290, (128, n))} for n in (3, 9, 30)]
     return {"benign": batches[:1], "attack": batches[1:]}
 
 
 @pytest.fixture(scope="module")
-def report(made: Made, feeds: dict[str, list[dict[str, np.ndarray]]]) -> LayerDiagnostics:
-    return describe(made.fp32, made.int8, feeds)
+def report(made: Made, onnx_inputs: dict[str, list[dict[str, np.ndarray]]]) -> LayerDiagnostics:
+    return diagnose_layers(made.fp32, made.int8, onnx_inputs)
 
 
 def test_every_matrix_is_there_with_its_histogram_and_error(made: Made, report: LayerDiagnostics) -> None:
@@ -59,7 +59,7 @@ def test_every_matrix_is_there_with_its_histogram_and_error(made: Made, report: 
 
 
 def test_saturation_is_what_is_counted_directly(
-    made: Made, report: LayerDiagnostics, feeds: dict[str, list[dict[str, np.ndarray]]]
+    made: Made, report: LayerDiagnostics, onnx_inputs: dict[str, list[dict[str, np.ndarray]]]
 ) -> None:
     watched = onnx.ModelProto()
     watched.CopyFrom(made.fp32)
@@ -69,8 +69,11 @@ def test_saturation_is_what_is_counted_directly(
     found = report.layer("layers.1.key_value.weight").activations
     assert found is not None and found.tensor == "layers.1.attention_norm"
     clipped = 0
-    for kind, batches in feeds.items():
-        steps = np.concatenate([run(["layers.1.attention_norm"], feed)[0].ravel() for feed in batches]) / scale + zero
+    for kind, batches in onnx_inputs.items():
+        steps = (
+            np.concatenate([run(["layers.1.attention_norm"], onnx_input)[0].ravel() for onnx_input in batches]) / scale
+            + zero
+        )
         seen = found.seen[kind]
         assert (seen.below, seen.above) == ((steps < -0.5).sum(), (steps > 255.5).sum())
         assert seen.values == steps.size
@@ -86,7 +89,7 @@ def test_it_goes_through_json_unchanged(report: LayerDiagnostics) -> None:
     assert LayerDiagnostics.from_json(json.loads(json.dumps(report.to_json()))) == report
 
 
-def foreign(*, rename: str = "w4") -> tuple[onnx.ModelProto, onnx.ModelProto, dict[str, np.ndarray]]:
+def other_tool(*, rename: str = "w4") -> tuple[onnx.ModelProto, onnx.ModelProto, dict[str, np.ndarray]]:
     """A MatMul model of someone else's: INT4 in blocks, U8 per tensor behind a Transpose, one layer left in float."""
     random = np.random.default_rng(0)
     matrices = {"w4": (8, 6), "w8": (5, 6), "kept": (5, 2)}
@@ -131,10 +134,10 @@ def foreign(*, rename: str = "w4") -> tuple[onnx.ModelProto, onnx.ModelProto, di
     return model(float_nodes, [store(w, name) for name, w in fp32.items()]), model(quantized_nodes, stored), fp32
 
 
-def test_a_foreign_model_with_4_bit_blocks_and_a_layer_left_in_float() -> None:
-    fp32, quantized, values = foreign()
+def test_another_tools_model_with_4_bit_blocks_and_a_layer_left_in_float() -> None:
+    fp32, quantized, values = other_tool()
     x = np.array([[-1.29, -1.28, 0, 0, 0, 0, 1.27, 9.0]], dtype=np.float32)
-    report = describe(fp32, quantized, {"benign": [{"x": x * 0.5}], "attack": [{"x": x}, {"x": x}]})
+    report = diagnose_layers(fp32, quantized, {"benign": [{"x": x * 0.5}], "attack": [{"x": x}, {"x": x}]})
     four, eight, kept = report.layers
     assert [layer.op for layer in report.layers] == ["MatMul"] * 3
     assert four.weights is not None and (four.weights.per, four.weights.bits, four.weights.grids) == ("group", 4, 12)
@@ -153,48 +156,48 @@ def test_a_foreign_model_with_4_bit_blocks_and_a_layer_left_in_float() -> None:
 
 
 def test_no_events_of_a_kind_is_unmeasured_not_zero() -> None:
-    fp32, quantized, _ = foreign()
-    report = describe(fp32, quantized, {"benign": [], "attack": []})
+    fp32, quantized, _ = other_tool()
+    report = diagnose_layers(fp32, quantized, {"benign": [], "attack": []})
     activations = report.layers[0].activations
     assert activations is not None and activations.seen["attack"].saturated is None
     assert report.layers[0].render().count("unmeasured") == 2
 
 
 def test_ranges_of_16_bits_or_computed_as_it_runs_are_left_out() -> None:
-    fp32, quantized, _ = foreign()
+    fp32, quantized, _ = other_tool()
     zero = next(w for w in quantized.graph.initializer if w.name == "x.zero")
     zero.CopyFrom(numpy_helper.from_array(np.uint16(128), "x.zero"))
-    assert describe(fp32, quantized, {}).layers[0].activations is None
+    assert diagnose_layers(fp32, quantized, {}).layers[0].activations is None
     quantized.graph.initializer.remove(next(w for w in quantized.graph.initializer if w.name == "x.scale"))
-    assert describe(fp32, quantized, {}).layers[0].activations is None
+    assert diagnose_layers(fp32, quantized, {}).layers[0].activations is None
 
 
 def test_integers_that_are_not_the_nearest_are_judged_as_stored() -> None:
-    fp32, quantized, _ = foreign()
+    fp32, quantized, _ = other_tool()
     w8 = next(w for w in quantized.graph.initializer if w.name == "w8")
     w8.CopyFrom(numpy_helper.from_array(np.full((5, 6), 3, np.uint8), "w8"))
-    found = describe(fp32, quantized, {}).layer("w8").weights
+    found = diagnose_layers(fp32, quantized, {}).layer("w8").weights
     assert found is not None and found.counts[3] == 30
     assert found.cost.sqnr_db is not None and found.cost.sqnr_db < 3
 
 
 def test_a_weight_of_another_name_is_named() -> None:
-    fp32, quantized, _ = foreign(rename="other")
+    fp32, quantized, _ = other_tool(rename="other")
     with pytest.raises(InputError, match="stores no tensor 'w4'"):
-        describe(fp32, quantized, {})
+        diagnose_layers(fp32, quantized, {})
 
 
 def test_a_weight_of_another_shape_is_named() -> None:
-    fp32, quantized, _ = foreign()
+    fp32, quantized, _ = other_tool()
     w8 = next(w for w in quantized.graph.initializer if w.name == "w8")
     w8.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(w8).T.copy(), "w8"))
     with pytest.raises(InputError, match=r"'w8': \(6, 5\) in the quantized model, \(5, 6\)"):
-        describe(fp32, quantized, {})
+        diagnose_layers(fp32, quantized, {})
 
 
 def test_weights_that_are_not_finite_are_refused() -> None:
-    fp32, quantized, values = foreign()
+    fp32, quantized, values = other_tool()
     w8 = next(w for w in fp32.graph.initializer if w.name == "w8")
     w8.CopyFrom(numpy_helper.from_array(np.full_like(values["w8"], np.nan), "w8"))
     with pytest.raises(InputError, match="inf or NaN"):
-        describe(fp32, quantized, {})
+        diagnose_layers(fp32, quantized, {})

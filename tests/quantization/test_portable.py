@@ -90,14 +90,14 @@ def row(report: PortabilityReport, varied: str) -> Variation:
 
 def texts(count: int, seed: int = 0, *, top: int = 200, mask: bool = False) -> list[dict[str, np.ndarray]]:
     random = np.random.default_rng(seed)
-    feeds = [{"input_ids": random.integers(1, top, (1, int(n)))} for n in random.integers(2, 12, count)]
-    return [{**f, "attention_mask": np.ones_like(f["input_ids"])} for f in feeds] if mask else feeds
+    onnx_inputs = [{"input_ids": random.integers(1, top, (1, int(n)))} for n in random.integers(2, 12, count)]
+    return [{**f, "attention_mask": np.ones_like(f["input_ids"])} for f in onnx_inputs] if mask else onnx_inputs
 
 
 def test_our_own_model_is_measured_in_every_row_and_flips_nothing(made: Made) -> None:
-    feeds = texts(120)
-    feeds.append({"input_ids": np.full((1, 20), 7)})  # the only one of its length: it has no company
-    report = portability(made.int8.SerializeToString(), feeds)
+    onnx_inputs = texts(120)
+    onnx_inputs.append({"input_ids": np.full((1, 20), 7)})  # the only one of its length: it has no company
+    report = portability(made.int8.SerializeToString(), onnx_inputs)
     assert [v.unmeasured for v in report.variations] == [None] * 6
     assert report.flips == 0
     assert [v.events for v in report.variations] == [120, 120, 120, 121, 121, 121]
@@ -111,8 +111,8 @@ def test_our_own_model_is_measured_in_every_row_and_flips_nothing(made: Made) ->
 def test_dynamic_quantization_ties_a_verdict_to_its_batch() -> None:
     random = np.random.default_rng(0)
     scales = random.choice([0.01, 1.0, 100.0], 90)
-    feeds = [{"x": (random.normal(size=(1, 4)) * s).astype(np.float32)} for s in scales]
-    report = portability(dynamic(), feeds)
+    onnx_inputs = [{"x": (random.normal(size=(1, 4)) * s).astype(np.float32)} for s in scales]
+    report = portability(dynamic(), onnx_inputs)
     for varied in ("batch size", "order"):
         assert row(report, varied).flips > 0
         assert row(report, varied).max_difference > 0.1
@@ -122,15 +122,15 @@ def test_dynamic_quantization_ties_a_verdict_to_its_batch() -> None:
 
 
 def test_a_mask_that_is_not_heeded_is_found() -> None:
-    feeds = texts(60, top=4, mask=True)
-    heeded, ignored = (row(portability(bag_of_tokens(masked=m), feeds), "padding") for m in (True, False))
+    onnx_inputs = texts(60, top=4, mask=True)
+    heeded, ignored = (row(portability(bag_of_tokens(masked=m), onnx_inputs), "padding") for m in (True, False))
     assert (heeded.unmeasured, heeded.flips) == (None, 0)
     assert ignored.flips > 10
 
 
 def test_a_fixed_batch_size_leaves_batches_unmeasured() -> None:
-    feeds = [{"x": np.full((1, 4), v, np.float32)} for v in (1, 2, 3)]
-    report = portability(dynamic(batch=1), feeds)
+    onnx_inputs = [{"x": np.full((1, 4), v, np.float32)} for v in (1, 2, 3)]
+    report = portability(dynamic(batch=1), onnx_inputs)
     for varied in ("batch size", "order"):
         assert row(report, varied).unmeasured == "the model's batch size is fixed at 1"
         assert row(report, varied).events == 0
@@ -153,12 +153,12 @@ def test_padding_needs_a_mask_and_a_free_length(made: Made) -> None:
     fixed = onnx.ModelProto()
     fixed.CopyFrom(made.int8)
     fixed.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 5
-    feeds = [{"input_ids": np.full((1, 5), i + 2)} for i in range(4)]
-    assert row(portability(fixed, feeds), "padding").unmeasured == "the model's length is fixed"
+    onnx_inputs = [{"input_ids": np.full((1, 5), i + 2)} for i in range(4)]
+    assert row(portability(fixed, onnx_inputs), "padding").unmeasured == "the model's length is fixed"
 
 
 @pytest.mark.parametrize(
-    ("change", "feeds", "message"),
+    ("change", "onnx_inputs", "message"),
     [
         ({}, [], "no events"),
         ({}, [{"x": np.ones((1, 4), np.float32)}], "cannot run the model on these events"),
@@ -169,7 +169,7 @@ def test_padding_needs_a_mask_and_a_free_length(made: Made) -> None:
     ids=["no events", "other input", "not ONNX", "labels", "NaN"],
 )
 def test_what_cannot_be_used_is_refused(
-    made: Made, change: dict[str, Any], feeds: list[dict[str, np.ndarray]], message: str
+    made: Made, change: dict[str, Any], onnx_inputs: list[dict[str, np.ndarray]], message: str
 ) -> None:
     model: onnx.ModelProto | bytes = change.get("model", made.int8)
     if "output" in change:
@@ -181,4 +181,4 @@ def test_what_cannot_be_used_is_refused(
         del model.graph.output[:]
         model.graph.output.append(helper.make_tensor_value_info("answer", kind, None))
     with pytest.raises(InputError, match=message):
-        portability(model, feeds)
+        portability(model, onnx_inputs)

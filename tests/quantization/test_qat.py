@@ -19,7 +19,6 @@ from overproof.quantization.calibrate import observe
 from overproof.quantization.layers import find_layers
 from overproof.quantization.qat import QuantizationAware, fake_quantize
 from overproof.quantization.rewrite import rewrite, watched
-from overproof.quantization.weight_grids import ACTIVATIONS
 
 if TYPE_CHECKING:
     from ..conftest import Made
@@ -30,7 +29,7 @@ PRECISIONS = pytest.mark.parametrize("precision", ["w8a8", "w4a8"])
 def aware(made: Made, precision: str) -> QuantizationAware:
     layers = find_layers(made.fp32)
     ids = np.random.default_rng(0).integers(2, 200, (64, 12))
-    ranges = observe(made.fp32, watched(layers), [{"input_ids": ids}], scheme=ACTIVATIONS)
+    ranges = observe(made.fp32, watched(layers), [{"input_ids": ids}])
     network = from_onnx(made.fp32, made.network.config)
     return QuantizationAware(network, layers, {layer.name: precision for layer in layers}, ranges).eval()
 

@@ -11,7 +11,6 @@ from onnx import numpy_helper
 
 from overproof.bundle.runtime import session
 from overproof.errors import InputError
-from overproof.quantization.affine import Scheme
 from overproof.quantization.calibrate import observe
 from overproof.quantization.onnx_inputs import with_outputs
 from overproof.quantization.rewrite import quantize_model
@@ -78,8 +77,8 @@ def test_ranges_are_those_seen(made: Made) -> None:
     ids = np.random.default_rng(3).integers(2, 200, (8, 9))
     name = "layers.0.inner"
     seen = session(with_outputs(made.fp32, [name]).SerializeToString()).run([name], {"input_ids": ids})[0]
-    feeds = [{"input_ids": ids[:4]}, {"input_ids": ids[4:]}]
-    assert observe(made.fp32, [name], feeds, scheme=Scheme())[name] == pytest.approx((seen.min(), seen.max()))
+    onnx_inputs = [{"input_ids": ids[:4]}, {"input_ids": ids[4:]}]
+    assert observe(made.fp32, [name], onnx_inputs)[name] == pytest.approx((seen.min(), seen.max()))
 
 
 def test_no_calibration_and_broken_weights_are_refused(made: Made) -> None:

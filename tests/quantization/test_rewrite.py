@@ -22,10 +22,10 @@ from overproof.errors import InputError
 from overproof.quantization.affine import dequantize, grid_of, quantize
 from overproof.quantization.calibrate import observe
 from overproof.quantization.layers import Layer, find_layers
-from overproof.quantization.normalize_graph import usable
+from overproof.quantization.normalize_graph import normalize_graph
 from overproof.quantization.precisions import PRECISIONS
 from overproof.quantization.rewrite import _int4, quantize_model, rewrite, watched
-from overproof.quantization.weight_grids import ACTIVATIONS, weight_grid
+from overproof.quantization.schemes import ACTIVATIONS, weight_grid
 
 Array = np.ndarray[Any, Any]
 WRITTEN = ("w8a8", "w4a8", "w4a32", "dynamic")
@@ -172,7 +172,7 @@ def branches() -> onnx.ModelProto:
 
 
 IDS = np.random.default_rng(1).integers(0, 50, (40, 7))
-FOREIGN = {
+EXPORTED = {
     "mlp": Foreign(mlp, normal(60, 64), {"w8a8": "QGemm", "w4a8": "QGemm", "w4a32": "MatMulNBits"}),
     "deep": Foreign(deep, normal(20, 5, 64), {"w8a8": "MatMulIntegerToFloat", "w4a32": "MatMulNBits"}),
     "gemms": Foreign(gemms, normal(60, 64), {"w8a8": "QGemm", "w4a8": "QGemm", "w4a32": "MatMulNBits"}),
@@ -263,9 +263,9 @@ def kernels(model: onnx.ModelProto, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("precision", WRITTEN)
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", EXPORTED)
 def test_logits_are_as_near_as_the_scales_say(name: str, precision: str) -> None:
-    model, x = usable(FOREIGN[name].model()), FOREIGN[name].x
+    model, x = normalize_graph(EXPORTED[name].model()), EXPORTED[name].x
     quantized = quantize_model(model, [{"x": x}], precision)
     onnx.checker.check_model(quantized, full_check=True)
     error = np.abs(run(quantized, x) - run(model, x))
@@ -276,9 +276,9 @@ def test_logits_are_as_near_as_the_scales_say(name: str, precision: str) -> None
 
 
 @pytest.mark.parametrize("precision", WRITTEN)
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", EXPORTED)
 def test_the_runtime_computes_what_onnx_says_the_file_means(name: str, precision: str) -> None:
-    model, x = usable(FOREIGN[name].model()), FOREIGN[name].x
+    model, x = normalize_graph(EXPORTED[name].model()), EXPORTED[name].x
     quantized = quantize_model(model, [{"x": x}], precision)
     meant = ReferenceEvaluator(quantized).run(["logits"], {"x": x})[0]
     options = ort.SessionOptions()
@@ -288,11 +288,11 @@ def test_the_runtime_computes_what_onnx_says_the_file_means(name: str, precision
     assert np.abs(exact.run(["logits"], {"x": x})[0] - meant).mean() < 1e-3 * np.abs(meant).mean()
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", EXPORTED)
 @given(data=st.data())
 @settings(max_examples=12)
 def test_any_mixture_of_precisions_is_a_valid_file(name: str, data: st.DataObject) -> None:
-    model, x = usable(FOREIGN[name].model()), FOREIGN[name].x
+    model, x = normalize_graph(EXPORTED[name].model()), EXPORTED[name].x
     layers = find_layers(model)
     mixed = {layer.name: data.draw(st.sampled_from(PRECISIONS), layer.name) for layer in layers}
     quantized = rewrite_only(model, x, mixed)
@@ -302,21 +302,21 @@ def test_any_mixture_of_precisions_is_a_valid_file(name: str, data: st.DataObjec
 
 
 @pytest.mark.parametrize(
-    ("name", "precision"), [(name, precision) for name, made in FOREIGN.items() for precision in made.kernels]
+    ("name", "precision"), [(name, precision) for name, made in EXPORTED.items() for precision in made.kernels]
 )
 def test_integer_kernels_are_really_used(name: str, precision: str, tmp_path: Path) -> None:
-    foreign = FOREIGN[name]
-    quantized = quantize_model(usable(foreign.model()), [{"x": foreign.x}], precision)
+    exported = EXPORTED[name]
+    quantized = quantize_model(normalize_graph(exported.model()), [{"x": exported.x}], precision)
     used = kernels(quantized, tmp_path)
-    assert foreign.kernels[precision] in used
+    assert exported.kernels[precision] in used
     assert not {"MatMul", "Gemm", "Conv", "FusedConv", "FusedGemm"} & set(used), "no layer runs in float"
 
 
 def test_four_bits_are_half_of_eight_and_eight_a_quarter_of_float() -> None:
     weights = {"table": normal(2000, 64), "one": np.array([1]), "w": normal(64, 500)}
     model = graph(list(embedding().graph.node), ("n", 7), weights, kind=TensorProto.INT64)
-    feeds = [{"x": IDS}]
-    size = {precision: quantize_model(model, feeds, precision).ByteSize() for precision in WRITTEN}
+    onnx_inputs = [{"x": IDS}]
+    size = {precision: quantize_model(model, onnx_inputs, precision).ByteSize() for precision in WRITTEN}
     assert size["w8a8"] == pytest.approx(model.ByteSize() / 4, rel=0.05)
     assert size["w4a8"] == pytest.approx(size["w8a8"] / 2, rel=0.06)
     assert size["w4a32"] == pytest.approx(size["w8a8"] / 2, rel=0.15)  # a float32 scale for 32 weights: 5 bits, not 4
@@ -333,7 +333,7 @@ def test_an_activation_read_twice_is_quantized_once() -> None:
 
 def rewrite_only(model: onnx.ModelProto, x: Array, precisions: dict[str, str]) -> onnx.ModelProto:
     layers = find_layers(model)
-    return rewrite(model, layers, observe(model, watched(layers), [{"x": x}], scheme=ACTIVATIONS), precisions)
+    return rewrite(model, layers, observe(model, watched(layers), [{"x": x}]), precisions)
 
 
 def test_layers_left_in_float_change_nothing() -> None:
@@ -466,7 +466,7 @@ def test_a_weight_that_a_branch_reads_is_left_to_it() -> None:
         node("If", "yes", "b", then_branch=inner, else_branch=other),
         node("Add", "b again", "logits"),
     ]
-    model = usable(
+    model = normalize_graph(
         graph(nodes, ("n", 8), {"w1": normal(8, 8), "w2": normal(8, 3), "w3": normal(8, 3), "yes": np.array(True)})
     )
     assert [layer.name for layer in find_layers(model)] == ["w1"]
@@ -485,7 +485,7 @@ def test_a_product_that_a_branch_reads_is_not_joined_away() -> None:
         node("If", "yes", "again", then_branch=then, else_branch=other),
         node("Sub", "sum again", "logits"),
     ]
-    model = usable(graph(nodes, ("n", 8), {"w": normal(8, 3), "b": normal(3), "yes": np.array(True)}))
+    model = normalize_graph(graph(nodes, ("n", 8), {"w": normal(8, 3), "b": normal(3), "yes": np.array(True)}))
     x = normal(30, 8)
     np.testing.assert_allclose(run(quantize_model(model, [{"x": x}]), x), np.tile(normal(3), (30, 1)), atol=1e-5)
 
@@ -494,7 +494,7 @@ def test_a_product_that_a_branch_reads_is_not_joined_away() -> None:
 def test_older_opsets_are_converted(opset: int) -> None:
     old = graph(list(mlp().graph.node), ("n", 64), {w.name: numpy_helper.to_array(w) for w in mlp().graph.initializer},
                 opset=opset, ir=8)  # fmt: skip
-    model = usable(old)
+    model = normalize_graph(old)
     assert model.opset_import[0].version == max(opset, 21)
     x = normal(60, 64)
     np.testing.assert_allclose(run(model, x), run(old, x), rtol=1e-5, atol=1e-5)
@@ -506,14 +506,14 @@ def test_an_opset_that_cannot_be_converted() -> None:
     gone = graph([node("Upsample", "x", "logits", scales=[1.0, 2.0], mode="nearest")], ("n", 8), {}, opset=7, ir=8)
     gone.graph.node.add(op_type="NoSuchOperator", input=["x"], output=["y"])
     with pytest.raises(InputError, match=r"^m\.onnx: opset 7 cannot be brought to 21"):
-        usable(gone, "m.onnx")
+        normalize_graph(gone, "m.onnx")
 
 
 def test_weights_that_an_old_exporter_lists_as_inputs() -> None:
     old = mlp()
     old.graph.input.append(helper.make_tensor_value_info("w1", TensorProto.FLOAT, [64, 48]))
     x = normal(60, 64)
-    model = usable(old)
+    model = normalize_graph(old)
     assert [i.name for i in model.graph.input] == ["x"]
     assert np.isfinite(run(quantize_model(model, [{"x": x}]), x)).all()
 
@@ -528,12 +528,12 @@ def test_weights_in_constants_and_behind_a_transpose_are_found() -> None:
         node("Identity", "again", "w3"),
         node("MatMul", "b w3", "logits"),
     ]
-    foreign = graph(nodes, ("n", 64), {"stored": normal(30, 40), "again": normal(30, 3)})
-    model = usable(foreign)
+    exported = graph(nodes, ("n", 64), {"stored": normal(30, 40), "again": normal(30, 3)})
+    model = normalize_graph(exported)
     assert [layer.name for layer in find_layers(model)] == ["w1", "w2", "w3"]
     assert {i.name for i in model.graph.initializer} == {"w1", "w2", "w3"}
     x = normal(30, 64)
-    np.testing.assert_allclose(run(model, x), run(foreign, x), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(run(model, x), run(exported, x), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", [np.float16, "bfloat16"])
@@ -545,7 +545,7 @@ def test_weights_in_16_bits_are_refused(kind: Any) -> None:
     else:
         w.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(w).astype(kind), w.name))
     with pytest.raises(InputError, match=r"m\.onnx: weights are 16-bit floats, expected float32"):
-        usable(model, "m.onnx")
+        normalize_graph(model, "m.onnx")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

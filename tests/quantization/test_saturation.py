@@ -82,9 +82,9 @@ def events(made: Made, count: int) -> list[dict[str, np.ndarray]]:
     return [{"input_ids": random.integers(2, 200, (1, int(n)))} for n in random.integers(3, 32, count)]
 
 
-def run(model: onnx.ModelProto, feeds: list[dict[str, np.ndarray]]) -> np.ndarray:
+def run(model: onnx.ModelProto, onnx_inputs: list[dict[str, np.ndarray]]) -> np.ndarray:
     runner = session(model.SerializeToString())
-    return np.concatenate([runner.run(None, feed)[0] for feed in feeds])
+    return np.concatenate([runner.run(None, onnx_input)[0] for onnx_input in onnx_inputs])
 
 
 def by_hand(x: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -114,8 +114,8 @@ def test_the_reduced_range_cannot_saturate_and_one_more_step_can() -> None:
 
 
 def test_exact_sums_agree_with_onnxruntime_and_the_default_saturates_nowhere(made: Made) -> None:
-    feeds = events(made, 200)
-    found, runtime = emulate(made.int8, feeds), run(made.int8, feeds)
+    onnx_inputs = events(made, 200)
+    found, runtime = emulate(made.int8, onnx_inputs), run(made.int8, onnx_inputs)
     assert len(set(runtime.argmax(1))) > 1
     np.testing.assert_array_equal(found.exact.argmax(1), runtime.argmax(1))
     np.testing.assert_array_equal(found.exact, found.saturating)
@@ -125,9 +125,9 @@ def test_exact_sums_agree_with_onnxruntime_and_the_default_saturates_nowhere(mad
 
 
 def test_the_full_range_saturates_on_the_same_weights(made: Made) -> None:
-    feeds = events(made, 200)
-    found = emulate(full_range(made.int8), feeds)
-    np.testing.assert_array_equal(found.exact.argmax(1), run(full_range(made.int8), feeds).argmax(1))
+    onnx_inputs = events(made, 200)
+    found = emulate(full_range(made.int8), onnx_inputs)
+    np.testing.assert_array_equal(found.exact.argmax(1), run(full_range(made.int8), onnx_inputs).argmax(1))
     assert all(m.can_saturate for m in found.matrices)
     assert sum(m.saturated for m in found.matrices) > 0
     assert np.abs(found.exact - found.saturating).max() > 0.01
@@ -166,9 +166,9 @@ def test_every_form_of_the_product_agrees_with_onnxruntime(options: dict[str, An
     model = one_product(TIPPING.T if options.get("transB") else TIPPING, **options)
     random = np.random.default_rng(0)
     shape = (1, 3, 8) if options.get("tokens") else (1, 8)
-    feeds = [{"x": random.uniform(0, 1, shape).astype(np.float32)} for _ in range(20)]
-    found = emulate(model, feeds)
-    np.testing.assert_allclose(found.exact, run(model, feeds), rtol=1e-5, atol=1e-5)
+    onnx_inputs = [{"x": random.uniform(0, 1, shape).astype(np.float32)} for _ in range(20)]
+    found = emulate(model, onnx_inputs)
+    np.testing.assert_allclose(found.exact, run(model, onnx_inputs), rtol=1e-5, atol=1e-5)
     assert (found.exact != found.saturating).any()
 
 
@@ -198,9 +198,9 @@ def test_what_is_not_emulated_is_said(made: Made) -> None:
     turned.graph.node[-1].input[1] = "w.turned"
     with pytest.raises(NotEmulated, match="product: a MatMul by S8 in this form is not emulated"):
         emulate(turned, [{"x": HOT}])
-    foreign = one_product(TIPPING)
-    foreign.graph.node[-1].output[0] = "product"
-    foreign.graph.node.append(helper.make_node("Strange", ["product"], ["logits"], domain="elsewhere"))
-    foreign.opset_import.append(helper.make_opsetid("elsewhere", 1))
+    unknown = one_product(TIPPING)
+    unknown.graph.node[-1].output[0] = "product"
+    unknown.graph.node.append(helper.make_node("Strange", ["product"], ["logits"], domain="elsewhere"))
+    unknown.opset_import.append(helper.make_opsetid("elsewhere", 1))
     with pytest.raises(NotEmulated, match=r"reference evaluator cannot run it: .*Strange"):
-        emulate(foreign, [{"x": HOT}])
+        emulate(unknown, [{"x": HOT}])

@@ -1,1 +1,4 @@
-"""Compress time: needs torch, onnx and scikit-learn (`pip install overproof[compress]`)."""
+"""Distil a teacher into a small student.
+
+This is compress time: it needs torch, onnx and scikit-learn (`pip install overproof[compress]`).
+"""

@@ -1,4 +1,4 @@
-"""More to learn from without more labels: token splitting, benign surroundings, and events for the teacher to judge.
+"""Augment the training events without more labels: split tokens, benign surroundings, events for the teacher.
 
 Soft labels cost nothing but the teacher's time, so the student also learns from edited and recombined
 events that only the teacher has judged. Rare families get more of them than their share: that is where a
@@ -21,7 +21,7 @@ Perturb = Callable[[Ids, np.random.Generator], Ids]
 
 
 def token_splitter(tokenizer: tokenizers.Tokenizer, share: float, longest: int) -> Perturb:
-    """A perturbation that splits a random `share` of tokens, twice, into the two pieces they were merged from.
+    """Return a perturbation that splits a random `share` of tokens, twice, into the two pieces they were merged from.
 
     Like BPE-dropout (Provilkov et al. 2020), so that a verdict does not hang on one segmentation, but
     reproducible: the tokenizer's own dropout cannot be seeded. Rows are cut at `longest` tokens.
@@ -36,14 +36,14 @@ def token_splitter(tokenizer: tokenizers.Tokenizer, share: float, longest: int) 
     return perturb
 
 
-def carriers(harmless: Ids, share: float, longest: int) -> Perturb:
-    """A perturbation that sets a random `share` of rows among benign events, up to `longest` tokens in all.
+def carriers(benign: Ids, share: float, longest: int) -> Perturb:
+    """Return a perturbation that sets a random `share` of rows among benign events, up to `longest` tokens in all.
 
     A benign event stays benign among others, and an attack stays an attack wherever it stands, so the row
     keeps its own label and soft labels. Without this, an attack at the end of a long benign text is missed:
     the network has never seen one there, and a teacher that is itself diluted by the text cannot say.
     """
-    bodies = [ids[1:] for ids in harmless if len(ids) > 1]
+    bodies = [ids[1:] for ids in benign if len(ids) > 1]
 
     def perturb(ids: Ids, generator: np.random.Generator) -> Ids:
         out = list(ids)
@@ -62,7 +62,7 @@ def carriers(harmless: Ids, share: float, longest: int) -> Perturb:
 
 
 def _filler(bodies: Ids, tokens: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """The end of a row of randomly drawn bodies, `tokens` long."""
+    """Return the end of a row of randomly drawn bodies, `tokens` long."""
     parts: Ids = []
     while sum(map(len, parts)) < tokens:
         parts.append(bodies[int(generator.integers(len(bodies)))])
@@ -70,14 +70,14 @@ def _filler(bodies: Ids, tokens: int, generator: np.random.Generator) -> NDArray
 
 
 def _pieces(tokenizer: tokenizers.Tokenizer) -> NDArray[np.int64]:
-    """Shape (vocabulary, 2): the two tokens each was merged from, -1 where it is a single byte."""
+    """Return the two tokens each was merged from, -1 where it is a single byte; shape (vocabulary, 2)."""
     model = json.loads(tokenizer.to_str())["model"]
     vocabulary = model["vocab"]
     pieces = np.full((len(vocabulary), 2), -1, dtype=np.int64)
     for left, right in model["merges"]:
-        whole = vocabulary[left + right]
-        if pieces[whole, 0] < 0:
-            pieces[whole] = vocabulary[left], vocabulary[right]
+        merged = vocabulary[left + right]
+        if pieces[merged, 0] < 0:
+            pieces[merged] = vocabulary[left], vocabulary[right]
     return pieces
 
 
@@ -94,7 +94,7 @@ def _split_once(ids: Ids, pieces: NDArray[np.int64], share: float, generator: np
 
 
 def transfer_texts(texts: Sequence[str], kinds: Sequence[str], *, count: int, seed: int) -> list[str]:
-    """Unlabelled events made from labelled ones by harmless edits and by recombination.
+    """Make unlabelled events from labelled ones, by edits that keep the label and by recombination.
 
     Two thirds are one event with case, digits, spaces or percent-encoding changed, a third joins the head of one
     event to the tail of another of the same kind. Kinds are drawn with probability ∝ √rows.

@@ -1,4 +1,4 @@
-"""The honest rival: a linear model on hashed character n-grams, trained on the same rows.
+"""Fit the linear baseline: logistic regression on hashed character n-grams of the same rows.
 
 It takes seconds to train and is strong on short payloads. A student that does not beat it has no
 business being deployed, so its row stands in every comparison.
@@ -25,7 +25,7 @@ FEATURES = 2**18
 
 @dataclass(frozen=True)
 class Baseline:
-    """A fitted linear model.
+    """A trained linear model.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Baseline:
         return min(self.layouts().values())
 
     def layouts(self) -> dict[str, int]:
-        """Bytes of the model stored `dense` and as `rows in use`, both uncompressed `.npz`."""
+        """Measure the model stored `dense` and as `rows in use`, both uncompressed `.npz`, in bytes."""
         used = np.flatnonzero(self.weights.any(axis=1)).astype(np.int32)
         return {
             "dense": _npz_bytes(weights=self.weights, bias=self.bias),
@@ -58,24 +58,24 @@ class Baseline:
         }
 
     def logits(self, texts: Sequence[str]) -> Floats:
-        """Logits of shape (texts, classes)."""
+        """Compute logits of shape (texts, classes)."""
         return np.asarray(_features(texts) @ self.weights + self.bias, dtype=np.float32)
 
 
-def stored(baseline: Baseline) -> bytes:
-    """A `.npz` file of the rows in use; it holds no pickle."""
+def to_bytes(baseline: Baseline) -> bytes:
+    """Write a `.npz` file of the rows in use; it holds no pickle."""
     used = np.flatnonzero(baseline.weights.any(axis=1)).astype(np.int32)
     file = io.BytesIO()
     np.savez(file, rows=used, weights=baseline.weights[used], bias=baseline.bias, classes=np.array(baseline.classes))
     return file.getvalue()
 
 
-def restored(content: bytes) -> Baseline:
-    """Read back what `stored` wrote."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as kept:
-        weights = np.zeros((FEATURES, len(kept["bias"])), dtype=np.float32)
-        weights[kept["rows"]] = kept["weights"]
-        return Baseline(tuple(map(str, kept["classes"])), weights, kept["bias"])
+def from_bytes(content: bytes) -> Baseline:
+    """Read back what `to_bytes` wrote."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        weights = np.zeros((FEATURES, len(stored["bias"])), dtype=np.float32)
+        weights[stored["rows"]] = stored["weights"]
+        return Baseline(tuple(map(str, stored["classes"])), weights, stored["bias"])
 
 
 def fit_baseline(texts: Sequence[str], labels: Sequence[str], *, seed: int) -> Baseline:
@@ -118,7 +118,7 @@ _HASHER = HashingVectorizer(
 
 
 def _features(texts: Sequence[str]) -> csr_matrix:
-    """Rows of 1 + log(count) per hashed n-gram, made length 1; nothing in it is fitted."""
+    """Count hashed n-grams: rows of 1 + log(count), made length 1; nothing in it is learned."""
     counts = csr_matrix(_HASHER.transform(texts))
     counts.data = np.log(counts.data) + 1
     return csr_matrix(normalize(counts, copy=False))

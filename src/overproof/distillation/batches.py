@@ -1,4 +1,4 @@
-"""Rows of token ids into padded batches, and a network's logits for them."""
+"""Pad rows of token ids into batches, and compute a network's logits for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEP = 8  # batches are padded to its multiples: oneDNN compiles its kernels ane
 
 
 def shuffled(ids: Ids, size: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Rows of like length together, in random order: sorted by length with noise, then cut and shuffled."""
+    """Batch rows of like length together, in random order: sorted by length with noise, then cut and shuffled."""
     lengths = np.array([len(i) for i in ids], dtype=np.float64)
     order = np.argsort(lengths * random.uniform(0.9, 1.1, len(ids)))
     for start in random.permutation(np.arange(0, len(ids), size)):
@@ -24,7 +24,7 @@ def shuffled(ids: Ids, size: int, random: np.random.Generator) -> Iterator[NDArr
 
 
 def padded(ids: Ids, network: nn.Module) -> Tensor:
-    """Rows as one tensor on the network's device; a foreign checkpoint brings its own `pad_id`."""
+    """Pad rows to one tensor on the network's device; a Hugging Face checkpoint brings its own `pad_id`."""
     width = -(-max(len(i) for i in ids) // STEP) * STEP
     out = np.full((len(ids), width), int(getattr(network, "pad_id", PAD)), dtype=np.int64)
     for row, values in enumerate(ids):
@@ -34,7 +34,7 @@ def padded(ids: Ids, network: nn.Module) -> Tensor:
 
 @torch.inference_mode()
 def predict(network: nn.Module, ids: Ids, batch_rows: int = 256) -> NDArray[np.float32]:
-    """Logits of each row in float32, shape (n, classes); rows go in length order, little is padded."""
+    """Compute logits of each row in float32, shape (n, classes); rows go in length order, little is padded."""
     network.eval()
     order = np.argsort([len(i) for i in ids], kind="stable")
     parts = [

@@ -1,4 +1,4 @@
-"""A training run on disk, written whole after every epoch: a killed run loses at most the epoch it was in.
+"""Keep a training run on disk, written whole after every epoch: a killed run loses at most the epoch it was in.
 
 Weights and optimizer state are safetensors, the rest is JSON; nothing here is a pickle.
 """
@@ -38,21 +38,33 @@ class History:
     resumed_at: int = 0
 
 
-def save(
-    folder: Path,
-    fingerprint: str,
-    history: History,
-    network: nn.Module,
-    best: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-) -> None:
+@dataclass(frozen=True)
+class TrainingState:
+    """Everything that a resumed run goes on from.
+
+    Attributes
+    ----------
+    network, optimizer
+        As the last epoch left them.
+    best
+        Weights of the best epoch, by name; empty before the first.
+    """
+
+    history: History
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    best: dict[str, Tensor]
+
+
+def save(folder: Path, fingerprint: str, state: TrainingState) -> None:
     """Write everything a resumed run needs beside `folder`, then rename it into place."""
     with atomic_folder(folder) as aside:
-        save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, aside / "now")
-        save_file(best, aside / "best")
-        state = optimizer.state_dict()["state"]
-        save_file({f"{i}.{k}": v.detach().cpu() for i, s in state.items() for k, v in s.items()}, aside / "optimizer")
-        (aside / "history.json").write_text(json.dumps({"fingerprint": fingerprint, "history": asdict(history)}))
+        save_file({k: v.detach().cpu().contiguous() for k, v in state.network.state_dict().items()}, aside / "now")
+        save_file(state.best, aside / "best")
+        moments = state.optimizer.state_dict()["state"]
+        save_file({f"{i}.{k}": v.detach().cpu() for i, s in moments.items() for k, v in s.items()}, aside / "optimizer")
+        history = {"fingerprint": fingerprint, "history": asdict(state.history)}
+        (aside / "history.json").write_text(json.dumps(history))
 
 
 def resume(

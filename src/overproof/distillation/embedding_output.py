@@ -1,4 +1,4 @@
-"""The student's embedding as an output of its file: what its head reads, in float or dequantized."""
+"""Give a student's file its embedding as an output: what its head reads, in float or dequantized."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEQUANTIZE = "DequantizeLinear"
 
 
 def with_embedding(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with a second output `embedding`, (windows, hidden): what its head reads. Its logits stay as they are.
+    """Add a second output `embedding`, (windows, hidden): what the head reads. The logits stay as they are.
 
     A quantized head's input is dequantized once more for it, so that the head's product stays one of integers. A model
     that has the output already gets it anew.
@@ -45,12 +45,12 @@ def with_embedding(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def follow_embedding(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A rewritten model, its `embedding` what its head now reads; one that has none of ours is left as it is."""
+    """Make a rewritten model's `embedding` what its head now reads; one that has none of ours is left as it is."""
     return with_embedding(model) if gives_embedding(model) and _width(model.graph) is not None else model
 
 
 def gives_embedding(model: onnx.ModelProto) -> bool:
-    """Whether an output has that name."""
+    """Return whether an output has that name."""
     return any(output.name == EMBEDDING for output in model.graph.output)
 
 

@@ -1,4 +1,4 @@
-"""torch -> ONNX: the encoder written as a graph of few nodes, and its parity with torch.
+"""Write an encoder of torch as an ONNX graph of few nodes, and read one back.
 
 The graph is written node by node (docs/decisions/002): a small model's time is its number of nodes, and
 torch's exporter leaves shape arithmetic and unfused attention behind.
@@ -42,7 +42,7 @@ class _Graph:
         return name
 
     def linear(self, x: str, name: str) -> str:
-        """x · W + b over rows; x is (rows, features)."""
+        """Append x · W + b over rows; x is (rows, features)."""
         return self.add("Gemm", [x, f"{name}.weight", f"{name}.bias"], name)
 
     def norm(self, x: str, name: str) -> str:
@@ -50,11 +50,11 @@ class _Graph:
 
 
 def to_onnx(network: Encoder) -> onnx.ModelProto:
-    """The encoder as an ONNX model: `input_ids` (batch, tokens) int64, padded with 0, to `logits` (batch, classes).
+    """Write the encoder as an ONNX model.
 
-    Its second output, `embedding` (batch, hidden), is what the head reads (see `embedding.with_embedding`).
-    All linear layers work on (batch · tokens, features), so that each is one Gemm; only attention sees
-    the batch.
+    Its input is `input_ids` (batch, tokens) int64, padded with 0, its first output `logits` (batch, classes). Its
+    second output, `embedding` (batch, hidden), is what the head reads (see `embedding_output.with_embedding`). All
+    linear layers work on (batch · tokens, features), so that each is one Gemm; only attention sees the batch.
     """
     config = network.config
     weights = {k: v.detach().cpu().numpy() for k, v in network.state_dict().items()}
@@ -72,7 +72,7 @@ def to_onnx(network: Encoder) -> onnx.ModelProto:
 
 
 def from_onnx(model: onnx.ModelProto, config: EncoderConfig) -> Encoder:
-    """The encoder that `to_onnx` wrote: its inverse.
+    """Read the encoder that `to_onnx` wrote: its inverse.
 
     Raises
     ------
@@ -88,16 +88,16 @@ def from_onnx(model: onnx.ModelProto, config: EncoderConfig) -> Encoder:
         if name not in stored:
             raise InputError(f"the model has no weight {name}: it is not an encoder that overproof wrote")
         linear = value.ndim == 2 and name not in ("tokens.weight", "positions")
-        kept = stored[name].T if linear else stored[name]
-        if kept.shape != tuple(value.shape):
-            raise InputError(f"weight {name} has shape {kept.shape}, expected {tuple(value.shape)}")
-        weights[name] = torch.from_numpy(np.ascontiguousarray(kept / np.float32(folded(config, name))))
+        found = stored[name].T if linear else stored[name]
+        if found.shape != tuple(value.shape):
+            raise InputError(f"weight {name} has shape {found.shape}, expected {tuple(value.shape)}")
+        weights[name] = torch.from_numpy(np.ascontiguousarray(found / np.float32(folded(config, name))))
     network.load_state_dict(weights)
     return network.eval()
 
 
 def folded(config: EncoderConfig, name: str) -> float:
-    """What a weight is multiplied by on its way into the file: the query carries 1 / √d of the attention scores."""
+    """Return what a weight is multiplied by on its way into the file: the query carries 1 / √d of attention scores."""
     return float((config.hidden // config.heads) ** -0.5) if ".query." in name else 1.0
 
 
@@ -118,7 +118,7 @@ def _constants(graph: _Graph, config: EncoderConfig) -> None:
 
 
 def _embed(graph: _Graph) -> str:
-    """Token plus position, normalized, as rows (batch · tokens, hidden)."""
+    """Add token and position, normalized, as rows (batch · tokens, hidden)."""
     graph.add("Shape", [INPUT], "length", start=1, end=2)
     graph.add("Slice", ["positions", "zero", "length"], "place")
     graph.add("Gather", ["tokens.weight", INPUT], "token")
@@ -128,13 +128,13 @@ def _embed(graph: _Graph) -> str:
 
 
 def _mask(graph: _Graph) -> str:
-    """What is added to attention scores, (batch, 1, 1, tokens): 0, and MASKED at padding."""
+    """Make what is added to attention scores, (batch, 1, 1, tokens): 0, and MASKED at padding."""
     graph.add("Where", [graph.add("Equal", [INPUT, "pad"], "padding"), "masked", "kept"], "bias")
     return graph.add("Unsqueeze", ["bias", graph.constant("axes_1_2", np.array([1, 2]))], "mask")
 
 
 def _layer(graph: _Graph, x: str, mask: str, index: int, *, last: bool) -> str:
-    """One layer on rows (batch · tokens, hidden); the last one answers for [CLS] alone: (batch, hidden)."""
+    """Append one layer on rows (batch · tokens, hidden); the last one answers for [CLS] alone: (batch, hidden)."""
     p = f"layers.{index}"
     normal = asked = graph.norm(x, f"{p}.attention_norm")
     if last:
@@ -155,12 +155,12 @@ def _layer(graph: _Graph, x: str, mask: str, index: int, *, last: bool) -> str:
 
 
 def _heads(graph: _Graph, x: str, name: str, shape: str, perm: tuple[int, ...] | list[int] = (0, 2, 1, 3)) -> str:
-    """Rows to (batch, heads, tokens, width), or to the order that `perm` says."""
+    """Turn rows to (batch, heads, tokens, width), or to the order that `perm` says."""
     return graph.add("Transpose", [graph.add("Reshape", [x, shape], f"{name}.split")], name, perm=list(perm))
 
 
 def _first_token(graph: _Graph, x: str, name: str) -> str:
-    """Rows to the first row of each event: (batch, hidden)."""
+    """Cut rows to the first row of each event: (batch, hidden)."""
     return graph.add("Gather", [graph.add("Reshape", [x, "by_token"], f"{name}.tokens"), "first"], name, axis=1)
 
 

@@ -1,4 +1,4 @@
-"""torch -> ONNX: a trained encoder as a file that is ready to score, compared with the network it came from."""
+"""Export a trained encoder from torch to ONNX, ready to score, and compare it with the network it came from."""
 
 from __future__ import annotations
 
@@ -22,16 +22,25 @@ EXPORT_TOLERANCE = 1e-2  # float32 sums in another order; a wrong graph is off b
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """One encoder on its way to the bundle: its ONNX file, ready to score."""
+    """One encoder on its way to the bundle: its ONNX file, ready to score.
+
+    Attributes
+    ----------
+    graph, file
+        The ONNX model, and its bytes.
+    trained
+        The network it was exported from, with what reads text for both.
+    """
 
     graph: onnx.ModelProto
     file: bytes
     scorer: WindowScorer
     parameters: int
+    trained: TrainedModel
 
 
 def export(
-    fitted: TrainedModel, classes: Sequence[str], benign: Sequence[str], texts: Sequence[str]
+    trained: TrainedModel, classes: Sequence[str], benign: Sequence[str], texts: Sequence[str]
 ) -> tuple[ExportedModel, Parity]:
     """Write the encoder as ONNX and compare it with torch on `texts`.
 
@@ -40,10 +49,10 @@ def export(
     OverproofError
         If the two do not compute the same: nothing built on it could be trusted.
     """
-    model = ready_model(to_onnx(fitted.network), fitted, classes, benign)
+    model = ready_model(to_onnx(trained.network), trained, classes, benign)
     windows = model.scorer.windows(texts)
     ids = [np.asarray(i, dtype=np.int64) for i in windows.ids]
-    before = model.scorer.decide(windows, predict(fitted.network, ids)).logits
+    before = model.scorer.decide(windows, predict(trained.network, ids)).logits
     step = parity("torch → ONNX", before, model.scorer.score(texts).logits)
     if not step.max_difference <= EXPORT_TOLERANCE:
         raise OverproofError(f"the exported model differs from the trained one: {step}")
@@ -51,16 +60,16 @@ def export(
 
 
 def parity(step: str, before: Floats, after: Floats) -> Parity:
-    """Largest |Δlogit| and number of flipped labels between two models' logits, shape (n, classes) both."""
+    """Compare two models' logits, shape (n, classes) both: largest |Δlogit| and number of flipped labels."""
     flips = int((before.argmax(1) != after.argmax(1)).sum())
     largest = float(np.abs(before - after).max()) if len(before) else 0.0
     return Parity(step, len(before), largest, flips)
 
 
 def ready_model(
-    graph: onnx.ModelProto, fitted: TrainedModel, classes: Sequence[str], benign: Sequence[str]
+    graph: onnx.ModelProto, trained: TrainedModel, classes: Sequence[str], benign: Sequence[str]
 ) -> ExportedModel:
-    """A graph with what reads text for it, ready to score."""
+    """Join a graph with what reads text for it, ready to score."""
     file = graph.SerializeToString()
-    scorer = WindowScorer(file, fitted.tokenizer, classes=tuple(classes), benign=benign, windowing=fitted.windowing)
-    return ExportedModel(graph, file, scorer, parameter_count(fitted.network))
+    scorer = WindowScorer(file, trained.tokenizer, classes=tuple(classes), benign=benign, windowing=trained.windowing)
+    return ExportedModel(graph, file, scorer, parameter_count(trained.network), trained)

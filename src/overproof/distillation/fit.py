@@ -1,4 +1,4 @@
-"""Train an encoder from texts: the tokenizer, the first windows, the loop. Teachers and students alike."""
+"""Train an encoder from texts, teacher or student: the tokenizer, the first windows, the loop."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from overproof.bundle.tokenizer import CLS, Windowing, encode, train_bpe
-from overproof.distillation.augment import Ids, Perturb, carriers, token_splitter
+from overproof.distillation.augment import Ids, carriers, token_splitter
 from overproof.distillation.checkpoint import History
 from overproof.distillation.students.encoder import Encoder, new_encoder
 from overproof.distillation.students.presets import EncoderConfig
-from overproof.distillation.training import Rows, rare_repeats, train
+from overproof.distillation.training import Rows, TrainingTask, rare_repeats, train
 from overproof.distillation.training_set import Examples, TrainConfig, TrainingSet
 from overproof.progress import Console
 
@@ -38,86 +38,75 @@ class TrainedModel:
     history: History
 
 
+@dataclass(frozen=True)
+class TrainingSession:
+    """Where a run keeps its checkpoint, and how it shows its progress.
+
+    Attributes
+    ----------
+    checkpoint
+        Folder of `checkpoint.save`; None keeps none.
+    what
+        Name of what is trained, for the console.
+    """
+
+    checkpoint: Path | None
+    what: str
+    console: Console
+
+
 def fit(
-    sizes: EncoderConfig, course: TrainingSet, *, checkpoint: Path | None, what: str, console: Console
+    sizes: EncoderConfig, training_set: TrainingSet, *, checkpoint: Path | None, what: str, console: Console
 ) -> TrainedModel:
-    """Train tokenizer and encoder, stopping early by the course's validation."""
-    examples = course.examples
+    """Train tokenizer and encoder, stopping early by the validation loss."""
+    examples = training_set.examples
     own = [text for text, kind in zip(examples.texts, examples.kinds, strict=True) if kind is not None]
     tokenizer = train_bpe(own or examples.texts, vocabulary=sizes.vocabulary)
     sizes = replace(sizes, vocabulary=tokenizer.get_vocab_size())
-    network = new_encoder(sizes, len(course.benign), seed=course.config.seed)
-    fitted = TrainedModel(network, tokenizer, Windowing(size=sizes.positions), History())
-    history = learn(network, fitted, course, checkpoint=checkpoint, what=what, console=console)
-    return replace(fitted, history=history)
+    network = new_encoder(sizes, len(training_set.benign), seed=training_set.config.seed)
+    trained = TrainedModel(network, tokenizer, Windowing(size=sizes.positions), History())
+    history = learn(network, trained, training_set, TrainingSession(checkpoint, what, console))
+    return replace(trained, history=history)
 
 
-def learn(
-    network: nn.Module,
-    reader: TrainedModel,
-    course: TrainingSet,
-    *,
-    checkpoint: Path | None,
-    what: str,
-    console: Console,
-) -> History:
-    """Train `network` in place on the course, whose texts are read as `reader` reads them."""
+def learn(network: nn.Module, reader: TrainedModel, training_set: TrainingSet, session: TrainingSession) -> History:
+    """Train `network` in place on the training set, whose texts are read as `reader` reads them."""
     encoder = partial(first_windows, reader.tokenizer, reader.windowing)
-    examples, config = course.examples, course.config
+    examples, config = training_set.examples, training_set.config
     rows = rows_of(encoder, examples, repeats=rare_repeats(examples.kinds))
-    calm = [ids for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0 and course.benign[target]]
-    surround = carriers(calm, config.carriers, reader.windowing.size)
+    known = [(ids, target) for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0]
+    benign = [ids for ids, target in known if training_set.benign[target]]
+    surround = carriers(benign, config.carriers, reader.windowing.size)
     split = token_splitter(reader.tokenizer, config.split_tokens, reader.windowing.size)
-    return train_shown(
-        network,
+    task = TrainingTask(
         rows,
-        rows_of(encoder, course.validation),
+        rows_of(encoder, training_set.validation),
         config,
         perturb=lambda ids, random: surround(split(ids, random), random),
-        checkpoint=checkpoint,
-        what=what,
-        console=console,
     )
+    return train_with_progress(network, task, session)
 
 
-def train_shown(
-    network: nn.Module,
-    rows: Rows,
-    validation: Rows,
-    config: TrainConfig,
-    *,
-    perturb: Perturb | None = None,
-    checkpoint: Path | None,
-    what: str,
-    console: Console,
-) -> History:
-    """`distill.train` with its progress told to the console."""
+def train_with_progress(network: nn.Module, task: TrainingTask, session: TrainingSession) -> History:
+    """Run `training.train` and show its progress on the console."""
+    rows, config, what, console = task.rows, task.config, session.what, session.console
     total = len(rows) if rows.repeats is None else round(float(rows.repeats.sum()))
 
-    def told(history: History) -> None:
+    def say(history: History) -> None:
         console.say(
             f"{what}: epoch {len(history.losses)}/{config.epochs}, loss {history.losses[-1]:.4f}, "
             f"validation {history.validation_losses[-1]:.4f}, accuracy {history.validation_accuracy[-1]:.4f}"
         )
 
     with console.progress(what, total * config.epochs) as advance:
-        history = train(
-            network,
-            rows,
-            validation,
-            config,
-            perturb=perturb,
-            checkpoint=checkpoint,
-            advance=advance,
-            on_epoch=told,
-        )
+        history = train(network, task, checkpoint=session.checkpoint, advance=advance, on_epoch=say)
     if history.resumed_at:
         console.say(f"{what}: resumed after epoch {history.resumed_at} of an earlier run that was cut off")
     return history
 
 
 def first_windows(tokenizer: tokenizers.Tokenizer, windowing: Windowing, texts: Sequence[str]) -> list[list[int]]:
-    """[CLS] and the first tokens of each text: what the network is trained on."""
+    """Return [CLS] and the first tokens of each text: what the network is trained on."""
     body = windowing.size - 1
     clipped = [text[: windowing.characters] for text in texts]
     return [[CLS, *tokens[:body]] for tokens in encode(tokenizer, clipped)]
@@ -129,6 +118,6 @@ def rows_of(
     *,
     repeats: NDArray[np.float64] | None = None,
 ) -> Rows:
-    """Examples as rows for the loop."""
+    """Encode examples as rows for the loop."""
     ids: Ids = [np.asarray(i, dtype=np.int64) for i in encoder(examples.texts)]
     return Rows(ids, examples.targets, examples.soft, repeats)

@@ -9,7 +9,7 @@ from overproof.distillation.training_set import UNLABELLED
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """KL(softmax(z_t / T) ‖ softmax(z_s / T)) · T², the mean over rows.
+    """Compute KL(softmax(z_t / T) ‖ softmax(z_s / T)) · T², the mean over rows.
 
     T² keeps the gradient's size independent of T. Source: Hinton, Vinyals, Dean 2015, section 2.
 
@@ -29,7 +29,7 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
 def mixed_loss(
     student: Tensor, teacher: Tensor | None, targets: Tensor, *, temperature: float, hard_weight: float
 ) -> Tensor:
-    """hard_weight · cross-entropy + (1 - hard_weight) · distillation loss.
+    """Compute hard_weight · cross-entropy + (1 - hard_weight) · distillation loss.
 
     Rows whose target is UNLABELLED take part through the teacher alone; without a teacher only labelled
     rows take part.

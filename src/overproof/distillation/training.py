@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from overproof.distillation.augment import Ids, Perturb
 from overproof.distillation.batches import padded, predict, shuffled
-from overproof.distillation.checkpoint import History, resume, save
+from overproof.distillation.checkpoint import History, TrainingState, resume, save
 from overproof.distillation.losses import mixed_loss
 from overproof.distillation.training_set import UNLABELLED, TrainConfig
 from overproof.errors import InputError
@@ -47,13 +47,29 @@ class Rows:
         return len(self.ids)
 
 
+@dataclass(frozen=True)
+class TrainingTask:
+    """What one run of the loop learns from, is validated on, and by which settings.
+
+    Attributes
+    ----------
+    perturb
+        Changes the rows anew each epoch; None leaves them as they are.
+    """
+
+    rows: Rows
+    validation: Rows
+    config: TrainConfig
+    perturb: Perturb | None = None
+
+
 def use_bf16() -> bool:
-    """True if this CPU multiplies bf16 in hardware (AVX512-BF16 or AMX)."""
+    """Return whether this CPU multiplies bf16 in hardware (AVX512-BF16 or AMX)."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def rare_repeats(kinds: Sequence[str | None], *, target_share: float = 0.01, most: float = 8.0) -> NDArray[np.float64]:
-    """How often each row is shown in an epoch, so that a rare family is seen enough to be learned.
+    """Return how often each row is shown in an epoch, so that a rare family is seen enough to be learned.
 
     A family below `target_share` of all rows is repeated up to that share, `most` times at most. Shape (n,).
     """
@@ -66,11 +82,8 @@ def rare_repeats(kinds: Sequence[str | None], *, target_share: float = 0.01, mos
 
 def train(
     network: nn.Module,
-    rows: Rows,
-    validation: Rows,
-    config: TrainConfig,
+    task: TrainingTask,
     *,
-    perturb: Perturb | None = None,
     checkpoint: Path | None = None,
     advance: Callable[[int], None] = lambda rows: None,
     on_epoch: Callable[[History], None] = lambda history: None,
@@ -92,7 +105,7 @@ def train(
     InputError
         If the loss stops being finite.
     """
-    run = _Run(network, rows, config)
+    run, config = _Run(network, task), task.config
     history = History()
     if checkpoint is not None:
         history, run.best = resume(checkpoint, run.fingerprint(), network, run.optimizer)
@@ -100,11 +113,11 @@ def train(
         if epoch - history.best_epoch > config.patience:
             break
         with torch.random.fork_rng():  # dropout has no generator of its own; the caller's stays untouched
-            loss = run.one_epoch(epoch, perturb, advance)
+            loss = run.one_epoch(epoch, advance)
         if not math.isfinite(loss):
             raise InputError(f"training diverged in epoch {epoch + 1}: the loss is {loss}; lower the learning rate")
-        logits = predict(network, validation.ids)
-        validation_loss, accuracy = _judge(logits, validation, config)
+        logits = predict(network, task.validation.ids)
+        validation_loss, accuracy = _judge(logits, task.validation, config)
         if validation_loss < min(history.validation_losses, default=math.inf):
             history = replace(history, best_epoch=epoch)
             run.keep_best()
@@ -115,7 +128,7 @@ def train(
             validation_accuracy=[*history.validation_accuracy, accuracy],
         )
         if checkpoint is not None:
-            save(checkpoint, run.fingerprint(), history, network, run.best, run.optimizer)
+            save(checkpoint, run.fingerprint(), TrainingState(history, network, run.optimizer, run.best))
         on_epoch(history)
     run.restore_best()
     return history
@@ -124,8 +137,9 @@ def train(
 class _Run:
     """State of one training run: optimizer and best weights."""
 
-    def __init__(self, network: nn.Module, rows: Rows, config: TrainConfig) -> None:
-        self.network, self.rows, self.config = network, rows, config
+    def __init__(self, network: nn.Module, task: TrainingTask) -> None:
+        config = task.config
+        self.network, self.rows, self.config, self.perturb = network, task.rows, config, task.perturb
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network.to(self.device)
         self.bf16 = self.device.type == "cuda" or use_bf16()
@@ -137,20 +151,20 @@ class _Run:
             betas=(0.9, 0.98),
             fused=True,
         )
-        self.repeats = np.ones(len(rows)) if rows.repeats is None else rows.repeats
+        self.repeats = np.ones(len(task.rows)) if task.rows.repeats is None else task.rows.repeats
         self.best: dict[str, Tensor] = {}
 
-    def one_epoch(self, epoch: int, perturb: Perturb | None, advance: Callable[[int], None]) -> float:
-        """One pass; all randomness comes from (seed, epoch), so that a resumed run takes the same path."""
+    def one_epoch(self, epoch: int, advance: Callable[[int], None]) -> float:
+        """Train for one pass; all randomness comes from (seed, epoch), so that a resumed run takes the same path."""
         random = np.random.default_rng((self.config.seed, epoch))
         torch.manual_seed(self.config.seed * 1_000_003 + epoch)
         self.network.train()
-        whole = np.floor(self.repeats).astype(np.int64)
-        whole += random.random(len(whole)) < self.repeats - whole
-        chosen = np.repeat(np.arange(len(whole)), whole)
+        counts = np.floor(self.repeats).astype(np.int64)
+        counts += random.random(len(counts)) < self.repeats - counts
+        chosen = np.repeat(np.arange(len(counts)), counts)
         ids = [self.rows.ids[k] for k in chosen]
-        if perturb is not None:
-            ids = perturb(ids, random)
+        if self.perturb is not None:
+            ids = self.perturb(ids, random)
         total = 0.0
         batches = list(shuffled(ids, self.config.batch_rows, random))
         for step, batch in enumerate(batches):
@@ -195,7 +209,7 @@ class _Run:
         self.network.to("cpu").eval()
 
     def fingerprint(self) -> str:
-        """Identifies config, data and network sizes, so that a foreign checkpoint is not resumed."""
+        """Identify config, data and network sizes, so that another run's checkpoint is not resumed."""
         digest = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
         for ids in self.rows.ids:
             digest.update(ids.tobytes() + b"|")
@@ -206,7 +220,7 @@ class _Run:
 
 
 def _judge(logits: NDArray[np.float32], rows: Rows, config: TrainConfig) -> tuple[float, float]:
-    """Validation loss (the same mixture as in training) and accuracy over labelled rows."""
+    """Compute the validation loss (the same mixture as in training) and the accuracy over labelled rows."""
     teacher = None if rows.teacher is None else torch.from_numpy(rows.teacher)
     loss = mixed_loss(
         torch.from_numpy(logits),

@@ -74,7 +74,7 @@ class Examples:
 
 
 def joined(parts: Sequence[Examples]) -> Examples:
-    """Several sets of examples as one; all of them with soft labels, or none."""
+    """Join several sets of examples; all of them with soft labels, or none."""
     soft = [part.soft for part in parts if part.soft is not None]
     return Examples(
         [text for part in parts for text in part.texts],
@@ -86,12 +86,12 @@ def joined(parts: Sequence[Examples]) -> Examples:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a network is taught, and how.
+    """A network's lessons, and how it is taught.
 
     Attributes
     ----------
     benign
-        For each class, in the order of the logits, whether it is harmless.
+        For each class, in the order of the logits, whether it is benign.
     examples, validation
         What it learns from; what decides when to stop.
     config

@@ -38,8 +38,9 @@ from overproof.jobs.teach import TeachReport, teach_encoder, teach_huggingface
 from overproof.jobs.write_evidence import calibrating_temperature, retrain, write_evidence
 from overproof.progress import SILENT, Console
 from overproof.quantization.guards import Guards
-from overproof.quantization.qat import train_with_rounding
-from overproof.quantization.quantize_student import quantize, require_possible, stored
+from overproof.quantization.qat import QatPlan, train_with_rounding
+from overproof.quantization.quantize_student import bundle_precision, quantize_student, require_possible
+from overproof.quantization.run import QuantizationSettings
 from overproof.results.boundary_events import boundary_events
 from overproof.results.compression import Report
 
@@ -178,26 +179,17 @@ def compress(
     in_float = partial(written, precision="fp32", parity=(exported,), thresholds={})
     if keep_fp32 is not None:
         in_float(Path(keep_fp32), fp32, novelty=fit_ood(fp32.scorer, train, seed=seed))
-    rounded = quantize(
+    rounded = quantize_student(
         fp32,
-        fitted,
         material,
-        precision=precision,
-        guards=guards,
-        qat=qat,
-        retrain=partial(
-            train_with_rounding,
-            precision=precision,
-            fitted=fitted,
-            course=course,
-            checkpoint=rounding,
-            console=console,
-        ),
-        seed=seed,
+        QuantizationSettings(precision, guards, qat=qat, seed=seed),
+        retrain=partial(train_with_rounding, plan=QatPlan(precision, fitted, course, rounding, console)),
         console=console,
     )
     int8 = rounded.model
-    quantized = parity(f"FP32 → {stored(precision)}", fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
+    quantized = parity(
+        f"FP32 → {bundle_precision(precision)}", fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits
+    )
 
     # 4. What it cost, beside a rival that costs next to nothing.
     console.say("measuring: full, distilled, distilled + INT8, linear baseline")
@@ -224,7 +216,7 @@ def compress(
     size = written(
         place,
         int8,
-        precision=stored(precision),
+        precision=bundle_precision(precision),
         parity=(exported, quantized),
         thresholds=thresholds(int8.scorer.attack(judged.probabilities), is_benign(validation, material.benign)),
         calibration=calibration,

@@ -93,7 +93,7 @@ def train_without(
 
     A run that is cut off goes on where it stopped. What it costs is a whole compression for each family.
     """
-    from overproof.distillation.baseline import fit_baseline, stored
+    from overproof.distillation.baseline import fit_baseline, to_bytes
     from overproof.jobs.compress import compress
 
     place = folder_of(kept, family)
@@ -124,7 +124,7 @@ def train_without(
         )
     labelled = known.filter(pc.is_valid(known["label"]))
     rival = fit_baseline(labelled["text"].to_pylist(), labelled["label"].to_pylist(), seed=told_seed(kept))
-    (place / RIVAL).write_bytes(stored(rival))
+    (place / RIVAL).write_bytes(to_bytes(rival))
     _write(place / DONE, {"family": family, "absent": {FULL: why} if why else {}})
 
 
@@ -156,7 +156,7 @@ def _judged(
     cache: Path | None,
     console: Console,
 ) -> HeldOut:
-    from overproof.distillation.baseline import restored
+    from overproof.distillation.baseline import from_bytes
     from overproof.distillation.teachers import load_teacher
 
     both = np.concatenate([rows, calm])
@@ -175,7 +175,7 @@ def _judged(
     for name, part in ((DISTILLED, FLOAT), (QUANTIZED, BUNDLE)):
         scorer = OnnxScorer(open_bundle(place / part))
         caught[name] = flagged(scorer.score(texts).logits, scorer.classes)
-    rival = restored((place / RIVAL).read_bytes())
+    rival = from_bytes((place / RIVAL).read_bytes())
     caught[BASELINE] = flagged(rival.logits(texts), rival.classes)
     return HeldOut(
         family=told["family"],

@@ -115,10 +115,10 @@ def asking(full: Any, classes: Sequence[str], *, cache: Path | None, console: Co
 
 def baseline(content: bytes, classes: Sequence[str]) -> Ask:
     """The linear baseline; ModuleNotFoundError without scikit-learn."""
-    from overproof.distillation.baseline import restored
+    from overproof.distillation.baseline import from_bytes
     from overproof.distillation.teachers import align
 
-    fitted = restored(content)
+    fitted = from_bytes(content)
     return lambda events, what: align(fitted.logits(events["text"].to_pylist()), fitted.classes, classes)
 
 

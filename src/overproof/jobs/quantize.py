@@ -33,15 +33,15 @@ from overproof.files import atomic_folder
 from overproof.inference.cascade.signals import signals
 from overproof.jobs.evaluate import thresholds
 from overproof.progress import SILENT, Console
-from overproof.quantization.calibrated_model import divided
+from overproof.quantization.calibrated_model import split_calibration
 from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.guards import Guards
-from overproof.quantization.precision_search import Guarded
+from overproof.quantization.precision_search import SearchResult
 from overproof.quantization.precisions import DEPLOYABLE
-from overproof.quantization.quantizable_model import QuantizableModel, open_subject
+from overproof.quantization.quantizable_model import QuantizableModel, open_model
 from overproof.quantization.reports import layer_report
-from overproof.quantization.retrain import retraining
-from overproof.quantization.run import run_quantization
+from overproof.quantization.retrain import RetrainSettings, retraining
+from overproof.quantization.run import QuantizationEvents, QuantizationSettings, run_quantization
 from overproof.results.precision_search import PrecisionSearchReport
 from overproof.results.precision_search.svg import draw
 
@@ -95,42 +95,27 @@ def quantize(
         raise InputError(f"precision {precision!r}: expected one of {', '.join(DEPLOYABLE)}")
     for place in (out, _failed(out)):
         _require_free(place, Path(model).is_dir())
-    subject = open_subject(Path(model), benign)
+    subject = open_model(Path(model), benign)
     with Rejects(rejects) as skipped:
         events = subject.load(calibrate_on, columns, skipped)
         tested = subject.load(test, columns, skipped) if test else None
-    calibration, held_back = divided(events, seed=seed)
+    calibration, held_back = split_calibration(events, seed=seed)
     retrain = None
     if qat or teacher:
         parts = split_events(events, seed=SPLIT_SEED, validation=0.1, test=0.0)  # as `compress` divides them
-        calibration, held_back = divided(parts.train, seed=seed)[0], parts.validation
-        retrain = retraining(
-            subject,
-            parts.train,
-            held_back,
-            precision=precision,
-            teacher=teacher,
-            checkpoint=out.with_name(f".{out.name}.rounding"),
-            cache=cache,
-            seed=seed,
-            console=console,
-        )
+        calibration, held_back = split_calibration(parts.train, seed=seed)[0], parts.validation
+        training = RetrainSettings(precision, teacher, out.with_name(f".{out.name}.rounding"), cache, seed)
+        retrain = retraining(subject, parts.train, held_back, training, console)
     done = run_quantization(
         subject,
-        calibration,
-        held_back,
-        precision=precision,
-        guards=guards,
-        observer=observer,
-        qat=qat,
+        QuantizationEvents(calibration, held_back, tested),
+        QuantizationSettings(precision, guards, observer, qat, seed),
         retrain=retrain,
-        tested=tested,
-        seed=seed,
         console=console,
     )
-    place = out if done.found.passed else _failed(out)
+    place = out if done.result.passed else _failed(out)
     report = replace(done.report, out=place)
-    _write(place, subject, done.found, report, done.bench, held_back)
+    _write(place, subject, done.result, report, done.evaluation, held_back)
     discard(out.with_name(f".{out.name}.rounding"))
     return report
 
@@ -151,7 +136,7 @@ def _require_free(out: Path, is_bundle: bool) -> None:
 def _write(
     out: Path,
     subject: QuantizableModel,
-    found: Guarded,
+    found: SearchResult,
     report: PrecisionSearchReport,
     bench: EvaluationSet,
     events: pa.Table,
@@ -204,8 +189,8 @@ def _write_bundle(
         origin.manifest,
         precision="int8" if report.precision == "w8a8" else report.precision,
         parity=(*origin.manifest.parity, parity),
-        thresholds=thresholds(bench.attack(model), bench.calm),
-        signals=signals(bench.subject.logits(model, bench.prepared), origin.manifest.calibration, novelty),
+        thresholds=thresholds(bench.attack(model), bench.benign),
+        signals=signals(bench.quantizable.logits(model, bench.prepared), origin.manifest.calibration, novelty),
         files={name: digest(data) for name, data in files.items()},
     )
     write_bundle(out, manifest, files)

@@ -14,10 +14,10 @@ from overproof.bundle.scores import Floats
 from overproof.distillation.checkpoint import discard
 from overproof.distillation.dataset import DatasetSplits, as_examples
 from overproof.distillation.export import export
-from overproof.distillation.fit import fit, rows_of, student_config, train_shown
+from overproof.distillation.fit import TrainingSession, fit, rows_of, student_config, train_with_progress
 from overproof.distillation.students.presets import preset as named
 from overproof.distillation.teachers import load_teacher
-from overproof.distillation.training import rare_repeats
+from overproof.distillation.training import TrainingTask, rare_repeats
 from overproof.distillation.training_set import TrainConfig, TrainingSet
 from overproof.errors import InputError
 from overproof.jobs.package_bundle import package_bundle
@@ -109,15 +109,12 @@ def teach_huggingface(
     network, encode, _, tokenizer = huggingface.network_and_encoder(checkpoint, classes, seed=seed)
     config = replace(CHECKPOINT_CONFIG, seed=seed, epochs=epochs or CHECKPOINT_CONFIG.epochs)
     examples = as_examples(material.train, None, classes)
-    train_shown(
-        network,
+    task = TrainingTask(
         rows_of(encode, examples, repeats=rare_repeats(examples.kinds)),
         rows_of(encode, as_examples(material.validation, None, classes)),
         config,
-        checkpoint=_checkpoint(out),
-        what="fine-tuning",
-        console=console,
     )
+    train_with_progress(network, task, TrainingSession(_checkpoint(out), "fine-tuning", console))
     huggingface.save(network, tokenizer, classes, out)
     discard(_checkpoint(out))
     teacher = load_teacher([str(out)])

@@ -13,7 +13,7 @@ from overproof.bundle.evidence_store import fill, require_free
 from overproof.bundle.scores import Floats
 from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED
 from overproof.checks.stats import fit_temperature
-from overproof.distillation.baseline import Baseline, stored
+from overproof.distillation.baseline import Baseline, to_bytes
 from overproof.distillation.dataset import DatasetSplits, targets
 from overproof.distillation.export import ExportedModel, export
 from overproof.distillation.fit import TrainedModel, fit
@@ -107,7 +107,7 @@ def write_evidence(
             train=material.train,
             validation=material.validation,
             scores=scores,
-            baseline=stored(baseline),
+            baseline=to_bytes(baseline),
             recipe={
                 "student": preset,
                 "transfer": transfer,

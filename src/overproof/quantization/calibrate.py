@@ -1,4 +1,4 @@
-"""Which values flow through a model: the range of each activation over calibration events."""
+"""Calibrate a model: find the range of each activation over calibration events."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import onnx
 from numpy.typing import NDArray
 
 from overproof.errors import InputError
-from overproof.quantization.affine import Observer, Scheme, minmax
-from overproof.quantization.onnx_inputs import Feed, flowing
+from overproof.quantization.affine import Observer, minmax
+from overproof.quantization.onnx_inputs import OnnxInput, run_activations
+from overproof.quantization.schemes import ACTIVATIONS
 
 Ranges = dict[str, tuple[float, float]]
 
@@ -20,20 +21,19 @@ KEPT = 1 << 18  # values of each tensor that an observer other than min-max choo
 def observe(
     model: onnx.ModelProto,
     names: Sequence[str],
-    feeds: Iterable[Feed],
+    onnx_inputs: Iterable[OnnxInput],
     *,
-    scheme: Scheme,
     observer: Observer = minmax,
     seed: int = 0,
 ) -> Ranges:
-    """The range of each named tensor over the calibration input.
+    """Find the range of each named tensor over the calibration input.
 
     Parameters
     ----------
-    feeds
-        Input name to array, a batch each.
+    onnx_inputs
+        A batch each: input name to array.
     observer
-        Chooses the range; any but min-max sees a random quarter of a million values of each tensor.
+        Chooses the range; any but min-max gets a random quarter of a million values of each tensor.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def observe(
         return {}
     random = np.random.default_rng(seed)
     samples: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
-    for _, found in flowing(model, names, feeds):
+    for _, found in run_activations(model, names, onnx_inputs):
         for name, value in found.items():
             flat = value.reshape(-1)
             if not np.isfinite(flat).all():
@@ -55,14 +55,14 @@ def observe(
     ranges = {}
     for name, parts in samples.items():
         values = np.concatenate(parts)
-        kept = values if len(values) <= KEPT else random.choice(values, KEPT, replace=False)
-        low, high = observer(kept[None], scheme)
+        sample = values if len(values) <= KEPT else random.choice(values, KEPT, replace=False)
+        low, high = observer(sample[None], ACTIVATIONS)
         ranges[name] = float(low[0]), float(high[0])
     return ranges
 
 
 def _thinned(flat: NDArray[np.float32], observer: Observer, random: np.random.Generator) -> NDArray[np.float32]:
-    """The two extremes if that is all the observer asks for, else at most 4,096 values drawn at random."""
+    """Reduce to the two extremes if the observer needs no more, else to at most 4,096 values drawn at random."""
     if observer is minmax:
         return np.array([flat.min(), flat.max()], dtype=np.float32) if flat.size else flat
     return flat if flat.size <= 4096 else random.choice(flat, 4096, replace=False)

@@ -15,14 +15,14 @@ from overproof.quantization.calibrate import Ranges, observe
 from overproof.quantization.layers import Layer, find_layers
 from overproof.quantization.quantizable_model import QuantizableModel
 from overproof.quantization.rewrite import rewrite, watched
-from overproof.quantization.weight_grids import ACTIVATIONS, Grids, weight_grid
+from overproof.quantization.schemes import Grids, weight_grid
 
 CALIBRATION_EVENTS = 1024
 
 
 @dataclass(frozen=True)
-class Calibrated:
-    """A subject with the ranges of its activations, ready to be rewritten.
+class CalibratedModel:
+    """A model with the ranges of its activations, ready to be rewritten.
 
     Attributes
     ----------
@@ -32,26 +32,28 @@ class Calibrated:
         Of the weights, where training has learned them; else they are fitted.
     """
 
-    subject: QuantizableModel
+    quantizable: QuantizableModel
     layers: tuple[Layer, ...]
     ranges: Ranges
     grids: Grids = field(default_factory=dict)
-    _fitted: dict[tuple[str, str], Grid] = field(default_factory=dict, repr=False)
+    _weight_grids: dict[tuple[str, str], Grid] = field(default_factory=dict, repr=False)
 
     def at(self, precisions: Mapping[str, str]) -> onnx.ModelProto:
-        """The model with these precisions; layers that are not named stay in float."""
+        """Write the model with these precisions; layers that are not named stay in float."""
         grids = dict(self.grids)
         for layer in self.layers:
             precision = precisions.get(layer.name, "float")
             if precision != "float" and layer.name not in grids:
                 key = layer.name, precision
-                if key not in self._fitted:  # the search asks for the same ones again and again
-                    self._fitted[key] = weight_grid(layer, precision)
-                grids[layer.name] = self._fitted[key]
-        return rewrite(self.subject.model, self.layers, self.ranges, precisions, grids)
+                if key not in self._weight_grids:  # the search asks for the same ones again and again
+                    self._weight_grids[key] = weight_grid(layer, precision)
+                grids[layer.name] = self._weight_grids[key]
+        return rewrite(self.quantizable.model, self.layers, self.ranges, precisions, grids)
 
 
-def calibrate(subject: QuantizableModel, events: pa.Table, *, observer: str = "minmax", seed: int = 0) -> Calibrated:
+def calibrate(
+    quantizable: QuantizableModel, events: pa.Table, *, observer: str = "minmax", seed: int = 0
+) -> CalibratedModel:
     """Find the layers and the ranges of their activations.
 
     Raises
@@ -62,26 +64,25 @@ def calibrate(subject: QuantizableModel, events: pa.Table, *, observer: str = "m
     if observer not in OBSERVERS:
         raise InputError(f"observer {observer!r}: expected one of {', '.join(OBSERVERS)}")
     try:
-        layers = find_layers(subject.model)
+        layers = find_layers(quantizable.model)
         if not layers:
             raise InputError("no Gemm, MatMul, Conv or Gather with constant float32 weights to quantize")
         if not events.num_rows:
             raise InputError("no calibration events, expected at least one")
         ranges = observe(
-            subject.model,
+            quantizable.model,
             watched(layers),
-            subject.prepare(events).feeds,
-            scheme=ACTIVATIONS,
+            quantizable.prepare(events).onnx_inputs,
             observer=OBSERVERS[observer],
             seed=seed,
         )
     except InputError as error:
-        raise InputError(f"{subject.name}: {error}") from None
-    return Calibrated(subject, layers, ranges)
+        raise InputError(f"{quantizable.name}: {error}") from None
+    return CalibratedModel(quantizable, layers, ranges)
 
 
-def divided(events: pa.Table, *, seed: int) -> tuple[pa.Table, pa.Table]:
-    """Calibration events and held-back ones: half, but no more than a thousand are needed to see the ranges.
+def split_calibration(events: pa.Table, *, seed: int) -> tuple[pa.Table, pa.Table]:
+    """Split events into calibration events and held-back ones: half, but no more than a thousand for the ranges.
 
     Raises
     ------

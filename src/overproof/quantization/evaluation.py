@@ -29,22 +29,22 @@ class EvaluationSet:
         No events, or the float model's own output is not finite on them.
     """
 
-    def __init__(self, subject: QuantizableModel, events: pa.Table, *, threshold: float | None = None) -> None:
+    def __init__(self, quantizable: QuantizableModel, events: pa.Table, *, threshold: float | None = None) -> None:
         if not events.num_rows:
-            raise InputError(f"{subject.name}: no events to judge it on, expected at least one")
-        self.subject = subject
+            raise InputError(f"{quantizable.name}: no events to judge it on, expected at least one")
+        self.quantizable = quantizable
         self.events = events
-        self.prepared = subject.prepare(events)
-        self.before = subject.logits(subject.model, self.prepared)
+        self.prepared = quantizable.prepare(events)
+        self.before = quantizable.logits(quantizable.model, self.prepared)
         if not np.isfinite(self.before).all():
-            raise InputError(f"{subject.name}: its own output holds inf or NaN on the events given")
+            raise InputError(f"{quantizable.name}: its own output holds inf or NaN on the events given")
         labels = events["label"].to_pylist()
-        self.calm = [label is not None and label in subject.benign for label in labels]
-        known = truth(self.before, subject.classes, subject.benign, labels, kinds(events))
-        self.known = known if threshold is None else replace(known, threshold=threshold)
+        self.benign = [label is not None and label in quantizable.benign for label in labels]
+        known = truth(self.before, quantizable.classes, quantizable.benign, labels, kinds(events))
+        self.truth = known if threshold is None else replace(known, threshold=threshold)
 
-    def fewer(self, limit: int, *, seed: int = 0) -> EvaluationSet:
-        """At most that many of the events, the same number of each family as long as it has any: rare ones are whole.
+    def subsample(self, limit: int, *, seed: int = 0) -> EvaluationSet:
+        """Draw at most that many of the events, as many of each family as long as it has any: rare ones are complete.
 
         The threshold is that of all events.
         """
@@ -57,18 +57,18 @@ class EvaluationSet:
             same = order[names[order] == name]
             rank[same] = np.arange(len(same))
         chosen = order[np.argsort(rank[order], kind="stable")[:limit]]
-        return EvaluationSet(self.subject, self.events.take(np.sort(chosen)), threshold=self.known.threshold)
+        return EvaluationSet(self.quantizable, self.events.take(np.sort(chosen)), threshold=self.truth.threshold)
 
     @property
     def families(self) -> list[str]:
         """Families with at least one attack among the events."""
-        return sorted({name for name in self.known.families if name is not None})
+        return sorted({name for name in self.truth.families if name is not None})
 
     def attack(self, model: onnx.ModelProto) -> Floats:
-        """The model's attack probability of each event."""
-        probabilities = softmax(self.subject.logits(model, self.prepared))
-        return np.asarray(1.0 - probabilities[:, self.known.harmless].sum(axis=1), dtype=np.float32)
+        """Compute the model's attack probability of each event."""
+        probabilities = softmax(self.quantizable.logits(model, self.prepared))
+        return np.asarray(1.0 - probabilities[:, self.truth.harmless].sum(axis=1), dtype=np.float32)
 
     def judge(self, model: onnx.ModelProto) -> Divergence:
-        """What the model changed."""
-        return judge(self.before, self.subject.logits(model, self.prepared), self.known)
+        """Measure what the model changed."""
+        return judge(self.before, self.quantizable.logits(model, self.prepared), self.truth)

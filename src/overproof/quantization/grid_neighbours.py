@@ -1,4 +1,4 @@
-"""The same quantized model, with every activation rounded to a neighbouring point of its grid.
+"""Round every activation of a quantized model to a neighbouring point of its grid.
 
 A verdict that hangs on which of two neighbouring integers an activation became is one that an attacker can push over by
 moving between grid points, and one that another runtime may give otherwise.
@@ -22,10 +22,10 @@ DRAWS = 8
 
 
 def neighbouring_logits(bundle: Bundle, texts: Sequence[str], *, draws: int = DRAWS, seed: int = 0) -> Floats | None:
-    """Logits under neighbouring roundings, shape (draws, texts, classes); None if no activation is rounded in the file.
+    """Compute logits under neighbouring roundings, shape (draws, texts, classes).
 
-    Each draw rounds every tensor's activations up, or every one's down, by a coin for each tensor; the first two are
-    all up and all down.
+    None if no activation is rounded in the file. Each draw rounds every tensor's activations up, or every one's down,
+    by a coin for each tensor; the first two are all up and all down.
     """
     graph = onnx.load_from_string(bundle.files[MODEL])
     if not rounded_activations(graph):
@@ -39,13 +39,13 @@ def neighbouring_logits(bundle: Bundle, texts: Sequence[str], *, draws: int = DR
 
 
 def rounded_activations(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """The nodes that round something that depends on the event."""
+    """List the nodes that round something that depends on the event."""
     constant = {tensor.name for tensor in model.graph.initializer}
     return [node for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] not in constant]
 
 
 def shifted(model: onnx.ModelProto, draws: int, seed: int) -> Iterator[onnx.ModelProto]:
-    """Copies of the model in which half a step is added to, or taken from, what is rounded."""
+    """Yield copies of the model in which half a step is added to, or taken from, what is rounded."""
     scales = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     count = len(rounded_activations(model))
     random = np.random.default_rng(seed)

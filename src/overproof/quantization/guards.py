@@ -43,14 +43,14 @@ class Guards:
         return self.max_flips is not None or self.max_kl is not None or bool(self.max_recall_loss)
 
     def require_families(self, known: Sequence[str]) -> None:
-        """InputError if a guarded family has no held-back event."""
+        """Raise InputError if a guarded family has no held-back event."""
         for name in self.max_recall_loss:
             if name not in known:
                 listed = ", ".join(sorted(known)) or "none: the events have no labels, or no class is benign"
                 raise InputError(f"--max-recall-loss {name}: no held-back attack of that family; families are {listed}")
 
     def findings(self, found: Divergence) -> tuple[Finding, ...]:
-        """Each guard: held, broken, or unmeasured for want of events.
+        """Measure each guard: held, broken, or unmeasured for want of events.
 
         A share that is to stay below p is measured only by as many events as would show p with 95 % confidence:
         ln 0.05 / ln (1 - p), the "rule of three" (Hanley, Lippman-Hand 1983).
@@ -61,18 +61,19 @@ class Guards:
         if self.max_kl is not None:
             results.append(Finding("kl", self.max_kl, found.kl, HELD if found.kl <= self.max_kl else BROKEN))
         for family, limit in self.max_recall_loss.items():
-            caught = found.families.get(family, Caught(0, 0, 0))
-            results.append(_share(f"recall lost in {family}", limit, caught.before - caught.after, caught.events))
+            detected = found.families.get(family, Caught(0, 0, 0))
+            lost = detected.before - detected.after
+            results.append(_share(f"recall lost in {family}", limit, lost, detected.events))
         return tuple(results)
 
 
 def needed(limit: float) -> int:
-    """Events without a single loss that show a share below `limit` with 95 % confidence; 1 for limits of 0 and 1."""
+    """Return how many events without a loss show a share below `limit` with 95 % confidence; 1 for limits 0 and 1."""
     return 1 if limit in (0.0, 1.0) else math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-limit))
 
 
 def violation(findings: Sequence[Finding]) -> float:
-    """By how much guards are broken, in units of their limits; 0 if none is."""
+    """Return by how much guards are broken, in units of their limits; 0 if none is."""
     return sum((f.measured - f.limit) / max(f.limit, 1e-6) for f in findings if f.status == BROKEN)
 
 

@@ -1,6 +1,6 @@
-"""What quantization did to each layer, read from the two ONNX files: FP32 and QDQ.
+"""Compare two ONNX files, FP32 and QDQ, layer by layer: grids, integers, errors.
 
-Nothing is asked of the code that quantized: a layer is a matrix that the FP32 file multiplies or looks up, and
+Nothing is taken from the code that quantized: a layer is a matrix that the FP32 file multiplies or looks up, and
 what the other file stores under its name is compared with it. So it holds for any QDQ file.
 """
 
@@ -18,23 +18,23 @@ from overproof.bundle.scores import Floats
 from overproof.errors import InputError
 from overproof.quantization.affine import Grid, cost, quantize
 from overproof.quantization.affine.grid import Integers
-from overproof.quantization.onnx_inputs import Feed, flowing
+from overproof.quantization.onnx_inputs import OnnxInput, run_activations
 from overproof.quantization.qdq import Graph, Matrix, OnGrid
 from overproof.results.layers import Activations, LayerDiagnostics, LayerReport, Seen, Weights
 
 OBSERVED_EVENTS = 256  # of each kind
 
 
-def describe(
-    fp32: onnx.ModelProto, quantized: onnx.ModelProto, feeds: Mapping[str, Iterable[Feed]]
+def diagnose_layers(
+    fp32: onnx.ModelProto, quantized: onnx.ModelProto, onnx_inputs: Mapping[str, Iterable[OnnxInput]]
 ) -> LayerDiagnostics:
-    """Every layer's grid, histogram and error, and how what goes into it fits its grid.
+    """Measure every layer's grid, histogram and error, and how what goes into it fits its grid.
 
     Parameters
     ----------
     fp32, quantized
         The model before and after; weights and activations go by the same names in both.
-    feeds
+    onnx_inputs
         Kind of events (see `by_kind`) to the FP32 model's inputs, batch by batch.
 
     Raises
@@ -46,7 +46,7 @@ def describe(
     matrices = [matrix for matrix in before.matrices() if before.array(matrix.name).dtype == np.float32]
     entries = {matrix.name: after.entry(matrix.name) for matrix in matrices}
     known = {entry.name: entry.grid for entry in entries.values() if entry and entry.name in before.tensors}
-    seen, inputs = _observe(fp32, known, feeds)
+    seen, inputs = _observe(fp32, known, onnx_inputs)
 
     def layer(matrix: Matrix) -> LayerReport:
         values, stored, entry = before.array(matrix.name), after.weight(matrix.name), entries[matrix.name]
@@ -59,21 +59,20 @@ def describe(
 
 
 def by_kind(events: pa.Table, benign: Sequence[str]) -> dict[str, pa.Table]:
-    """Some `benign` events and some `attack` ones; some of `all` where labels do not tell them apart.
+    """Draw some `benign` events and some `attack` ones; some of `all` where labels do not tell them apart.
 
     Parameters
     ----------
     events
         With a `label` column; where some events have a label, those without one are left out.
     benign
-        Labels that are harmless.
+        Labels that are no attacks.
     """
     labels = events["label"].to_pylist()
     known = [i for i, label in enumerate(labels) if label is not None]
     if benign and known:
-        calm = [labels[i] in benign for i in known]
-        places = {"benign": [i for i, c in zip(known, calm, strict=True) if c]}
-        places["attack"] = [i for i, c in zip(known, calm, strict=True) if not c]
+        places = {"benign": [i for i in known if labels[i] in benign]}
+        places["attack"] = [i for i in known if labels[i] not in benign]
     else:
         places = {"all": list(range(len(labels)))}
     random = np.random.default_rng(0)
@@ -100,15 +99,15 @@ class _Tally:
 
 
 def _observe(
-    model: onnx.ModelProto, grids: Mapping[str, Grid], feeds: Mapping[str, Iterable[Feed]]
+    model: onnx.ModelProto, grids: Mapping[str, Grid], onnx_inputs: Mapping[str, Iterable[OnnxInput]]
 ) -> tuple[dict[str, dict[str, Seen]], dict[str, int]]:
-    """For each tensor and kind of events what was seen, and for each kind the number of rows."""
+    """Return what was seen of each tensor for each kind of events, and for each kind the number of rows."""
     seen: dict[str, dict[str, Seen]] = {name: {} for name in grids}
-    rows = dict.fromkeys(feeds, 0)
-    for kind, some in feeds.items():
+    rows = dict.fromkeys(onnx_inputs, 0)
+    for kind, some in onnx_inputs.items():
         tallies = {name: _Tally(grid, np.zeros(_levels(grid), np.int64)) for name, grid in grids.items()}
-        for feed, found in flowing(model, list(grids), some):
-            rows[kind] += len(next(iter(feed.values())))
+        for onnx_input, found in run_activations(model, list(grids), some):
+            rows[kind] += len(next(iter(onnx_input.values())))
             for name, tally in tallies.items():
                 tally.add(found[name])
         for name, tally in tallies.items():

@@ -1,4 +1,4 @@
-"""What of an ONNX graph is quantized: the weights of linear layers, convolutions and embeddings."""
+"""Find what of an ONNX graph is quantized: the weights of linear layers, convolutions and embeddings."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ class Layer:
 
 
 def captured(graph: onnx.GraphProto) -> set[str]:
-    """Names that the branches of If and the bodies of loops read, their own included."""
+    """Collect the names that the branches of If and the bodies of loops read, their own included."""
     return {name for node in graph.node for inner in _subgraphs(node) for name in reads(inner)}
 
 
 def reads(graph: onnx.GraphProto) -> set[str]:
-    """Names that the graph's nodes and outputs read."""
+    """Collect the names that the graph's nodes and outputs read."""
     return {name for node in graph.node for name in node.input} | {o.name for o in graph.output} | captured(graph)
 
 
 def find_layers(model: onnx.ModelProto) -> tuple[Layer, ...]:
-    """Every layer that can be quantized, in the order of the graph.
+    """List every layer that can be quantized, in the order of the graph.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def find_layers(model: onnx.ModelProto) -> tuple[Layer, ...]:
 
 
 def _fits(node: onnx.NodeProto, dimensions: int) -> bool:
-    """Whether this node with a weight of that many dimensions is one that can be quantized."""
+    """Return whether this node with a weight of that many dimensions is one that can be quantized."""
     attributes = attributes_of(node)
     if node.op_type == "Gemm":
         plain = attributes.get("alpha", 1.0) == 1.0 and attributes.get("beta", 1.0) == 1.0
@@ -114,11 +114,12 @@ def _fits(node: onnx.NodeProto, dimensions: int) -> bool:
 
 
 def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
+    """Return a node's attributes by name."""
     return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
 
 
 def _after_relu(model: onnx.ModelProto, name: str, readers: Counter[str]) -> str:
-    """A convolution's output, or that of the Relu which alone reads it."""
+    """Name a convolution's output, or that of the Relu which alone reads it."""
     if readers[name] == 1:
         reader = next(node for node in model.graph.node if name in node.input)
         if reader.op_type == "Relu":

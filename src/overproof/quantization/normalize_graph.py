@@ -1,4 +1,4 @@
-"""Anyone's graph, brought to the form that quantization expects."""
+"""Normalize anyone's graph: bring it to the form that quantization expects."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from overproof.quantization.layers import attributes_of, captured, reads
 OPSET = 21  # INT4, and scales in groups
 
 
-def usable(model: onnx.ModelProto, where: str = "the model") -> onnx.ModelProto:
-    """The model at an opset with everything that quantization writes, its weights all among the initializers.
+def normalize_graph(model: onnx.ModelProto, where: str = "the model") -> onnx.ModelProto:
+    """Bring the model to an opset with everything that quantization writes, its weights all among the initializers.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def usable(model: onnx.ModelProto, where: str = "the model") -> onnx.ModelProto:
 
 
 def _fold(graph: onnx.GraphProto) -> None:
-    """Constants, and initializers that are only renamed or transposed, become initializers; none stays an input."""
+    """Make constants, and what only renames or transposes one, initializers; none stays an input."""
     weights = {w.name: w for w in graph.initializer}
     kept = []
     for node in graph.node:
@@ -67,7 +67,7 @@ def _set(field: Any, entries: Sequence[Any]) -> None:
 
 
 def _constant(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> onnx.TensorProto | None:
-    """What the node always gives, if that is a tensor stored as it is or only turned."""
+    """Return what the node always gives, if that is a tensor stored as it is or only turned."""
     if node.domain not in ("", "ai.onnx"):
         return None
     attributes = attributes_of(node)
@@ -84,10 +84,10 @@ def _constant(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> 
 
 
 def _join(model: onnx.ModelProto) -> None:
-    """x · W + b of two dimensions becomes one Gemm, as the runtime would write it, but before its weights are integers.
+    """Join x · W + b of two dimensions to one Gemm, as the runtime would, but before its weights are integers.
 
-    It joins any MatMul to the Add behind it, and where that adds what is not a constant bias its Gemm then has no
-    integer kernel; it does not join a Sum.
+    The runtime joins any MatMul to the Add behind it, and where that adds what is not a constant bias its Gemm then
+    has no integer kernel; it does not join a Sum.
     """
     graph = model.graph
     matrices = {w.name: w for w in graph.initializer if w.data_type == onnx.TensorProto.FLOAT}
@@ -114,7 +114,7 @@ def _join(model: onnx.ModelProto) -> None:
 
 
 def _turn(graph: onnx.GraphProto) -> None:
-    """Gemms that transpose their weights get them transposed: the runtime's product of 4-bit groups wants them so."""
+    """Transpose the weights of Gemms that do so themselves: the runtime's product of 4-bit groups wants them so."""
     weights = {w.name: w for w in graph.initializer}
     turning = [
         n for n in graph.node if n.op_type == "Gemm" and attributes_of(n).get("transB") and n.input[1] in weights
@@ -131,7 +131,7 @@ def _turn(graph: onnx.GraphProto) -> None:
 
 
 def _flat(model: onnx.ModelProto) -> set[str]:
-    """Names of the tensors that are known to have two dimensions."""
+    """Collect the names of the tensors that are known to have two dimensions."""
     known = onnx.shape_inference.infer_shapes(model).graph
     entries = (*known.input, *known.value_info)
     return {e.name for e in entries if e.type.tensor_type.HasField("shape") and len(e.type.tensor_type.shape.dim) == 2}

@@ -1,4 +1,4 @@
-"""Events as a model's input: one feed each, and several of one shape in one batch."""
+"""Feed events to an ONNX model: one by one, or several of one shape in a batch."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from onnx import helper
 from overproof.bundle.runtime import session
 from overproof.errors import InputError
 
-Feed = Mapping[str, NDArray[Any]]
+OnnxInput = Mapping[str, NDArray[Any]]
 Rows = NDArray[np.intp]
 
 
-def alike(feeds: Sequence[Feed]) -> list[Rows]:
-    """The events' places, grouped by the shapes of their inputs: what can share a batch without padding."""
+def group_by_shape(onnx_inputs: Sequence[OnnxInput]) -> list[Rows]:
+    """Group the events' places by the shapes of their inputs: what can share a batch without padding."""
     groups: dict[tuple[Any, ...], list[int]] = {}
-    for row, feed in enumerate(feeds):
-        groups.setdefault(tuple((name, feed[name].shape) for name in sorted(feed)), []).append(row)
+    for row, onnx_input in enumerate(onnx_inputs):
+        groups.setdefault(tuple((name, onnx_input[name].shape) for name in sorted(onnx_input)), []).append(row)
     return [np.array(rows) for rows in groups.values()]
 
 
-def together(feeds: Sequence[Feed], rows: Rows) -> dict[str, NDArray[Any]]:
-    """Some events of one shape as one batch, in the order of `rows`."""
-    return {name: np.concatenate([feeds[row][name] for row in rows]) for name in feeds[rows[0]]}
+def merge_batch(onnx_inputs: Sequence[OnnxInput], rows: Rows) -> dict[str, NDArray[Any]]:
+    """Merge some events of one shape into one batch, in the order of `rows`."""
+    return {name: np.concatenate([onnx_inputs[row][name] for row in rows]) for name in onnx_inputs[rows[0]]}
 
 
-def cut(groups: Sequence[Rows], size: int) -> list[Rows]:
-    """Batches of at most `size` events out of each group."""
+def split_batches(groups: Sequence[Rows], size: int) -> list[Rows]:
+    """Split each group into batches of at most `size` events."""
     return [rows[start : start + size] for rows in groups for start in range(0, len(rows), size)]
 
 
-def in_order(results: Sequence[NDArray[Any]], batches: Sequence[Rows]) -> NDArray[Any]:
-    """What batches gave, (events, …), in the events' order again."""
+def restore_order(results: Sequence[NDArray[Any]], batches: Sequence[Rows]) -> NDArray[Any]:
+    """Put what batches gave, (events, …), in the events' order again."""
     return np.asarray(np.concatenate(results)[np.argsort(np.concatenate(batches))])
 
 
 def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
-    """The model with the named tensors as its outputs, in that order."""
+    """Copy the model with the named tensors as its outputs, in that order."""
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     del changed.graph.output[:]
@@ -49,33 +49,33 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProt
     return changed
 
 
-def flowing(
-    model: onnx.ModelProto, names: Sequence[str], feeds: Iterable[Feed]
-) -> Iterator[tuple[Feed, dict[str, NDArray[Any]]]]:
-    """What flows through the named tensors: each feed, and name to array for it."""
+def run_activations(
+    model: onnx.ModelProto, names: Sequence[str], onnx_inputs: Iterable[OnnxInput]
+) -> Iterator[tuple[OnnxInput, dict[str, NDArray[Any]]]]:
+    """Yield what flows through the named tensors: each input, and name to array for it."""
     runner = session(with_outputs(model, names).SerializeToString()) if names else None
-    for feed in feeds:
-        found = answer(runner, names, feed) if runner else []
-        yield feed, dict(zip(names, found, strict=True))
+    for onnx_input in onnx_inputs:
+        found = run_model(runner, names, onnx_input) if runner else []
+        yield onnx_input, dict(zip(names, found, strict=True))
 
 
-def answer(running: Any, names: Sequence[str], feed: Feed) -> list[NDArray[Any]]:
-    """What the model says; InputError if it cannot run on this input."""
+def run_model(running: Any, names: Sequence[str], onnx_input: OnnxInput) -> list[NDArray[Any]]:
+    """Run the model on one input; InputError if it cannot run on it."""
     try:
-        return list(running.run(list(names), dict(feed)))
+        return list(running.run(list(names), dict(onnx_input)))
     except Exception as error:  # ONNX Runtime raises its own classes for what a graph cannot do
         raise InputError(f"onnxruntime cannot run it on these events: {str(error).strip()[:300]}") from None
 
 
-def inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    """What a feed has to hold: the graph's inputs without those that only name a weight."""
+def input_specs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """List what an input has to hold: the graph's inputs without those that only name a weight."""
     weights = {w.name for w in model.graph.initializer}
     return [spec for spec in model.graph.input if spec.name not in weights]
 
 
 def fixed_batch(model: onnx.ModelProto) -> int | None:
-    """The number of events that a model insists on; None if it takes any."""
-    for spec in inputs(model):
+    """Return the number of events that a model insists on; None if it takes any."""
+    for spec in input_specs(model):
         shape = spec.type.tensor_type.shape.dim
         if shape and shape[0].HasField("dim_value"):
             return int(shape[0].dim_value)

@@ -1,4 +1,4 @@
-"""Add up eight-bit products as AVX2 does: in pairs of two, in 16 bits, with saturation."""
+"""Add up eight-bit products in pairs, in 16 bits with saturation, as a CPU with AVX2 and without VNNI does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 
 def accumulate(x: NDArray[np.uint8], weights: NDArray[np.int8], *, saturate: bool) -> NDArray[np.float64]:
-    """x · weights in integers, exact or with saturating 16-bit pair sums; (rows, k) by (k, n) to (rows, n).
+    """Compute x · weights in integers, exact or with saturating 16-bit pair sums; (rows, k) by (k, n) to (rows, n).
 
     The exact product is taken in float64, which holds every sum, and what saturation cuts off is taken away
     again for the few pairs that these activations can bring out of range.
@@ -58,7 +58,7 @@ class SeenPairSums:
 
 
 def _reach(weights: NDArray[np.int8], top: Array) -> tuple[Floats, Floats]:
-    """Greatest and least sum of each pair, (pairs, n), for activations from 0 to `top` (k,); an odd k is filled up."""
+    """Bound the sums of each pair from both sides, (pairs, n), for activations of 0 to `top` (k,); odd k is padded."""
     odd = len(weights) % 2
     w = np.pad(weights, ((0, odd), (0, 0))).astype(np.float32)
     products = w * np.pad(top, (0, odd)).astype(np.float32)[:, None]
@@ -69,7 +69,7 @@ def _reach(weights: NDArray[np.int8], top: Array) -> tuple[Floats, Floats]:
 def _beyond(
     x: NDArray[np.uint8], weights: NDArray[np.int8], high: Floats, low: Floats
 ) -> Iterator[tuple[Array, NDArray[np.int32]]]:
-    """The pairs that could leave 16 bits, by column: their columns in order, and the sums of every row."""
+    """Yield the pairs that could leave 16 bits, by column: their columns in order, and the sums of every row."""
     columns, pairs = np.nonzero(((high > INT16.max) | (low < INT16.min)).T)
     step = max(1, BLOCK // max(1, len(x)))
     for start in range(0, len(pairs), step):
@@ -78,7 +78,7 @@ def _beyond(
 
 
 def _largest(x: NDArray[np.uint8], weights: NDArray[np.int8], reach: Floats, known: int) -> int:
-    """The largest |pair sum| above `known`, most promising pairs first."""
+    """Find the largest |pair sum| above `known`, most promising pairs first."""
     candidates = np.flatnonzero(reach > known)
     candidates = candidates[np.argsort(-reach.flat[candidates], kind="stable")]
     step = max(1, BLOCK // 64 // max(1, len(x)))
@@ -91,7 +91,7 @@ def _largest(x: NDArray[np.uint8], weights: NDArray[np.int8], reach: Floats, kno
 
 
 def _sums(x: NDArray[np.uint8], weights: NDArray[np.int8], pairs: Array, columns: Array) -> NDArray[np.int32]:
-    """The pair sums of every row for the given pairs and columns: (rows, len(pairs))."""
+    """Compute the pair sums of every row for the given pairs and columns: (rows, len(pairs))."""
     first, second = 2 * pairs, np.minimum(2 * pairs + 1, len(weights) - 1)
     last = np.where(second > first, weights[second, columns], 0).astype(np.int32)  # an odd k ends in half a pair
     return np.asarray(x[:, first] * weights[first, columns].astype(np.int32) + x[:, second] * last)

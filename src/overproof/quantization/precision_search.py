@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import onnx
 
 from overproof.progress import SILENT, Console
-from overproof.quantization.calibrated_model import Calibrated
+from overproof.quantization.calibrated_model import CalibratedModel
 from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.guards import Guards, violation
 from overproof.quantization.sensitivity import sensitivities, worst_first
@@ -17,10 +16,31 @@ from overproof.results.divergence import Divergence
 from overproof.results.precision_search import BROKEN, Sensitivity, Step
 
 SENSITIVITY_EVENTS = 512
+Retrain = Callable[[CalibratedModel], CalibratedModel]  # the same model, trained with the rounding
 
 
 @dataclass(frozen=True)
-class Guarded:
+class PrecisionSearch:
+    """What is searched for, and on which events it is measured.
+
+    Attributes
+    ----------
+    precision
+        Of the layers that are not kept in float.
+    guards
+        What the quantized model may cost.
+    held_back, sample
+        Where guards are measured, and a part of it for the sensitivity of the layers.
+    """
+
+    precision: str
+    guards: Guards
+    held_back: EvaluationSet
+    sample: EvaluationSet
+
+
+@dataclass(frozen=True)
+class SearchResult:
     """What the search found.
 
     Attributes
@@ -55,37 +75,28 @@ class Guarded:
         return violation(self.path[self.chosen].findings)
 
 
-def guarded(
-    calibrated: Calibrated,
-    held_back: EvaluationSet,
-    few: EvaluationSet,
-    *,
-    precision: str,
-    guards: Guards,
-    every_layer: bool,
-    console: Console = SILENT,
-) -> Guarded:
+def search_precisions(
+    calibrated: CalibratedModel, search: PrecisionSearch, *, every_layer: bool, console: Console = SILENT
+) -> SearchResult:
     """Search for the quantized model that holds the guards.
 
     Parameters
     ----------
-    held_back, few
-        Where guards are measured, and a part of it for the sensitivity of the layers.
     every_layer
-        Measure the sensitivity even if nothing hangs on it.
+        Measure the sensitivity even if nothing depends on it.
 
     Raises
     ------
     InputError
         A guard on a family that the held-back events do not have.
     """
-    layers = calibrated.layers
-    guards.require_families(held_back.families)
+    layers, precision, guards = calibrated.layers, search.precision, search.guards
+    guards.require_families(search.held_back.families)
     measured: list[Sensitivity] = []
 
     def measure() -> None:
         with console.progress("each layer alone and left out", 2 * len(layers)) as advance:
-            measured.extend(sensitivities(layers, precision, lambda p: few.judge(calibrated.at(p)), advance))
+            measured.extend(sensitivities(layers, precision, lambda p: search.sample.judge(calibrated.at(p)), advance))
 
     def order() -> list[str]:
         if not measured:
@@ -98,23 +109,23 @@ def guarded(
     if every_layer:
         measure()
     names = [layer.name for layer in layers]
-    path = search(names, order, lambda kept: held_back.judge(calibrated.at(without(kept))), guards)
-    chosen = path.index(best(path))
+    path = search_path(names, order, lambda kept: search.held_back.judge(calibrated.at(without(kept))), guards)
+    chosen = path.index(least_broken(path))
     precisions = without(frozenset(path[chosen].kept))
-    return Guarded(calibrated.at(precisions), calibrated.subject.model, precisions, path, chosen, tuple(measured))
+    return SearchResult(
+        calibrated.at(precisions), calibrated.quantizable.model, precisions, path, chosen, tuple(measured)
+    )
 
 
-def settled(
-    calibrated: Calibrated,
-    benches: tuple[EvaluationSet, EvaluationSet],
+def search_with_retraining(
+    calibrated: CalibratedModel,
+    search: PrecisionSearch,
     *,
-    precision: str,
-    guards: Guards,
     qat: bool,
-    retrain: Callable[[Calibrated], Calibrated] | None,
+    retrain: Retrain | None,
     console: Console = SILENT,
-) -> tuple[Guarded, bool]:
-    """`guarded`; where the guards still break, or on `qat`, once more with a model trained with the rounding.
+) -> tuple[SearchResult, bool]:
+    """Search; where the guards still break, or on `qat`, search once more with a model trained with the rounding.
 
     Parameters
     ----------
@@ -124,22 +135,19 @@ def settled(
 
     Returns
     -------
-    Guarded, bool
+    SearchResult, bool
         What was found, and whether it is the trained one.
     """
-    searched = partial(
-        guarded, held_back=benches[0], few=benches[1], precision=precision, guards=guards, console=console
-    )
-    found = searched(calibrated, every_layer=True)
+    found = search_precisions(calibrated, search, every_layer=True, console=console)
     if retrain is None or not (qat or found.broken):
         return found, False
-    again = searched(retrain(calibrated), every_layer=False)
-    # What was learned further would drown one layer's share of the rounding: that is told as it was before.
+    again = search_precisions(retrain(calibrated), search, every_layer=False, console=console)
+    # What was learned further would drown one layer's share of the rounding: that is reported as it was before.
     again = replace(again, sensitivity=found.sensitivity)
     return (again, True) if qat or again.broken < found.broken else (found, False)
 
 
-def search(
+def search_path(
     names: Sequence[str],
     order: Callable[[], Sequence[str]],
     judge: Callable[[frozenset[str]], Divergence],
@@ -152,7 +160,7 @@ def search(
     names
         All layers that are quantized at first.
     order
-        The layers, worst first; asked for only if the first step breaks a guard.
+        The layers, worst first; called only if the first step breaks a guard.
     judge
         What quantization costs with these layers kept in float.
 
@@ -175,8 +183,8 @@ def search(
     return tuple(path)
 
 
-def best(path: Sequence[Step]) -> Step:
-    """The step that breaks the guards least; the earlier of equals."""
+def least_broken(path: Sequence[Step]) -> Step:
+    """Return the step that breaks the guards least; the earlier of equals."""
     return min(path, key=lambda step: (violation(step.findings), len(step.kept)))
 
 

@@ -1,4 +1,4 @@
-"""Quantization-aware training under the teacher: the student learns with the rounding that it will be deployed with.
+"""Train under the teacher with the rounding that the student will be deployed with (QAT).
 
 Weights and activations pass through their grids on the way forward; rounding has the gradient of the identity
 on the way back (straight-through estimator, Bengio et al. 2013), and the ranges are learned with the weights
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,56 +22,70 @@ from torch.func import functional_call
 from overproof.bundle.runtime import INPUT, session
 from overproof.distillation.batches import predict
 from overproof.distillation.encoder_graph import folded, to_onnx
-from overproof.distillation.fit import TrainedModel, first_windows, learn
+from overproof.distillation.fit import TrainedModel, TrainingSession, first_windows, learn
 from overproof.distillation.students.encoder import Encoder
 from overproof.distillation.training_set import TrainingSet
 from overproof.errors import InputError, OverproofError
 from overproof.progress import Console
 from overproof.quantization.affine import Grid
 from overproof.quantization.calibrate import Ranges
-from overproof.quantization.calibrated_model import Calibrated
+from overproof.quantization.calibrated_model import CalibratedModel
 from overproof.quantization.layers import Layer, find_layers
 from overproof.quantization.precisions import TRAINABLE
-from overproof.quantization.weight_grids import ACTIVATIONS, weight_grid
+from overproof.quantization.schemes import ACTIVATIONS, weight_grid
 
 PARITY, PARITY_EVENTS = 0.02, 256
 STEPS = 250
 RATE = 0.05  # of the learning rate that the student was trained with
 
 
-def gently(course: TrainingSet) -> TrainingSet:
-    """One pass, or a few hundred steps, at small ones: the student has learned its task, only the rounding is new.
+@dataclass(frozen=True)
+class QatPlan:
+    """What quantization-aware training starts from, and what it learns from.
 
-    Larger steps and more of them teach it other things (docs/log.md).
+    Attributes
+    ----------
+    precision
+        One of `precisions.TRAINABLE`.
+    trained
+        The student in float.
+    training_set
+        The one that the student itself was taught by.
+    checkpoint
+        See `training.train`.
     """
-    batches = max(1, len(course.examples.texts) // course.config.batch_rows)
+
+    precision: str
+    trained: TrainedModel
+    training_set: TrainingSet
+    checkpoint: Path | None
+    console: Console
+
+
+def fine_tuning_set(training_set: TrainingSet) -> TrainingSet:
+    """Limit training to one pass, or a few hundred steps, at small ones.
+
+    The student has learned its task, only the rounding is new. Larger steps and more of them teach it other things
+    (docs/log.md).
+    """
+    batches = max(1, len(training_set.examples.texts) // training_set.config.batch_rows)
     config = replace(
-        course.config, epochs=max(1, -(-STEPS // batches)), learning_rate=RATE * course.config.learning_rate
+        training_set.config, epochs=max(1, -(-STEPS // batches)), learning_rate=RATE * training_set.config.learning_rate
     )
-    return replace(course, config=config)
+    return replace(training_set, config=config)
 
 
-def train_with_rounding(
-    calibrated: Calibrated,
-    precision: str,
-    fitted: TrainedModel,
-    course: TrainingSet,
-    *,
-    checkpoint: Path | None,
-    console: Console,
-) -> Calibrated:
-    """The student trained on, under the same teacher, as its quantized file computes.
+def train_with_rounding(calibrated: CalibratedModel, plan: QatPlan) -> CalibratedModel:
+    """Train the student on, under the same teacher, as its quantized file computes.
 
     Parameters
     ----------
     calibrated
         The student with the ranges that learning starts from.
-    course
-        The one that the student itself was taught by.
 
     Returns
     -------
-    Calibrated
+    CalibratedModel
         The same student with learned weights, grids and ranges.
 
     Raises
@@ -81,21 +95,23 @@ def train_with_rounding(
     OverproofError
         If the file that is written does not compute what was trained.
     """
+    precision, trained = plan.precision, plan.trained
     if precision not in TRAINABLE:
         raise InputError(f"quantization-aware training at {precision!r}: expected one of {', '.join(TRAINABLE)}")
-    network = copy.deepcopy(fitted.network)
+    network = copy.deepcopy(trained.network)
     precisions = {layer.name: precision for layer in calibrated.layers}
     aware = QuantizationAware(network, calibrated.layers, precisions, calibrated.ranges)
-    learn(aware, fitted, gently(course), checkpoint=checkpoint, what="student with rounding", console=console)
+    session = TrainingSession(plan.checkpoint, "student with rounding", plan.console)
+    learn(aware, trained, fine_tuning_set(plan.training_set), session)
     grids, ranges = aware.learned()
     graph = to_onnx(network.eval())
-    learned = Calibrated(replace(calibrated.subject, model=graph), find_layers(graph), ranges, grids)
-    _require_parity(aware, learned.at(precisions), fitted, course.validation.texts[:PARITY_EVENTS])
+    learned = CalibratedModel(replace(calibrated.quantizable, model=graph), find_layers(graph), ranges, grids)
+    _require_parity(aware, learned.at(precisions), trained, plan.training_set.validation.texts[:PARITY_EVENTS])
     return learned
 
 
 def fake_quantize(x: Tensor, scale: Tensor, zero: Tensor | float, qmin: int, qmax: int) -> Tensor:
-    """x̂ of `affine.quantize` and `affine.dequantize`, differentiable in x and in the scale.
+    """Compute x̂ of `affine.quantize` and `affine.dequantize`, differentiable in x and in the scale.
 
     Parameters
     ----------
@@ -139,7 +155,7 @@ class QuantizationAware(nn.Module):
             self._watch(name, ends)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Logits of each row, as the quantized file computes them."""
+        """Compute logits of each row, as the quantized file does."""
         weights = dict(self.network.named_parameters())
         rounded = {}
         for (name, grid), log in zip(self.starts.items(), self.steps, strict=True):
@@ -150,7 +166,7 @@ class QuantizationAware(nn.Module):
         return functional_call(self.network, rounded, (ids,))  # type: ignore[no-any-return]
 
     def learned(self) -> tuple[dict[str, Grid], Ranges]:
-        """The grids of the weights, and the ranges of the activations, as `quantization.rewrite` takes them."""
+        """Return the grids of the weights and the ranges of the activations, as `quantization.rewrite` takes them."""
         grids = {
             name: replace(grid, scale=(grid.scale * np.exp(log.detach().cpu().numpy())).astype(np.float32))
             for (name, grid), log in zip(self.starts.items(), self.steps, strict=True)
@@ -187,10 +203,13 @@ class QuantizationAware(nn.Module):
 
 
 def _require_parity(
-    aware: QuantizationAware, model: onnx.ModelProto, fitted: TrainedModel, texts: Sequence[str]
+    aware: QuantizationAware, model: onnx.ModelProto, trained: TrainedModel, texts: Sequence[str]
 ) -> None:
-    """Torch sums in another order: a value on the edge of a step may fall to its other side, but no more than that."""
-    ids = [np.asarray(i, dtype=np.int64) for i in first_windows(fitted.tokenizer, fitted.windowing, texts)]
+    """Require that the file computes what was trained.
+
+    Torch sums in another order: a value on the edge of a step may fall to its other side, but no more than that.
+    """
+    ids = [np.asarray(i, dtype=np.int64) for i in first_windows(trained.tokenizer, trained.windowing, texts)]
     runner = session(model.SerializeToString())
     expected = predict(aware.eval(), ids)
     found = np.concatenate([runner.run(None, {INPUT: row[None]})[0] for row in ids])
@@ -200,5 +219,5 @@ def _require_parity(
 
 
 def _rounded(x: Tensor) -> Tensor:
-    """Rounded half to even; its gradient is that of x."""
+    """Round half to even; the gradient is that of x."""
     return x + (torch.round(x) - x).detach()

@@ -1,4 +1,4 @@
-"""Reading a QDQ file: which matrices a graph multiplies or looks up, and the grids that it stores for them."""
+"""Read a QDQ file: which matrices a graph multiplies or looks up, and the grids that it stores for them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class OnGrid:
 
 
 class Graph:
-    """An ONNX graph, asked about its matrices."""
+    """An ONNX graph, read for its matrices."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._nodes = list(model.graph.node)
@@ -57,15 +57,15 @@ class Graph:
         self.tensors = {*self._maker, *(value.name for value in model.graph.input)}
 
     def matrices(self) -> Iterator[Matrix]:
-        """Matrices that are multiplied or looked up, in the order of their first use."""
-        told = set()
+        """Yield the matrices that are multiplied or looked up, in the order of their first use."""
+        seen = set()
         for node, name in self._uses():
-            if name not in told:
-                told.add(name)
+            if name not in seen:
+                seen.add(name)
                 yield Matrix(name, KINDS.get(node.op_type, "linear"), node.op_type)
 
     def array(self, name: str) -> NDArray[Any]:
-        """A stored tensor; 4-bit integers as bytes.
+        """Read a stored tensor; 4-bit integers as bytes.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Graph:
         return values if bits is None else values.astype(np.int8 if signed else np.uint8)
 
     def weight(self, name: str) -> OnGrid | None:
-        """The grid of a stored weight, whose `array` is then integers; None if it is stored as floats."""
+        """Read the grid of a stored weight, whose `array` is then integers; None if it is stored as floats."""
         values = self.array(name)
         if self._stored[name].data_type not in TYPES:
             return None
@@ -92,7 +92,7 @@ class Graph:
         raise InputError(f"the quantized model stores {name!r} as integers and never dequantizes them")
 
     def entry(self, name: str) -> OnGrid | None:
-        """The grid of what a linear layer's weight is multiplied with; None if it has none, or one that is not stored.
+        """Read the grid of what a linear layer's weight is multiplied with; None if there is none, or none stored.
 
         Ranges taken from each batch are not stored; grids of 16 bits are left out.
         """
@@ -109,13 +109,13 @@ class Graph:
         return None
 
     def _is_plain(self, scale: str, zero: str = "") -> bool:
-        """Whether the file stores one scale for the whole tensor, and integers of a known type."""
+        """Return whether the file stores one scale for the whole tensor, and integers of a known type."""
         if scale not in self._stored or self.array(scale).size != 1:
             return False
         return not zero or (zero in self._stored and self._stored[zero].data_type in TYPES)
 
     def _uses(self) -> Iterator[tuple[onnx.NodeProto, str]]:
-        """Every use of a stored matrix: the node, and the matrix' name."""
+        """Yield every use of a stored matrix: the node, and the matrix' name."""
         for node in self._nodes:
             entries = node.input[:2] if node.op_type in LINEAR else node.input[:1] if node.op_type == EMBEDDING else []
             for tensor in entries:
@@ -130,13 +130,13 @@ class Graph:
         return name if known else None
 
     def _source(self, tensor: str, through: tuple[str, ...]) -> str:
-        """The tensor that this one is made of by nodes of those types alone, each along its first input."""
+        """Follow a tensor back through nodes of those types alone, each along its first input."""
         while (node := self._maker.get(tensor)) is not None and node.op_type in through:
             tensor = node.input[0]
         return tensor
 
     def _on_grid(self, name: str, node: onnx.NodeProto, values: Integers | None, axis: int | None) -> OnGrid:
-        """The grid of a QuantizeLinear or DequantizeLinear node."""
+        """Read the grid of a QuantizeLinear or DequantizeLinear node."""
         scale = np.asarray(self.array(node.input[1]), dtype=np.float32)
         zero, kind = np.zeros(scale.shape, np.int32), TensorProto.UINT8
         if len(node.input) > 2:
@@ -153,14 +153,14 @@ class Graph:
 
 
 def _scheme(kind: int, zero: NDArray[np.int32], values: Integers | None) -> Scheme:
-    """The narrowest scheme of a stored type that holds its zero points and, for weights, all integers."""
+    """Find the narrowest scheme of a stored type that holds its zero points and, for weights, all integers."""
     bits, signed = TYPES[kind]
-    whole = Scheme(bits, signed=signed)
+    widest = Scheme(bits, signed=signed)
     if values is None or not values.size:
-        return whole
+        return widest
     for reduced in (True, False):
         scheme = Scheme(bits, symmetric=True, signed=signed, reduced=reduced)
         low, high = scheme.limits
         if (zero == (low + high) // 2).all() and values.min() >= low and values.max() <= high:
             return scheme
-    return whole
+    return widest

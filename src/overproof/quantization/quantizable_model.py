@@ -1,4 +1,4 @@
-"""What is quantized: a graph, how events become its input, and how its output becomes logits of events.
+"""Open what is quantized: a graph, how events become its input, and how its output becomes logits of events.
 
 A bundle with an FP32 model, an ONNX classifier with its tokenizer beside it, or one whose only input is a float tensor.
 """
@@ -23,8 +23,8 @@ from overproof.distillation.teachers import onnxfile
 from overproof.errors import InputError
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns, Rejects, load_events
-from overproof.quantization.normalize_graph import usable
-from overproof.quantization.onnx_inputs import Feed, answer
+from overproof.quantization.normalize_graph import normalize_graph
+from overproof.quantization.onnx_inputs import OnnxInput, run_model
 from overproof.quantization.tensors import load_tensors
 
 TENSOR_BATCH = 64
@@ -36,13 +36,13 @@ class Prepared:
 
     Attributes
     ----------
-    feeds
-        Input name to array, a batch each.
+    onnx_inputs
+        A batch each: input name to array.
     gather
-        The output of every feed, in order, to logits (events, classes).
+        The output of every batch, in order, to logits (events, classes).
     """
 
-    feeds: tuple[Feed, ...]
+    onnx_inputs: tuple[OnnxInput, ...]
     gather: Callable[[Sequence[NDArray[Any]]], Floats]
 
 
@@ -57,7 +57,7 @@ class QuantizableModel:
     model
         The float graph.
     classes, benign
-        Names of the outputs, and labels that are harmless, whether the model has a class of that name or not.
+        Names of the outputs, and labels that are no attacks, whether the model has a class of that name or not.
     output
         The graph's output that holds logits or probabilities.
     load
@@ -81,10 +81,10 @@ class QuantizableModel:
     beside: tuple[Path, ...] = ()
 
     def logits(self, model: onnx.ModelProto, prepared: Prepared) -> Floats:
-        """What `model`, a rewritten `self.model`, says of the events: (events, classes)."""
+        """Run `model`, a rewritten `self.model`, on the events: logits (events, classes)."""
         running = session(model.SerializeToString())
         try:
-            outputs = [answer(running, [self.output], feed)[0] for feed in prepared.feeds]
+            outputs = [run_model(running, [self.output], onnx_input)[0] for onnx_input in prepared.onnx_inputs]
         except InputError as error:
             raise InputError(f"{self.name}: {error}") from None
         for values in outputs:
@@ -95,13 +95,13 @@ class QuantizableModel:
         return prepared.gather(outputs)
 
 
-def open_subject(path: Path, benign: Sequence[str] | None = None) -> QuantizableModel:
+def open_model(path: Path, benign: Sequence[str] | None = None) -> QuantizableModel:
     """Open a bundle's folder or an ONNX file.
 
     Parameters
     ----------
     benign
-        Names of harmless classes; a bundle knows its own.
+        Names of benign classes; a bundle knows its own.
 
     Raises
     ------
@@ -118,24 +118,24 @@ def open_subject(path: Path, benign: Sequence[str] | None = None) -> Quantizable
         running = session(str(path))
     except Exception as error:  # protobuf's and ONNX Runtime's own classes
         raise InputError(f"{path}: not an ONNX model that can be run: {str(error).strip()[:300]}") from None
-    output, model = _output(path, running), usable(model, str(path))
+    output, model = _output(path, running), normalize_graph(model, str(path))
     inputs = running.get_inputs()
     if any(spec.name in onnxfile.IDS for spec in inputs):
-        subject = _of_text(path, model, output)
+        quantizable = _of_text(path, model, output)
     elif len(inputs) == 1 and inputs[0].type == "tensor(float)":
-        subject = _of_tensor(path, model, inputs[0], output)
+        quantizable = _of_tensor(path, model, inputs[0], output)
     else:
         listed = ", ".join(f"{spec.name}: {spec.type}" for spec in inputs)
         raise InputError(f"{path}: inputs are {listed}; expected {onnxfile.IDS[0]} of a tokenizer or one tensor(float)")
-    _check_classes(path, subject.classes, output.shape[1])
-    return subject if benign is None else replace(subject, benign=_some_of(benign, subject.classes))
+    _check_classes(path, quantizable.classes, output.shape[1])
+    return quantizable if benign is None else replace(quantizable, benign=_some_of(benign, quantizable.classes))
 
 
 def _of_text(path: Path, model: onnx.ModelProto, output: Any) -> QuantizableModel:
     teacher = onnxfile.load(path)
 
     def prepare(events: pa.Table) -> Prepared:
-        batches = list(teacher.feeds(events))
+        batches = list(teacher.onnx_inputs(events))
 
         def gather(outputs: Sequence[NDArray[Any]]) -> Floats:
             found = np.empty((events.num_rows, len(teacher.classes)), dtype=np.float32)
@@ -143,7 +143,7 @@ def _of_text(path: Path, model: onnx.ModelProto, output: Any) -> QuantizableMode
                 found[batch] = values[: len(batch)]
             return onnxfile.as_logits(found)
 
-        return Prepared(tuple(feed for _, feed in batches), gather)
+        return Prepared(tuple(onnx_input for _, onnx_input in batches), gather)
 
     return QuantizableModel(
         name=str(path),
@@ -157,8 +157,8 @@ def _of_text(path: Path, model: onnx.ModelProto, output: Any) -> QuantizableMode
     )
 
 
-def of_scorer(name: str, model: onnx.ModelProto, scorer: WindowScorer, benign: Sequence[str]) -> QuantizableModel:
-    """Our own encoder, judged in windows as it is when it is deployed."""
+def from_scorer(name: str, model: onnx.ModelProto, scorer: WindowScorer, benign: Sequence[str]) -> QuantizableModel:
+    """Take our own encoder, judged in windows as it is when it is deployed."""
 
     def prepare(events: pa.Table) -> Prepared:
         windows = scorer.windows(events["text"].to_pylist())
@@ -191,8 +191,8 @@ def _of_bundle(path: Path) -> QuantizableModel:
             "student that `overproof compress --keep-fp32 DIR` keeps"
         )
     model = with_embedding(onnx.load_from_string(bundle.files[MODEL]))
-    subject = of_scorer(str(path), model, OnnxScorer(bundle), bundle.manifest.benign)
-    return replace(subject, bundle=bundle)
+    quantizable = from_scorer(str(path), model, OnnxScorer(bundle), bundle.manifest.benign)
+    return replace(quantizable, bundle=bundle)
 
 
 def _of_tensor(path: Path, model: onnx.ModelProto, spec: Any, output: Any) -> QuantizableModel:
@@ -215,8 +215,8 @@ def _of_tensor(path: Path, model: onnx.ModelProto, spec: Any, output: Any) -> Qu
         values = values.reshape(len(values), *(size or -1 for size in sizes))
         missing = -len(values) % step if isinstance(rows, int) else 0
         full = np.concatenate([values, np.repeat(values[-1:], missing, 0)])
-        feeds = tuple({spec.name: full[s : s + step]} for s in range(0, len(full), step))
-        return Prepared(feeds, lambda outputs: onnxfile.as_logits(np.concatenate(outputs)[: len(values)]))
+        onnx_inputs = tuple({spec.name: full[s : s + step]} for s in range(0, len(full), step))
+        return Prepared(onnx_inputs, lambda outputs: onnxfile.as_logits(np.concatenate(outputs)[: len(values)]))
 
     return QuantizableModel(
         name=str(path),
@@ -235,7 +235,7 @@ def _load_texts(files: Sequence[str], columns: Columns | None, rejects: Rejects)
 
 
 def _output(path: Path, running: Any) -> Any:
-    """The first output of floats (rows, classes): converters put the label itself before the probabilities."""
+    """Find the first output of floats (rows, classes): converters put the label itself before the probabilities."""
     for output in running.get_outputs():
         if output.type == "tensor(float)" and len(output.shape) == 2:
             return output

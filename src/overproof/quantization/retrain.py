@@ -1,9 +1,9 @@
-"""What `quantize --qat` trains: the network of one of our own bundles, under a teacher or under its own float self."""
+"""Prepare what `quantize --qat` trains: a bundle's network, under a teacher or under its own float self."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from overproof.distillation.training_set import TrainingSet, joined
 from overproof.distillation.transfer import edited_events, query_teacher
 from overproof.errors import InputError
 from overproof.progress import Console
-from overproof.quantization.calibrated_model import Calibrated
-from overproof.quantization.qat import train_with_rounding
+from overproof.quantization.precision_search import Retrain
+from overproof.quantization.qat import QatPlan, train_with_rounding
 from overproof.quantization.quantizable_model import QuantizableModel
 
 TRANSFER = 0.5
@@ -35,74 +35,84 @@ TRANSFER = 0.5
 ITSELF: dict[str, Any] = {"temperature": 8.0, "hard_weight": 0.0, "split_tokens": 0.0, "carriers": 0.0}
 
 
-def retraining(
-    subject: QuantizableModel,
-    train: pa.Table,
-    validation: pa.Table,
-    *,
-    precision: str,
-    teacher: Sequence[str] | None,
-    checkpoint: Path,
-    cache: Path | None,
-    seed: int,
-    console: Console,
-) -> Callable[[Calibrated], Calibrated]:
-    """Quantization-aware training of a bundle's network on events, as `guarded.settled` takes it.
+@dataclass(frozen=True)
+class RetrainSettings:
+    """How a bundle's network is trained with the rounding.
 
-    Parameters
+    Attributes
     ----------
+    precision
+        One of `precisions.TRAINABLE`.
     teacher
         Specifications as on the command line; None lets the float model teach its quantized self.
+    checkpoint, cache
+        Folders of the run, and of the teacher's outputs; the latter by default in the user's cache folder.
+    """
+
+    precision: str
+    teacher: Sequence[str] | None
+    checkpoint: Path
+    cache: Path | None
+    seed: int
+
+
+def retraining(
+    quantizable: QuantizableModel,
+    train: pa.Table,
+    validation: pa.Table,
+    settings: RetrainSettings,
+    console: Console,
+) -> Retrain:
+    """Prepare quantization-aware training of a bundle's network on events, as the precision search takes it.
 
     Raises
     ------
     InputError
         A model that is not one of our bundles, or a teacher that does not know its classes.
     """
-    if subject.bundle is None:
-        raise InputError(f"{subject.name}: --qat trains the network itself, expected a bundle that overproof wrote")
-    manifest = subject.bundle.manifest
+    if quantizable.bundle is None:
+        raise InputError(f"{quantizable.name}: --qat trains the network itself, expected a bundle that overproof wrote")
+    manifest = quantizable.bundle.manifest
     sizes = EncoderConfig(**{f.name: manifest.network[f.name] for f in fields(EncoderConfig)})
-    tokenizer = Tokenizer.from_buffer(subject.bundle.files[TOKENIZER])
-    fitted = TrainedModel(from_onnx(subject.model, sizes), tokenizer, manifest.windowing, History())
+    tokenizer = Tokenizer.from_buffer(quantizable.bundle.files[TOKENIZER])
+    trained = TrainedModel(from_onnx(quantizable.model, sizes), tokenizer, manifest.windowing, History())
     config = replace(
-        student_config(sizes, None), temperature=manifest.temperature, hard_weight=manifest.hard_weight, seed=seed
+        student_config(sizes, None),
+        temperature=manifest.temperature,
+        hard_weight=manifest.hard_weight,
+        seed=settings.seed,
     )
-    if teacher:
-        soft, labels_new_events = _teacher(subject, teacher, train, cache, console)
+    if settings.teacher:
+        soft, labels_new_events = _teacher(quantizable, settings.teacher, train, settings.cache, console)
     else:
         config = replace(config, **ITSELF)
-        soft, labels_new_events = partial(_own_logits, fitted), True
-    examples = [as_examples(train, soft(train), subject.classes)]
+        soft, labels_new_events = partial(_own_logits, trained), True
+    examples = [as_examples(train, soft(train), quantizable.classes)]
     if labels_new_events:
-        edited = edited_events(train, per_event=TRANSFER, seed=seed)
-        examples.append(as_examples(edited, soft(edited), subject.classes))
-    judged = as_examples(validation, soft(validation), subject.classes)
-    course = TrainingSet([name in subject.benign for name in subject.classes], joined(examples), judged, config)
-    return partial(
-        train_with_rounding,
-        precision=precision,
-        fitted=fitted,
-        course=course,
-        checkpoint=checkpoint,
-        console=console,
+        edited = edited_events(train, per_event=TRANSFER, seed=settings.seed)
+        examples.append(as_examples(edited, soft(edited), quantizable.classes))
+    judged = as_examples(validation, soft(validation), quantizable.classes)
+    training_set = TrainingSet(
+        [name in quantizable.benign for name in quantizable.classes], joined(examples), judged, config
     )
+    plan = QatPlan(settings.precision, trained, training_set, settings.checkpoint, console)
+    return partial(train_with_rounding, plan=plan)
 
 
 def _teacher(
-    subject: QuantizableModel, specs: Sequence[str], train: pa.Table, cache: Path | None, console: Console
+    quantizable: QuantizableModel, specs: Sequence[str], train: pa.Table, cache: Path | None, console: Console
 ) -> tuple[Callable[[pa.Table], Floats], bool]:
-    """What a teacher says of events, and whether it can be asked about new ones."""
-    guide = load_teacher(specs, classes=subject.classes, columns=train.column_names)
-    strangers = set(guide.classes) - set(subject.classes)
-    if strangers:
-        raise InputError(f"the teacher knows classes that {subject.name} lacks: {', '.join(sorted(strangers))}")
+    """Return what gives a teacher's logits on events, and whether it can label new ones."""
+    opened = load_teacher(specs, classes=quantizable.classes, columns=train.column_names)
+    unknown = set(opened.classes) - set(quantizable.classes)
+    if unknown:
+        raise InputError(f"the teacher knows classes that {quantizable.name} lacks: {', '.join(sorted(unknown))}")
     place = cache or default_directory()
-    asked = partial(query_teacher, guide, classes=subject.classes, cache=place, what="events", console=console)
-    return asked, guide.labels_new_events
+    query = partial(query_teacher, opened, classes=quantizable.classes, cache=place, what="events", console=console)
+    return query, opened.labels_new_events
 
 
-def _own_logits(fitted: TrainedModel, events: pa.Table) -> Floats:
-    """The float network's own logits of each event's first window, which is what is trained on."""
-    windows = first_windows(fitted.tokenizer, fitted.windowing, events["text"].to_pylist())
-    return predict(fitted.network, [np.asarray(ids, dtype=np.int64) for ids in windows])
+def _own_logits(trained: TrainedModel, events: pa.Table) -> Floats:
+    """Compute the float network's own logits of each event's first window, which is what is trained on."""
+    windows = first_windows(trained.tokenizer, trained.windowing, events["text"].to_pylist())
+    return predict(trained.network, [np.asarray(ids, dtype=np.int64) for ids in windows])

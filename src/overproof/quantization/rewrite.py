@@ -25,9 +25,9 @@ from overproof.errors import InputError
 from overproof.quantization.affine import Grid, grid_of, quantize
 from overproof.quantization.calibrate import Ranges, observe
 from overproof.quantization.layers import Layer, captured, find_layers, reads
-from overproof.quantization.onnx_inputs import Feed
+from overproof.quantization.onnx_inputs import OnnxInput
 from overproof.quantization.precisions import PRECISIONS, STATIC
-from overproof.quantization.weight_grids import ACTIVATIONS, Grids, weight_grid
+from overproof.quantization.schemes import ACTIVATIONS, Grids, weight_grid
 
 # What ONNX Runtime joins to a product before it looks for integer kernels, which such a pair does not have.
 FUSED = (
@@ -46,10 +46,10 @@ FUSED = (
 
 def quantize_model(
     model: onnx.ModelProto,
-    feeds: Iterable[Feed],
+    onnx_inputs: Iterable[OnnxInput],
     precision: str = "w8a8",
 ) -> onnx.ModelProto:
-    """The model with every layer at one precision, calibrated by min-max on `feeds`.
+    """Quantize every layer at one precision, calibrated by min-max on `onnx_inputs`.
 
     Raises
     ------
@@ -57,12 +57,12 @@ def quantize_model(
         No calibration batch, or a weight that is not finite.
     """
     layers = find_layers(model)
-    ranges = observe(model, watched(layers), feeds, scheme=ACTIVATIONS)
+    ranges = observe(model, watched(layers), onnx_inputs)
     return rewrite(model, layers, ranges, {layer.name: precision for layer in layers})
 
 
 def watched(layers: Iterable[Layer]) -> list[str]:
-    """The tensors whose ranges calibration must find."""
+    """List the tensors whose ranges calibration must find."""
     names = {name for layer in layers for name in (layer.activation, layer.result) if name is not None}
     return sorted(names)
 
@@ -74,7 +74,7 @@ def rewrite(
     precisions: Mapping[str, str],
     grids: Grids | None = None,
 ) -> onnx.ModelProto:
-    """The same graph with each layer at its precision.
+    """Write the same graph with each layer at its precision.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class _Rewrite:
         self.taken = {*self.weights, *written, *(i.name for i in origin.graph.input), *captured(origin.graph)}
 
     def fresh(self, name: str) -> str:
-        """The name, or one like it that nothing in the graph has."""
+        """Return the name, or one like it that nothing in the graph has."""
         while name in self.taken:
             name += "_"
         self.taken.add(name)
@@ -145,18 +145,18 @@ class _Rewrite:
         return name
 
     def keep(self, node: onnx.NodeProto) -> None:
-        """The node as it is, but for inputs that now come from a grid."""
+        """Keep the node as it is, but for inputs that now come from a grid."""
         self.nodes.append(_reading(node, [self.read(name) for name in node.input]))
         self.requantize(node.output)
 
     def read(self, name: str) -> str:
-        """The name under which a tensor is read in float."""
+        """Return the name under which a tensor is read in float."""
         if name in self.floats and name not in self.renamed:  # another node has the same weight as integers
             self.renamed[name] = self.store(f"{name}.float", numpy_helper.to_array(self.floats[name]))
         return self.renamed.get(name, name)
 
     def linear(self, node: onnx.NodeProto, layer: Layer, grid: Grid, precision: str) -> None:
-        """x̂ · ŵ or a convolution; a constant bias goes on the product's own grid, int32 at scale_x · scale_w."""
+        """Append x̂ · ŵ or a convolution; a constant bias goes on the product's own grid, int32 at scale_x · scale_w."""
         x, grid_x = self.activation(layer, precision)
         bias = [self.read(name) for name in node.input[2:]]
         value = self.constant_bias(node, layer)
@@ -176,7 +176,7 @@ class _Rewrite:
             self.requantize(node.output)
 
     def would_be_fused(self, product: str, precision: str) -> bool:
-        """Whether the runtime would join the product in float with an activation function, unless a node is between."""
+        """Return whether the runtime would join the float product with an activation, if nothing is between."""
         after = self.readers[product]
         to_integers = precision in STATIC and any(reader.output[0] in self.as_integers for reader in after)
         return any(reader.op_type in FUSED for reader in after) and not to_integers
@@ -198,14 +198,14 @@ class _Rewrite:
         self.requantize(node.output)
 
     def activation(self, layer: Layer, precision: str) -> tuple[str, Grid | None]:
-        """The name under which the layer reads its activation, and its grid if that is fixed."""
+        """Return the name under which the layer reads its activation, and its grid if that is fixed."""
         assert layer.activation is not None
         if precision == "w4a32":
             return self.read(layer.activation), None
         return self.pair(layer.activation, static=precision != "dynamic" or layer.activation in self.results)
 
     def pair(self, x: str, *, static: bool) -> tuple[str, Grid | None]:
-        """QuantizeLinear and DequantizeLinear behind x, once; their output, and the grid if calibration fixed it."""
+        """Put QuantizeLinear and DequantizeLinear behind x, once; return their output, and the grid if it is fixed."""
         if (x, static) not in self.pairs:
             self.pairs[x, static] = self.static_pair(x) if static else self.dynamic_pair(x)
         return self.pairs[x, static]
@@ -226,7 +226,7 @@ class _Rewrite:
         return result, None
 
     def integers(self, layer: Layer, grid: Grid) -> str:
-        """The weight, dequantized from what is stored; returns the tensor's name."""
+        """Dequantize the weight from what is stored; returns the tensor's name."""
         for known, name in self.dequantized.setdefault(layer.weight, []):
             if _same(known, grid):  # another node has the same weight on the same grid
                 return name
@@ -252,7 +252,7 @@ class _Rewrite:
         return wide
 
     def constant_bias(self, node: onnx.NodeProto, layer: Layer) -> NDArray[np.float32] | None:
-        """The bias, one number a channel, if it is a constant."""
+        """Return the bias, one number a channel, if it is a constant."""
         stored = self.weights.get(node.input[2]) if len(node.input) > 2 else None
         if stored is None or stored.data_type != TensorProto.FLOAT or max(stored.dims[:-1], default=1) > 1:
             return None
@@ -268,7 +268,7 @@ class _Rewrite:
         return result
 
     def scales(self, name: str, grid: Grid) -> list[str]:
-        """Scale and zero point; groups have none, so that the runtime finds its product of 4-bit groups."""
+        """Store scale and zero point; groups have none, so that the runtime finds its product of 4-bit groups."""
         scale = self.store(f"{name}.scale", grid.scale)
         if grid.block:
             return [scale]
@@ -289,7 +289,7 @@ class _Rewrite:
 
 
 def _same(one: Grid, other: Grid) -> bool:
-    """Whether two grids round alike."""
+    """Return whether two grids round alike."""
     kinds = [(g.axis, g.block, g.qmin, g.qmax) for g in (one, other)]
     return kinds[0] == kinds[1] and all(
         np.array_equal(getattr(one, part), getattr(other, part)) for part in ("scale", "zero_point")
@@ -297,7 +297,7 @@ def _same(one: Grid, other: Grid) -> bool:
 
 
 def _wide_enough(grid: Grid, layer: Layer, bias: NDArray[np.float32], scale_x: NDArray[np.float32]) -> Grid:
-    """The grid with steps so wide that the bias fits int32 at scale_x · scale_w.
+    """Widen the grid's steps until the bias fits int32 at scale_x · scale_w.
 
     That only moves channels whose weights are a billionth of their bias or less; those without any weight get
     steps as fine as the bias allows.
@@ -309,7 +309,7 @@ def _wide_enough(grid: Grid, layer: Layer, bias: NDArray[np.float32], scale_x: N
 
 
 def _reading(node: onnx.NodeProto, inputs: list[str]) -> onnx.NodeProto:
-    """The node with other inputs."""
+    """Copy the node with other inputs."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     copy.input[:] = inputs
@@ -317,7 +317,7 @@ def _reading(node: onnx.NodeProto, inputs: list[str]) -> onnx.NodeProto:
 
 
 def _int4(name: str, q: NDArray[np.integer[Any]]) -> TensorProto:
-    """Two values a byte, the first in the low half (ONNX's packing of INT4)."""
+    """Pack two values a byte, the first in the low half (ONNX's packing of INT4)."""
     nibbles = np.append(q.reshape(-1), [0] * (q.size % 2)).astype(np.uint8) & 15
     packed = (nibbles[0::2] | nibbles[1::2] << 4).astype(np.uint8)
     return helper.make_tensor(name, TensorProto.INT4, q.shape, packed.tobytes(), raw=True)

@@ -1,18 +1,23 @@
-"""The whole of one quantization: calibrate, measure every layer, search under guards, train if need be, tell."""
+"""Run one quantization: calibrate, measure every layer, search under guards, train if need be, report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from overproof.progress import SILENT, Console
-from overproof.quantization.calibrated_model import Calibrated, calibrate
+from overproof.quantization.calibrated_model import CalibratedModel, calibrate
 from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.guards import Guards
-from overproof.quantization.precision_search import SENSITIVITY_EVENTS, Guarded, settled
+from overproof.quantization.precision_search import (
+    SENSITIVITY_EVENTS,
+    PrecisionSearch,
+    Retrain,
+    SearchResult,
+    search_with_retraining,
+)
 from overproof.quantization.precisions import PRECISIONS
 from overproof.quantization.quantizable_model import QuantizableModel
 from overproof.quantization.reports import portability_report
@@ -21,94 +26,120 @@ from overproof.results.precision_search import PrecisionSearchReport
 
 
 @dataclass(frozen=True)
+class QuantizationSettings:
+    """How a model is quantized.
+
+    Attributes
+    ----------
+    precision
+        One of `precisions.DEPLOYABLE`.
+    guards
+        What quantization may cost on the held-back events.
+    observer
+        What chooses the ranges of activations: a key of `affine.OBSERVERS`.
+    qat
+        Train with the rounding in any case, not only where the guards break.
+    """
+
+    precision: str
+    guards: Guards
+    observer: str = "minmax"
+    qat: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class QuantizationEvents:
+    """The events of one quantization.
+
+    Attributes
+    ----------
+    calibration, held_back
+        For the ranges, and to judge and choose by.
+    tested
+        To measure the result on; None for none.
+    """
+
+    calibration: pa.Table
+    held_back: pa.Table
+    tested: pa.Table | None = None
+
+
+@dataclass(frozen=True)
 class QuantizationRun:
     """A quantization carried out.
 
     Attributes
     ----------
-    found
+    result
         The model, and the float one that was rounded.
-    bench
+    evaluation
         The held-back events.
     report
         What it cost; `out` is still to be filled in.
     """
 
-    found: Guarded
-    bench: EvaluationSet
+    result: SearchResult
+    evaluation: EvaluationSet
     report: PrecisionSearchReport
 
 
 def run_quantization(
-    subject: QuantizableModel,
-    calibration: pa.Table,
-    held_back: pa.Table,
+    quantizable: QuantizableModel,
+    events: QuantizationEvents,
+    settings: QuantizationSettings,
     *,
-    precision: str,
-    guards: Guards,
-    observer: str = "minmax",
-    qat: bool = False,
-    retrain: Callable[[Calibrated], Calibrated] | None = None,
-    tested: pa.Table | None = None,
-    seed: int,
+    retrain: Retrain | None = None,
     console: Console = SILENT,
 ) -> QuantizationRun:
-    """Quantize a subject.
+    """Quantize a model.
 
     Parameters
     ----------
-    calibration, held_back, tested
-        Events for the ranges, to judge and choose by, and to measure the result on.
-    qat, retrain
-        See `guarded.settled`.
+    retrain
+        See `precision_search.search_with_retraining`.
 
     Raises
     ------
     InputError
         Nothing to quantize, events or guards that cannot be used.
     """
-    calibrated = calibrate(subject, calibration, observer=observer, seed=seed)
+    precision, seed = settings.precision, settings.seed
+    calibrated = calibrate(quantizable, events.calibration, observer=settings.observer, seed=seed)
     console.say(
-        f"{len(calibrated.layers)} layers; {calibration.num_rows:,} events to calibrate, "
-        f"{held_back.num_rows:,} held back to judge by"
+        f"{len(calibrated.layers)} layers; {events.calibration.num_rows:,} events to calibrate, "
+        f"{events.held_back.num_rows:,} held back to judge by"
     )
-    bench = EvaluationSet(subject, held_back)
-    few = bench.fewer(SENSITIVITY_EVENTS, seed=seed)
-    found, trained = settled(
-        calibrated,
-        (bench, few),
-        precision=precision,
-        guards=guards,
-        qat=qat,
-        retrain=retrain,
-        console=console,
-    )
+    evaluation = EvaluationSet(quantizable, events.held_back)
+    sample = evaluation.subsample(SENSITIVITY_EVENTS, seed=seed)
+    search = PrecisionSearch(precision, settings.guards, evaluation, sample)
+    found, trained = search_with_retraining(calibrated, search, qat=settings.qat, retrain=retrain, console=console)
     console.say("measuring: other precisions, portability of the verdicts, every layer's weights and activations")
     report = PrecisionSearchReport(
-        model=subject.name,
+        model=quantizable.name,
         out=Path(),
         precision=precision,
-        bytes_before=subject.model.ByteSize(),
+        bytes_before=quantizable.model.ByteSize(),
         bytes_after=found.model.ByteSize(),
-        calibrated=calibration.num_rows,
-        held_back=held_back.num_rows,
+        calibrated=events.calibration.num_rows,
+        held_back=events.held_back.num_rows,
         path=found.path,
         chosen=found.chosen,
         trained=trained,
         sensitivity=found.sensitivity,
-        whole=few.judge(calibrated.at({layer.name: precision for layer in calibrated.layers})),
-        compared=_compared(calibrated, bench, precision),
-        tested=None if tested is None else EvaluationSet(subject, tested).judge(found.model),
-        portability=portability_report(subject, found.model, held_back, seed=seed),
+        whole=sample.judge(calibrated.at({layer.name: precision for layer in calibrated.layers})),
+        compared=_compared(calibrated, evaluation, precision),
+        tested=None if events.tested is None else EvaluationSet(quantizable, events.tested).judge(found.model),
+        portability=portability_report(quantizable, found.model, events.held_back, seed=seed),
         seed=seed,
     )
-    return QuantizationRun(found, bench, report)
+    return QuantizationRun(found, evaluation, report)
 
 
-def _compared(calibrated: Calibrated, bench: EvaluationSet, precision: str) -> dict[str, Divergence]:
-    """Every layer at each other precision."""
+def _compared(calibrated: CalibratedModel, evaluation: EvaluationSet, precision: str) -> dict[str, Divergence]:
+    """Judge every layer at each other precision."""
     return {
-        other: bench.judge(calibrated.at({layer.name: other for layer in calibrated.layers}))
+        other: evaluation.judge(calibrated.at({layer.name: other for layer in calibrated.layers}))
         for other in PRECISIONS
         if other not in (precision, "float")
     }

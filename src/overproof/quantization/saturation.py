@@ -1,4 +1,4 @@
-"""What a CPU without exact INT8 products would compute: saturating 16-bit pair sums, emulated in numpy.
+"""Emulate in numpy what a CPU without exact INT8 products would compute: saturating 16-bit pair sums.
 
 AVX2 multiplies eight-bit integers with `vpmaddubsw`: the products u8 · s8 of two adjacent k are summed in 16
 bits with signed saturation, and only those sums are added up in 32 bits (Intel, Software Developer's Manual,
@@ -22,7 +22,14 @@ from onnx.reference.op_run import OpRun
 
 from overproof.bundle.scores import Floats
 from overproof.errors import InputError
-from overproof.quantization.onnx_inputs import Feed, alike, cut, fixed_batch, in_order, together
+from overproof.quantization.onnx_inputs import (
+    OnnxInput,
+    fixed_batch,
+    group_by_shape,
+    merge_batch,
+    restore_order,
+    split_batches,
+)
 from overproof.quantization.pair_sums import Array, SeenPairSums, accumulate
 from overproof.results.portability import PairSums
 
@@ -81,14 +88,14 @@ class Emulation:
     matrices: tuple[PairSums, ...]
 
 
-def emulate(model: onnx.ModelProto, feeds: Sequence[Feed]) -> Emulation:
+def emulate(model: onnx.ModelProto, onnx_inputs: Sequence[OnnxInput]) -> Emulation:
     """Run a QDQ model in numpy with exact integer products, and again with saturating pair sums.
 
     Parameters
     ----------
     model
         A classifier whose first output is the logits.
-    feeds
+    onnx_inputs
         Input name to array, one event each (a batch axis of 1).
 
     Raises
@@ -97,25 +104,25 @@ def emulate(model: onnx.ModelProto, feeds: Sequence[Feed]) -> Emulation:
         No product of eight-bit activations by S8 weights, one of another kind (a convolution, only the weights
         quantized, another format than QDQ), or an operator that onnx's reference evaluator does not have.
     """
-    rewritten, products = replaced(model)
+    rewritten, products = with_integer_products(model)
     seen = [SeenPairSums(product.weights) for product in products]
     try:
-        exact = _run(rewritten, products, feeds, seen)
-        saturating = _run(rewritten, products, feeds, None)
+        exact = _run(rewritten, products, onnx_inputs, seen)
+        saturating = _run(rewritten, products, onnx_inputs, None)
     except Exception as error:  # the reference evaluator raises anything for what it cannot do
         raise NotEmulated(f"onnx's reference evaluator cannot run it: {error}") from error
     return Emulation(exact, saturating, tuple(s.sums(p.name) for s, p in zip(seen, products, strict=True)))
 
 
-def replaced(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[Product]]:
-    """The model with each product as one node of our own, and the products in the order of their nodes.
+def with_integer_products(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[Product]]:
+    """Make each product one node of our own, and list the products in the order of their nodes.
 
     Raises
     ------
     NotEmulated
         As for `emulate`.
     """
-    graph = _Reading(model)
+    graph = _GraphReader(model)
     nodes: list[onnx.NodeProto] = []
     products: list[Product] = []
     for node in model.graph.node:
@@ -136,7 +143,7 @@ def replaced(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[Product]]:
     return copy, products
 
 
-class _Reading:
+class _GraphReader:
     """What a graph's names stand for, and the products in it."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -150,7 +157,7 @@ class _Reading:
                 self.constants[node.output[0]] = self.constants[node.input[0]].astype(wide)
 
     def product(self, node: onnx.NodeProto) -> Product | None:
-        """The product that a node is, None if it has no S8 weights; NotEmulated if it is of another kind.
+        """Read the product that a node is; None if it has no S8 weights, NotEmulated if it is of another kind.
 
         Of floats by quantized weights ONNX Runtime makes its MatMulNBits, which quantizes the floats by blocks.
         """
@@ -169,7 +176,7 @@ class _Reading:
         return found
 
     def _linear(self, node: onnx.NodeProto, x: onnx.NodeProto, w: onnx.NodeProto) -> Product | None:
-        """The product of a Gemm or MatMul, None if it is no plain linear layer with constant grids."""
+        """Read the product of a Gemm or MatMul; None if it is no plain linear layer with constant grids."""
         weights, w_scale, w_zero = (self.constants.get(name) for name in (*w.input, "")[:3])
         x_scale, x_zero = (self.constants.get(name) for name in (*x.input, "")[1:3])
         options = {a.name: helper.get_attribute_value(a) for a in node.attribute}
@@ -191,14 +198,14 @@ class _Reading:
         )
 
     def _dequantized(self, name: str) -> onnx.NodeProto | None:
-        """The DequantizeLinear that a tensor comes from, at most moved since."""
+        """Find the DequantizeLinear that a tensor comes from, at most moved since."""
         maker = self.makers.get(name)
         while maker is not None and maker.op_type in MOVES:
             maker = self.makers.get(maker.input[0])
         return maker if maker is not None and maker.op_type == "DequantizeLinear" else None
 
     def _type(self, node: onnx.NodeProto) -> np.dtype[Any] | None:
-        """The integers that a DequantizeLinear reads; U8 where nothing says otherwise, as ONNX defines."""
+        """Return the type of integers that a DequantizeLinear reads; U8 by default, as ONNX defines."""
         for name in (node.input[0], *node.input[2:]):
             if name in self.constants:
                 return self.constants[name].dtype
@@ -214,7 +221,7 @@ def _axis(node: onnx.NodeProto) -> int:
 
 
 def _needed(nodes: Sequence[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
-    """The nodes that the wanted names hang on: the weights' DequantizeLinear no longer are."""
+    """List the nodes that the wanted names depend on: the weights' DequantizeLinear no longer are."""
     kept = []
     for node in reversed(nodes):
         if wanted.intersection(node.output):
@@ -226,10 +233,10 @@ def _needed(nodes: Sequence[onnx.NodeProto], wanted: set[str]) -> list[onnx.Node
 def _run(
     rewritten: onnx.ModelProto,
     products: Sequence[Product],
-    feeds: Sequence[Feed],
+    onnx_inputs: Sequence[OnnxInput],
     seen: Sequence[SeenPairSums] | None,
 ) -> Floats:
-    """Logits of all events; exact sums, noted in `seen`, or saturating ones where there is none."""
+    """Compute logits of all events, with exact sums, noted in `seen`, or saturating ones where there is none."""
 
     class IntegerProduct(OpRun):
         op_domain = DOMAIN
@@ -246,12 +253,12 @@ def _run(
 
     evaluator: Any = ReferenceEvaluator(rewritten, new_ops=[IntegerProduct])
     output = [rewritten.graph.output[0].name]
-    batches = cut(alike(feeds), fixed_batch(rewritten) or len(feeds))
-    return in_order([evaluator.run(output, together(feeds, rows))[0] for rows in batches], batches)
+    batches = split_batches(group_by_shape(onnx_inputs), fixed_batch(rewritten) or len(onnx_inputs))
+    return restore_order([evaluator.run(output, merge_batch(onnx_inputs, rows))[0] for rows in batches], batches)
 
 
 def _centred(product: Product, x: NDArray[np.uint8], sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Σ (x - x_zero)(w - w_zero) from Σ x · w, as runtimes take it: what the zero points add is summed apart."""
+    """Compute Σ (x - x_zero)(w - w_zero) from Σ x · w, as runtimes do: what the zero points add is summed apart."""
     by_column = product.weights.sum(axis=0, dtype=np.float64)
     by_row = x.sum(axis=1, dtype=np.float64)[:, None]
     centred = sums - product.x_zero * by_column - product.w_zero * (by_row - len(product.weights) * product.x_zero)

@@ -1,4 +1,4 @@
-"""Per-layer sensitivity: what each layer costs when it is quantized alone, and what it saves when it is left out."""
+"""Measure the sensitivity of each layer: what it costs quantized alone, and what it saves when it is left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Judge = Callable[[Mapping[str, str]], Divergence]
 def sensitivities(
     layers: Sequence[Layer], precision: str, judge: Judge, advance: Callable[[int], None] = lambda done: None
 ) -> tuple[Sensitivity, ...]:
-    """Each layer alone and left out, in the order of the graph.
+    """Measure each layer alone and left out, in the order of the graph.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def sensitivities(
 
 
 def worst_first(found: Sequence[Sensitivity], guards: Guards) -> list[str]:
-    """Names, first the layer without which the guards are broken least, then by the KL that is left without it."""
+    """Order the layers' names: first the one without which guards are broken least, then by the KL left without it."""
     return [
         row.name for row in sorted(found, key=lambda row: (violation(guards.findings(row.left_out)), row.left_out.kl))
     ]

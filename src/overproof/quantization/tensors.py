@@ -1,4 +1,4 @@
-"""Events that are numbers: the input of an ONNX classifier that takes a tensor instead of text."""
+"""Read events that are numbers: the input of an ONNX classifier that takes a tensor instead of text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Read:
 
 
 def load_tensors(files: Sequence[str], sizes: Sequence[int | None], columns: Columns | None) -> pa.Table:
-    """Tables of numbers as events: `values`, one list a row, with `label` and `family`.
+    """Read tables of numbers as events: `values`, one list a row, with `label` and `family`.
 
     csv (also .gz) and parquet: every numeric column but label and family is a feature, in the file's order. npz: `x`
     with one row an event, and optionally `label` and `family`.
@@ -52,8 +52,8 @@ def load_tensors(files: Sequence[str], sizes: Sequence[int | None], columns: Col
         raise InputError("no files of events were given")
     widths = {file: len(part["values"][0]) for file, part in zip(files, parts, strict=True)}
     if len(set(widths.values())) > 1:
-        told = ", ".join(f"{file} {width}" for file, width in widths.items())
-        raise InputError(f"files have different numbers of features: {told}")
+        listing = ", ".join(f"{file} {width}" for file, width in widths.items())
+        raise InputError(f"files have different numbers of features: {listing}")
     return pa.concat_tables(parts)
 
 
@@ -74,7 +74,7 @@ def _arrays(path: Path, columns: Columns) -> _Read:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         require(columns.named - set(arrays), list(arrays), str(path))
         layout = columns.layout(list(arrays))
-        with np.errstate(over="ignore"):  # too large becomes inf, which is told later
+        with np.errstate(over="ignore"):  # too large becomes inf, which is refused later
             x = np.asarray(arrays["x"], dtype=np.float32)
         label, family = (None if name is None else arrays[name].astype(str).tolist() for name in layout[1:3])
     return _Read(x, _known(label, len(x)), _known(family, len(x)))
@@ -95,7 +95,7 @@ def _table(path: Path, columns: Columns) -> _Read:
 
 
 def _known(values: Sequence[str | None] | None, count: int) -> list[str | None]:
-    """Labels or families, None where nothing is said."""
+    """Return labels or families, None where there is none."""
     return [None] * count if values is None else [value or None for value in values]
 
 

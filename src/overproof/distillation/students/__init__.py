@@ -1,1 +1,1 @@
-"""The networks that a bundle can hold, and their presets."""
+"""Define the networks that a bundle can hold, and their presets."""

@@ -36,7 +36,7 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, bias: Tensor, *, first_only: bool) -> Tensor:
-        """x (batch, tokens, hidden) to the same shape, or (batch, 1, hidden) for [CLS] alone."""
+        """Compute x (batch, tokens, hidden) to the same shape, or (batch, 1, hidden) for [CLS] alone."""
         normal = self.attention_norm(x)
         key, value = self.key_value(normal).chunk(2, dim=-1)
         if first_only:
@@ -86,7 +86,7 @@ class Encoder(nn.Module):
         return self
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Logits of each row."""
+        """Compute logits of each row."""
         bias = torch.zeros(ids.shape, device=ids.device).masked_fill(ids == PAD, MASKED)[:, None, None, :]
         x = self.embedding_norm(self.tokens(ids) + self.positions[: ids.shape[1]])
         x = self.dropout(x)
@@ -97,17 +97,17 @@ class Encoder(nn.Module):
 
 
 def new_encoder(config: EncoderConfig, classes: int, *, seed: int) -> Encoder:
-    """An untrained encoder whose weights come from `seed` alone."""
+    """Make an untrained encoder whose weights come from `seed` alone."""
     with torch.random.fork_rng(devices=[]):  # torch's own initialization, which is overwritten, draws globally
         network = Encoder(config, classes)
     return network.initialize(seed)
 
 
 def parameter_count(network: nn.Module) -> int:
-    """Trainable numbers of the network."""
+    """Count the trainable numbers of the network."""
     return sum(p.numel() for p in network.parameters())
 
 
 def config_json(config: EncoderConfig) -> dict[str, int | float]:
-    """The config as plain JSON."""
+    """Return the config as plain JSON."""
     return asdict(config)

@@ -1,4 +1,4 @@
-"""Teachers: one file each, and the one function that knows which specification means which.
+"""Open teachers: one file each kind, and the one function that knows which specification means which.
 
 A specification is what `--teacher` takes; `ACCEPTED` lists the forms. Several are averaged.
 """
@@ -79,12 +79,12 @@ def load_teacher(specs: Sequence[str], *, classes: Sequence[str] | None = None, 
 
 
 def union_classes(teacher_classes: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
-    """The student's classes: the teacher's, in its order, then the labels it does not know, sorted."""
+    """Return the student's classes: the teacher's, in its order, then the labels it does not know, sorted."""
     return (*teacher_classes, *sorted(set(labels) - set(teacher_classes)))
 
 
 def align(logits: Floats, from_classes: Sequence[str], to_classes: Sequence[str]) -> Floats:
-    """Log-probabilities with the columns of `to_classes`.
+    """Take log-probabilities with the columns of `to_classes`.
 
     A class the teacher lacks gets probability 1e-7. Taking the softmax's log first moves each row
     by a constant, which changes no probability at any temperature.
@@ -129,7 +129,7 @@ def _load(spec: str, columns: Sequence[str]) -> Teacher:
 
 
 def _load_model(spec: str) -> Teacher:
-    """The teachers that are models; what they import is imported here, as only one kind is needed."""
+    """Open a teacher that is a model; what its kind imports is imported here, as only one kind is needed."""
     path = Path(spec)
     if (path / MANIFEST).is_file():
         from overproof.distillation.teachers import own

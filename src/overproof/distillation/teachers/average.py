@@ -1,4 +1,4 @@
-"""Several teachers as one: the weighted mean of their probabilities."""
+"""Average several teachers: the weighted mean of their probabilities."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class AverageTeacher:
         return all(teacher.labels_new_events for teacher in self.teachers)
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
-        """log of the averaged probabilities, columns in the order of the first teacher's classes."""
+        """Compute the log of the averaged probabilities, columns in the order of the first teacher's classes."""
         mean = np.zeros((events.num_rows, len(self.classes)))
         share = None if report is None else _shared(report, len(self.teachers))
         for teacher, weight in zip(self.teachers, self.weights, strict=True):
@@ -77,12 +77,12 @@ def _card(teachers: Sequence[Teacher], weights: Sequence[float]) -> TeacherCard:
 
 
 def _shared(report: Report, members: int) -> Report:
-    """Progress of `members` passes over the events, told as one."""
+    """Report the progress of `members` passes over the events as one."""
     done = 0
 
-    def tell(more: int) -> None:
+    def advance(more: int) -> None:
         nonlocal done
-        told, done = done // members, done + more
-        report(done // members - told)
+        reported, done = done // members, done + more
+        report(done // members - reported)
 
-    return tell
+    return advance

@@ -1,4 +1,4 @@
-"""Teacher outputs, computed once: kept by the hash of what they depend on."""
+"""Cache teacher outputs: computed once, and kept by the hash of what they depend on."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from overproof.files import atomic_file
 
 
 def default_directory() -> Path:
-    """`$XDG_CACHE_HOME/overproof/teacher`, or the same under `~/.cache`."""
+    """Return `$XDG_CACHE_HOME/overproof/teacher`, or the same under `~/.cache`."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "overproof" / "teacher"
 
 
 def cached_logits(teacher: Teacher, events: pa.Table, directory: Path | None, report: Report | None = None) -> Floats:
-    """Logits of shape (events, classes), from the cache if this teacher met these texts before.
+    """Return logits of shape (events, classes), from the cache if this teacher met these texts before.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ def cached_logits(teacher: Teacher, events: pa.Table, directory: Path | None, re
     if directory is None or teacher.card.fingerprint is None:
         return _computed(teacher, events, report)
     path = directory / f"{_key(teacher, events)}.npy"
-    kept = _read(path, (events.num_rows, len(teacher.classes)))
-    if kept is not None:
+    cached = _read(path, (events.num_rows, len(teacher.classes)))
+    if cached is not None:
         if report is not None:
             report(events.num_rows)
-        return kept
+        return cached
     logits = _computed(teacher, events, report)
     try:
         _write(path, logits)
@@ -82,13 +82,13 @@ def _key(teacher: Teacher, events: pa.Table) -> str:
 
 
 def _read(path: Path, shape: tuple[int, int]) -> Floats | None:
-    """The cached array, or None if there is none or the file is not what was written."""
+    """Read the cached array; None if there is none or the file is not what was written."""
     try:
         logits = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    whole = isinstance(logits, np.ndarray) and logits.shape == shape and logits.dtype == np.float32
-    return logits if whole and bool(np.isfinite(logits).all()) else None
+    intact = isinstance(logits, np.ndarray) and logits.shape == shape and logits.dtype == np.float32
+    return logits if intact and bool(np.isfinite(logits).all()) else None
 
 
 def _write(path: Path, logits: Floats) -> None:

@@ -1,4 +1,4 @@
-"""Any Python object with `predict_proba(texts)` and `classes_`, given as `module:attribute`.
+"""Query any Python object with `predict_proba(texts)` and `classes_`, given as `module:attribute`.
 
 The named module is the user's own code and runs when it is imported; it is never found in a file of events or a bundle.
 """
@@ -38,7 +38,7 @@ class CallableTeacher:
     labels_new_events: bool = True
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
-        """log(max(p, 1e-7)) of `predict_proba`, asked in batches of 2,048."""
+        """Compute log(max(p, 1e-7)) of `predict_proba`, queried in batches of 2,048."""
         texts = texts_of(events)
         out = np.empty((len(texts), len(self.classes)), dtype=np.float32)
         for start in range(0, len(texts), BATCH):
@@ -106,13 +106,13 @@ def _resolve(spec: str) -> tuple[ModuleType, Any]:
 
 
 def _called(found: Any) -> Any:
-    """A plain function that gives the object, called; anything else as it is."""
+    """Call a plain function that gives the object; anything else is returned as it is."""
     return found() if inspect.isfunction(found) else found
 
 
 @contextmanager
 def _here_on_path() -> Iterator[None]:
-    """The current directory behind everything else on sys.path, as for `python -m`, for one import."""
+    """Put the current directory behind everything else on sys.path, as for `python -m`, for one import."""
     here = os.getcwd()
     sys.path.append(here)
     try:
@@ -122,7 +122,7 @@ def _here_on_path() -> Iterator[None]:
 
 
 def _fingerprint(pickled: bytes, module: ModuleType) -> str:
-    """The pickled state and the module's source: a pickle names a class but does not hold its code."""
+    """Hash the pickled state and the module's source: a pickle names a class but does not hold its code."""
     digest = hashlib.sha256(pickled)
     source = getattr(module, "__file__", None)
     if source is not None and Path(source).is_file():
@@ -131,7 +131,7 @@ def _fingerprint(pickled: bytes, module: ModuleType) -> str:
 
 
 def _linear_parameters(predictor: Any) -> int | None:
-    """Weights of a (pipeline that ends in a) linear model; None for what cannot be counted so."""
+    """Count the weights of a (pipeline that ends in a) linear model; None for what cannot be counted so."""
     steps = getattr(predictor, "steps", None)
     last = steps[-1][1] if steps else predictor
     if not hasattr(last, "coef_") or not hasattr(last, "intercept_"):

@@ -1,4 +1,4 @@
-"""A local Hugging Face sequence-classification checkpoint: as a teacher, and as a start for fine-tuning.
+"""Open a local Hugging Face sequence-classification checkpoint, as a teacher or as a start for fine-tuning.
 
 Nothing is downloaded (`HF_HUB_OFFLINE` is set before transformers is imported) and no pickle is
 read: weights must be safetensors.
@@ -54,7 +54,7 @@ class LogitsOfIds(nn.Module):
         self.pad_id = pad_id
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Logits (B, C) of padded token ids (B, L), int64."""
+        """Compute logits (B, C) of padded token ids (B, L), int64."""
         logits: Tensor = self.model(input_ids=ids, attention_mask=(ids != self.pad_id).long()).logits
         return logits
 
@@ -79,7 +79,7 @@ class HuggingFaceTeacher:
     labels_new_events: bool = True
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
-        """FP32 logits, batches of like length; each text is cut at the tokenizer's own limit."""
+        """Compute FP32 logits, in batches of like length; each text is cut at the tokenizer's own limit."""
         ids = self.encode(texts_of(events))
         out = np.empty((len(ids), len(self.classes)), dtype=np.float32)
         with torch.inference_mode():
@@ -160,7 +160,7 @@ def save(network: LogitsOfIds, tokenizer: Any, classes: Sequence[str], out: Path
 
 
 def _config(path: Path) -> dict[str, Any]:
-    """config.json, after making sure that the weights are safetensors."""
+    """Read config.json, after making sure that the weights are safetensors."""
     if not list(path.glob("*.safetensors")):
         pickles = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.pkl") for p in path.glob(pattern))
         if pickles:
@@ -179,7 +179,7 @@ def _config(path: Path) -> dict[str, Any]:
 
 
 def _for_classes(path: Path, classes: tuple[str, ...]) -> Any:
-    """The checkpoint with its head if that has these classes, else its encoder under a fresh head."""
+    """Open the checkpoint with its head if that has these classes, else its encoder under a fresh head."""
     config = _pretrained(transformers.AutoConfig, path)
     heads = any("SequenceClassification" in name for name in config.architectures or [])
     if heads and tuple(config.id2label[i] for i in range(config.num_labels)) == classes:
@@ -195,7 +195,7 @@ def _for_classes(path: Path, classes: tuple[str, ...]) -> Any:
 
 
 def _pretrained(kind: Any, path: Path, **options: Any) -> Any:
-    """`kind.from_pretrained`, from local safetensors in FP32 only."""
+    """Call `kind.from_pretrained`, from local safetensors in FP32 only."""
     if kind is not transformers.AutoConfig:
         # On the CPU the fused attention's backward pass is slower than the plain one for rows this short.
         options |= {"use_safetensors": True, "dtype": torch.float32, "attn_implementation": "eager"}

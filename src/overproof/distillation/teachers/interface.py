@@ -1,4 +1,4 @@
-"""What every teacher is: classes, a card, and logits for events."""
+"""Define the one protocol of a teacher: classes, a card, and logits for events."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TeacherCard:
 
 
 class Teacher(Protocol):
-    """A model that a student learns from."""
+    """A large model: what a student learns from, and what stands behind it in a cascade."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -60,28 +60,28 @@ class Teacher(Protocol):
 
     @property
     def labels_new_events(self) -> bool:
-        """False for soft labels that were computed elsewhere: there is no model to ask."""
+        """False for soft labels that were computed elsewhere: there is no model to query."""
         ...
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
-        """Logits (or log-probabilities) of shape (events, classes), float32; `report(k)`: k more are done."""
+        """Compute logits (or log-probabilities), shape (events, classes), float32; `report(k)`: k more are done."""
         ...
 
 
 def log_probabilities(probabilities: ArrayLike) -> Floats:
-    """log(max(p, 1e-7)): what a black box that only gives probabilities returns as logits."""
+    """Compute log(max(p, 1e-7)): what a black box that only gives probabilities returns as logits."""
     p = np.asarray(probabilities, dtype=np.float64)
     return np.asarray(np.log(np.maximum(p, MIN_PROBABILITY)), dtype=np.float32)
 
 
 def texts_of(events: pa.Table) -> list[str]:
-    """The events' texts, in order."""
+    """Return the events' texts, in order."""
     texts: list[str] = events.column("text").to_pylist()
     return texts
 
 
 def by_length(lengths: Sequence[int], size: int, *, equal: bool = False) -> Iterator[NDArray[np.intp]]:
-    """Indices in batches of at most `size`, shortest first, so that little is padded.
+    """Cut indices into batches of at most `size`, shortest first, so that little is padded.
 
     With `equal`, every batch holds events of one length, so that nothing is padded at all.
     """
@@ -94,7 +94,7 @@ def by_length(lengths: Sequence[int], size: int, *, equal: bool = False) -> Iter
 
 
 def padded(ids: Sequence[Sequence[int]], pad_id: int, length: int | None = None) -> NDArray[np.int64]:
-    """Token ids as one array, short rows filled with `pad_id` up to `length` (default: the longest row)."""
+    """Pad token ids to one array, short rows filled with `pad_id` up to `length` (default: the longest row)."""
     width = max(1, *(len(row) for row in ids)) if length is None else length
     out = np.full((len(ids), width), pad_id, dtype=np.int64)
     for i, row in enumerate(ids):
@@ -103,7 +103,7 @@ def padded(ids: Sequence[Sequence[int]], pad_id: int, length: int | None = None)
 
 
 def fingerprint_files(*paths: Path) -> str:
-    """SHA-256 over the names and contents of files, read in pieces."""
+    """Hash the names and contents of files with SHA-256, read in pieces."""
     digest = hashlib.sha256()
     for path in paths:
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())

@@ -1,4 +1,4 @@
-"""An ONNX classifier with its tokenizer beside it.
+"""Run an ONNX classifier with its tokenizer beside it.
 
 Files are looked for with the model's own stem first (`waf.tokenizer.json` for `waf.onnx`), then by
 their usual names: `tokenizer.json`, and for the classes `labels.json` or `id2label` of `config.json`.
@@ -53,16 +53,16 @@ class OnnxTeacher:
     labels_new_events: bool = True
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
-        """The file's first output, (events, classes); if it ends in a softmax, the log of that."""
+        """Compute the file's first output, (events, classes); if it ends in a softmax, the log of that."""
         out = np.empty((events.num_rows, len(self.classes)), dtype=np.float32)
-        for batch, feed in self.feeds(events):
-            out[batch] = self._run(feed)[: len(batch)]
+        for batch, onnx_input in self.onnx_inputs(events):
+            out[batch] = self._run(onnx_input)[: len(batch)]
             if report is not None:
                 report(len(batch))
         return as_logits(out)
 
-    def feeds(self, events: pa.Table) -> Iterator[tuple[NDArray[np.intp], dict[str, NDArray[Any]]]]:
-        """Batches of events as input, with their places; one of fixed size is filled up with its last row."""
+    def onnx_inputs(self, events: pa.Table) -> Iterator[tuple[NDArray[np.intp], dict[str, NDArray[Any]]]]:
+        """Batch events as input, with their places; a batch of fixed size is filled up with its last row."""
         ids = [row.ids for row in self.tokenizer.encode_batch(texts_of(events))]
         inputs = {spec.name: spec for spec in self.session.get_inputs()}
         rows, width = next(spec.shape for name, spec in inputs.items() if name in IDS)
@@ -71,14 +71,14 @@ class OnnxTeacher:
         for batch in by_length([len(row) for row in ids], size, equal="attention_mask" not in inputs):
             wanted = [ids[i] for i in batch]
             full = wanted + [wanted[-1]] * (size - len(wanted)) if isinstance(rows, int) else wanted
-            yield batch, _feed(inputs, full, self.pad_id, width if isinstance(width, int) else None)
+            yield batch, _onnx_input(inputs, full, self.pad_id, width if isinstance(width, int) else None)
 
-    def _run(self, feed: dict[str, NDArray[Any]]) -> Floats:
+    def _run(self, onnx_input: dict[str, NDArray[Any]]) -> Floats:
         try:
-            first = np.asarray(self.session.run(None, feed)[0])
+            first = np.asarray(self.session.run(None, onnx_input)[0])
         except Exception as error:  # ONNX Runtime raises its own classes for what a graph cannot do
             raise InputError(f"{self.card.name}: ONNX Runtime cannot run it: {error}") from error
-        rows = len(next(iter(feed.values())))
+        rows = len(next(iter(onnx_input.values())))
         if first.shape != (rows, len(self.classes)):
             raise InputError(
                 f"{self.card.name}: its first output has shape {first.shape}, "
@@ -122,6 +122,7 @@ def _session(path: Path) -> Any:
 
 
 def beside(path: Path, *names: str) -> Path:
+    """Find the first of some files beside a model, its own stem first; InputError if there is none."""
     places = [path.with_name(f"{path.stem}.{name}") for name in names] + [path.with_name(name) for name in names]
     for place in places:
         if place.is_file():
@@ -130,7 +131,7 @@ def beside(path: Path, *names: str) -> Path:
 
 
 def class_names_beside(path: Path) -> tuple[str, ...] | None:
-    """The class names beside a model, or None if there is no file of them."""
+    """Read the class names beside a model; None if there is no file of them."""
     try:
         file = beside(path, *NAMES)
     except InputError:
@@ -139,14 +140,14 @@ def class_names_beside(path: Path) -> tuple[str, ...] | None:
 
 
 def files_beside(path: Path) -> tuple[Path, ...]:
-    """The files that the model is read with: tokenizer and class names, those that exist."""
+    """List the files that the model is read with: tokenizer and class names, those that exist."""
     names = (*TOKENIZERS, *NAMES)
     places = [path.with_name(f"{path.stem}.{name}") for name in names] + [path.with_name(name) for name in names]
     return tuple(place for place in places if place.is_file())
 
 
 def class_names(path: Path) -> tuple[str, ...]:
-    """A list of names or {"0": name, …}; in config.json under `id2label`."""
+    """Read a list of names or {"0": name, …}; in config.json under `id2label`."""
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(names, dict) and path.name.endswith("config.json"):
@@ -202,7 +203,7 @@ def _check_inputs(path: Path, running: Any, tokenizer: Tokenizer) -> None:
         tokenizer.enable_truncation(max_length=min(width, cut["max_length"]))
 
 
-def _feed(
+def _onnx_input(
     inputs: dict[str, Any], ids: Sequence[Sequence[int]], pad_id: int, width: int | None
 ) -> dict[str, NDArray[Any]]:
     tokens = padded(ids, pad_id, width)
@@ -219,13 +220,13 @@ def _feed(
 
 
 def as_logits(values: Floats) -> Floats:
-    """The values, or their logarithms if every row is a distribution, which logits are not by accident."""
+    """Return the values, or their logarithms if every row is a distribution, which logits are not by accident."""
     distributions = len(values) and (values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3)
     return log_probabilities(values) if distributions else values
 
 
 def _size(path: Path) -> tuple[int, list[Path]]:
-    """Numbers in the initializers, and the files of those that are stored outside."""
+    """Count the numbers in the initializers, and list the files of those that are stored outside."""
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
     except Exception as error:  # protobuf's DecodeError, which it does not export in one place

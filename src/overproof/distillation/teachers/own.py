@@ -1,4 +1,4 @@
-"""Our own encoder as a teacher: what `overproof teach` wrote, which is a bundle with an FP32 model."""
+"""Open our own encoder as a teacher: what `overproof teach` wrote, which is a bundle with an FP32 model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OwnTeacher:
     labels_new_events: bool = True
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
-        """Logits of the deciding window of each event, shape (events, classes)."""
+        """Compute logits of the deciding window of each event, shape (events, classes)."""
         texts = texts_of(events)
         parts = [np.empty((0, len(self.classes)), dtype=np.float32)]
         for start in range(0, len(texts), CHUNK):

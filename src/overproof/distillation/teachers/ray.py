@@ -1,4 +1,4 @@
-"""A teacher that is asked on a Ray cluster: copies of it label large sets of events, many at a time."""
+"""Query a teacher on a Ray cluster: copies of it label large sets of events, many at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from overproof.errors import InputError, OverproofError
 from overproof.events.schema import event_table
 from overproof.inference.engines.cluster import RETRIES, connected, enter
 
-CHUNK = 2048  # events that one task asks about; fewer are asked here. A multiple of `own.CHUNK`
+CHUNK = 2048  # events of one task; fewer are judged here. A multiple of `own.CHUNK`
 MODELS = ("own", "huggingface", "onnx")
 
 
@@ -60,7 +60,7 @@ class RayTeacher:
         return self.here.labels_new_events
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
-        """Logits of shape (events, classes), as of the teacher asked about each `CHUNK` of events by itself.
+        """Compute logits of shape (events, classes), as the teacher does for each `CHUNK` of events by itself.
 
         On processors of one kind that is, for our own teachers, to the bit what `here` gives for all events at once; a
         teacher that pads its batches rounds otherwise where a text has other companions (MiniLM: by up to 4e-6).
@@ -84,17 +84,17 @@ class RayTeacher:
         return np.concatenate(parts)
 
     def _answers(self, texts: list[str]) -> Iterator[Floats]:
-        """In order; a bounded number of tasks is asked ahead, so that the cluster holds few texts at a time."""
+        """Yield logits in order; a bounded number of tasks runs ahead: the cluster holds few texts at a time."""
         ray: Any = import_module("ray")
-        ask = ray.remote(num_cpus=1, max_retries=RETRIES)(_answer)
+        remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_answer)
         ahead = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        asked: deque[Any] = deque()
+        tasks: deque[Any] = deque()
         for start in range(0, len(texts), CHUNK):
-            asked.append(ask.remote(self.specs, self.folder, self.card, texts[start : start + CHUNK]))
-            if len(asked) > ahead:
-                yield _known(ray.get(asked.popleft()))
-        while asked:
-            yield _known(ray.get(asked.popleft()))
+            tasks.append(remote.remote(self.specs, self.folder, self.card, texts[start : start + CHUNK]))
+            if len(tasks) > ahead:
+                yield _checked(ray.get(tasks.popleft()))
+        while tasks:
+            yield _checked(ray.get(tasks.popleft()))
 
 
 def on_ray(
@@ -104,7 +104,7 @@ def on_ray(
     columns: Sequence[str] = (),
     address: str | None = None,
 ) -> RayTeacher:
-    """Open the teacher or teachers that `specs` name, to be asked on a Ray cluster.
+    """Open the teacher or teachers that `specs` name, to be queried on a Ray cluster.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def on_ray(
 
 
 def _answer(specs: tuple[str, ...], folder: str, card: TeacherCard, texts: list[str]) -> Floats | OverproofError:
-    """On a node: the logits, or why there are none."""
+    """Compute the logits on a node, or say why there are none."""
     try:
         enter(folder)
         teacher = _loaded(specs)
@@ -149,7 +149,7 @@ def _loaded(specs: tuple[str, ...]) -> Teacher:
     return load_teacher(specs)
 
 
-def _known(answer: Floats | OverproofError) -> Floats:
+def _checked(answer: Floats | OverproofError) -> Floats:
     if isinstance(answer, OverproofError):
         raise answer
     return answer

@@ -1,6 +1,6 @@
-"""Soft labels that somebody else computed: a file of them, or columns of the events themselves.
+"""Read soft labels that somebody else computed: a file of them, or columns of the events themselves.
 
-A black box cannot be asked again, so these teachers label no new events.
+A black box cannot be queried again, so these teachers label no new events.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class FileTeacher:
     labels_new_events: bool = False
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
-        """The file's rows for these events; an event without one is an InputError."""
+        """Look up the file's rows for these events; an event without one is an InputError."""
         rows = np.arange(len(self.values)) if self.row_of_text is None else self._rows_by_text(events)
         if len(rows) != events.num_rows:
             raise InputError(
@@ -83,7 +83,7 @@ class ColumnTeacher:
     labels_new_events: bool = False
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
-        """The columns `prefix + class` of these events; a broken row is an InputError that names its origin."""
+        """Read the columns `prefix + class` of these events; a broken row is an InputError that names its origin."""
         names = [self.prefix + name for name in self.classes]
         missing = [name for name in names if name not in events.column_names]
         if missing:
@@ -101,7 +101,7 @@ class ColumnTeacher:
 
 
 def is_table(path: Path) -> bool:
-    """True if the name ends like a table of soft labels (`.csv`, `.jsonl.gz`, …)."""
+    """Return whether the name ends like a table of soft labels (`.csv`, `.jsonl.gz`, …)."""
     name = path.name.lower()
     return name.endswith(tuple(t + p for t in TABLES for p in ("", *PACKED)))
 
@@ -161,7 +161,7 @@ def _class_columns(path: Path, names: Sequence[str], prefix: str) -> tuple[list[
 
 
 def _values(rows: Sequence[Row], columns: Sequence[str], are_logits: bool) -> Floats:
-    """Logits of shape (rows, columns); probabilities are made to sum to 1 first."""
+    """Convert rows to logits of shape (rows, columns); probabilities are made to sum to 1 first."""
     table = np.array([[_number(row, name, origin) for name in columns] for origin, row in rows], dtype=np.float64)
     table = table.reshape(len(rows), len(columns))
     if are_logits:
@@ -206,7 +206,7 @@ def _by_text(rows: Sequence[Row], values: Floats) -> dict[str, int]:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    """`file:line` (of a parquet file: row) and the columns of every row."""
+    """Yield `file:line` (of a parquet file: row) and the columns of every row."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:

@@ -1,4 +1,4 @@
-"""The arithmetic of quantization in numpy: range, scale, zero point, quantize, dequantize, and what it costs.
+"""Compute quantization in numpy: range, scale, zero point, quantize, dequantize, and what it costs.
 
 `grid` has the formulas, `observers` choose a range, `cost` says what rounding did to a tensor.
 """

@@ -1,4 +1,4 @@
-"""What quantization did to a tensor: error against magnitude, SQNR, small values lost, saturation, bytes."""
+"""Measure what quantization did to a tensor: error by magnitude, SQNR, small values lost, saturation, bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EDGES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, np.inf)  # |x| i
 
 
 def cost(x: Floats, grid: Grid, *, bits: int = 8, stored: Integers | None = None) -> Cost:
-    """What the grid costs tensor x, any shape.
+    """Measure what the grid costs tensor x, any shape.
 
     Parameters
     ----------

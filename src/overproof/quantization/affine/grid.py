@@ -1,4 +1,6 @@
-"""Range → scale → zero point → q and back, as ONNX QuantizeLinear-21 and DequantizeLinear-21 define it.
+"""Quantize and dequantize: range to scale, zero point and integers, and back.
+
+ONNX QuantizeLinear-21 and DequantizeLinear-21 define it:
 
 q = clip(round(x / scale) + zero_point, qmin, qmax) and x̂ = (q - zero_point) · scale, rounding half to even.
 """
@@ -105,7 +107,7 @@ class Grid:
         return np.asarray((self.qmax - self.zero_point) * self.scale, dtype=np.float32)
 
     def along(self, values: NDArray[Number], shape: tuple[int, ...]) -> NDArray[Number]:
-        """Scales or zero points in a shape that broadcasts against a tensor of `shape`."""
+        """Reshape scales or zero points so that they broadcast against a tensor of `shape`."""
         if values.ndim == 0:
             return values
         if self.block:
@@ -116,7 +118,7 @@ class Grid:
 
 
 def grid_of(low: ArrayLike, high: ArrayLike, scheme: Scheme, *, axis: int = -1, block: int = 0) -> Grid:
-    """The grid that covers [low, high], widened to hold 0.0 exactly.
+    """Return the grid that covers [low, high], widened to hold 0.0 exactly.
 
     Asymmetric: scale = (high - low) / (qmax - qmin), zero_point = round(qmin - low / scale) (Jacob et al. 2018,
     "Quantization and Training of Neural Networks", section 2.1). Symmetric: scale = max(|low|, |high|) / (qmax -
@@ -136,7 +138,7 @@ def grid_of(low: ArrayLike, high: ArrayLike, scheme: Scheme, *, axis: int = -1, 
     require_finite(lo, hi)
     lo, hi = np.minimum(lo, np.float32(0)), np.maximum(hi, np.float32(0))
     qmin, qmax = scheme.limits
-    with np.errstate(over="ignore", invalid="ignore"):  # a range wider than float32 is told below
+    with np.errstate(over="ignore", invalid="ignore"):  # a range wider than float32 is refused below
         if scheme.symmetric:
             middle = (qmin + qmax) // 2
             scale = _usable(np.maximum(-lo, hi) / np.float32(qmax - middle))
@@ -151,7 +153,7 @@ def grid_of(low: ArrayLike, high: ArrayLike, scheme: Scheme, *, axis: int = -1, 
 
 
 def quantize(x: Floats, grid: Grid) -> Integers:
-    """q = clip(round(x / scale) + zero_point, qmin, qmax), shaped as x.
+    """Compute q = clip(round(x / scale) + zero_point, qmin, qmax), shaped as x.
 
     The quotient is rounded once, as ONNX and its runtime do. torch multiplies by the float32 reciprocal of the
     scale instead, and its `quantize_per_tensor` and `quantize_per_channel` add the zero point before they round
@@ -170,17 +172,17 @@ def quantize(x: Floats, grid: Grid) -> Integers:
 
 
 def dequantize(q: Integers, grid: Grid) -> Floats:
-    """x̂ = (q - zero_point) · scale, shaped as q."""
+    """Compute x̂ = (q - zero_point) · scale, shaped as q."""
     steps = q.astype(np.int32) - grid.along(grid.zero_point, q.shape)
     return np.asarray(steps * grid.along(grid.scale, q.shape), dtype=np.float32)
 
 
 def require_finite(*arrays: Floats) -> None:
-    """InputError if any value is inf or NaN."""
+    """Raise InputError if any value is inf or NaN."""
     if not all(np.isfinite(a).all() for a in arrays):
         raise InputError("cannot quantize: the tensor holds inf or NaN, expected finite numbers")
 
 
 def _usable(scale: NDArray[np.floating[Any]]) -> Floats:
-    """1 where the range is a single point (or denormal): nothing is divided by zero, and 0.0 stays 0.0."""
+    """Replace a scale by 1 where the range is one point (or denormal): nothing is divided by zero, 0.0 stays 0.0."""
     return np.asarray(np.where(scale > np.finfo(np.float32).tiny, scale, 1), dtype=np.float32)

@@ -1,6 +1,6 @@
-"""Observers: from the values of a tensor to the range that its grid shall cover.
+"""Observe the values of a tensor, and choose the range that its grid shall cover.
 
-Each takes rows of values, one row per grid, shape (grids, values), and the scheme, and returns (low, high),
+Each observer takes rows of values, one row per grid, shape (grids, values), and the scheme, and returns (low, high),
 each of shape (grids,). A narrower range rounds finer and clips what lies outside: all but `minmax` clip.
 """
 
@@ -24,14 +24,14 @@ BINS = 2048
 
 
 def minmax(rows: Floats, scheme: Scheme) -> Range:
-    """The least and greatest value: nothing is clipped (Jacob et al. 2018, section 2.1)."""
+    """Take the least and greatest value: nothing is clipped (Jacob et al. 2018, section 2.1)."""
     if not rows.shape[1]:
         return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
     return rows.min(axis=1), rows.max(axis=1)
 
 
 def percentile(rows: Floats, scheme: Scheme, percent: float = PERCENT) -> Range:
-    """All but (100 - percent) % of the values, half of those left out at each end (Wu et al. 2020, section 4.1)."""
+    """Take all but (100 - percent) % of the values, half of the others at each end (Wu et al. 2020, section 4.1)."""
     if not rows.shape[1]:
         return minmax(rows, scheme)
     tail = (100 - percent) / 2
@@ -40,7 +40,7 @@ def percentile(rows: Floats, scheme: Scheme, percent: float = PERCENT) -> Range:
 
 
 def mse(rows: Floats, scheme: Scheme) -> Range:
-    """The share of the min-max range with the least mean squared error (Banner et al. 2019, section 3, by search).
+    """Search the share of the min-max range with the least mean squared error (Banner et al. 2019, section 3).
 
     Each end is shortened by the same factor, then each alone.
     """
@@ -56,7 +56,7 @@ def mse(rows: Floats, scheme: Scheme) -> Range:
 
 
 def entropy(rows: Floats, scheme: Scheme) -> Range:
-    """The clipping threshold whose quantized histogram diverges least (KL) from the values' own.
+    """Choose the clipping threshold whose quantized histogram diverges least (KL) from the values' own.
 
     Source: Migacz 2017, "8-bit inference with TensorRT": a histogram of |x| in 2048 bins; for each threshold, P
     is the histogram clipped there, Q is P merged into as many levels as the scheme has and spread again over
@@ -73,7 +73,7 @@ OBSERVERS: dict[str, Observer] = {"minmax": minmax, "percentile": percentile, "m
 
 
 def fit(x: Floats, scheme: Scheme, *, axis: int | None = None, block: int = 0, observer: Observer = minmax) -> Grid:
-    """The grid for a tensor: per tensor, per channel along `axis`, or per group of `block` values along it.
+    """Fit the grid of a tensor: per tensor, per channel along `axis`, or per group of `block` values along it.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def fit(x: Floats, scheme: Scheme, *, axis: int | None = None, block: int = 0, o
 
 
 def _best(rows: Floats, scheme: Scheme, ranges: list[Range]) -> Range:
-    """For each row the range with the least mean squared error; the first of equals."""
+    """Choose for each row the range with the least mean squared error; the first of equals."""
     low, high = (bound.copy() for bound in ranges[0])
     least = np.full(len(rows), np.inf)
     for lo, hi in ranges:
@@ -121,7 +121,7 @@ def _threshold(magnitudes: Floats, levels: int) -> float:
 
 
 def _divergence(counts: NDArray[np.float64], end: int, levels: int) -> float:
-    """KL(P ‖ Q) of the histogram clipped to its first `end` bins and merged into `levels`."""
+    """Compute KL(P ‖ Q) of the histogram clipped to its first `end` bins and merged into `levels`."""
     p = counts[:end].copy()
     p[-1] += counts[end:].sum()
     level = np.arange(end) * levels // end

@@ -1,4 +1,4 @@
-"""Choose the grids of weights: which integers they may use at each precision."""
+"""Set the schemes of activations and weights at each precision, and fit the grids of weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Grids = Mapping[str, Grid]
 
 
 def weight_grid(layer: Layer, precision: str) -> Grid:
-    """The grid of a layer's weights: min-max at 8 bits, least squared error at 4, where clipping pays."""
+    """Fit the grid of a layer's weights: min-max at 8 bits, least squared error at 4, where clipping pays."""
     if layer.kind == "embedding":
         scheme = EMBEDDINGS if precision in ("w8a8", "dynamic") else WEIGHTS_4
         return fit(layer.values, scheme, axis=layer.channel, observer=minmax if scheme is EMBEDDINGS else mse)
