@@ -41,11 +41,12 @@ budget = { limit = 0.9, required = true }
 
 def main(out: Path) -> None:
     """Teach, compress, check, triage, and keep what each of them wrote."""
-    import overproof
-    from overproof import pipeline
     from overproof.compression.baseline import fit_baseline
     from overproof.compression.student import PRESETS, EncoderConfig
     from overproof.simulate import simulate
+
+    import overproof
+    from overproof import pipeline
 
     PRESETS["fixture"] = EncoderConfig(**SIZES, dropout=0.0)
     PRESETS["fixture-teacher"] = EncoderConfig(2, 64, 2, 128, vocabulary=600, positions=64)
