@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 # pip, not uv: only pip knows where this machine keeps its build of torch for the CPU.
 PIP := $(BIN)/python -m pip -qq --no-input --disable-pip-version-check
 
-.PHONY: help demo test fast check format bench browser lock clean
+.PHONY: help demo test fast check docs format bench browser lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -20,7 +20,7 @@ help: ## list the targets
 demo: $(READY) ## simulate, teach, compress and report on the built-in traffic
 	@$(BIN)/overproof demo --out $(OUT)
 
-test: check browser ## everything: style, types, layers and all tests
+test: check browser ## everything: style, types, layers, documentation and all tests
 	@$(BIN)/pytest -q
 
 # The lesson's page is tested in a real browser; where there is none and none can be installed, those tests are skipped.
@@ -33,17 +33,21 @@ browser:
 fast: $(READY) ## the tests that take seconds
 	@$(BIN)/pytest -q -m "not slow"
 
-check: $(READY) ## style, types, layers
+check: docs ## style, types, layers, documentation
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
+docs: $(READY) ## build the documentation into out/site; a broken link or a name that is gone fails
+	@mkdir -p out
+	@NO_COLOR=1 $(BIN)/zensical build --clean --strict >out/docs.log 2>&1 || { cat out/docs.log >&2; exit 1; }
+
 format: $(READY) ## put the sources in shape
 	@$(BIN)/ruff check -q --fix .
 	@$(BIN)/ruff format -q .
 
-bench: $(READY) ## measure the main job on ../shared/data and write its table into the README
+bench: $(READY) ## measure everything and write docs/benchmarks.md; the data is in OVERPROOF_DATA, else ../shared/data
 	@$(BIN)/python bench/main.py
 
 $(READY): requirements/ci.txt pyproject.toml
@@ -68,4 +72,4 @@ lock: ## renew requirements/ci.txt: the newest versions that pyproject.toml allo
 	@rm -rf $(VENV)-lock
 
 clean: ## remove everything made here
-	@rm -rf $(VENV) $(VENV)-lock out build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(VENV)-lock out build dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
