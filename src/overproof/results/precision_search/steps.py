@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from overproof.results.divergence import Divergence
@@ -34,8 +35,8 @@ class Finding:
     needed: int | None = None
 
     def __post_init__(self) -> None:
-        if self.events is not None and abs(self.measured) > 1:
-            raise ValueError(f"a share of {self.measured:g}, expected -1 to 1")
+        if self.events is not None and not math.isfinite(self.measured * self.events):
+            raise ValueError(f"a share of {self.measured:g} of {self.events} events")
 
     def __str__(self) -> str:
         if self.events is None:
