@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from overproof.bundle.manifest import COMPARISON, Manifest, digest, write_bundle
 from overproof.bundle.model_names import BASELINE, DISTILLED, FULL, QUANTIZED
+from overproof.bundle.tokenizer import Windowing
+from overproof.cli import app
 from overproof.results import Comparison, Metrics, Row, Share
 
 
@@ -114,3 +119,16 @@ def test_markdown_has_the_same_cells() -> None:
     )
     assert all(line.count("|") in (0, 6, 12) for line in lines)
     assert there.verdict_in_words()[0] in there.to_markdown()
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"rows": [{"name": 3}], "test_rows": 1}', b"[" * 100_000])
+def test_a_bundle_with_another_comparison_is_refused_by_its_name(content: bytes, tmp_path: Path) -> None:
+    files = {"model.onnx": b"not parsed", "tokenizer.json": b"{}", COMPARISON: content}
+    manifest = Manifest(
+        1, "9.9", ("benign", "sqli"), ("benign",), Windowing(), "none", {}, 2.0, 0.5, 0, "int8", {}, {}, {}, (), {},
+        {name: digest(stored) for name, stored in files.items()},
+    )  # fmt: skip
+    write_bundle(tmp_path / "b", manifest, files)
+    shown = CliRunner().invoke(app, ["inspect", str(tmp_path / "b")])
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert shown.stderr.startswith(f"error: {tmp_path / 'b' / COMPARISON}: ")

@@ -197,7 +197,7 @@ def test_inspect_tells_and_draws_the_sensitivity_of_a_bundle(tmp_path: Path) -> 
     assert (tmp_path / "s.svg").read_text() == draw(report())
     assert json.loads(run(bundle, "--sensitivity", "--json").stdout) == json.loads(json.dumps(report().to_json()))
     both = run(bundle, "--sensitivity", "--layers")
-    assert both.exit_code == 2 and "--sensitivity is told of all layers" in both.stderr
+    assert both.exit_code == 2 and "--sensitivity covers all layers" in both.stderr
 
 
 def test_a_folder_without_a_manifest_is_read_and_said_not_to_be_sealed(tmp_path: Path) -> None:

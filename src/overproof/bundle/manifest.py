@@ -184,7 +184,10 @@ def open_bundle(path: Path | str) -> Bundle:
 def inspect(path: Path | str) -> dict[str, Any]:
     """Manifest, stored comparison and verified sizes of a bundle, as plain JSON."""
     bundle = open_bundle(path)
-    comparison = json.loads(bundle.files[COMPARISON]) if COMPARISON in bundle.files else None
+    try:
+        comparison = json.loads(bundle.files[COMPARISON]) if COMPARISON in bundle.files else None
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{bundle.path / COMPARISON}: not JSON ({error})") from None
     total = sum(len(content) for content in bundle.files.values()) + (bundle.path / MANIFEST).stat().st_size
     return {
         "path": str(bundle.path),

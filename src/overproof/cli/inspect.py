@@ -64,16 +64,17 @@ def run(
         show(look_at(bundle, layer, svg, terminal()), as_json)
         return
     from overproof.bundle.manifest import inspect as look_into
+    from overproof.bundle.manifest import open_bundle
     from overproof.results import Comparison
 
     contents = look_into(bundle)
     if as_json:
         typer.echo(indented(contents))
         return
-    comparison = contents.pop("comparison")
+    comparison = None if contents.pop("comparison") is None else Comparison.of(open_bundle(bundle))
     typer.echo(printable("\n".join(_outline(contents))))
     if comparison is not None:
-        typer.echo("\n" + printable(Comparison.from_json(comparison).render()), nl=False)
+        typer.echo("\n" + printable(comparison.render()), nl=False)
 
 
 def _outline(entries: Mapping[Any, Any], indent: str = "") -> Iterator[str]:
