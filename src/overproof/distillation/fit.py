@@ -23,7 +23,7 @@ from overproof.progress import Console
 
 
 def student_config(sizes: EncoderConfig, epochs: int | None) -> TrainConfig:
-    """Training settings for an encoder of these sizes: narrower networks take larger steps."""
+    """Choose the training settings for an encoder of these sizes: narrower networks take larger steps."""
     rate = min(2e-3, 0.2 / sizes.hidden)
     return replace(TrainConfig(learning_rate=rate), **({} if epochs is None else {"epochs": epochs}))
 
