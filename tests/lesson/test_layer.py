@@ -39,7 +39,7 @@ def own(lesson: Lesson, key: str) -> str:
 def test_the_linear_layer_with_the_lowest_sqnr_is_shown(bundled: Bundled, lesson: Lesson) -> None:
     quantized = {layer.name: layer.weights.cost.sqnr_db for layer in bundled.layers.layers if layer.weights}
     linear = {name: db for name, db in quantized.items() if not name.startswith("tokens.weight")}
-    shown = lesson.yours.layer
+    shown = lesson.user_data.layer
     assert shown is not None
     assert linear[shown.report.name] == min(linear.values())
     assert f"Of {len(linear)} quantized linear layers it has the lowest SQNR" in own(lesson, "range")
@@ -56,7 +56,7 @@ def test_an_embedding_is_shown_where_nothing_else_is_quantized(bundled: Bundled)
 
 
 def test_its_grid_errors_and_bytes_are_the_files(bundled: Bundled, lesson: Lesson) -> None:
-    shown = lesson.yours.layer
+    shown = lesson.user_data.layer
     assert shown is not None
     w, cost = shown.weights, shown.weights.cost
     told_range = own(lesson, "range")
@@ -82,7 +82,7 @@ def test_every_precision_has_its_grid_drawn(made: Made, bundled: Bundled, precis
     feeds = [{"input_ids": random.integers(2, 290, (16, n))} for n in (4, 12, 32)]
     layers = told(made.fp32, quantize_model(made.fp32, feeds, precision=precision))
     lesson = walk(bundled.rewritten({QUANTIZATION: layers.to_json()}))
-    shown = lesson.yours.layer
+    shown = lesson.user_data.layer
     assert shown is not None
     assert shown.weights.bits == (8 if precision == "w8a8" else 4)
     assert ("input" in shown.grid()) == (precision != "w4a32")
@@ -99,7 +99,7 @@ def test_every_precision_has_its_grid_drawn(made: Made, bundled: Bundled, precis
 
 def test_a_bundle_that_does_not_tell_shows_its_logits(bundled: Bundled) -> None:
     older = walk(bundled.rewritten({QUANTIZATION: None, QUANTIZING: None}))
-    assert older.yours.layer is None
+    assert older.user_data.layer is None
     assert "its logits on those events" in own(older, "range") and "its logits on those events" in own(older, "memory")
     assert "steps of the grid" in own(older, "quantize")
     assert next(s for s in older.sections if s.key == "grid").own == ()
@@ -128,7 +128,7 @@ def test_layers_of_another_format_are_an_error(bundled: Bundled) -> None:
 
 
 def test_the_page_has_the_same_boxes(lesson: Lesson) -> None:
-    text, shown = page.page(lesson), lesson.yours.layer
+    text, shown = page.page(lesson), lesson.user_data.layer
     assert shown is not None
     for drawing in (shown.errors(), shown.integers()):
         assert f'<pre tabindex="0">{drawing}</pre>' in text

@@ -16,7 +16,8 @@ from overproof.bundle.model_names import QUANTIZED
 from overproof.cli import app
 from overproof.errors import BundleError
 from overproof.lesson import Lesson, miniature, page, user_data, walk
-from overproof.lesson.sections import Table, sections
+from overproof.lesson.blocks import Table
+from overproof.lesson.sections import sections
 from overproof.results import Comparison
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def test_the_drawn_grid_has_a_line_for_every_integer(lesson: Lesson) -> None:
 
 def test_the_same_seed_gives_the_same_numbers(lesson: Lesson) -> None:
     def numbers(walked: Lesson) -> str:
-        points = tuple(replace(point, ms=None) for point in walked.yours.points)
-        return repr(replace(walked.yours, points=points))
+        points = tuple(replace(point, ms=None) for point in walked.user_data.points)
+        return repr(replace(walked.user_data, points=points))
 
     assert numbers(walk()) == numbers(lesson) != numbers(walk(seed=1))
 
@@ -76,7 +77,7 @@ def test_json_is_plain_and_complete(lesson: Lesson) -> None:
 
 
 def test_a_bundles_own_figures(bundled: Bundled) -> None:
-    mine = walk(bundled.path).yours
+    mine = walk(bundled.path).user_data
     strip = Comparison.from_json(bundled.comparison)
     assert [p.name for p in mine.points] == [row.name for row in strip.rows]
     int8 = next(p for p in mine.points if p.name == QUANTIZED)
@@ -87,7 +88,7 @@ def test_a_bundles_own_figures(bundled: Bundled) -> None:
 
 def test_what_a_bundle_does_not_say_is_not_measured(bundled: Bundled) -> None:
     bare = bundled.rewritten({COMPARISON: None})
-    (only,) = walk(bare).yours.points
+    (only,) = walk(bare).user_data.points
     assert (only.name, only.ms, only.accuracy) == ("int8", None, None)
     assert "not measured" in walk(bare).render()
 
@@ -107,7 +108,7 @@ def test_the_command_writes_text_json_or_the_page(tmp_path: Path, bundled: Bundl
     out = tmp_path / "lesson.html"
     assert run("--bundle", bundled.path, "--html", out) == ""
     assert out.read_text().startswith("<!doctype html>")
-    assert json.loads(run("--html", out, "--json"))["yours"]["name"] == "the built-in traffic"
+    assert json.loads(run("--html", out, "--json"))["user_data"]["name"] == "the built-in traffic"
     assert [path.name for path in tmp_path.iterdir()] == ["lesson.html"]
 
 
@@ -122,7 +123,7 @@ def test_the_page_is_one_file_without_a_way_out(lesson: Lesson) -> None:
 
 def test_nothing_of_a_bundle_can_end_an_element(bundled: Bundled) -> None:
     text = page.page(walk(bundled.path))
-    assert bundled.evil in walk(bundled.path).yours.points[2].name
+    assert bundled.evil in walk(bundled.path).user_data.points[2].name
     for broken_out in ("<script>window", "<img", "<b ", 'onerror="'):
         assert broken_out not in text, broken_out
     assert text.count("</script>") == 2
@@ -131,7 +132,7 @@ def test_nothing_of_a_bundle_can_end_an_element(bundled: Bundled) -> None:
 
 
 def test_every_table_is_whole(bundled: Bundled) -> None:
-    for section in sections(walk(bundled.path).yours):
+    for section in sections(walk(bundled.path).user_data):
         for block in (*section.blocks, *section.own):
             if isinstance(block, Table):
                 assert len({len(row) for row in block.rows}) == 1, section.key

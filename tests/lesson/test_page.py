@@ -168,7 +168,7 @@ def test_the_grid_is_drawn_line_by_line(browser: Browser, html: Path) -> None:
 
 def test_the_scatter_shows_what_was_measured(browser: Browser, html: Path, lesson: Lesson) -> None:
     browser.open(html)
-    points, shown = (*tutorial_points(), *lesson.yours.points), browser.numbers()
+    points, shown = (*tutorial_points(), *lesson.user_data.points), browser.numbers()
     for k, point in enumerate(points):
         assert browser.text(f"name-{k}") == point.name
         assert [shown[f"{name}-{k}"] for name in ("bytes", "ms", "accuracy")] == [

@@ -1,7 +1,7 @@
-"""The lesson: the tutorial walked step by step, every number computed by the functions that the product uses.
+"""Walk through the tutorial step by step, every number computed by the functions that the product uses.
 
-`golden` holds what is printed, `steps` computes, `figures` and `table` compare the two, `yours` does the same on a
-bundle or on the built-in traffic, `sections` puts it into words for `terminal` and `page`.
+`printed_values` holds what is printed, `steps` computes, `figures` and `table` compare the two, `user_data` does the
+same on a bundle or on the built-in traffic, `sections` puts it into words for `terminal` and `page`.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from overproof.lesson import steps, table, terminal
-from overproof.lesson.sections import Section, sections, tutorial_points
-from overproof.lesson.user_data import Yours, of_bundle, of_traffic
+from overproof.lesson.blocks import Section
+from overproof.lesson.sections import sections, tutorial_points
+from overproof.lesson.user_data import UserData, of_bundle, of_traffic
 
 
 @dataclass(frozen=True)
 class Lesson:
     """The lesson, computed: one's own figures and the sections to show."""
 
-    yours: Yours
+    user_data: UserData
     sections: tuple[Section, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Every step's numbers, the table of errata, and one's own figures."""
-        layer = None if self.yours.layer is None else self.yours.layer.to_json()
+        """Return every step's numbers, the table of errata, and one's own figures."""
+        layer = None if self.user_data.layer is None else self.user_data.layer.to_json()
         return {
             "information": [asdict(info) for info in steps.information()],
             "softened": [asdict(soft) for soft in steps.softened(steps.PACKET_LOGITS[3])],
@@ -32,11 +33,11 @@ class Lesson:
             "sizes": [asdict(size) for size in steps.sizes()],
             "models": [asdict(point) for point in tutorial_points()],
             "errata": [asdict(erratum) for erratum in table.errata()],
-            "yours": {**asdict(self.yours), "cost": self.yours.cost.to_json(), "layer": layer},
+            "user_data": {**asdict(self.user_data), "cost": self.user_data.cost.to_json(), "layer": layer},
         }
 
     def render(self) -> str:
-        """Plain text for a terminal."""
+        """Write plain text for a terminal."""
         return terminal.render(self.sections)
 
 
@@ -55,5 +56,5 @@ def walk(bundle: Path | str | None = None, *, seed: int = 0) -> Lesson:
     BundleError, TamperedBundle
         See `bundle.open_bundle`.
     """
-    yours = of_traffic(seed=seed) if bundle is None else of_bundle(bundle, seed=seed)
-    return Lesson(yours, sections(yours))
+    user_data = of_traffic(seed=seed) if bundle is None else of_bundle(bundle, seed=seed)
+    return Lesson(user_data, sections(user_data))

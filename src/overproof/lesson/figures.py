@@ -1,4 +1,4 @@
-"""Every figure that the tutorial prints, beside what its own arithmetic gives.
+"""Compare every figure that the tutorial prints with what its own arithmetic gives.
 
 A figure is right if the exact value, rounded as far as the printed one, is the printed one. Where it is not, `why`
 says so in words, and `slip`, where there is one, is the value of the mistake that the words name: the tests check
@@ -49,13 +49,13 @@ class Figure:
         return len(self.printed.partition(".")[2])
 
     def rounded(self, value: float) -> str:
-        """A value with as many decimals as are printed."""
+        """Write a value with as many decimals as are printed."""
         text = f"{value:.{self.decimals}f}"
         return text.removeprefix("-") if float(text) == 0 else text
 
     @property
     def right(self) -> bool:
-        """True if the exact value rounds to the printed one, or the figure is a given."""
+        """Whether the exact value rounds to the printed one, or the figure is a given."""
         return self.exact is None or self.rounded(self.exact) == self.printed
 
     @property
@@ -68,7 +68,7 @@ class Figure:
 
 
 def figures() -> tuple[Figure, ...]:
-    """Every printed figure, in the tutorial's order."""
+    """Return every printed figure, in the tutorial's order."""
     return (*_distillation(), *_quantization(), *_comparison())
 
 
@@ -125,7 +125,7 @@ def _temperatures() -> Iterator[Figure]:
 
 
 def _temperature_of(lower: float, upper: float, i: int, j: int) -> float:
-    """The T at which packet D's classes i and j stand to each other as lower to upper."""
+    """Return the T at which packet D's classes i and j stand to each other as lower to upper."""
     p = printed_values.PACKETS[3].probabilities
     return math.log(p[j] / p[i]) / math.log(upper / lower)
 
@@ -193,7 +193,7 @@ def _memory(on: steps.OnGrid) -> Iterator[Figure]:
 
 
 def _errors(weights: Sequence[str], on: steps.OnGrid) -> Iterator[Figure]:
-    """Step 5; each slip is what follows from the figures printed before it."""
+    """Yield step 5; each slip is what follows from the figures printed before it."""
     where, scale, zero = "Part 2, step 5", float(printed_values.SCALE), int(printed_values.ZERO_POINT)
     integers = [int(q) for row in printed_values.QUANTIZED for q in row]
     for k, digits in enumerate(weights):

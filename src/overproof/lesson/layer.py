@@ -1,4 +1,4 @@
-"""A layer of one's own model on its grid, where the bundle tells what quantization did to each."""
+"""Show a layer of the user's model on its grid, where the bundle describes what quantization did to each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINEAR = "linear"
 
 
 @dataclass(frozen=True)
-class OwnLayer:
+class UserLayer:
     """The layer that the quantization steps show.
 
     Attributes
@@ -42,18 +42,18 @@ class OwnLayer:
 
     @property
     def why(self) -> str:
-        """Why this one is shown."""
+        """The reason why this one is shown."""
         if self.among == 1:
             return f"It is the only quantized {self.report.kind} layer."
         return f"Of {self.among} quantized {self.report.kind} layers it has the lowest SQNR: rounding costs it most."
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         rest = {name: getattr(self, name) for name in ("among", "model_before", "model_after")}
         return {"report": self.report.to_json(), **rest}
 
     def grid(self) -> str:
-        """Range, scale and zero point of the weights and of what goes into them, aligned."""
+        """Write range, scale and zero point of the weights and of what goes into them, aligned."""
         w, entry = self.weights, self.report.activations
         grids = f"one for each {w.per}" if w.grids == 1 else f"{w.grids:,}, one for each {w.per}: least ... greatest"
         lost = f"{percent(w.cost.lost)} of the weights that are not 0 became 0"
@@ -75,11 +75,11 @@ class OwnLayer:
         return _indented(lines)
 
     def errors(self) -> str:
-        """The error against magnitude, as a table with bars."""
+        """Write the error against magnitude, as a table with bars."""
         return _indented(bands(self.weights.cost).splitlines())
 
     def integers(self) -> str:
-        """How many weights are stored as each integer, drawn."""
+        """Draw how many weights are stored as each integer."""
         w = self.weights
         return "\n".join(histogram(w.counts, w.qmin, w.zero_point, w.range))
 
@@ -90,14 +90,14 @@ class OwnLayer:
         return "each integer" if each == 1 else f"{each} integers"
 
 
-def costliest(report: LayerDiagnostics) -> OwnLayer | None:
-    """The quantized linear layer with the lowest SQNR, or an embedding where no linear one is; None if none is."""
+def costliest(report: LayerDiagnostics) -> UserLayer | None:
+    """Return the quantized linear layer with the lowest SQNR; an embedding where none is linear, None if none is."""
     quantized = [(layer, layer.weights) for layer in report.layers if layer.weights is not None]
     found = [pair for pair in quantized if pair[0].kind == LINEAR] or quantized
     if not found:
         return None
     layer, weights = min(found, key=lambda pair: _sqnr(pair[1]))
-    return OwnLayer(layer, weights, len(found), report.bytes_before, report.bytes_after)
+    return UserLayer(layer, weights, len(found), report.bytes_before, report.bytes_after)
 
 
 def _sqnr(weights: Weights) -> float:

@@ -260,8 +260,8 @@ function showScatter() {
   marks.sort((a, b) => area.place(b.p[other]) - area.place(a.p[other]));
   for (const { p, k } of marks) {
     const cx = x.place(p.bytes), cy = y.place(p[upward]), r = area.place(p[other]);
-    const shape = p.yours
-      ? add("rect", { x: cx - r, y: cy - r, width: 2 * r, height: 2 * r, rx: 3, class: "yours", id: "mark-" + k })
+    const shape = p.own
+      ? add("rect", { x: cx - r, y: cy - r, width: 2 * r, height: 2 * r, rx: 3, class: "own", id: "mark-" + k })
       : add("circle", { cx, cy, r, class: "tutorial", id: "mark-" + k });
     shape.append(titled(p.name));
     add("text", { x: cx, y: cy, class: "mark" }, k + 1);

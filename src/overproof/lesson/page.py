@@ -1,4 +1,4 @@
-"""The lesson as one offline page: no network, no outside font, and no script but its own.
+"""Write the lesson as one offline page: no network, no outside font, and no script but its own.
 
 What comes from a bundle or an event was perhaps written by an attacker: it is escaped as HTML, or stands in a block
 of JSON without <, > and &, and the script puts it in as text. The policy allows the page's own style and script by
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from overproof.errors import InputError
 from overproof.files import atomic_write
 from overproof.lesson import printed_values, steps
-from overproof.lesson.sections import Block, Drawing, Section, Table, tutorial_points
+from overproof.lesson.blocks import Block, Drawing, Section, Table
+from overproof.lesson.sections import tutorial_points
 from overproof.progress import printable
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def write_page(lesson: Lesson, path: Path) -> None:
 
 
 def page(lesson: Lesson) -> str:
-    """The whole page as HTML."""
+    """Return the page as HTML."""
     layout, style, script = ((ASSETS / f"page.{kind}").read_text("utf-8") for kind in ("html", "css", "js"))
     contents = "".join(f'<li><a href="#step-{s.key}">{_text(s.title)}</a></li>' for s in lesson.sections)
     return Template(layout).substitute(
@@ -47,20 +48,20 @@ def page(lesson: Lesson) -> str:
         style=style,
         script=script,
         contents=contents,
-        name=_text(lesson.yours.name),
-        points_of=_text(lesson.yours.points_of),
+        name=_text(lesson.user_data.name),
+        points_of=_text(lesson.user_data.points_of),
         data=embedded(_data(lesson)),
     )
 
 
 def embedded(value: Any) -> str:
-    """JSON that can stand in a script element: nothing in it can end the element."""
+    """Write JSON that can stand in a script element: nothing in it can end the element."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False).translate(UNSAFE)
 
 
 def _data(lesson: Lesson) -> dict[str, Any]:
-    """What the controls start from."""
-    points = [(p, False) for p in tutorial_points()] + [(p, True) for p in lesson.yours.points]
+    """Return what the controls start from."""
+    points = [(p, False) for p in tutorial_points()] + [(p, True) for p in lesson.user_data.points]
     return {
         "classes": printed_values.CLASSES,
         "packets": [f"{packet.name}: {packet.text}" for packet in printed_values.PACKETS],
@@ -68,7 +69,7 @@ def _data(lesson: Lesson) -> dict[str, Any]:
         "student": steps.STUDENT,
         "weights": steps.W.tolist(),
         "points": [
-            {"name": printable(p.name), "bytes": p.bytes, "ms": p.ms, "accuracy": p.accuracy, "yours": own}
+            {"name": printable(p.name), "bytes": p.bytes, "ms": p.ms, "accuracy": p.accuracy, "own": own}
             for p, own in points
         ],
     }

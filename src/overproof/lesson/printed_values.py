@@ -1,4 +1,4 @@
-"""What the tutorial starts from and what it prints, as data. Nothing here is computed, nothing else is written down.
+"""Hold what the tutorial starts from and what it prints, as data: nothing here is computed.
 
 Printed figures are strings, since their digits say how far they are rounded.
 """
@@ -44,7 +44,7 @@ SOFTENED = {1: ("0.05", "0.45", "0.50"), 2: ("0.15", "0.40", "0.45"), 4: ("0.22"
 class Model:
     """A model as the tutorial draws it: parameters in millions, MB, ms a packet and accuracy, all as printed.
 
-    `layers` and `hidden` are None where they are not said.
+    `layers` and `hidden` are None where the tutorial does not say.
     """
 
     where: str
@@ -58,7 +58,7 @@ class Model:
     hidden: int | None = None
 
 
-# Part 1, step 5, and the strip in part 2
+# Part 1, step 5, and the comparison in part 2
 MODELS = (
     Model("Part 1, step 5", "teacher", "100", 32, "400", "50", "94", 12, 768),
     Model("Part 1, step 5", "student", "5", 32, "20", "5", "89", 3, 256),

@@ -1,4 +1,4 @@
-"""The tutorial's steps, computed: one function a step, every number from the functions that the product uses."""
+"""Compute the tutorial's steps: one function a step, every number from the functions that the product uses."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Information:
 
 
 def information() -> tuple[Information, ...]:
-    """Each packet's soft label against its hard one."""
+    """Measure each packet's soft label against its hard one."""
     found = []
     for packet in PACKETS:
         p = np.array([packet.probabilities])
@@ -70,7 +70,7 @@ def information() -> tuple[Information, ...]:
 
 
 def logs(probabilities: Sequence[Sequence[float]] | np.ndarray) -> Floats:
-    """Logits that softmax turns into these probabilities, shape (n, classes)."""
+    """Return logits that softmax turns into these probabilities, shape (n, classes)."""
     return np.log(np.asarray(probabilities, dtype=np.float64)).astype(np.float32)
 
 
@@ -87,7 +87,7 @@ class Softened:
 
 
 def softened(logits: Floats, temperatures: Sequence[float] = TEMPERATURES) -> tuple[Softened, ...]:
-    """One packet's logits, shape (classes,), at each temperature."""
+    """Soften one packet's logits, shape (classes,), at each temperature."""
     found = []
     for t in temperatures:
         p = softmax(logits[None], t)
@@ -117,7 +117,7 @@ class Loss:
 
 
 def losses(student: Floats, teacher: Floats, temperatures: Sequence[float] = TEMPERATURES) -> tuple[Loss, ...]:
-    """KL · T² of logits, shape (n, classes), at each temperature."""
+    """Compute KL · T² of logits, shape (n, classes), at each temperature."""
     found = []
     for t in temperatures:
         loss = distillation_loss(student, teacher, t)
@@ -139,7 +139,7 @@ class Size:
     parameters, bytes
         Its parameters as a number, and what they take at its bits.
     in_layers
-        Parameters of that many transformer layers of that width; None where they are not said.
+        Parameters of that many transformer layers of that width; None where the tutorial does not say.
     rows
         Rows of an embedding that would make up the rest.
     """
@@ -152,15 +152,15 @@ class Size:
 
 
 def layer_parameters(hidden: int) -> int:
-    """Parameters of one transformer layer whose feed-forward block is four times as wide, biases and norms counted.
+    """Count the parameters of a transformer layer whose feed-forward block is four times as wide.
 
-    4 h² + 4 h for attention, 8 h² + 5 h for feed-forward, 4 h for two norms.
+    With biases and norms: 4 h² + 4 h for attention, 8 h² + 5 h for feed-forward, 4 h for two norms.
     """
     return 12 * hidden**2 + 13 * hidden
 
 
 def sizes() -> tuple[Size, ...]:
-    """The drawn models, their memory recomputed."""
+    """Return the drawn models with their memory recomputed."""
     found = []
     for model in MODELS:
         parameters = int(float(model.millions) * 1e6)
@@ -243,6 +243,6 @@ def _narrowed(share: float) -> Observer:
 
 
 def float32_values(low: float, high: float) -> int:
-    """How many float32 numbers lie from low (below 0) to high (above 0): those of one sign count up with their bits."""
+    """Count the float32 numbers from low (below 0) to high (above 0): those of one sign count up with their bits."""
     below, above = (int(np.abs(np.float32(x)).view(np.int32)) for x in (low, high))
     return below + above + 1

@@ -1,4 +1,4 @@
-"""The table printed | exact | why: what the tutorial prints and its own arithmetic does not give.
+"""Make the table printed | exact | why: what the tutorial prints and its own arithmetic does not give.
 
 It is made here for the lesson and for docs/tutorial-errata.md alike.
 """
@@ -37,7 +37,7 @@ class Erratum:
 
 
 def errata() -> tuple[Erratum, ...]:
-    """The figures that are wrong, and the claims that are no figures and do not hold, in the tutorial's order."""
+    """Return the figures that are wrong, and the claims that do not hold, in the tutorial's order."""
     wrong = [Erratum(f.where, f.what, f"{f.printed}{f.unit}", f.exact_text, f.why) for f in figures() if not f.right]
     return tuple(
         sorted((*wrong, *_claims()), key=lambda e: ([e.where.startswith(p) for p in PARTS].index(True), e.where))
@@ -45,7 +45,7 @@ def errata() -> tuple[Erratum, ...]:
 
 
 def counted() -> str:
-    """How many figures were checked, in words."""
+    """Say how many figures were checked."""
     every = figures()
     computed = [f for f in every if f.exact is not None]
     wrong = sum(not f.right for f in computed)
@@ -56,7 +56,7 @@ def counted() -> str:
 
 
 def markdown() -> str:
-    """docs/tutorial-errata.md, whole."""
+    """Write docs/tutorial-errata.md."""
     return f"""# Where the tutorial's figures do not hold
 
 Made by `overproof.lesson.table`, from the functions that quantize and distil; do not edit.
@@ -70,7 +70,16 @@ The table adds claims that are no figures, or right alone and wrong beside anoth
 
 
 def _claims() -> Iterator[Erratum]:
-    """What is no printed figure, or is right as a figure and wrong beside another."""
+    """Yield what is no printed figure, or is right as a figure and wrong beside another."""
+    yield from _claims_of_the_loss()
+    yield from _claims_of_the_training_loop()
+    yield from _claims_of_the_sizes()
+    yield from _claims_of_the_grid()
+    yield from _claims_of_the_comparison()
+
+
+def _claims_of_the_loss() -> Iterator[Erratum]:
+    """Yield what the formula of the loss leaves out or gets wrong."""
     step = "Part 1, step 3"
     d, student = steps.PACKET_LOGITS[3:], np.array([steps.STUDENT], dtype=np.float32)
     one, two = steps.losses(student, d, (1, 4))
@@ -94,6 +103,11 @@ def _claims() -> Iterator[Erratum]:
         f"of those at T = 2 gives packet D {' / '.join(f'{x:.3f}' for x in again)}, "
         f"{entropy_bits(again[None])[0]:.2f} bits: nearly nothing is left.",
     )
+
+
+def _claims_of_the_training_loop() -> Iterator[Erratum]:
+    """Yield what the code of the training loop gets wrong."""
+    step, d, student = "Part 1, step 3", steps.PACKET_LOGITS[3:], np.array([steps.STUDENT], dtype=np.float32)
     there, back = distillation_loss(student, d), distillation_loss(d, student)
     yield Erratum(
         step,
@@ -110,6 +124,10 @@ def _claims() -> Iterator[Erratum]:
         "loss.backward()",
         "The loss is differentiated, not the model; and an optimizer must clear the gradient before and step after.",
     )
+
+
+def _claims_of_the_sizes() -> Iterator[Erratum]:
+    """Yield where the sizes of drawn models do not fit each other."""
     teacher, student_size = steps.sizes()[:2]
     first, second = teacher.model, student_size.model
     for size in (teacher, student_size):
@@ -122,7 +140,7 @@ def _claims() -> Iterator[Erratum]:
             f"{size.in_layers / 1e6:.2f} M",
             f"That is what the layers hold; the printed total needs an embedding of {size.rows:,} rows more.",
         )
-    distilled, small = (m for m in printed_values.MODELS if m.where == "Comparison" and m.name != "full")
+    distilled, _ = _small_models()
     yield Erratum(
         "Comparison",
         "the distilled model",
@@ -131,6 +149,10 @@ def _claims() -> Iterator[Erratum]:
         f"Part 1 draws the student of the same {first.millions} M teacher, with the same {distilled.percent} %, half "
         "as large. Each is right for itself; they are not one model.",
     )
+
+
+def _claims_of_the_grid() -> Iterator[Erratum]:
+    """Yield what the drawing of the grid gets wrong."""
     count = steps.float32_values(float(steps.W.min()), float(steps.W.max()))
     yield Erratum(
         "Part 2, the drawn grid",
@@ -149,12 +171,17 @@ def _claims() -> Iterator[Erratum]:
         f"{len(printed_values.GRID_LABELS)} labels drawn at even distances divide the range evenly; "
         "those printed do not.",
     )
+
+
+def _claims_of_the_comparison() -> Iterator[Erratum]:
+    """Yield what the comparison says in one place and not in another."""
+    distilled, small = _small_models()
     yield Erratum(
         "Comparison",
         "points lost at INT8",
         f"< {printed_values.LOST_AT_INT8} %",
         f"{float(distilled.percent) - float(small.percent):g} %",
-        f"The strip under it goes from {distilled.percent} % to {small.percent} %: that is not less.",
+        f"The drawing under it goes from {distilled.percent} % to {small.percent} %: that is not less.",
     )
     yield Erratum(
         "Comparison, red team",
@@ -163,3 +190,9 @@ def _claims() -> Iterator[Erratum]:
         "events and outputs",
         "Part 1's own loop runs over the training data; the student sees each event and the teacher's answer to it.",
     )
+
+
+def _small_models() -> tuple[printed_values.Model, printed_values.Model]:
+    """Return the distilled and the quantized model of the comparison, as printed."""
+    distilled, quantized = (m for m in printed_values.MODELS if m.where == "Comparison" and m.name != "full")
+    return distilled, quantized

@@ -1,18 +1,18 @@
-"""The lesson as plain text."""
+"""Write the lesson as plain text."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from overproof.lesson.sections import Block, Drawing, Section, Table
+from overproof.lesson.blocks import Block, Drawing, Section, Table
 from overproof.report.layout import aligned
 
 WIDTH = 100
 
 
 def render(sections: Sequence[Section]) -> str:
-    """Every section under its number and title."""
+    """Write every section under its number and title."""
     return "\n\n\n".join(_section(k, section) for k, section in enumerate(sections, 1))
 
 
@@ -30,7 +30,7 @@ def _block(block: Block) -> str:
 
 
 def _entries(table: Table) -> Iterator[str]:
-    """Rows with sentences: a few lines each."""
+    """Yield rows with sentences, a few lines each."""
     place = ""
     for where, what, printed, exact, why in table.rows[1:]:
         if where != place:

@@ -1,11 +1,10 @@
-"""The steps' quantities on something of one's own: a bundle, or the built-in traffic with models in miniature."""
+"""Compute the steps' quantities on the user's bundle, or on the built-in traffic with models in miniature."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +16,7 @@ from overproof.bundle.scores import Floats, entropy_bits, softmax
 from overproof.errors import BundleError
 from overproof.events.simulate import simulate
 from overproof.lesson import miniature
-from overproof.lesson.layer import OwnLayer, costliest
+from overproof.lesson.layer import UserLayer, costliest
 from overproof.lesson.steps import TEMPERATURES, Loss, losses
 from overproof.quantization.affine import Cost, Scheme, cost, fit
 from overproof.results import Comparison, time_interleaved
@@ -28,6 +27,7 @@ from overproof.results.precision_search import PrecisionSearchReport
 
 EVENTS = 2000  # simulated to learn from; a third as many to judge
 TIMED_EVENTS, BUDGET_S = 200, 1.0
+SHOWN = 3  # events at the boundary
 ACTIVATIONS = Scheme()
 
 
@@ -49,7 +49,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Yours:
+class UserData:
     """What the lesson shows beside the tutorial's figures.
 
     Attributes
@@ -92,21 +92,92 @@ class Yours:
     scheme: str
     cost: Cost
     parity: tuple[str, ...] = ()
-    layer: OwnLayer | None = None
+    layer: UserLayer | None = None
     quantizing: str = ""
 
 
-def of_traffic(*, seed: int) -> Yours:
-    """Models in miniature, made and measured on the built-in traffic."""
+@dataclass(frozen=True)
+class Tensor:
+    """What the lesson shows on a grid.
+
+    Attributes
+    ----------
+    name, scheme
+        What it is and on which integers it lies, in words.
+    cost
+        What quantizing it costs.
+    layer
+        The layer of a bundle that it is, if it is one.
+    """
+
+    name: str
+    scheme: str
+    cost: Cost
+    layer: UserLayer | None = None
+
+
+def of_traffic(*, seed: int) -> UserData:
+    """Make models in miniature and measure them on the built-in traffic."""
     traffic = simulate(EVENTS, seed=seed)
     small = miniature.miniature(traffic.train)
-    texts = traffic.test["text"].to_pylist()
-    truth = np.array([small.classes.index(label) for label in traffic.test["label"].to_pylist()])
+    logits = small.full.judge(traffic.test["text"].to_pylist())
+    weights = small.weights
+    return UserData(
+        name="the built-in traffic",
+        model=f"the {miniature.NEIGHBOURS} nearest of {EVENTS // 2:,} remembered events, by character trigrams",
+        events=len(logits),
+        boundary=boundary_events(traffic.test, logits, small.classes, count=SHOWN),
+        entropy=_entropy(logits),
+        losses=_losses(logits),
+        points=_measured(small, traffic.test, seed),
+        points_of=f"{len(logits):,} SIMULATED events; the time of QUANTIZED is that of its dequantized matrix in numpy",
+        tensor=f"the distilled model's {weights.shape[0]:,} by {weights.shape[1]} weights, one grid a class",
+        scheme=str(miniature.WEIGHTS),
+        cost=cost(weights, fit(weights, miniature.WEIGHTS, axis=1)),
+    )
+
+
+def of_bundle(path: Path | str, *, seed: int) -> UserData:
+    """Read a bundle's own figures, and let it judge the built-in traffic.
+
+    Raises
+    ------
+    BundleError, TamperedBundle
+        See `bundle.open_bundle`; also where a file in it does not fit.
+    """
+    bundle = open_bundle(path)
+    scorer = OnnxScorer(bundle)
+    events = simulate(EVENTS, seed=seed).test
+    logits = scorer.score(events["text"].to_pylist()).logits
+    points, points_of = _stored_points(bundle)
+    tensor = _tensor(bundle, logits)
+    return UserData(
+        name=f"the bundle {bundle.path}",
+        model=f"the bundle's own model ({bundle.manifest.precision})",
+        events=len(logits),
+        boundary=boundary_events(events, logits, tuple(scorer.classes), count=SHOWN),
+        entropy=_entropy(logits),
+        losses=_losses(logits),
+        points=points,
+        points_of=points_of,
+        tensor=tensor.name,
+        scheme=tensor.scheme,
+        cost=tensor.cost,
+        parity=tuple(map(str, _parity(bundle))),
+        layer=tensor.layer,
+        quantizing=PrecisionSearchReport.of(bundle).summary() if QUANTIZING in bundle.files else "",
+    )
+
+
+def _measured(small: miniature.Miniature, events: pa.Table, seed: int) -> tuple[Point, ...]:
+    """Measure the models in miniature on labelled events."""
+    texts = events["text"].to_pylist()
+    truth = np.array([small.classes.index(label) for label in events["label"].to_pylist()])
     models = {FULL: small.full, DISTILLED: small.distilled, QUANTIZED: small.int8}
     times = time_interleaved(
         {name: model.judge for name, model in models.items()}, texts[:TIMED_EVENTS], seed=seed, budget_s=BUDGET_S
     )
-    points = tuple(
+    return tuple(
         Point(
             name,
             model.parameters,
@@ -116,79 +187,33 @@ def of_traffic(*, seed: int) -> Yours:
         )
         for name, model in models.items()
     )
-    weights = small.weights
-    return _yours(
-        "the built-in traffic",
-        f"the {miniature.NEIGHBOURS} nearest of {EVENTS // 2:,} remembered events, by character trigrams",
-        traffic.test,
-        small.full.judge(texts),
-        small.classes,
-        points=points,
-        points_of=f"{len(texts):,} SIMULATED events; the time of QUANTIZED is that of its dequantized matrix in numpy",
-        tensor=f"the distilled model's {weights.shape[0]:,} by {weights.shape[1]} weights, one grid a class",
-        scheme=str(miniature.WEIGHTS),
-        cost=cost(weights, fit(weights, miniature.WEIGHTS, axis=1)),
-    )
 
 
-def of_bundle(path: Path | str, *, seed: int) -> Yours:
-    """A bundle's own figures, and its verdicts on the built-in traffic.
-
-    Raises
-    ------
-    BundleError, TamperedBundle
-        See `bundle.open_bundle`.
-    """
-    bundle = open_bundle(path)
-    scorer = OnnxScorer(bundle)
-    events = simulate(EVENTS, seed=seed).test
-    logits = scorer.score(events["text"].to_pylist()).logits
-    points, points_of, parity = _stored(bundle)
-    return _yours(
-        f"the bundle {bundle.path}",
-        f"the bundle's own model ({bundle.manifest.precision})",
-        events,
-        logits,
-        scorer.classes,
-        points=points,
-        points_of=points_of,
-        parity=parity,
-        quantizing=_quantizing(bundle),
-        **_tensor(bundle, logits),
-    )
-
-
-def _tensor(bundle: Bundle, logits: Floats) -> dict[str, Any]:
-    """What is shown on a grid: a layer, where the bundle tells of its layers; else its logits, which are at hand."""
+def _tensor(bundle: Bundle, logits: Floats) -> Tensor:
+    """Choose what is shown on a grid: a layer, where the bundle describes its layers; else its logits."""
     layer = costliest(LayerDiagnostics.of(bundle)) if QUANTIZATION in bundle.files else None
     if layer is not None:
-        return {"tensor": layer.name, "scheme": layer.weights.scheme, "cost": layer.weights.cost, "layer": layer}
-    return {
-        "tensor": f"its logits on those events, {logits.shape[0]:,} by {logits.shape[1]}, one grid",
-        "scheme": str(ACTIVATIONS),
-        "cost": cost(logits, fit(logits, ACTIVATIONS)),
-    }
+        return Tensor(layer.name, layer.weights.scheme, layer.weights.cost, layer)
+    return Tensor(
+        f"its logits on those events, {logits.shape[0]:,} by {logits.shape[1]}, one grid",
+        str(ACTIVATIONS),
+        cost(logits, fit(logits, ACTIVATIONS)),
+    )
 
 
-def _quantizing(bundle: Bundle) -> str:
-    """What quantization changed on the events that were held back from it, in a line."""
-    return PrecisionSearchReport.of(bundle).summary() if QUANTIZING in bundle.files else ""
-
-
-def _stored(bundle: Bundle) -> tuple[tuple[Point, ...], str, tuple[str, ...]]:
-    """What the bundle says of itself: its strip, on what that was measured, and the parity of its steps."""
-    parity = tuple(map(str, _parity(bundle)))
+def _stored_points(bundle: Bundle) -> tuple[tuple[Point, ...], str]:
+    """Read the models that a bundle compares, and on what they were measured."""
     if COMPARISON not in bundle.files:
         parameters = bundle.manifest.network.get("parameters")
         known = parameters if isinstance(parameters, int) else None
         own = Point(bundle.manifest.precision, known, len(bundle.files[MODEL]), None, None)
-        return (own,), "no events: this bundle has no comparison", parity
+        return (own,), "no events: this bundle has no comparison"
     comparison = Comparison.of(bundle)
     points = (
         Point(r.name, r.parameters, r.bytes, r.p50_ms, None if r.metrics is None else r.metrics.accuracy)
         for r in comparison.rows
     )
-    return tuple(points), f"the {comparison.test_rows:,} test events of its compression", parity
+    return tuple(points), f"the {comparison.test_rows:,} test events of its compression"
 
 
 def _parity(bundle: Bundle) -> list[Parity]:
@@ -199,13 +224,11 @@ def _parity(bundle: Bundle) -> list[Parity]:
         raise BundleError(f"{bundle.path / MANIFEST}: parity of another format ({error})") from None
 
 
-def _yours(name: str, model: str, events: pa.Table, logits: Floats, classes: Iterable[str], **rest: Any) -> Yours:
-    return Yours(
-        name=name,
-        model=model,
-        events=len(logits),
-        boundary=boundary_events(events, logits, tuple(classes), count=3),
-        entropy={f"{t:g}": float(entropy_bits(softmax(logits, t)).mean()) for t in TEMPERATURES},
-        losses=losses(np.zeros_like(logits), logits),
-        **rest,
-    )
+def _entropy(logits: Floats) -> dict[str, float]:
+    """Return the mean entropy of the answers at each temperature, in bits."""
+    return {f"{t:g}": float(entropy_bits(softmax(logits, t)).mean()) for t in TEMPERATURES}
+
+
+def _losses(logits: Floats) -> tuple[Loss, ...]:
+    """Return the loss of a student that knows nothing, whose logits are 0, at each temperature."""
+    return losses(np.zeros_like(logits), logits)
