@@ -17,13 +17,13 @@ from settings import CAPTURES, TEST
 from checks import EVIDENCE, HEALTHY, HELD_OUT
 from overproof.bundle.evidence_store import open_evidence
 from overproof.bundle.manifest import MODEL, open_bundle
-from overproof.bundle.ood import fit_novelty
+from overproof.bundle.ood import fit_detector
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Scores, softmax
 from overproof.checks.stats import clopper_pearson
 from overproof.distillation.embedding_output import with_embedding
 from overproof.events.sources import Rejects, load_events, read_events
-from overproof.inference.cascade.thresholds import BUDGET, NOVEL, SPENT, policy_for
+from overproof.inference.cascade.thresholds import BUDGET, SPENT, SPENT_ON_OOD, policy_for
 from overproof.jobs.held_out import families_of, without
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ def _family(family: str) -> dict[str, Any]:
     student = _student(Path(EVIDENCE) / "held-out" / family / "bundle")
     train, validation = (without(part, family) for part in (kept.train, kept.validation))
     _, taught = student.score_and_embed(train["text"].to_pylist())
-    known = fit_novelty(taught, train["label"].to_pylist())
+    known = fit_detector(taught, train["label"].to_pylist())
 
     def signals(events: pa.Table) -> tuple[Scores, dict[str, Floats]]:
         scores, embeddings = student.score_and_embed(events["text"].to_pylist())
@@ -77,7 +77,9 @@ def _sent_on(validation_signals: Mapping[str, Floats], found: Mapping[str, Float
 
     The price is the share of the validation events that is sent on: some are doubted for two reasons.
     """
-    limits = {name: float(np.quantile(validation_signals[name], 1 - NOVEL * BUDGET)) for name in (ENERGY, DISTANCE)}
+    limits = {
+        name: float(np.quantile(validation_signals[name], 1 - SPENT_ON_OOD * BUDGET)) for name in (ENERGY, DISTANCE)
+    }
     unsure = float(np.quantile(validation_signals[ALONE], 1 - SPENT * BUDGET))
     price = ((validation_signals[ALONE] > unsure) | (validation_signals[DISTANCE] > limits[DISTANCE])).mean()
     sent = {name: (found[ALONE] > unsure) | (found[name] > limit) for name, limit in limits.items()}
@@ -94,14 +96,14 @@ def _foreign() -> dict[str, Any]:
     student, policy = OnnxScorer(bundle), policy_for(bundle.manifest)
     scores = student.score(texts)
     sure = softmax(scores.logits, policy.temperature).max(axis=1)
-    assert scores.novelty is not None and policy.novelty is not None
+    assert scores.ood_distance is not None and policy.ood_distance is not None
     attack = student.attack(scores.probabilities) > 0.5
     trusted = sure >= policy.confidence
     return {
         "events": len(texts),
         "attacks": int(attack.sum()),
         "trusted": int(trusted.sum()),
-        "stopped": int((trusted & (scores.novelty > policy.novelty)).sum()),
+        "stopped": int((trusted & (scores.ood_distance > policy.ood_distance)).sum()),
     }
 
 

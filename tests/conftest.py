@@ -87,7 +87,7 @@ def made() -> Made:
 def write_small(out: Path, made: Made, *, precision: str = "int8") -> Path:
     """Write that network as a bundle; untrained, so that what it says is arbitrary, and the same for everybody."""
     from overproof.bundle.manifest import FORMAT, Manifest, digest, write_bundle
-    from overproof.bundle.ood import fit_novelty
+    from overproof.bundle.ood import fit_detector
     from overproof.bundle.runtime import WindowScorer
     from overproof.bundle.tokenizer import Windowing
     from overproof.inference.cascade.signals import signals
@@ -98,8 +98,8 @@ def write_small(out: Path, made: Made, *, precision: str = "int8") -> Path:
     scorer = WindowScorer(files["model.onnx"], made.tokenizer, classes=classes, benign=benign, windowing=windowing)
     texts = [f"id={i} select {'x' * (i % 37)}" for i in range(1000)]
     validation, embeddings = scorer.score_and_embed(texts)
-    novelty = fit_novelty(embeddings[::2], validation.logits[::2].argmax(axis=1).astype(str).tolist())
-    files["novelty.npz"] = novelty.stored()
+    detector = fit_detector(embeddings[::2], validation.logits[::2].argmax(axis=1).astype(str).tolist())
+    files["ood.npz"] = detector.stored()
     manifest = Manifest(
         format=FORMAT,
         overproof="0",
@@ -119,7 +119,7 @@ def write_small(out: Path, made: Made, *, precision: str = "int8") -> Path:
         versions={},
         files={name: digest(content) for name, content in files.items()},
         calibration=1.5,
-        signals=signals(validation.logits, 1.5, novelty.distance(embeddings)),
+        signals=signals(validation.logits, 1.5, detector.distance(embeddings)),
     )
     write_bundle(out, manifest, files)
     return out

@@ -1,4 +1,4 @@
-"""Makes a security classifier small and fast, and proves what that cost.
+"""Make a security classifier small and fast, and prove what that cost.
 
 >>> report = overproof.compress(["train.csv"], teacher=["out/teacher"], out="bundle")  # doctest: +SKIP
 >>> overproof.open("bundle").judge(["id=1' or 1=1--"])                                 # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""What can go wrong, as classes: each carries the exit code the command line ends with."""
+"""Define what can go wrong: each error carries the exit code the command line ends with."""
 
 from __future__ import annotations
 

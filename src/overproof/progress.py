@@ -1,4 +1,4 @@
-"""Where work in progress is told: nowhere in library use, on stderr for the command line."""
+"""Report work in progress: nowhere in library use, on stderr for the command line."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Console:
-    """Two plain callables that long work is told to.
+    """Two plain callables that long work reports to.
 
     Attributes
     ----------
     say
-        Tells one finished line.
+        Shows one finished line.
     progress
         `with progress(description, total) as advance:` shows a bar with its ETA; `advance(k)` means k more of
         the total are done.
@@ -28,17 +28,17 @@ class Console:
 
 
 def printable(text: str) -> str:
-    """The text with whatever could steer a terminal spelled out: what is judged here was written by attackers."""
+    """Spell out whatever in a text could steer a terminal: what is judged here was written by attackers."""
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def one_line(text: str) -> str:
-    """A name from a model file, which anyone may have written: no line breaks, nothing that steers a terminal."""
+    """Put a name on one line, without what steers a terminal: anyone may have written the file it is from."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def _ignore(told: object) -> None:
-    """Tell no one."""
+def _ignore(message: object) -> None:
+    """Report to no one."""
 
 
 @contextmanager
@@ -54,7 +54,7 @@ SILENT = Console(say=_ignore, progress=_no_bar)
 
 
 def terminal() -> Console:
-    """A console on stderr; its bars show only where stderr is a terminal, its lines always."""
+    """Make a console on stderr; its bars show only where stderr is a terminal, its lines always."""
     if sys.stderr is None or not sys.stderr.isatty():
         return Console(say=_say_plainly, progress=_no_bar)  # rich takes a tenth of a cold start to import
     from rich.console import Console as Screen

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import mahalanobis
 from sklearn.metrics import roc_auc_score
 
-from overproof.bundle.manifest import NOVELTY, open_bundle
-from overproof.bundle.ood import EXACT, LEVELS, RANK, RIDGE, OodDetector, _steps, fit_novelty, restored
+from overproof.bundle.manifest import OOD, open_bundle, write_bundle
+from overproof.bundle.ood import EXACT, LEVELS, RANK, RIDGE, OodDetector, _steps, fit_detector, restored
 from overproof.bundle.runtime import OnnxScorer
 from overproof.errors import BundleError
 
@@ -43,25 +43,25 @@ def test_it_is_mahalanobis_distance_to_the_nearest_class() -> None:
     covariance += RIDGE * np.linalg.eigvalsh(covariance).max() * np.eye(HIDDEN)
     inverse = np.linalg.inv(covariance)
     expected = [min(mahalanobis(e, mean, inverse) for mean in means) for e in asked]
-    np.testing.assert_allclose(fit_novelty(known, labels).distance(asked), expected, rtol=0.02)
+    np.testing.assert_allclose(fit_detector(known, labels).distance(asked), expected, rtol=0.02)
 
 
 def test_what_is_moved_a_little_where_nothing_varies_is_new() -> None:
-    novelty = fit_novelty(*drawn(2000, 0))
-    same, other = novelty.distance(drawn(500, 1)[0]), novelty.distance(drawn(500, 2, shift=0.4)[0])
+    detector = fit_detector(*drawn(2000, 0))
+    same, other = detector.distance(drawn(500, 1)[0]), detector.distance(drawn(500, 2, shift=0.4)[0])
     new = np.repeat([False, True], 500)
     assert roc_auc_score(new, np.concatenate([same, other])) > 0.99
 
 
 @given(st.integers(1, 600), st.integers(0, 100), st.randoms(use_true_random=False))
 def test_an_events_distance_is_the_same_in_any_batch(count: int, seed: int, random: object) -> None:
-    novelty = fit_novelty(*drawn(200, 0))
+    detector = fit_detector(*drawn(200, 0))
     asked, _ = drawn(count, seed)
-    together = novelty.distance(asked)
+    together = detector.distance(asked)
     order = np.random.default_rng(seed).permutation(count)
-    np.testing.assert_array_equal(novelty.distance(asked[order]), together[order])
+    np.testing.assert_array_equal(detector.distance(asked[order]), together[order])
     some = order[:5]
-    np.testing.assert_array_equal(np.concatenate([novelty.distance(asked[i : i + 1]) for i in some]), together[some])
+    np.testing.assert_array_equal(np.concatenate([detector.distance(asked[i : i + 1]) for i in some]), together[some])
 
 
 @pytest.mark.parametrize("hidden", [1, 2, 3, 32, 256, 768, 1024])
@@ -76,29 +76,29 @@ def test_of_many_directions_the_leading_ones_are_kept() -> None:
     random = np.random.default_rng(0)
     e = random.normal(size=(3000, 100)) * np.geomspace(1, 1e-3, 100)
     e = (e / np.linalg.norm(e, axis=1, keepdims=True)).astype(np.float32)
-    novelty = fit_novelty(e, ["one"] * len(e))
-    assert novelty.weights.shape == (100, RANK)
-    assert np.abs(novelty.weights[-20:]).max() < np.abs(novelty.weights[:20]).max()
+    detector = fit_detector(e, ["one"] * len(e))
+    assert detector.weights.shape == (100, RANK)
+    assert np.abs(detector.weights[-20:]).max() < np.abs(detector.weights[:20]).max()
     apart = e - e.mean(axis=0, dtype=float)
     variances, directions = np.linalg.eigh(apart.T @ apart / len(e))
     kept = apart @ directions[:, -RANK:] / np.sqrt(variances[-RANK:] + RIDGE * variances.max())
-    np.testing.assert_allclose(novelty.distance(e), np.linalg.norm(kept, axis=1), rtol=0.05)
+    np.testing.assert_allclose(detector.distance(e), np.linalg.norm(kept, axis=1), rtol=0.05)
 
 
 def test_few_events_are_known_all_the_same() -> None:
     known, labels = drawn(1, 0)
-    novelty = fit_novelty(known, labels)
-    assert novelty.distance(known) < novelty.distance(drawn(1, 5)[0])
-    assert novelty.distance(np.empty((0, HIDDEN), np.float32)).shape == (0,)
+    detector = fit_detector(known, labels)
+    assert detector.distance(known) < detector.distance(drawn(1, 5)[0])
+    assert detector.distance(np.empty((0, HIDDEN), np.float32)).shape == (0,)
 
 
 def test_it_is_stored_as_plain_arrays_and_the_same_each_time() -> None:
-    novelty = fit_novelty(*drawn(300, 0))
-    again = restored(novelty.stored(), "b/novelty.npz")
+    detector = fit_detector(*drawn(300, 0))
+    again = restored(detector.stored(), "b/ood.npz")
     asked, _ = drawn(40, 3)
-    np.testing.assert_array_equal(again.distance(asked), novelty.distance(asked))
-    assert novelty.stored() == fit_novelty(*drawn(300, 0)).stored()
-    assert len(novelty.stored()) < HIDDEN * HIDDEN + 4 * (HIDDEN + 3 * HIDDEN) + 1000
+    np.testing.assert_array_equal(again.distance(asked), detector.distance(asked))
+    assert detector.stored() == fit_detector(*drawn(300, 0)).stored()
+    assert len(detector.stored()) < HIDDEN * HIDDEN + 4 * (HIDDEN + 3 * HIDDEN) + 1000
 
 
 def _npz(**arrays: object) -> bytes:
@@ -121,24 +121,45 @@ def _npz(**arrays: object) -> bytes:
     ids=["empty", "not a zip", "arrays missing", "a pickle", "other ranks", "float weights", "no class"],
 )
 def test_another_file_is_refused_by_name(content: bytes) -> None:
-    with pytest.raises(BundleError, match=r"b/novelty\.npz: expected "):
-        restored(content, "b/novelty.npz")
+    with pytest.raises(BundleError, match=r"b/ood\.npz: expected "):
+        restored(content, "b/ood.npz")
 
 
 def test_a_bundles_scores_tell_it_and_its_verdicts_do_not_hang_on_it(small_bundle: Path, student: OnnxScorer) -> None:
     texts = ["id=1 select xxx", "<script>", "", "id=1 select xxx"]
     scores = student.score(texts)
-    assert student.novelty is not None and scores.novelty is not None
-    np.testing.assert_array_equal(scores.novelty, student.novelty.distance(student.embed(texts)))
-    assert scores.novelty[0] == scores.novelty[3] < scores.novelty[1]
+    assert student.ood is not None and scores.ood_distance is not None
+    np.testing.assert_array_equal(scores.ood_distance, student.ood.distance(student.embed(texts)))
+    assert scores.ood_distance[0] == scores.ood_distance[3] < scores.ood_distance[1]
     bundle = open_bundle(small_bundle)
-    bare = OnnxScorer(replace(bundle, files={name: c for name, c in bundle.files.items() if name != NOVELTY}))
-    assert bare.score(texts).novelty is None
+    bare = OnnxScorer(replace(bundle, files={name: c for name, c in bundle.files.items() if name != OOD}))
+    assert bare.score(texts).ood_distance is None
     assert bare.judge(texts) == student.judge(texts)
 
 
 def test_that_of_another_model_is_refused(small_bundle: Path) -> None:
     bundle = open_bundle(small_bundle)
     other = OodDetector(np.zeros((2, 2), np.int8), np.ones(2, np.float32), np.zeros((1, 2), np.float32)).stored()
-    with pytest.raises(BundleError, match=r"novelty\.npz: of another model: the embedding has 32 numbers"):
-        OnnxScorer(replace(bundle, files={**bundle.files, NOVELTY: other}))
+    with pytest.raises(BundleError, match=r"ood\.npz: of another model: the embedding has 32 numbers"):
+        OnnxScorer(replace(bundle, files={**bundle.files, OOD: other}))
+
+
+def test_a_bundle_of_the_first_format_keeps_its_detector_and_its_thresholds(
+    small_bundle: Path, student: OnnxScorer, tmp_path: Path
+) -> None:
+    bundle = open_bundle(small_bundle)
+    former = {OOD: "novelty.npz", "ood_distance": "novelty"}
+    assert bundle.manifest.signals is not None
+    manifest = replace(
+        bundle.manifest,
+        format=1,
+        files={former.get(name, name): entry for name, entry in bundle.manifest.files.items()},
+        signals={former.get(name, name): thresholds for name, thresholds in bundle.manifest.signals.items()},
+    )
+    write_bundle(tmp_path / "old", manifest, {former.get(name, name): c for name, c in bundle.files.items()})
+    assert (tmp_path / "old" / "novelty.npz").is_file()
+    old = open_bundle(tmp_path / "old")
+    assert old.manifest.signals == bundle.manifest.signals
+    assert old.files == bundle.files
+    texts = ["id=1 select xxx", "<script>"]
+    np.testing.assert_array_equal(OnnxScorer(old).score(texts).ood_distance, student.score(texts).ood_distance)

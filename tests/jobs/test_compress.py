@@ -237,9 +237,9 @@ def test_the_bundle_says_where_it_came_from(job: Job) -> None:
 
 def test_the_bundle_tells_what_is_new_to_it(job: Job) -> None:
     signals = job.scorer.manifest.signals
-    assert signals is not None and job.scorer.novelty is not None
-    limit = signals["novelty"]["0.05"]
-    test = job.scorer.score(job.events["text"].to_pylist()).novelty
+    assert signals is not None and job.scorer.ood is not None
+    limit = signals["ood_distance"]["0.05"]
+    test = job.scorer.score(job.events["text"].to_pylist()).ood_distance
     assert limit is not None and test is not None
     assert 0.005 < (test > limit).mean() < 0.15
 

@@ -21,8 +21,8 @@ from tokenizers.pre_tokenizers import Whitespace
 from typer.testing import CliRunner
 
 import overproof
-from overproof.bundle.manifest import MODEL, NOVELTY, TOKENIZER, Manifest, digest, inspect, open_bundle, write_bundle
-from overproof.bundle.ood import fit_novelty
+from overproof.bundle.manifest import MODEL, OOD, TOKENIZER, Manifest, digest, inspect, open_bundle, write_bundle
+from overproof.bundle.ood import fit_detector
 from overproof.bundle.runtime import session
 from overproof.bundle.tokenizer import Windowing
 from overproof.cli import app
@@ -250,15 +250,15 @@ def test_a_bundle_becomes_a_bundle(precision: str, bundle: Path, requests: Path,
 def test_what_the_student_was_taught_goes_along(made: Made, requests: Path, tmp_path: Path) -> None:
     first = overproof.open(as_bundle(made.fp32, "fp32", made, tmp_path / "bare"))
     texts = ["select * from users", "GET /index.html", "<script> alert(1)"] * 20
-    taught = fit_novelty(first.embed(texts), ["sqli", "benign", "xss"] * 20).stored()
+    taught = fit_detector(first.embed(texts), ["sqli", "benign", "xss"] * 20).stored()
     origin = open_bundle(tmp_path / "bare")
-    files = {**origin.files, NOVELTY: taught}
+    files = {**origin.files, OOD: taught}
     listed = {name: digest(content) for name, content in files.items()}
     write_bundle(tmp_path / "bundle", replace(origin.manifest, files=listed), files)
     overproof.quantize(tmp_path / "bundle", calibrate_on=[str(requests)], out=tmp_path / "out")
     after = open_bundle(tmp_path / "out")
-    assert after.files[NOVELTY] == taught
-    assert after.manifest.signals is not None and after.manifest.signals["novelty"]["0.25"] is not None
+    assert after.files[OOD] == taught
+    assert after.manifest.signals is not None and after.manifest.signals["ood_distance"]["0.25"] is not None
 
 
 def test_a_quantized_bundle_is_refused(made: Made, requests: Path, tmp_path: Path) -> None:

@@ -20,7 +20,10 @@ from overproof.files import atomic_folder
 FORMAT = 1
 MANIFEST = "manifest.json"
 MODEL, TOKENIZER, COMPARISON = "model.onnx", "tokenizer.json", "comparison.json"
-NOVELTY = "novelty.npz"  # what the student was taught, to tell what is new to it; not in every bundle
+OOD = "ood.npz"  # the detector of events out of distribution; not in every bundle
+FORMER_FILES = {"novelty.npz": OOD}  # files of bundles of format 1
+FORMER_SIGNALS = {"novelty": "ood_distance"}
+NOVELTY = OOD
 QUANTIZING = "quantizing.json"  # what quantization cost, layer by layer, and the guards it was held to
 QUANTIZATION = "quantization.json"  # what it did to each layer: grids, histograms, errors
 SENSITIVITY = "sensitivity.svg"  # a picture of QUANTIZING, beside an ONNX file; of a bundle it is drawn on demand
@@ -106,6 +109,8 @@ class Manifest:
             known["windowing"] = Windowing(**known["windowing"])
             for name in ("classes", "benign", "parity"):
                 known[name] = tuple(known[name])
+            if known.get("signals") is not None:
+                known["signals"] = {FORMER_SIGNALS.get(name, name): v for name, v in known["signals"].items()}
         except TypeError as error:
             raise BundleError(f"{where}: {error}") from None
         return cls(**known)
@@ -178,7 +183,7 @@ def open_bundle(path: Path | str) -> Bundle:
     for name in (MODEL, TOKENIZER):
         if name not in files:
             raise TamperedBundle(f"{folder / name}: missing, every bundle has one")
-    return Bundle(folder, manifest, files)
+    return Bundle(folder, manifest, {FORMER_FILES.get(name, name): content for name, content in files.items()})
 
 
 def inspect(path: Path | str) -> dict[str, Any]:

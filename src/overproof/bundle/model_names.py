@@ -1,4 +1,4 @@
-"""The models that are compared: their names, in the order of every table and picture."""
+"""Name the models that are compared, in the order of every table and picture."""
 
 from __future__ import annotations
 

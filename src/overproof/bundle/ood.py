@@ -1,4 +1,4 @@
-"""How far an event lies from everything the student was taught: the distance to the nearest class in its embedding.
+"""Detect events out of distribution, by their distance to the nearest class in the student's embedding.
 
 Confidence does not tell: a network may be sure of what it has never met.
 """
@@ -57,7 +57,7 @@ class OodDetector:
         return self.weights.astype(np.float32)
 
     def distance(self, embeddings: Floats) -> Floats:
-        """Mahalanobis distance of each embedding to the nearest class, shape (n,) (Lee et al. 2018, eq. 2).
+        """Return the Mahalanobis distance of each embedding to the nearest class, shape (n,) (Lee et al. 2018, eq. 2).
 
         Parameters
         ----------
@@ -81,14 +81,14 @@ class OodDetector:
         return sums * (self.scales / np.float32(steps))
 
     def stored(self) -> bytes:
-        """As a bundle keeps it: an npz file of plain arrays."""
+        """Return the content of the bundle's file: npz, plain arrays."""
         file = io.BytesIO()
         np.savez(file, weights=self.weights, scales=self.scales, means=self.means)
         return file.getvalue()
 
 
-def fit_novelty(embeddings: Floats, labels: Sequence[str]) -> OodDetector:
-    """What is known, from the embeddings of the events that were taught.
+def fit_detector(embeddings: Floats, labels: Sequence[str]) -> OodDetector:
+    """Fit a detector to the embeddings of the events that were taught.
 
     Source: Lee et al. 2018, A simple unified framework for detecting out-of-distribution samples, eq. 1; of the
     covariance the leading principal components, with a ridge.
@@ -115,7 +115,7 @@ def fit_novelty(embeddings: Floats, labels: Sequence[str]) -> OodDetector:
 
 
 def restored(content: bytes, where: str) -> OodDetector:
-    """What `OodDetector.stored` wrote; nothing in it can be code.
+    """Read what `OodDetector.stored` wrote; nothing in it can be code.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def restored(content: bytes, where: str) -> OodDetector:
 
 @lru_cache
 def _steps(hidden: int) -> int:
-    """Steps of an embedding's unit: the finest whose products with INT8 weights add up exactly.
+    """Return the steps of an embedding's unit: the finest whose products with INT8 weights add up exactly.
 
     Their sum is at most that of the amounts, which for an embedding of length 1 is at most the root of its width.
     """

@@ -1,4 +1,4 @@
-"""Scoring with ONNX Runtime: the only deploy-time module that touches it."""
+"""Score texts with ONNX Runtime: the only deploy-time module that imports it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import onnxruntime as ort
 import tokenizers
 from numpy.typing import NDArray
 
-from overproof.bundle.manifest import MODEL, NOVELTY, TOKENIZER, Bundle, Manifest, open_bundle
+from overproof.bundle.manifest import MODEL, OOD, TOKENIZER, Bundle, Manifest, open_bundle
 from overproof.bundle.ood import restored
 from overproof.bundle.scores import Floats, Scores, Verdict, softmax
 from overproof.bundle.tokenizer import Windowing, Windows, cut
@@ -34,7 +34,7 @@ OPTIMIZATIONS = {
 
 
 def session(model: bytes | str, *, threads: int = 1, optimization: str = "all") -> ort.InferenceSession:
-    """An inference session on the CPU.
+    """Open an inference session on the CPU.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class WindowScorer:
     model
         ONNX file with input `input_ids` and outputs `logits` and, for `embed`, `embedding`.
     benign
-        Classes that are harmless; an event's score is that of the window least like them.
+        Classes that are benign; an event's score is that of the window least like them.
 
     Attributes
     ----------
@@ -81,19 +81,19 @@ class WindowScorer:
     ) -> None:
         self.classes = classes
         self.windowing = windowing
-        self._harmless = np.array([c in benign for c in classes])
+        self._benign = np.array([c in benign for c in classes])
         self._tokenizer = tokenizer
         self._session = session(model, threads=threads)
         outputs = {output.name: output for output in self._session.get_outputs()}
         self.hidden: int | None = outputs[EMBEDDING].shape[1] if EMBEDDING in outputs else None
 
     def score(self, texts: Sequence[str]) -> Scores:
-        """Scores of texts, in their order; one text's do not depend on the others."""
+        """Score texts, in their order; one text's scores do not depend on the others."""
         windows = self.windows(texts)
         return self.decide(windows, self.window_logits(windows.ids))
 
     def embed(self, texts: Sequence[str]) -> Floats:
-        """What the head reads of texts, in their order, each of length 1: shape (n, hidden).
+        """Return what the head reads of texts, in their order, each of length 1: shape (n, hidden).
 
         The deciding window's, and of an INT8 student the very numbers that its logits come from. Near ones mean much
         the same to the model.
@@ -106,34 +106,34 @@ class WindowScorer:
         return self.score_and_embed(texts)[1]
 
     def score_and_embed(self, texts: Sequence[str]) -> tuple[Scores, Floats]:
-        """What `score` and `embed` say, in one pass."""
+        """Return what `score` and `embed` return, in one pass."""
         if self.hidden is None:
             raise BundleError("the model gives no embedding: it was written before models did; compress it again")
         windows = self.windows(texts)
         logits, embedding = self._run(windows.ids, {OUTPUT: len(self.classes), EMBEDDING: self.hidden})
-        rows = self._deciding(windows, logits)
+        rows = self.deciding(windows, logits)
         length = np.linalg.norm(embedding[rows], axis=1, keepdims=True)
         return self._scores(windows, logits, rows), embedding[rows] / np.maximum(length, np.finfo(np.float32).tiny)
 
     def windows(self, texts: Sequence[str]) -> Windows:
-        """The windows that texts are judged in."""
+        """Cut texts into the windows that they are judged in."""
         return cut(self._tokenizer, texts, self.windowing)
 
     def decide(self, windows: Windows, logits: Floats) -> Scores:
-        """Each event keeps the logits of its window with the highest attack probability.
+        """Keep of each event the logits of its window with the highest attack probability.
 
         Parameters
         ----------
         logits
             Shape (windows, classes), in the order of `windows.ids`.
         """
-        return self._scores(windows, logits, self._deciding(windows, logits))
+        return self._scores(windows, logits, self.deciding(windows, logits))
 
     def _scores(self, windows: Windows, logits: Floats, deciding: NDArray[np.intp]) -> Scores:
         return Scores(logits[deciding], self.classes, _per_event(windows), windows.overflow)
 
-    def _deciding(self, windows: Windows, logits: Floats) -> NDArray[np.intp]:
-        """The place of each event's deciding window, shape (n,): the first with its highest attack probability."""
+    def deciding(self, windows: Windows, logits: Floats) -> NDArray[np.intp]:
+        """Return each event's deciding window, shape (n,): the first with its highest attack probability."""
         if len(logits) == len(windows.overflow):
             return np.arange(len(logits))
         attack = self.attack(softmax(logits))
@@ -142,13 +142,13 @@ class WindowScorer:
         return np.asarray(order[np.cumsum(per_event) - per_event])
 
     def attack(self, probabilities: Floats) -> Floats:
-        """One minus the benign classes' share, shape (n,)."""
+        """Return one minus the benign classes' share, shape (n,)."""
         # contiguous: else numpy adds up one row in another order than many, and a verdict would hang on its batch
-        calm = np.ascontiguousarray(probabilities[:, self._harmless])
-        return np.asarray(1.0 - calm.sum(axis=1), dtype=np.float32)
+        benign = np.ascontiguousarray(probabilities[:, self._benign])
+        return np.asarray(1.0 - benign.sum(axis=1), dtype=np.float32)
 
     def judge(self, texts: Sequence[str], origins: Sequence[str] | None = None) -> list[Verdict]:
-        """Verdicts on texts, in their order.
+        """Judge texts, in their order.
 
         Parameters
         ----------
@@ -172,12 +172,16 @@ class WindowScorer:
             for i, p in enumerate(probabilities)
         ]
 
+    def decode(self, ids: Sequence[int]) -> list[str]:
+        """Spell tokens as text; part of a character becomes U+FFFD."""
+        return [self._tokenizer.decode([i], skip_special_tokens=False) for i in ids]
+
     def window_logits(self, ids: list[list[int]]) -> Floats:
-        """Logits of each window, shape (windows, classes)."""
+        """Return the logits of each window, shape (windows, classes)."""
         return self._run(ids, {OUTPUT: len(self.classes)})[0]
 
     def _run(self, ids: list[list[int]], widths: Mapping[str, int]) -> list[Floats]:
-        """The named outputs of each window, shape (windows, width) each."""
+        """Return the named outputs of each window, shape (windows, width) each."""
         found = [np.empty((len(ids), width), dtype=np.float32) for width in widths.values()]
         for rows, batch in batches(ids):
             for values, part in zip(found, self._session.run(list(widths), {INPUT: batch}), strict=True):
@@ -186,7 +190,7 @@ class WindowScorer:
 
 
 class OnnxScorer(WindowScorer):
-    """The quantized student of a bundle; where the bundle keeps what it was taught, its scores tell novelty too."""
+    """The quantized student of a bundle; where the bundle has an OOD detector, its scores tell the distance too."""
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         self.manifest: Manifest = bundle.manifest
@@ -201,17 +205,17 @@ class OnnxScorer(WindowScorer):
             )
         except Exception as error:  # verified bytes that the runtime cannot read: another version's
             raise BundleError(f"{bundle.path}: cannot be loaded by onnxruntime {ort.__version__}: {error}") from error
-        kept = bundle.files.get(NOVELTY)
-        self.novelty = None if kept is None else restored(kept, str(bundle.path / NOVELTY))
-        if self.novelty is not None and self.novelty.hidden != self.hidden:
-            raise BundleError(f"{bundle.path / NOVELTY}: of another model: the embedding has {self.hidden} numbers")
+        stored = bundle.files.get(OOD)
+        self.ood = None if stored is None else restored(stored, str(bundle.path / OOD))
+        if self.ood is not None and self.ood.hidden != self.hidden:
+            raise BundleError(f"{bundle.path / OOD}: of another model: the embedding has {self.hidden} numbers")
 
     def score(self, texts: Sequence[str]) -> Scores:
-        """Scores of texts, in their order; one text's do not depend on the others."""
-        if self.novelty is None:
+        """Score texts, in their order; one text's scores do not depend on the others."""
+        if self.ood is None:
             return super().score(texts)
         scores, embeddings = self.score_and_embed(texts)
-        return replace(scores, novelty=self.novelty.distance(embeddings))
+        return replace(scores, ood_distance=self.ood.distance(embeddings))
 
 
 def open(path: str | Path, *, threads: int = 1) -> OnnxScorer:

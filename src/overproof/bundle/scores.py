@@ -1,4 +1,4 @@
-"""What a model says about events: scores, the scorer protocol and the verdict."""
+"""Define what a model says about events: scores, the scorer protocol and the verdict."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Scores:
         Shape (n,): how many windows each event was judged in.
     overflow
         Shape (n,), bool: the event went on past the last window that was judged.
-    novelty
+    ood_distance
         Shape (n,), float32: how far each event lies from all that the model was taught (`ood.OodDetector`);
         None where that is not known.
     """
@@ -86,7 +86,7 @@ class Scores:
     classes: tuple[str, ...]
     windows: NDArray[np.int32]
     overflow: NDArray[np.bool_]
-    novelty: Floats | None = None
+    ood_distance: Floats | None = None
 
     @property
     def probabilities(self) -> Floats:
@@ -94,20 +94,20 @@ class Scores:
         return softmax(self.logits)
 
     def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Scores:
-        """The scores of some events, copied."""
-        novelty = None if self.novelty is None else self.novelty[rows]
-        return Scores(self.logits[rows], self.classes, self.windows[rows], self.overflow[rows], novelty)
+        """Return the scores of some events, copied."""
+        distances = None if self.ood_distance is None else self.ood_distance[rows]
+        return Scores(self.logits[rows], self.classes, self.windows[rows], self.overflow[rows], distances)
 
 
 def joined(parts: Sequence[Scores]) -> Scores:
-    """Scores of one model for different events, one after the other; at least one part."""
-    near = [part.novelty for part in parts if part.novelty is not None]
+    """Join scores of one model for different events, one after the other; at least one part."""
+    distances = [part.ood_distance for part in parts if part.ood_distance is not None]
     return Scores(
         np.concatenate([part.logits for part in parts]),
         parts[0].classes,
         np.concatenate([part.windows for part in parts]),
         np.concatenate([part.overflow for part in parts]),
-        np.concatenate(near) if len(near) == len(parts) else None,
+        np.concatenate(distances) if len(distances) == len(parts) else None,
     )
 
 
@@ -120,7 +120,7 @@ class Scorer(Protocol):
         ...
 
     def score(self, texts: Sequence[str]) -> Scores:
-        """Scores for texts, in their order."""
+        """Score texts, in their order."""
         ...
 
 

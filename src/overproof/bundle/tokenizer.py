@@ -1,4 +1,4 @@
-"""Text to token windows: byte-level BPE, and overlapping windows over long events.
+"""Turn text into token windows: byte-level BPE, and overlapping windows over long events.
 
 Every byte has a token, so no input is unknown. Nothing is folded: case, percent-encoding and
 whitespace are what attacks are made of. What changes an answer (vocabulary, window sizes, limits)

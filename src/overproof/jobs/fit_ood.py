@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from overproof.bundle.ood import OodDetector, fit_novelty
+from overproof.bundle.ood import OodDetector, fit_detector
 from overproof.bundle.runtime import WindowScorer
 
 EVENTS = 50_000  # more of them would hardly move means and covariance
@@ -24,4 +24,4 @@ def fit_ood(scorer: WindowScorer, train: pa.Table, *, seed: int) -> OodDetector:
     if labelled.num_rows > EVENTS:
         rows = np.random.default_rng(seed).choice(labelled.num_rows, EVENTS, replace=False)
         labelled = labelled.take(np.sort(rows))
-    return fit_novelty(scorer.embed(labelled["text"].to_pylist()), labelled["label"].to_pylist())
+    return fit_detector(scorer.embed(labelled["text"].to_pylist()), labelled["label"].to_pylist())

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from overproof.bundle.manifest import (
     MODEL,
-    NOVELTY,
+    OOD,
     QUANTIZATION,
     QUANTIZING,
     SENSITIVITY,
@@ -175,9 +175,9 @@ def _write_bundle(
     """The bundle with its model replaced, and the thresholds that belong to the new one."""
     files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], **told}
     novelty = None
-    if NOVELTY in origin.files:
-        files[NOVELTY] = origin.files[NOVELTY]
-        novelty = OnnxScorer(replace(origin, files=files)).score(events["text"].to_pylist()).novelty
+    if OOD in origin.files:
+        files[OOD] = origin.files[OOD]
+        novelty = OnnxScorer(replace(origin, files=files)).score(events["text"].to_pylist()).ood_distance
     found = report.step.found
     parity = {
         "step": f"FP32 → {report.precision}",

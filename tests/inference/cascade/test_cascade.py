@@ -16,19 +16,19 @@ from overproof.bundle.scores import Floats
 from overproof.errors import InputError
 from overproof.inference.cascade import Bucket, Cascade, Full, FullDown, Policy, Rate
 from overproof.inference.cascade.full import aligned
-from overproof.inference.cascade.signals import CONFIDENCE, NOVELTY, signals, threshold
-from overproof.inference.cascade.thresholds import NOVEL, SPENT, policy_for
+from overproof.inference.cascade.signals import CONFIDENCE, OOD_DISTANCE, signals, threshold
+from overproof.inference.cascade.thresholds import SPENT, SPENT_ON_OOD, policy_for
 
 from .conftest import CLASSES, TEXTS, always
 
 EVERYTHING = Policy(confidence=2.0)
 
 
-def test_what_nobody_doubts_the_student_decides(student: OnnxScorer) -> None:
+def test_what_is_not_deferred_the_student_decides(student: OnnxScorer) -> None:
     cascade = Cascade(student, always("xss"), Policy(overflow=False))
     for verdict, judged in zip(cascade.judge(TEXTS), student.judge(TEXTS), strict=True):
         assert (verdict["status"], verdict["decided_by"]) == ("decided", "student")
-        assert verdict["reason"] == "no threshold to doubt it by"
+        assert verdict["reason"] == "no threshold to defer it by"
         assert verdict["full"] is None
         assert (verdict["label"], verdict["student"]["windows"]) == (judged.label, judged.windows)
         assert verdict["attack"] == pytest.approx(judged.attack, abs=1e-6)
@@ -40,7 +40,7 @@ def test_the_reason_tells_how_sure_it_was_and_had_to_be(student: OnnxScorer) -> 
         assert verdict["reason"] == f"confidence {verdict['student']['confidence']:.3f} ≥ 0.200"
 
 
-def test_what_is_doubted_the_full_model_decides(student: OnnxScorer) -> None:
+def test_what_is_deferred_the_full_model_decides(student: OnnxScorer) -> None:
     for verdict in Cascade(student, always("sqli"), EVERYTHING).judge(TEXTS):
         assert (verdict["status"], verdict["decided_by"], verdict["label"]) == ("decided", "full", "sqli")
         assert verdict["attack"] == 1.0
@@ -50,7 +50,7 @@ def test_what_is_doubted_the_full_model_decides(student: OnnxScorer) -> None:
     assert models == {"student": student.manifest.files[MODEL]["sha256"][:16], "full": "always sqli"}
 
 
-def test_only_what_is_doubted_is_asked(student: OnnxScorer) -> None:
+def test_only_what_is_deferred_is_asked(student: OnnxScorer) -> None:
     asked: list[str] = []
 
     def ask(texts: Sequence[str]) -> Floats:
@@ -125,12 +125,12 @@ def test_thresholds_spend_half_the_budget(student: OnnxScorer) -> None:
     texts = [f"id={i} select {'x' * (i % 37)}" for i in range(1000)]
     policy = policy_for(student.manifest, rate=Rate(share=0.1))
     scores = student.score(texts)
-    found = signals(scores.logits, student.manifest.calibration, scores.novelty)
+    found = signals(scores.logits, student.manifest.calibration, scores.ood_distance)
     assert policy.confidence == threshold(found, CONFIDENCE, SPENT * 0.1)
-    assert policy.novelty == threshold(found, NOVELTY, NOVEL * 0.1)
-    confident = Cascade(student, always("xss"), replace(policy, novelty=None, overflow=False))
-    doubted = [v for v in confident.judge(texts) if v["decided_by"] == "full"]
-    assert 0.02 * len(texts) <= len(doubted) <= 0.05 * len(texts)  # ties make it fewer, never more
+    assert policy.ood_distance == threshold(found, OOD_DISTANCE, SPENT_ON_OOD * 0.1)
+    confident = Cascade(student, always("xss"), replace(policy, ood_distance=None, overflow=False))
+    escalated = [v for v in confident.judge(texts) if v["decided_by"] == "full"]
+    assert 0.02 * len(texts) <= len(escalated) <= 0.05 * len(texts)  # ties make it fewer, never more
 
 
 def test_a_share_that_was_not_seen_is_unmeasured() -> None:
@@ -140,12 +140,12 @@ def test_a_share_that_was_not_seen_is_unmeasured() -> None:
     assert threshold(found, CONFIDENCE, 0.005) is None
     assert threshold(found, CONFIDENCE, 0.03) == found[CONFIDENCE]["0.025"]
     assert signals(np.empty((0, 3), dtype=np.float32), None)[CONFIDENCE]["0.5"] is None
-    assert signals(np.zeros((9, 3), dtype=np.float32), None, np.arange(9, dtype=np.float32))[NOVELTY]["0.5"] == 4.0
+    assert signals(np.zeros((9, 3), dtype=np.float32), None, np.arange(9, dtype=np.float32))[OOD_DISTANCE]["0.5"] == 4.0
 
 
 def test_a_bundle_without_signals_has_no_threshold(student: OnnxScorer) -> None:
     policy = policy_for(replace(student.manifest, signals=None))
-    assert (policy.confidence, policy.novelty, policy.basis) == (0.0, None, "no threshold")
+    assert (policy.confidence, policy.ood_distance, policy.basis) == (0.0, None, "no threshold")
 
 
 def test_too_few_validation_events_give_no_threshold(student: OnnxScorer) -> None:

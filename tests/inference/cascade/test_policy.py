@@ -9,26 +9,28 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from overproof.bundle.scores import Scores
-from overproof.inference.cascade.policy import Policy, below, doubts
+from overproof.inference.cascade.policy import Policy, below, deferrals
 
 CLASSES = ("benign", "sqli", "xss")
 
 
-def scores(logits: list[list[float]], overflow: list[bool] | None = None, novelty: list[float] | None = None) -> Scores:
+def scores(
+    logits: list[list[float]], overflow: list[bool] | None = None, ood_distance: list[float] | None = None
+) -> Scores:
     n = len(logits)
     over = np.array(overflow if overflow is not None else [False] * n, dtype=bool)
-    far = None if novelty is None else np.array(novelty, dtype=np.float32)
+    far = None if ood_distance is None else np.array(ood_distance, dtype=np.float32)
     return Scores(np.array(logits, dtype=np.float32).reshape(n, 3), CLASSES, np.ones(n, dtype=np.int32), over, far)
 
 
-def test_an_open_policy_doubts_nothing() -> None:
-    found = doubts(scores([[9, 0, 0], [0, 1, 0]]), Policy())
+def test_an_open_policy_defers_nothing() -> None:
+    found = deferrals(scores([[9, 0, 0], [0, 1, 0]]), Policy())
     assert (found.rows, found.reasons) == ([], {})
 
 
 def test_confidence_is_the_calibrated_probability_of_the_best_label() -> None:
     logits = [[2.0, 0.0, 0.0], [6.0, 0.0, 0.0]]
-    found = doubts(scores(logits), Policy(confidence=0.9, temperature=2.0))
+    found = deferrals(scores(logits), Policy(confidence=0.9, temperature=2.0))
     expected = softmax(np.array(logits) / 2.0, axis=1).max(axis=1)
     np.testing.assert_allclose(found.confidence, expected, rtol=1e-6)
     assert found.rows == [0]
@@ -36,49 +38,49 @@ def test_confidence_is_the_calibrated_probability_of_the_best_label() -> None:
 
 
 def test_margin_is_the_distance_of_the_two_best() -> None:
-    found = doubts(scores([[3.0, 2.9, -9.0], [3.0, -9.0, -9.0]]), Policy(margin=0.5))
+    found = deferrals(scores([[3.0, 2.9, -9.0], [3.0, -9.0, -9.0]]), Policy(margin=0.5))
     assert found.rows == [0]
     assert found.reasons[0].startswith("margin 0.05 < 0.5")
 
 
-def test_a_novel_event_is_doubted_however_sure_the_student_is() -> None:
-    found = doubts(scores([[90.0, 0, 0], [9.0, 0, 0]], novelty=[31.5, 30.0]), Policy(novelty=30.0))
+def test_an_event_out_of_distribution_is_deferred_however_sure_the_student_is() -> None:
+    found = deferrals(scores([[90.0, 0, 0], [9.0, 0, 0]], ood_distance=[31.5, 30.0]), Policy(ood_distance=30.0))
     assert found.rows == [0]
     assert found.confidence[0] == 1.0
-    assert found.reasons[0] == "novel: distance 31.50 > 30.000"
+    assert found.reasons[0] == "out of distribution: distance 31.50 > 30.000"
 
 
-def test_a_model_that_does_not_tell_novelty_has_no_novel_events() -> None:
-    assert doubts(scores([[9.0, 0, 0]]), Policy(novelty=30.0)).rows == []
-    assert doubts(scores([[9.0, 0, 0]], novelty=[99.0]), Policy()).rows == []
+def test_without_a_detector_no_event_is_out_of_distribution() -> None:
+    assert deferrals(scores([[9.0, 0, 0]]), Policy(ood_distance=30.0)).rows == []
+    assert deferrals(scores([[9.0, 0, 0]], ood_distance=[99.0]), Policy()).rows == []
 
 
 def test_labels_that_are_never_decided_alone() -> None:
-    found = doubts(scores([[0, 0, 99], [0, 99, 0]]), Policy(never_alone=("xss",)))
+    found = deferrals(scores([[0, 0, 99], [0, 99, 0]]), Policy(never_alone=("xss",)))
     assert found.reasons == {0: "xss is never decided alone"}
 
 
 def test_the_gravest_reason_stands_and_the_least_sure_goes_first() -> None:
     policy = Policy(confidence=0.99, never_alone=("xss",))
-    found = doubts(scores([[1, 0, 0], [0.5, 0, 0], [0, 0, 1], [9, 0, 0]], [False, False, False, True]), policy)
+    found = deferrals(scores([[1, 0, 0], [0.5, 0, 0], [0, 0, 1], [9, 0, 0]], [False, False, False, True]), policy)
     assert found.rows == [2, 3, 1, 0]
     assert found.reasons[2] == "xss is never decided alone"
     assert found.reasons[3] == "longer than was judged"
 
 
 def test_overflow_can_be_accepted() -> None:
-    assert doubts(scores([[9, 0, 0]], [True]), Policy(overflow=False)).rows == []
+    assert deferrals(scores([[9, 0, 0]], [True]), Policy(overflow=False)).rows == []
 
 
 row = st.lists(st.floats(-40, 40, width=32), min_size=3, max_size=3)
 
 
 @given(st.lists(row, max_size=12), st.randoms(use_true_random=False))
-def test_an_event_is_doubted_alike_in_any_company(logits: list[list[float]], random: object) -> None:
-    policy = Policy(confidence=0.8, margin=0.3, novelty=2.0)
+def test_an_event_is_deferred_alike_in_any_company(logits: list[list[float]], random: object) -> None:
+    policy = Policy(confidence=0.8, margin=0.3, ood_distance=2.0)
     far = [abs(z[0]) for z in logits]
-    together = doubts(scores(logits, novelty=far), policy)
-    alone = {i: doubts(scores([z], novelty=[far[i]]), policy).reasons.get(0) for i, z in enumerate(logits)}
+    together = deferrals(scores(logits, ood_distance=far), policy)
+    alone = {i: deferrals(scores([z], ood_distance=[far[i]]), policy).reasons.get(0) for i, z in enumerate(logits)}
     assert together.reasons == {i: why for i, why in alone.items() if why is not None}
     assert sorted(together.rows) == sorted(together.reasons)
 

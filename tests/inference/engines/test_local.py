@@ -50,7 +50,7 @@ def test_a_model_gives_repeated_texts_the_scores_it_gives_each(scorer: OnnxScore
     np.testing.assert_array_equal(got.logits, expected.logits)
     np.testing.assert_array_equal(got.windows, expected.windows)
     np.testing.assert_array_equal(got.overflow, expected.overflow)
-    np.testing.assert_array_equal(got.novelty, expected.novelty)
+    np.testing.assert_array_equal(got.ood_distance, expected.ood_distance)
     assert got.windows.max() > 1
     assert got.overflow.any()
 

@@ -63,8 +63,8 @@ def assert_same(got: list[Scored], batches: list[pa.RecordBatch], scorer: OnnxSc
         np.testing.assert_array_equal(scores.logits, expected.logits)
         np.testing.assert_array_equal(scores.windows, expected.windows)
         np.testing.assert_array_equal(scores.overflow, expected.overflow)
-        assert scores.novelty is not None
-        np.testing.assert_array_equal(scores.novelty, expected.novelty)
+        assert scores.ood_distance is not None
+        np.testing.assert_array_equal(scores.ood_distance, expected.ood_distance)
 
 
 @pytest.fixture(autouse=True)

@@ -214,7 +214,7 @@ def test_drift_is_told_once_there_are_enough_events(start: Start, student: OnnxS
     for _ in range(2):
         client.post("/judge", {"events": [{"text": f"id={i} select {'x' * (i % 37)}"} for i in range(1000)]})
     # the events that the small bundle's thresholds come from
-    for signal in ("confidence", "novelty"):
+    for signal in ("confidence", "ood_distance"):
         assert sample(client, "overproof_drift", signal=signal) < 0.01
     assert client.get("/readyz").json()["drift_unmeasured"] is None
     for _ in range(3):

@@ -22,8 +22,8 @@ VARIED = [*TEXTS, *(f"id={i} select {'x' * (7 * i % 41)} from t" for i in range(
 
 
 def some(student: OnnxScorer) -> Policy:
-    """A policy that doubts about half of the texts."""
-    confidence = Cascade(student).decide(student.score(VARIED)).doubts.confidence
+    """A policy that defers about half of the texts."""
+    confidence = Cascade(student).decide(student.score(VARIED)).deferrals.confidence
     return Policy(confidence=float(np.median(confidence)), overflow=False)
 
 
@@ -63,19 +63,19 @@ class Slow:
 
     def __init__(self, opened: threading.Event) -> None:
         self.begun, self.asked = threading.Semaphore(0), 0
-        self._opened = opened
+        self._loaded = opened
 
     def __call__(self, texts: Sequence[str]) -> Floats:
         self.asked += len(texts)
         self.begun.release()
-        assert self._opened.wait(30)
+        assert self._loaded.wait(30)
         return by_length(texts)
 
 
 def test_nobody_waits_for_the_full_model_of_another(start: Start, student: OnnxScorer) -> None:
     policy = some(student)
-    doubted = Cascade(student, None, policy).decide(student.score(VARIED)).doubts.reasons
-    hard, easy = VARIED[min(doubted)], [text for i, text in enumerate(VARIED) if i not in doubted]
+    deferred = Cascade(student, None, policy).decide(student.score(VARIED)).deferrals.reasons
+    hard, easy = VARIED[min(deferred)], [text for i, text in enumerate(VARIED) if i not in deferred]
     with gate() as opened, ThreadPoolExecutor(8) as pool:
         slow = Slow(opened)
         client = start(Full(CLASSES, slow, "slow"), policy, full_workers=2)
@@ -96,7 +96,7 @@ def test_a_full_queue_of_the_full_model_defers(start: Start) -> None:
         first = pool.submit(client.post, "/judge", {"text": "a"})
         assert slow.begun.acquire(timeout=30)
         second = pool.submit(client.post, "/judge", {"events": [{"text": "b"}] * 3})
-        until(lambda: client.service._lanes["full"].waiting == 3)
+        until(lambda: client.service._queues["full"].waiting == 3)
         (verdict,) = client.post("/judge", {"events": [{"text": "c"}]}).json()["verdicts"]
         assert (verdict["status"], verdict["decided_by"], verdict["full"]) == ("deferred", "nobody", None)
         assert "the full model: 3 events are waiting, no room for 1 more" in verdict["reason"]
@@ -136,10 +136,10 @@ def test_a_policy_that_is_to_fail_fails_that_request_alone(start: Start, student
 
     median = some(student).confidence
     policy = Policy(confidence=median, overflow=False, on_full_down="fail")
-    doubted = Cascade(student, None, policy).decide(student.score(VARIED)).doubts.reasons
+    deferred = Cascade(student, None, policy).decide(student.score(VARIED)).deferrals.reasons
     client = start(Full(CLASSES, ask, "m"), policy)
     answers = client.many([("/judge", {"text": text}) for text in VARIED])
-    assert [a.status_code for a in answers] == [503 if i in doubted else 200 for i in range(len(VARIED))]
+    assert [a.status_code for a in answers] == [503 if i in deferred else 200 for i in range(len(VARIED))]
 
 
 def test_the_budget_is_that_of_all_requests_together(start: Start) -> None:
@@ -200,8 +200,8 @@ def test_a_request_that_takes_too_long_is_given_up(start: Start, stuck: Stuck) -
     assert {(a.status_code, a.json()["detail"]) for a in answers} == {(504, "no answer in time")}
     assert 'overproof_requests_total{code="504",endpoint="/judge"} 3.0' in client.get("/metrics").text
     stuck.opened.set()
-    assert client.service._lanes["student"].waiting <= 2
-    until(lambda: not client.service._lanes["student"].waiting)
+    assert client.service._queues["student"].waiting <= 2
+    until(lambda: not client.service._queues["student"].waiting)
     assert client.post("/judge", {"text": "b"}).status_code == 200
 
 
@@ -211,7 +211,7 @@ def test_ending_waits_for_what_was_accepted(start: Start, stuck: Stuck) -> None:
         accepted = [pool.submit(client.post, "/judge", {"text": "id=0"})]
         assert stuck.begun.wait(30)
         accepted += [pool.submit(client.post, "/judge", {"text": f"id={i}"}) for i in range(5)]
-        until(lambda: client.service._lanes["student"].waiting == 5)
+        until(lambda: client.service._queues["student"].waiting == 5)
         ending = pool.submit(client.run, client.service.stop())
         until(lambda: client.service.stopping)
         assert client.post("/judge", {"text": "late"}).status_code == 503

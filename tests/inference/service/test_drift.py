@@ -21,14 +21,14 @@ def spread(logits: np.ndarray) -> np.ndarray:
 
 def drifted(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
     drift = Drift(signals(before, 1.0, spread(before)))
-    drift.add(confidence=softmax(after).max(axis=1), novelty=spread(after))
+    drift.add(confidence=softmax(after).max(axis=1), ood_distance=spread(after))
     return drift.measured()
 
 
 def test_the_same_population_has_none_and_another_has_much() -> None:
     same = drifted(logits(20_000, 0), logits(4000, 1))
     other = drifted(logits(20_000, 0), logits(4000, 1, scale=1.0))
-    assert set(same) == set(other) == {"confidence", "novelty"}
+    assert set(same) == set(other) == {"confidence", "ood_distance"}
     assert max(same.values()) < 0.02
     assert min(other.values()) > 0.25
 
@@ -54,20 +54,20 @@ def test_thresholds_that_are_the_same_are_one_bin() -> None:
 def test_few_events_are_unmeasured_not_stable() -> None:
     drift = Drift(signals(logits(2000, 0), 1.0, spread(logits(2000, 0))))
     for _ in range(LEAST - 1):
-        drift.add(confidence=[0.5], novelty=[0.0])
+        drift.add(confidence=[0.5], ood_distance=[0.0])
     assert drift.measured() == {}
     assert drift.unmeasured() == f"fewer than {LEAST} events were judged"
-    drift.add(confidence=[0.5], novelty=[0.0])
+    drift.add(confidence=[0.5], ood_distance=[0.0])
     assert drift.measured() and drift.unmeasured() is None
 
 
 def test_a_bundle_without_thresholds_says_so() -> None:
     drift = Drift(None)
-    drift.add(confidence=[0.5] * 1000, novelty=[0.0] * 1000)
+    drift.add(confidence=[0.5] * 1000, ood_distance=[0.0] * 1000)
     assert drift.measured() == {}
     assert "made by an older version" in str(drift.unmeasured())
-    unmeasured = Drift({name: {f"{share:g}": None for share in SHARES} for name in ("confidence", "novelty")})
-    unmeasured.add(confidence=[0.5] * 1000, novelty=[0.0] * 1000)
+    unmeasured = Drift({name: {f"{share:g}": None for share in SHARES} for name in ("confidence", "ood_distance")})
+    unmeasured.add(confidence=[0.5] * 1000, ood_distance=[0.0] * 1000)
     assert unmeasured.measured() == {}
 
 

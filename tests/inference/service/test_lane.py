@@ -32,12 +32,12 @@ class Held:
     def __init__(self, opened: threading.Event) -> None:
         self.calls: list[list[str]] = []
         self.begun = threading.Event()
-        self._opened = opened
+        self._loaded = opened
 
     def __call__(self, texts: list[str]) -> list[str]:
         self.calls.append(texts)
         self.begun.set()
-        assert self._opened.wait(30)
+        assert self._loaded.wait(30)
         if "bad" in texts:
             raise ValueError("bad")
         return upper(texts)

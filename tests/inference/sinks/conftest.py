@@ -22,7 +22,7 @@ STUDENT = {
     "probabilities": {"benign": 0.02, "sqli": 0.97, "xss": 0.01},
     "windows": 1,
     "overflow": False,
-    "novelty": 9.875,
+    "ood_distance": 9.875,
 }
 FULL = {"label": "xss", "attack": 0.75, "confidence": 0.5, "probabilities": {"benign": 0.25, "sqli": 0.25, "xss": 0.5}}
 PLAIN = {
@@ -101,7 +101,7 @@ def any_verdict(draw: st.DrawFn) -> dict[str, Any]:
         return {"label": label, "attack": draw(shares), "confidence": draw(shares), "probabilities": probabilities}
 
     student = {**answer(), "windows": draw(st.integers(1, 16)), "overflow": draw(st.booleans())}
-    student["novelty"] = draw(st.none() | st.floats(0, 1e6, width=32))
+    student["ood_distance"] = draw(st.none() | st.floats(0, 1e6, width=32))
     full = (draw(st.booleans()) and answer()) or None
     stands = full or student
     status = "decided" if full else draw(st.sampled_from(["decided", "deferred", "held", "abstained"]))

@@ -79,7 +79,7 @@ def test_every_event_gets_its_verdict_in_order(small_bundle: Path, student: Onnx
     assert sorted(file.name for file in events.parent.iterdir()) == ["events.txt", "out.jsonl"]
 
 
-def test_the_full_model_decides_what_is_doubted_within_the_budget(
+def test_the_full_model_decides_what_is_deferred_within_the_budget(
     small_bundle: Path, student: OnnxScorer, events: Path
 ) -> None:
     out = events.with_name("out.jsonl")
@@ -100,17 +100,17 @@ def test_the_full_model_decides_what_is_doubted_within_the_budget(
 def test_events_unlike_the_training_events_are_counted_and_a_source_of_them_is_named(
     small_bundle: Path, student: OnnxScorer, events: Path
 ) -> None:
-    limit = policy_for(student.manifest).novelty
-    far = student.score(EVENTS).novelty
+    limit = policy_for(student.manifest).ood_distance
+    far = student.score(EVENTS).ood_distance
     assert limit is not None and far is not None
     summary = run(small_bundle, [events], out=events.with_name("out.jsonl"))
-    assert summary.tally.novel == (far > limit).sum() > len(EVENTS) / 4
-    assert f"novel      {summary.tally.novel:,} unlike the training events (" in summary.render()
+    assert summary.tally.out_of_distribution == (far > limit).sum() > len(EVENTS) / 4
+    assert f"OOD        {summary.tally.out_of_distribution:,} unlike the training events (" in summary.render()
     assert "train on events from your own sources" in summary.render()
     known = events.with_name("known.txt")
     known.write_text("".join(f"id={i} select {'x' * (i % 37)}\n" for i in range(1000)))
     summary = run(small_bundle, [known], out=events.with_name("known.jsonl"))
-    assert 0 < summary.tally.novel <= 13
+    assert 0 < summary.tally.out_of_distribution <= 13
     assert "train on events" not in summary.render()
 
 

@@ -1,4 +1,4 @@
-"""The cascade: the student answers, and what it cannot be trusted with goes to the full model.
+"""Join student and full model in a cascade: what the student cannot be trusted with goes to the full model.
 
 `policy.py` says which events those are, a pure function of scores; `budget.py` how many may go; `full.py` what they go
 to, `remote.py` where that stands elsewhere; `verdicts.py` writes down who decided, and why.
@@ -15,7 +15,7 @@ from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats, Scores
 from overproof.inference.cascade.budget import Bucket, Rate, parse_rate
 from overproof.inference.cascade.full import Full, FullDown, aligned
-from overproof.inference.cascade.policy import Deferrals, Policy, doubts
+from overproof.inference.cascade.policy import Deferrals, Policy, deferrals
 from overproof.inference.cascade.verdicts import Settled, verdicts
 
 __all__ = ["Bucket", "Cascade", "Decision", "Full", "FullDown", "Policy", "Rate", "parse_rate"]
@@ -31,15 +31,15 @@ class Decision:
 
     Attributes
     ----------
-    doubts
-        What the policy says.
+    deferrals
+        The events that the student may not decide alone.
     escalated
-        Doubtful events that the budget lets through, ascending.
+        Those that the budget lets through, ascending.
     deferred
         Those that it does not, each to why.
     """
 
-    doubts: Deferrals
+    deferrals: Deferrals
     escalated: list[int]
     deferred: Mapping[int, str]
 
@@ -55,7 +55,7 @@ class Cascade:
     student
         An opened bundle.
     full
-        The full model, or None: then what the policy doubts is abstained from.
+        The full model, or None: then what the student may not decide is abstained from.
     bucket
         The escalation budget; None is without limit.
     """
@@ -68,14 +68,14 @@ class Cascade:
         self.policy = policy or Policy()
         self.bucket = bucket or Bucket(None)
         manifest = student.manifest
-        self._harmless = [name in manifest.benign for name in manifest.classes]
+        self._benign = [name in manifest.benign for name in manifest.classes]
         self.models: dict[str, str | None] = {
             "student": str(manifest.files[MODEL]["sha256"])[:HASH_DIGITS],
             "full": None if full is None else full.model,
         }
 
     def judge(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """Verdicts on texts, in their order, without origins.
+        """Judge texts: verdicts in their order, without origins.
 
         Raises
         ------
@@ -85,13 +85,13 @@ class Cascade:
         return list(self.settle(texts, self.student.score(texts)))
 
     def settle(self, texts: Sequence[str], scores: Scores) -> Iterator[dict[str, Any]]:
-        """Verdicts on texts that the student has scored."""
+        """Return verdicts on texts that the student has scored."""
         decision = self.decide(scores)
         return self.verdicts(scores, decision, self.ask([texts[i] for i in decision.escalated]))
 
     def decide(self, scores: Scores) -> Decision:
-        """Which events go to the full model; spends the budget on the most doubtful first."""
-        found = doubts(scores, self.policy)
+        """Which events go to the full model; spends the budget on those that need it most first."""
+        found = deferrals(scores, self.policy)
         if self.full is None:
             return Decision(found, [], {})
         granted = self.bucket.grant(len(scores.overflow), len(found.rows))
@@ -99,7 +99,7 @@ class Cascade:
         return Decision(found, sorted(found.rows[:granted]), over)
 
     def ask(self, texts: Sequence[str]) -> Answers:
-        """The full model's probabilities, shape (n, classes), or why there are none.
+        """Ask the full model for probabilities, shape (n, classes), or for why there are none.
 
         Raises
         ------
@@ -116,31 +116,31 @@ class Cascade:
             return down
 
     def verdicts(self, scores: Scores, decision: Decision, answers: Answers) -> Iterator[dict[str, Any]]:
-        """The verdicts, as JSON objects (docs/verdict-schema.md) without origins."""
-        return verdicts(scores, self._settled(decision, answers), harmless=self._harmless, models=self.models)
+        """Return the verdicts, as JSON objects (docs/verdict-schema.md) without origins."""
+        return verdicts(scores, self._settled(decision, answers), benign=self._benign, models=self.models)
 
     def _settled(self, decision: Decision, answers: Answers) -> Settled:
-        confidence, doubted = decision.doubts.confidence, decision.doubts.reasons
+        confidence, deferred = decision.deferrals.confidence, decision.deferrals.reasons
         n = len(confidence)
         status, decided_by, reasons = ["decided"] * n, ["student"] * n, self._trusted(confidence)
-        for i, why in doubted.items():
+        for i, why in deferred.items():
             status[i], decided_by[i], reasons[i] = "abstained", "nobody", f"{why}; no full model was given"
         for i, why in decision.deferred.items():
-            status[i], reasons[i] = "deferred", f"{doubted[i]}; {why}"
+            status[i], reasons[i] = "deferred", f"{deferred[i]}; {why}"
         full: dict[int, Floats] = {}
         for place, i in enumerate(decision.escalated):
             if isinstance(answers, FullDown):
                 stands = self.policy.on_full_down == "student"
                 status[i], decided_by[i] = ("decided", "student") if stands else ("held", "nobody")
                 then = "the student's answer stands" if stands else "held"
-                reasons[i] = f"{doubted[i]}; the full model is down, {then} ({answers})"
+                reasons[i] = f"{deferred[i]}; the full model is down, {then} ({answers})"
             elif answers is not None:
-                status[i], decided_by[i], reasons[i], full[i] = "decided", "full", doubted[i], answers[place]
+                status[i], decided_by[i], reasons[i], full[i] = "decided", "full", deferred[i], answers[place]
         return Settled(status, decided_by, reasons, confidence, full)
 
     def _trusted(self, confidence: Floats) -> list[str]:
-        """Why the student may decide: how sure it is of each event, and how sure it has to be."""
+        """Say why the student may decide: how sure it is of each event, and how sure it has to be."""
         if not self.policy.confidence:
-            return ["no threshold to doubt it by"] * len(confidence)
+            return ["no threshold to defer it by"] * len(confidence)
         limit = f"{self.policy.confidence:.3f}"
         return [f"confidence {sure:.3f} ≥ {limit}" for sure in confidence.tolist()]

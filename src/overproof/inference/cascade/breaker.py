@@ -1,4 +1,4 @@
-"""A circuit breaker: what keeps failing is left alone for a while."""
+"""Break the circuit: what keeps failing is left alone for a while."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Breaker:
         self._lock = threading.Lock()
 
     def allows(self) -> bool:
-        """Whether a call may be made now; of those that ask after the rest, the first alone may."""
+        """Return whether a call may be made now; of those that ask after the rest, the first alone may."""
         with self._lock:
             if self._until is None:
                 return True
@@ -52,6 +52,6 @@ class Breaker:
 
     @property
     def open(self) -> bool:
-        """Whether calls are being held back."""
+        """True while calls are held back."""
         with self._lock:
             return self._until is not None and self._clock() < self._until

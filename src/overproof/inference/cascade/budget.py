@@ -1,4 +1,4 @@
-"""The escalation budget, a token bucket: a flood of doubtful events cannot drown the full model."""
+"""Limit escalations by a token bucket: a flood of uncertain events cannot drown the full model."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Bucket:
         self.level = level if level is not None else (rate.per_second or 0.0) if rate else 0.0
 
     def grant(self, events: int, wanted: int) -> int:
-        """How many of the wanted escalations may go, now that so many more events have come by."""
+        """Return how many of the wanted escalations may go, now that so many more events have come by."""
         if self._rate is None:
             return wanted
         with self._lock:

@@ -1,4 +1,4 @@
-"""The full model in reserve: something that can be asked, and that may be down."""
+"""Define the full model in reserve: something that can be asked, and that may be down."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class Full:
 
 
 def aligned(full: Full, classes: Sequence[str]) -> Full:
-    """The same model with its columns in the student's order; a class that it lacks gets probability 0.
+    """Put a full model's columns in the student's order; a class that it lacks gets probability 0.
 
     Raises
     ------
     InputError
         If it has classes that the student lacks.
     """
-    strange = [name for name in full.classes if name not in classes]
-    if strange:
+    unknown = [name for name in full.classes if name not in classes]
+    if unknown:
         raise InputError(
-            f"the full model {full.model} knows {', '.join(strange)}, which the bundle has no class for; expected the "
+            f"the full model {full.model} knows {', '.join(unknown)}, which the bundle has no class for; expected the "
             "teacher that the bundle was distilled from, or one with its classes"
         )
     if tuple(full.classes) == tuple(classes):

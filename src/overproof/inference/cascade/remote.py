@@ -1,4 +1,4 @@
-"""A full model behind HTTP: timeouts, retries, a circuit breaker.
+"""Ask a full model over HTTP, with timeouts, retries and a circuit breaker.
 
 It is asked as Hugging Face's text-classification servers are (text-embeddings-inference, the inference toolkit):
 `{"inputs": ["text", …], "parameters": {"top_k": null}}` is answered by a list of `[{"label": …, "score": …}, …]`, one
@@ -29,7 +29,7 @@ BUSY = (429, 502, 503, 504)
 
 
 def remote(url: str, classes: Sequence[str], *, breaker: Breaker | None = None, read: float = READ_SECONDS) -> Full:
-    """A full model behind a URL. A bearer token is taken from the environment's OVERPROOF_FULL_TOKEN.
+    """Open a full model behind a URL; a bearer token is taken from the environment's OVERPROOF_FULL_TOKEN.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def remote(url: str, classes: Sequence[str], *, breaker: Breaker | None = None, 
 
 
 def parsed(content: bytes, count: int, classes: Sequence[str], url: str) -> Floats:
-    """Probabilities of a text-classification answer, shape (count, classes).
+    """Read the probabilities of a text-classification answer, shape (count, classes).
 
     Raises
     ------
@@ -119,6 +119,6 @@ def parsed(content: bytes, count: int, classes: Sequence[str], url: str) -> Floa
 
 
 def _why(error: Exception) -> str:
-    """The innermost reason of a failed request, without the pool's address in memory."""
+    """Return the innermost reason of a failed request, without the pool's address in memory."""
     reason = getattr(error, "reason", None) or error
     return str(reason).rpartition(">: ")[2] or type(reason).__name__

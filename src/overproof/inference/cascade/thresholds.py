@@ -1,4 +1,4 @@
-"""Where a policy's thresholds come from: the checklist's guarantee, or the budget that may be spent."""
+"""Choose a policy's thresholds: by the guarantee of a check, or by the budget that may be spent."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from overproof.bundle.manifest import MODEL, Manifest
 from overproof.errors import InputError
 from overproof.inference.cascade.budget import Rate
 from overproof.inference.cascade.policy import OnFullDown, Policy
-from overproof.inference.cascade.signals import CONFIDENCE, NOVELTY, threshold
+from overproof.inference.cascade.signals import CONFIDENCE, OOD_DISTANCE, threshold
 
 BUDGET = 0.05  # where none is given
 SPENT = 0.5  # share of the budget that the confidence threshold spends on validation events: traffic is less tame
-NOVEL = 0.25  # share of it that the novelty threshold spends on them
+SPENT_ON_OOD = 0.25  # share of it that the distance threshold spends on them
 DOWN = get_args(OnFullDown)
 
 
@@ -29,7 +29,7 @@ def policy_for(
     never_alone: Sequence[str] = (),
     on_full_down: str = "hold",
 ) -> Policy:
-    """The policy for a bundle.
+    """Choose the policy for a bundle.
 
     Parameters
     ----------
@@ -49,16 +49,16 @@ def policy_for(
     InputError
         A label or word that is unknown; a check of another bundle, or one without a threshold.
     """
-    strange = [name for name in never_alone if name not in manifest.classes]
-    if strange:
-        raise InputError(f"--never-alone {strange[0]}: expected a label of the bundle: {', '.join(manifest.classes)}")
+    unknown = [name for name in never_alone if name not in manifest.classes]
+    if unknown:
+        raise InputError(f"--never-alone {unknown[0]}: expected a label of the bundle: {', '.join(manifest.classes)}")
     down = require_on_full_down(on_full_down)
     policy = Policy(
         never_alone=tuple(never_alone), on_full_down=down, temperature=manifest.calibration or 1.0, basis="no threshold"
     )
     budget = BUDGET if rate is None or rate.share is None else rate.share
     if manifest.signals is not None:
-        policy = replace(policy, novelty=threshold(manifest.signals, NOVELTY, NOVEL * budget))
+        policy = replace(policy, ood_distance=threshold(manifest.signals, OOD_DISTANCE, SPENT_ON_OOD * budget))
     if check is not None:
         value, basis = guaranteed(check, str(manifest.files[MODEL]["sha256"]))
         return replace(policy, confidence=value, basis=basis)
@@ -79,7 +79,7 @@ def require_on_full_down(word: str) -> OnFullDown:
 
 
 def guaranteed(path: Path, sha256: str) -> tuple[float, str]:
-    """The threshold in a `check.json`, and what it promises.
+    """Read the threshold in a `check.json`, and what it promises.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def guaranteed(path: Path, sha256: str) -> tuple[float, str]:
     try:
         found: Any = orjson.loads(path.read_bytes())
         checked = found["bundle"]["sha256"]
-        told = next(check["data"]["threshold"] for check in found["checks"] if check["key"] == "escalation")
+        found_threshold = next(check["data"]["threshold"] for check in found["checks"] if check["key"] == "escalation")
     except OSError as error:
         raise InputError(f"--check {path}: {error.strerror}; expected check.json of `overproof check`") from None
     except (ValueError, KeyError, TypeError, StopIteration):
@@ -98,7 +98,9 @@ def guaranteed(path: Path, sha256: str) -> tuple[float, str]:
         raise InputError(
             f"--check {path}: is of another model (sha256 {str(checked)[:16]}…, the bundle's is {sha256[:16]}…)"
         )
-    if "value" not in told:
-        raise InputError(f"--check {path}: it found no threshold: {told.get('unmeasured')}")
-    promise = f"at most {100 * told['limit']:g} % of the attacks that the full model catches are lost"
-    return float(told["value"]), f"{promise}, with {100 * told['confidence']:g} % confidence ({path})"
+    if "value" not in found_threshold:
+        raise InputError(f"--check {path}: it found no threshold: {found_threshold.get('unmeasured')}")
+    promise = f"at most {100 * found_threshold['limit']:g} % of the attacks that the full model catches are lost"
+    return float(
+        found_threshold["value"]
+    ), f"{promise}, with {100 * found_threshold['confidence']:g} % confidence ({path})"

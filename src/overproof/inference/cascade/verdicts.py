@@ -1,4 +1,4 @@
-"""Verdicts as plain JSON: both answers, who decided, and why (docs/verdict-schema.md)."""
+"""Write verdicts as plain JSON: both answers, who decided, and why (docs/verdict-schema.md)."""
 
 from __future__ import annotations
 
@@ -39,14 +39,16 @@ class Settled:
 
 
 def verdicts(
-    scores: Scores, settled: Settled, *, harmless: Sequence[bool], models: dict[str, str | None]
+    scores: Scores, settled: Settled, *, benign: Sequence[bool], models: dict[str, str | None]
 ) -> Iterator[dict[str, Any]]:
-    """One JSON object an event, without its origin."""
-    student = _answers(scores.probabilities, harmless)
+    """Yield one JSON object an event, without its origin."""
+    student = _answers(scores.probabilities, benign)
     sure = np.round(settled.confidence.astype(np.float64), DIGITS).tolist()
     rows = sorted(settled.full)
-    full = dict(zip(rows, _answers(np.stack([settled.full[i] for i in rows]), harmless), strict=True)) if rows else {}
-    novelty = [None] * len(sure) if scores.novelty is None else np.round(scores.novelty.astype(float), 3).tolist()
+    full = dict(zip(rows, _answers(np.stack([settled.full[i] for i in rows]), benign), strict=True)) if rows else {}
+    distances = [None] * len(sure)
+    if scores.ood_distance is not None:
+        distances = np.round(scores.ood_distance.astype(float), 3).tolist()
     for i, (label, attack, probabilities) in enumerate(student):
         theirs = None
         if i in full:
@@ -60,7 +62,7 @@ def verdicts(
             "probabilities": dict(zip(scores.classes, probabilities, strict=True)),
             "windows": int(scores.windows[i]),
             "overflow": bool(scores.overflow[i]),
-            "novelty": novelty[i],
+            "ood_distance": distances[i],
         }
         final = theirs if settled.decided_by[i] == "full" and theirs is not None else mine
         yield {
@@ -75,10 +77,10 @@ def verdicts(
         }
 
 
-def _answers(probabilities: Floats, harmless: Sequence[bool]) -> Iterator[tuple[int, float, list[float]]]:
-    """Index of the best class, probability of an attack and all probabilities, a row at a time."""
-    calm = np.ascontiguousarray(probabilities[:, np.asarray(harmless, dtype=bool)])  # see WindowScorer.attack
-    attack = (1.0 - calm.sum(axis=1)).astype(np.float32)
+def _answers(probabilities: Floats, benign: Sequence[bool]) -> Iterator[tuple[int, float, list[float]]]:
+    """Yield the index of the best class, probability of an attack and all probabilities, a row at a time."""
+    benign_shares = np.ascontiguousarray(probabilities[:, np.asarray(benign, dtype=bool)])  # see WindowScorer.attack
+    attack = (1.0 - benign_shares.sum(axis=1)).astype(np.float32)
     best: list[int] = probabilities.argmax(axis=1).tolist()
     shown = np.round(probabilities.astype(np.float64), DIGITS).tolist()
     return zip(best, np.round(attack.astype(np.float64), DIGITS).tolist(), shown, strict=True)

@@ -1,4 +1,4 @@
-"""Engines: who scores the events. One process, several on this machine, or a Ray cluster (`engines.ray`)."""
+"""Choose who scores the events: one process, several on this machine, or a Ray cluster (`engines.ray`)."""
 
 from __future__ import annotations
 

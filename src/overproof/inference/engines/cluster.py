@@ -1,4 +1,4 @@
-"""A Ray cluster to work on: one that is there, or one that is started here and ended again."""
+"""Connect to a Ray cluster: one that is there, or one that is started here and ended again."""
 
 from __future__ import annotations
 

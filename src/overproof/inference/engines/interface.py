@@ -1,4 +1,4 @@
-"""What every engine is: events in, the same events with a model's scores out, in their order.
+"""Define an engine: events in, the same events with a model's scores out, in their order.
 
 Whoever scores, the rest of triage runs in one process over this stream, so that verdicts cannot differ.
 """
@@ -42,13 +42,13 @@ def score_batch(scorer: Scorer, texts: Sequence[str]) -> Scores:
 
 
 def texts_of(batch: pa.RecordBatch) -> list[str]:
-    """The texts of a batch of events."""
+    """Return the texts of a batch of events."""
     texts: list[str] = batch.column("text").to_pylist()
     return texts
 
 
 def packed(batch: pa.RecordBatch) -> bytes:
-    """A batch as an Arrow IPC stream, for another process; pickle would take along the whole table it is cut from."""
+    """Pack a batch as an Arrow IPC stream, for another process; pickle would take along the table it is cut from."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as stream:
         stream.write_batch(batch)
@@ -57,12 +57,12 @@ def packed(batch: pa.RecordBatch) -> bytes:
 
 
 def unpacked(content: bytes) -> pa.RecordBatch:
-    """The batch that `packed` packed."""
+    """Unpack the batch that `packed` packed."""
     with pa.ipc.open_stream(content) as stream:
         return stream.read_next_batch()
 
 
 def named(batch: pa.RecordBatch) -> str:
-    """A batch for a message: where its first and its last event were read, and how many they are."""
+    """Name a batch in a message: where its first and its last event were read, and how many they are."""
     origins = batch.column("origin")
     return f"{origins[0]} to {origins[-1]} ({batch.num_rows} events)" if batch.num_rows else "an empty batch"

@@ -1,4 +1,4 @@
-"""Scoring in this process."""
+"""Score events in this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from overproof.inference.engines.interface import Engine, Scored, score_batch, t
 
 
 def in_process(scorer: Scorer) -> Engine:
-    """An engine that scores each batch when it is asked for; it reads no batch ahead."""
+    """Make an engine that scores each batch when it is asked for; it reads no batch ahead."""
 
     def engine(batches: Iterator[pa.RecordBatch]) -> Iterator[Scored]:
         for batch in batches:

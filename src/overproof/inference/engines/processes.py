@@ -1,4 +1,4 @@
-"""Scoring in worker processes on this machine: order kept, memory flat, a killed worker replaced.
+"""Score events in worker processes on this machine: order kept, memory flat, a killed worker replaced.
 
 A thread reads the batches, a thread for each worker process asks it, and the caller gets the answers in the order of
 the batches. Scores do not depend on who computed them, so a batch whose worker died is simply scored again.
@@ -31,7 +31,7 @@ _Turn = tuple[pa.RecordBatch | None, "Future[Scores]"]
 
 
 def worker_processes(scorer: OnnxScorer, path: Path | str, workers: int) -> Engine:
-    """An engine of several processes, each with one thread; with one worker it is `in_process(scorer)`.
+    """Make an engine of several processes, each with one thread; with one worker it is `in_process(scorer)`.
 
     Batches are read in a thread, and so is `on_skip` called.
 
@@ -108,7 +108,7 @@ class _Pool:
         raise OverproofError(f"{named(batch)}: {DEATHS} worker processes died, one after the other, over these events")
 
     def _worker(self) -> Worker:
-        """This thread's worker, started when it is first needed and after a death."""
+        """Return this thread's worker, started when it is first needed and after a death."""
         worker: Worker | None = getattr(self._own, "worker", None)
         if worker is not None:
             return worker

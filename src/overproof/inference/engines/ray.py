@@ -1,4 +1,4 @@
-"""Scoring on a Ray cluster with Ray Data: files are read there and scored there; the events come back in their order.
+"""Score events on a Ray cluster with Ray Data: files are read and scored there, the events come back in order.
 
 Every file is read by one task, and its batches are scored by many. These are tasks, not actors: an actor that has lost
 its node waits for room elsewhere, and all events after it wait too, while a task runs again wherever there is a core.
@@ -17,7 +17,7 @@ from warnings import catch_warnings, simplefilter
 
 import pyarrow as pa
 
-from overproof.bundle.manifest import MODEL, NOVELTY, TOKENIZER, Bundle
+from overproof.bundle.manifest import MODEL, OOD, TOKENIZER, Bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.errors import InputError, OverproofError
 from overproof.events.schema import Skipped
@@ -28,7 +28,7 @@ from overproof.inference.engines.interface import Scored, packed, score_batch, t
 
 # One row a batch: what was skipped before it and the error that ended its file, pickled; the events, packed; later
 # their scores, pickled. Opaque to Ray, since files may differ in their columns, and a schema carries the format's name.
-_ROW = pa.schema([("told", pa.large_binary()), ("events", pa.large_binary())])
+_ROW = pa.schema([("report", pa.large_binary()), ("events", pa.large_binary())])
 _READING = 0.1  # of a core; scoring takes ten times as long
 
 
@@ -71,7 +71,7 @@ def ray_scored(
         raise InputError("-: a Ray cluster reads files, not this process's standard input")
     if not names:
         return
-    files = {name: bundle.files[name] for name in (MODEL, TOKENIZER, NOVELTY) if name in bundle.files}
+    files = {name: bundle.files[name] for name in (MODEL, TOKENIZER, OOD) if name in bundle.files}
     needed = Bundle(bundle.path, bundle.manifest, files)
     with connected(address):
         from ray.data import DataContext, from_items
@@ -106,11 +106,11 @@ def _read(files: pa.Table, folder: str, reading: Reading) -> Iterator[pa.Table]:
 
 
 def _row(skipped: list[Skipped], failed: OverproofError | None, events: bytes | None) -> pa.Table:
-    return pa.Table.from_pydict({"told": [pickle.dumps((skipped, failed))], "events": [events]}, schema=_ROW)
+    return pa.Table.from_pydict({"report": [pickle.dumps((skipped, failed))], "events": [events]}, schema=_ROW)
 
 
 def _score(rows: pa.Table, bundle: Bundle) -> Iterator[pa.Table]:
-    """The rows, with their scores."""
+    """Add the scores to the rows."""
     scorer = _opened(_Named(bundle))
     for row in rows.select(_ROW.names).to_batches(max_chunksize=1):
         events = row.column("events")[0].as_py()
@@ -140,7 +140,7 @@ def _opened(named: _Named) -> OnnxScorer:
 
 def _given(rows: pa.Table, on_skip: OnSkip) -> Iterator[Scored]:
     for row in rows.to_pylist():
-        skipped, failed = pickle.loads(row["told"])
+        skipped, failed = pickle.loads(row["report"])
         for record in skipped:
             on_skip(record)
         if failed is not None:

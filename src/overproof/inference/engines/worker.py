@@ -1,4 +1,4 @@
-"""One worker process and its parent's side: opens a bundle, then answers batches of texts with scores, one by one.
+"""Run one worker process and its parent's side: it opens a bundle, then answers batches of texts with scores.
 
 A worker is a fresh interpreter that knows nothing of the parent's script, and whose only tie to it is one socket:
 when the parent is gone, however it went, the socket is closed and the worker ends. It runs in a process group of its
@@ -99,7 +99,7 @@ def start(path: Path | str, manifest: Manifest) -> Worker:
 
 
 def serve(descriptor: int) -> None:
-    """The worker's side: everything it is sent is answered with scores, or with the exception that prevented them."""
+    """Answer everything the worker is sent with scores, or with the exception that prevented them."""
     with Connection(descriptor) as tie:
         try:
             path, manifest = tie.recv()

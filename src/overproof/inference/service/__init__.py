@@ -1,4 +1,4 @@
-"""A bundle as a service on HTTP. `service.py` is what it does, `app.py` its endpoints, `server.py` the process.
+"""Serve a bundle over HTTP: `service.py` is what it does, `app.py` its endpoints, `server.py` the process.
 
 Nothing here is imported before it is asked for: what it needs is the extra `serve`.
 """

@@ -1,4 +1,4 @@
-"""Who may ask: nobody else's web page, and beyond this machine only who has the token."""
+"""Decide who may ask: nobody else's web page, and beyond this machine only who has the token."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Endpoint:
 
 
 def read_token(path: Path | None) -> str | None:
-    """The bearer token in a file, else in the environment's OVERPROOF_TOKEN; None if there is neither.
+    """Read the bearer token in a file, else in the environment's OVERPROOF_TOKEN; None if there is neither.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def listening(endpoint: Endpoint) -> socket.socket:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, as in a Host header without its port, is this machine by name or address."""
+    """Return whether a host, as in a Host header without its port, is this machine by name or address."""
     try:
         return host.lower() == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -119,14 +119,14 @@ class AccessPolicy:
         self._expected = None if token is None else f"bearer {token}".encode()
 
     def trusts(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether the token is given, or none is needed."""
+        """Return whether the token is given, or none is needed."""
         if self._expected is None:
             return True
         kind, _, token = headers.get(b"authorization", b"").partition(b" ")
         return hmac.compare_digest(self._expected, kind.lower() + b" " + token.strip())
 
     def refusal(self, path: str, headers: Mapping[bytes, bytes]) -> tuple[int, str] | None:
-        """Status and reason, or None.
+        """Return status and reason of a refusal, or None.
 
         Parameters
         ----------

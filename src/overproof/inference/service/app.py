@@ -1,4 +1,4 @@
-"""The service over HTTP: each endpoint is one function here."""
+"""Define the endpoints of the service, one function each."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ REASONS = {
     504: "no answer in time",
 }
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"model": schemas.Problem, "description": told} for code, told in REASONS.items()
+    code: {"model": schemas.Problem, "description": description} for code, description in REASONS.items()
 }
 
 
 def create_app(service: Service, *, token: str | None = None) -> FastAPI:
-    """The ASGI application; its lifespan starts and ends the service's threads.
+    """Create the ASGI application; its lifespan starts and ends the service's threads.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _judging(app: FastAPI, service: Service) -> None:
 
     @app.post("/predict", response_model=list[list[schemas.Score]])
     async def predict(body: schemas.Predict) -> Response:
-        """The final probabilities, as a text classifier of Hugging Face's kind answers: the likeliest label first.
+        """Return the final probabilities, as a text classifier of Hugging Face's kind: the likeliest label first.
 
         Where nobody decided they are the student's; what is held for a full model that is down is answered by 503,
         since this format cannot say so.
@@ -119,36 +119,36 @@ def _judging(app: FastAPI, service: Service) -> None:
 def _looking_up(app: FastAPI, service: Service) -> None:
     @app.post("/embed", response_model=list[list[float]])
     async def embed(body: schemas.Embed) -> Response:
-        """Embeddings of length 1: near ones mean much the same to the student."""
+        """Return embeddings of length 1: near ones mean much the same to the student."""
         return _json([row.tolist() for row in await service.embed(_texts(service.limits, body.inputs))])
 
     @app.post("/similar", response_model=list[schemas.Found])
     async def similar(body: schemas.Similar) -> Response:
-        """The known events nearest to each text."""
+        """Find the known events nearest to each text."""
         return _json(await service.similar(_texts(service.limits, body.inputs), body.count))
 
     @app.post("/windows", response_model=schemas.Windows)
     async def windows(body: schemas.Event) -> Response:
-        """How the student reads an event: its windows, their tokens, and which one decides."""
+        """Show how the student reads an event: its windows, their tokens, and which one decides."""
         return _json(await service.look(_within(service.limits, [body.text])[0]))
 
 
 def _running(app: FastAPI, service: Service) -> None:
     @app.get("/healthz", response_model=dict[str, bool])
     async def healthz() -> Response:
-        """Whether the process answers at all."""
+        """Say that the process answers."""
         return _json({"alive": True})
 
     @app.get("/readyz", response_model=schemas.Ready)
     async def readyz(request: Request) -> Response:
-        """Whether requests are taken: 503 before the threads run and once the service is ending."""
+        """Say whether requests are taken: 503 before the threads run and once the service is ending."""
         status = service.status()
-        told = status if request.scope[TRUSTED] else {"ready": status["ready"]}
-        return _json(told, 200 if status["ready"] else 503)
+        shown = status if request.scope[TRUSTED] else {"ready": status["ready"]}
+        return _json(shown, 200 if status["ready"] else 503)
 
     @app.get("/metrics", response_class=Response)
     async def metrics() -> Response:
-        """Counters and histograms in Prometheus's text format."""
+        """Return counters and histograms in Prometheus's text format."""
         return Response(service.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -166,16 +166,16 @@ def _page(app: FastAPI) -> None:
 
 
 def _problems(app: FastAPI) -> None:
-    def told(status: int, headers: dict[str, str] | None = None) -> Callable[[Request, Exception], Any]:
+    def problem(status: int, headers: dict[str, str] | None = None) -> Callable[[Request, Exception], Any]:
         async def answer(_: Request, error: Exception) -> Response:
             return _json({"detail": str(error)}, status, headers)
 
         return answer
 
     come_again = {"retry-after": "1"}
-    app.add_exception_handler(Busy, told(429, come_again))
-    app.add_exception_handler(FullDown, told(503, come_again))
-    app.add_exception_handler(NotGiven, told(501))
+    app.add_exception_handler(Busy, problem(429, come_again))
+    app.add_exception_handler(FullDown, problem(503, come_again))
+    app.add_exception_handler(NotGiven, problem(501))
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -219,8 +219,8 @@ def _scores(verdict: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _why(error: RequestValidationError) -> str:
-    """The first few mistakes, each with its place; never what was sent, which may be anything."""
-    told: list[str] = []
+    """Name the first few mistakes, each with its place; never what was sent, which may be anything."""
+    mistakes: list[str] = []
     for one in error.errors():
         steps = [str(step) for step in one["loc"][1:]]
         # what pydantic calls the members of a union is no place in the request
@@ -229,6 +229,6 @@ def _why(error: RequestValidationError) -> str:
         ]
         where = re.sub(r"[^\w.\-]", "?", ".".join(place))[:100]
         what = one["msg"].removeprefix("Value error, ")
-        told.append(f"{where}: {what}" if where else what)
-    told = list(dict.fromkeys(told))[:MISTAKES]
-    return "; ".join(told)
+        mistakes.append(f"{where}: {what}" if where else what)
+    mistakes = list(dict.fromkeys(mistakes))[:MISTAKES]
+    return "; ".join(mistakes)

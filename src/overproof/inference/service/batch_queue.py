@@ -1,4 +1,4 @@
-"""A bounded queue of texts and the threads that work it off, whatever is waiting in one call."""
+"""Queue texts up to a bound, and work them off in threads, whatever is waiting in one call."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class BatchQueue:
             thread.start()
 
     async def __call__(self, work: Work, texts: list[str]) -> list[Any]:
-        """What `work` gives for the texts, one answer each.
+        """Return what `work` gives for the texts, one answer each.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class BatchQueue:
                     return
 
     def _take(self) -> list[_Job]:
-        """The oldest job and those that may share its call; none when the lane is closed and empty."""
+        """Take the oldest job and those that may share its call; none when the queue is closed and empty."""
         with self._changed:
             while not self._jobs and not self._closed:
                 self._changed.wait()

@@ -1,4 +1,4 @@
-"""Whether recent events look like those that the bundle was validated on, told by its own scores."""
+"""Measure by a bundle's own scores whether recent events look like those that it was validated on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from overproof.inference.cascade.signals import CONFIDENCE, NOVELTY, Signals
+from overproof.inference.cascade.signals import CONFIDENCE, OOD_DISTANCE, Signals
 
 WINDOW = 5000
 LEAST = 500
@@ -23,7 +23,7 @@ class Bins:
     thresholds
         Share of the validation events beyond a threshold to the threshold; None where it was not measured.
     below
-        Whether beyond is below: of the confidence, not of the novelty.
+        Whether beyond is below: of the confidence, not of the OOD distance.
     """
 
     def __init__(self, thresholds: Mapping[str, float | None], *, below: bool) -> None:
@@ -41,7 +41,7 @@ class Bins:
         self._recent = np.concatenate([self._recent, new])[-WINDOW:]
 
     def psi(self) -> float | None:
-        """Population stability index Σ (a - e) · ln(a / e) over the bins; None before there are enough events.
+        """Return the population stability index Σ (a - e) · ln(a / e); None before there are enough events.
 
         Half an event is added to every bin, so that an empty one is no infinity. Rule of thumb: up to 0.1 the same,
         above 0.25 another population. Source: Siddiqi, Credit Risk Scorecards, 2006, chapter 10.
@@ -54,30 +54,30 @@ class Bins:
 
 
 class Drift:
-    """Population stability index of confidence and novelty over the last events; safe to share between threads."""
+    """Population stability index of confidence and OOD distance over the last events; safe to share between threads."""
 
     def __init__(self, signals: Signals | None) -> None:
         self._lock = threading.Lock()
         self._bins: dict[str, Bins] = {}
         if signals is not None:
-            told = [name for name in (CONFIDENCE, NOVELTY) if name in signals]
-            self._bins = {name: Bins(signals[name], below=name == CONFIDENCE) for name in told}
+            measured = [name for name in (CONFIDENCE, OOD_DISTANCE) if name in signals]
+            self._bins = {name: Bins(signals[name], below=name == CONFIDENCE) for name in measured}
 
     def add(self, **values: ArrayLike | None) -> None:
-        """Count the confidence and novelty of events; None is of a model that does not tell."""
+        """Count the confidence and OOD distance of events; None is of a model that has no detector."""
         with self._lock:
             for name, bins in self._bins.items():
                 if (new := values[name]) is not None:
                     bins.add(new)
 
     def measured(self) -> dict[str, float]:
-        """Signal to index; empty while unmeasured."""
+        """Return the index of each signal; empty while unmeasured."""
         with self._lock:
             found = {name: bins.psi() for name, bins in self._bins.items()}
         return {name: value for name, value in found.items() if value is not None}
 
     def unmeasured(self) -> str | None:
-        """Why there is no index; None if there is one."""
+        """Return why there is no index; None if there is one."""
         if not self._bins:
             return "the bundle keeps no scores of validation events: it was made by an older version"
         return None if self.measured() else f"fewer than {LEAST} events were judged"

@@ -1,4 +1,4 @@
-"""What the service takes at most, and how long anything may last."""
+"""Limit what the service takes at most, and how long anything may last."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Limits:
     characters
         Characters of an event.
     queue
-        Events that wait for the student; one more request is told to come again.
+        Events that wait for the student; one more request is refused with 429.
     batch
         Events that are scored in one call.
     scorers

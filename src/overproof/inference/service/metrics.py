@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus."""
+"""Count what the service does, for Prometheus."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class _State:
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         families: dict[str, GaugeMetricFamily] = {}
-        for name, told, labels, value in self._gauges():
-            family = families.setdefault(name, GaugeMetricFamily(name, told, labels=list(labels)))
+        for name, description, labels, value in self._gauges():
+            family = families.setdefault(name, GaugeMetricFamily(name, description, labels=list(labels)))
             family.add_metric(list(labels.values()), value)
         return families.values()
 
@@ -54,7 +54,7 @@ class Metrics:
             "overproof_batch_events", "Events of one call of a model", ["model"], buckets=EVENTS, registry=registry
         )
         self._requests = self._count("requests", "Requests by endpoint and status", "endpoint", "code")
-        self._rejected = self._count("rejected", "Requests that were told to come again", "code")
+        self._rejected = self._count("rejected", "Requests that were refused for now: 429, 503", "code")
         self._verdicts = self._count("verdicts", "Events by how they ended", "label", "status", "decided_by")
         self._escalated = self._count("escalated", "Events that the full model was asked about")
         self._failures = self._count("full_failures", "Times that the full model did not answer")
@@ -64,37 +64,37 @@ class Metrics:
         for code in REJECTED:
             self._rejected.labels(str(code))
 
-    def _count(self, name: str, told: str, *labels: str) -> Count:
-        return Count(f"overproof_{name}", told, labels, registry=self._registry)
+    def _count(self, name: str, description: str, *labels: str) -> Count:
+        return Count(f"overproof_{name}", description, labels, registry=self._registry)
 
     def request(self, endpoint: str, code: int, seconds: float) -> None:
-        """One request was answered."""
+        """Count a request that was answered."""
         self._seconds.labels(endpoint).observe(seconds)
         self._requests.labels(endpoint, str(code)).inc()
         if code in REJECTED:
             self._rejected.labels(str(code)).inc()
 
     def batch(self, model: str) -> Callable[[int], None]:
-        """What counts the events of a call of `model`."""
+        """Return what counts the events of a call of `model`."""
         return self._batch.labels(model).observe
 
     def verdicts(self, verdicts: Sequence[Mapping[str, Any]]) -> None:
-        """Events were judged."""
+        """Count events that were judged."""
         for (label, status, by), count in Counter((v["label"], v["status"], v["decided_by"]) for v in verdicts).items():
             self._verdicts.labels(label, status, by).inc(count)
 
     def asked(self, events: int) -> None:
-        """The full model was asked."""
+        """Count events that the full model was asked about."""
         self._escalated.inc(events)
 
     def full_failed(self) -> None:
-        """The full model did not answer."""
+        """Count a call that the full model did not answer."""
         self._failures.inc()
 
     def reloaded(self, outcome: str) -> None:
-        """The bundle was opened again: `swapped` or `kept`."""
+        """Count a reload: `swapped` or `kept`."""
         self._reloads.labels(outcome).inc()
 
     def exposition(self) -> bytes:
-        """All of it in Prometheus's text format."""
+        """Return all of it in Prometheus's text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""What every request passes: the guard, the limits of size and time, the headers, the meters."""
+"""Pass every request through access policy, limits of size and time, headers and metrics."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class _Answer:
 
 
 def _once(body: bytes, receive: Receive) -> Receive:
-    """What was read, then whatever comes."""
+    """Give what was read, then whatever comes."""
     first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:

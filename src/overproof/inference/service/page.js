@@ -15,13 +15,13 @@ async function post(path, body) {
   const headers = { "content-type": "application/json" };
   if (token) headers.authorization = "Bearer " + token;
   const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
-  const told = await answer.json().catch(() => ({}));
+  const reply = await answer.json().catch(() => ({}));
   if (!answer.ok) {
-    const error = new Error(told.detail || "the service answered " + answer.status);
+    const error = new Error(reply.detail || "the service answered " + answer.status);
     error.status = answer.status;
     throw error;
   }
-  return told;
+  return reply;
 }
 
 const percent = (share) => (100 * share).toFixed(share > 0.999 || share < 0.001 ? 3 : 1) + " %";
@@ -50,7 +50,7 @@ function answerOf(who, answer, decided) {
 function showVerdict(verdict) {
   const open = verdict.status !== "decided";
   at("label").textContent = verdict.label + (open ? " (provisional)" : "");
-  at("label").className = open ? "open" : verdict.attack > 0.5 ? "alert" : "calm";
+  at("label").className = open ? "open" : verdict.attack > 0.5 ? "alert" : "benign";
   at("attack").textContent = "attack " + percent(verdict.attack);
   at("why").textContent = verdict.status + ", by " + verdict.decided_by + ": " + verdict.reason;
   at("answers").replaceChildren(
@@ -62,8 +62,8 @@ function showVerdict(verdict) {
   at("verdict").hidden = false;
 }
 
-function showWindows(told) {
-  const list = told.windows.map((one) => {
+function showWindows(found) {
+  const list = found.windows.map((one) => {
     const item = made("li", undefined, one.decides ? "decides" : "");
     item.append(made("span", one.label + ", attack " + percent(one.attack) + (one.decides ? ": decides " : " ")));
     const code = made("code");
@@ -71,14 +71,14 @@ function showWindows(told) {
     item.append(code);
     return item;
   });
-  if (told.overflow) list.push(made("li", "The event goes on past the last window that was judged.", "open"));
+  if (found.overflow) list.push(made("li", "The event goes on past the last window that was judged.", "open"));
   at("window-list").replaceChildren(...list);
   at("windows").hidden = false;
 }
 
 function showNear(found) {
   const families = Object.entries(found.families).map(([name, count]) => count + " " + name).join(", ");
-  at("near-told").textContent = families || "no families known";
+  at("near-families").textContent = families || "no families known";
   const rows = found.neighbours.map((near) => {
     const row = made("tr");
     const often = near.count > 1 ? " (" + near.count + " times)" : "";
@@ -95,14 +95,14 @@ function showNear(found) {
 async function judge() {
   const text = at("event").value;
   token = at("token").value || token;
-  at("told").textContent = "judging…";
+  at("message").textContent = "judging…";
   for (const id of ["verdict", "windows", "near"]) at(id).hidden = true;
   try {
     showVerdict(await post("/judge", { text }));
     showWindows(await post("/windows", { text }));
-    at("told").textContent = "";
+    at("message").textContent = "";
   } catch (error) {
-    at("told").textContent = error.message;
+    at("message").textContent = error.message;
     if (error.status === 401) at("token-row").hidden = false;
     return;
   }

@@ -1,4 +1,4 @@
-"""What goes over the wire, as models: they check requests and describe answers in /openapi.json."""
+"""Define requests and answers as models: they validate the former and describe the latter in /openapi.json."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERDICT: dict[str, Any] = {
     "status": "decided",
     "decided_by": "student",
     "reason": "confidence 0.997 ≥ 0.934",
-    "student": {**ANSWER, "windows": 1, "overflow": False, "novelty": 9.871},
+    "student": {**ANSWER, "windows": 1, "overflow": False, "ood_distance": 9.871},
     "full": None,
     "models": {"student": "efb8fb39bc16f7ca", "full": None},
 }
@@ -104,11 +104,11 @@ class Answer(BaseModel):
 
 
 class StudentAnswer(Answer):
-    """What the student says: in how many windows, whether text was left that none covers, how new it is."""
+    """What the student says: in how many windows, if text was left over, how far from the training events it lies."""
 
     windows: int
     overflow: bool
-    novelty: float | None
+    ood_distance: float | None
 
 
 class Models(BaseModel):
@@ -191,7 +191,7 @@ class Problem(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether requests are taken; the rest is told to those who may ask the other endpoints."""
+    """Whether requests are taken; the rest is for those who may ask the other endpoints."""
 
     ready: bool
     models: Models | None = None

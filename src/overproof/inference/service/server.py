@@ -1,4 +1,4 @@
-"""The process around the application: sockets, signals, and clients that dawdle."""
+"""Run the process around the application: sockets, signals, and clients that dawdle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service itself, without HTTP: texts in, verdicts out, for many at once. Read this file first."""
+"""Run the service itself, without HTTP: texts in, verdicts out, for many at once. Read this file first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from overproof.errors import OverproofError
 from overproof.inference.cascade import Cascade, FullDown
 from overproof.inference.service.batch_queue import BatchQueue, Busy
 from overproof.inference.service.limits import Limits
-from overproof.inference.service.loaded_bundle import Doubted, LoadedBundle, Verdict
+from overproof.inference.service.loaded_bundle import Escalated, LoadedBundle, Verdict
 from overproof.inference.service.metrics import Metrics
 from overproof.progress import SILENT, Console
 
@@ -28,7 +28,7 @@ class NotGiven(OverproofError):
 class Service:
     """A bundle that answers concurrent requests.
 
-    Three lanes: the student scores what is waiting in one call; the full model is asked by threads of its own, a
+    Three queues: the student scores what is waiting in one call; the full model is asked by threads of its own, a
     request at a time, so that no other request waits for it; what is looked up takes neither's time.
 
     Parameters
@@ -56,10 +56,10 @@ class Service:
         self.stopping = False
         self._open: Callable[[], LoadedBundle] = lambda: LoadedBundle(open_cascade(), index)
         self._say = console.say
-        self._opened = self._open()
+        self._loaded = self._open()
         self._reloading: asyncio.Task[None] | None = None
         self._again = False
-        self._lanes: dict[str, BatchQueue] = {}
+        self._queues: dict[str, BatchQueue] = {}
         self.metrics = Metrics(self._gauges)
 
     async def start(self) -> None:
@@ -67,7 +67,7 @@ class Service:
         limits, measure = self.limits, self.metrics.batch
         shared = partial(BatchQueue, queue=limits.queue, batch=limits.batch)
         alone = partial(BatchQueue, queue=limits.full_queue, batch=None)
-        self._lanes = {
+        self._queues = {
             "student": shared("the student", threads=limits.scorers, measure=measure("student")),
             "lookup": shared("looking up", threads=1, measure=measure("lookup")),
             "full": alone("the full model", threads=limits.full_workers, measure=measure("full")),
@@ -76,10 +76,10 @@ class Service:
     async def stop(self) -> None:
         """Finish what was accepted, then end the threads; what takes longer than the grace is left behind."""
         self.stopping = True
-        await asyncio.gather(*(lane.close(self.limits.grace_seconds) for lane in self._lanes.values()))
+        await asyncio.gather(*(queue.close(self.limits.grace_seconds) for queue in self._queues.values()))
 
     async def judge(self, texts: list[str]) -> list[Verdict]:
-        """Verdicts on texts, in their order, without origins.
+        """Judge texts: verdicts in their order, without origins.
 
         Raises
         ------
@@ -88,22 +88,22 @@ class Service:
         FullDown
             If the full model does not answer and the policy is to fail.
         """
-        opened = self._opened  # a reload changes nothing for a request that has begun
-        found: list[Verdict | Doubted] = await self._lanes["student"](opened.judge, texts)
-        doubted = [one for one in found if isinstance(one, Doubted)]
-        settled = iter(opened.settle(doubted, await self._asked(opened.cascade, doubted)) if doubted else ())
-        verdicts = [next(settled) if isinstance(one, Doubted) else one for one in found]
+        loaded = self._loaded  # a reload changes nothing for a request that has begun
+        found: list[Verdict | Escalated] = await self._queues["student"](loaded.judge, texts)
+        escalated = [one for one in found if isinstance(one, Escalated)]
+        settled = iter(loaded.settle(escalated, await self._asked(loaded.cascade, escalated)) if escalated else ())
+        verdicts = [next(settled) if isinstance(one, Escalated) else one for one in found]
         self.metrics.verdicts(verdicts)
         return verdicts
 
-    async def _asked(self, cascade: Cascade, doubted: list[Doubted]) -> Floats | FullDown | str:
-        """The full model's answers, or why there are none."""
+    async def _asked(self, cascade: Cascade, escalated: list[Escalated]) -> Floats | FullDown | str:
+        """Ask the full model for answers, or for why there are none."""
         assert cascade.full is not None
-        texts, seconds = [one.text for one in doubted], self.limits.full_seconds
+        texts, seconds = [one.text for one in escalated], self.limits.full_seconds
         try:
             self.metrics.asked(len(texts))
             async with asyncio.timeout(seconds):
-                return np.stack(await self._lanes["full"](cascade.full.ask, texts))
+                return np.stack(await self._queues["full"](cascade.full.ask, texts))
         except Busy as busy:
             return str(busy)
         except FullDown as error:
@@ -118,23 +118,23 @@ class Service:
         return down
 
     async def embed(self, texts: list[str]) -> list[Floats]:
-        """Embeddings of length 1, one a text; NotGiven if the model has none."""
-        opened = self._opened
-        if opened.cascade.student.hidden is None:
+        """Return embeddings of length 1, one a text; NotGiven if the model has none."""
+        loaded = self._loaded
+        if loaded.cascade.student.hidden is None:
             raise NotGiven("the bundle's model gives no embedding: it was written before models did")
-        return await self._lanes["lookup"](opened.embed, texts)
+        return await self._queues["lookup"](loaded.embed, texts)
 
     async def similar(self, texts: list[str], count: int) -> list[dict[str, Any]]:
-        """The known events nearest to each text; NotGiven if the service has no index."""
-        search = self._opened.searcher
+        """Find the known events nearest to each text; NotGiven if the service has no index."""
+        search = self._loaded.searcher
         if search is None:
             raise NotGiven("no index of known events was given: overproof serve --index INDEX")
-        found = await self._lanes["lookup"](partial(search, k=count), texts)
+        found = await self._queues["lookup"](partial(search, k=count), texts)
         return [one.to_json() for one in found]
 
     async def look(self, text: str) -> dict[str, Any]:
-        """The windows that a text is judged in."""
-        found: list[dict[str, Any]] = await self._lanes["lookup"](self._opened.look, [text])
+        """Return the windows that a text is judged in."""
+        found: list[dict[str, Any]] = await self._queues["lookup"](self._loaded.look, [text])
         return found[0]
 
     def reload(self) -> None:
@@ -149,24 +149,24 @@ class Service:
             self._again = False
             try:
                 new = await asyncio.to_thread(self._open)
-                new.fits(self._opened)
+                new.fits(self._loaded)
             except (OverproofError, OSError) as error:
                 self.metrics.reloaded("kept")
                 self._say(f"reload: the bundle in service stays: {error}")
             else:
-                new.cascade.bucket = self._opened.cascade.bucket  # a reload is no way to spend more
-                self._opened = new
+                new.cascade.bucket = self._loaded.cascade.bucket  # a reload is no way to spend more
+                self._loaded = new
                 self.metrics.reloaded("swapped")
                 self._say(f"reload: model {new.cascade.models['student']} is in service")
             if not self._again:
                 return
 
     def status(self) -> dict[str, Any]:
-        """What `/readyz` says to those who may know."""
-        cascade, drift = self._opened.cascade, self._opened.drift
-        searcher = self._opened.searcher
+        """Return what `/readyz` says to those who may know."""
+        cascade, drift = self._loaded.cascade, self._loaded.drift
+        searcher = self._loaded.searcher
         return {
-            "ready": not self.stopping and bool(self._lanes),
+            "ready": not self.stopping and bool(self._queues),
             "models": cascade.models,
             "classes": list(cascade.student.classes),
             "benign": list(cascade.student.manifest.benign),
@@ -178,7 +178,7 @@ class Service:
         }
 
     def _gauges(self) -> Iterator[tuple[str, str, Mapping[str, str], float]]:
-        cascade = self._opened.cascade
+        cascade = self._loaded.cascade
         manifest = cascade.student.manifest
         about = {
             "model": str(manifest.files[MODEL]["sha256"]),
@@ -188,11 +188,11 @@ class Service:
         }
         yield "overproof_bundle_info", "The bundle in service", about, 1
         yield "overproof_ready", "Whether requests are taken", {}, float(self.status()["ready"])
-        for name, lane in self._lanes.items():
-            yield "overproof_queue_events", "Events that wait", {"model": name}, lane.waiting
+        for name, queue in self._queues.items():
+            yield "overproof_queue_events", "Events that wait", {"model": name}, queue.waiting
         if cascade.full is not None:
-            told = "Whether the full model failed and is left alone"
-            yield "overproof_full_resting", told, {}, float(cascade.full.resting())
-        for signal, value in self._opened.drift.measured().items():
-            told = "Population stability index of the last events' scores against validation events'"
-            yield "overproof_drift", told, {"signal": signal}, value
+            description = "Whether the full model failed and is left alone"
+            yield "overproof_full_resting", description, {}, float(cascade.full.resting())
+        for signal, value in self._loaded.drift.measured().items():
+            description = "Population stability index of the last events' scores against validation events'"
+            yield "overproof_drift", description, {"signal": signal}, value

@@ -1,4 +1,4 @@
-"""What resembles an event: an index of embeddings to search in, and groups of near-duplicates.
+"""Find what resembles an event: an index of embeddings to search in, and groups of near-duplicates.
 
 `build` writes an index, `search` asks it; `store` is its folder, `integers` how its embeddings are rounded. `SEARCHES`
 is the whole list of ways to search one: how to prepare it, and how to open it.

@@ -1,4 +1,4 @@
-"""Events in, an index out: read, embedded and written block by block, each distinct event once."""
+"""Build an index of events: read, embedded and written block by block, each distinct event once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from overproof.progress import SILENT, Console
 from overproof.version import __version__
 
 EXACT_ROWS = 20_000  # searched in some 10 ms, without a further package and whole; a graph of them takes 1 ms
-TOLD = 100_000
+REPORT_EVENTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Index:
     bytes: int
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return {
             "path": str(self.path),
             "events": self.events,
@@ -55,7 +55,7 @@ class Index:
         }
 
     def render(self) -> str:
-        """One line for a person."""
+        """Return one line for people."""
         return (
             f"{self.path}: {self.events:,} events, {self.rows:,} of them distinct, {self.bytes:,} bytes, "
             f"{'searched exactly' if self.search == 'exact' else 'searched in a graph of neighbours'}"
@@ -117,8 +117,8 @@ def build_index(config: IndexConfig, *, rejects: Rejects | None = None, console:
             for batch in _batches(config, skipped):
                 written.add(batch)
                 if written.rows > config.exact_rows:
-                    require_usearch()  # told now, not after hours
-                if written.events // TOLD > (written.events - batch.num_rows) // TOLD:
+                    require_usearch()  # fails now, not after hours
+                if written.events // REPORT_EVENTS > (written.events - batch.num_rows) // REPORT_EVENTS:
                     console.say(f"{written.events:,} events read, {written.rows:,} of them distinct")
         if not written.rows:
             raise InputError("no events to index, expected at least one")

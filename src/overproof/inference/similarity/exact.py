@@ -1,4 +1,4 @@
-"""Exact search: every row is compared."""
+"""Search exactly: every row is compared."""
 
 from __future__ import annotations
 

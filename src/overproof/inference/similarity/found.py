@@ -1,4 +1,4 @@
-"""What a search found, as values."""
+"""Define what a search found."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Neighbour:
     count: int
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return {
             "similarity": round(self.similarity, 6),
             "label": self.label,
@@ -58,7 +58,7 @@ class Found:
         return dict(Counter(name for name in named if name).most_common())
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return {
             "text": self.text,
             "families": self.families,
@@ -66,9 +66,9 @@ class Found:
         }
 
     def render(self) -> str:
-        """A line for the event and one for each neighbour; nothing in them can steer a terminal."""
-        told = ", ".join(f"{count} {name}" for name, count in self.families.items()) or "no families known"
-        lines = [_line(self.text), f"  nearest {len(self.neighbours)}: {printable(told)}"]
+        """Return a line for the event and one for each neighbour; nothing in them can steer a terminal."""
+        families = ", ".join(f"{count} {name}" for name, count in self.families.items()) or "no families known"
+        lines = [_line(self.text), f"  nearest {len(self.neighbours)}: {printable(families)}"]
         for near in self.neighbours:
             name = near.family or near.label or "-"
             often = f" ({near.count:,} times)" if near.count > 1 else ""
@@ -77,6 +77,6 @@ class Found:
 
 
 def _line(text: str) -> str:
-    """A text on one line, shortened."""
+    """Put a text on one line, shortened."""
     shown = printable(text[: SHOWN + 1]).replace("\n", "\\n").replace("\t", "\\t")
     return shown if len(text) <= SHOWN else f"{shown[:SHOWN]}…"

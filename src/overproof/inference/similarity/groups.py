@@ -1,4 +1,4 @@
-"""Near-duplicates as they come: each embedding joins the group whose first member it resembles, or starts one.
+"""Group near-duplicates as they come: each embedding joins the group whose first member it resembles, or starts one.
 
 Leader clustering (Hartigan 1975, section 3.2) in one pass. What it compares are whole numbers, whose products are the
 same in any order of summation: the groups depend on the events and their order, never on how they came in batches.
@@ -66,7 +66,7 @@ class Groups:
         self._used = np.zeros(capacity, dtype=np.int64)  # when each was joined last
 
     def assign(self, embeddings: Floats, texts: Sequence[str]) -> list[int]:
-        """The group of each event, in order.
+        """Assign each event to a group, in order.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class Groups:
         return found
 
     def largest(self, most: int = 10) -> list[Group]:
-        """The largest groups that are remembered."""
+        """Return the largest groups that are remembered."""
         chosen = sorted(self._leaders, key=lambda leader: (-leader.size, leader.group))[:most]
         return [Group(leader.group, leader.size, leader.text) for leader in chosen]
 
@@ -105,7 +105,7 @@ class Groups:
         return found
 
     def _start(self, row: Integers, text: str) -> int:
-        """A new group's place: a free one, or that of the group joined longest ago."""
+        """Return a new group's place: a free one, or that of the group joined longest ago."""
         leader = _Leader(self.count, text[:SHOWN], 0)
         self.count += 1
         if len(self._leaders) < self.capacity:
@@ -118,7 +118,7 @@ class Groups:
         return place
 
     def to_json(self) -> dict[str, Any]:
-        """The whole state as plain JSON, to go on from."""
+        """Return the whole state as plain JSON, to go on from."""
         return {
             "threshold": self.threshold,
             "capacity": self.capacity,

@@ -1,4 +1,4 @@
-"""Approximate search: usearch's graph of neighbours (Malkov and Yashunin 2016), whose finds are compared exactly."""
+"""Search approximately in usearch's graph of neighbours (Malkov and Yashunin 2016); its finds are compared exactly."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def open_hnsw(rows: Integers, folder: Path) -> Search:
 
 
 def require_usearch() -> Any:
-    """The package's class; MissingExtra if it is not installed."""
+    """Return the package's class; MissingExtra if it is not installed."""
     try:
         from usearch.index import Index
     except ImportError:

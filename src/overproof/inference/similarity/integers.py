@@ -1,4 +1,4 @@
-"""Embeddings in INT8: each row's largest number becomes ±127.
+"""Store embeddings in INT8: each row's largest number becomes ±127.
 
 The scale is each row's own and is not kept, since a cosine does not depend on it. So a row is rounded by itself, no
 range has to be known beforehand, and nothing is clipped.
@@ -45,7 +45,7 @@ class Wide:
 
 
 def wide(rows: Integers) -> Wide:
-    """The rows, ready for `cosines`."""
+    """Prepare the rows for `cosines`."""
     floats: NDArray[Any] = rows.astype(np.float32 if rows.shape[1] * LEVELS**2 < EXACT else np.float64)
     return Wide(floats, np.maximum((floats * floats).sum(axis=1), 1).astype(np.float64))
 

@@ -1,4 +1,4 @@
-"""What every way of searching shares."""
+"""Define what every way of searching shares."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Search(Protocol):
 
 
 def best(found: NDArray[np.float64], k: int, rows: NDArray[np.intp] | None = None) -> Near:
-    """The k best of one query's cosines, (candidates,); `rows` are the candidates' places, ascending."""
+    """Return the k best of one query's cosines, (candidates,); `rows` are the candidates' places, ascending."""
     least = np.partition(found, len(found) - k)[len(found) - k]
     chosen = np.flatnonzero(found >= least)
     order = chosen[np.argsort(-found[chosen], kind="stable")][:k]

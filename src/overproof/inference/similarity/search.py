@@ -1,4 +1,4 @@
-"""Asking an index: which events are most like these?"""
+"""Ask an index which events are most like these."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Searcher:
         self._starts = np.cumsum([0, *sizes])
 
     def __call__(self, texts: Sequence[str], k: int = NEIGHBOURS) -> list[Found]:
-        """The `k` most similar indexed events of each text, nearest first; fewer if the index has fewer."""
+        """Find the `k` most similar indexed events of each text, nearest first; fewer if the index has fewer."""
         if k < 1:
             raise InputError(f"{k} neighbours: expected 1 or more")
         if not texts:
@@ -76,7 +76,7 @@ class Searcher:
             yield Neighbour(similarity=cosine, count=int(self._counts[row]), **events[row])
 
     def _events(self, rows: np.ndarray) -> dict[int, dict[str, str]]:
-        """The named rows' events; of the file only the groups that hold one are read."""
+        """Read the named rows' events; of the file only the groups that hold one are read."""
         group = np.searchsorted(self._starts, rows, side="right") - 1
         found: dict[int, dict[str, str]] = {}
         for number in np.unique(group).tolist():
@@ -87,7 +87,7 @@ class Searcher:
 
 
 def search(bundle: Path | str, index: Path | str, texts: str | Sequence[str], k: int = NEIGHBOURS) -> list[Found]:
-    """The `k` most similar indexed events of each text.
+    """Find the `k` most similar indexed events of each text.
 
     Raises
     ------

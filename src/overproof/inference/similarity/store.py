@@ -1,4 +1,4 @@
-"""An index's folder: embeddings, events and a manifest with every file's hash; opened after the hashes were checked."""
+"""Write and open an index's folder: embeddings, events and a manifest with every file's hash, checked when opened."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ class Card:
     files: Mapping[str, Mapping[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, as stored."""
+        """Return plain JSON, as stored."""
         return asdict(self)
 
 
 def model_of(manifest: Manifest) -> dict[str, str]:
-    """What an embedding hangs on: the model's and the tokenizer's hashes, and how long events are cut."""
+    """Return what an embedding depends on: the model's and the tokenizer's hashes, and how events are cut."""
     hashes = {name: str(manifest.files[name]["sha256"]) for name in (MODEL, TOKENIZER)}
     return {**hashes, "windowing": json.dumps(asdict(manifest.windowing), sort_keys=True)}
 
 
 @contextmanager
 def writing(out: Path) -> Iterator[Path]:
-    """A folder aside to fill, which takes the place of `out`; InputError if something else than an index is there."""
+    """Make a folder to fill, which takes the place of `out`; InputError if something else than an index is there."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / CARD).is_file())):
         raise InputError(f"{out}: exists and is not an index; choose another folder")
     with atomic_folder(out) as aside:
@@ -93,7 +93,7 @@ def described(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def verified(folder: Path) -> Card:
-    """The manifest of an index, all of whose files are as they were written.
+    """Read the manifest of an index, all of whose files are as they were written.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def verified(folder: Path) -> Card:
 
 
 def embeddings_of(folder: Path, rows: int, hidden: int) -> Integers:
-    """The stored embeddings, (rows, hidden); they stay on the disk until they are read."""
+    """Map the stored embeddings, (rows, hidden); they stay on the disk until they are read."""
     return np.memmap(folder / EMBEDDINGS, dtype=np.int8, mode="r", shape=(rows, hidden))
 
 

@@ -1,4 +1,4 @@
-"""An index's files while they are written: a block of distinct events at a time."""
+"""Write an index's files, a block of distinct events at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts out: as JSON lines, Parquet, OCSF Detection Findings or ECS documents.
+"""Write verdicts: as JSON lines, Parquet, OCSF Detection Findings or ECS documents.
 
 `SINKS` is the whole list of forms; one module each.
 """
@@ -26,7 +26,7 @@ _COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip")
 
 
 def sink_for(to: str | None, out: str) -> Sink:
-    """The sink of a form, or without one that of the longest extension that the output's name ends with, or jsonl.
+    """Return the sink of a form; without one, that of the longest extension that the output's name ends with, or jsonl.
 
     Raises
     ------

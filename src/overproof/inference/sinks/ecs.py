@@ -1,4 +1,4 @@
-"""Elastic Common Schema 9.3: a verdict as a document of `logs-*` (https://www.elastic.co/docs/reference/ecs)."""
+"""Write a verdict in the Elastic Common Schema 9.3, as a document of `logs-*` (elastic.co/docs/reference/ecs)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERSION = "9.3.0"
 
 
 def document(verdict: Verdict, about: About) -> dict[str, Any]:
-    """A verdict in ECS; what ECS has no field for is under `overproof`.
+    """Put a verdict in ECS; what ECS has no field for is under `overproof`.
 
     `event.kind` is `alert` for every label that is not benign, decided or not, else `event`.
     """
@@ -59,7 +59,7 @@ _OWN = "origin source time label attack status decided_by reason student full mo
 
 
 def _iso(milliseconds: int) -> str:
-    """A date as Elasticsearch reads it by default."""
+    """Write a date as Elasticsearch reads it by default."""
     moment = EPOCH + timedelta(milliseconds=milliseconds)
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
@@ -69,7 +69,7 @@ def _model(verdict: Verdict) -> str:
 
 
 def _categories(known: Mapping[str, Any]) -> list[str]:
-    """The big buckets; `info` is an expected event.type of each."""
+    """Return the big buckets; `info` is an expected event.type of each."""
     web = "method" in known or "url" in known
     network = known.keys() & {"src_ip", "dst_ip", "transport", "protocol", "query"}
     return (["web"] if web else []) + (["network"] if network else [])
@@ -94,7 +94,7 @@ def _network(known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _web(known: Mapping[str, Any]) -> dict[str, Any]:
-    """The request and its answer; without a request, a host is the machine that the event is of."""
+    """Return the request and its answer; without a request, a host is the machine that the event is of."""
     found: dict[str, Any] = {}
     http: dict[str, Any] = {}
     if "method" in known:
@@ -117,7 +117,7 @@ def _web(known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _related(known: Mapping[str, Any]) -> dict[str, Any]:
-    """What an analyst pivots by, whichever field it came from."""
+    """Collect what an analyst pivots by, whichever field it came from."""
     ends = [known[name] for name in ("src_ip", "dst_ip") if name in known]
     related = {
         "ip": [ip for ip in map(address, ends) if ip is not None],

@@ -1,4 +1,4 @@
-"""What the forms read out of a verdict: the columns every source shares, addresses, times, an identity."""
+"""Read out of a verdict what several forms need: the columns every source shares, addresses, times, an identity."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DIGITS = 5
 
 
 def shared(verdict: Verdict) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The event's columns that have the name and type of `COLUMNS`, and all others.
+    """Split an event's columns: those that have the name and type of `COLUMNS`, and all others.
 
     A table may hold its ports as text: digits become a number.
     """
@@ -65,7 +65,7 @@ def _number(value: Any) -> int | None:
 
 @lru_cache(maxsize=1 << 14)
 def address(text: str) -> str | None:
-    """An IP address in its usual spelling and without its zone; None for anything else, such as a host's name."""
+    """Return an IP address in its usual spelling, without its zone; None for anything else, such as a host's name."""
     try:
         return str(ipaddress.ip_address(text.partition("%")[0]))
     except ValueError:
@@ -73,7 +73,7 @@ def address(text: str) -> str | None:
 
 
 def milliseconds(time: str | None) -> int | None:
-    """A time in milliseconds since the epoch: ISO 8601 (without a zone: UTC), or seconds since the epoch.
+    """Read a time as milliseconds since the epoch: ISO 8601 (without a zone: UTC), or seconds since the epoch.
 
     None if it is neither, or before 1970.
     """
@@ -100,7 +100,7 @@ LATEST = 253_402_300_800_000  # the year 10000, which ISO 8601 and many readers 
 
 
 def when(verdict: Verdict, about: About) -> int:
-    """The event's time in milliseconds since the epoch, or the run's where it has none that can be read."""
+    """Return the event's time in milliseconds since the epoch, or the run's where it has none that can be read."""
     found = milliseconds(verdict["time"])
     return about.now if found is None else found
 
@@ -118,7 +118,7 @@ def confidence(verdict: Verdict) -> float:
 
 
 def sentence(verdict: Verdict) -> str:
-    """The verdict for people."""
+    """Put the verdict in a sentence for people."""
     who = "undecided" if verdict["decided_by"] == "nobody" else f"decided by the {_SAID[verdict['decided_by']]}"
     return f"{verdict['label']} (attack {verdict['attack']:.2f}) at {verdict['origin']}: {who}, {verdict['reason']}"
 

@@ -1,4 +1,4 @@
-"""What every sink shares: the verdict it is given, what it is told of the run, the writer it opens.
+"""Define what every sink shares: the verdict it is given, what it knows of the run, the writer it opens.
 
 A sink turns verdicts (docs/verdict-schema.md) into one form. A writer writes aside, so that a run which is killed
 can be taken up again: what `flush` returned is on the disk, and what came after it is cut off when the writer is
@@ -29,7 +29,7 @@ class About:
     overproof
         The program's version.
     benign
-        Labels that are harmless.
+        Labels that are benign.
     models
         What verdicts call the student and the full model.
     now

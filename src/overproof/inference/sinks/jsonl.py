@@ -1,4 +1,4 @@
-"""JSON lines: the verdict itself."""
+"""Write verdicts as JSON lines."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from overproof.inference.sinks.interface import About, Verdict
 
 
 def verdict(verdict: Verdict, about: About) -> Verdict:
-    """The verdict as it is (docs/verdict-schema.md)."""
+    """Return the verdict as it is (docs/verdict-schema.md)."""
     return verdict

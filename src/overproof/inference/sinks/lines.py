@@ -1,4 +1,4 @@
-"""The forms of one JSON object a line: a writer aside, one into a stream, and the sink they make."""
+"""Write one JSON object a line: aside, or into a stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Encode = Callable[[Iterable[Verdict]], bytes]
 
 
 def line_sink(extension: str, shape: Shape) -> Sink:
-    """The sink of a form: a pure function from a verdict to a JSON object."""
+    """Make the sink of a form: a pure function from a verdict to a JSON object."""
 
     def encoding(about: About) -> Encode:
         return lambda verdicts: lines(shape(verdict, about) for verdict in verdicts)
@@ -32,13 +32,13 @@ def line_sink(extension: str, shape: Shape) -> Sink:
 
 
 def lines(objects: Iterable[Mapping[str, Any]]) -> bytes:
-    """JSON objects, one a line; numpy's numbers are written as numbers, NaN as null."""
+    """Encode JSON objects, one a line; numpy's numbers are written as numbers, NaN as null."""
     option = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
     return b"".join(orjson.dumps(each, default=str, option=option) for each in objects)
 
 
 def holds(aside: Path, offset: int) -> bool:
-    """Whether the file aside goes as far as the offset, in bytes."""
+    """Return whether the file aside goes as far as the offset, in bytes."""
     return offset == 0 or (aside.is_file() and aside.stat().st_size >= offset)
 
 
@@ -100,7 +100,7 @@ class StreamWriter:
         return self._written
 
     def finish(self, path: Path) -> None:
-        """A stream has no other name to be given."""
+        """Close the stream; it has no other name to be given."""
         self.close()
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ def _appended(name: str) -> BinaryIO:
 
 
 def _whole(name: str, block: int = 1 << 16) -> int:
-    """Where the last whole line of a file ends."""
+    """Return where the last whole line of a file ends."""
     with open(name, "rb") as file:
         end = file.seek(0, os.SEEK_END)
         while end:

@@ -1,4 +1,4 @@
-"""OCSF 1.5.0: a verdict as a Detection Finding (https://schema.ocsf.io/1.5.0/classes/detection_finding)."""
+"""Write a verdict as a Detection Finding of OCSF 1.5.0 (https://schema.ocsf.io/1.5.0/classes/detection_finding)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIDENCES = {1: "Low", 2: "Medium", 3: "High"}
 
 
 def finding(verdict: Verdict, about: About) -> dict[str, Any]:
-    """A verdict as a Detection Finding; what OCSF has no place for is in `unmapped`.
+    """Put a verdict into a Detection Finding; what OCSF has no place for is in `unmapped`.
 
     `status_id` is that of the finding's life (always New: what became of it is for others to say); the verdict's own
     status is `status_code`, its reason `status_detail`.
@@ -108,7 +108,7 @@ def _metadata(verdict: Verdict, about: About, uid: str) -> dict[str, Any]:
 
 
 def _analytics(verdict: Verdict, about: About) -> dict[str, Any]:
-    """The model whose label stands, and the other one if it was asked."""
+    """Name the model whose label stands, and the other one if it was asked."""
     asked = ["student"] if verdict["full"] is None else ["student", "full"]
     models = {who: _analytic(who, verdict["models"][who] or "unknown", about) for who in asked}
     stands = models.pop("full" if verdict["decided_by"] == "full" else "student")
@@ -136,7 +136,7 @@ def _unplaced(known: Mapping[str, Any]) -> list[str]:
 
 
 def _evidence(known: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """What the event says of endpoints, connection, request, lookup and user; empty if it says none of it."""
+    """Collect what the event says of endpoints, connection, request, lookup and user; empty if it says none of it."""
     evidence: dict[str, Any] = {}
     for side in ("src", "dst"):
         if f"{side}_ip" in known:
@@ -174,7 +174,7 @@ def _endpoint(host: str, port: int | None) -> dict[str, Any]:
 
 
 def _web(known: Mapping[str, Any]) -> dict[str, Any]:
-    """The request and its answer. Nothing here parses a URL: attackers write them."""
+    """Return the request and its answer; nothing here parses a URL, since attackers write them."""
     web: dict[str, Any] = {}
     url = _named(known, url_string="url")
     if url and known["url"].startswith("/"):
@@ -203,7 +203,7 @@ _OBSERVED = (
 
 
 def _observables(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What an analyst searches by, pointing into the evidence."""
+    """Collect what an analyst searches by, pointing into the evidence."""
     return [
         {"name": f"evidences.{part}.{name}", "type_id": kind, "type": said, "value": evidence[part][name]}
         for part, name, kind, said in _OBSERVED

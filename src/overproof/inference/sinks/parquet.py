@@ -1,4 +1,4 @@
-"""Parquet: one flat row a verdict, written in parts that are joined at the end."""
+"""Write verdicts as Parquet: one flat row each, in parts that are joined at the end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SCHEMA = pa.schema(
         pa.field("student_probabilities", pa.string(), nullable=False),
         pa.field("windows", pa.int32(), nullable=False),
         pa.field("overflow", pa.bool_(), nullable=False),
-        pa.field("novelty", pa.float32()),
+        pa.field("ood_distance", pa.float32()),
         pa.field("full_label", pa.string()),
         pa.field("full_attack", pa.float32()),
         pa.field("full_confidence", pa.float32()),
@@ -52,7 +52,7 @@ GROUP_ROWS, GROUP_BYTES = 1 << 17, 64 << 20  # of a row group in the joined file
 
 
 def table(verdicts: Iterable[Verdict]) -> pa.Table:
-    """Verdicts as a table of `SCHEMA`."""
+    """Put verdicts into a table of `SCHEMA`."""
     return pa.Table.from_pylist([_row(verdict) for verdict in verdicts], schema=SCHEMA)
 
 
@@ -70,7 +70,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "full_probabilities": _json(full["probabilities"]) if full else None,
         "windows": student["windows"],
         "overflow": student["overflow"],
-        "novelty": student["novelty"],
+        "ood_distance": student["ood_distance"],
         "student_model": models["student"],
         "full_model": models["full"],
         "group": verdict.get("group"),
@@ -130,11 +130,11 @@ class PartsWriter:
         remove(self._aside)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is held open."""
 
 
 def holds(aside: Path, offset: int) -> bool:
-    """Whether so many whole parts are in the folder aside."""
+    """Return whether so many whole parts are in the folder aside."""
     if offset == 0:
         return True
     import pyarrow.parquet as pq
@@ -158,7 +158,7 @@ def _parts(aside: Path, count: int) -> list[Path]:
 
 
 def _write(path: Path, tables: Iterator[pa.Table]) -> None:
-    """A parquet file, one row group a table: durable before it has its name."""
+    """Write a parquet file, one row group a table: durable before it has its name."""
     import pyarrow.parquet as pq
 
     with (
@@ -177,7 +177,7 @@ def _read(path: Path) -> pa.Table:
 
 
 def _grouped(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Parts put together until there are enough rows for a row group."""
+    """Join parts until there are enough rows for a row group."""
     held: list[pa.Table] = []
     for part in parts:
         held.append(part)

@@ -1,4 +1,4 @@
-"""How grave a verdict is, by the names and numbers of OCSF's `severity_id`."""
+"""Rate how grave a verdict is, by the names and numbers of OCSF's `severity_id`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PREPARES = frozenset("suspicious probe scan port-scan sweep recon reconnaissance
 
 
 def severity(label: str, attack: float, benign: Collection[str], status: str) -> int:
-    """The severity of a verdict, 1 (informational) to 5 (critical).
+    """Return the severity of a label and its probability, 1 (informational) to 5 (critical).
 
     What the attack can do sets the highest severity (`RUNS_CODE` critical, `PREPARES` medium, else high); the
     probability decides how much of it: all from `SURE`, one less from `LIKELY`, low under that. A verdict that nobody
@@ -36,7 +36,7 @@ def severity(label: str, attack: float, benign: Collection[str], status: str) ->
     label, attack, status
         As in the verdict.
     benign
-        Labels that are harmless; one that was decided is informational.
+        Benign labels; one that was decided is informational.
     """
     decided = status == "decided"
     if label in benign:
@@ -49,12 +49,12 @@ def severity(label: str, attack: float, benign: Collection[str], status: str) ->
 
 
 def of(verdict: Mapping[str, Any], benign: Collection[str]) -> int:
-    """The severity of a whole verdict."""
+    """Return the severity of a whole verdict."""
     return severity(verdict["label"], verdict["attack"], benign, verdict["status"])
 
 
 def parse(name: str) -> int:
-    """The number of a severity's name, in any case.
+    """Return the number of a severity's name, in any case.
 
     Raises
     ------

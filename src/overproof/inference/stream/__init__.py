@@ -1,4 +1,4 @@
-"""Triage: events from anywhere, judged by the cascade, verdicts to wherever they are wanted."""
+"""Triage events: from anywhere, judged by the cascade, verdicts to wherever they are wanted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The streaming loop: source → student → cascade → sink. Read this file first."""
+"""Run the streaming loop: source → student → cascade → sink. Read this file first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from overproof.errors import BundleError
 from overproof.events.sources import Rejects, read_events
 from overproof.events.sources.interface import OnSkip
 from overproof.inference.cascade import Cascade
-from overproof.inference.cascade.policy import novel
+from overproof.inference.cascade.policy import out_of_distribution
 from overproof.inference.engines import Engine, Scored, in_process
 from overproof.inference.similarity.groups import Groups
 from overproof.inference.sinks import severity
@@ -132,17 +132,17 @@ class _State:
             cascade.bucket.level = mark.tokens
 
     def is_new(self, events: int) -> bool:
-        """Whether the next batch was not judged yet: marks lie between batches, which are read alike each time."""
+        """Return whether the next batch was not judged yet: marks lie between batches, read alike each time."""
         self._known -= events
         return self._known < 0
 
     def judge(self, batch: pa.RecordBatch, scores: Any) -> None:
-        """One batch, from scores to what is written."""
+        """Judge one batch, from scores to what is written."""
         texts: list[str] = batch.column("text").to_pylist()
         verdicts = list(completed(batch, self._cascade.settle(texts, scores), with_text=self._request.with_text))
         if self.groups is not None:
             self._group(verdicts, texts)
-        self.tally.novel += int(novel(scores, self._cascade.policy).sum())
+        self.tally.out_of_distribution += int(out_of_distribution(scores, self._cascade.policy).sum())
         known = families(batch)
         wanted = []
         for i, verdict in enumerate(verdicts):
@@ -156,7 +156,7 @@ class _State:
             self._write(wanted)
 
     def _group(self, verdicts: list[Verdict], texts: list[str]) -> None:
-        """Alerts alone are grouped: what is benign resembles everything."""
+        """Group alerts alone: what is benign resembles everything."""
         assert self.groups is not None
         benign = self._cascade.student.manifest.benign
         alerts = [i for i, verdict in enumerate(verdicts) if verdict["label"] not in benign]

@@ -1,4 +1,4 @@
-"""How far a run has come, kept beside its output, so that a killed run goes on with nothing lost and nothing twice."""
+"""Remember how far a run has come, beside its output, so that a killed run goes on: nothing lost, nothing twice."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ class Journal:
             raise InputError(f"{out}: another run is writing there") from None
 
     def load(self) -> Mark | None:
-        """Where the same job was broken off; None if it was not."""
+        """Return where the same job was broken off; None if it was not."""
         try:
-            told = orjson.loads(self._path.read_bytes())
-            return Mark(**told["mark"]) if told["job"] == self._job else None
+            stored = orjson.loads(self._path.read_bytes())
+            return Mark(**stored["mark"]) if stored["job"] == self._job else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

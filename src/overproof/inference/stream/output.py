@@ -1,4 +1,4 @@
-"""Where verdicts go: aside and then renamed, with a journal; or straight to standard output or a followed file."""
+"""Open where verdicts go: aside and then renamed, with a journal; or straight to a stream or a followed file."""
 
 from __future__ import annotations
 
@@ -128,12 +128,12 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
 
 
 def _job(request: Request, cascade: Cascade) -> dict[str, Any]:
-    """Whatever must be the same for a broken-off run to be taken up."""
+    """Return whatever must be the same for a broken-off run to be taken up."""
     inputs = []
     for path in request.paths:
         if path != STREAM and Path(path).exists():
-            told = Path(path).stat()
-            inputs.append([told.st_size, told.st_mtime_ns])
+            file = Path(path).stat()
+            inputs.append([file.st_size, file.st_mtime_ns])
     return {
         "overproof": __version__,
         "request": asdict(request),

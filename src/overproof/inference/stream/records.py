@@ -1,4 +1,4 @@
-"""From judged batches to whole verdicts: where each event came from, and what else is known of it."""
+"""Complete verdicts: where each event came from, and what else is known of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMAT = b"format"  # in a batch's metadata: how it was read
 
 
 def completed(batch: pa.RecordBatch, verdicts: Iterator[Verdict], *, with_text: bool) -> Iterator[Verdict]:
-    """Verdicts with origin, source, time and the event's further columns, in the order of docs/verdict-schema.md."""
+    """Add origin, source, time and the event's further columns to verdicts, in the order of docs/verdict-schema.md."""
     read_as = ((batch.schema.metadata or {}).get(FORMAT) or b"events").decode()
     origins, times, texts = (batch.column(name).to_pylist() for name in ("origin", "time", "text"))
     known = {name: batch.column(name).to_pylist() for name in batch.schema.names if name not in SCHEMA.names}
@@ -31,5 +31,5 @@ def completed(batch: pa.RecordBatch, verdicts: Iterator[Verdict], *, with_text: 
 
 
 def families(batch: pa.RecordBatch) -> Mapping[int, str]:
-    """Row to the event's own family, where it has one."""
+    """Return the event's own family of each row that has one."""
     return {i: name for i, name in enumerate(batch.column("family").to_pylist()) if name is not None}

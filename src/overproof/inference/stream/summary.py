@@ -1,4 +1,4 @@
-"""What a triage run did."""
+"""Sum up what a triage run did."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from overproof.inference.stream.records import Verdict
 
-FOREIGN = 0.25  # share of novel events above which the source is another than the training events'
+ANOTHER_SOURCE = 0.25  # share of events out of distribution above which the source is not the training events'
 COUNTED = ("label", "status", "decided_by", "source")
 
 
@@ -21,7 +21,7 @@ class Tally:
     written: int = 0
     overflow: int = 0
     escalated: int = 0
-    novel: int = 0
+    out_of_distribution: int = 0
     counts: dict[str, Counter[str]] = field(
         default_factory=lambda: {name: Counter() for name in (*COUNTED, "family", "severity")}
     )
@@ -38,23 +38,24 @@ class Tally:
             self.counts["family"][family] += 1
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         counts = {name: dict(counter.most_common()) for name, counter in self.counts.items()}
         return {
             "events": self.events,
             "written": self.written,
             "overflow": self.overflow,
             "escalated": self.escalated,
-            "novel": self.novel,
+            "out_of_distribution": self.out_of_distribution,
             **counts,
         }
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Tally:
-        """What `to_json` wrote."""
-        tally = cls(told["events"], told["written"], told["overflow"], told["escalated"], told["novel"])
+    def from_json(cls, data: Mapping[str, Any]) -> Tally:
+        """Read what `to_json` wrote."""
+        names = ("events", "written", "overflow", "escalated", "out_of_distribution")
+        tally = cls(*(data[name] for name in names))
         for name, counter in tally.counts.items():
-            counter.update(told[name])
+            counter.update(data[name])
         return tally
 
 
@@ -97,7 +98,7 @@ class Summary:
         return (self.tally.events - self.resumed) / self.seconds if self.seconds else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return {
             **self.tally.to_json(),
             "rejected": dict(self.rejected),
@@ -111,7 +112,7 @@ class Summary:
         }
 
     def render(self) -> str:
-        """For people."""
+        """Return text for people."""
         tally, counts = self.tally, self.tally.counts
         taken_up = f", {self.resumed:,} of them before the break" if self.resumed else ""
         lines = [
@@ -126,7 +127,7 @@ class Summary:
         lines += [
             f"  decided    {_counted(counts['decided_by'])}; thresholds: {self.basis}",
             f"  escalated  {escalated}, {_others(counts['status'])}",
-            f"  novel      {tally.novel:,} unlike the training events{_foreign(tally)}",
+            f"  OOD        {tally.out_of_distribution:,} unlike the training events{_advice(tally)}",
             f"  overflow   {tally.overflow:,} longer than was judged",
             f"  rejected   {sum(self.rejected.values()):,}{_reasons(self.rejected)}",
         ]
@@ -146,10 +147,10 @@ def _others(status: Counter[str]) -> str:
     return ", ".join(f"{status[name]:,} {name}" for name in ("deferred", "held", "abstained"))
 
 
-def _foreign(tally: Tally) -> str:
-    if tally.novel <= FOREIGN * tally.events:
+def _advice(tally: Tally) -> str:
+    if tally.out_of_distribution <= ANOTHER_SOURCE * tally.events:
         return ""
-    share = _percent(tally.novel, tally.events)
+    share = _percent(tally.out_of_distribution, tally.events)
     return f" ({share}): this bundle was not made for such events; train on events from your own sources"
 
 

@@ -1,4 +1,4 @@
-"""The gravest verdicts of a run, in bounded memory."""
+"""Keep the gravest verdicts of a run, in bounded memory."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ class Top:
                 heapq.heappushpop(self._heap, entry)
 
     def kept(self) -> list[Verdict]:
-        """Those kept so far, the gravest first."""
+        """Return those kept so far, the gravest first."""
         return [verdict for *_, verdict in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
