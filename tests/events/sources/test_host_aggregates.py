@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.events.sources import host_aggregates
-from overproof.events.sources.host_aggregates import Sum, Sums
+from overproof.events.sources.host_aggregates import HostAggregate, HostAggregator
 
 flow = st.tuples(
     st.integers(0, 400),
@@ -20,8 +20,8 @@ flow = st.tuples(
 )
 
 
-def summed(flows: list[tuple[int, str, str, int | None, bool]]) -> list[Sum]:
-    adding = Sums()
+def summed(flows: list[tuple[int, str, str, int | None, bool]]) -> list[HostAggregate]:
+    adding = HostAggregator()
     found = [each for flow in flows for each in adding.add(*flow)]
     return found + adding.close()
 
@@ -54,8 +54,8 @@ def test_no_flow_is_lost_or_counted_twice_in_any_order(flows) -> None:
 
 @given(st.lists(flow, max_size=40).flatmap(st.permutations))
 def test_order_does_not_matter_to_flows_recorded_at_one_time(flows) -> None:
-    def told(flows) -> set[Sum]:
-        adding = Sums()
+    def told(flows) -> set[HostAggregate]:
+        adding = HostAggregator()
         assert not any(adding.add(*flow, now=0) for flow in flows)
         return set(adding.close())
 
@@ -63,7 +63,7 @@ def test_order_does_not_matter_to_flows_recorded_at_one_time(flows) -> None:
 
 
 def test_a_minute_is_told_when_it_is_over_and_late_flows_had_their_time() -> None:
-    adding = Sums()
+    adding = HostAggregator()
     assert adding.add(0, "a", "b", 80, False) == []
     assert adding.add(179, "c", "b", 80, False) == []
     assert [each.start for each in adding.add(180, "c", "b", 80, True)] == [0]
@@ -96,7 +96,7 @@ def test_a_scan_in_words() -> None:
 def test_what_is_kept_is_bounded_and_told_instead(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
     monkeypatch.setattr(host_aggregates, bound, 10)
     flows = [(0, str(ipaddress.ip_address(i)), "192.0.2.1", 80, False) for i in range(1000)]
-    adding, told = Sums(), 0
+    adding, told = HostAggregator(), 0
     for flow in flows:
         told += sum(each.conns for each in adding.add(*flow))
     left = adding.close()

@@ -136,20 +136,20 @@ def test_open_flows_and_what_they_hold_are_bounded(monkeypatch: pytest.MonkeyPat
 
     def watched(self, packet):
         drafts = add(self, packet)
-        seen.append((len(self._flows), self._held))
-        assert len(self._flows) == sum(map(len, self._waiting.values()))
-        assert self._held == sum(flow.talk.held for flow in self._flows.values())
+        seen.append((len(self._flows), self._buffered))
+        assert len(self._flows) == sum(map(len, self._by_timeout.values()))
+        assert self._buffered == sum(flow.conversation.buffered for flow in self._flows.values())
         return drafts
 
     monkeypatch.setattr(table.Flows, "add", watched)
-    monkeypatch.setattr(table, "MOST", 10)
+    monkeypatch.setattr(table, "MAX_FLOWS", 10)
     assert len(said(many, "flow")) == 50
     assert max(flows for flows, _ in seen) == 10
-    monkeypatch.setattr(table, "HELD", 5000)
+    monkeypatch.setattr(table, "MAX_BUFFERED", 5000)
     talk = [packet for number in range(20) for packet in client_says(b"GET /" + b"a" * 900, sport=1000 + number)]
     seen.clear()
     assert len(said(talk, "http-request")) == 20
-    assert max(held for _, held in seen) <= 5000
+    assert max(buffered for _, buffered in seen) <= 5000
 
 
 def test_a_clock_that_jumps_does_not_cut_flows_to_pieces() -> None:
@@ -189,7 +189,7 @@ def test_echoes_are_summed_and_errors_are_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "ends", "expected"),
+    ("protocol", "endpoints", "expected"),
     [  # the values of the specification's baseline
         (6, ("128.232.110.120", "66.35.250.204", 34855, 80), "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
         (6, ("66.35.250.204", "128.232.110.120", 80, 34855), "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
@@ -198,6 +198,6 @@ def test_echoes_are_summed_and_errors_are_not() -> None:
         (1, ("192.168.0.1", "192.168.0.89", 0, 0), "1:X0snYXpgwiv9TZtqg64sgzUn6Dk="),
     ],
 )
-def test_flows_have_their_community_id(protocol: int, ends: tuple[str, str, int, int], expected: str) -> None:
-    source, target, sport, dport = ends
+def test_flows_have_their_community_id(protocol: int, endpoints: tuple[str, str, int, int], expected: str) -> None:
+    source, target, sport, dport = endpoints
     assert community_id(protocol, packed(source), packed(target), sport, dport) == expected

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.events.sources.pcap.event_draft import Draft, Ends, Spot
+from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.pcap.http import HttpReader
 from overproof.events.sources.pcap.request import LONGEST_BODY, LONGEST_HEAD, begins_http, next_request
 
 from .pcaps import client_says, from_client, from_server, handshake, pcap, read, said, timed
 
-ENDS = Ends("10.0.0.1", 4000, "10.0.0.2", 80, "tcp", "1:x")
+ENDPOINTS = Endpoints("10.0.0.1", 4000, "10.0.0.2", 80, "tcp", "1:x")
 
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -58,11 +58,11 @@ SPOKEN = {
 }
 
 
-def told(pieces: list[bytes]) -> list[Draft]:
-    reader, drafts = HttpReader(ENDS), []
+def told(pieces: list[bytes]) -> list[EventDraft]:
+    reader, drafts = HttpReader(ENDPOINTS), []
     for number, piece in enumerate(pieces, 1):
         if reader.rest is None:
-            drafts += reader.feed(piece, Spot(number, 0.0))
+            drafts += reader.feed(piece, PacketRef(number, 0.0))
     return drafts + (reader.finish(0) if reader.rest is None else [])
 
 
@@ -102,11 +102,11 @@ def test_a_request_has_its_columns_and_the_packet_in_which_it_begins() -> None:
 def test_heads_and_bodies_are_bounded() -> None:
     (draft,) = told([b"POST / HTTP/1.1\r\nContent-Length: 99999\r\n\r\n" + b"x" * 99_999])
     assert draft.text == "HTTP POST / body=" + "x" * LONGEST_BODY
-    reader = HttpReader(ENDS)
+    reader = HttpReader(ENDPOINTS)
     for piece in [b"GET /", *[b"a" * 1000] * 200]:
         if reader.rest is None:
-            drafts = reader.feed(piece, Spot(1, 0.0))
-            assert reader.held <= LONGEST_HEAD + 1000
+            drafts = reader.feed(piece, PacketRef(1, 0.0))
+            assert reader.buffered <= LONGEST_HEAD + 1000
     (draft,) = drafts
     assert draft.text.startswith("HTTP GET /aaa")
 

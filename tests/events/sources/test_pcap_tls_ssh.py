@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.events.sources.pcap.hello import client_hello
+from overproof.events.sources.pcap.tls import client_hello
 
 from .pcaps import client_says, from_server, handshake, pcap, read, said, timed
 
@@ -49,9 +49,9 @@ def test_a_hello_is_read_from_segments_and_records(step: int, record: int) -> No
 
 def test_the_shape_is_that_of_ja4() -> None:
     many = numbers(*range(0x2000, 0x2000 + 120))
-    assert client_hello(hello(b"", many)).shape == "t12i990000"
-    assert client_hello(hello(extension(16, vector(2, vector(1, b"\xab\xcd"))))).shape == "t12i030100"
-    assert client_hello(hello(extension(16, vector(2, vector(1, b"x"))))).shape == "t12i0301xx"
+    assert client_hello(hello(b"", many)).ja4_a == "t12i990000"
+    assert client_hello(hello(extension(16, vector(2, vector(1, b"\xab\xcd"))))).ja4_a == "t12i030100"
+    assert client_hello(hello(extension(16, vector(2, vector(1, b"x"))))).ja4_a == "t12i0301xx"
 
 
 def test_a_hello_cut_short_is_still_a_session() -> None:

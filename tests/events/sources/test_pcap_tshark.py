@@ -122,7 +122,7 @@ def test_conversations_have_the_frames_and_bytes_of_tshark(capture: Path, monkey
     found: Counter[str] = Counter()
     for flow in flows:
         if flow.protocol == UDP:
-            found[flow.ends.flow_id] += sum(flow.frames)
+            found[flow.endpoints.flow_id] += sum(flow.frames)
     assert found == expected
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from overproof.events.sources import syslog, templates
 from overproof.events.sources.interface import Columns, Input, OnSkip
 from overproof.events.sources.stream import decoded
-from overproof.events.sources.structured import Found, Seen, read_structured
+from overproof.events.sources.structured import Parsed, StructuredEvent, read_structured
 from overproof.events.sources.values import integer, utc
 
 _ADDRESS = rb"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,44})"
@@ -58,7 +58,7 @@ def _match(line: bytes) -> re.Match[bytes] | None:
     return _LINE.fullmatch(line) or _LINE.fullmatch(syslog.message(line))
 
 
-def _parse(number: int, line: bytes) -> Iterator[Found]:
+def _parse(number: int, line: bytes) -> Iterator[Parsed]:
     match = _match(line)
     if match is None:
         yield "not a line of an access log"
@@ -67,7 +67,7 @@ def _parse(number: int, line: bytes) -> Iterator[Found]:
         _value(match[part]) for part in ("vhost", "client", "user", "agent", "referer")
     )
     method, target = _request(_value(match["request"]))
-    yield Seen(
+    yield StructuredEvent(
         text=templates.http_request(method or "-", target or "-", host=vhost, agent=agent, referer=referer),
         time=_time(match),
         group=client,

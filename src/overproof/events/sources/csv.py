@@ -16,7 +16,7 @@ from overproof.errors import InputError
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import NOTHING_YET, Row, batched, event_batch, extra_names
 from overproof.events.sources.interface import Columns, Input, OnSkip
-from overproof.events.sources.stream import LONGEST, decoded, lines, shown
+from overproof.events.sources.stream import LONGEST, decoded, excerpt, lines
 
 MOST_LINES = 1000  # physical lines of the longest record
 
@@ -78,10 +78,10 @@ class _Feed:
 
 def _reason(error: csv.Error) -> str:
     """The reader's message, in words that fit where they advise the programmer."""
-    said = str(error)
-    if "new-line" in said:
+    message = str(error)
+    if "new-line" in message:
         return "carriage return outside quotes"
-    return "unclosed quote" if "unexpected end" in said else said
+    return "unclosed quote" if "unexpected end" in message else message
 
 
 def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterator[list[str] | None]:
@@ -105,12 +105,12 @@ def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterato
             if not width:
                 raise InputError(f"{name}:{feed.record[0][0]}: expected a csv header, found {_reason(error)}") from None
             line, raw = feed.give_back()
-            on_skip(Skipped(f"broken csv record: {_reason(error)}", f"{name}:{line}", shown(raw)))
+            on_skip(Skipped(f"broken csv record: {_reason(error)}", f"{name}:{line}", excerpt(raw)))
             continue
         width = width or len(row)
         if row and len(row) != width:
             line, raw = feed.give_back()
-            on_skip(Skipped("wrong number of fields", f"{name}:{line}", shown(raw)))
+            on_skip(Skipped("wrong number of fields", f"{name}:{line}", excerpt(raw)))
             continue
         if row:  # a blank line is no record
             yield row
@@ -148,6 +148,6 @@ def read_csv(
                 yield None if row is None else (feed.record[0][0], feed.size, row)
                 continue
             raw = b"\n".join(line for _, line in feed.record)
-            on_skip(Skipped("empty text", f"{source.name}:{feed.record[0][0]}", shown(raw)))
+            on_skip(Skipped("empty text", f"{source.name}:{feed.record[0][0]}", excerpt(raw)))
 
     yield from batched(rows(), batch_rows, batch)

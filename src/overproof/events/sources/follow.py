@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from overproof.errors import InputError
 from overproof.events.sources.interface import Input
-from overproof.events.sources.stream import BLOCK, decisive, open_raw, read_some, shown_name, waiting, without_bom
+from overproof.events.sources.stream import BLOCK, decisive, display_name, open_raw, read_some, waiting, without_bom
 
 POLL = 0.05  # seconds between two looks at files that did not grow
 _SIGNATURE = 64  # bytes before the place reached, which a file that was truncated and written anew has otherwise
@@ -35,7 +35,7 @@ def inputs(path: str | Path, stop: Stop) -> Iterator[Input | None]:
     InputError
         If a file is there and cannot be read, or is compressed.
     """
-    name = shown_name(path)
+    name = display_name(path)
     replaced = True
     while replaced:
         ended = stop()

@@ -19,7 +19,7 @@ MOST_ENTRIES = 1 << 19  # times, peers and ports of all open hosts together, abo
 
 
 @dataclass(frozen=True)
-class Sum:
+class HostAggregate:
     """What one host did in one minute.
 
     Attributes
@@ -64,7 +64,7 @@ class Sum:
 
 
 @dataclass
-class _Open:
+class _OpenAggregate:
     """A host's minute that is not over yet."""
 
     failed: int = 0
@@ -83,11 +83,13 @@ class _Open:
         if dst_port is not None:
             self.ports.add(dst_port)
 
-    def sum(self, start: int, src: str) -> Sum:
+    def finish(self, start: int, src: str) -> HostAggregate:
         conns = len(self.times)
         gap, jitter = _rhythm(sorted(self.times))
         share = self.failed / conns
-        return Sum(start, src, _target(self.peers), conns, len(self.ports), len(self.peers), share, gap, jitter)
+        return HostAggregate(
+            start, src, _target(self.peers), conns, len(self.ports), len(self.peers), share, gap, jitter
+        )
 
 
 def _rhythm(times: list[float]) -> tuple[float | None, float | None]:
@@ -101,17 +103,17 @@ def _rhythm(times: list[float]) -> tuple[float | None, float | None]:
     return mean, pstdev(gaps, mean) / mean if mean else 0.0
 
 
-class Sums:
+class HostAggregator:
     """Adds flows up. Where its bounds are reached the oldest minute is told early, and may be told again."""
 
     def __init__(self) -> None:
-        self._minutes: dict[int, dict[str, _Open]] = {}
+        self._minutes: dict[int, dict[str, _OpenAggregate]] = {}
         self._order: list[int] = []  # a heap of the open minutes
         self._hosts = self._entries = 0
 
     def add(
         self, time: float, src: str, dst: str, dst_port: int | None, failed: bool, *, now: float | None = None
-    ) -> list[Sum]:
+    ) -> list[HostAggregate]:
         """Count one flow.
 
         Parameters
@@ -137,32 +139,32 @@ class Sums:
             heapq.heappush(self._order, minute)
         hosts = self._minutes[minute]
         if src not in hosts:
-            hosts[src] = _Open()
+            hosts[src] = _OpenAggregate()
             self._hosts += 1
         before = hosts[src].entries
         hosts[src].add(time, dst, dst_port, failed)
         self._entries += hosts[src].entries - before
-        over: list[Sum] = []
+        finished: list[HostAggregate] = []
         while self._order and (
             (self._order[0] + 1) * MINUTE + GRACE <= now or self._hosts > MOST_HOSTS or self._entries > MOST_ENTRIES
         ):
-            over += self._pop()
-        return over
+            finished += self._pop()
+        return finished
 
-    def close(self) -> list[Sum]:
+    def close(self) -> list[HostAggregate]:
         """The minutes still open, in order of time."""
-        over: list[Sum] = []
+        finished: list[HostAggregate] = []
         while self._order:
-            over += self._pop()
-        return over
+            finished += self._pop()
+        return finished
 
-    def _pop(self) -> list[Sum]:
+    def _pop(self) -> list[HostAggregate]:
         """The earliest minute, of every host."""
         minute = heapq.heappop(self._order)
         hosts = self._minutes.pop(minute)
         self._hosts -= len(hosts)
         self._entries -= sum(host.entries for host in hosts.values())
-        return [host.sum(minute * MINUTE, src) for src, host in hosts.items()]
+        return [host.finish(minute * MINUTE, src) for src, host in hosts.items()]
 
 
 def _target(peers: set[str]) -> str:

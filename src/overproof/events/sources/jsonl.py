@@ -14,7 +14,7 @@ import pyarrow as pa
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import Row, batched, event_batch, extra_array, extra_names, plain
 from overproof.events.sources.interface import Columns, Input, Layout, OnSkip, require
-from overproof.events.sources.stream import LONGEST, lines, shown
+from overproof.events.sources.stream import LONGEST, excerpt, lines
 
 # a surrogate pair, then a lone surrogate (captured), then any other escape
 _ESCAPE = re.compile(
@@ -116,7 +116,7 @@ def read_jsonl(
             if not isinstance(found, str):
                 yield number, len(line), found
             elif line.strip():
-                on_skip(Skipped(found, f"{source.name}:{number}", shown(line)))
+                on_skip(Skipped(found, f"{source.name}:{number}", excerpt(line)))
 
     def batch(places: list[int], found: list[Found]) -> pa.RecordBatch:
         texts, records, layouts = zip(*found, strict=True)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import batched, event_batch
 from overproof.events.sources.interface import Columns, Input, OnSkip, require
-from overproof.events.sources.stream import LONGEST, decoded, lines, shown
+from overproof.events.sources.stream import LONGEST, decoded, excerpt, lines
 
 
 def read_lines(
@@ -34,6 +34,6 @@ def filled_lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] |
             continue
         number, line = item[0], item[1].removesuffix(b"\r")
         if len(line) > LONGEST:
-            on_skip(Skipped("longer than 16 MiB", f"{source.name}:{number}", shown(line)))
+            on_skip(Skipped("longer than 16 MiB", f"{source.name}:{number}", excerpt(line)))
         elif line:
             yield number, line

@@ -36,7 +36,7 @@ def open_input(path: str | Path) -> Iterator[Input]:
     InputError
         If there is no such file, it cannot be read, or it is empty.
     """
-    name = shown_name(path)
+    name = display_name(path)
     with ExitStack() as stack:
         try:
             file = stack.enter_context(open_raw(path, name))
@@ -61,7 +61,7 @@ def open_input(path: str | Path) -> Iterator[Input]:
         yield Input(name, None if packed or name == "-" else Path(path), head, blocks)
 
 
-def shown_name(path: str | Path) -> str:
+def display_name(path: str | Path) -> str:
     """What origins and messages call a file, whose name need not be UTF-8 either."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
@@ -101,7 +101,7 @@ def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
                 pieces.append(rest)
                 size += len(rest)
     except READ_ERRORS as error:
-        on_skip(Skipped(f"the input breaks off: {error}", f"{source.name}:{number + 1}", shown(b"".join(pieces))))
+        on_skip(Skipped(f"the input breaks off: {error}", f"{source.name}:{number + 1}", excerpt(b"".join(pieces))))
         return
     if size:
         yield number + 1, b"".join(pieces)
@@ -112,7 +112,7 @@ def decoded(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def shown(raw: bytes) -> str:
+def excerpt(raw: bytes) -> str:
     """A skipped record as text, cut at `KEPT` bytes."""
     return decoded(raw[:KEPT])
 

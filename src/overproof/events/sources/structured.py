@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import Row, batched, event_batch
-from overproof.events.sources.host_aggregates import Sum
+from overproof.events.sources.host_aggregates import HostAggregate
 from overproof.events.sources.interface import Columns, Input, OnSkip, require
 from overproof.events.sources.lines import filled_lines
-from overproof.events.sources.stream import shown
+from overproof.events.sources.stream import excerpt
 from overproof.events.sources.values import when
 
-FURTHER: dict[str, pa.DataType] = {
+STRUCTURED_COLUMNS: dict[str, pa.DataType] = {
     "kind": pa.string(),
     "src_ip": pa.string(),
     "src_port": pa.int64(),
@@ -36,7 +36,7 @@ FURTHER: dict[str, pa.DataType] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StructuredEvent:
     """One record: what the model reads, when it happened (UTC, ISO 8601), whom it belongs to, and its columns.
 
     `columns` holds some of those in `FURTHER`.
@@ -48,8 +48,8 @@ class Seen:
     columns: Mapping[str, str | int | None] = field(default_factory=dict)
 
 
-Found = Seen | str | None  # a record, the reason why a line is none, or None for a line that says nothing
-Parse = Callable[[int, bytes], Iterable[Found]]  # of a line's number and bytes; any number of records
+Parsed = StructuredEvent | str | None  # a record, the reason why a line is none, or None for a line that says nothing
+Parse = Callable[[int, bytes], Iterable[Parsed]]  # of a line's number and bytes; any number of records
 
 
 def read_structured(
@@ -61,7 +61,7 @@ def read_structured(
     on_skip: OnSkip,
     batch_rows: int,
     extra: bool,
-    finish: Callable[[], Iterable[Seen]] = tuple,
+    finish: Callable[[], Iterable[StructuredEvent]] = tuple,
 ) -> Iterator[pa.RecordBatch]:
     """Read lines that `parse` makes records of; see `interface.Source`. The places in origins are lines.
 
@@ -74,12 +74,12 @@ def read_structured(
     """
     require(columns.named, (), f"{source.name}: {what}, which is read by its own columns")
     rows = _rows(source, parse, finish, on_skip)
-    yield from batched(rows, batch_rows, partial(seen_batch, source.name, extra=extra))
+    yield from batched(rows, batch_rows, partial(structured_batch, source.name, extra=extra))
 
 
 def _rows(
-    source: Input, parse: Parse, finish: Callable[[], Iterable[Seen]], on_skip: OnSkip
-) -> Iterator[Row[Seen] | None]:
+    source: Input, parse: Parse, finish: Callable[[], Iterable[StructuredEvent]], on_skip: OnSkip
+) -> Iterator[Row[StructuredEvent] | None]:
     number = 0
     for item in filled_lines(source, on_skip):
         if item is None:
@@ -88,14 +88,14 @@ def _rows(
         number, line = item
         for found in parse(number, line):
             if isinstance(found, str):
-                on_skip(Skipped(found, f"{source.name}:{number}", shown(line)))
+                on_skip(Skipped(found, f"{source.name}:{number}", excerpt(line)))
             elif found is not None:
                 yield number, len(line), found
     for found in finish():
         yield number, 0, found
 
 
-def seen_batch(name: str, places: list[int], records: list[Seen], *, extra: bool) -> pa.RecordBatch:
+def structured_batch(name: str, places: list[int], records: list[StructuredEvent], *, extra: bool) -> pa.RecordBatch:
     """The batch of some records, with every column of `FURTHER` if `extra`."""
     blank: list[str | None] = [None] * len(records)
     fields: list[list[str | None]] = [
@@ -105,13 +105,15 @@ def seen_batch(name: str, places: list[int], records: list[Seen], *, extra: bool
         [r.time for r in records],
         [r.group for r in records],
     ]
-    extras = {key: pa.array([r.columns.get(key) for r in records], kind) for key, kind in FURTHER.items() if extra}
+    extras = {
+        key: pa.array([r.columns.get(key) for r in records], kind) for key, kind in STRUCTURED_COLUMNS.items() if extra
+    }
     return event_batch(name, places, fields, extras)
 
 
-def flows_seen(sums: Iterable[Sum]) -> Iterator[Seen]:
+def aggregate_events(aggregates: Iterable[HostAggregate]) -> Iterator[StructuredEvent]:
     """The sums of hosts that made more than one connection, as records."""
-    for each in sums:
+    for each in aggregates:
         if each.conns > 1:
             columns = {"kind": "flows", "src_ip": each.src, "dst_ip": each.dst if each.peers == 1 else None}
-            yield Seen(each.text, when(each.start), each.src, columns)
+            yield StructuredEvent(each.text, when(each.start), each.src, columns)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from overproof.events.sources.interface import Columns, Input, OnSkip
 from overproof.events.sources.stream import decoded
-from overproof.events.sources.structured import Found, Seen, read_structured
+from overproof.events.sources.structured import Parsed, StructuredEvent, read_structured
 from overproof.events.sources.values import utc
 
 _CLOCK = rb"[0-9]{2}:[0-9]{2}:[0-9]{2}"
@@ -60,18 +60,18 @@ def message(line: bytes) -> bytes:
     return (match["message"] or b"") if match else b""
 
 
-def _parse(number: int, line: bytes) -> Iterator[Found]:
+def _parse(number: int, line: bytes) -> Iterator[Parsed]:
     """The text is `clock host program[pid]: message`, structured data standing before the message."""
     match = _NEW.fullmatch(line) or _OLD.fullmatch(line)
     if match is None:
-        yield Seen(decoded(line))
+        yield StructuredEvent(decoded(line))
         return
     parts = {name: None if part in (None, b"-", b"") else decoded(part) for name, part in match.groupdict().items()}
     program, pid, host = parts["program"], parts["pid"], parts["host"]
     sender = None if program is None else f"{program}[{pid}]:" if pid else f"{program}:"
     message = (parts["message"] or "").removeprefix(_BOM)
     words = [parts["clock"] or parts.get("old"), host, sender, parts.get("data"), message]
-    yield Seen(
+    yield StructuredEvent(
         text=" ".join(word for word in words if word) or decoded(line),
         time=None if parts["iso"] is None else utc(parts["iso"]),
         group=host,

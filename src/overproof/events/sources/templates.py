@@ -14,8 +14,8 @@ from overproof.events.sources.stream import decoded
 
 Part = str | int | None
 
-_TOLD = frozenset({"host", "user-agent", "cookie", "referer"})  # by parts of their own
-_STRANGE = re.compile(r"""[<>{}'`|\\^$\x00-\x08\x0a-\x1f\x7f]|%[0-9A-Fa-f]{2}""")
+_SEPARATE_PARTS = frozenset({"host", "user-agent", "cookie", "referer"})  # by parts of their own
+_UNUSUAL = re.compile(r"""[<>{}'`|\\^$\x00-\x08\x0a-\x1f\x7f]|%[0-9A-Fa-f]{2}""")
 
 _COMMON_NAME = re.compile(r"(?:^|[,/])\s*CN\s*=\s*((?:[^,\\]|\\.)+)")
 
@@ -48,9 +48,9 @@ def http_request(
         is, the languages of a browser are not, and a model sees requests as it was taught them.
     """
     quoted = None if agent is None else f'"{agent}"'
-    strange = [f"{name}: {value}" for name, value in headers if name not in _TOLD and _STRANGE.search(value)]
-    told = ", ".join(strange) or None
-    parts = {"host": host, "ua": quoted, "cookie": cookie, "referer": referer, "headers": told, "body": body}
+    unusual = [f"{name}: {value}" for name, value in headers if name not in _SEPARATE_PARTS and _UNUSUAL.search(value)]
+    listed = ", ".join(unusual) or None
+    parts = {"host": host, "ua": quoted, "cookie": cookie, "referer": referer, "headers": listed, "body": body}
     return _line(f"HTTP {method} {percent_decoded(target)}", **parts)
 
 

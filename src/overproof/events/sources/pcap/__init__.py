@@ -14,14 +14,14 @@ import pyarrow as pa
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import batched
 from overproof.events.sources.interface import Columns, Input, OnSkip, require
-from overproof.events.sources.pcap.event_draft import Draft
+from overproof.events.sources.pcap.event_draft import EventDraft
 from overproof.events.sources.pcap.flows import Flows
 from overproof.events.sources.pcap.fragments import Fragments
 from overproof.events.sources.pcap.ip import NoPacket, network
 from overproof.events.sources.pcap.packets import transport
 from overproof.events.sources.pcap.records import PCAP, PCAPNG, read_records
 from overproof.events.sources.pcap.rows import packet_batch, row
-from overproof.events.sources.stream import shown
+from overproof.events.sources.stream import excerpt
 
 __all__ = ["MAGIC", "read_pcap"]
 
@@ -44,7 +44,7 @@ def read_pcap(
     yield from batched(map(row, _drafts(source, on_skip)), batch_rows, partial(packet_batch, source.name, extra=extra))
 
 
-def _drafts(source: Input, on_skip: OnSkip) -> Iterator[Draft]:
+def _drafts(source: Input, on_skip: OnSkip) -> Iterator[EventDraft]:
     flows, fragments = Flows(source.name, on_skip), Fragments(source.name, on_skip)
     time = 0.0
     for record in read_records(source, on_skip):
@@ -52,13 +52,13 @@ def _drafts(source: Input, on_skip: OnSkip) -> Iterator[Draft]:
         try:
             found = network(record)
             if found.fragment is not None:
-                whole = fragments.add(record.number, time, found, found.fragment)
-                if whole is None:
+                assembled = fragments.add(record.number, time, found, found.fragment)
+                if assembled is None:
                     continue
-                found = whole
+                found = assembled
             packet = transport(record, time, found)
         except NoPacket as error:
-            on_skip(Skipped(str(error), f"{source.name}:packet {record.number}", shown(record.data)))
+            on_skip(Skipped(str(error), f"{source.name}:packet {record.number}", excerpt(record.data)))
             continue
         yield from flows.add(packet)
     fragments.finish()

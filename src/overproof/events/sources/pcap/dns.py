@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from overproof.events.sources import templates
-from overproof.events.sources.pcap.event_draft import Draft, Ends, Spot
+from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.pcap.message import read_message
 
 PORTS = (53, 5353, 5355)
-_DRAFT = 512  # bytes of a question that waits
-MOST = 256  # questions of one conversation that wait for an answer
+_PENDING_BYTES = 512  # bytes of a question that waits
+MAX_PENDING = 256  # questions of one conversation that wait for an answer
 
 
 class Lookups:
@@ -22,14 +22,14 @@ class Lookups:
 
     def __init__(self) -> None:
         self.seen = False
-        self._asked: dict[tuple[int, str, str], Draft] = {}
+        self._pending: dict[tuple[int, str, str], EventDraft] = {}
 
     @property
-    def held(self) -> int:
+    def buffered(self) -> int:
         """Bytes in memory, roughly."""
-        return len(self._asked) * _DRAFT
+        return len(self._pending) * _PENDING_BYTES
 
-    def message(self, data: bytes, spot: Spot, ends: Ends) -> list[Draft] | None:
+    def message(self, data: bytes, ref: PacketRef, endpoints: Endpoints) -> list[EventDraft] | None:
         """The events that a message gives; None where it is no DNS.
 
         Parameters
@@ -43,26 +43,28 @@ class Lookups:
         self.seen = True
         if read.rcode is not None:
             name, kind = read.questions[0] if read.questions else ("-", "-")
-            self._asked.pop((read.number, name, kind), None)
-            return [_draft(ends.turned, spot, name, kind, read.rcode, read.answer or "-", read.ttl)]
+            self._pending.pop((read.number, name, kind), None)
+            return [_lookup_draft(endpoints.swapped, ref, name, kind, read.rcode, read.answer or "-", read.ttl)]
         drafts = []
         for name, kind in read.questions:
-            self._asked.setdefault((read.number, name, kind), _draft(ends, spot, name, kind, None, None, None))
-            if len(self._asked) > MOST:
-                drafts.append(self._asked.pop(next(iter(self._asked))))
+            self._pending.setdefault(
+                (read.number, name, kind), _lookup_draft(endpoints, ref, name, kind, None, None, None)
+            )
+            if len(self._pending) > MAX_PENDING:
+                drafts.append(self._pending.pop(next(iter(self._pending))))
         return drafts
 
-    def finish(self) -> list[Draft]:
+    def finish(self) -> list[EventDraft]:
         """The questions that nobody answered."""
-        drafts, self._asked = list(self._asked.values()), {}
+        drafts, self._pending = list(self._pending.values()), {}
         return drafts
 
 
-def _draft(
-    ends: Ends, spot: Spot, name: str, kind: str, code: str | None, answer: str | None, ttl: int | None
-) -> Draft:
-    text = templates.dns_lookup(ends.source, name, type=kind, rcode=code, answer=answer, ttl=ttl)
-    return Draft("dns-query", text, spot, ends, "dns", query=name)
+def _lookup_draft(
+    endpoints: Endpoints, ref: PacketRef, name: str, kind: str, code: str | None, answer: str | None, ttl: int | None
+) -> EventDraft:
+    text = templates.dns_lookup(endpoints.source, name, type=kind, rcode=code, answer=answer, ttl=ttl)
+    return EventDraft("dns-query", text, ref, endpoints, "dns", query=name)
 
 
 class DnsReader:
@@ -70,28 +72,28 @@ class DnsReader:
 
     protocol: str | None = "dns"
 
-    def __init__(self, ends: Ends, lookups: Lookups) -> None:
+    def __init__(self, endpoints: Endpoints, lookups: Lookups) -> None:
         self.rest: bytes | None = None
-        self.satisfied = False
-        self._ends = ends
+        self.done = False
+        self._endpoints = endpoints
         self._lookups = lookups
         self._data = b""
 
     @property
-    def held(self) -> int:
+    def buffered(self) -> int:
         """Bytes in memory."""
         return len(self._data)
 
-    def feed(self, data: bytes, spot: Spot) -> list[Draft]:
+    def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
         """See `drafts.Reader`."""
         self._data += data
-        drafts: list[Draft] = []
+        drafts: list[EventDraft] = []
         at = 0
         while at + 2 <= len(self._data):
             end = at + 2 + int.from_bytes(self._data[at : at + 2], "big")
             if end > len(self._data):
                 break
-            found = self._lookups.message(self._data[at + 2 : end], spot, self._ends)
+            found = self._lookups.message(self._data[at + 2 : end], ref, self._endpoints)
             if found is None:
                 self.rest = self._data[at:]
                 return drafts
@@ -100,11 +102,11 @@ class DnsReader:
         self._data = self._data[at:]
         return drafts
 
-    def gap(self) -> list[Draft]:
+    def gap(self) -> list[EventDraft]:
         """See `drafts.Reader`."""
         self.rest = b""
         return []
 
-    def finish(self, total: int) -> list[Draft]:
+    def finish(self, total: int) -> list[EventDraft]:
         """See `drafts.Reader`."""
         return []

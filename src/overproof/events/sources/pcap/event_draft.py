@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 
-class Spot(NamedTuple):
+class PacketRef(NamedTuple):
     """A packet as the place of something: its number and its time in seconds."""
 
     number: int
     time: float
 
 
-class Ends(NamedTuple):
+class Endpoints(NamedTuple):
     """Who talks to whom; `source` opened the conversation. Ports are None where the transport has none."""
 
     source: str
@@ -23,18 +23,18 @@ class Ends(NamedTuple):
     flow_id: str
 
     @property
-    def turned(self) -> Ends:
+    def swapped(self) -> Endpoints:
         """The same seen from the other side."""
         return self._replace(source=self.target, sport=self.dport, target=self.source, dport=self.sport)
 
 
-class Draft(NamedTuple):
+class EventDraft(NamedTuple):
     """An event: its kind, text and place, and those of the contract's further columns that it knows."""
 
     kind: str
     text: str
-    spot: Spot
-    ends: Ends | None = None
+    ref: PacketRef
+    endpoints: Endpoints | None = None
     protocol: str | None = None
     host: str | None = None
     url: str | None = None
@@ -62,19 +62,19 @@ class Reader(Protocol):
 
     protocol: str | None
     rest: bytes | None
-    satisfied: bool
+    done: bool
 
     @property
-    def held(self) -> int: ...
+    def buffered(self) -> int: ...
 
-    def feed(self, data: bytes, spot: Spot) -> list[Draft]:
+    def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
         """Bytes in order; gives the events that they complete."""
         ...
 
-    def gap(self) -> list[Draft]:
+    def gap(self) -> list[EventDraft]:
         """Bytes are missing here."""
         ...
 
-    def finish(self, total: int) -> list[Draft]:
+    def finish(self, total: int) -> list[EventDraft]:
         """The conversation is over; both sides sent `total` bytes."""
         ...

@@ -6,14 +6,18 @@ from dataclasses import dataclass, field
 
 from overproof.events.sources import templates
 from overproof.events.sources.pcap.community import ANSWERS, REQUESTS, community_id
-from overproof.events.sources.pcap.conversations import NoTalk, Talk, TcpTalk, UdpTalk
-from overproof.events.sources.pcap.event_draft import Draft, Ends, Spot
+from overproof.events.sources.pcap.conversations import (
+    Conversation,
+    OpaqueConversation,
+    TcpConversation,
+    UdpConversation,
+)
+from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.pcap.ip import address
 from overproof.events.sources.pcap.packets import ACK, ICMP, ICMP6, SYN, TCP, UDP, Packet
 from overproof.events.sources.pcap.services import PORTS
-from overproof.events.sources.pcap.states import FAILED, End
-from overproof.events.sources.pcap.states import Ends as States
-from overproof.events.sources.pcap.tcp_stream import Note
+from overproof.events.sources.pcap.states import FAILED, ConnectionStates, EndpointState
+from overproof.events.sources.pcap.tcp_stream import OnAnomaly
 
 ATTEMPT, IDLE, OVER, DATAGRAMS = 30.0, 300.0, 5.0, 60.0  # seconds of silence that end a flow
 ACTIVE = 3600.0  # seconds after which a flow that goes on is told of
@@ -33,7 +37,7 @@ def key_of(packet: Packet) -> Key:
     return (packet.protocol, source, target) if source <= target else (packet.protocol, target, source)
 
 
-def answers_first(packet: Packet) -> bool:
+def responder_first(packet: Packet) -> bool:
     """Whether a flow's first packet in the capture comes from the side that did not open it."""
     if packet.protocol == TCP and packet.flags & SYN:
         return bool(packet.flags & ACK)
@@ -64,29 +68,29 @@ class Flow:
         Whether it is in the sums.
     """
 
-    ends: Ends
+    endpoints: Endpoints
     opener: Point
-    first: Spot
+    first: PacketRef
     protocol: int
-    talk: Talk
+    conversation: Conversation
     last: float
     packets: list[int] = field(default_factory=lambda: [0, 0])
     frames: list[int] = field(default_factory=lambda: [0, 0])
     payload: list[int] = field(default_factory=lambda: [0, 0])
-    states: States = field(default_factory=States)
-    heard: float = 0.0
-    wait: float = 0.0
-    counted: bool = False
-    summed: bool = True
-    initial: int | None = None
+    states: ConnectionStates = field(default_factory=ConnectionStates)
+    active_at: float = 0.0
+    timeout: float = 0.0
+    aggregated: bool = False
+    countable: bool = True
+    initial_seq: int | None = None
 
     @classmethod
-    def of(cls, packet: Packet, note: Note) -> Flow:
+    def of(cls, packet: Packet, on_anomaly: OnAnomaly) -> Flow:
         """The flow that a packet begins."""
         source, target = (packet.source, packet.sport), (packet.target, packet.dport)
         ported = packet.protocol in (TCP, UDP)
-        opener, other = (target, source) if answers_first(packet) else (source, target)
-        ends = Ends(
+        opener, other = (target, source) if responder_first(packet) else (source, target)
+        endpoints = Endpoints(
             address(opener[0]),
             opener[1] if ported else None,
             address(other[0]),
@@ -94,50 +98,52 @@ class Flow:
             _NAMES.get(packet.protocol, f"ip-{packet.protocol}"),
             community_id(packet.protocol, *source[:1], *target[:1], packet.sport, packet.dport),
         )
-        talk: Talk
+        conversation: Conversation
         if packet.protocol == TCP:
-            talk = TcpTalk(ends, note)
+            conversation = TcpConversation(endpoints, on_anomaly)
         else:
-            talk = UdpTalk(ends, note) if packet.protocol == UDP else NoTalk(None)
+            conversation = (
+                UdpConversation(endpoints, on_anomaly) if packet.protocol == UDP else OpaqueConversation(None)
+            )
         echo = packet.protocol not in ANSWERS or packet.sport in ANSWERS[packet.protocol]
-        spot = Spot(packet.number, packet.time)
-        return cls(ends, opener, spot, packet.protocol, talk, packet.time, summed=echo)
+        ref = PacketRef(packet.number, packet.time)
+        return cls(endpoints, opener, ref, packet.protocol, conversation, packet.time, countable=echo)
 
-    def again(self, packet: Packet) -> bool:
+    def reopens(self, packet: Packet) -> bool:
         """Whether a packet opens the next connection between the same ports."""
         return (
             packet.protocol == TCP
             and packet.flags & (SYN | ACK) == SYN
-            and (self.states.over or self.initial is not None)
-            and packet.seq != self.initial
+            and (self.states.ended or self.initial_seq is not None)
+            and packet.seq != self.initial_seq
         )
 
-    def packet(self, packet: Packet) -> list[Draft]:
+    def packet(self, packet: Packet) -> list[EventDraft]:
         """Count a packet, and read it."""
-        ported = self.ends.sport is not None
-        back = (packet.source, packet.sport) != self.opener if ported else packet.source != self.opener[0]
-        self.packets[back] += 1
-        self.frames[back] += packet.size
-        self.payload[back] += packet.length
+        ported = self.endpoints.sport is not None
+        from_responder = (packet.source, packet.sport) != self.opener if ported else packet.source != self.opener[0]
+        self.packets[from_responder] += 1
+        self.frames[from_responder] += packet.size
+        self.payload[from_responder] += packet.length
         self.last = max(self.last, packet.time)
         if self.protocol == TCP:
-            self.states.packet(packet.flags, back)
-            if packet.flags & (SYN | ACK) == SYN and self.initial is None:
-                self.initial = packet.seq
-        return self.named(self.talk.packet(packet, back, Spot(packet.number, packet.time)))
+            self.states.packet(packet.flags, from_responder)
+            if packet.flags & (SYN | ACK) == SYN and self.initial_seq is None:
+                self.initial_seq = packet.seq
+        return self.named(self.conversation.packet(packet, from_responder, PacketRef(packet.number, packet.time)))
 
-    def named(self, drafts: list[Draft]) -> list[Draft]:
+    def named(self, drafts: list[EventDraft]) -> list[EventDraft]:
         """Events of this flow with the protocol that it turned out to be."""
         if not drafts:
             return drafts
-        service = self.talk.service
+        service = self.conversation.service
         return [draft if draft.protocol else draft._replace(protocol=service) for draft in drafts]
 
-    def patience(self) -> float:
+    def idle_timeout(self) -> float:
         """Seconds of silence that end it."""
         if self.protocol != TCP:
             return DATAGRAMS
-        return OVER if self.states.over else IDLE if all(self.states) else ATTEMPT
+        return OVER if self.states.ended else IDLE if all(self.states) else ATTEMPT
 
     @property
     def state(self) -> str:
@@ -150,7 +156,7 @@ class Flow:
     def answered(self) -> bool:
         """Whether it is clear that it did not fail: the other side answered, or it was open before the capture."""
         if self.protocol == TCP:
-            return End.ESTABLISHED in self.states or End.PARTIAL in self.states
+            return EndpointState.ESTABLISHED in self.states or EndpointState.PARTIAL in self.states
         return all(self.packets)
 
     @property
@@ -158,22 +164,22 @@ class Flow:
         """Whether nobody answered, or the answer was a refusal."""
         return self.state in FAILED
 
-    def draft(self) -> Draft:
+    def draft(self) -> EventDraft:
         """The flow as an event."""
-        service = self.talk.service
+        service = self.conversation.service
         text = templates.flow(
-            proto=self.ends.transport,
+            proto=self.endpoints.transport,
             service=_IN_TEXT.get(service or "", service),
             state=self.state,
             duration=max(0.0, self.last - self.first.time),
-            orig_host=self.ends.source,
+            orig_host=self.endpoints.source,
             orig_bytes=self.payload[0],
-            resp_host=self.ends.target,
+            resp_host=self.endpoints.target,
             resp_bytes=self.payload[1],
         )
-        return Draft("flow", text, self.first, self.ends, service)
+        return EventDraft("flow", text, self.first, self.endpoints, service)
 
     def restart(self, packet: Packet) -> None:
         """Begin to count anew with this packet: the flow was told of, and goes on."""
-        self.first, self.last = Spot(packet.number, packet.time), packet.time
+        self.first, self.last = PacketRef(packet.number, packet.time), packet.time
         self.packets, self.frames, self.payload = [0, 0], [0, 0], [0, 0]

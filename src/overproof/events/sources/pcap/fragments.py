@@ -32,7 +32,7 @@ class _Waiting:
         if not piece.more and self.end is None:
             self.end = piece.offset + len(piece.data)
 
-    def whole(self) -> bytes | None:
+    def assembled(self) -> bytes | None:
         if self.end is None or self.size < self.end:
             return None
         data = bytearray()
@@ -59,7 +59,7 @@ class Fragments:
             return None
         waiting = self._waiting.setdefault(piece.key, _Waiting(number, time))
         waiting.add(piece)
-        data = waiting.whole()
+        data = waiting.assembled()
         if data is None:
             return None
         del self._waiting[piece.key]

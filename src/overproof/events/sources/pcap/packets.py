@@ -72,6 +72,6 @@ def transport(record: Record, time: float, ip: Network) -> Packet:
             head = 8
     except (struct.error, IndexError):
         raise NoPacket("a packet cut before its ports") from None
-    ends = (ip.source, ip.target, sport, dport)
+    addresses = (ip.source, ip.target, sport, dport)
     rest = max(0, ip.length - head)
-    return Packet(record.number, time, record.size, ip.protocol, *ends, flags, seq, ack, data[head:], rest)
+    return Packet(record.number, time, record.size, ip.protocol, *addresses, flags, seq, ack, data[head:], rest)

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from overproof.events.sources.pcap.event_draft import Draft, Ends, Spot
+from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.stream import decoded
 
 FIRST = 2048  # bytes of a conversation that its payload event holds
 
 
-class FirstBytes:
+class PayloadReader:
     """Keeps the first bytes of a protocol that nobody here reads, as a payload; see `drafts.Reader`."""
 
-    def __init__(self, ends: Ends, spot: Spot, protocol: str | None) -> None:
+    def __init__(self, endpoints: Endpoints, ref: PacketRef, protocol: str | None) -> None:
         self.rest: bytes | None = None
-        self.satisfied = False
+        self.done = False
         self.protocol = protocol
-        self._ends = ends
-        self._spot = spot
+        self._endpoints = endpoints
+        self._ref = ref
         self._data = b""
 
     @property
-    def held(self) -> int:
+    def buffered(self) -> int:
         """Bytes in memory."""
         return len(self._data)
 
-    def feed(self, data: bytes, spot: Spot) -> list[Draft]:
+    def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
         """See `drafts.Reader`."""
         self._data += data[: FIRST - len(self._data)]
-        self.satisfied = len(self._data) >= FIRST
-        return self.finish(0) if self.satisfied else []
+        self.done = len(self._data) >= FIRST
+        return self.finish(0) if self.done else []
 
-    def gap(self) -> list[Draft]:
+    def gap(self) -> list[EventDraft]:
         """See `drafts.Reader`."""
         return []
 
-    def finish(self, total: int) -> list[Draft]:
+    def finish(self, total: int) -> list[EventDraft]:
         """See `drafts.Reader`."""
         data, self._data = self._data, b""
-        return [Draft("payload", decoded(data), self._spot, self._ends, self.protocol)] if data else []
+        return [EventDraft("payload", decoded(data), self._ref, self._endpoints, self.protocol)] if data else []

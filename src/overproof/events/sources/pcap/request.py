@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from overproof.events.sources import templates
-from overproof.events.sources.pcap.event_draft import Draft, Ends, Spot
+from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.stream import decoded
 
 HTTP2 = b"PRI * HTTP/2"
@@ -22,7 +22,7 @@ _VERSION = re.compile(rb"[ \t]HTTP/\d")
 REQUEST_LINE = re.compile(rb"[^\s\x00-\x1f]{1,64}[ \t][^\r\n]*HTTP/\d")
 _OTHER = re.compile(rb"[ \t](?:RTSP|SIP|ICE)/\d")
 _NUMBER = re.compile(rb"\d{1,15}")
-_JOINED = {b"cookie": "; "}
+_SEPARATORS = {b"cookie": "; "}
 
 
 def begins_http(data: bytes | bytearray, *, more: bool = True) -> bool | None:
@@ -50,7 +50,7 @@ def next_request(data: bytes) -> int:
 class Request:
     """A request while it is read; itself what llhttp calls back."""
 
-    spot: Spot
+    ref: PacketRef
     raw: bytearray = field(default_factory=bytearray)  # its head
     url: bytes = b""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -90,14 +90,14 @@ class Request:
     def header(self, name: bytes) -> str | None:
         """All values of a header; None if it is not there."""
         values = [decoded(value) for key, value in self.headers if key == name]
-        return _JOINED.get(name, ", ").join(values) if values else None
+        return _SEPARATORS.get(name, ", ").join(values) if values else None
 
-    def stated(self) -> int:
+    def content_length(self) -> int:
         """Bytes of body that its head states."""
         number = next((value for name, value in self.headers if name == b"content-length"), b"")
         return int(number) if _NUMBER.fullmatch(number) else 0
 
-    def draft(self, method: bytes, ends: Ends) -> Draft:
+    def draft(self, method: bytes, endpoints: Endpoints) -> EventDraft:
         """The event."""
         target, host, agent = decoded(self.url), self.header(b"host"), self.header(b"user-agent")
         text = templates.http_request(
@@ -110,11 +110,11 @@ class Request:
             headers=[(decoded(name), decoded(value)) for name, value in self.headers],
             body=decoded(bytes(self.body)) or None,
         )
-        return Draft(
+        return EventDraft(
             "http-request",
             text,
-            self.spot,
-            ends,
+            self.ref,
+            endpoints,
             "http",
             host=host,
             url=target,

@@ -6,12 +6,12 @@ import pyarrow as pa
 
 from overproof.events.schema import SCHEMA
 from overproof.events.sources.batch import Row
-from overproof.events.sources.pcap.event_draft import Draft
-from overproof.events.sources.structured import Seen, seen_batch
+from overproof.events.sources.pcap.event_draft import EventDraft
+from overproof.events.sources.structured import StructuredEvent, structured_batch
 from overproof.events.sources.values import when
 
 
-def row(draft: Draft) -> Row[Seen]:
+def row(draft: EventDraft) -> Row[StructuredEvent]:
     """A draft as a row of `batch.batched`."""
     columns: dict[str, str | int | None] = {
         "kind": draft.kind,
@@ -25,21 +25,21 @@ def row(draft: Draft) -> Row[Seen]:
         "query": draft.query,
     }
     group = draft.src_ip
-    if (ends := draft.ends) is not None:
-        group = ends.flow_id
+    if (endpoints := draft.endpoints) is not None:
+        group = endpoints.flow_id
         columns |= {
-            "src_ip": ends.source,
-            "src_port": ends.sport,
-            "dst_ip": ends.target,
-            "dst_port": ends.dport,
-            "transport": ends.transport,
-            "flow_id": ends.flow_id,
+            "src_ip": endpoints.source,
+            "src_port": endpoints.sport,
+            "dst_ip": endpoints.target,
+            "dst_port": endpoints.dport,
+            "transport": endpoints.transport,
+            "flow_id": endpoints.flow_id,
         }
-    return draft.spot.number, len(draft.text), Seen(draft.text, when(draft.spot.time), group, columns)
+    return draft.ref.number, len(draft.text), StructuredEvent(draft.text, when(draft.ref.time), group, columns)
 
 
-def packet_batch(name: str, places: list[int], records: list[Seen], *, extra: bool) -> pa.RecordBatch:
+def packet_batch(name: str, places: list[int], records: list[StructuredEvent], *, extra: bool) -> pa.RecordBatch:
     """The batch of some records, whose origins say that their places are packets."""
-    batch = seen_batch(name, places, records, extra=extra)
+    batch = structured_batch(name, places, records, extra=extra)
     origins = pa.array([f"{name}:packet {place}" for place in places], pa.string())
     return batch.set_column(batch.schema.get_field_index("origin"), SCHEMA.field("origin"), origins)

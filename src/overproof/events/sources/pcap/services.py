@@ -57,12 +57,12 @@ def _compiled(patterns: dict[str, bytes]) -> dict[str, re.Pattern[bytes]]:
 _CLIENT_PATTERNS, _SERVER_PATTERNS = _compiled(_CLIENT), _compiled(_SERVER)
 
 
-def said_by_client(data: bytes) -> str | None:
+def client_protocol(data: bytes) -> str | None:
     """The protocol that a client's first bytes belong to; HTTP is told apart by `http.begins_http`."""
     return next((name for name, pattern in _CLIENT_PATTERNS.items() if pattern.match(data)), None)
 
 
-def said_by_server(data: bytes) -> str | None:
+def server_protocol(data: bytes) -> str | None:
     """The protocol that a server's first bytes belong to."""
     return next((name for name, pattern in _SERVER_PATTERNS.items() if pattern.match(data)), None)
 

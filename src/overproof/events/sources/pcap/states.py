@@ -12,7 +12,7 @@ from overproof.events.sources.pcap.packets import ACK, FIN, RST, SYN
 FAILED = ("S0", "REJ", "RSTOS0", "RSTRH", "SH", "SHR")  # one side was silent, or said no
 
 
-class End(IntEnum):
+class EndpointState(IntEnum):
     """What one end of a connection has done."""
 
     SILENT = 0
@@ -24,51 +24,51 @@ class End(IntEnum):
     RESET = 6
 
 
-class Ends(list[End]):
+class ConnectionStates(list[EndpointState]):
     """The states of originator and responder."""
 
     def __init__(self) -> None:
-        super().__init__((End.SILENT, End.SILENT))
+        super().__init__((EndpointState.SILENT, EndpointState.SILENT))
 
-    def packet(self, flags: int, back: bool) -> None:
+    def packet(self, flags: int, from_responder: bool) -> None:
         """A packet with these flags, from the responder if `back`."""
-        mine, other = self[back], self[not back]
-        if self[0] == self[1] == End.CLOSED:
+        mine, other = self[from_responder], self[not from_responder]
+        if self[0] == self[1] == EndpointState.CLOSED:
             return
         if flags & RST:
-            self[back] = End.RESET
+            self[from_responder] = EndpointState.RESET
         elif flags & FIN:
-            self[back] = max(mine, End.CLOSED)
-        elif flags & SYN and mine == End.SILENT:
-            if flags & ACK and other == End.SYN_SENT:
-                self[0] = self[1] = End.ESTABLISHED
+            self[from_responder] = max(mine, EndpointState.CLOSED)
+        elif flags & SYN and mine == EndpointState.SILENT:
+            if flags & ACK and other == EndpointState.SYN_SENT:
+                self[0] = self[1] = EndpointState.ESTABLISHED
             else:
-                self[back] = End.SYN_ACK_SENT if flags & ACK else End.SYN_SENT
-        elif mine == End.SILENT:
-            self[back] = End.PARTIAL
-        elif mine == End.SYN_ACK_SENT and other == End.SYN_SENT:
-            self[0] = self[1] = End.ESTABLISHED
+                self[from_responder] = EndpointState.SYN_ACK_SENT if flags & ACK else EndpointState.SYN_SENT
+        elif mine == EndpointState.SILENT:
+            self[from_responder] = EndpointState.PARTIAL
+        elif mine == EndpointState.SYN_ACK_SENT and other == EndpointState.SYN_SENT:
+            self[0] = self[1] = EndpointState.ESTABLISHED
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether the connection has ended."""
-        return End.RESET in self or self[0] == self[1] == End.CLOSED
+        return EndpointState.RESET in self or self[0] == self[1] == EndpointState.CLOSED
 
     def state(self, silent: bool) -> str:
         """The word for it; `silent` is whether neither side sent any payload."""
         orig, resp = self
-        if resp == End.RESET:
-            if orig in (End.SYN_SENT, End.SYN_ACK_SENT) or (orig == End.RESET and silent):
+        if resp == EndpointState.RESET:
+            if orig in (EndpointState.SYN_SENT, EndpointState.SYN_ACK_SENT) or (orig == EndpointState.RESET and silent):
                 return "REJ"
-            return "RSTRH" if orig == End.SILENT else "RSTR"
-        if orig == End.RESET:
-            return "RSTOS0" if resp == End.SILENT else "RSTO"
-        if orig == resp == End.CLOSED:
+            return "RSTRH" if orig == EndpointState.SILENT else "RSTR"
+        if orig == EndpointState.RESET:
+            return "RSTOS0" if resp == EndpointState.SILENT else "RSTO"
+        if orig == resp == EndpointState.CLOSED:
             return "SF"
-        if orig == End.CLOSED:
-            return "SH" if resp == End.SILENT else "S2"
-        if resp == End.CLOSED:
-            return "SHR" if orig == End.SILENT else "S3"
-        if orig == End.SYN_SENT and resp == End.SILENT:
+        if orig == EndpointState.CLOSED:
+            return "SH" if resp == EndpointState.SILENT else "S2"
+        if resp == EndpointState.CLOSED:
+            return "SHR" if orig == EndpointState.SILENT else "S3"
+        if orig == EndpointState.SYN_SENT and resp == EndpointState.SILENT:
             return "S0"
-        return "S1" if orig == resp == End.ESTABLISHED else "OTH"
+        return "S1" if orig == resp == EndpointState.ESTABLISHED else "OTH"

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from overproof.events.sources.host_aggregates import Sums
+from overproof.events.sources.host_aggregates import HostAggregator
 from overproof.events.sources.interface import Columns, Input, OnSkip
 from overproof.events.sources.jsonl import parse
-from overproof.events.sources.structured import Found, Seen, flows_seen, read_structured
-from overproof.events.sources.suricata.records import seen, summed
+from overproof.events.sources.structured import Parsed, StructuredEvent, aggregate_events, read_structured
+from overproof.events.sources.suricata.records import add_connection, to_event
 
 
 def read_suricata(
@@ -34,9 +34,9 @@ class _Log:
     """One log as it is read, and the sums of its flows."""
 
     def __init__(self) -> None:
-        self._sums = Sums()
+        self._aggregator = HostAggregator()
 
-    def parse(self, number: int, line: bytes) -> Iterator[Found]:
+    def parse(self, number: int, line: bytes) -> Iterator[Parsed]:
         """The event of a line, or why it is none."""
         if not line.strip():
             return
@@ -51,10 +51,10 @@ class _Log:
         elif kind == "stats":
             yield "Suricata's own statistics: not an event to judge"
         else:
-            yield seen(kind, record)
+            yield to_event(kind, record)
             if kind == "flow":
-                yield from flows_seen(summed(self._sums, record))
+                yield from aggregate_events(add_connection(self._aggregator, record))
 
-    def finish(self) -> Iterator[Seen]:
+    def finish(self) -> Iterator[StructuredEvent]:
         """The sums of the minutes that the log ends in."""
-        yield from flows_seen(self._sums.close())
+        yield from aggregate_events(self._aggregator.close())

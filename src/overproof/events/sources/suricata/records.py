@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from overproof.events.sources import templates
-from overproof.events.sources.host_aggregates import Sum, Sums
-from overproof.events.sources.structured import Seen
+from overproof.events.sources.host_aggregates import HostAggregate, HostAggregator
+from overproof.events.sources.structured import StructuredEvent
 from overproof.events.sources.values import entry, integer, items, joined, moment, number, string, utc
 
 Record = Mapping[Any, Any]
@@ -18,10 +18,10 @@ _DEEPEST = 3  # levels of an unknown event's keys that are written out
 _PROTOCOLS = set("http dns tls ssh smb ftp smtp rdp quic krb5 snmp sip mqtt nfs dhcp ike tftp rfb modbus dnp3".split())
 
 
-def seen(kind: str, record: Record) -> Seen:
+def to_event(kind: str, record: Record) -> StructuredEvent:
     """The event of a record."""
     flow_id, http, service = string(record.get("flow_id")), entry(record, "http"), _service(record)
-    return Seen(
+    return StructuredEvent(
         text=_TEXTS.get(kind, _other)(kind, record),
         time=utc(string(record.get("timestamp")) or ""),
         group=flow_id,
@@ -44,7 +44,7 @@ def seen(kind: str, record: Record) -> Seen:
     )
 
 
-def summed(sums: Sums, record: Record) -> list[Sum]:
+def add_connection(aggregates: HostAggregator, record: Record) -> list[HostAggregate]:
     """Count a flow, if it says when and between whom it was; the sums of the minutes that are over."""
     now = moment(string(record.get("timestamp")) or "")
     time = moment(string(entry(record, "flow").get("start")) or "") or now
@@ -52,7 +52,7 @@ def summed(sums: Sums, record: Record) -> list[Sum]:
     if now is None or time is None or src is None or dst is None:
         return []
     port, failed = integer(record.get("dest_port")), _state(record) in _FAILED
-    return sums.add(time.timestamp(), src, dst, port, failed, now=now.timestamp())
+    return aggregates.add(time.timestamp(), src, dst, port, failed, now=now.timestamp())
 
 
 def _flow(kind: str, record: Record) -> str:

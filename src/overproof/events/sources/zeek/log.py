@@ -15,13 +15,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from overproof.events.sources.host_aggregates import Sums
+from overproof.events.sources.host_aggregates import HostAggregator
 from overproof.events.sources.interface import Columns, Input, OnSkip
 from overproof.events.sources.jsonl import parse
 from overproof.events.sources.stream import decoded
-from overproof.events.sources.structured import Found, Seen, flows_seen, read_structured
+from overproof.events.sources.structured import Parsed, StructuredEvent, aggregate_events, read_structured
 from overproof.events.sources.values import integer
-from overproof.events.sources.zeek.records import Record, path_of, seen, summed
+from overproof.events.sources.zeek.records import Record, add_connection, path_of, to_event
 
 _ESCAPED = re.compile(rb"\\(?:\\|x([0-9A-Fa-f]{2}))")
 _SEVERAL = re.compile(r"(?:set|table|vector)\[(\w+)\]")
@@ -56,7 +56,7 @@ class _Header:
     fields: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
 
-    def told(self, line: bytes) -> _Header:
+    def with_line(self, line: bytes) -> _Header:
         """The header with one more line; a line it does not know (`#open`, `#close`) changes nothing."""
         if line.startswith(b"#separator "):
             return _Header(separator=_unescaped(line[11:]) or b"\t")
@@ -90,11 +90,11 @@ class _Header:
         return {name: self._value(value, kind) for name, value, kind in typed if value != self.unset_field}
 
     def _value(self, raw: bytes, kind: str) -> Any:
-        several = _SEVERAL.fullmatch(kind)
-        if several is None:
+        container = _SEVERAL.fullmatch(kind)
+        if container is None:
             return "" if raw == self.empty_field else _scalar(raw, kind)
         parts = [] if raw in (self.empty_field, b"") else raw.split(self.set_separator)
-        return [None if part == self.unset_field else _scalar(part, several[1]) for part in parts]
+        return [None if part == self.unset_field else _scalar(part, container[1]) for part in parts]
 
 
 class _Log:
@@ -103,25 +103,25 @@ class _Log:
     def __init__(self, name: str) -> None:
         self._name = name
         self._header = _Header()
-        self._sums = Sums()
+        self._aggregator = HostAggregator()
 
-    def parse(self, number: int, line: bytes) -> Iterator[Found]:
+    def parse(self, number: int, line: bytes) -> Iterator[Parsed]:
         """The record of a line, or why it is none."""
         if line.startswith(b"#"):
-            self._header = self._header.told(line)
+            self._header = self._header.with_line(line)
             return
         record = _json(line) if line.lstrip().startswith(b"{") else self._header.record(line)
         if isinstance(record, str):
             yield record
             return
         path = path_of(record, self._header.path, self._name)
-        yield seen(path, record)
+        yield to_event(path, record)
         if path == "conn":
-            yield from flows_seen(summed(self._sums, record))
+            yield from aggregate_events(add_connection(self._aggregator, record))
 
-    def finish(self) -> Iterator[Seen]:
+    def finish(self) -> Iterator[StructuredEvent]:
         """The sums of the minutes that the log ends in."""
-        yield from flows_seen(self._sums.close())
+        yield from aggregate_events(self._aggregator.close())
 
 
 def _json(line: bytes) -> Record | str:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from overproof.events.sources import templates
-from overproof.events.sources.host_aggregates import Sum, Sums
-from overproof.events.sources.structured import Seen
+from overproof.events.sources.host_aggregates import HostAggregate, HostAggregator
+from overproof.events.sources.structured import StructuredEvent
 from overproof.events.sources.values import integer, items, joined, moment, number, string, when
 
 Record = Mapping[Any, Any]
@@ -32,9 +32,9 @@ _OVER_TCP = {"http", "ssl", "ssh", "smtp", "ftp"}
 
 def path_of(record: Record, header: str | None, file: str) -> str:
     """Which log a record is of: by itself, its header, its keys, else the name of its file."""
-    told = record.get("_path")
-    if isinstance(told, str) and told:
-        return told
+    stated = record.get("_path")
+    if isinstance(stated, str) and stated:
+        return stated
     if header is not None:
         return header
     found = next((path for path, key in _MARKS.items() if key in record), None)
@@ -42,12 +42,12 @@ def path_of(record: Record, header: str | None, file: str) -> str:
     return found or (name[0] if name else "log")
 
 
-def seen(path: str, record: Record) -> Seen:
+def to_event(path: str, record: Record) -> StructuredEvent:
     """The event of a record."""
     flow_id, seconds = string(record.get("uid")), _seconds(record.get("ts"))
     transport = string(record.get("proto"))
     service = string(record.get("service")) if path == "conn" else None
-    return Seen(
+    return StructuredEvent(
         text=_TEXTS.get(path, _other)(path, record),
         time=None if seconds is None else when(seconds),
         group=flow_id or string(record.get("fuid")),
@@ -71,14 +71,14 @@ def seen(path: str, record: Record) -> Seen:
     )
 
 
-def summed(sums: Sums, record: Record) -> list[Sum]:
+def add_connection(aggregates: HostAggregator, record: Record) -> list[HostAggregate]:
     """Count a connection, if it says when and between whom it was; the sums of the minutes that are over."""
     time, src, dst = _seconds(record.get("ts")), string(record.get("id.orig_h")), string(record.get("id.resp_h"))
     if time is None or src is None or dst is None:
         return []
     port = None if record.get("proto") == "icmp" else integer(record.get("id.resp_p"))  # Zeek writes ICMP's code there
     failed = string(record.get("conn_state")) in _FAILED
-    return sums.add(time, src, dst, port, failed, now=time + (number(record.get("duration")) or 0.0))
+    return aggregates.add(time, src, dst, port, failed, now=time + (number(record.get("duration")) or 0.0))
 
 
 def _conn(path: str, record: Record) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from overproof.events.sources import templates
-from overproof.events.sources.pcap.event_draft import Draft, Ends, Spot
+from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.stream import decoded
 
 LONGEST = 1 << 14  # bytes that are waited for
@@ -16,7 +16,7 @@ _SHORT = {0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3"}
 
 
 @dataclass(frozen=True)
-class Hello:
+class ClientHello:
     """A ClientHello.
 
     Attributes
@@ -29,10 +29,10 @@ class Hello:
     """
 
     name: str | None
-    shape: str
+    ja4_a: str
 
 
-def client_hello(data: bytes) -> Hello | None:
+def client_hello(data: bytes) -> ClientHello | None:
     """The ClientHello at the start of a TLS client's bytes; None where there is no whole one."""
     try:
         return _hello(_Cursor(_handshake(data)))
@@ -77,7 +77,7 @@ def _handshake(data: bytes) -> bytes:
     return bytes(content)
 
 
-def _hello(message: _Cursor) -> Hello:
+def _hello(message: _Cursor) -> ClientHello:
     if message.number(1) != _CLIENT_HELLO:
         raise ValueError
     body = _Cursor(message.vector(3))
@@ -100,11 +100,11 @@ def _hello(message: _Cursor) -> Hello:
         alpn = _Cursor(_Cursor(extensions[_ALPN]).vector(2)).vector(1)
     if _VERSIONS in extensions:
         version = max(_numbers(_Cursor(extensions[_VERSIONS]).vector(1)), default=version)
-    ends = decoded(alpn[:1] + alpn[-1:]) if alpn and alpn.isascii() else "00"
+    alpn_ends = decoded(alpn[:1] + alpn[-1:]) if alpn and alpn.isascii() else "00"
     count = len([kind for kind in extensions if not _grease(kind)])
     where = "i" if name is None else "d"
-    shape = f"t{_SHORT.get(version, '00')}{where}{min(len(suites), 99):02}{min(count, 99):02}{ends}"
-    return Hello(name, shape)
+    ja4_a = f"t{_SHORT.get(version, '00')}{where}{min(len(suites), 99):02}{min(count, 99):02}{alpn_ends}"
+    return ClientHello(name, ja4_a)
 
 
 def _numbers(data: bytes) -> list[int]:
@@ -122,37 +122,37 @@ class TlsReader:
 
     protocol: str | None = "tls"
 
-    def __init__(self, ends: Ends, spot: Spot) -> None:
+    def __init__(self, endpoints: Endpoints, ref: PacketRef) -> None:
         self.rest: bytes | None = None
-        self.satisfied = False
-        self._ends = ends
-        self._spot = spot
+        self.done = False
+        self._endpoints = endpoints
+        self._ref = ref
         self._data = b""
         self._enough = 0
-        self._hello: Hello | None = None
+        self._hello: ClientHello | None = None
 
     @property
-    def held(self) -> int:
+    def buffered(self) -> int:
         """Bytes in memory."""
         return len(self._data)
 
-    def feed(self, data: bytes, spot: Spot) -> list[Draft]:
+    def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
         """See `drafts.Reader`."""
         self._data += data
         if len(self._data) >= self._enough:  # not at every byte of one that comes byte by byte
             self._enough = len(self._data) * 5 // 4
             self._hello = client_hello(self._data)
-            self.satisfied = self._hello is not None or len(self._data) >= LONGEST
+            self.done = self._hello is not None or len(self._data) >= LONGEST
         return []
 
-    def gap(self) -> list[Draft]:
+    def gap(self) -> list[EventDraft]:
         """See `drafts.Reader`."""
         return []
 
-    def finish(self, total: int) -> list[Draft]:
+    def finish(self, total: int) -> list[EventDraft]:
         """See `drafts.Reader`."""
         hello = self._hello or client_hello(self._data)
         name = "-" if hello is None else hello.name or "-"
-        shape = None if hello is None else hello.shape
-        text = templates.tls(self._ends.source, sni=name, hello=shape, bytes=total)
-        return [Draft("tls", text, self._spot, self._ends, "tls", host=None if name == "-" else name)]
+        ja4_a = None if hello is None else hello.ja4_a
+        text = templates.tls(self._endpoints.source, sni=name, hello=ja4_a, bytes=total)
+        return [EventDraft("tls", text, self._ref, self._endpoints, "tls", host=None if name == "-" else name)]

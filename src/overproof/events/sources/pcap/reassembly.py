@@ -17,7 +17,7 @@ _WRAP = 1 << 32
 
 
 @dataclass
-class Stream:
+class Reassembly:
     """A direction's bytes in order.
 
     Attributes
@@ -47,7 +47,7 @@ class Stream:
         return self.waiting > WAITING or len(self._pieces) > PIECES
 
     @property
-    def held(self) -> int:
+    def buffered(self) -> int:
         """Bytes in memory."""
         return self.waiting + len(self._history)
 

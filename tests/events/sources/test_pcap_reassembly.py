@@ -5,12 +5,12 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.events.sources.pcap.streams import FAR, PIECES, WAITING, Stream
+from overproof.events.sources.pcap.reassembly import FAR, PIECES, WAITING, Reassembly
 
 WRAP = 1 << 32
 
 
-def told(stream: Stream, segments: list[tuple[int, bytes]]) -> bytes:
+def told(stream: Reassembly, segments: list[tuple[int, bytes]]) -> bytes:
     return b"".join(stream.add(seq % WRAP, data) for seq, data in segments)
 
 
@@ -23,7 +23,7 @@ def test_any_segmentation_order_and_duplication_gives_the_stream(data) -> None:
     extra = data.draw(st.lists(st.tuples(st.integers(0, len(content)), st.integers(0, len(content)))))
     pieces += [(min(pair), max(pair)) for pair in extra if pair[0] != pair[1]]
     segments = [(base + start, content[start:end]) for start, end in data.draw(st.permutations(pieces))]
-    stream = Stream()
+    stream = Reassembly()
     stream.begin(base)
     assert told(stream, segments) == content
     assert (stream.conflicts, stream.strays, stream.waiting) == (0, 0, 0)
@@ -41,7 +41,7 @@ def test_of_each_byte_the_first_copy_counts_and_another_is_told(segments: list[t
             known.setdefault(place + index, byte)
         while at in known:
             at += 1
-    stream = Stream()
+    stream = Reassembly()
     stream.begin(7)
     assert told(stream, [(7 + place, segment) for place, segment in segments]) == bytes(known[n] for n in range(at))
     assert stream.conflicts == conflicts
@@ -49,14 +49,14 @@ def test_of_each_byte_the_first_copy_counts_and_another_is_told(segments: list[t
 
 
 def test_a_second_copy_of_waiting_bytes_changes_nothing() -> None:
-    stream = Stream()
+    stream = Reassembly()
     stream.begin(0)
     assert told(stream, [(2, b"CD"), (1, b"bXXe"), (0, b"a")]) == b"abCDe"
     assert stream.conflicts == 1
 
 
 def test_a_gap_is_passed_when_the_other_side_has_what_follows_it() -> None:
-    stream = Stream()
+    stream = Reassembly()
     stream.begin(0)
     assert told(stream, [(0, b"ab"), (5, b"fg")]) == b"ab"
     assert not stream.acknowledged(2)
@@ -64,19 +64,19 @@ def test_a_gap_is_passed_when_the_other_side_has_what_follows_it() -> None:
     assert stream.acknowledged(7)
     assert stream.skip() == b"fg"
     assert stream.add(2, b"cde") == b""  # too late, and nothing is known of it
-    assert (stream.conflicts, stream.held) == (0, 2)
+    assert (stream.conflicts, stream.buffered) == (0, 2)
     assert stream.skip() == b""
     assert not stream.acknowledged(7)
 
 
 def test_what_waits_is_bounded() -> None:
-    stream = Stream()
+    stream = Reassembly()
     stream.begin(0)
     for place in range(PIECES + 1):
         assert not stream.full
         stream.add(1 + 2 * place, b"x")
     assert stream.full
-    stream = Stream()
+    stream = Reassembly()
     stream.begin(0)
     stream.add(1, bytes(WAITING))
     assert not stream.full
@@ -85,7 +85,7 @@ def test_what_waits_is_bounded() -> None:
 
 
 def test_a_segment_from_far_away_is_a_stray() -> None:
-    stream = Stream()
+    stream = Reassembly()
     stream.begin(10)
     assert stream.add(10 + FAR + 1, b"x") == b""
     assert stream.add((10 - FAR - 1) % WRAP, b"x") == b""
@@ -94,12 +94,12 @@ def test_a_segment_from_far_away_is_a_stray() -> None:
 
 
 def test_the_byte_of_a_keep_alive_is_no_second_copy() -> None:
-    stream = Stream()
+    stream = Reassembly()
     assert told(stream, [(50, b"abc"), (52, b"\0"), (53, b"d")]) == b"abcd"
     assert stream.conflicts == 0
 
 
 def test_a_stream_seen_from_its_middle_begins_with_its_first_segment() -> None:
-    stream = Stream()
+    stream = Reassembly()
     assert told(stream, [(50, b"ab"), (48, b"__"), (52, b"c")]) == b"abc"
     assert stream.conflicts == 0  # what came before was never seen
