@@ -166,7 +166,7 @@ def held_out_table(report: dict[str, Any]) -> str:
     lines = ["| attacks detected | trained | " + " | ".join(SHOWN) + " |", "| --- | --- |" + " ---: |" * len(SHOWN)]
     for entry in held:
         for kind in ("without", "with"):
-            cells = [_share(entry[kind].get(name)) for name in SHOWN]
+            cells = [_share(entry[f"trained_{kind}"].get(name)) for name in SHOWN]
             lines.append(f"| {entry['family'] if kind == 'without' else ''} | {kind} it | {' | '.join(cells)} |")
         cells = [_share(entry["false_positives"].get(name)) for name in SHOWN]
         lines.append(f"|  | benign flagged, without it | {' | '.join(cells)} |")

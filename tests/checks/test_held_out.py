@@ -177,7 +177,7 @@ def held(evidence: CheckContext, family: str, misses: int, **changed: Any) -> He
         **{
             "family": family,
             "rows": rows,
-            "caught": {FULL: everything, DISTILLED: everything, QUANTIZED: student},
+            "detected": {FULL: everything, DISTILLED: everything, QUANTIZED: student},
             "false_positives": {FULL: (3, 2000), QUANTIZED: (9, 2000)},
             **changed,
         }
@@ -196,9 +196,9 @@ def test_families_held_out_of_training(healthy: CheckContext) -> None:
     loss = tango(30, 0, 100)
     assert found["family:ssti"].high == loss.high and (found["family:ssti"].low or 0) < loss.low  # for three families
     entry = plain(known)["held_out"][1]
-    assert entry["without"][QUANTIZED] == {"k": 70, "n": 100, "share": wilson(70, 100).to_json()}
+    assert entry["trained_without"][QUANTIZED] == {"k": 70, "n": 100, "share": wilson(70, 100).to_json()}
     detected = int(healthy.detected(BASELINE)[ssti.rows].sum())
-    assert entry["with"][BASELINE]["k"] == detected
+    assert entry["trained_with"][BASELINE]["k"] == detected
     assert entry["false_positives"][QUANTIZED]["share"] == wilson(9, 2000).to_json()
     assert plain(known)["held_out"][2]["absent"] == {FULL: "it has seen it"}
 
@@ -213,7 +213,7 @@ def test_a_family_of_many_does_not_fail_by_chance(healthy: CheckContext) -> None
 
 def test_the_waterfall_adds_up(lossy: CheckContext) -> None:
     steps = plain(held_out(lossy))["cost"]
-    assert [row["figure"] for row in steps] == ["accuracy", "attacks caught", "benign left alone"]
+    assert [row["figure"] for row in steps] == ["accuracy", "attacks detected", "benign left alone"]
     for row in steps:
         reached = sum(row[step]["value"] for step in ("full", "distillation", "quantization"))
         assert row["quantized"]["value"] == pytest.approx(reached)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +12,8 @@ from statsmodels.stats.contingency_tables import mcnemar as reference
 
 from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED, CheckResult, Sample
 from overproof.checks.rare.compute import rare
+from overproof.checks.rare.result import FamilyLoss, HardBenign, Rare
+from overproof.results.typed_json import to_json
 
 if TYPE_CHECKING:
     from overproof.checks.base import CheckContext
@@ -32,17 +34,17 @@ def status(known: CheckResult, key: str) -> str:
     return next(result.status for result in known.gates if result.key == key)
 
 
-def row(known: CheckResult, name: str) -> dict[str, Any]:
+def row(known: CheckResult[Rare], name: str) -> FamilyLoss:
     """Of the table of families."""
-    return next(row for row in known.data["families"] if row["name"] == name)
+    return next(row for row in known.data.families if row.name == name)
 
 
 def test_a_healthy_student_passes(healthy: CheckContext) -> None:
     found = rare(healthy)
     assert status(found, "rare/family:sqli") == status(found, "rare/family:xss") == "passed"
     assert status(found, "rare/slices") == status(found, "rare/hard-benign") == "passed"
-    assert found.data["tested"] > 5
-    assert row(found, "ssti")["trained_on"] == 100
+    assert found.data.tested > 5
+    assert row(found, "ssti").trained_on == 100
     assert not [f for f in found.gates if f.key == "rare/pooled"]  # no family is rare here
 
 
@@ -55,7 +57,7 @@ def test_a_ruined_family_fails_though_accuracy_hardly_moves(make: Make, counts: 
     assert found.status == "failed"
     if counts is LARGE:
         assert evidence.right(FULL).mean() - evidence.right(QUANTIZED).mean() < 0.002
-        assert row(found, "ssti")["rare"] and status(found, "rare/pooled") == "failed"
+        assert row(found, "ssti").rare and status(found, "rare/pooled") == "failed"
 
 
 def test_few_events_prove_nothing_and_say_how_many_would(make: Make) -> None:
@@ -81,9 +83,9 @@ def test_a_lost_slice_is_named_while_every_family_passes(make: Make) -> None:
     assert {f.key for f in found.gates if f.status == "failed"} == {"rare/slices"}
     assert status(found, "rare/family:sqli") == status(found, "rare/family:xss") == "passed"
     (result,) = [f for f in found.gates if f.key == "rare/slices"]
-    worst = found.data["slices"][0]
-    assert set(worst["by"].split(" and ")) == {"length", "source"} and "gateway" in worst["name"]
-    assert worst["name"] in result.message and 0.05 < result.low < worst["loss"]["low"]
+    worst = found.data.slices[0]
+    assert set(worst.by.split(" and ")) == {"length", "source"} and "gateway" in worst.name
+    assert worst.name in result.message and 0.05 < result.low < worst.loss.low
 
 
 def test_what_the_search_could_have_seen_is_said(healthy: CheckContext) -> None:
@@ -134,13 +136,13 @@ def test_steps_and_p_values_are_those_of_the_pairs(make: Make) -> None:
     found = row(rare(evidence), "sqli")
     right = {name: evidence.right(name)[evidence.families == "sqli"] for name in evidence.models}
     b, c = (right[FULL] & ~right[QUANTIZED]).sum(), (right[QUANTIZED] & ~right[FULL]).sum()
-    assert (found["b"], found["c"]) == (b, c) and b > c
-    assert found["mcnemar"] == pytest.approx(reference([[0, b], [c, 0]], exact=True).pvalue)
-    assert found["holm"] >= found["mcnemar"]
-    assert found["steps"]["distillation"][0] == (right[FULL] & ~right[DISTILLED]).sum() > 0
-    assert found["steps"]["churn"][1] == (right[CONTROL] & ~right[DISTILLED]).sum() > 0
-    share = found["models"][BASELINE]
-    assert share["k"] == right[BASELINE].sum() and share["wilson"]["low"] < share["k"] / share["n"]
+    assert (found.b, found.c) == (b, c) and b > c
+    assert found.mcnemar == pytest.approx(reference([[0, b], [c, 0]], exact=True).pvalue)
+    assert found.holm is not None and found.mcnemar is not None and found.holm >= found.mcnemar
+    assert found.steps["distillation"][0] == (right[FULL] & ~right[DISTILLED]).sum() > 0
+    assert found.steps["churn"][1] == (right[CONTROL] & ~right[DISTILLED]).sum() > 0
+    share = found.models[BASELINE]
+    assert share.k == right[BASELINE].sum() and share.wilson.low < share.k / share.n
 
 
 def test_hard_benign_events_are_the_full_models_hardest_or_those_marked(make: Make, healthy: CheckContext) -> None:
@@ -148,13 +150,14 @@ def test_hard_benign_events_are_the_full_models_hardest_or_those_marked(make: Ma
     assert status(rare(evidence), "rare/hard-benign") == "failed"
     families = ["approved (hard benign)" if i < 120 else None for i in range(len(healthy.sample))]
     marked = rare(replace(healthy, sample=replace(healthy.sample, families=families)))
-    assert marked.data["hard_benign"]["n"] == 120 and "marked" in marked.data["hard_benign"]["how"]
+    hard = marked.data.hard_benign
+    assert isinstance(hard, HardBenign) and hard.n == 120 and "marked" in hard.how
 
 
 def test_the_exemplars_are_where_the_models_part(make: Make) -> None:
-    found = rare(make({QUANTIZED: {"ssti": 1.0}})).data["exemplars"]
-    assert found and all(event["verdicts"][FULL] != event["verdicts"][QUANTIZED] for event in found[:50])
-    assert set(found[0]) == {"origin", "text", "label", "family", "verdicts", "attack"}
+    found = rare(make({QUANTIZED: {"ssti": 1.0}})).data.exemplars
+    assert found and all(event.verdicts[FULL] != event.verdicts[QUANTIZED] for event in found[:50])
+    assert set(to_json(found[0])) == {"origin", "text", "label", "family", "verdicts", "attack"}
 
 
 def test_odd_events_are_unmeasured_with_a_reason(make: Make, healthy: CheckContext) -> None:
@@ -186,4 +189,4 @@ def test_it_does_not_take_long(make: Make) -> None:
     random = np.random.default_rng(0)
     fields = {name: [f"{name}-{v}" for v in random.integers(0, 8, len(evidence.sample))] for name in ("a", "b", "c")}
     evidence = replace(evidence, sample=replace(evidence.sample, fields=fields))
-    assert rare(evidence).data["tested"] > 200
+    assert rare(evidence).data.tested > 200

@@ -229,8 +229,8 @@ def test_a_family_is_held_out_once_and_then_only_judged(job: Job, monkeypatch: p
     report = job.check(hold_out=[FAMILY], epochs=2, console=console)
     (entry,) = data(report, "held-out")["held_out"]
     assert entry["family"] == FAMILY and entry["absent"] == {}
-    assert set(entry["without"]) == {FULL, DISTILLED, QUANTIZED, BASELINE}
-    assert all(share["n"] == entry["n"] > 0 for share in entry["without"].values())
+    assert set(entry["trained_without"]) == {FULL, DISTILLED, QUANTIZED, BASELINE}
+    assert all(share["n"] == entry["n"] > 0 for share in entry["trained_without"].values())
     assert finding(report, f"held-out/family:{FAMILY}")["events"] == entry["n"]
     place = job.folder / "evidence" / "held-out" / FAMILY
     kept = open_evidence(job.folder / "evidence", open_bundle(job.folder / "bundle")).events

@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-from overproof.checks import boundary, calibration, escalation, own_data
+from overproof.checks import boundary, calibration, escalation, held_out, own_data, rare
 from overproof.checks.base import Check, CheckContext, CheckResult, GateResult
-from overproof.checks.held_out.compute import held_out
-from overproof.checks.rare.compute import rare
 
 __all__ = ["CHECKS", "Check", "CheckContext", "CheckResult", "GateResult"]
 
 CHECKS = (
     own_data.CHECK.compute,
     calibration.CHECK.compute,
-    rare,
+    rare.CHECK.compute,
     boundary.CHECK.compute,
-    held_out,
+    held_out.CHECK.compute,
     escalation.CHECK.compute,
 )

@@ -1,4 +1,4 @@
-"""Figures in words, as the sentences of findings say them."""
+"""Write figures as the messages of gates have them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from overproof.checks.stats import Interval
 
 
 def percent(share: float) -> str:
-    """A share in percent: two decimals, one from 10 % on, and more where it would be rounded to nothing."""
+    """Write a share in percent: two decimals, one from 10 % on, and more where it would be rounded to nothing."""
     points = abs(100 * share)
     if not points or points >= 10:
         return f"{100 * share:.1f} %" if points else "0 %"
@@ -16,15 +16,15 @@ def percent(share: float) -> str:
 
 
 def percent_within(figure: Interval) -> str:
-    """A share and its interval in percent."""
+    """Write a share and its interval in percent."""
     return f"{percent(figure.value)} (95 % interval {percent(figure.low)} to {percent(figure.high)})"
 
 
 def number_within(figure: Interval) -> str:
-    """A distance between 0 and 1, and its interval."""
+    """Write a distance between 0 and 1, and its interval."""
     return f"{figure.value:.3f} (95 % interval {figure.low:.3f} to {figure.high:.3f})"
 
 
 def p_value(p: float) -> str:
-    """A p-value; what a float cannot tell from 0 is not said to be 0."""
+    """Write a p-value; what a float cannot tell from 0 is not called 0."""
     return f"p = {p:.2g}" if p >= 1e-15 else "p < 1e-15"

@@ -1,4 +1,4 @@
-"""Intervals of figures that sampling biases upwards, and how many events it would take to narrow one."""
+"""Widen intervals of figures that sampling biases upwards, and say how many events would narrow one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEAST_GROUPS = 10  # of fewer the bootstrap's interval is too narrow, of one it 
 
 
 def conservative(percentile: Interval, least: float = -math.inf) -> Interval:
-    """The wider of percentile and basic bootstrap interval at either end.
+    """Return the wider of percentile and basic bootstrap interval at either end.
 
     A distance and an ECE are above zero by chance alone, and a redrawn one doubly so: the percentile interval of a
     perfectly calibrated model's ECE lies above the truth, and would fail it (in simulations with 200 events its low
@@ -31,7 +31,7 @@ def conservative(percentile: Interval, least: float = -math.inf) -> Interval:
 
 
 def events_for(figure: Interval, limit: float, events: int, other: float = math.inf) -> int | None:
-    """Events with which the interval would no longer hold the limit, if the figure stayed as it is.
+    """Say with how many events the interval would no longer hold the limit, if the figure stayed as it is.
 
     Half the interval's width goes with sqrt(1 / events + 1 / other). It is a plan, not a promise.
 
@@ -53,14 +53,17 @@ def events_for(figure: Interval, limit: float, events: int, other: float = math.
 
 
 def clusters_of(*samples: Sequence[str | None]) -> list[object] | None:
-    """The cluster of each event of several samples: its group, or itself; None where no event has a group."""
+    """Return the cluster of each event of several samples: its group, or itself; None where no event has a group."""
     if all(group is None for groups in samples for group in groups):
         return None
     return [(i, j if group is None else group) for i, groups in enumerate(samples) for j, group in enumerate(groups)]
 
 
 def too_few_groups(*samples: Sequence[str | None]) -> str | None:
-    """Why clusters of these samples cannot be drawn again; None where they can. Without a group an event is its own."""
+    """Say why clusters of these samples cannot be drawn again; None where they can.
+
+    Without a group an event is its own.
+    """
     for groups in samples:
         kinds = len({group for group in groups if group is not None}) + sum(group is None for group in groups)
         if kinds < LEAST_GROUPS:

@@ -1,4 +1,4 @@
-"""Whether more than a limit is lost: the test by which gates fail, where slices are small, many and of few groups."""
+"""Test whether more than a limit is lost: how gates fail, where slices are small, many and of few groups."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def counted(lost: Whole, clusters: Whole | None = None) -> Counts:
 
 
 def excess_p(counts: Counts, limit: float) -> float:
-    """One-sided p-value of H1: (b - c) / n > limit.
+    """Return the one-sided p-value of H1: (b - c) / n > limit.
 
     The larger of two. Tango's score test (1998; the student's gain c - b against minus the limit) holds its size for
     any rate of gains, except far out in the tail where there are none: there it rejects up to 3.8 times too often
@@ -57,7 +57,10 @@ def excess_p(counts: Counts, limit: float) -> float:
 
 
 def least_loss(counts: Counts, confidence: float) -> float:
-    """The one-sided lower limit of (b - c) / n, at least 0: `excess_p` of what lies below is at most 1 - confidence."""
+    """Return the one-sided lower limit of (b - c) / n, at least 0.
+
+    Of what lies below, `excess_p` is at most 1 - confidence.
+    """
     n, b, c = counts.n, counts.b, counts.c
     if b <= c:
         return 0.0
@@ -65,7 +68,7 @@ def least_loss(counts: Counts, confidence: float) -> float:
 
 
 def _design_effect(lost: Whole, clusters: Whole) -> float:
-    """By how much the variance of the mean exceeds that of independent events, at least 1.
+    """Return by how much the variance of the mean exceeds that of independent events, at least 1.
 
     Where that cannot be seen, for few clusters or equal losses, it is that of clusters whose events are all alike.
     """

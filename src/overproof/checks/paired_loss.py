@@ -1,4 +1,4 @@
-"""What the student loses against the full model in some of the events, and the finding on it."""
+"""Measure what the student loses against the full model in some of the events, and decide on it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from overproof.checks.base import Bools, CheckContext, GateResult, unmeasured
-from overproof.checks.interval_width import clusters_of, too_few_groups
+from overproof.checks.interval_width import clusters_of
 from overproof.checks.non_inferiority import Counts, Whole, counted, least_loss
-from overproof.checks.pairs import SIDE, Pairs, groups_at, loss_decided, mostly, paired
+from overproof.checks.pairs import SIDE, Pairs, groups_at, loss_decided_by, mostly, paired
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,14 @@ class Loss:
         The counts, and the interval by which it passes.
     counts
         The counts by which it fails: fewer where events come in groups.
-    grouped
-        Whether they do.
-    few
-        Why groups are too few to pass; None unless they are.
     """
 
     pairs: Pairs
     counts: Counts
-    grouped: bool
-    few: str | None
 
 
 def clusters(context: CheckContext) -> Whole | None:
-    """The group of each event as a number, shape (n,), an event without one being its own; None if most have none."""
+    """Number the group of each event, shape (n,), an event without one being its own; None if most have none."""
     if not mostly(context.sample.groups):
         return None
     place: dict[object, int] = {}
@@ -55,13 +49,10 @@ def loss_of(context: CheckContext, rows: Bools, full: Bools, student: Bools, clu
     cluster
         What `clusters` gives.
     """
-    groups = groups_at(context, rows)
     lost = full[rows].astype(np.int8) - student[rows]
     return Loss(
-        paired(full[rows], student[rows], groups, context.seed),
+        paired(full[rows], student[rows], groups_at(context, rows), context.seed),
         counted(lost, None if cluster is None else cluster[rows]),
-        mostly(groups),
-        too_few_groups(groups) if mostly(groups) else None,
     )
 
 
@@ -73,7 +64,8 @@ def loss_finding(key: str, message: str, context: CheckContext, loss: Loss, low:
     low
         A lower low end, where failing is corrected for the number of tests.
     """
-    low = min(low, loss.pairs.loss.low, least_loss(loss.counts, SIDE))
-    if loss.few and low <= context.gate(key).limit:
-        return unmeasured(key, f"{loss.few}: {message}", context.gate(key), events=loss.pairs.n)
-    return loss_decided(key, message, context, loss.pairs, loss.grouped, low)
+    pairs = loss.pairs
+    low = min(low, pairs.loss.low, least_loss(loss.counts, SIDE))
+    if pairs.few_groups and low <= context.gate(key).limit:
+        return unmeasured(key, f"{pairs.few_groups}: {message}", context.gate(key), events=pairs.n)
+    return loss_decided_by(key, message, context, pairs, low)

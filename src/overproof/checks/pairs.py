@@ -1,4 +1,4 @@
-"""Two models on the same events: who handles what, and what the second loses."""
+"""Compare two models on the same events: who handles what, and what the second loses."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from overproof.checks import rates
-from overproof.checks.base import CONFIDENCE, Bools, CheckContext, GateResult, decided
-from overproof.checks.interval_width import clusters_of, events_for
+from overproof.checks.base import CONFIDENCE, Bools, CheckContext, GateResult, decided, unmeasured
+from overproof.checks.interval_width import clusters_of, events_for, too_few_groups
+from overproof.checks.reasons import NO_EVENTS
 from overproof.checks.stats import (
     Interval,
     bootstrap,
@@ -27,7 +28,7 @@ SIDE = (1 + CONFIDENCE) / 2  # each end of a two-sided interval holds alone with
 
 @dataclass(frozen=True)
 class Pairs:
-    """Events that the full model and the student handle well (attacks caught, benign events left alone), or not.
+    """Events that the full model and the student handle well (attacks detected, benign events left alone), or not.
 
     Attributes
     ----------
@@ -35,6 +36,10 @@ class Pairs:
         How many are handled by whom.
     loss
         (full_only - student_only) / n, the net loss, and its interval.
+    grouped
+        Whether the interval allows for groups.
+    few_groups
+        Why the groups are too few for that; None unless they are.
     """
 
     both: int
@@ -42,6 +47,8 @@ class Pairs:
     student_only: int
     neither: int
     loss: Interval
+    grouped: bool = False
+    few_groups: str | None = None
 
     @property
     def n(self) -> int:
@@ -90,55 +97,63 @@ def paired(
         Group of each event, shape (n,). Events of a group are not independent: where most have one, the interval is
         the wider, at either end, of Tango's and of a bootstrap that draws whole groups again.
     """
+    both, neither = int((full & student).sum()), int((~full & ~student).sum())
     b, c = int((full & ~student).sum()), int((student & ~full).sum())
     loss = tango(b, c, len(full), confidence)
-    if groups is not None and mostly(groups):
-        lost = full.astype(np.float64) - student
-        drawn = bootstrap(
-            lambda rows: float(lost[rows].mean()),
-            strata=np.zeros(len(lost)),
-            clusters=clusters_of(groups),
-            draws=DRAWS,
-            seed=seed,
-            confidence=confidence,
-        )
-        loss = Interval(loss.value, min(loss.low, drawn.low), max(loss.high, drawn.high))
-    return Pairs(int((full & student).sum()), b, c, int((~full & ~student).sum()), loss)
+    if groups is None or not mostly(groups):
+        return Pairs(both, b, c, neither, loss)
+    lost = full.astype(np.float64) - student
+    drawn = bootstrap(
+        lambda rows: float(lost[rows].mean()),
+        strata=np.zeros(len(lost)),
+        clusters=clusters_of(groups),
+        draws=DRAWS,
+        seed=seed,
+        confidence=confidence,
+    )
+    loss = Interval(loss.value, min(loss.low, drawn.low), max(loss.high, drawn.high))
+    return Pairs(both, b, c, neither, loss, grouped=True, few_groups=too_few_groups(groups))
 
 
 def mostly(groups: Sequence[str | None]) -> bool:
-    """Whether more than half of the events have a group."""
+    """Tell whether more than half of the events have a group."""
     return 2 * sum(group is not None for group in groups) > len(groups)
 
 
 def groups_at(context: CheckContext, rows: Bools) -> list[str | None]:
-    """The groups of those events."""
+    """List the groups of those events."""
     return [context.sample.groups[i] for i in np.flatnonzero(rows).tolist()]
 
 
-def loss_decided(
-    key: str, message: str, context: CheckContext, pairs: Pairs, grouped: bool, low: float = 1.0
-) -> GateResult:
-    """A finding on a net loss.
+def loss_decided(key: str, message: str, context: CheckContext, pairs: Pairs, low: float = 1.0) -> GateResult:
+    """Decide on a net loss; too few groups prove nothing.
 
     Parameters
     ----------
-    grouped
-        Whether the interval allows for groups: the number of events needed follows then from its width.
     low
         A lower low end, where failing is corrected for the number of tests.
+    """
+    if pairs.few_groups:
+        return unmeasured(key, pairs.few_groups, context.gate(key), events=pairs.n)
+    return loss_decided_by(key, message, context, pairs, low)
+
+
+def loss_decided_by(key: str, message: str, context: CheckContext, pairs: Pairs, low: float) -> GateResult:
+    """Decide on a net loss whatever its groups.
+
+    Where the interval allows for groups, the number of events needed follows from its width.
     """
     gate, loss = context.gate(key), pairs.loss
     needed = (
         events_for(loss, gate.limit, pairs.n)
-        if grouped
+        if pairs.grouped
         else needed_for_margin(gate.limit, pairs.n, pairs.full_only, pairs.student_only, SIDE)
     )
     return decided(key, message, gate, (loss.value, min(low, loss.low), loss.high), events=pairs.n, needed=needed)
 
 
 def needed_for_share(k: int, n: int, limit: float) -> int | None:
-    """Events with which the exact interval of k / n would no longer hold the limit, if the share stayed as it is."""
+    """Say with how many events the exact interval of k / n would no longer hold the limit, the share being as it is."""
     if not k and 0 < limit < 1:
         return events_needed(limit, SIDE)
     return events_for(clopper_pearson(k, n), limit, n) if n else None
@@ -165,12 +180,12 @@ def share(k: int, n: int) -> Share:
 
 
 def why_not(context: CheckContext, *models: str) -> str | None:
-    """Why nothing can be said of what these models catch; None where it can."""
+    """Say why it cannot be known what these models detect; None where it can."""
     for model in models:
         if model not in rates.answering(context):
             return rates.why_not(context, model)
     if not len(context.sample):
-        return "there are no events"
+        return NO_EVENTS
     if context.benign_classes.all() or not context.benign_classes.any():
         which = "every" if context.benign_classes.all() else "no"
         return f"{which} class is benign, so no verdict tells attacks from others"

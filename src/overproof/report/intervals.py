@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from overproof.report.markup import Html, el
-from overproof.report.reading import Span, at, by_model, number, span, status, string
-from overproof.report.svg import Rule, line, mark, rect, svg, text
-from overproof.report.words import NOT_MEASURED, interval, of_finding, percent, ratio, unit
+from overproof.report.reading import Estimate, number, span, status, string
+from overproof.report.svg import Rule, line, rect, svg, text
+from overproof.report.words import interval, of_finding, unit
 from overproof.report.words import limit as limit_of
 
 STEP = 14  # pixels from one model's line to the next
@@ -52,60 +53,42 @@ def _limit(rule: Rule, limit: float, finding: Mapping[str, Any]) -> list[Html]:
     ]
 
 
-def shares(title: str, models: object, which: str, rule: Rule = RIGHT) -> Html:
-    """A line for each model: its share with its interval, and the count at its end.
+@dataclass(frozen=True)
+class Counted:
+    """k of n.
+
+    Attributes
+    ----------
+    share
+        k / n with its interval; None where n is 0.
+    """
+
+    k: int
+    n: int
+    share: Estimate | None
+
+
+def shares(title: str, models: Mapping[str, Counted], rule: Rule = RIGHT) -> Html:
+    """Draw a line for each model: its share with its interval, and the count at its end.
 
     Parameters
     ----------
     models
-        Model to `{"k", "n", which: interval}`.
-    which
-        The key of the interval; where it is a bare figure there is no whisker.
+        Model to its share.
     rule
         The axis.
     """
-    found = by_model(models)
-    height = STEP * len(found) + 2
-    drawn, said = rule.grid(LINES[rule], height), []
-    for place, (model, entry) in enumerate(found.items()):
+    height = STEP * len(models) + 2
+    drawn, described = rule.grid(LINES[rule], height), []
+    for place, (model, found) in enumerate(models.items()):
         y = STEP * place + 8
-        figure = span(at(entry, which))
-        drawn += [] if figure is None else rule.whisker(figure, y, model)
-        counted = ratio(entry) if isinstance(entry, Mapping) else NOT_MEASURED
-        told = counted if counted != NOT_MEASURED or figure is None else percent(figure.value)
-        drawn.append(text("100%", y + 4, told, anchor="end"))
-        said.append(f"{model}: {interval(figure)} ({counted})")
-    return svg(title, "; ".join(said), drawn, height=height)
+        share, count = span(found.share), f"{found.k:,}/{found.n:,}"
+        drawn += [] if share is None else rule.whisker(share, y, model)
+        drawn.append(text("100%", y + 4, count, anchor="end"))
+        described.append(f"{model}: {interval(share)} ({count})")
+    return svg(title, "; ".join(described), drawn, height=height)
 
 
 def heads(rule: Rule = RIGHT) -> Html:
-    """The axis over a column of `shares`."""
+    """Draw the axis over a column of `shares`."""
     return rule.heads(LINES[rule], lambda value: f"{100 * value:.0f}{' %' if value == 1 else ''}")
-
-
-def with_and_without(title: str, row: Mapping[str, Any]) -> Html:
-    """A line for each model: hollow where it was trained without the family, filled where with it."""
-    without, trained = by_model(row.get("without")), by_model(row.get("with"))
-    both = [*without, *(model for model in trained if model not in without)]
-    height = STEP * len(both) + 2
-    drawn, said = RIGHT.grid(LINES[RIGHT], height), []
-    for place, model in enumerate(both):
-        y = STEP * place + 8
-        pair = [span(at(found.get(model), "share")) for found in (without, trained)]
-        drawn += _pair(pair[0], pair[1], y, model)
-        counts = [ratio(found[model]) if model in found else "-" for found in (without, trained)]
-        drawn.append(text("100%", y + 4, " | ".join(counts), anchor="end"))
-        said.append(f"{model}: without {interval(pair[0])} ({counts[0]}), with {interval(pair[1])} ({counts[1]})")
-    return svg(title, "; ".join(said), drawn, height=height)
-
-
-def _pair(without: Span | None, trained: Span | None, y: float, model: str) -> list[Html]:
-    """The step between the two, the interval of the one that never saw the family, and both marks."""
-    drawn: list[Html] = []
-    if without is not None and trained is not None:
-        drawn.append(line(RIGHT.x(without.value), y, RIGHT.x(trained.value), y, "step"))
-    if without is not None:
-        drawn += RIGHT.whisker(without, y, model, hollow=True)
-    if trained is not None:
-        drawn.append(mark(RIGHT.x(trained.value), y, model))
-    return drawn

@@ -200,11 +200,11 @@ def held_out(texts: list[str]) -> dict[str, Any]:
         {
             "family": family,
             "n": n,
-            "without": {
+            "trained_without": {
                 m: counted(round(n * share), n)
                 for m, share in ((F, seen), (D, seen - 0.13), (Q, seen - 0.14), (B, seen - 0.4))
             },
-            "with": {m: counted(round(n * 0.97), n) for m in (F, D, Q, B)},
+            "trained_with": {m: counted(round(n * 0.97), n) for m in (F, D, Q, B)},
             "false_positives": {m: counted(9, 7400) for m in (F, Q)},
             "absent": {C: f"not trained without {EVIL}"},
         }
@@ -255,7 +255,7 @@ def held_out(texts: list[str]) -> dict[str, Any]:
             }
             for title, full, d, q in (
                 ("accuracy", 0.9921, 0.0031, 0.0004),
-                ("attacks caught", 0.9877, 0.0062, 0.001),
+                ("attacks detected", 0.9877, 0.0062, 0.001),
                 ("benign left alone", 0.9981, 0.0004, -0.0001),
             )
         ],

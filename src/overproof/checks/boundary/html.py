@@ -60,9 +60,9 @@ def _edits(rows: tuple[EditFlips, ...]) -> Html:
     models = list(dict.fromkeys(title for row in rows for title in row.models))
     body = []
     for row in rows:
-        shares = {title: {"k": flips.k, "n": row.n, "share": flips.share} for title, flips in row.models.items()}
+        shares = {title: intervals.Counted(flips.k, row.n, flips.share) for title, flips in row.models.items()}
         title = words.short(row.kind)
-        picture = intervals.shares(f"Verdicts that {title} flips", shares, "share", intervals.FEW)
+        picture = intervals.shares(f"Verdicts that {title} flips", shares, intervals.FEW)
         figures = el(
             "span",
             *(el("span", f"{other} {interval(flips.share)}", class_="value") for other, flips in row.models.items()),

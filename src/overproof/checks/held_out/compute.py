@@ -1,108 +1,108 @@
-"""Check 5, held-out threats: what the student misses that the full model catches, and on what no one was trained."""
+"""Compute check 5, held-out threats: what the student misses that the full model detects, and what is new to both."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from overproof.checks import rates
-from overproof.checks.base import (
-    DISTILLED,
-    FULL,
-    QUANTIZED,
-    Bools,
-    CheckContext,
-    CheckResult,
-    GateResult,
-    decided,
-    unmeasured,
-)
+from overproof.checks.base import DISTILLED, FULL, QUANTIZED, CheckContext, CheckResult, GateResult, decided, unmeasured
 from overproof.checks.formatting import percent_within
 from overproof.checks.held_out.families import families_held_out, novel
+from overproof.checks.held_out.result import FamilyPairs, HeldOutThreats
 from overproof.checks.held_out.waterfall import waterfall
-from overproof.checks.interval_width import too_few_groups
-from overproof.checks.listed_event import listed_event
-from overproof.checks.pairs import groups_at, loss_decided, mostly, needed_for_share, paired, why_not
+from overproof.checks.listed_event import ListedEvent, listed_event
+from overproof.checks.pairs import PairedLoss, groups_at, loss_decided, needed_for_share, paired, why_not
+from overproof.checks.reasons import NO_ATTACKS, NO_BENIGN
 from overproof.checks.stats import clopper_pearson, holm
-from overproof.results.typed_json import to_json
+from overproof.results.typed_json import NotMeasured
 
 KEY = "held-out"
-MISSES, FALSE_POSITIVES, ALONE = f"{KEY}/misses", f"{KEY}/false-positives", f"{KEY}/quantized-alone"
-NO_ATTACKS, NO_BENIGN = "no event is labelled an attack", "no event is labelled benign"
+ALONE = f"{KEY}/quantized-alone"
 SHOWN = 50
 
-Part = tuple[GateResult, Any]  # a finding and its part of the data
+
+@dataclass(frozen=True)
+class _Events:
+    """The events of one kind, and what is asked of them.
+
+    Attributes
+    ----------
+    key
+        Of the gate.
+    attacks
+        Whether they are the attacks, which a model handles well if it detects them, or the benign events.
+    none
+        Why nothing can be measured if there are none.
+    message
+        The message of the gate, with places for the counts.
+    """
+
+    key: str
+    attacks: bool
+    none: str
+    message: str
 
 
-def held_out(context: CheckContext) -> CheckResult[Any]:
+MISSES = _Events(
+    f"{KEY}/misses",
+    True,
+    NO_ATTACKS,
+    "of {n:,} attacks the quantized student misses {b:,} that the full model detects, and detects {c:,} that it "
+    "misses: {loss} lost, net",
+)
+FALSE_POSITIVES = _Events(
+    f"{KEY}/false-positives",
+    False,
+    NO_BENIGN,
+    "of {n:,} benign events the quantized student flags {b:,} that the full model leaves alone, and leaves alone "
+    "{c:,} that it flags: {loss} gained, net",
+)
+
+
+def held_out(context: CheckContext) -> CheckResult[HeldOutThreats]:
     """Compare full model and quantized student attack by attack, and both on families that are new to them.
 
     Where most events have a group, the events of one are not independent: the interval of a net loss is then the
     wider, at either end, of Tango's and of a bootstrap over groups (see `pairs.paired`).
     """
-    misses, attacks = _misses(context)
-    false, benign = _false_positives(context)
-    unknown, novelty = novel(context)
-    families, kept_apart = families_held_out(context)
+    misses, attacks = _two_by_two(context, MISSES)
+    false_positives, benign = _two_by_two(context, FALSE_POSITIVES)
+    novel_gates, novel_families = novel(context)
+    family_gates, held_out_families = families_held_out(context)
+    alone, student = _missed(context, FULL, DISTILLED), _missed(context, FULL)
     return CheckResult(
         key=KEY,
         title="Held-out threats",
-        question="What does the student miss that the full model catches, and what of attacks that are new to both?",
-        gates=(misses, false, _quantized_alone(context), *unknown, *families),
-        data={
-            "attacks": attacks,
-            "benign": benign,
-            "families": _families(context),
-            "held_out": kept_apart,
-            "novel": novelty,
-            **_missed(context, "missed_by_quantized_alone", FULL, DISTILLED),
-            **_missed(context, "missed_by_student", FULL),
-            "cost": waterfall(context),
-        },
+        question="What does the student miss that the full model detects, and what of attacks that are new to both?",
+        gates=(misses, false_positives, _quantized_alone(context), *novel_gates, *family_gates),
+        data=HeldOutThreats(
+            attacks=attacks,
+            benign=benign,
+            families=_families(context),
+            held_out=held_out_families,
+            novel=novel_families,
+            missed_by_quantized_alone=alone if isinstance(alone, NotMeasured) else _listed(context, alone),
+            missed_by_quantized_alone_total=None if isinstance(alone, NotMeasured) else len(alone),
+            missed_by_student=student if isinstance(student, NotMeasured) else _listed(context, student),
+            missed_by_student_total=None if isinstance(student, NotMeasured) else len(student),
+            cost=waterfall(context),
+        ),
     )
 
 
-def _misses(context: CheckContext) -> Part:
-    return _two_by_two(
-        context,
-        MISSES,
-        context.attacks,
-        why_not(context, FULL, QUANTIZED) or (None if context.attacks.any() else NO_ATTACKS),
-        "of {n:,} attacks the quantized student misses {b:,} that the full model catches, and catches {c:,} that it "
-        "misses: {loss} lost, net",
-        detected=True,
-    )
-
-
-def _false_positives(context: CheckContext) -> Part:
-    return _two_by_two(
-        context,
-        FALSE_POSITIVES,
-        context.benign_events,
-        why_not(context, FULL, QUANTIZED) or (None if context.benign_events.any() else NO_BENIGN),
-        "of {n:,} benign events the quantized student flags {b:,} that the full model leaves alone, and leaves alone "
-        "{c:,} that it flags: {loss} gained, net",
-        detected=False,
-    )
-
-
-def _two_by_two(context: CheckContext, key: str, rows: Bools, why: str | None, message: str, *, detected: bool) -> Part:
-    """Attacks caught (or benign events not caught) by either model, with the finding on the net loss."""
+def _two_by_two(context: CheckContext, events: _Events) -> tuple[GateResult, PairedLoss | NotMeasured]:
+    """Count the events that either model handles well, and decide on the net loss."""
+    rows = context.attacks if events.attacks else context.benign_events
     n = int(rows.sum())
+    why = why_not(context, FULL, QUANTIZED) or (None if n else events.none)
     if why:
-        return unmeasured(key, why, context.gate(key), events=n), {"unmeasured": why}
-    groups = groups_at(context, rows)
-    full, student = ((context.detected(model) == detected)[rows] for model in (FULL, QUANTIZED))
-    pairs = paired(full, student, groups, context.seed)
-    grouped = mostly(groups)
-    few = too_few_groups(groups) if grouped else None
-    if few:
-        return unmeasured(key, few, context.gate(key), events=n), to_json(pairs.result())
-    words = message.format(n=n, b=pairs.full_only, c=pairs.student_only, loss=percent_within(pairs.loss))
-    return loss_decided(key, words, context, pairs, grouped), to_json(pairs.result())
+        return unmeasured(events.key, why, context.gate(events.key), events=n), NotMeasured(why)
+    full, student = ((context.detected(model) == events.attacks)[rows] for model in (FULL, QUANTIZED))
+    pairs = paired(full, student, groups_at(context, rows), context.seed)
+    message = events.message.format(n=n, b=pairs.full_only, c=pairs.student_only, loss=percent_within(pairs.loss))
+    return loss_decided(events.key, message, context, pairs), pairs.result()
 
 
 def _quantized_alone(context: CheckContext) -> GateResult:
@@ -112,29 +112,31 @@ def _quantized_alone(context: CheckContext) -> GateResult:
         return unmeasured(ALONE, why, gate, events=n)
     k = len(_lost(context, FULL, DISTILLED))
     figure = clopper_pearson(k, n)
-    message = f"of {n:,} attacks {k:,} are caught by full model and FP32 student and missed after quantization: "
+    message = f"of {n:,} attacks {k:,} are detected by full model and FP32 student and missed after quantization: "
     message += percent_within(figure)
     more = needed_for_share(k, n, gate.limit)
     return decided(ALONE, message, gate, (figure.value, figure.low, figure.high), events=n, needed=more)
 
 
-def _families(context: CheckContext) -> list[dict[str, Any]]:
-    """Attacks caught in each family, the largest first, with exact two-sided McNemar tests and Holm's correction."""
+def _families(context: CheckContext) -> tuple[FamilyPairs, ...]:
+    """Compare each family, the largest first, with exact two-sided McNemar tests and Holm's correction."""
     if why_not(context, FULL, QUANTIZED) or not context.attacks.any():
-        return []
+        return ()
     names = context.families[context.attacks].astype(str)
     full, student = (context.detected(model)[context.attacks] for model in (FULL, QUANTIZED))
-    table: list[dict[str, Any]] = []
+    compared: dict[str, PairedLoss] = {}
     for name in np.unique(names).tolist():
         rows = names == name
-        table.append({"name": name, **to_json(paired(full[rows], student[rows]).result())})
-    for row, p in zip(table, holm([row["mcnemar"] for row in table]).tolist(), strict=True):
-        row["holm"] = p
-    return sorted(table, key=lambda row: (-row["n"], row["name"]))
+        compared[name] = paired(full[rows], student[rows]).result()
+    corrected = holm([pairs.mcnemar for pairs in compared.values()]).tolist()
+    table = [
+        FamilyPairs(name, **vars(pairs), holm=p) for (name, pairs), p in zip(compared.items(), corrected, strict=True)
+    ]
+    return tuple(sorted(table, key=lambda row: (-row.n, row.name)))
 
 
 def _lost(context: CheckContext, *models: str) -> list[int]:
-    """Rows of the attacks that all these models catch and the quantized student misses.
+    """List the rows of the attacks that all these models detect and the quantized student misses.
 
     Those that the full model is surest of, compared with the student, come first.
     """
@@ -147,10 +149,11 @@ def _lost(context: CheckContext, *models: str) -> list[int]:
     return ordered
 
 
-def _missed(context: CheckContext, name: str, *models: str) -> dict[str, Any]:
+def _missed(context: CheckContext, *models: str) -> list[int] | NotMeasured:
     why = why_not(context, *models, QUANTIZED)
-    if why:
-        return {name: {"unmeasured": why}, f"{name}_total": None}
-    rows: Sequence[int] = _lost(context, *models)
-    told = replace(context, models={model: context.models[model] for model in rates.answering(context)})
-    return {name: [to_json(listed_event(told, row)) for row in rows[:SHOWN]], f"{name}_total": len(rows)}
+    return NotMeasured(why) if why else _lost(context, *models)
+
+
+def _listed(context: CheckContext, rows: list[int]) -> tuple[ListedEvent, ...]:
+    answering = replace(context, models={model: context.models[model] for model in rates.answering(context)})
+    return tuple(listed_event(answering, row) for row in rows[:SHOWN])

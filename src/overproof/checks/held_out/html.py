@@ -1,15 +1,18 @@
-"""Section: what does the student miss that the full model catches?"""
+"""Draw the section: what does the student miss that the full model detects?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
 
+from overproof.checks.base import MODELS
+from overproof.checks.event_list import event_list
+from overproof.checks.held_out.figures import waterfall, with_and_without
+from overproof.checks.held_out.result import Cost, FamilyPairs, HeldOutFamily, HeldOutThreats, NovelFamilies
+from overproof.checks.pairs import PairedLoss, Share
 from overproof.report import intervals, words
-from overproof.report.bars import cost, known_steps
-from overproof.report.events import event_list
 from overproof.report.markup import (
     Html,
+    beside,
     details,
     el,
     figure,
@@ -21,68 +24,70 @@ from overproof.report.markup import (
     paragraph,
     part,
     pictures,
+    span,
+    strong,
     table,
     unmeasured,
 )
-from overproof.report.reading import by_model, entries, names, rows, string
-from overproof.report.words import count, interval, probability, ratio
-
-CELLS = ("both", "full_only", "student_only", "neither")
+from overproof.report.words import interval, probability
 
 
-def held_out(data: Mapping[str, Any]) -> Html:
-    """Two by two, families, families trained without, where it was lost, and the events."""
-    alone, missed = data.get("missed_by_quantized_alone"), data.get("missed_by_student")
-    totals = [data.get(f"{key}_total") for key in ("missed_by_quantized_alone", "missed_by_student")]
+def section(data: HeldOutThreats) -> Html:
+    """Draw two by two, families, families trained without, where it was lost, and the events."""
     return many(
         [
-            el(
-                "div",
-                part("Attacks", data.get("attacks"), lambda found: _two_by_two(found, "attacks", "caught", "missed")),
-                part(
-                    "Benign events",
-                    data.get("benign"),
-                    lambda found: _two_by_two(found, "benign events", "left alone", "flagged"),
-                ),
-                class_="beside",
+            beside(part("Attacks", data.attacks, _attacks), part("Benign events", data.benign, _benign)),
+            part("Attacks by family", data.families, _families),
+            part("Families that no one was trained on", data.held_out, _held_out),
+            part("New families among these events", data.novel, _novel),
+            part("Where it was lost", data.cost, _cost),
+            part(
+                "Missed by INT8 alone",
+                data.missed_by_quantized_alone,
+                lambda found: event_list(found, data.missed_by_quantized_alone_total),
             ),
-            part("Attacks by family", data.get("families"), _families),
-            part("Families that no one was trained on", data.get("held_out"), _without),
-            part("New families among these events", data.get("novel"), _novel),
-            part("Where it was lost", data.get("cost"), _cost),
-            part("Missed by INT8 alone", alone, lambda found: event_list(found, totals[0])),
-            part("Missed by the student, caught by the full model", missed, lambda found: event_list(found, totals[1])),
+            part(
+                "Missed by the student, detected by the full model",
+                data.missed_by_student,
+                lambda found: event_list(found, data.missed_by_student_total),
+            ),
         ]
     )
 
 
-def _two_by_two(found: Mapping[str, Any], title: str, good: str, bad: str) -> Html:
-    both, full, student, neither = (words.figure(found.get(cell), count) for cell in CELLS)
+def _attacks(found: PairedLoss) -> Html:
+    return _two_by_two(found, "attacks", "detected", "missed")
+
+
+def _benign(found: PairedLoss) -> Html:
+    return _two_by_two(found, "benign events", "left alone", "flagged")
+
+
+def _two_by_two(found: PairedLoss, title: str, good: str, bad: str) -> Html:
     body = [
-        [f"full: {good}", both, el("strong", full, class_="lost")],
-        [f"full: {bad}", student, neither],
+        [f"full: {good}", f"{found.both:,}", strong(f"{found.full_only:,}", "lost")],
+        [f"full: {bad}", f"{found.student_only:,}", f"{found.neither:,}"],
     ]
-    n = words.figure(found.get("n"), count)
-    message = f"McNemar's exact p {probability(found.get('mcnemar'))}; net loss {interval(found.get('loss'))}."
-    shown = table(f"{n} {title}", ["", f"INT8: {good}", f"INT8: {bad}"], body, kind="two")
+    message = f"McNemar's exact p {probability(found.mcnemar)}; net loss {interval(found.loss)}."
+    shown = table(f"{found.n:,} {title}", ["", f"INT8: {good}", f"INT8: {bad}"], body, kind="two")
     return many([shown, paragraph(message, "small")])
 
 
-def _families(found: Any) -> Html:
+def _families(families: Sequence[FamilyPairs]) -> Html:
     body = [
         [
-            name(row.get("name")),
-            *(words.figure(row.get(cell), count) for cell in ("n", *CELLS)),
-            interval(row.get("loss")),
-            probability(row.get("mcnemar")),
-            probability(row.get("holm")),
+            name(row.name),
+            *(f"{k:,}" for k in (row.n, row.both, row.full_only, row.student_only, row.neither)),
+            interval(row.loss),
+            probability(row.mcnemar),
+            probability(row.holm),
         ]
-        for row in rows(found)
+        for row in families
     ]
     head = [
         "Family",
         "Attacks",
-        "Caught by both",
+        "Detected by both",
         "Only full",
         "Only INT8",
         "Neither",
@@ -90,89 +95,70 @@ def _families(found: Any) -> Html:
         "p",
         "p (Holm)",
     ]
-    return table("Caught attacks, whichever label they were given", head, body)
+    return table("Detected attacks, whichever label they were given", head, body)
 
 
-def _without(found: Any) -> Html:
-    tested = rows(found)
-    if not tested:
+def _held_out(families: Sequence[HeldOutFamily]) -> Html:
+    if not families:
         return unmeasured("no family was held out of training")
-    models = list(by_model({m: 1 for row in tested for key in ("with", "without") for m in by_model(row.get(key))}))
-    axis = el("span", "Caught: hollow trained without, filled with", intervals.heads())
+    models = _ordered(title for row in families for title in (*row.trained_with, *row.trained_without))
+    axis = span("Detected: hollow trained without, filled with", intervals.heads())
     head = ["Family", axis, "False positives without it", "Not there"]
     body = [
         [
-            el(
-                "span",
-                name(row.get("family")),
-                " ",
-                el("span", f"{words.figure(row.get('n'), count)} events", class_="facts"),
-            ),
-            intervals.with_and_without(f"Caught of {words.short(row.get('family'))}", row),
-            _each(row.get("false_positives")),
-            el(
-                "span",
-                *(
-                    el("span", f"{m}: {words.short(why, 200)}", class_="value")
-                    for m, why in entries(row.get("absent")).items()
-                ),
-            ),
+            span(name(row.family), " ", span(f"{row.n:,} events", kind="facts")),
+            with_and_without(f"Detected of {words.short(row.family)}", row, _of_family(row)),
+            span(*(span(f"{m} {_ratio(row.false_positives[m])}", kind="value") for m in _ordered(row.false_positives))),
+            span(*(span(f"{m}: {words.short(why, 200)}", kind="value") for m, why in row.absent.items())),
         ]
-        for row in tested
+        for row in families
     ]
     caption = "Teacher, student and baseline trained again without the family. Counts: without | with"
-    figures = [
-        [
-            name(row.get("family")),
-            m,
-            key,
-            ratio(entry) if isinstance(entry, Mapping) else "",
-            interval(entry.get("share") if isinstance(entry, Mapping) else None),
-        ]
-        for row in tested
-        for key in ("without", "with")
-        for m, entry in by_model(row.get(key)).items()
-    ]
-    counts = table("Attacks caught", ["Family", "Model", "Trained", "Caught", "Share [95 %]"], figures, left=(0, 1, 2))
     shown = table(caption, head, body, left=(0, 1, 2, 3), kind="records held")
-    return many([legend(models), shown, details("The same in figures", counts)])
+    return many([legend(models), shown, details("The same in figures", _figures(families))])
 
 
-def _each(value: object) -> Html:
-    told = by_model(value)
-    return el(
-        "span",
-        *(
-            el("span", f"{m} {ratio(entry)}, {interval(entry.get('share'))}", class_="value")
-            for m, entry in told.items()
-            if isinstance(entry, Mapping)
-        ),
-    )
-
-
-def _novel(found: Mapping[str, Any]) -> Html:
-    models = by_model(found.get("models"))
+def _figures(families: Sequence[HeldOutFamily]) -> Html:
     body = [
-        [model(m), ratio(entry), interval(entry.get("share"))]
-        for m, entry in models.items()
-        if isinstance(entry, Mapping)
+        [name(row.family), title, trained, f"{shares[title].k:,}/{shares[title].n:,}", interval(shares[title].share)]
+        for row in families
+        for trained, shares in (("without", row.trained_without), ("with", row.trained_with))
+        for title in _ordered(shares)
     ]
-    families = el("p", "Families: ", listed(names(found.get("families"))))
-    n, loss = words.figure(found.get("n"), count), interval(found.get("loss"))
-    message = paragraph(f"{n} events; net loss against the full model {loss}.")
-    return many(
-        [
-            families,
-            message,
-            table("Attacks caught of families that training never met", ["Model", "Caught", "Share [95 %]"], body),
-        ]
-    )
+    return table("Attacks detected", ["Family", "Model", "Trained", "Detected", "Share [95 %]"], body, left=(0, 1, 2))
 
 
-def _cost(found: Any) -> Html:
-    figures = rows(found)
-    drawn = pictures(figure(cost(row)) for row in figures)
-    body = [[string(row.get("figure")), *known_steps(row)] for row in figures]
+def _of_family(row: HeldOutFamily) -> list[str]:
+    """List the models of a family, those that were trained without it first."""
+    without = _ordered(row.trained_without)
+    return [*without, *(title for title in _ordered(row.trained_with) if title not in without)]
+
+
+def _ordered(models: Iterable[str]) -> list[str]:
+    """Put models into the order of the comparison."""
+    there = list(dict.fromkeys(models))
+    return [*(title for title in MODELS if title in there), *(title for title in there if title not in MODELS)]
+
+
+def _ratio(found: Share) -> str:
+    return f"{found.k:,}/{found.n:,}, {interval(found.share)}"
+
+
+def _novel(found: NovelFamilies) -> Html:
+    body = [[model(title), f"{of.k:,}/{of.n:,}", interval(of.share)] for title, of in found.models.items()]
+    families = el("p", "Families: ", listed(found.families))
+    message = paragraph(f"{found.n:,} events; net loss against the full model {interval(found.loss)}.")
+    head = ["Model", "Detected", "Share [95 %]"]
+    return many([families, message, table("Attacks detected of families that training never met", head, body)])
+
+
+def _cost(figures: Sequence[Cost]) -> Html:
+    drawn = pictures(figure(waterfall(row)) for row in figures)
+    body = [
+        [row.figure]
+        + [interval(step) for step in (row.full, row.distillation, row.quantization, row.churn, row.quantized)]
+        for row in figures
+    ]
     head = ["Figure", "Full", "Distilling", "Quantizing", "Retraining alone (churn)", "INT8"]
     note = (
         "The vertical axes do not begin at 0. A step downwards is a loss. "

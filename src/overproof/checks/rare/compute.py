@@ -1,10 +1,9 @@
-"""Check 3, rare and edge cases: where compression loses first, and accuracy does not tell."""
+"""Compute check 3, rare and edge cases: where compression loses first, and accuracy does not show it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -21,13 +20,15 @@ from overproof.checks.base import (
     unmeasured,
 )
 from overproof.checks.formatting import p_value, percent, percent_within
-from overproof.checks.listed_event import listed_event
+from overproof.checks.listed_event import ListedEvent, listed_event
 from overproof.checks.non_inferiority import Counts, least_loss
 from overproof.checks.paired_loss import clusters, loss_finding, loss_of
 from overproof.checks.pairs import why_not
 from overproof.checks.rare import families
-from overproof.checks.rare.slices import LEAST, Lossy, losing, slices_of
-from overproof.results.typed_json import to_json
+from overproof.checks.rare.result import HardBenign, Rare
+from overproof.checks.rare.slices import LEAST, Lossy, Verdicts, losing, slices_of
+from overproof.checks.reasons import NO_BENIGN
+from overproof.results.typed_json import NotMeasured
 
 KEY = "rare"
 SLICES, HARD_BENIGN = f"{KEY}/slices", f"{KEY}/hard-benign"
@@ -35,15 +36,13 @@ HARDEST = 0.1  # of the benign events, by the full model's attack probability
 MARK = re.compile(r"hard[ _-]?benign", re.IGNORECASE)
 SHOWN_SLICES, EXEMPLARS = 20, 50
 APART = 0.01  # attack probabilities less apart are not worth a look
-OF = 50  # the size of slice whose visible loss is told
-
-Part = tuple[GateResult, Any]
+OF = 50  # the size of slice whose visible loss the message names
 
 
-def rare(context: CheckContext) -> CheckResult[Any]:
+def rare(context: CheckContext) -> CheckResult[Rare]:
     """Compare the quantized student with the full model, family by family and slice by slice, on true labels.
 
-    Where most events have a group, the events of one are not independent: see `losses`.
+    Where most events have a group, the events of one are not independent: see `paired_loss`.
     """
     why = why_not(context, FULL, QUANTIZED)
     names = families.families_of(context)
@@ -59,27 +58,26 @@ def rare(context: CheckContext) -> CheckResult[Any]:
             hard,
             *families.gates(context, names, why),
         ),
-        data={
-            "families": families.table(context, names),
-            "slices": [part.to_json() for part in worst[:SHOWN_SLICES]],
-            "tested": len(worst),
-            "hard_benign": hard_data,
-            "exemplars": [] if why else _exemplars(context),
-        },
+        data=Rare(
+            families=families.table(context, names),
+            slices=tuple(part.result() for part in worst[:SHOWN_SLICES]),
+            tested=len(worst),
+            hard_benign=hard_data,
+            exemplars=() if why else _exemplars(context),
+        ),
     )
 
 
 def _slices(context: CheckContext) -> list[Lossy]:
-    full, student = context.right(FULL), context.right(QUANTIZED)
-    parts, limit = slices_of(context.sample, context.labelled), context.gate(SLICES).limit
-    return losing(parts, full, student, context.labelled, limit, clusters(context))
+    verdicts = Verdicts(context.right(FULL), context.right(QUANTIZED), context.labelled, clusters(context))
+    return losing(slices_of(context.sample, context.labelled), verdicts, context.gate(SLICES).limit)
 
 
 def _slices_finding(context: CheckContext, why: str | None, found: Sequence[Lossy]) -> GateResult:
-    """A search for harm: it fails where a slice is shown to lose more than the limit, all slices taken together.
+    """Search for harm: it fails where a slice is shown to lose more than the limit, all slices taken together.
 
     Its figure is the lower limit of the worst slice's loss at Bonferroni's confidence, which Holm's first step is. That
-    it passes means that none is shown to lose, and the sentence says how large a loss would have been.
+    it passes means that none is shown to lose, and the message says how large a loss would have been.
     """
     gate, n = context.gate(SLICES), int(context.labelled.sum())
     if why or not found:
@@ -99,12 +97,12 @@ def _slices_finding(context: CheckContext, why: str | None, found: Sequence[Loss
     return decided(SLICES, f"{words.format('none')}; {much} have shown", gate, (bound, bound, bound), events=n)
 
 
-def _hard_benign(context: CheckContext, why: str | None) -> Part:
+def _hard_benign(context: CheckContext, why: str | None) -> tuple[GateResult, HardBenign | NotMeasured]:
     gate = context.gate(HARD_BENIGN)
     if not why and not context.benign_events.any():
-        why = "no event is labelled benign"
+        why = NO_BENIGN
     if why:
-        return unmeasured(HARD_BENIGN, why, gate), {"unmeasured": why}
+        return unmeasured(HARD_BENIGN, why, gate), NotMeasured(why)
     rows, how = _hardest(context)
     loss = loss_of(context, rows, ~context.detected(FULL), ~context.detected(QUANTIZED), clusters(context))
     pairs = loss.pairs
@@ -112,12 +110,12 @@ def _hard_benign(context: CheckContext, why: str | None) -> Part:
         f"of {pairs.n:,} hard benign events ({how}) the quantized student alone flags {pairs.full_only:,} and the "
         f"full model alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
     )
-    told = {"n": pairs.n, "b": pairs.full_only, "c": pairs.student_only, "loss": pairs.loss.to_json(), "how": how}
-    return loss_finding(HARD_BENIGN, message, context, loss), told
+    data = HardBenign(pairs.n, pairs.full_only, pairs.student_only, pairs.loss, how)
+    return loss_finding(HARD_BENIGN, message, context, loss), data
 
 
 def _hardest(context: CheckContext) -> tuple[Bools, str]:
-    """Which events are hard benign ones, shape (n,), and how they were chosen."""
+    """Choose the hard benign events, shape (n,), and say how."""
     marked = context.benign_events & np.array([bool(MARK.search(str(name))) for name in context.families], dtype=bool)
     if marked.any():
         return marked, "of families marked so"
@@ -127,12 +125,12 @@ def _hardest(context: CheckContext) -> tuple[Bools, str]:
     return marked, f"the {percent(HARDEST)} of the benign ones that the full model finds most like attacks"
 
 
-def _exemplars(context: CheckContext) -> list[dict[str, Any]]:
-    """Compression-identified exemplars (Hooker et al. 2019, 2020): where full model and student differ most.
+def _exemplars(context: CheckContext) -> tuple[ListedEvent, ...]:
+    """List compression-identified exemplars (Hooker et al. 2019, 2020): where full model and student differ most.
 
     Events that they label otherwise come first, then by the distance of their attack probabilities.
     """
     apart = np.abs(context.attack(FULL) - context.attack(QUANTIZED))
     other = context.models[FULL].logits.argmax(axis=1) != context.models[QUANTIZED].logits.argmax(axis=1)
     order = np.argsort(-(apart + other), kind="stable")[:EXEMPLARS]
-    return [to_json(listed_event(context, int(row))) for row in order if apart[row] + other[row] > APART]
+    return tuple(listed_event(context, int(row)) for row in order if apart[row] + other[row] > APART)

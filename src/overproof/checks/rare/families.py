@@ -1,11 +1,10 @@
-"""Families, the rare ones above all: how each model does in each, and whether the student loses one."""
+"""Compare the models in each family, the rare ones above all: does the student lose one?"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -24,12 +23,18 @@ from overproof.checks.base import (
 from overproof.checks.formatting import percent_within
 from overproof.checks.non_inferiority import excess_p
 from overproof.checks.paired_loss import Loss, clusters, loss_finding, loss_of
+from overproof.checks.rare.result import FamilyLoss, RightLabels, Step
+from overproof.checks.reasons import NO_ATTACKS
 from overproof.checks.stats import clopper_pearson, holm, mcnemar, wilson
 
 POOLED, FAMILY = "rare/pooled", "rare/family"
 RARE_SHARE = 0.01  # of the labelled events: below, a family is rare
 NAMED = 5
-STEPS = {"distillation": (FULL, DISTILLED), "quantization": (DISTILLED, QUANTIZED), "churn": (DISTILLED, CONTROL)}
+STEPS: Mapping[Step, tuple[str, str]] = {
+    "distillation": (FULL, DISTILLED),
+    "quantization": (DISTILLED, QUANTIZED),
+    "churn": (DISTILLED, CONTROL),
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Family:
 
 
 def families_of(context: CheckContext) -> tuple[Family, ...]:
-    """All families of the labelled events by name, benign ones too."""
+    """Find all families of the labelled events by name, benign ones too."""
     asked = {FULL, QUANTIZED} <= set(rates.answering(context))
     full, student = (context.right(model) if asked else None for model in (FULL, QUANTIZED))
     cluster = clusters(context)
@@ -71,8 +76,8 @@ def families_of(context: CheckContext) -> tuple[Family, ...]:
     return tuple(found)
 
 
-def table(context: CheckContext, families: tuple[Family, ...]) -> list[dict[str, Any]]:
-    """A row for each family; b are negative flips (Yan et al. 2021).
+def table(context: CheckContext, families: tuple[Family, ...]) -> tuple[FamilyLoss, ...]:
+    """Make a row for each family; b are negative flips (Yan et al. 2021).
 
     McNemar's exact two-sided p-values are corrected for the number of families (Holm).
     """
@@ -81,34 +86,34 @@ def table(context: CheckContext, families: tuple[Family, ...]) -> list[dict[str,
     met = None
     if trained is not None:
         met = Counter(f or label for f, label in zip(trained.families, trained.labels, strict=True))
-    compared = [family.loss.pairs for family in families if family.loss]
-    p = [mcnemar(pairs.full_only, pairs.student_only) for pairs in compared]
-    corrected = iter(zip(compared, p, holm(p).tolist(), strict=True))
-    rows: list[dict[str, Any]] = []
+    p = {f.name: mcnemar(f.loss.pairs.full_only, f.loss.pairs.student_only) for f in families if f.loss}
+    corrected = dict(zip(p, holm(list(p.values())).tolist(), strict=True))
+    rows = []
     for family in families:
-        row = {
-            "name": family.name,
-            "n": family.n,
-            "rare": family.rare,
-            "trained_on": None if met is None else met[family.name],
-            "models": {model: _share(int(of[family.rows].sum()), family.n) for model, of in right.items()},
-            **dict.fromkeys(("b", "c", "mcnemar", "holm", "loss")),
-            "steps": _steps(right, family.rows),
-        }
-        if family.loss:
-            pairs, own, holms = next(corrected)
-            loss = pairs.loss.to_json()
-            row |= {"b": pairs.full_only, "c": pairs.student_only, "mcnemar": own, "holm": holms, "loss": loss}
+        pairs = family.loss.pairs if family.loss else None
+        row = FamilyLoss(
+            name=family.name,
+            n=family.n,
+            rare=family.rare,
+            trained_on=None if met is None else met[family.name],
+            models={model: _right(int(of[family.rows].sum()), family.n) for model, of in right.items()},
+            b=pairs.full_only if pairs else None,
+            c=pairs.student_only if pairs else None,
+            mcnemar=p.get(family.name),
+            holm=corrected.get(family.name),
+            loss=pairs.loss if pairs else None,
+            steps=_steps(right, family.rows),
+        )
         rows.append(row)
-    return rows
+    return tuple(rows)
 
 
 def pooled(context: CheckContext, families: tuple[Family, ...], why: str | None) -> tuple[GateResult, ...]:
-    """The finding on the attacks of all rare families together; none where there are attacks and no family is rare."""
+    """Decide on the attacks of all rare families together; nothing where there are attacks and no family is rare."""
     rare = [family for family in families if family.rare and family.attacks]
     rows = context.attacks & np.logical_or.reduce([family.rows for family in rare], axis=0, initial=False)
     if not why and not context.attacks.any():
-        why = "no event is labelled an attack"
+        why = NO_ATTACKS
     if why:
         return (unmeasured(POOLED, why, context.gate(POOLED), events=int(rows.sum())),)
     if not rare:
@@ -125,7 +130,7 @@ def pooled(context: CheckContext, families: tuple[Family, ...], why: str | None)
 
 
 def gates(context: CheckContext, families: tuple[Family, ...], why: str | None) -> tuple[GateResult, ...]:
-    """One for each attack family. To pass, each must by itself; failing is corrected for the number of families.
+    """Decide on each attack family. To pass, each must by itself; failing is corrected for the number of families.
 
     The low end is moved down to the limit where the test that more than the limit is lost does not stand after Holm's
     correction: the interval then proves nothing.
@@ -144,14 +149,14 @@ def gates(context: CheckContext, families: tuple[Family, ...], why: str | None) 
     return tuple(found)
 
 
-def _share(k: int, n: int) -> dict[str, Any]:
-    return {"k": k, "n": n, "wilson": wilson(k, n).to_json(), "clopper_pearson": clopper_pearson(k, n).to_json()}
+def _right(k: int, n: int) -> RightLabels:
+    return RightLabels(k, n, wilson(k, n), clopper_pearson(k, n))
 
 
-def _steps(right: Mapping[str, Bools], rows: Bools) -> dict[str, list[int]]:
-    """For each step that can be told, how many events the model before alone, and the one after alone, gets right."""
+def _steps(right: Mapping[str, Bools], rows: Bools) -> dict[Step, tuple[int, int]]:
+    """Count for each step the events that the model before alone, and the one after alone, gets right."""
     return {
-        step: [int((right[a] & ~right[b] & rows).sum()), int((right[b] & ~right[a] & rows).sum())]
+        step: (int((right[a] & ~right[b] & rows).sum()), int((right[b] & ~right[a] & rows).sum()))
         for step, (a, b) in STEPS.items()
         if a in right and b in right
     }

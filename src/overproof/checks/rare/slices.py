@@ -1,4 +1,4 @@
-"""Slices of the events, found and not only named: by length, encoding, characters, time, columns, pairs of these."""
+"""Find slices of the events by length, encoding, characters, time, columns and pairs of these, and test each."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from itertools import chain, combinations, pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from overproof.checks.base import Bools, Sample
 from overproof.checks.non_inferiority import Counts, Whole, counted, excess_p
+from overproof.checks.rare.result import SliceLoss
 from overproof.checks.stats import holm, tango
 
 LEAST = 20  # events of a slice
@@ -68,15 +68,34 @@ class Lossy:
     p: float
     p_holm: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        loss = tango(self.b, self.c, self.n).to_json()
-        told = {"by": self.by, "name": self.name, "n": self.n, "b": self.b, "c": self.c}
-        return {**told, "loss": loss, "p": self.p, "p_holm": self.p_holm}
+    def result(self) -> SliceLoss:
+        """Return it as the report has it, with the loss of all its events."""
+        loss = tango(self.b, self.c, self.n)
+        return SliceLoss(self.by, self.name, self.n, self.b, self.c, loss, self.p, self.p_holm)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Which events either model gets right.
+
+    Attributes
+    ----------
+    full, student
+        Whether each does, shape (n,).
+    labelled
+        Which events count, shape (n,).
+    clusters
+        Group of each event, shape (n,); None where all are independent.
+    """
+
+    full: Bools
+    student: Bools
+    labelled: Bools
+    clusters: Whole | None = None
 
 
 def slices_of(sample: Sample, labelled: Bools) -> Iterator[Slice]:
-    """All slices with at least 20 labelled events, conjunctions of two among them; none twice.
+    """Find all slices with at least 20 labelled events, conjunctions of two among them; none twice.
 
     A slice of more than 90 % of the events is left out: it is no slice. They come one by one: many columns of many
     values make more of them than memory holds.
@@ -99,36 +118,25 @@ def slices_of(sample: Sample, labelled: Bools) -> Iterator[Slice]:
             yield part
 
 
-def losing(
-    slices: Iterable[Slice],
-    full: Bools,
-    student: Bools,
-    labelled: Bools,
-    limit: float,
-    clusters: Whole | None = None,
-) -> list[Lossy]:
+def losing(slices: Iterable[Slice], verdicts: Verdicts, limit: float) -> list[Lossy]:
     """Test every slice, the worst first: Slice Finder's question (Chung et al. 2019), put to pairs of verdicts.
 
     Parameters
     ----------
-    full, student
-        Which events each gets right, shape (n,).
     limit
         Net loss that is allowed.
-    clusters
-        Group of each event, shape (n,); None where all are independent.
     """
-    lost = full.astype(np.int8) - student
-    named, told, effective = [], [], []
+    lost, clusters = verdicts.full.astype(np.int8) - verdicts.student, verdicts.clusters
+    names, raw, effective = [], [], []
     for part in slices:
-        rows = np.flatnonzero(part.rows & labelled)
-        named.append((part.by, part.name))
-        told.append(counted(lost[rows]))
+        rows = np.flatnonzero(part.rows & verdicts.labelled)
+        names.append((part.by, part.name))
+        raw.append(counted(lost[rows]))
         effective.append(counted(lost[rows], None if clusters is None else clusters[rows]))
     p = [excess_p(counts, limit) for counts in effective]
     found = [
-        Lossy(*name, raw.n, raw.b, raw.c, counts, own, float(adjusted))
-        for name, raw, counts, own, adjusted in zip(named, told, effective, p, holm(p), strict=True)
+        Lossy(*name, seen.n, seen.b, seen.c, counts, own, float(adjusted))
+        for name, seen, counts, own, adjusted in zip(names, raw, effective, p, holm(p), strict=True)
     ]
     return sorted(found, key=lambda lossy: (lossy.p, -lossy.b))
 
@@ -157,7 +165,7 @@ def _single(sample: Sample) -> Iterator[Slice]:
 
 
 def _by(name: str, values: Sequence[object]) -> Iterator[Slice]:
-    """One slice for each value, where there are a few."""
+    """Make one slice for each value, where there are a few."""
     column: NDArray[np.object_] = np.array([None if value is None else str(value) for value in values], dtype=object)
     kinds = {kind for kind in column if kind is not None}
     if 1 < len(kinds) <= MOST_VALUES:
@@ -174,7 +182,7 @@ def _encoding(text: str) -> str:
 
 
 def _characters(text: str) -> str:
-    """The kind of character that most of the text consists of."""
+    """Name the kind of character that most of the text consists of."""
     counts = {
         "letters": sum(map(str.isalpha, text)),
         "digits": sum(map(str.isdigit, text)),
@@ -185,7 +193,7 @@ def _characters(text: str) -> str:
 
 
 def _hour(time: str | None) -> str | None:
-    """The hour of the day, of ISO times and of seconds since 1970; None for anything else."""
+    """Name the hour of the day, of ISO times and of seconds since 1970; None for anything else."""
     if time is None:
         return None
     try:

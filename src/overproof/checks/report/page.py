@@ -13,9 +13,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from overproof.checks import boundary, calibration, escalation, own_data
-from overproof.checks.held_out.html import held_out
-from overproof.checks.rare.html import rare
+from overproof.checks import boundary, calibration, escalation, held_out, own_data, rare
 from overproof.checks.report import about, gate_table, top
 from overproof.report.markup import Html, el, many, safe
 from overproof.report.reading import checks, entries, rows, string
@@ -25,9 +23,9 @@ from overproof.results.typed_json import from_json
 BODIES: Mapping[str, Callable[[Mapping[str, Any]], Html]] = {
     "own-data": lambda data: own_data.CHECK.html(from_json(own_data.CHECK.data, data)),
     "calibration": lambda data: calibration.CHECK.html(from_json(calibration.CHECK.data, data)),
-    "rare": rare,
+    "rare": lambda data: rare.CHECK.html(from_json(rare.CHECK.data, data)),
     "boundary": lambda data: boundary.CHECK.html(from_json(boundary.CHECK.data, data)),
-    "held-out": held_out,
+    "held-out": lambda data: held_out.CHECK.html(from_json(held_out.CHECK.data, data)),
     "escalation": lambda data: escalation.CHECK.html(from_json(escalation.CHECK.data, data)),
 }
 ASSETS = files("overproof.checks.report")
