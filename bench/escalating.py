@@ -20,7 +20,7 @@ from overproof.events.sources import load_events
 from overproof.inference.cascade import Full
 from overproof.jobs.deploy_config import CascadeConfig
 from overproof.jobs.full_model import open_full, reserve
-from overproof.jobs.model_outputs import asking
+from overproof.jobs.model_outputs import query_with_cache
 from overproof.jobs.open_cascade import open_cascade
 from overproof.jobs.samples import sample_of
 from overproof.progress import terminal
@@ -70,7 +70,7 @@ def measured() -> dict[str, Any]:
 
 def _answers(events: pa.Table, classes: tuple[str, ...]) -> dict[str, Floats]:
     """Text to what the full model says of it."""
-    ask = asking(open_full(str(TEACHER), classes), classes, cache=OUT / "cache", console=terminal())
+    ask = query_with_cache(open_full(str(TEACHER), classes), classes, cache=OUT / "cache", console=terminal())
     return dict(zip(events["text"].to_pylist(), softmax(ask(events, "events")), strict=True))
 
 

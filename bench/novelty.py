@@ -24,7 +24,8 @@ from overproof.checks.stats import clopper_pearson
 from overproof.distillation.embedding_output import with_embedding
 from overproof.events.sources import Rejects, load_events, read_events
 from overproof.inference.cascade.thresholds import BUDGET, SPENT, SPENT_ON_OOD, policy_for
-from overproof.jobs.held_out import families_of, without
+from overproof.jobs.held_out import families_of
+from overproof.jobs.load import without_families
 
 Floats = NDArray[np.float64]
 ALONE, ENERGY, DISTANCE = "confidence alone", "confidence, free energy", "confidence, distance"
@@ -38,7 +39,7 @@ def measured() -> dict[str, Any]:
 def _family(family: str) -> dict[str, Any]:
     kept, test = open_evidence(EVIDENCE, open_bundle(HEALTHY)), load_events([TEST])
     student = _student(Path(EVIDENCE) / "held-out" / family / "bundle")
-    train, validation = (without(part, family) for part in (kept.train, kept.validation))
+    train, validation = (without_families(part, (family,)) for part in (kept.train, kept.validation))
     _, taught = student.score_and_embed(train["text"].to_pylist())
     known = fit_detector(taught, train["label"].to_pylist())
 

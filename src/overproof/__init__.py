@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from overproof.bundle.runtime import open
     from overproof.events.sources import Columns, Rejects, load_events
     from overproof.jobs.check import check
-    from overproof.jobs.compress import compress, teach
+    from overproof.jobs.compress import compress
     from overproof.jobs.demo import demo
     from overproof.jobs.quantize import quantize
+    from overproof.jobs.teach import teach
     from overproof.results.compression import Report
 
 __all__ = [
@@ -52,7 +53,7 @@ _HOMES = {
     "load_events": "overproof.events.sources",
     "open": "overproof.bundle.runtime",
     "quantize": "overproof.jobs.quantize",
-    "teach": "overproof.jobs.compress",
+    "teach": "overproof.jobs.teach",
 }
 
 _COMPRESS_EXTRA = {"onnx", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch", "transformers"}

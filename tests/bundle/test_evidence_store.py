@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overproof.bundle.evidence_store import EVENTS, INDEX, SCORES, fill, open_evidence, require_free
+from overproof.bundle.evidence_store import (
+    EVENTS,
+    FORMAT,
+    INDEX,
+    SCORES,
+    EvidenceStore,
+    open_evidence,
+    require_free,
+    write_evidence_store,
+)
 from overproof.bundle.manifest import MODEL, Bundle
 from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.events.schema import event_table
@@ -20,21 +29,24 @@ VALIDATION = event_table({"text": ["d"], "label": ["x"], "source": ["t"]})
 LOGITS = np.array([[1.5, -2.0]], dtype=np.float32)
 OWNER = Bundle(Path("bundle"), None, {MODEL: b"model"})  # type: ignore[arg-type]
 
+STORE = EvidenceStore(
+    Path("evidence"),
+    ("x", "y"),
+    TRAIN,
+    VALIDATION,
+    {"full": LOGITS, "distilled + INT8": LOGITS + 1},
+    b"baseline",
+    config={"job": "compress", "seed": 3},
+    teacher={"kind": "own"},
+    control_seed=4,
+)
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     out = tmp_path / "evidence"
     with atomic_folder(out) as aside:
-        fill(
-            aside,
-            model=b"model",
-            classes=("x", "y"),
-            train=TRAIN,
-            validation=VALIDATION,
-            scores={"full": LOGITS, "distilled + INT8": LOGITS + 1},
-            baseline=b"rival",
-            recipe={"student": "tiny-student", "seed": 3},
-        )
+        write_evidence_store(replace(STORE, path=aside), b"model")
     return out
 
 
@@ -42,8 +54,30 @@ def test_what_was_kept_comes_back(folder: Path) -> None:
     kept = open_evidence(folder, OWNER)
     assert kept.train.equals(TRAIN) and kept.validation.equals(VALIDATION)
     assert kept.events.num_rows == 4
-    assert (kept.classes, kept.baseline, kept.recipe["seed"]) == (("x", "y"), b"rival", 3)
+    assert (kept.path, kept.classes, kept.baseline) == (folder, ("x", "y"), b"baseline")
+    assert (kept.config, kept.teacher, kept.control_seed) == (STORE.config, STORE.teacher, 4)
+    assert kept.format == FORMAT
     assert np.array_equal(kept.scores["distilled + INT8"], LOGITS + 1)
+
+
+def test_format_1_still_opens_with_what_its_recipe_says(folder: Path) -> None:
+    index = json.loads((folder / INDEX).read_text())
+    for name in ("config", "teacher", "control_seed"):
+        del index[name]
+    recipe = {"student": "tiny-student", "seed": 3, "control_seed": 4, "teacher": {"kind": "own"}}
+    (folder / INDEX).write_text(json.dumps({**index, "format": 1, "recipe": recipe}))
+    kept = open_evidence(folder, OWNER)
+    assert (kept.format, kept.config) == (1, {"student": "tiny-student", "seed": 3})
+    assert (kept.teacher, kept.control_seed) == ({"kind": "own"}, 4)
+
+
+@pytest.mark.parametrize("name", ["config", "teacher", "control_seed", "files", "classes"])
+def test_an_entry_that_is_missing_is_named(folder: Path, name: str) -> None:
+    index = json.loads((folder / INDEX).read_text())
+    del index[name]
+    (folder / INDEX).write_text(json.dumps(index))
+    with pytest.raises(TamperedBundle, match=f"not what was written .*{name}"):
+        open_evidence(folder, OWNER)
 
 
 def test_it_belongs_to_one_bundle(folder: Path) -> None:

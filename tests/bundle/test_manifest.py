@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from overproof.bundle.manifest import MANIFEST, Manifest, digest, inspect, open_bundle, write_bundle
+from overproof.bundle.manifest import FORMAT, MANIFEST, Manifest, digest, inspect, open_bundle, write_bundle
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError, InputError, TamperedBundle
 
@@ -16,7 +16,7 @@ FILES = {"model.onnx": b"not parsed here", "tokenizer.json": b"{}"}
 
 def manifest(**changes: object) -> Manifest:
     values: dict[str, object] = {
-        "format": 1,
+        "format": FORMAT,
         "overproof": "0",
         "classes": ("benign", "sqli"),
         "benign": ("benign",),
@@ -33,6 +33,7 @@ def manifest(**changes: object) -> Manifest:
         "parity": (),
         "versions": {},
         "files": {name: digest(content) for name, content in FILES.items()},
+        "config": {"job": "compress", "seed": 0},
     }
     return Manifest(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -48,6 +49,21 @@ def test_round_trip(bundle: Path) -> None:
     assert opened.manifest == manifest()
     assert dict(opened.files) == FILES
     assert inspect(bundle)["bytes"] == sum(p.stat().st_size for p in bundle.iterdir())
+
+
+def test_format_1_still_opens_and_holds_no_configuration() -> None:
+    stored = {**manifest().to_json(), "format": 1}
+    for name in ("config", "margin", "signals"):
+        del stored[name]
+    read = Manifest.from_json(stored, "manifest.json")
+    assert (read.format, read.config, read.margin) == (1, None, None)
+
+
+def test_format_2_is_refused_without_its_configuration() -> None:
+    stored = manifest().to_json()
+    del stored["config"]
+    with pytest.raises(BundleError, match=r"^manifest\.json: no entry config$"):
+        Manifest.from_json(stored, "manifest.json")
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", MANIFEST])
@@ -88,7 +104,7 @@ def test_other_folders_and_formats_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"manifest\.json"):
         open_bundle(tmp_path)
     write_bundle(tmp_path / "b", manifest(format=99), FILES)
-    with pytest.raises(BundleError, match="format 99"):
+    with pytest.raises(BundleError, match="bundle format 99, this version reads 1 and 2"):
         open_bundle(tmp_path / "b")
 
 

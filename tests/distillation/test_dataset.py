@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from overproof.distillation.dataset import DatasetSplits, gather, targets
+from overproof.distillation.dataset import DatasetSplits, targets
 from overproof.distillation.training_set import UNLABELLED
 from overproof.errors import InputError
 from overproof.events.schema import event_table
+from overproof.jobs.config import DataConfig
+from overproof.jobs.load import load_dataset
 from overproof.progress import SILENT
 
 
@@ -25,8 +28,8 @@ def events(count: int = 200) -> pa.Table:
     )
 
 
-def made(table: pa.Table, **options: object) -> DatasetSplits:
-    return gather(table, **{"benign": ("benign", "normal"), "console": SILENT, **options})  # type: ignore[arg-type]
+def made(table: Any, rejects: Path | None = None, **options: Any) -> DatasetSplits:
+    return load_dataset(DataConfig(table, **options), rejects=rejects, console=SILENT)
 
 
 def test_the_same_events_are_held_out_every_time() -> None:
@@ -53,6 +56,14 @@ def test_unlabelled_events_train_only() -> None:
     assert (targets(material.train, material.labels) == UNLABELLED).sum() == 2
 
 
+def test_families_that_are_held_out_are_not_learned_but_measured() -> None:
+    table = events()
+    material = made(table, test=table.slice(0, 30), held_out=("xss",))
+    assert "xss" not in material.train["label"].to_pylist() + material.validation["label"].to_pylist()
+    assert "xss" in material.test["label"].to_pylist()
+    assert material.train.num_rows + material.validation.num_rows == 134
+
+
 def test_labels_that_cannot_be_learned_are_refused() -> None:
     alike = events().set_column(1, "label", pa.array(["benign"] * 200))
     with pytest.raises(InputError, match="at least two"):
@@ -69,7 +80,7 @@ def test_skipped_records_are_counted_and_kept(tmp_path: Path) -> None:
         f"{t},{label}" for t, label in zip(events()["text"].to_pylist(), events()["label"].to_pylist(), strict=True)
     ]
     file.write_text("\n".join(["text,label", *lines, "too,many,fields", ""]))
-    material = made([file], rejects=tmp_path / "r.jsonl")  # type: ignore[arg-type]
+    material = made([file], rejects=tmp_path / "r.jsonl")
     assert sum(material.skipped.values()) == 1
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 1
 

@@ -145,15 +145,16 @@ def test_simulated_figures_say_so(job: Job) -> None:
 def test_a_second_run_asks_the_teacher_nothing(job: Job, tmp_path: Path) -> None:
     """Only the timing asks it again: those events are judged to see how long it takes, not what it says."""
     from overproof.distillation.teachers import load_teacher
-    from overproof.distillation.transfer import ask
+    from overproof.distillation.transfer import SoftLabelSource, query_teacher
     from overproof.progress import SILENT
 
     before = job.teacher.asked
     teacher = load_teacher(["a_users_module:pipeline"])
-    ask(teacher, job.events.slice(0, 50), teacher.classes, cache=tmp_path, what="events", console=SILENT)
+    source = SoftLabelSource(teacher, teacher.classes, tmp_path, SILENT)
+    query_teacher(source, job.events.slice(0, 50), "events")
     once = job.teacher.asked
     assert once == before + 50
-    ask(teacher, job.events.slice(0, 50), teacher.classes, cache=tmp_path, what="events", console=SILENT)
+    query_teacher(source, job.events.slice(0, 50), "events")
     assert job.teacher.asked == once
     assert list(job.cache.iterdir())
 

@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from overproof.bundle.evidence_store import EvidenceStore
+from overproof.bundle.manifest import Bundle
 from overproof.errors import InputError
 from overproof.events.schema import event_table
-from overproof.jobs.held_out import chosen, families_of, folder_of, without
+from overproof.jobs.config import CheckSettings, CompressConfig, DataConfig, DistillConfig, QuantizeConfig
+from overproof.jobs.held_out import HoldOut, bundle_config, families_of, families_to_hold_out, folder_of
+from overproof.jobs.load import without_families
+from overproof.quantization.guards import Guards
 
 LABELS = ["benign"] * 300 + ["attack"] * 205
 FAMILIES = [None] * 300 + ["sqli"] * 200 + ["ssti"] * 3 + ["xxe"] * 2
 TRAIN = event_table({"text": [f"{i}" for i in range(505)], "label": LABELS, "family": FAMILIES})
-KEPT = EvidenceStore(Path("evidence"), ("attack", "benign"), TRAIN, TRAIN.slice(0, 0), {}, b"", {"seed": 0})
 MET = event_table({"text": ["a", "b", "c"], "label": ["attack", "attack", "benign"], "family": ["sqli", "ssti", None]})
+CONFIG = CompressConfig(
+    DataConfig(("train.csv",), benign=("benign",)),
+    DistillConfig("tiny-student", 4.0, 0.25, 2, 0.1),
+    QuantizeConfig("w4a8", guards=Guards(max_flips=0.01, max_recall_loss={"sqli": 0.05}), qat=True),
+    CheckSettings(0.02),
+    seed=3,
+)
+STORE = EvidenceStore(
+    Path("evidence"),
+    ("attack", "benign"),
+    TRAIN,
+    TRAIN.slice(0, 0),
+    {},
+    b"",
+    config=CONFIG.to_json(),
+    teacher={"kind": "own", "name": "teacher"},
+    control_seed=4,
+)
+# What format 1 kept, with settings of the training loop that follow from the others.
+RECIPE = {
+    "student": "tiny-student",
+    "transfer": 0.1,
+    "precision": "w4a8",
+    "benign": ["benign"],
+    "temperature": 4.0,
+    "hard_weight": 0.25,
+    "epochs": 2,
+    "batch_rows": 128,
+    "seed": 3,
+}
+
+
+def bundle(config: dict[str, Any] | None) -> Bundle:
+    """A bundle as far as it matters here."""
+    return Bundle(Path("bundle"), SimpleNamespace(config=config, benign=("benign",)), {})  # type: ignore[arg-type]
+
+
+HOLD_OUT = HoldOut(STORE, bundle(CONFIG.to_json()), MET)
 
 
 def test_all_rare_are_those_with_few_training_events_that_the_events_hold() -> None:
-    assert chosen(["all-rare"], KEPT, MET, ["benign"]) == ["ssti"]  # xxe is as rare, and not met
-    assert chosen(["sqli", "all-rare", "ssti"], KEPT, MET, ["benign"]) == ["sqli", "ssti"]
-    assert chosen([], KEPT, MET, ["benign"]) == []
+    assert families_to_hold_out(["all-rare"], HOLD_OUT) == ["ssti"]  # xxe is as rare, and not met
+    assert families_to_hold_out(["sqli", "all-rare", "ssti"], HOLD_OUT) == ["sqli", "ssti"]
+    assert families_to_hold_out([], HOLD_OUT) == []
 
 
 @pytest.mark.parametrize(
@@ -29,17 +73,35 @@ def test_all_rare_are_those_with_few_training_events_that_the_events_hold() -> N
 )
 def test_a_family_that_cannot_be_held_out_is_told(family: str, where: str) -> None:
     with pytest.raises(InputError, match=f"--hold-out {family}: no such attacks in .*{where}.*all-rare or one of sqli"):
-        chosen([family], KEPT, MET, ["benign"])
+        families_to_hold_out([family], HOLD_OUT)
 
 
 def test_what_is_left_is_everything_else_unlabelled_events_too() -> None:
-    left = without(event_table({"text": ["a", "b", "c"], "label": ["x", None, "y"]}), "x")
+    left = without_families(event_table({"text": ["a", "b", "c"], "label": ["x", None, "y"]}), ("x",))
     assert left["text"].to_pylist() == ["b", "c"]
     assert families_of(TRAIN)[299:301] == ["benign", "sqli"]
 
 
 @pytest.mark.parametrize("family", ["../../etc", "..", ".", "", "a/b", "a\x00b", "sqli"])
 def test_a_familys_name_leads_nowhere_else(family: str) -> None:
-    place = folder_of(KEPT, family)
+    place = folder_of(STORE, family)
     assert place.parent == Path("evidence") / "held-out"
     assert place.name not in ("", ".", "..") and "\x00" not in place.name
+
+
+def test_the_bundle_is_made_again_as_it_was_made() -> None:
+    found, unknown = bundle_config(HOLD_OUT)
+    assert (found, unknown) == (CONFIG, "")
+    in_force = replace(CONFIG, quantize=QuantizeConfig("w8a8", "mse"))
+    found, unknown = bundle_config(replace(HOLD_OUT, bundle=bundle(in_force.to_json())))
+    assert (found, unknown) == (in_force, ""), "the bundle's own, where it was quantized again"
+    found, unknown = bundle_config(replace(HOLD_OUT, bundle=bundle(None)))
+    assert (found, unknown) == (CONFIG, ""), "else the evidence's"
+
+
+def test_what_evidence_of_format_1_cannot_tell_is_said_in_one_line() -> None:
+    former = replace(HOLD_OUT, store=replace(STORE, config=RECIPE, format=1), bundle=bundle(None))
+    found, unknown = bundle_config(former)
+    assert found.distill == CONFIG.distill and found.seed == CONFIG.seed and found.data.benign == ("benign",)
+    assert found.quantize == QuantizeConfig("w4a8")
+    assert "format 1" in unknown and "--qat" in unknown and "guards" in unknown and "\n" not in unknown

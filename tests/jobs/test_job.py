@@ -40,7 +40,12 @@ class Job:
 
     def check(self, events: Any = None, **options: Any) -> Any:
         """`overproof.check` with everything at hand, unless told otherwise."""
-        given = {"full": str(self.folder / "teacher"), "evidence": self.folder / "evidence", "i_know": True, **options}
+        given = {
+            "full": str(self.folder / "teacher"),
+            "evidence": self.folder / "evidence",
+            "accept_public_data": True,
+            **options,
+        }
         return overproof.check(
             self.folder / "bundle", self.events if events is None else events, cache=self.folder / "cache", **given
         )
@@ -131,7 +136,7 @@ def test_grid_neighbours_and_edits_were_tried(report: Any) -> None:
 
 
 def test_simulated_events_certify_nothing_unless_asked(job: Job) -> None:
-    report = job.check(i_know=False)
+    report = job.check(accept_public_data=False)
     assert finding(report, "own-data/published")["status"] == "failed"
     assert report.decision == "do not deploy" and not report.passed
 
@@ -237,7 +242,7 @@ def test_a_family_is_held_out_once_and_then_only_judged(job: Job, monkeypatch: p
     rows = overproof.open(place / "bundle").manifest.data["rows"]
     assert rows["train"] + rows["validation"] == kept.filter(pc.not_equal(kept["family"], FAMILY)).num_rows
 
-    monkeypatch.setattr("overproof.jobs.compress.compress", lambda *_, **__: pytest.fail("it trained again"))
+    monkeypatch.setattr("overproof.jobs.compress.run_compression", lambda *_, **__: pytest.fail("it trained again"))
     again = job.check(hold_out=[FAMILY], epochs=2)
     assert data(again, "held-out")["held_out"] == [entry]
     shutil.rmtree(place)

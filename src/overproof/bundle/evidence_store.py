@@ -1,7 +1,7 @@
-"""The evidence: a folder beside a bundle that `check` needs and that is not deployed.
+"""Write and open the evidence store: a folder beside a bundle that `check` needs and that is not deployed.
 
 It holds the events that the student learned from and was validated with, what every model said of the latter, the
-student before quantization (`distilled/`), the same student trained again with another seed (`control/`) and the honest
+student before quantization (`distilled/`), the same student trained again with another seed (`control/`) and the linear
 baseline. Families that were trained without lie in `held-out/`. The events are the user's own: keep the folder where
 they may be kept.
 """
@@ -25,7 +25,8 @@ from overproof.bundle.model_names import FORMER_NAMES
 from overproof.bundle.scores import Floats
 from overproof.errors import BundleError, InputError, TamperedBundle
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # format 1 kept a recipe of some settings, not the whole configuration
 INDEX = "evidence.json"
 EVENTS, SCORES, BASELINE = "events.parquet", "scores.npz", "baseline.npz"
 DISTILLED, CONTROL, HELD_OUT = "distilled", "control", "held-out"
@@ -34,7 +35,7 @@ PART = "overproof_part"  # the column that says which part an event belongs to
 
 @dataclass(frozen=True)
 class EvidenceStore:
-    """An opened folder of evidence, its files verified.
+    """What an evidence store holds.
 
     Attributes
     ----------
@@ -48,8 +49,15 @@ class EvidenceStore:
         Model to its logits on the validation events, shape (validation, classes).
     baseline
         The linear baseline's file.
-    recipe
-        How the student was made: preset, temperature, …, and the seeds of student and control.
+    config
+        The whole configuration of the compression, as plain JSON (`jobs.config`); in format 1 the settings that its
+        recipe named.
+    teacher
+        The teacher's card.
+    control_seed
+        Seed of the student that was trained again.
+    format
+        Version of the format it was read from.
     """
 
     path: Path
@@ -58,7 +66,10 @@ class EvidenceStore:
     validation: pa.Table
     scores: Mapping[str, Floats]
     baseline: bytes
-    recipe: Mapping[str, Any]
+    config: Mapping[str, Any]
+    teacher: Mapping[str, Any]
+    control_seed: int
+    format: int = FORMAT
 
     @property
     def events(self) -> pa.Table:
@@ -67,43 +78,36 @@ class EvidenceStore:
 
 
 def require_free(out: Path) -> None:
-    """InputError unless `out` is absent, an empty folder or evidence to be replaced."""
+    """Raise InputError unless `out` is absent, an empty folder or evidence to be replaced."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / INDEX).is_file())):
         raise InputError(f"{out}: exists and is not evidence; choose another folder")
 
 
-def fill(
-    folder: Path,
-    *,
-    model: bytes,
-    classes: tuple[str, ...],
-    train: pa.Table,
-    validation: pa.Table,
-    scores: Mapping[str, Floats],
-    baseline: bytes,
-    recipe: Mapping[str, Any],
-) -> None:
-    """Write everything but the bundles into a folder; the index comes last.
+def write_evidence_store(store: EvidenceStore, model: bytes) -> None:
+    """Write everything but the bundles into the store's folder; the index comes last.
 
     Parameters
     ----------
     model
         The quantized student's ONNX file, which the evidence belongs to.
     """
+    folder = store.path
     parts = [
         table.append_column(PART, pa.array([name] * table.num_rows, pa.string()))
-        for name, table in (("train", train), ("validation", validation))
+        for name, table in (("train", store.train), ("validation", store.validation))
     ]
     pq.write_table(pa.concat_tables(parts, promote_options="default"), folder / EVENTS, compression="zstd")
     arrays = io.BytesIO()
-    np.savez(arrays, **dict(scores))  # type: ignore[arg-type]
+    np.savez(arrays, **dict(store.scores))  # type: ignore[arg-type]
     (folder / SCORES).write_bytes(arrays.getvalue())
-    (folder / BASELINE).write_bytes(baseline)
+    (folder / BASELINE).write_bytes(store.baseline)
     index = {
         "format": FORMAT,
         "model": digest(model)["sha256"],
-        "classes": list(classes),
-        "recipe": dict(recipe),
+        "classes": list(store.classes),
+        "config": dict(store.config),
+        "teacher": dict(store.teacher),
+        "control_seed": store.control_seed,
         "files": {name: digest((folder / name).read_bytes()) for name in (EVENTS, SCORES, BASELINE)},
     }
     (folder / INDEX).write_text(json.dumps(index, indent=1), "utf-8")
@@ -124,23 +128,33 @@ def open_evidence(path: Path | str, bundle: Bundle) -> EvidenceStore:
         raise BundleError(f"{folder}: no {INDEX}, expected what `overproof compress --evidence DIR` writes")
     try:
         index = json.loads((folder / INDEX).read_bytes())
-        listed, recipe, classes = index["files"], index["recipe"], tuple(index["classes"])
-        known = index["format"], index["model"]
+        stored, model, listed, classes = index["format"], index["model"], index["files"], tuple(index["classes"])
+        settings = _settings(index) if stored in READABLE else {}
     except (ValueError, KeyError, TypeError) as error:
         raise TamperedBundle(f"{folder / INDEX}: not what was written ({error!r})") from None
-    if known[0] != FORMAT:
-        raise BundleError(f"{folder}: evidence format {known[0]!r}, this version reads {FORMAT}")
-    if known[1] != digest(bundle.files[MODEL])["sha256"]:
+    if stored not in READABLE:
+        readable = " and ".join(map(str, READABLE))
+        raise BundleError(f"{folder}: evidence format {stored!r}, this version reads {readable}")
+    if model != digest(bundle.files[MODEL])["sha256"]:
         raise BundleError(f"{folder}: evidence of another bundle than {bundle.path}: its model has another sha256")
     files = {name: _verified(folder / name, listed) for name in (EVENTS, SCORES, BASELINE)}
     events = pq.read_table(pa.BufferReader(files[EVENTS]))
-    parts = {
-        name: events.filter(pc.equal(events[PART], name)).drop_columns([PART]).combine_chunks()
+    train, validation = (
+        events.filter(pc.equal(events[PART], name)).drop_columns([PART]).combine_chunks()
         for name in ("train", "validation")
-    }
-    with np.load(io.BytesIO(files[SCORES]), allow_pickle=False) as kept:
-        scores = {FORMER_NAMES.get(name, name): np.asarray(kept[name], dtype=np.float32) for name in kept.files}
-    return EvidenceStore(folder, classes, parts["train"], parts["validation"], scores, files[BASELINE], recipe)
+    )
+    with np.load(io.BytesIO(files[SCORES]), allow_pickle=False) as arrays:
+        scores = {FORMER_NAMES.get(name, name): np.asarray(arrays[name], dtype=np.float32) for name in arrays.files}
+    return EvidenceStore(folder, classes, train, validation, scores, files[BASELINE], format=stored, **settings)
+
+
+def _settings(index: Mapping[str, Any]) -> dict[str, Any]:
+    """Return configuration, teacher and control's seed; format 1 kept them in one recipe."""
+    source = index["recipe"] if index["format"] == 1 else index
+    named = {"teacher": dict(source["teacher"]), "control_seed": int(source["control_seed"])}
+    if index["format"] > 1:
+        return {**named, "config": dict(index["config"])}
+    return {**named, "config": {name: value for name, value in source.items() if name not in named}}
 
 
 def _verified(path: Path, listed: Mapping[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""The bundle: the folder that is deployed, and the border between compress time and deploy time.
+"""Write and open the bundle: the folder that is deployed, and the border between compress time and deploy time.
 
 Written with the manifest last, opened with every hash checked before anything is parsed.
 """
@@ -17,7 +17,8 @@ from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.files import atomic_folder
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # a bundle of format 1 holds no configuration
 MANIFEST = "manifest.json"
 MODEL, TOKENIZER, COMPARISON = "model.onnx", "tokenizer.json", "comparison.json"
 OOD = "ood.npz"  # the detector of events out of distribution; not in every bundle
@@ -36,7 +37,7 @@ class Manifest:
     Attributes
     ----------
     format
-        Version of the bundle format.
+        Version of the bundle format it was read from.
     overproof
         Version that wrote it.
     classes, benign
@@ -69,6 +70,8 @@ class Manifest:
     signals
         How sure it is of validation events, and how new they are to it (`cascade.signals`); None in a bundle that was
         made without.
+    config
+        The whole configuration of the job that made it, as plain JSON (`jobs.config`); None in a bundle of format 1.
     """
 
     format: int
@@ -91,17 +94,21 @@ class Manifest:
     margin: float | None = None
     calibration: float | None = None
     signals: Mapping[str, Mapping[str, float | None]] | None = None
+    config: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, as stored."""
+        """Return plain JSON, as stored."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> Manifest:
         """Read a manifest back; BundleError names what is missing or of another format."""
-        if data.get("format") != FORMAT:
-            raise BundleError(f"{where}: bundle format {data.get('format')!r}, this version reads {FORMAT}")
-        missing = [f.name for f in fields(cls) if f.name not in data and f.default is MISSING]
+        stored = data.get("format")
+        if stored not in READABLE:
+            raise BundleError(
+                f"{where}: bundle format {stored!r}, this version reads {' and '.join(map(str, READABLE))}"
+            )
+        missing = [f.name for f in fields(cls) if f.name not in data and (stored > 1 or f.default is MISSING)]
         if missing:
             raise BundleError(f"{where}: no entry {', '.join(missing)}")
         known = {f.name: data[f.name] for f in fields(cls) if f.name in data}
@@ -126,7 +133,7 @@ class Bundle:
 
 
 def digest(content: bytes) -> dict[str, Any]:
-    """Hash and size of a file's content, as the manifest stores them."""
+    """Return hash and size of a file's content, as the manifest stores them."""
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
@@ -146,7 +153,7 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, bytes]) -> N
 
 
 def require_free(out: Path) -> None:
-    """InputError unless `out` is absent, an empty folder or a bundle to be replaced."""
+    """Raise InputError unless `out` is absent, an empty folder or a bundle to be replaced."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file())):
         raise InputError(f"{out}: exists and is not a bundle; choose another folder")
 
@@ -187,7 +194,7 @@ def open_bundle(path: Path | str) -> Bundle:
 
 
 def inspect(path: Path | str) -> dict[str, Any]:
-    """Manifest, stored comparison and verified sizes of a bundle, as plain JSON."""
+    """Return manifest, stored comparison and verified sizes of a bundle, as plain JSON."""
     bundle = open_bundle(path)
     try:
         comparison = json.loads(bundle.files[COMPARISON]) if COMPARISON in bundle.files else None
@@ -204,7 +211,7 @@ def inspect(path: Path | str) -> dict[str, Any]:
 
 
 def _sealed(manifest: Manifest) -> bytes:
-    """The manifest's JSON with its own hash inside, so that a change to it is seen too."""
+    """Return the manifest's JSON with its own hash inside, so that a change to it is seen too."""
     data = manifest.to_json()
     return json.dumps({**data, "sha256": _seal(data)}, indent=1).encode()
 

@@ -1,11 +1,9 @@
-"""What a run learns from and is measured on: loaded, split, fingerprinted."""
+"""Split events into what a run learns from, validates with and is measured on, and describe them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +14,11 @@ from overproof.bundle.scores import Floats
 from overproof.distillation.training_set import UNLABELLED, Examples
 from overproof.errors import InputError
 from overproof.events.schema import fingerprint as of_events
-from overproof.events.sources import Columns, Rejects, load_events
 from overproof.events.split import leaked, split_events
-from overproof.progress import Console
 
 # One split for all runs, whatever their --seed: what `teach` held out, `compress` holds out too, so that a
 # teacher is never measured on rows it was trained on.
 SPLIT_SEED = 0
-
-Events: TypeAlias = Sequence[str | Path] | pa.Table
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class DatasetSplits:
     train, validation, test
         Event tables; unlabelled events are in `train` alone.
     benign
-        The labels that are harmless, of those that occur.
+        The labels that are benign, of those that occur.
     labels
         All labels that occur, sorted.
     leaked_templates
@@ -54,7 +48,7 @@ class DatasetSplits:
     skipped: dict[str, int]
 
     def describe(self) -> dict[str, object]:
-        """Rows, fingerprint and quality of the data, for manifest and report."""
+        """Return rows, fingerprint and quality of the data, for manifest and report."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         sources = {s for p in parts.values() if "source" in p.column_names for s in p["source"].unique().to_pylist()}
         return {
@@ -67,73 +61,80 @@ class DatasetSplits:
         }
 
 
-def gather(
-    events: Events,
-    *,
-    test: Events | None = None,
-    unlabelled: Events | None = None,
-    columns: Columns | None = None,
-    benign: Sequence[str],
-    rejects: Path | None = None,
-    console: Console,
-) -> DatasetSplits:
-    """Load events and split them into train, validation and test.
+@dataclass(frozen=True)
+class EventTables:
+    """Events as they were read.
 
-    Without `test`, a fifth of the events is held out for it. Labels are required for at least two classes.
+    Attributes
+    ----------
+    events
+        Labelled events, to learn from and to validate with.
+    test
+        Events to measure on; None holds a fifth of `events` out.
+    unlabelled
+        More events to learn from through the teacher alone; their labels are ignored.
+    skipped
+        Reason to number of records that could not be read.
+    """
+
+    events: pa.Table
+    test: pa.Table | None = None
+    unlabelled: pa.Table | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+
+def split_dataset(tables: EventTables, benign: Sequence[str]) -> DatasetSplits:
+    """Split events into train, validation and test.
 
     Raises
     ------
     InputError
-        Nothing usable, fewer than two labels, or none of `benign` among the labels.
+        Too few events, fewer than two labels, or none of `benign` among the labels.
     """
-    columns = columns or Columns()
-    with Rejects(rejects) as skipped:
-        table = _load(events, columns, skipped)
-        held_out = None if test is None else _load(test, columns, skipped)
-        pool = None if unlabelled is None else _load(unlabelled, columns, skipped)
-    split = split_events(table, seed=SPLIT_SEED, validation=0.1, test=0.2 if held_out is None else 0.0)
-    train, tested = split.train, split.test if held_out is None else held_out
-    leaks = split.leaked_templates if held_out is None else leaked(table, held_out)
+    events, test = tables.events, tables.test
+    split = split_events(events, seed=SPLIT_SEED, validation=0.1, test=0.2 if test is None else 0.0)
+    tested = split.test if test is None else test
+    leaks = split.leaked_templates if test is None else leaked(events, test)
     if not (split.validation.num_rows and tested.num_rows):
         raise InputError(
-            f"{table.num_rows} events are too few to hold some out for validation and test: expected about 50 or more"
+            f"{events.num_rows} events are too few to hold some out for validation and test: expected about 50 or more"
         )
-    if pool is not None:
-        pool = pool.set_column(pool.schema.get_field_index("label"), "label", pa.nulls(pool.num_rows, pa.string()))
-        train = pa.concat_tables([train, pool], promote_options="default")
-    labels = tuple(sorted(set(pc.unique(table["label"]).drop_null().to_pylist())))
-    harmless = tuple(name for name in labels if name in benign)
+    train = split.train
+    if tables.unlabelled is not None:
+        train = pa.concat_tables([train, _without_labels(tables.unlabelled)], promote_options="default")
+    labels = tuple(sorted(set(pc.unique(events["label"]).drop_null().to_pylist())))
+    occurring = tuple(name for name in labels if name in benign)
     if len(labels) < 2:
         raise InputError(f"events have the labels {list(labels)}: expected at least two (see --label)")
-    if not harmless or len(harmless) == len(labels):
+    if not occurring or len(occurring) == len(labels):
         raise InputError(f"--benign {', '.join(benign)}: expected some, not all, of the labels {', '.join(labels)}")
-    for reason, count in skipped.summary().items():
-        console.say(f"skipped {count} records: {reason}")
-    console.say(
-        f"{train.num_rows:,} events to train, {split.validation.num_rows:,} to validate, {tested.num_rows:,} to test; "
-        f"{leaks} leaked templates"
-    )
-    return DatasetSplits(train, split.validation, tested, harmless, labels, leaks, dict(skipped.summary()))
+    return DatasetSplits(train, split.validation, tested, occurring, labels, leaks, dict(tables.skipped))
 
 
 def targets(events: pa.Table, classes: Sequence[str]) -> NDArray[np.int64]:
-    """Class index of each event's label, UNLABELLED where it has none; shape (n,)."""
+    """Return the class index of each event's label, UNLABELLED where it has none; shape (n,)."""
     index = pc.index_in(events["label"], pa.array(classes, pa.string()))
     return np.asarray(pc.fill_null(index, UNLABELLED).to_numpy(), dtype=np.int64)
 
 
+def attack_families(events: pa.Table, benign: Sequence[str]) -> tuple[str, ...]:
+    """Return the families of the labelled attacks among the events, sorted."""
+    pairs = zip(events["label"].to_pylist(), kinds(events), strict=True)
+    return tuple(sorted({kind for label, kind in pairs if kind and label not in (None, *benign)}))
+
+
 def kinds(events: pa.Table) -> list[str | None]:
-    """Family of each event, or its label where it has no family; None where it has neither."""
+    """Return the family of each event, or its label where it has no family; None where it has neither."""
     return pc.coalesce(events["family"], events["label"]).to_pylist()  # type: ignore[no-any-return]
 
 
 def as_examples(events: pa.Table, soft: Floats | None, classes: Sequence[str]) -> Examples:
-    """Events and the teacher's logits on them, as the training loop takes them."""
+    """Join events with the teacher's logits on them, as the training loop takes them."""
     return Examples(events["text"].to_pylist(), targets(events, classes), soft, kinds(events))
 
 
 def marked(events: pa.Table) -> pa.Table:
-    """Simulated events whose family says if it is novel or hard benign, so that every table shows them apart."""
+    """Mark novel and hard benign families of simulated events in their names, so that every table shows them apart."""
     family = events["family"]
     for column, mark in (("novel", " (novel)"), ("hard_benign", " (hard benign)")):
         family = pc.if_else(events[column], pc.binary_join_element_wise(family, mark, ""), family)
@@ -141,9 +142,10 @@ def marked(events: pa.Table) -> pa.Table:
 
 
 def fingerprint(events: pa.Table) -> str:
-    """sha256 over texts and labels, in order."""
+    """Return the sha256 over texts and labels, in order."""
     return of_events(events["text"].to_pylist(), events["label"].to_pylist())
 
 
-def _load(events: Events, columns: Columns, rejects: Rejects) -> pa.Table:
-    return events if isinstance(events, pa.Table) else load_events(events, columns=columns, rejects=rejects)
+def _without_labels(events: pa.Table) -> pa.Table:
+    place = events.schema.get_field_index("label")
+    return events.set_column(place, "label", pa.nulls(events.num_rows, pa.string()))

@@ -1,35 +1,88 @@
-"""`check`, top to bottom: open, ask everyone, move what is near the boundary, judge, decide, report."""
+"""Check a bundle, top to bottom: load, query all models, move what is near the boundary, hold out, judge, report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from overproof.bundle.evidence_store import open_evidence
+from overproof.bundle.evidence_store import EvidenceStore, open_evidence
 from overproof.bundle.manifest import Bundle, open_bundle
 from overproof.checks import CHECKS
-from overproof.checks.base import FULL, Boundary, CheckContext, Operation, Training
+from overproof.checks.base import FULL, Boundary, CheckContext, HeldOut, Operation, Sample, Training
 from overproof.checks.boundary.compute import nearest
 from overproof.checks.boundary.edits import variants_of
-from overproof.checks.gates import DEFAULT_MARGIN, MARGIN, gates_with
+from overproof.checks.gates import MARGIN, gates_with
 from overproof.checks.report import require_place
 from overproof.checks.verdict import decide
 from overproof.errors import InputError
 from overproof.events.schema import fingerprint
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.jobs.check_report import CheckReport, assembled
-from overproof.jobs.held_out import Recipe, chosen, judged, train_without
-from overproof.jobs.model_outputs import Panel, answers, panel, texts_table
+from overproof.jobs.config import CheckConfig, CheckSettings, Events, RunOptions, TableReference
+from overproof.jobs.held_out import (
+    HoldOut,
+    TeacherRetraining,
+    families_to_hold_out,
+    judge_held_out,
+    train_without,
+)
+from overproof.jobs.model_outputs import ModelQueries, open_models, query_all, texts_table
 from overproof.jobs.samples import looks_published, sample_of
 from overproof.progress import SILENT, Console
 
-Events: TypeAlias = Sequence[str | Path] | pa.Table
 CHARACTERS_PER_TOKEN = 4  # generous for byte-level BPE of payloads and logs: so many characters fill a window
+
+
+@dataclass(frozen=True)
+class CheckInputs:
+    """The models that are checked.
+
+    Attributes
+    ----------
+    bundle
+        The quantized student.
+    full
+        The full model, as for `compress --teacher`, or a `Teacher`; None leaves what needs it unmeasured.
+    evidence
+        Folder of what `compress --evidence` kept; None leaves what needs it unmeasured.
+    """
+
+    bundle: Bundle
+    full: Any = None
+    evidence: Path | str | None = None
+
+
+@dataclass(frozen=True)
+class CheckData:
+    """The events of a check, and what the student was made of.
+
+    Attributes
+    ----------
+    bundle
+        The quantized student.
+    table, sample
+        The events, as a table and as the checks take them.
+    files, skipped
+        Where they were read, and reason to number of records that could not be.
+    store, training
+        The evidence, and the events in it as the checks take them; None without evidence.
+    families
+        Families to hold out.
+    """
+
+    bundle: Bundle
+    table: pa.Table
+    sample: Sample
+    files: tuple[str, ...]
+    skipped: Mapping[str, int]
+    store: EvidenceStore | None
+    training: Training | None
+    families: tuple[str, ...]
 
 
 def check(
@@ -45,12 +98,13 @@ def check(
     epochs: int | None = None,
     events_per_day: float | None = None,
     prevalence: float | None = None,
-    budget: float = 0.05,
+    budget: float = CheckConfig.budget,
+    accept_public_data: bool = CheckConfig.accept_public_data,
     i_know: bool = False,
     columns: Columns | None = None,
     rejects: Path | None = None,
     cache: Path | None = None,
-    seed: int = 0,
+    seed: int = CheckConfig.seed,
     console: Console = SILENT,
 ) -> CheckReport:
     """Measure on events what a bundle lost against the full model, and say whether it may be deployed, and how.
@@ -78,8 +132,8 @@ def check(
         The user's volume, and the share of attacks in it.
     budget
         Share of events that may be escalated.
-    i_know
-        Judge by public or simulated events all the same; the report says so.
+    accept_public_data
+        Judge by public or simulated events all the same; the report says so. `i_know` is its former name.
     seed
         Of resampling, and of which half of the events chooses the escalation threshold.
 
@@ -88,148 +142,187 @@ def check(
     InputError, BundleError, TamperedBundle, MissingExtra
         Anything that cannot be used; nothing is written then.
     """
-    opened = open_bundle(bundle)
-    gate = None if gate is None else Path(gate)
-    margin = opened.manifest.margin or DEFAULT_MARGIN
-    gates = gates_with(margin, gate)
-    for name, value in (("--prevalence", prevalence), ("--budget", budget)):
-        if value is not None and not 0 <= value <= 1:
-            raise InputError(f"{name} {value}: expected a share from 0 to 1")
-    if events_per_day is not None and not events_per_day > 0:
-        raise InputError(f"--events-per-day {events_per_day}: expected a number above 0")
+    config = CheckConfig(
+        events,
+        columns=columns,
+        gate=None if gate is None else Path(gate),
+        hold_out=tuple(hold_out),
+        retrain_from=None if retrain_from is None else Path(retrain_from),
+        epochs=epochs,
+        events_per_day=events_per_day,
+        prevalence=prevalence,
+        budget=budget,
+        accept_public_data=accept_public_data or i_know,
+        seed=seed,
+    )
     if hold_out and evidence is None:
         raise InputError("--hold-out: expected --evidence too, what `overproof compress --evidence DIR` keeps")
     if hold_out and full is None:
         raise InputError("--hold-out: expected --full too: the student needs a teacher to learn from")
     if out is not None:
-        require_place(Path(out))  # told now, not after minutes of work
-
-    # 1. The events, and what the student was made of.
-    with Rejects(rejects) as skipped:
-        table = events if isinstance(events, pa.Table) else load_events(events, columns=columns, rejects=skipped)
-    files = [] if isinstance(events, pa.Table) else [str(file) for file in events]
-    kept = None if evidence is None else open_evidence(evidence, opened)
-    families = [] if kept is None else chosen(hold_out, kept, table, opened.manifest.benign)
-    answered = _prefix(full)
-    sample = sample_of(table, answered)
-    for reason, count in skipped.summary().items():
-        console.say(f"skipped {count} records: {reason}")
-
-    # 2. Everyone's answers.
-    labels = sorted({label for label in sample.labels if label is not None})
-    asked = panel(opened, kept, full, columns=table.column_names, labels=labels, cache=cache, console=console)
-    seen = CheckContext(
-        sample=sample,
-        classes=opened.manifest.classes,
-        benign=opened.manifest.benign,
-        models=answers(asked, table, kept, opened),
-        gates=gates,
-        margin=gates[MARGIN].limit,
-        absent=asked.absent,
-        training=None
-        if kept is None
-        else Training(sample_of(kept.train, answered), sample_of(kept.validation, answered)),
-        operation=Operation(
-            events_per_day, prevalence, budget, i_know, looks_published(table, files, opened.manifest.data)
-        ),
-        seed=seed,
-    )
-
-    # 3. Near the boundary: harmless edits of the events, neighbouring grid points of the activations.
-    seen = replace(seen, boundary=_moved(seen, asked, opened))
-
-    # 4. Families that were trained without.
-    if kept is not None:
-        recipe = Recipe(full, None if retrain_from is None else Path(retrain_from), epochs)
-        for family in families:
-            train_without(family, kept, table, recipe, cache=cache, console=console)
-        seen = replace(seen, held_out=judged(kept, table, opened, cache=cache, console=console))
-
-    # 5. Six checks, one verdict.
-    found = []
-    with console.progress("checks", len(CHECKS)) as advance:
-        for judge in CHECKS:
-            found.append(judge(seen))
-            advance(1)
-    report = assembled(
-        bundle=opened,
-        evidence=seen,
-        checks=found,
-        decision=decide(found),
-        card=asked.card,
-        about={
-            "files": files,
-            "skipped": dict(skipped.summary()),
-            "sha256": fingerprint(sample.texts, sample.labels),
-        },
-        margin=_margin(opened, gates[MARGIN].limit, gate),
-        gate_file=gate,
-        notes=_notes(seen, asked),
-    )
+        require_place(Path(out))  # refused now, not after minutes of work
+    options = RunOptions(cache, rejects, console=console)
+    report = run_checks(config, CheckInputs(open_bundle(bundle), full, evidence), options)
     if out is not None:
         written = report.write(Path(out))
         console.say(f"written: {', '.join(map(str, written))}")
     return report
 
 
-def _moved(seen: CheckContext, asked: Panel, bundle: Bundle) -> Boundary | None:
-    """Events near the boundary and everyone's answers to what they become when they are moved a little."""
-    rows = nearest(seen)
+def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) -> CheckReport:
+    """Load the events, query all models, move events near the boundary, hold families out, judge and decide."""
+    manifest = inputs.bundle.manifest
+    gates = gates_with(manifest.margin or CheckSettings.margin, config.gate)
+    data = load(config, inputs, options)
+    models = open_models(inputs.bundle, data.store, inputs.full, data.table, options)
+    context = CheckContext(
+        sample=data.sample,
+        classes=manifest.classes,
+        benign=manifest.benign,
+        models=query_all(models, data.table, data.store, inputs.bundle),
+        gates=gates,
+        margin=gates[MARGIN].limit,
+        absent=models.absent,
+        training=data.training,
+        operation=_operation(config, data),
+        seed=config.seed,
+    )
+    context = replace(context, boundary=query_boundary(context, models, inputs.bundle))
+    context = replace(context, held_out=hold_out_families(config, inputs, data, options))
+    return judge(config, data, models, context, options.console)
+
+
+def judge(
+    config: CheckConfig, data: CheckData, models: ModelQueries, context: CheckContext, console: Console
+) -> CheckReport:
+    """Run the checks, decide, and join everything into a report."""
+    results = []
+    with console.progress("checks", len(CHECKS)) as advance:
+        for check_one in CHECKS:
+            results.append(check_one(context))
+            advance(1)
+    return assembled(
+        bundle=data.bundle,
+        evidence=context,
+        checks=results,
+        decision=decide(results),
+        card=models.card,
+        about={
+            "files": list(data.files),
+            "skipped": dict(data.skipped),
+            "sha256": fingerprint(data.sample.texts, data.sample.labels),
+        },
+        margin=_margin(data.bundle, context.margin, config.gate),
+        gate_file=config.gate,
+        notes=_notes(context, models),
+    )
+
+
+def load(config: CheckConfig, inputs: CheckInputs, options: RunOptions) -> CheckData:
+    """Read the events and the evidence, and find the families to hold out."""
+    if isinstance(config.events, TableReference):
+        raise InputError(f"the {config.events.rows:,} events were handed over as a table and cannot be read again")
+    events = config.events
+    with Rejects(options.rejects) as skipped:
+        table = events if isinstance(events, pa.Table) else load_events(events, columns=config.columns, rejects=skipped)
+    files = () if isinstance(events, pa.Table) else tuple(str(file) for file in events)
+    store = None if inputs.evidence is None else open_evidence(inputs.evidence, inputs.bundle)
+    families: list[str] = []
+    if store is not None:
+        families = families_to_hold_out(config.hold_out, HoldOut(store, inputs.bundle, table))
+    for reason, count in skipped.summary().items():
+        options.console.say(f"skipped {count} records: {reason}")
+    prefix = _prefix(inputs.full)
+    training = None
+    if store is not None:
+        training = Training(sample_of(store.train, prefix), sample_of(store.validation, prefix))
+    sample = sample_of(table, prefix)
+    return CheckData(inputs.bundle, table, sample, files, dict(skipped.summary()), store, training, tuple(families))
+
+
+def hold_out_families(
+    config: CheckConfig, inputs: CheckInputs, data: CheckData, options: RunOptions
+) -> tuple[HeldOut, ...]:
+    """Train without the families that are to be held out, and judge all that ever were."""
+    if data.store is None:
+        return ()
+    hold_out = HoldOut(data.store, inputs.bundle, data.table, options)
+    retraining = TeacherRetraining(inputs.full, config.retrain_from, config.epochs)
+    for family in data.families:
+        train_without(family, hold_out, retraining)
+    return judge_held_out(hold_out)
+
+
+def query_boundary(context: CheckContext, models: ModelQueries, bundle: Bundle) -> Boundary | None:
+    """Move events near the boundary a little, and ask all models about what they become."""
+    rows = nearest(context)
     if not len(rows):
         return None
-    calm = [seen.sample.texts[row] for row in np.flatnonzero(seen.benign_events).tolist()]
+    texts = context.sample.texts
+    benign = [texts[row] for row in np.flatnonzero(context.benign_events).tolist()]
     window = CHARACTERS_PER_TOKEN * bundle.manifest.windowing.size
     variants = variants_of(
-        seen.sample.texts, rows.tolist(), window_characters=window, filler=max(calm, key=len) if calm else ""
+        texts, rows.tolist(), window_characters=window, filler=max(benign, key=len) if benign else ""
     )
-    texts = texts_table([variant.text for variant in variants])
-    logits = {name: ask(texts, "edited events") for name, ask in asked.ask.items() if name not in asked.mute}
+    edited = texts_table([variant.text for variant in variants])
+    logits = {
+        name: query(edited, "edited events") for name, query in models.queries.items() if name not in models.fixed
+    }
     neighbours, why = None, "no activation of this file is rounded to a grid"
     try:
         from overproof.quantization.grid_neighbours import neighbouring_logits
 
-        neighbours = neighbouring_logits(bundle, [seen.sample.texts[row] for row in rows], seed=seen.seed)
+        neighbours = neighbouring_logits(bundle, [texts[row] for row in rows], seed=context.seed)
     except ModuleNotFoundError as error:
         why = f"the package {error.name} is not installed (pip install 'overproof[compress]')"
     return Boundary(rows, variants, logits, neighbours, "" if neighbours is not None else why)
 
 
+def _operation(config: CheckConfig, data: CheckData) -> Operation:
+    published = looks_published(data.table, data.files, data.bundle.manifest.data)
+    return Operation(config.events_per_day, config.prevalence, config.budget, config.accept_public_data, published)
+
+
 def _prefix(full: Any) -> str | None:
-    """Of the events' own columns that hold the full model's answers; None where none do."""
+    """Return the prefix of the events' own columns that hold the full model's answers; None where none do."""
     given = full if isinstance(full, str) else full[0] if isinstance(full, Sequence) and len(full) == 1 else ""
     named = str(given).removeprefix("logits:")
     return named.removeprefix("columns:") if named.startswith("columns:") else None
 
 
 def _margin(bundle: Bundle, limit: float, gate: Path | None) -> dict[str, Any]:
-    """The margin in force, and when it was fixed."""
+    """Say which margin is in force, and when it was fixed."""
     own = bundle.manifest.margin
     if own is None:
-        said = f"The bundle carries no margin: {limit:.2%} was set at the check, not before the student was made."
+        message = f"The bundle carries no margin: {limit:.2%} was set at the check, not before the student was made."
     elif limit != own:
-        said = f"The bundle was made with a margin of {own:.2%}; the gate file {gate} says {limit:.2%}."
+        message = f"The bundle was made with a margin of {own:.2%}; the gate file {gate} says {limit:.2%}."
     else:
-        said = f"A margin of {own:.2%} was fixed when the bundle was made, before anything was measured."
-    return {"value": limit, "fixed_before": own is not None and limit == own, "message": said}
+        message = f"A margin of {own:.2%} was fixed when the bundle was made, before anything was measured."
+    return {"value": limit, "fixed_before": own is not None and limit == own, "message": message}
 
 
-def _notes(seen: CheckContext, asked: Panel) -> list[str]:
-    """What must stand over everything."""
+def _notes(context: CheckContext, models: ModelQueries) -> list[str]:
+    """List what must stand over everything."""
     notes = []
-    if seen.operation.published:
+    if context.operation.published:
         certified = (
-            "judged by them all the same, since --i-know was given"
-            if seen.operation.i_know
-            else ("no certificate is given for them (--i-know judges all the same)")
+            "judged by them all the same, since --accept-public-data was given"
+            if context.operation.i_know
+            else ("no certificate is given for them (--accept-public-data judges all the same)")
         )
-        notes.append(f"These events look public or simulated: {seen.operation.published}; {certified}.")
-    if not seen.attacks.any() or not seen.benign_events.any():
+        notes.append(f"These events look public or simulated: {context.operation.published}; {certified}.")
+    if not context.attacks.any() or not context.benign_events.any():
         notes.append("The events do not hold both attacks and benign events with labels: most gates stay unmeasured.")
     unknown = sorted(
-        {str(label) for label, target in zip(seen.sample.labels, seen.targets, strict=True) if label and target < 0}
+        {
+            str(label)
+            for label, target in zip(context.sample.labels, context.targets, strict=True)
+            if label and target < 0
+        }
     )
     if unknown:
         notes.append(f"No model knows the labels {', '.join(unknown[:10])}: whatever is said of such events is wrong.")
-    if FULL in asked.mute:
+    if FULL in models.fixed:
         notes.append("The full model is a table of soft labels: it cannot be asked about edited events.")
     return notes

@@ -1,50 +1,153 @@
-"""The main job, top to bottom: read this file first.
+"""Compress a teacher into a bundle: the main job, top to bottom. Read this file first.
 
-A teacher labels events softly; a small student learns from it; the student is exported, quantized to
-INT8, compared with its teacher and with a linear baseline, and written as a bundle.
+load -> label -> distil -> export -> quantize -> evaluate -> write: a teacher labels events softly; a small student
+learns from it; the student is exported, quantized to INT8, compared with its teacher and with a linear baseline, and
+written as a bundle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-
-import pyarrow.compute as pc
 
 from overproof.bundle.evidence_store import require_free as require_free_for_evidence
 from overproof.bundle.manifest import require_free
-from overproof.checks.gates import DEFAULT_MARGIN
-from overproof.distillation.baseline import fit_baseline
+from overproof.bundle.scores import Floats
+from overproof.distillation.baseline import Baseline, fit_baseline
 from overproof.distillation.checkpoint import discard
-from overproof.distillation.dataset import Events, as_examples, gather
-from overproof.distillation.export import export, parity
-from overproof.distillation.fit import fit, student_config
+from overproof.distillation.dataset import as_examples, attack_families
+from overproof.distillation.export import ExportedModel, export, parity
+from overproof.distillation.fit import TrainedModel, fit, student_config
 from overproof.distillation.students.presets import preset
-from overproof.distillation.teachers import Teacher, default_directory, load_teacher, union_classes
-from overproof.distillation.teachers.ray import on_ray
-from overproof.distillation.training_set import TrainingSet, joined
-from overproof.distillation.transfer import query_teacher, transfer_set
-from overproof.errors import InputError
+from overproof.distillation.teachers import Teacher, default_directory, union_classes
+from overproof.distillation.training_set import Examples, TrainingSet, joined
+from overproof.distillation.transfer import SoftLabelSource, query_teacher, transfer_set
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns
 from overproof.inference.cascade.signals import signals
-from overproof.inference.engines import ENGINES
-from overproof.jobs.evaluate import is_benign, strip, thresholds
+from overproof.jobs.config import (
+    CheckSettings,
+    CompressConfig,
+    DataConfig,
+    DistillConfig,
+    Events,
+    QuantizeConfig,
+    RunOptions,
+)
+from overproof.jobs.evaluate import ComparedModels, compare, is_benign, thresholds
 from overproof.jobs.fit_ood import fit_ood
-from overproof.jobs.package_bundle import package_bundle
-from overproof.jobs.teach import TeachReport, teach_encoder, teach_huggingface
-from overproof.jobs.write_evidence import calibrating_temperature, retrain, write_evidence
+from overproof.jobs.load import LoadedData, labelled_events, load_dataset, open_teacher
+from overproof.jobs.package_bundle import BundleContents, Provenance, package_bundle
+from overproof.jobs.write_evidence import EvidenceModels, calibrating_temperature, train_control, write_evidence
 from overproof.progress import SILENT, Console
 from overproof.quantization.guards import Guards
 from overproof.quantization.qat import QatPlan, train_with_rounding
-from overproof.quantization.quantize_student import bundle_precision, quantize_student, require_possible
+from overproof.quantization.quantize_student import QuantizedStudent, bundle_precision, quantize_student
 from overproof.quantization.run import QuantizationSettings
+from overproof.results import Comparison
 from overproof.results.boundary_events import boundary_events
 from overproof.results.compression import Report
+from overproof.results.parity import Parity
 
 TIMING_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where a compression goes.
+
+    Attributes
+    ----------
+    bundle
+        Folder of the bundle.
+    fp32
+        Folder for the student before quantization, as a bundle of its own; None keeps none.
+    evidence
+        Folder for what `check` needs and nobody deploys; None keeps none.
+    """
+
+    bundle: Path
+    fp32: Path | None = None
+    evidence: Path | None = None
+
+    def require_free(self) -> None:
+        """Raise InputError if a folder holds something else."""
+        for folder in (self.bundle, self.fp32):
+            if folder is not None:
+                require_free(folder)
+        if self.evidence is not None:
+            require_free_for_evidence(self.evidence)
+
+    def checkpoint(self, stage: str) -> Path:
+        """Return where a stage that is killed finds its last epoch when it is started again."""
+        return self.bundle.with_name(f".{self.bundle.name}.{stage}")
+
+
+@dataclass(frozen=True)
+class CompressRun:
+    """One compression.
+
+    Attributes
+    ----------
+    config
+        Everything that decides its result, apart from the teacher.
+    teacher
+        A `Teacher`, or specifications as on the command line (several are averaged).
+    outputs, options
+        Where it goes, and how it runs.
+    """
+
+    config: CompressConfig
+    teacher: Teacher | str | Sequence[str]
+    outputs: Outputs
+    options: RunOptions = field(default_factory=RunOptions)
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """What the teacher says: of everything the student learns from, of validation events and of test events."""
+
+    train: Examples
+    validation: Floats
+    test: Floats
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """The trained student, and what it was taught."""
+
+    trained: TrainedModel
+    training_set: TrainingSet
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The student as ONNX, and how far it is from the network it came from."""
+
+    model: ExportedModel
+    parity: Parity
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What compression cost: all models compared, the baseline among them, and what quantization changed."""
+
+    comparison: Comparison
+    baseline: Baseline
+    parity: Parity
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """The results of all stages."""
+
+    loaded: LoadedData
+    labels: SoftLabels
+    distilled: Distilled
+    exported: Exported
+    quantized: QuantizedStudent
+    evaluation: Evaluation
 
 
 def compress(
@@ -54,24 +157,24 @@ def compress(
     out: Path | str,
     test: Events | None = None,
     unlabelled: Events | None = None,
-    student: str = "tutorial-student",
-    temperature: float = 2.0,
-    hard_weight: float = 0.5,
-    epochs: int | None = None,
-    transfer: float = 0.5,
+    student: str = DistillConfig.student,
+    temperature: float = DistillConfig.temperature,
+    hard_weight: float = DistillConfig.hard_weight,
+    epochs: int | None = DistillConfig.epochs,
+    transfer: float = DistillConfig.transfer,
     columns: Columns | None = None,
     benign: Sequence[str] = DEFAULT_BENIGN,
     rejects: Path | None = None,
     cache: Path | None = None,
     keep_fp32: Path | str | None = None,
     evidence: Path | str | None = None,
-    margin: float = DEFAULT_MARGIN,
-    precision: str = "w8a8",
+    margin: float = CheckSettings.margin,
+    precision: str = QuantizeConfig.precision,
     guards: Guards | None = None,
-    qat: bool = False,
-    engine: str = "local",
+    qat: bool = QuantizeConfig.qat,
+    engine: str = RunOptions.engine,
     address: str | None = None,
-    seed: int = 0,
+    seed: int = CompressConfig.seed,
     console: Console = SILENT,
 ) -> Report:
     """Distil a teacher into a small INT8 bundle, and measure what that cost.
@@ -100,7 +203,7 @@ def compress(
         Folder for the student before quantization, as a bundle of its own: `quantize` can start from it.
     evidence
         Folder for what `check` needs and nobody deploys: the student before quantization, the same student trained
-        again with another seed, the linear baseline, the events, and what everyone said of the validation events.
+        again with another seed, the linear baseline, the events, and every model's answers to the validation events.
     margin
         Recall that may be lost against the full model, as a share: fixed here, before anything is measured, and
         stored in the bundle for `check` to hold it to.
@@ -119,169 +222,180 @@ def compress(
     InputError
         Events, teacher or options that cannot be used.
     """
-    out, sizes = Path(out), preset(student)
-    if not 0 < margin < 1:
-        raise InputError(f"--margin {margin}: expected a share between 0 and 1, such as 0.005")
-    if engine not in ENGINES:
-        raise InputError(f"--engine {engine}: expected one of {', '.join(ENGINES)}")
-    for folder in (out, keep_fp32):
-        if folder is not None:
-            require_free(Path(folder))
-    if evidence is not None:
-        require_free_for_evidence(Path(evidence))
-    material = gather(
-        events, test=test, unlabelled=unlabelled, columns=columns, benign=benign, rejects=rejects, console=console
+    config = CompressConfig(
+        DataConfig(events, test, unlabelled, columns, tuple(benign)),
+        DistillConfig(student, temperature, hard_weight, epochs, transfer),
+        QuantizeConfig(precision, guards=guards, qat=qat),
+        CheckSettings(margin),
+        seed,
     )
-    guards = guards or Guards()
-    require_possible(precision, guards, qat, material)
-    train, validation, tested = material.train, material.validation, material.test
-    if isinstance(teacher, str | Sequence):
-        specs = [teacher] if isinstance(teacher, str) else teacher
-        opened = partial(on_ray, address=address) if engine == "ray" else load_teacher
-        teacher = opened(specs, classes=material.labels, columns=train.column_names)
-    classes = union_classes(teacher.classes, material.labels)
-    config = replace(student_config(sizes, epochs), temperature=temperature, hard_weight=hard_weight, seed=seed)
-    checkpoint, rounding, again = (
-        out.with_name(f".{out.name}.{stage}") for stage in ("training", "rounding", "control")
+    outputs = Outputs(
+        Path(out),
+        None if keep_fp32 is None else Path(keep_fp32),
+        None if evidence is None else Path(evidence),
     )
+    return run_compression(CompressRun(config, teacher, outputs, RunOptions(cache, rejects, engine, address, console)))
 
-    # 1. The teacher's soft labels: for the events at hand, and for edited ones that nobody has labelled.
-    asked = partial(query_teacher, teacher, classes=classes, cache=cache or default_directory(), console=console)
-    edited = transfer_set(teacher, train, per_event=transfer, seed=seed)
-    examples = [as_examples(train, asked(train, what="training events"), classes)]
+
+def run_compression(run: CompressRun) -> Report:
+    """Load, label, distil, export, quantize, evaluate and write."""
+    run.outputs.require_free()
+    loaded = load(run)
+    labels = label(run, loaded)
+    distilled = distil(run, loaded, labels)
+    exported = export_student(run, loaded, distilled)
+    quantized = quantize(run, loaded, distilled, exported)
+    evaluation = evaluate(run, loaded, labels, exported.model, quantized.model)
+    return write(run, Compressed(loaded, labels, distilled, exported, quantized, evaluation))
+
+
+def load(run: CompressRun) -> LoadedData:
+    """Read and split the events, open the teacher, and refuse what would fail only after hours of training."""
+    data, options = run.config.data, run.options
+    splits = load_dataset(data, rejects=options.rejects, console=options.console)
+    if not data.held_out:  # a guard of a family that is left out stays unmeasured
+        run.config.quantize.limits.require_families(attack_families(splits.validation, splits.benign))
+    teacher = open_teacher(run.teacher, splits, options)
+    return LoadedData(splits, teacher, union_classes(teacher.classes, splits.labels), splits.describe())
+
+
+def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
+    """Ask the teacher for soft labels: of the events at hand, and of edited ones that nobody has labelled."""
+    options, splits = run.options, loaded.splits
+    source = SoftLabelSource(loaded.teacher, loaded.classes, options.cache or default_directory(), options.console)
+    edited = transfer_set(loaded.teacher, splits.train, per_event=run.config.distill.transfer, seed=run.config.seed)
+    soft = query_teacher(source, splits.train, "training events")
+    examples = [as_examples(splits.train, soft, loaded.classes)]
     if edited is not None:
-        examples.append(as_examples(edited, asked(edited, what="edited events"), classes))
-    soft_validation, soft_test = asked(validation, what="validation events"), asked(tested, what="test events")
-    boundary = boundary_events(validation, soft_validation, classes)
-
-    # 2. The student learns from them.
-    course = TrainingSet(
-        [name in material.benign for name in classes],
+        examples.append(as_examples(edited, query_teacher(source, edited, "edited events"), loaded.classes))
+    return SoftLabels(
         joined(examples),
-        as_examples(validation, soft_validation, classes),
-        config,
+        query_teacher(source, splits.validation, "validation events"),
+        query_teacher(source, splits.test, "test events"),
     )
-    fitted = fit(sizes, course, checkpoint=checkpoint, what="student", console=console)
 
-    # 3. torch → ONNX → integers, each step checked against the one before; the guards may ask for QAT.
-    texts = tested["text"].to_pylist()
-    fp32, exported = export(fitted, classes, material.benign, texts)
-    written = partial(
-        package_bundle,
-        fitted=fitted,
-        preset=student,
-        benign=material.benign,
-        config=config,
-        data=material.describe(),
-        teacher=asdict(teacher.card),
-        margin=margin,
+
+def distil(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Distilled:
+    """Train the student on the teacher's soft labels."""
+    distill, sizes = run.config.distill, preset(run.config.distill.student)
+    training = replace(
+        student_config(sizes, distill.epochs),
+        temperature=distill.temperature,
+        hard_weight=distill.hard_weight,
+        seed=run.config.seed,
     )
-    in_float = partial(written, precision="fp32", parity=(exported,), thresholds={})
-    if keep_fp32 is not None:
-        in_float(Path(keep_fp32), fp32, novelty=fit_ood(fp32.scorer, train, seed=seed))
-    rounded = quantize_student(
-        fp32,
-        material,
-        QuantizationSettings(precision, guards, qat=qat, seed=seed),
-        retrain=partial(train_with_rounding, plan=QatPlan(precision, fitted, course, rounding, console)),
+    training_set = TrainingSet(
+        [name in loaded.splits.benign for name in loaded.classes],
+        labels.train,
+        as_examples(loaded.splits.validation, labels.validation, loaded.classes),
+        training,
+    )
+    checkpoint = run.outputs.checkpoint("training")
+    trained = fit(sizes, training_set, checkpoint=checkpoint, what="student", console=run.options.console)
+    return Distilled(trained, training_set)
+
+
+def export_student(run: CompressRun, loaded: LoadedData, distilled: Distilled) -> Exported:
+    """Write the student as ONNX, checked against the network; keep it as a bundle where that is asked for."""
+    splits, trained = loaded.splits, distilled.trained
+    model, step = export(trained, loaded.classes, splits.benign, splits.test["text"].to_pylist())
+    if run.outputs.fp32 is not None:
+        ood = fit_ood(model.scorer, splits.train, seed=run.config.seed)
+        contents = BundleContents(model, trained, distilled.training_set.config, parity=(step,), ood=ood)
+        package_bundle(run.outputs.fp32, contents, provenance(run, loaded))
+    return Exported(model, step)
+
+
+def quantize(run: CompressRun, loaded: LoadedData, distilled: Distilled, exported: Exported) -> QuantizedStudent:
+    """Quantize the student under its guards, which may ask for training with the rounding."""
+    config, console = run.config.quantize, run.options.console
+    checkpoint = run.outputs.checkpoint("rounding")
+    plan = QatPlan(config.precision, distilled.trained, distilled.training_set, checkpoint, console)
+    return quantize_student(
+        exported.model,
+        loaded.splits,
+        QuantizationSettings(config.precision, config.limits, config.observer, config.qat, run.config.seed),
+        retrain=lambda calibrated: train_with_rounding(calibrated, plan),
         console=console,
     )
-    int8 = rounded.model
-    quantized = parity(
-        f"FP32 → {bundle_precision(precision)}", fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits
-    )
 
-    # 4. What it cost, beside a rival that costs next to nothing.
-    console.say("measuring: full, distilled, distilled + INT8, linear baseline")
-    known = train.filter(pc.is_valid(train["label"]))
-    rival = fit_baseline(known["text"].to_pylist(), known["label"].to_pylist(), seed=seed)
-    comparison = strip(
-        material,
-        classes,
-        teacher=teacher,
-        soft=soft_test,
-        fp32=fp32,
-        int8=int8,
-        baseline=rival,
-        seed=seed,
-        budget_s=TIMING_SECONDS,
-    )
 
-    # 5. The bundle: what is deployed, and everything above as its provenance.
-    taught = fit_ood(int8.scorer, train, seed=seed)
-    judged, embedded = int8.scorer.score_and_embed(validation["text"].to_pylist())
-    calibration = calibrating_temperature(int8, material)
-    place = out if rounded.report.passed else out.with_name(f"{out.name}.failed")
-    quantizing = replace(rounded.report, out=place)
-    size = written(
+def evaluate(
+    run: CompressRun, loaded: LoadedData, labels: SoftLabels, fp32: ExportedModel, int8: ExportedModel
+) -> Evaluation:
+    """Measure on the test events what compression cost, beside a baseline that costs next to nothing."""
+    run.options.console.say("measuring: full, distilled, distilled + INT8, linear baseline")
+    splits, seed = loaded.splits, run.config.seed
+    texts = splits.test["text"].to_pylist()
+    step = f"FP32 → {bundle_precision(run.config.quantize.precision)}"
+    changed = parity(step, fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
+    known = labelled_events(splits.train)
+    baseline = fit_baseline(known["text"].to_pylist(), known["label"].to_pylist(), seed=seed)
+    models = ComparedModels(loaded.teacher, labels.test, fp32, int8, baseline, loaded.classes)
+    return Evaluation(compare(splits, models, seed=seed, budget_s=TIMING_SECONDS), baseline, changed)
+
+
+def write(run: CompressRun, done: Compressed) -> Report:
+    """Write the bundle with its measurements, then the evidence, and report."""
+    config, outputs, splits = run.config, run.outputs, done.loaded.splits
+    passed = done.quantized.report.passed
+    place = outputs.bundle if passed else outputs.bundle.with_name(f"{outputs.bundle.name}.failed")
+    contents = _contents(run, done, place)
+    size = package_bundle(place, contents, provenance(run, done.loaded))
+    if outputs.evidence is not None:
+        _write_evidence(run, done, outputs.evidence)
+    for stage in ("training", "rounding", "control"):
+        discard(outputs.checkpoint(stage))
+    return Report(
         place,
-        int8,
-        precision=bundle_precision(precision),
-        parity=(exported, quantized),
-        thresholds=thresholds(int8.scorer.attack(judged.probabilities), is_benign(validation, material.benign)),
-        calibration=calibration,
-        signals=signals(judged.logits, calibration, taught.distance(embedded)),
-        novelty=taught,
-        comparison=comparison,
-        quantization=rounded.layers,
-        quantizing=quantizing,
+        done.evaluation.comparison,
+        contents.parity,
+        boundary_events(splits.validation, done.labels.validation, done.loaded.classes),
+        done.loaded.description,
+        size,
+        config.seed,
+        contents.search,
     )
 
-    # 6. What a sceptic needs to check it: the same student trained again, the rival, the events, everyone's answers.
-    if evidence is not None:
-        control = retrain(sizes, course, material, classes, checkpoint=again, console=console)
-        write_evidence(
-            Path(evidence),
-            material=material,
-            teacher=soft_validation,
-            distilled=fp32,
-            quantized=int8,
-            control=control,
-            baseline=rival,
-            course=course,
-            preset=student,
-            transfer=transfer,
-            precision=precision,
-            write=in_float,
-            card=asdict(teacher.card),
-        )
-        console.say(f"evidence for `overproof check`: {evidence}")
-    for folder in (checkpoint, rounding, again):
-        discard(folder)
-    return Report(place, comparison, (exported, quantized), boundary, material.describe(), size, seed, quantizing)
+
+def provenance(run: CompressRun, loaded: LoadedData) -> Provenance:
+    """Say where the bundles of a run come from."""
+    config, splits = run.config, loaded.splits
+    card = asdict(loaded.teacher.card)
+    return Provenance(
+        config.distill.student, splits.benign, loaded.description, card, config.to_json(), config.check.margin
+    )
 
 
-def teach(
-    events: Events,
-    *,
-    out: Path | str,
-    test: Events | None = None,
-    preset: str = "small-teacher",
-    from_checkpoint: Path | str | None = None,
-    epochs: int | None = None,
-    columns: Columns | None = None,
-    benign: Sequence[str] = DEFAULT_BENIGN,
-    rejects: Path | None = None,
-    seed: int = 0,
-    console: Console = SILENT,
-) -> TeachReport:
-    """Train a teacher from scratch, or fine-tune a local Hugging Face checkpoint, and measure it.
+def _contents(run: CompressRun, done: Compressed, place: Path) -> BundleContents:
+    """Join the quantized student with what is measured on validation events."""
+    splits, model = done.loaded.splits, done.quantized.model
+    ood = fit_ood(model.scorer, splits.train, seed=run.config.seed)
+    scores, embeddings = model.scorer.score_and_embed(splits.validation["text"].to_pylist())
+    calibration = calibrating_temperature(model, splits)
+    attack = model.scorer.attack(scores.probabilities)
+    return BundleContents(
+        model,
+        done.distilled.trained,
+        done.distilled.training_set.config,
+        bundle_precision(run.config.quantize.precision),
+        parity=(done.exported.parity, done.evaluation.parity),
+        thresholds=thresholds(attack, is_benign(splits.validation, splits.benign)),
+        calibration=calibration,
+        signals=signals(scores.logits, calibration, ood.distance(embeddings)),
+        ood=ood,
+        comparison=done.evaluation.comparison,
+        layers=done.quantized.layers,
+        search=replace(done.quantized.report, out=place),
+    )
 
-    Parameters
-    ----------
-    events, test, columns, benign, rejects
-        As for `compress`, which holds the same events out.
-    preset
-        Sizes of a teacher trained from scratch.
-    from_checkpoint
-        Folder of a checkpoint to fine-tune instead.
 
-    Raises
-    ------
-    InputError
-        Events, checkpoint or options that cannot be used.
-    """
-    material = gather(events, test=test, columns=columns, benign=benign, rejects=rejects, console=console)
-    if from_checkpoint is not None:
-        return teach_huggingface(material, Path(from_checkpoint), Path(out), epochs=epochs, seed=seed, console=console)
-    return teach_encoder(material, preset, Path(out), epochs=epochs, seed=seed, console=console)
+def _write_evidence(run: CompressRun, done: Compressed, out: Path) -> None:
+    """Train the control and write what a sceptic needs to check the bundle."""
+    console, training_set = run.options.console, done.distilled.training_set
+    sizes, checkpoint = preset(run.config.distill.student), run.outputs.checkpoint("control")
+    control = train_control(done.loaded, training_set, sizes, checkpoint=checkpoint, console=console)
+    distilled = BundleContents(done.exported.model, done.distilled.trained, training_set.config)
+    models = EvidenceModels(done.labels.validation, distilled, control, done.quantized.model, done.evaluation.baseline)
+    write_evidence(out, models, done.loaded.splits, provenance(run, done.loaded))
+    console.say(f"evidence for `overproof check`: {out}")

@@ -15,6 +15,7 @@ from overproof.distillation.limits import require_usable
 from overproof.distillation.students.presets import preset
 from overproof.errors import BundleError, InputError
 from overproof.events.labels import DEFAULT_BENIGN
+from overproof.progress import SILENT, Console
 from overproof.quantization.precisions import DEPLOYABLE, TRAINABLE
 
 if TYPE_CHECKING:
@@ -382,6 +383,37 @@ class CheckConfig:
             **{n: None if entries[n] is None else Path(entries[n]) for n in ("gate", "retrain_from")},
         }
         return _built(cls, {**entries, **read}, where)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and how a job runs: nothing here changes what it makes, and nothing of it is stored.
+
+    Attributes
+    ----------
+    cache
+        Folder where the teacher's answers are kept; None is the user's cache folder.
+    rejects
+        File for the records that cannot be read, each with its reason.
+    engine, address
+        `local`, or `ray`: ask the teacher on the Ray cluster at that address.
+    console
+        Where work in progress is shown.
+    """
+
+    cache: Path | None = None
+    rejects: Path | None = None
+    engine: str = "local"
+    address: str | None = None
+    console: Console = SILENT
+
+    def __post_init__(self) -> None:
+        if self.engine == "local":
+            return
+        from overproof.inference.engines import ENGINES
+
+        if self.engine not in ENGINES:
+            raise InputError(f"--engine {self.engine}: expected one of {', '.join(ENGINES)}")
 
 
 StoredConfig: TypeAlias = CompressConfig | TeachConfig | QuantizeJobConfig

@@ -13,7 +13,8 @@ from overproof.events.simulate import simulate
 from overproof.files import atomic_file
 from overproof.jobs.check import check
 from overproof.jobs.check_report import CheckReport
-from overproof.jobs.compress import compress, teach
+from overproof.jobs.compress import compress
+from overproof.jobs.teach import teach
 from overproof.progress import SILENT, Console
 from overproof.results.compression import Report
 
@@ -81,7 +82,7 @@ def demo(out: Path | str, *, seed: int = 0, console: Console = SILENT) -> Demo:
         full=str(out / "teacher"),
         evidence=out / "evidence",
         out=out / "check",
-        i_know=True,
+        accept_public_data=True,
         seed=seed,
         console=console,
     )

@@ -1,4 +1,4 @@
-"""What the student was taught, as its own embedding sees it."""
+"""Fit what tells that an event is out of distribution for a student."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EVENTS = 50_000  # more of them would hardly move means and covariance
 
 
 def fit_ood(scorer: WindowScorer, train: pa.Table, *, seed: int) -> OodDetector:
-    """What tells that an event is new to a model: from its labelled training events, or a sample of them.
+    """Fit it to a model's embedding of its labelled training events, or of a sample of them.
 
     Parameters
     ----------

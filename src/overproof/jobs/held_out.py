@@ -1,4 +1,4 @@
-"""Leave one family out: teacher, student and baseline trained without it, and then shown it.
+"""Leave one family out: train teacher, student and baseline without it, and then show it to them.
 
 What no model has seen is the only measure of what they will do with the next thing that nobody has seen.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,25 +18,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from overproof.bundle.evidence_store import HELD_OUT, EvidenceStore
+from overproof.bundle.evidence_store import HELD_OUT, INDEX, EvidenceStore
 from overproof.bundle.manifest import MANIFEST, Bundle, open_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, HeldOut
 from overproof.errors import InputError
 from overproof.files import atomic_write
-from overproof.jobs.model_outputs import asking
-from overproof.progress import Console
+from overproof.jobs.config import (
+    CompressConfig,
+    DataConfig,
+    DistillConfig,
+    QuantizeConfig,
+    RunOptions,
+    TableReference,
+    TeachConfig,
+    stored_config,
+)
+from overproof.jobs.model_outputs import query_with_cache
 
 ALL_RARE = "all-rare"
 RARE_SHARE = 0.01
 DONE = "held-out.json"
-RIVAL = "baseline.npz"
+BASELINE_FILE = "baseline.npz"
 TEACHER, BUNDLE, FLOAT = "teacher", "bundle", "distilled"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TeacherRetraining:
     """How the teacher is trained again.
 
     Attributes
@@ -46,7 +55,7 @@ class Recipe:
     start
         Checkpoint that a Hugging Face teacher is fine-tuned from: one that has never seen the family.
     epochs
-        Passes over the events; None is the preset's.
+        Passes over the events; None is as many as the teacher itself was given.
     """
 
     full: Any
@@ -54,176 +63,226 @@ class Recipe:
     epochs: int | None = None
 
 
+@dataclass(frozen=True)
+class HoldOut:
+    """What families are held out of, and judged on.
+
+    Attributes
+    ----------
+    store
+        The bundle's evidence, with the events that it was trained on.
+    bundle
+        The bundle that is checked.
+    events
+        The events that it is checked on.
+    options
+        Where the teacher's answers are kept, and where progress is shown.
+    """
+
+    store: EvidenceStore
+    bundle: Bundle
+    events: pa.Table
+    options: RunOptions = field(default_factory=RunOptions)
+
+
 def families_of(events: pa.Table) -> list[str | None]:
-    """Family of each event, or its label where it has none."""
-    kinds: list[str | None] = pc.coalesce(events["family"], events["label"]).to_pylist()
-    return kinds
+    """Return the family of each event, or its label where it has none."""
+    families: list[str | None] = pc.coalesce(events["family"], events["label"]).to_pylist()
+    return families
 
 
-def chosen(wanted: Sequence[str], kept: EvidenceStore, events: pa.Table, benign: Sequence[str]) -> list[str]:
-    """The families to hold out; `all-rare` are those with under one in a hundred training events.
+def families_to_hold_out(wanted: Sequence[str], hold_out: HoldOut) -> list[str]:
+    """Return the families to hold out; `all-rare` are those with under one in a hundred training events.
 
     Raises
     ------
     InputError
         A family that is benign, was never trained on, or is not among the events that are judged.
     """
-    labels = kept.events["label"].to_pylist()
-    pairs = zip(families_of(kept.events), labels, strict=True)
-    trained = Counter(kind for kind, label in pairs if kind is not None and label not in (None, *benign))
-    met = {k for k, label in zip(families_of(events), events["label"].to_pylist(), strict=True) if label is not None}
-    rare = [name for name, n in sorted(trained.items()) if n < RARE_SHARE * len(labels) and name in met]
+    trained_on, events, benign = hold_out.store.events, hold_out.events, hold_out.bundle.manifest.benign
+    labels = trained_on["label"].to_pylist()
+    pairs = zip(families_of(trained_on), labels, strict=True)
+    trained = Counter(family for family, label in pairs if family is not None and label not in (None, *benign))
+    pairs = zip(families_of(events), events["label"].to_pylist(), strict=True)
+    present = {family for family, label in pairs if label is not None}
+    rare = [name for name, n in sorted(trained.items()) if n < RARE_SHARE * len(labels) and name in present]
     names: list[str] = []
     for name in wanted:
         if name == ALL_RARE:
             names += rare
-        elif name not in trained or name not in met:
+        elif name not in trained or name not in present:
             where = "EVENTS" if name in trained else "the evidence's training events"
-            both = ", ".join(sorted(set(trained) & met))
+            both = ", ".join(sorted(set(trained) & present))
             raise InputError(f"--hold-out {name}: no such attacks in {where}: expected {ALL_RARE} or one of {both}")
         else:
             names.append(name)
     return list(dict.fromkeys(names))
 
 
-def train_without(
-    family: str, kept: EvidenceStore, events: pa.Table, recipe: Recipe, *, cache: Path | None, console: Console
-) -> None:
+def bundle_config(hold_out: HoldOut) -> tuple[CompressConfig, str]:
+    """Return the configuration that the bundle was made with, and what of it cannot be known; usually nothing."""
+    store = hold_out.store
+    stored = stored_config(hold_out.bundle.manifest.config, str(hold_out.bundle.path / MANIFEST))
+    if isinstance(stored, CompressConfig):
+        return stored, ""
+    if store.format > 1:
+        return CompressConfig.from_json(store.config, str(store.path / INDEX)), ""
+    recipe = store.config
+    config = CompressConfig(
+        DataConfig(TableReference(store.events.num_rows), benign=tuple(recipe["benign"])),
+        DistillConfig(
+            recipe["student"], recipe["temperature"], recipe["hard_weight"], recipe["epochs"], recipe["transfer"]
+        ),
+        QuantizeConfig(recipe["precision"]),
+        seed=recipe["seed"],
+    )
+    return config, (
+        f"{store.path}: evidence of format {store.format} does not say which guards the bundle was held to, which "
+        "layers they kept in float, or whether --qat was given: what is trained without a family does without them"
+    )
+
+
+def train_without(family: str, hold_out: HoldOut, retraining: TeacherRetraining) -> None:
     """Train what is not there yet: teacher, student (before and after quantization), baseline.
 
     A run that is cut off goes on where it stopped. What it costs is a whole compression for each family.
     """
-    from overproof.distillation.baseline import fit_baseline, to_bytes
-    from overproof.jobs.compress import compress
+    from overproof.jobs.load import without_families
 
-    place = folder_of(kept, family)
+    store, console = hold_out.store, hold_out.options.console
+    place = folder_of(store, family)
     if (place / DONE).is_file():
         return
     place.mkdir(parents=True, exist_ok=True)
-    known = without(kept.events, family)
-    console.say(f"held out: {family}: {kept.events.num_rows - known.num_rows} events less to learn from")
-    why = _train_teacher(known, events, recipe, place / TEACHER, kept, console)
-    if not (place / BUNDLE / MANIFEST).is_file():
-        told = kept.recipe
-        compress(
-            known,
-            test=events,
-            teacher=recipe.full if why else str(place / TEACHER),
-            out=place / BUNDLE,
-            keep_fp32=place / FLOAT,
-            student=told["student"],
-            temperature=told["temperature"],
-            hard_weight=told["hard_weight"],
-            epochs=told["epochs"],
-            transfer=told["transfer"],
-            precision=told["precision"],
-            benign=told["benign"],
-            seed=told["seed"],
-            cache=cache,
-            console=console,
-        )
-    labelled = known.filter(pc.is_valid(known["label"]))
-    rival = fit_baseline(labelled["text"].to_pylist(), labelled["label"].to_pylist(), seed=told_seed(kept))
-    (place / RIVAL).write_bytes(to_bytes(rival))
-    _write(place / DONE, {"family": family, "absent": {FULL: why} if why else {}})
-
-
-def judged(
-    kept: EvidenceStore, events: pa.Table, bundle: Bundle, *, cache: Path | None, console: Console
-) -> tuple[HeldOut, ...]:
-    """What every model that was trained without a family says of that family, and of benign events."""
-    kinds = np.array(families_of(events), dtype=object)
-    benign = bundle.manifest.benign
-    labels = np.array(events["label"].to_pylist(), dtype=object)
-    calm = np.flatnonzero([label in benign for label in labels])
-    found = []
-    for index in sorted((kept.path / HELD_OUT).glob(f"*/{DONE}")):
-        told = json.loads(index.read_text("utf-8"))
-        rows = np.flatnonzero((kinds == told["family"]) & (labels != None))  # noqa: E711 - elementwise
-        if len(rows):
-            console.say(f"held out: {told['family']}: judging {len(rows)} events of it")
-            found.append(_judged(index.parent, told, rows, calm, events, benign, cache, console))
-    return tuple(found)
-
-
-def _judged(
-    place: Path,
-    told: dict[str, Any],
-    rows: NDArray[np.intp],
-    calm: NDArray[np.intp],
-    events: pa.Table,
-    benign: Sequence[str],
-    cache: Path | None,
-    console: Console,
-) -> HeldOut:
-    from overproof.distillation.baseline import from_bytes
-    from overproof.distillation.teachers import load_teacher
-
-    both = np.concatenate([rows, calm])
-    texts = events.take(both)["text"].to_pylist()
-    caught: dict[str, NDArray[np.bool_]] = {}
-
-    def flagged(logits: Floats, classes: Sequence[str]) -> NDArray[np.bool_]:
-        harmless = np.array([name in benign for name in classes])
-        return np.asarray(~harmless[logits.argmax(axis=1)])
-
-    if FULL not in told["absent"]:
-        teacher = load_teacher([str(place / TEACHER)])
-        # all events, not these alone: the compression has asked for the same ones, and the cache has them
-        logits = asking(teacher, teacher.classes, cache=cache, console=console)(events, f"without {told['family']}")
-        caught[FULL] = flagged(logits[both], teacher.classes)
-    for name, part in ((DISTILLED, FLOAT), (QUANTIZED, BUNDLE)):
-        scorer = OnnxScorer(open_bundle(place / part))
-        caught[name] = flagged(scorer.score(texts).logits, scorer.classes)
-    rival = from_bytes((place / RIVAL).read_bytes())
-    caught[BASELINE] = flagged(rival.logits(texts), rival.classes)
-    return HeldOut(
-        family=told["family"],
-        rows=rows,
-        detected={name: flags[: len(rows)] for name, flags in caught.items()},
-        absent=told["absent"],
-        false_positives={name: (int(flags[len(rows) :].sum()), len(calm)) for name, flags in caught.items()},
+    config, unknown = bundle_config(hold_out)
+    if unknown:
+        console.say(unknown)
+    kept = without_families(store.events, (family,))
+    console.say(f"held out: {family}: {store.events.num_rows - kept.num_rows} events less to learn from")
+    data = DataConfig(store.events, hold_out.events, benign=config.data.benign, held_out=(family,))
+    config = replace(config, data=data)
+    why = _train_teacher(config, hold_out, retraining, place / TEACHER)
+    made = _compress(config, retraining.full if why else str(place / TEACHER), place, hold_out.options)
+    _fit_baseline(kept, place / BASELINE_FILE, config.seed)
+    atomic_write(
+        place / DONE,
+        json.dumps({"family": family, "absent": {FULL: why} if why else {}, "bundle": made}, indent=1),
     )
 
 
-def _train_teacher(
-    known: pa.Table, events: pa.Table, recipe: Recipe, out: Path, kept: EvidenceStore, console: Console
-) -> str:
-    """Train the teacher without the family; why not, where it cannot be."""
-    from overproof.jobs.compress import teach
+def judge_held_out(hold_out: HoldOut) -> tuple[HeldOut, ...]:
+    """Ask every model that was trained without a family about that family, and about benign events."""
+    families = np.array(families_of(hold_out.events), dtype=object)
+    labels = np.array(hold_out.events["label"].to_pylist(), dtype=object)
+    judged = []
+    for index in sorted((hold_out.store.path / HELD_OUT).glob(f"*/{DONE}")):
+        done = json.loads(index.read_text("utf-8"))
+        rows = np.flatnonzero((families == done["family"]) & (labels != None))  # noqa: E711 - elementwise
+        if len(rows):
+            hold_out.options.console.say(f"held out: {done['family']}: judging {len(rows)} events of it")
+            judged.append(_judge(index.parent, done, rows, hold_out))
+    return tuple(judged)
 
-    kind, name = kept.recipe["teacher"]["kind"], kept.recipe["teacher"]["name"]
+
+def folder_of(store: EvidenceStore, family: str) -> Path:
+    """Return where a held-out family lies: its name cannot lead elsewhere."""
+    return store.path / HELD_OUT / (quote(family, safe="").replace(".", "%2E") or "%")
+
+
+def _compress(config: CompressConfig, teacher: Any, place: Path, options: RunOptions) -> str:
+    """Compress without the family, unless that is done already; returns the name of the bundle's folder."""
+    from overproof.jobs.compress import CompressRun, Outputs, run_compression
+
+    for name in (BUNDLE, f"{BUNDLE}.failed"):
+        if (place / name / MANIFEST).is_file():
+            return name
+    outputs = Outputs(place / BUNDLE, fp32=place / FLOAT)
+    report = run_compression(CompressRun(config, teacher, outputs, options))
+    if not report.passed:
+        options.console.say(f"held out: {', '.join(config.data.held_out)}: not every guard holds without it")
+    return report.bundle.name
+
+
+def _fit_baseline(events: pa.Table, out: Path, seed: int) -> None:
+    from overproof.distillation.baseline import fit_baseline, to_bytes
+
+    labelled = events.filter(pc.is_valid(events["label"]))
+    baseline = fit_baseline(labelled["text"].to_pylist(), labelled["label"].to_pylist(), seed=seed)
+    out.write_bytes(to_bytes(baseline))
+
+
+def _train_teacher(config: CompressConfig, hold_out: HoldOut, retraining: TeacherRetraining, out: Path) -> str:
+    """Train the teacher without the family; returns why not, where it cannot be."""
+    from overproof.jobs.teach import run_teaching
+
     if out.is_dir():
         return ""
-    settings: dict[str, Any] = {"benign": kept.recipe["benign"], "seed": told_seed(kept), "console": console}
-    if recipe.start is not None:
-        teach(known, test=events, out=out, from_checkpoint=recipe.start, epochs=recipe.epochs, **settings)
-        return ""
-    given = [recipe.full] if isinstance(recipe.full, str) else recipe.full
-    if kind == "own" and isinstance(given, Sequence) and (Path(given[0]) / MANIFEST).is_file():
-        preset = open_bundle(given[0]).manifest.network["preset"]
-        teach(known, test=events, out=out, preset=preset, epochs=recipe.epochs, **settings)
-        return ""
-    return (
-        f"a teacher of the kind {kind} ({name}) cannot be trained again here: it has seen the family, and the student "
-        "learned from it; --retrain-from CHECKPOINT fine-tunes one that has not"
+    kind, name = hold_out.store.teacher["kind"], hold_out.store.teacher["name"]
+    epochs, full = retraining.epochs, retraining.full
+    specs = [full] if isinstance(full, str) else full
+    if retraining.start is not None:
+        teach = TeachConfig(config.data, from_checkpoint=retraining.start, epochs=epochs, seed=config.seed)
+    elif kind == "own" and isinstance(specs, Sequence) and (Path(specs[0]) / MANIFEST).is_file():
+        teach = _teacher_config(open_bundle(specs[0]), config)
+        teach = teach if epochs is None else replace(teach, epochs=epochs)
+    else:
+        return (
+            f"a teacher of the kind {kind} ({name}) cannot be trained again here: it has seen the family, and the "
+            "student learned from it; --retrain-from CHECKPOINT fine-tunes one that has not"
+        )
+    run_teaching(teach, out, hold_out.options)
+    return ""
+
+
+def _teacher_config(teacher: Bundle, config: CompressConfig) -> TeachConfig:
+    """Return how a teacher was trained; where its bundle does not say, by its preset and the student's seed."""
+    stored = stored_config(teacher.manifest.config, str(teacher.path / MANIFEST))
+    if isinstance(stored, TeachConfig):
+        return replace(stored, data=config.data)
+    return TeachConfig(config.data, teacher.manifest.network["preset"], seed=config.seed)
+
+
+def _judge(place: Path, done: dict[str, Any], rows: NDArray[np.intp], hold_out: HoldOut) -> HeldOut:
+    """Ask the models of one folder about the family's rows and the benign events."""
+    from overproof.distillation.baseline import from_bytes
+
+    benign = hold_out.bundle.manifest.benign
+    labels = hold_out.events["label"].to_pylist()
+    negatives = np.flatnonzero([label in benign for label in labels])
+    both = np.concatenate([rows, negatives])
+    texts = hold_out.events.take(both)["text"].to_pylist()
+    flagged: dict[str, NDArray[np.bool_]] = {}
+    if FULL not in done["absent"]:
+        logits, classes = _teacher_logits(place / TEACHER, done["family"], hold_out)
+        flagged[FULL] = _flags(logits[both], classes, benign)
+    for name, part in ((DISTILLED, FLOAT), (QUANTIZED, done.get("bundle", BUNDLE))):
+        scorer = OnnxScorer(open_bundle(place / part))
+        flagged[name] = _flags(scorer.score(texts).logits, scorer.classes, benign)
+    baseline = from_bytes((place / BASELINE_FILE).read_bytes())
+    flagged[BASELINE] = _flags(baseline.logits(texts), baseline.classes, benign)
+    return HeldOut(
+        family=done["family"],
+        rows=rows,
+        detected={name: flags[: len(rows)] for name, flags in flagged.items()},
+        absent=done["absent"],
+        false_positives={name: (int(flags[len(rows) :].sum()), len(negatives)) for name, flags in flagged.items()},
     )
 
 
-def without(events: pa.Table, family: str) -> pa.Table:
-    """The events but those of the family."""
-    return events.filter(pa.array([kind != family for kind in families_of(events)]))
+def _teacher_logits(place: Path, family: str, hold_out: HoldOut) -> tuple[Floats, Sequence[str]]:
+    """Return a teacher's logits on all events, and its classes.
+
+    Of all events, not of these alone: the compression has asked for the same ones, and the cache has them.
+    """
+    from overproof.distillation.teachers import load_teacher
+
+    teacher = load_teacher([str(place)])
+    options = hold_out.options
+    query = query_with_cache(teacher, teacher.classes, cache=options.cache, console=options.console)
+    return query(hold_out.events, f"without {family}"), teacher.classes
 
 
-def folder_of(kept: EvidenceStore, family: str) -> Path:
-    """Where a held-out family lies: its name cannot lead elsewhere."""
-    return kept.path / HELD_OUT / (quote(family, safe="").replace(".", "%2E") or "%")
-
-
-def told_seed(kept: EvidenceStore) -> int:
-    """The student's seed."""
-    return int(kept.recipe["seed"])
-
-
-def _write(path: Path, value: dict[str, Any]) -> None:
-    atomic_write(path, json.dumps(value, indent=1))
+def _flags(logits: Floats, classes: Sequence[str], benign: Sequence[str]) -> NDArray[np.bool_]:
+    """Say of each row whether its likeliest class is an attack."""
+    is_benign = np.array([name in benign for name in classes])
+    return np.asarray(~is_benign[logits.argmax(axis=1)])

@@ -1,11 +1,11 @@
-"""Writing a bundle: the manifest that says what is in it and where it came from."""
+"""Write a bundle: its files, and the manifest that says what is in it and where it came from."""
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,58 +37,108 @@ from overproof.version import __version__
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "pyarrow", "scikit-learn", "tokenizers", "torch")
 
 
-def package_bundle(
-    out: Path,
-    model: ExportedModel,
-    fitted: TrainedModel,
-    *,
-    precision: str,
-    preset: str,
-    benign: Sequence[str],
-    config: TrainConfig,
-    data: Mapping[str, Any],
-    teacher: Mapping[str, Any],
-    parity: Sequence[Parity],
-    thresholds: Mapping[str, float | None],
-    margin: float | None = None,
-    calibration: float | None = None,
-    signals: Signals | None = None,
-    novelty: OodDetector | None = None,
-    comparison: Comparison | None = None,
-    quantization: LayerDiagnostics | None = None,
-    quantizing: PrecisionSearchReport | None = None,
-) -> int:
+@dataclass(frozen=True)
+class Provenance:
+    """Where a bundle comes from: what all bundles of one run share.
+
+    Attributes
+    ----------
+    preset
+        Of the network's sizes.
+    benign
+        Labels that are benign, of those that occur.
+    data
+        Rows and fingerprints of the events.
+    teacher
+        The teacher's card.
+    config
+        The whole configuration of the job, as plain JSON.
+    margin
+        Recall that may be lost against the full model, as a share; None where nothing was fixed.
+    """
+
+    preset: str
+    benign: tuple[str, ...]
+    data: Mapping[str, Any]
+    teacher: Mapping[str, Any]
+    config: Mapping[str, Any]
+    margin: float | None = None
+
+
+@dataclass(frozen=True)
+class BundleContents:
+    """One model on its way into a bundle, with what was measured of it.
+
+    Attributes
+    ----------
+    model, trained, training
+        The ONNX file, the network it came from, and the settings that it was trained with.
+    precision
+        As the manifest calls it.
+    parity
+        What each conversion step changed.
+    thresholds, calibration, signals
+        See `Manifest`.
+    ood
+        What tells that an event is out of distribution.
+    comparison, layers, search
+        What compression cost, what quantization did to each layer, and the search under guards.
+    """
+
+    model: ExportedModel
+    trained: TrainedModel
+    training: TrainConfig
+    precision: str = "fp32"
+    parity: tuple[Parity, ...] = ()
+    thresholds: Mapping[str, float | None] = field(default_factory=dict)
+    calibration: float | None = None
+    signals: Signals | None = None
+    ood: OodDetector | None = None
+    comparison: Comparison | None = None
+    layers: LayerDiagnostics | None = None
+    search: PrecisionSearchReport | None = None
+
+
+def package_bundle(out: Path, contents: BundleContents, provenance: Provenance) -> int:
     """Write model, tokenizer, what was measured and the manifest to `out`; returns the bundle's bytes."""
-    files = {MODEL: model.file, TOKENIZER: fitted.tokenizer.to_str().encode()}
-    if novelty is not None:
-        files[NOVELTY] = novelty.stored()
-    if comparison is not None:
-        files[COMPARISON] = json.dumps(comparison.to_json(), indent=1).encode()
-    if quantization is not None:
-        files[QUANTIZATION] = json.dumps(quantization.to_json(), separators=(",", ":")).encode()
-    if quantizing is not None:
-        files[QUANTIZING] = json.dumps(quantizing.to_json(), indent=1).encode()
+    files = _files(contents)
+    model, trained, training = contents.model, contents.trained, contents.training
     manifest = Manifest(
         format=FORMAT,
         overproof=__version__,
         classes=model.scorer.classes,
-        benign=tuple(benign),
-        windowing=fitted.windowing,
+        benign=provenance.benign,
+        windowing=trained.windowing,
         normalization="none",
-        thresholds=thresholds,
-        temperature=config.temperature,
-        hard_weight=config.hard_weight,
-        seed=config.seed,
-        precision=precision,
-        network={"preset": preset, "parameters": model.parameters, **config_json(fitted.network.config)},
-        data=data,
-        teacher=teacher,
-        parity=tuple(asdict(step) for step in parity),
+        thresholds=contents.thresholds,
+        temperature=training.temperature,
+        hard_weight=training.hard_weight,
+        seed=training.seed,
+        precision=contents.precision,
+        network={"preset": provenance.preset, "parameters": model.parameters, **config_json(trained.network.config)},
+        data=provenance.data,
+        teacher=provenance.teacher,
+        parity=tuple(asdict(step) for step in contents.parity),
         versions={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         files={name: digest(content) for name, content in files.items()},
-        margin=margin,
-        calibration=calibration,
-        signals=signals,
+        margin=provenance.margin,
+        calibration=contents.calibration,
+        signals=contents.signals,
+        config=provenance.config,
     )
     write_bundle(out, manifest, files)
     return sum(path.stat().st_size for path in out.iterdir())
+
+
+def _files(contents: BundleContents) -> dict[str, bytes]:
+    """Return the bundle's files by name."""
+    files = {MODEL: contents.model.file, TOKENIZER: contents.trained.tokenizer.to_str().encode()}
+    if contents.ood is not None:
+        files[NOVELTY] = contents.ood.stored()
+    if contents.comparison is not None:
+        files[COMPARISON] = json.dumps(contents.comparison.to_json(), indent=1).encode()
+    if contents.layers is not None:
+        files[QUANTIZATION] = json.dumps(contents.layers.to_json(), separators=(",", ":")).encode()
+    if contents.search is not None:
+        files[QUANTIZING] = json.dumps(contents.search.to_json(), indent=1).encode()
+    return files

@@ -1,4 +1,4 @@
-"""Making a teacher: our own encoder from scratch, or a local Hugging Face checkpoint fine-tuned."""
+"""Train a teacher: our own encoder from scratch, or a local Hugging Face checkpoint fine-tuned."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from overproof.distillation.checkpoint import discard
 from overproof.distillation.dataset import DatasetSplits, as_examples
 from overproof.distillation.export import export
 from overproof.distillation.fit import TrainingSession, fit, rows_of, student_config, train_with_progress
-from overproof.distillation.students.presets import preset as named
+from overproof.distillation.students.presets import preset as sizes_of
 from overproof.distillation.teachers import load_teacher
 from overproof.distillation.training import TrainingTask, rare_repeats
 from overproof.distillation.training_set import TrainConfig, TrainingSet
 from overproof.errors import InputError
-from overproof.jobs.package_bundle import package_bundle
-from overproof.progress import Console
+from overproof.events.labels import DEFAULT_BENIGN
+from overproof.events.sources import Columns
+from overproof.jobs.config import DataConfig, Events, RunOptions, TeachConfig
+from overproof.jobs.load import load_dataset
+from overproof.jobs.package_bundle import BundleContents, Provenance, package_bundle
+from overproof.progress import SILENT, Console
 from overproof.results import Metrics, measure
 
 CHECKPOINT_CONFIG = TrainConfig(
@@ -41,11 +45,11 @@ class TeachReport:
     seed: int
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain JSON."""
+        """Return everything as plain JSON."""
         return {**asdict(self), "teacher": str(self.teacher)}
 
     def render(self) -> str:
-        """The teacher in a few lines."""
+        """Describe the teacher in a few lines."""
         m = self.metrics
         figures = [
             f"{name} {'not measured' if value is None else format(value, form)}"
@@ -61,78 +65,109 @@ class TeachReport:
         )
 
 
-def teach_encoder(
-    material: DatasetSplits, preset: str, out: Path, *, epochs: int | None, seed: int, console: Console
+@dataclass(frozen=True)
+class TrainedTeacher:
+    """A teacher that was written, and its logits on the test events."""
+
+    kind: str
+    parameters: int
+    classes: Sequence[str]
+    logits: Floats
+
+
+def teach(
+    events: Events,
+    *,
+    out: Path | str,
+    test: Events | None = None,
+    preset: str = TeachConfig.preset,
+    from_checkpoint: Path | str | None = None,
+    epochs: int | None = TeachConfig.epochs,
+    columns: Columns | None = None,
+    benign: Sequence[str] = DEFAULT_BENIGN,
+    rejects: Path | None = None,
+    seed: int = TeachConfig.seed,
+    console: Console = SILENT,
 ) -> TeachReport:
+    """Train a teacher from scratch, or fine-tune a local Hugging Face checkpoint, and measure it.
+
+    Parameters
+    ----------
+    events, test, columns, benign, rejects
+        As for `compress`, which holds the same events out.
+    preset
+        Sizes of a teacher trained from scratch.
+    from_checkpoint
+        Folder of a checkpoint to fine-tune instead.
+
+    Raises
+    ------
+    InputError
+        Events, checkpoint or options that cannot be used.
+    """
+    data = DataConfig(events, test, columns=columns, benign=tuple(benign))
+    checkpoint = None if from_checkpoint is None else Path(from_checkpoint)
+    config = TeachConfig(data, preset, checkpoint, epochs, seed)
+    return run_teaching(config, Path(out), RunOptions(rejects=rejects, console=console))
+
+
+def run_teaching(config: TeachConfig, out: Path, options: RunOptions) -> TeachReport:
+    """Load the events, train the teacher, write and measure it."""
+    splits = load_dataset(config.data, rejects=options.rejects, console=options.console)
+    train = train_encoder if config.from_checkpoint is None else fine_tune
+    teacher = train(config, splits, out, options.console)
+    labels, families = splits.test["label"].to_pylist(), splits.test["family"].to_pylist()
+    metrics = measure(np.asarray(teacher.logits), teacher.classes, labels, families, splits.benign, None)
+    return TeachReport(out, teacher.kind, teacher.parameters, metrics, splits.describe(), config.seed)
+
+
+def train_encoder(config: TeachConfig, splits: DatasetSplits, out: Path, console: Console) -> TrainedTeacher:
     """Train our own encoder on hard labels and write it as a bundle with an FP32 model."""
-    sizes = named(preset)
+    sizes, classes = sizes_of(config.preset), splits.labels
     require_free(out)
-    classes = material.labels
-    config = replace(student_config(sizes, epochs), temperature=1.0, hard_weight=1.0, seed=seed)
-    course = TrainingSet(
-        [name in material.benign for name in classes],
-        as_examples(material.train, None, classes),
-        as_examples(material.validation, None, classes),
-        config,
+    training = replace(student_config(sizes, config.epochs), temperature=1.0, hard_weight=1.0, seed=config.seed)
+    training_set = TrainingSet(
+        [name in splits.benign for name in classes],
+        as_examples(splits.train, None, classes),
+        as_examples(splits.validation, None, classes),
+        training,
     )
-    fitted = fit(sizes, course, checkpoint=_checkpoint(out), what="teacher", console=console)
-    texts = material.test["text"].to_pylist()
-    model, step = export(fitted, classes, material.benign, texts)
-    package_bundle(
-        out,
-        model,
-        fitted,
-        precision="fp32",
-        preset=preset,
-        benign=material.benign,
-        config=config,
-        data=material.describe(),
-        teacher={"kind": "labels"},
-        parity=(step,),
-        thresholds={},
-    )
+    trained = fit(sizes, training_set, checkpoint=_checkpoint(out), what="teacher", console=console)
+    texts = splits.test["text"].to_pylist()
+    model, step = export(trained, classes, splits.benign, texts)
+    provenance = Provenance(config.preset, splits.benign, splits.describe(), {"kind": "labels"}, config.to_json())
+    package_bundle(out, BundleContents(model, trained, training, parity=(step,)), provenance)
     discard(_checkpoint(out))
-    return _report(material, out, "own", model.parameters, model.scorer.score(texts).logits, classes, seed)
+    return TrainedTeacher("own", model.parameters, classes, model.scorer.score(texts).logits)
 
 
-def teach_huggingface(
-    material: DatasetSplits, checkpoint: Path, out: Path, *, epochs: int | None, seed: int, console: Console
-) -> TeachReport:
+def fine_tune(config: TeachConfig, splits: DatasetSplits, out: Path, console: Console) -> TrainedTeacher:
     """Fine-tune a local checkpoint on hard labels and write it as a Hugging Face checkpoint."""
     from overproof.distillation.teachers import huggingface
 
-    if not (checkpoint / "config.json").is_file():
+    checkpoint = config.from_checkpoint
+    if checkpoint is None or not (checkpoint / "config.json").is_file():
         raise InputError(f"{checkpoint}: no config.json, expected a local Hugging Face checkpoint")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists already; choose another folder")
-    classes = material.labels
-    network, encode, _, tokenizer = huggingface.network_and_encoder(checkpoint, classes, seed=seed)
-    config = replace(CHECKPOINT_CONFIG, seed=seed, epochs=epochs or CHECKPOINT_CONFIG.epochs)
-    examples = as_examples(material.train, None, classes)
+    classes = splits.labels
+    network, encode, _, tokenizer = huggingface.network_and_encoder(checkpoint, classes, seed=config.seed)
+    epochs = config.epochs or CHECKPOINT_CONFIG.epochs
+    examples = as_examples(splits.train, None, classes)
     task = TrainingTask(
         rows_of(encode, examples, repeats=rare_repeats(examples.kinds)),
-        rows_of(encode, as_examples(material.validation, None, classes)),
-        config,
+        rows_of(encode, as_examples(splits.validation, None, classes)),
+        replace(CHECKPOINT_CONFIG, seed=config.seed, epochs=epochs),
     )
     train_with_progress(network, task, TrainingSession(_checkpoint(out), "fine-tuning", console))
     huggingface.save(network, tokenizer, classes, out)
     discard(_checkpoint(out))
     teacher = load_teacher([str(out)])
-    with console.progress("teacher judges test events", material.test.num_rows) as advance:
-        logits = teacher.logits(material.test, advance)
-    return _report(material, out, "huggingface", teacher.card.parameters or 0, logits, teacher.classes, seed)
+    with console.progress("teacher judges test events", splits.test.num_rows) as advance:
+        logits = teacher.logits(splits.test, advance)
+    return TrainedTeacher("huggingface", teacher.card.parameters or 0, teacher.classes, logits)
 
 
 def _checkpoint(out: Path) -> Path:
-    """Where a run that is killed finds its last epoch when it is started again."""
+    """Return where a run that is killed finds its last epoch when it is started again."""
     return out.with_name(f".{out.name}.training")
-
-
-def _report(
-    material: DatasetSplits, out: Path, kind: str, parameters: int, logits: Floats, classes: Sequence[str], seed: int
-) -> TeachReport:
-    test = material.test
-    metrics = measure(
-        np.asarray(logits), classes, test["label"].to_pylist(), test["family"].to_pylist(), material.benign, None
-    )
-    return TeachReport(out, kind, parameters, metrics, material.describe(), seed)

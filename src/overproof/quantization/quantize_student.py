@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from overproof.distillation.dataset import DatasetSplits, kinds
+from overproof.distillation.dataset import DatasetSplits
 from overproof.distillation.export import ExportedModel, ready_model
-from overproof.errors import InputError
 from overproof.progress import Console
 from overproof.quantization.calibrated_model import CALIBRATION_EVENTS
-from overproof.quantization.guards import Guards
 from overproof.quantization.precision_search import Retrain
-from overproof.quantization.precisions import DEPLOYABLE, TRAINABLE
 from overproof.quantization.quantizable_model import from_scorer
 from overproof.quantization.reports import layer_report
 from overproof.quantization.run import QuantizationEvents, QuantizationSettings, run_quantization
@@ -38,18 +35,6 @@ class QuantizedStudent:
     model: ExportedModel
     layers: LayerDiagnostics
     report: PrecisionSearchReport
-
-
-def require_possible(precision: str, guards: Guards, qat: bool, splits: DatasetSplits) -> None:
-    """Raise InputError for what could not be done after hours of training, before it begins."""
-    possible = TRAINABLE if qat else DEPLOYABLE
-    if precision not in possible:
-        raise InputError(
-            f"precision {precision!r}{' with --qat' if qat else ''}: expected one of {', '.join(possible)}"
-        )
-    labels, names = splits.validation["label"].to_pylist(), kinds(splits.validation)
-    attacks = {name for label, name in zip(labels, names, strict=True) if name and label not in (None, *splits.benign)}
-    guards.require_families(sorted(attacks))
 
 
 def quantize_student(

@@ -22,7 +22,7 @@ from overproof.distillation.fit import TrainedModel, first_windows, student_conf
 from overproof.distillation.students.presets import EncoderConfig
 from overproof.distillation.teachers import default_directory, load_teacher
 from overproof.distillation.training_set import TrainingSet, joined
-from overproof.distillation.transfer import edited_events, query_teacher
+from overproof.distillation.transfer import SoftLabelSource, edited_events, query_teacher
 from overproof.errors import InputError
 from overproof.progress import Console
 from overproof.quantization.precision_search import Retrain
@@ -108,7 +108,7 @@ def _teacher(
     if unknown:
         raise InputError(f"the teacher knows classes that {quantizable.name} lacks: {', '.join(sorted(unknown))}")
     place = cache or default_directory()
-    query = partial(query_teacher, opened, classes=quantizable.classes, cache=place, what="events", console=console)
+    query = partial(query_teacher, SoftLabelSource(opened, quantizable.classes, place, console), what="events")
     return query, opened.labels_new_events
 
 

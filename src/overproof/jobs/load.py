@@ -1,0 +1,109 @@
+"""Load the events of a job, and split them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from overproof.distillation.dataset import DatasetSplits, EventTables, kinds, split_dataset
+from overproof.distillation.teachers import Teacher, load_teacher
+from overproof.distillation.teachers.ray import on_ray
+from overproof.errors import InputError
+from overproof.events.sources import Columns, Rejects, load_events
+from overproof.jobs.config import DataConfig, Events, RunOptions, TableReference
+from overproof.progress import Console
+
+
+@dataclass(frozen=True)
+class LoadedData:
+    """What a compression starts from.
+
+    Attributes
+    ----------
+    splits
+        The events.
+    teacher
+        Who labels them.
+    classes
+        The student's classes: the teacher's, then the labels that it does not know.
+    description
+        Rows, fingerprints and quality of the events.
+    """
+
+    splits: DatasetSplits
+    teacher: Teacher
+    classes: tuple[str, ...]
+    description: Mapping[str, object]
+
+
+def load_dataset(data: DataConfig, *, rejects: Path | None, console: Console) -> DatasetSplits:
+    """Load events and split them into train, validation and test.
+
+    Without a test set, a fifth of the events is held out for it. Labels are required for at least two classes.
+
+    Parameters
+    ----------
+    rejects
+        File for the records that cannot be read, each with its reason.
+
+    Raises
+    ------
+    InputError
+        Nothing usable, fewer than two labels, or none of the benign labels among them.
+    """
+    splits = split_dataset(_read(data, rejects), data.benign)
+    for reason, count in splits.skipped.items():
+        console.say(f"skipped {count} records: {reason}")
+    console.say(
+        f"{splits.train.num_rows:,} events to train, {splits.validation.num_rows:,} to validate, "
+        f"{splits.test.num_rows:,} to test; {splits.leaked_templates} leaked templates"
+    )
+    return splits
+
+
+def open_teacher(teacher: Teacher | str | Sequence[str], splits: DatasetSplits, options: RunOptions) -> Teacher:
+    """Open the teacher or teachers that specifications name; one that is open already stays as it is.
+
+    Raises
+    ------
+    InputError
+        A specification that means nothing, or a teacher that knows none of the labels.
+    """
+    if not isinstance(teacher, str | Sequence):
+        return teacher
+    specs = [teacher] if isinstance(teacher, str) else teacher
+    columns = splits.train.column_names
+    if options.engine == "ray":
+        return on_ray(specs, classes=splits.labels, columns=columns, address=options.address)
+    return load_teacher(specs, classes=splits.labels, columns=columns)
+
+
+def without_families(events: pa.Table, families: tuple[str, ...]) -> pa.Table:
+    """Return the events but those of the families; an event without family has its label for one."""
+    if not families:
+        return events
+    return events.filter(pa.array([kind not in families for kind in kinds(events)]))
+
+
+def labelled_events(events: pa.Table) -> pa.Table:
+    """Return the events that have a label."""
+    return events.filter(pc.is_valid(events["label"]))
+
+
+def _read(data: DataConfig, rejects: Path | None) -> EventTables:
+    columns = data.columns or Columns()
+    with Rejects(rejects) as skipped:
+        events = _table(data.events, columns, skipped)
+        test = None if data.test is None else _table(data.test, columns, skipped)
+        unlabelled = None if data.unlabelled is None else _table(data.unlabelled, columns, skipped)
+    return EventTables(without_families(events, data.held_out), test, unlabelled, dict(skipped.summary()))
+
+
+def _table(events: Events | TableReference, columns: Columns, rejects: Rejects) -> pa.Table:
+    if isinstance(events, TableReference):
+        raise InputError(f"the {events.rows:,} events were handed over as a table and cannot be read again")
+    return events if isinstance(events, pa.Table) else load_events(events, columns=columns, rejects=rejects)
