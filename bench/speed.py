@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 import overproof
 from overproof.bundle.manifest import MODEL, TOKENIZER, open_bundle
-from overproof.bundle.runtime import WindowScorer, session
+from overproof.bundle.runtime import Labels, WindowScorer, session
 from overproof.bundle.tokenizer import Windowing
 from overproof.distillation.encoder_graph import to_onnx
 from overproof.distillation.students.encoder import new_encoder, parameter_count
@@ -42,7 +42,7 @@ def measured() -> dict[str, Any]:
     tokenizers = {name: Tokenizer.from_buffer(b.files[TOKENIZER]) for name, b in opened.items()}
     read = {name: tokenizers.get(name.split()[0], tokenizers[STUDENT]) for name in files}
     whole = {
-        name: WindowScorer(file, read[name], classes=tuple("abcdefghijklmn"), benign="a", windowing=Windowing())
+        name: WindowScorer(file, read[name], Labels(tuple("abcdefghijklmn"), "a"), Windowing())
         for name, file in files.items()
     }
     ids = {name: [np.array([w]) for w in scorer.windows(texts).ids] for name, scorer in whole.items()}

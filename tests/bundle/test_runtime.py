@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.bundle.runtime import OPTIMIZATIONS, TOKENS_PER_RUN, WindowScorer, batches, session
+from overproof.bundle.runtime import OPTIMIZATIONS, TOKENS_PER_RUN, Labels, WindowScorer, batches, session
 from overproof.bundle.scores import softmax
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError
@@ -27,9 +27,8 @@ def scorer(made: Made) -> WindowScorer:
     return WindowScorer(
         made.int8.SerializeToString(),
         made.tokenizer,
-        classes=("benign", "sqli", "xss"),
-        benign=("benign",),
-        windowing=WINDOWING,
+        Labels(("benign", "sqli", "xss"), ("benign",)),
+        WINDOWING,
     )
 
 
@@ -101,8 +100,7 @@ def test_a_model_from_before_judges_but_does_not_embed(made: Made) -> None:
     old.CopyFrom(made.int8)
     del old.graph.output[1:]
     scorer = WindowScorer(
-        old.SerializeToString(), made.tokenizer, classes=("benign", "sqli", "xss"), benign=("benign",),
-        windowing=WINDOWING,
+        old.SerializeToString(), made.tokenizer, Labels(("benign", "sqli", "xss"), ("benign",)), WINDOWING,
     )  # fmt: skip
     assert scorer.hidden is None
     assert len(scorer.judge(["id=1"])) == 1
@@ -127,9 +125,7 @@ def test_a_session_optimizes_all_it_can_unless_told_otherwise(made: Made) -> Non
 
 def test_the_attack_probability_of_many_harmless_classes_does_not_depend_on_the_company(made: Made) -> None:
     classes = tuple(f"c{i}" for i in range(20))
-    scorer = WindowScorer(
-        made.int8.SerializeToString(), made.tokenizer, classes=classes, benign=classes[:15], windowing=WINDOWING
-    )
+    scorer = WindowScorer(made.int8.SerializeToString(), made.tokenizer, Labels(classes, classes[:15]), WINDOWING)
     rows = softmax(np.random.default_rng(0).normal(size=(500, 20)).astype(np.float32))
     alone = np.concatenate([scorer.attack(rows[i : i + 1]) for i in range(len(rows))])
     np.testing.assert_array_equal(scorer.attack(rows), alone)

@@ -23,7 +23,7 @@ from overproof.bundle.manifest import (
     open_bundle,
     write_bundle,
 )
-from overproof.bundle.runtime import WindowScorer
+from overproof.bundle.runtime import Labels, WindowScorer
 from overproof.bundle.tokenizer import Windowing
 from overproof.cli import app
 from overproof.jobs.quantize import quantize
@@ -82,9 +82,7 @@ def flows(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def quantizable(made: Made) -> QuantizableModel:
-    scorer = WindowScorer(
-        made.fp32.SerializeToString(), made.tokenizer, classes=CLASSES, benign=("benign",), windowing=Windowing(12, 6)
-    )
+    scorer = WindowScorer(made.fp32.SerializeToString(), made.tokenizer, Labels(CLASSES, ("benign",)), Windowing(12, 6))
     return from_scorer("made", made.fp32, scorer, ("benign",))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # its Linux wheels send telemetry otherwise; must precede the import
@@ -53,6 +53,14 @@ def session(model: bytes | str, *, threads: int = 1, optimization: str = "all") 
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+@dataclass(frozen=True)
+class Labels:
+    """The classes of a model, in the order of its logits, and those of them that are benign."""
+
+    classes: tuple[str, ...]
+    benign: Sequence[str]
+
+
 class WindowScorer:
     """Texts to scores with one ONNX model: cut, run, let the worst window decide.
 
@@ -60,8 +68,8 @@ class WindowScorer:
     ----------
     model
         ONNX file with input `input_ids` and outputs `logits` and, for `embed`, `embedding`.
-    benign
-        Classes that are benign; an event's score is that of the window least like them.
+    labels
+        Its classes; an event's score is that of the window least like the benign ones.
 
     Attributes
     ----------
@@ -73,15 +81,14 @@ class WindowScorer:
         self,
         model: bytes,
         tokenizer: tokenizers.Tokenizer,
-        *,
-        classes: tuple[str, ...],
-        benign: Sequence[str],
+        labels: Labels,
         windowing: Windowing,
+        *,
         threads: int = 1,
     ) -> None:
-        self.classes = classes
+        self.classes = labels.classes
         self.windowing = windowing
-        self._benign = np.array([c in benign for c in classes])
+        self._benign = np.array([name in labels.benign for name in labels.classes])
         self._tokenizer = tokenizer
         self._session = session(model, threads=threads)
         outputs = {output.name: output for output in self._session.get_outputs()}
@@ -198,9 +205,8 @@ class OnnxScorer(WindowScorer):
             super().__init__(
                 bundle.files[MODEL],
                 tokenizers.Tokenizer.from_buffer(bundle.files[TOKENIZER]),
-                classes=bundle.manifest.classes,
-                benign=bundle.manifest.benign,
-                windowing=bundle.manifest.windowing,
+                Labels(bundle.manifest.classes, bundle.manifest.benign),
+                bundle.manifest.windowing,
                 threads=threads,
             )
         except Exception as error:  # verified bytes that the runtime cannot read: another version's

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from overproof.bundle.runtime import WindowScorer
+from overproof.bundle.runtime import Labels, WindowScorer
 from overproof.bundle.scores import Floats
 from overproof.distillation.batches import predict
 from overproof.distillation.encoder_graph import to_onnx
@@ -71,5 +71,5 @@ def ready_model(
 ) -> ExportedModel:
     """Join a graph with what reads text for it, ready to score."""
     file = graph.SerializeToString()
-    scorer = WindowScorer(file, trained.tokenizer, classes=tuple(classes), benign=benign, windowing=trained.windowing)
+    scorer = WindowScorer(file, trained.tokenizer, Labels(tuple(classes), benign), trained.windowing)
     return ExportedModel(graph, file, scorer, parameter_count(trained.network), trained)

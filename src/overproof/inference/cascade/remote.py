@@ -8,7 +8,7 @@ for each text, with every class. `overproof serve` answers so at `/predict`.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,34 +48,13 @@ def remote(url: str, classes: Sequence[str], *, breaker: Breaker | None = None, 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(f"--full {url}: expected http://HOST/PATH or https://HOST/PATH")
-    try:
-        import urllib3
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"--full {url} needs the package urllib3: pip install 'overproof[remote]'") from error
-    pool = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read),
-        # a judgement changes nothing, so that asking twice is safe; redirects would take the events elsewhere
-        retries=urllib3.Retry(
-            total=RETRIES, redirect=0, backoff_factor=0.2, status_forcelist=BUSY, allowed_methods=None
-        ),
-    )
-    headers = {"content-type": "application/json"}
-    if token := os.environ.get(TOKEN):
-        headers["authorization"] = f"Bearer {token}"
-    guard = breaker or Breaker()
     # what verdicts and messages say must not carry a password or a key
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    post = _poster(url, shown, read)
+    guard = breaker or Breaker()
 
     def call(texts: Sequence[str]) -> Floats:
-        body = orjson.dumps({"inputs": list(texts), "parameters": {"top_k": None}})
-        try:
-            answer = pool.request("POST", url, body=body, headers=headers, preload_content=False)
-            with answer:
-                content = answer.read(MOST_BYTES)
-        except urllib3.exceptions.HTTPError as error:
-            raise FullDown(f"{shown}: {_why(error)}") from None
-        if answer.status != 200:
-            raise FullDown(f"{shown}: answered {answer.status}")
+        content = post(orjson.dumps({"inputs": list(texts), "parameters": {"top_k": None}}))
         return parsed(content, len(texts), classes, shown)
 
     def ask(texts: Sequence[str]) -> Floats:
@@ -90,6 +69,37 @@ def remote(url: str, classes: Sequence[str], *, breaker: Breaker | None = None, 
         return np.concatenate([np.empty((0, len(classes)), dtype=np.float32), *parts])
 
     return Full(tuple(classes), ask, shown, resting=lambda: guard.open)
+
+
+def _poster(url: str, shown: str, read: float) -> Callable[[bytes], bytes]:
+    """Make a function that posts JSON to a URL and returns the answer's body; FullDown where there is none."""
+    try:
+        import urllib3
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"--full {url} needs the package urllib3: pip install 'overproof[remote]'") from error
+    pool = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read),
+        # a judgement changes nothing, so that asking twice is safe; redirects would take the events elsewhere
+        retries=urllib3.Retry(
+            total=RETRIES, redirect=0, backoff_factor=0.2, status_forcelist=BUSY, allowed_methods=None
+        ),
+    )
+    headers = {"content-type": "application/json"}
+    if token := os.environ.get(TOKEN):
+        headers["authorization"] = f"Bearer {token}"
+
+    def post(body: bytes) -> bytes:
+        try:
+            answer = pool.request("POST", url, body=body, headers=headers, preload_content=False)
+            with answer:
+                content = answer.read(MOST_BYTES)
+        except urllib3.exceptions.HTTPError as error:
+            raise FullDown(f"{shown}: {_why(error)}") from None
+        if answer.status != 200:
+            raise FullDown(f"{shown}: answered {answer.status}")
+        return content
+
+    return post
 
 
 def parsed(content: bytes, count: int, classes: Sequence[str], url: str) -> Floats:
