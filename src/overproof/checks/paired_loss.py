@@ -9,7 +9,7 @@ import numpy as np
 from overproof.checks.base import Bools, CheckContext, GateResult, unmeasured
 from overproof.checks.interval_width import clusters_of
 from overproof.checks.non_inferiority import Counts, Whole, counted, least_loss
-from overproof.checks.pairs import SIDE, Pairs, groups_at, loss_decided_by, mostly, paired
+from overproof.checks.pairs import SIDE, Pairs, groups_at, loss_decided, mostly, paired
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Loss:
 
 
 def clusters(context: CheckContext) -> Whole | None:
-    """Number the group of each event, shape (n,), an event without one being its own; None if most have none."""
+    """Give each event's group a number, shape (n,), an event without one being its own; None if most have none."""
     if not mostly(context.sample.groups):
         return None
     place: dict[object, int] = {}
@@ -68,4 +68,4 @@ def loss_finding(key: str, message: str, context: CheckContext, loss: Loss, low:
     low = min(low, pairs.loss.low, least_loss(loss.counts, SIDE))
     if pairs.few_groups and low <= context.gate(key).limit:
         return unmeasured(key, f"{pairs.few_groups}: {message}", context.gate(key), events=pairs.n)
-    return loss_decided_by(key, message, context, pairs, low)
+    return loss_decided(key, message, context, pairs, low)

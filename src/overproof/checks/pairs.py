@@ -125,7 +125,7 @@ def groups_at(context: CheckContext, rows: Bools) -> list[str | None]:
     return [context.sample.groups[i] for i in np.flatnonzero(rows).tolist()]
 
 
-def loss_decided(key: str, message: str, context: CheckContext, pairs: Pairs, low: float = 1.0) -> GateResult:
+def loss_gate(key: str, message: str, context: CheckContext, pairs: Pairs, low: float = 1.0) -> GateResult:
     """Decide on a net loss; too few groups prove nothing.
 
     Parameters
@@ -135,10 +135,10 @@ def loss_decided(key: str, message: str, context: CheckContext, pairs: Pairs, lo
     """
     if pairs.few_groups:
         return unmeasured(key, pairs.few_groups, context.gate(key), events=pairs.n)
-    return loss_decided_by(key, message, context, pairs, low)
+    return loss_decided(key, message, context, pairs, low)
 
 
-def loss_decided_by(key: str, message: str, context: CheckContext, pairs: Pairs, low: float) -> GateResult:
+def loss_decided(key: str, message: str, context: CheckContext, pairs: Pairs, low: float) -> GateResult:
     """Decide on a net loss whatever its groups.
 
     Where the interval allows for groups, the number of events needed follows from its width.

@@ -13,7 +13,7 @@ from overproof.checks.held_out.families import families_held_out, novel
 from overproof.checks.held_out.result import FamilyPairs, HeldOutThreats
 from overproof.checks.held_out.waterfall import waterfall
 from overproof.checks.listed_event import ListedEvent, listed_event
-from overproof.checks.pairs import PairedLoss, groups_at, loss_decided, needed_for_share, paired, why_not
+from overproof.checks.pairs import PairedLoss, groups_at, loss_gate, needed_for_share, paired, why_not
 from overproof.checks.reasons import NO_ATTACKS, NO_BENIGN
 from overproof.checks.stats import clopper_pearson, holm
 from overproof.results.typed_json import NotMeasured
@@ -102,7 +102,7 @@ def _two_by_two(context: CheckContext, events: _Events) -> tuple[GateResult, Pai
     full, student = ((context.detected(model) == events.attacks)[rows] for model in (FULL, QUANTIZED))
     pairs = paired(full, student, groups_at(context, rows), context.seed)
     message = events.message.format(n=n, b=pairs.full_only, c=pairs.student_only, loss=percent_within(pairs.loss))
-    return loss_decided(events.key, message, context, pairs), pairs.result()
+    return loss_gate(events.key, message, context, pairs), pairs.result()
 
 
 def _quantized_alone(context: CheckContext) -> GateResult:

@@ -18,7 +18,7 @@ from overproof.checks.base import (
 )
 from overproof.checks.formatting import percent_within
 from overproof.checks.held_out.result import HeldOutFamily, NovelFamilies
-from overproof.checks.pairs import groups_at, loss_decided, paired, share, why_not
+from overproof.checks.pairs import groups_at, loss_gate, paired, share, why_not
 from overproof.checks.reasons import NO_TRAINING
 from overproof.results.typed_json import NotMeasured
 
@@ -67,7 +67,7 @@ def _pooled(context: CheckContext, rows: Bools) -> tuple[tuple[GateResult, ...],
     message += f"misses {pairs.full_only:,} that the full model detects, and detects {pairs.student_only:,} that it "
     message += f"misses: {percent_within(pairs.loss)} lost, net"
     models = {m: share(int(context.detected(m)[rows].sum()), pairs.n) for m in rates.answering(context)}
-    return (loss_decided(NOVEL, message, context, pairs),), NovelFamilies(tuple(names), pairs.n, models, pairs.loss)
+    return (loss_gate(NOVEL, message, context, pairs),), NovelFamilies(tuple(names), pairs.n, models, pairs.loss)
 
 
 def families_held_out(context: CheckContext) -> tuple[tuple[GateResult, ...], tuple[HeldOutFamily, ...]]:
@@ -97,7 +97,7 @@ def _gate(context: CheckContext, held: HeldOut, tests: int) -> GateResult:
     message = f"trained without “{held.family}” and shown {n:,} such attacks, the quantized student misses "
     message += f"{pairs.full_only:,} that the full model detects, and detects {pairs.student_only:,} that it misses: "
     message += f"{percent_within(pairs.loss)} lost, net"
-    return loss_decided(key, message, context, pairs, together.loss.low)
+    return loss_gate(key, message, context, pairs, together.loss.low)
 
 
 def _entry(context: CheckContext, held: HeldOut) -> HeldOutFamily:

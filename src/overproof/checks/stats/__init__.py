@@ -1,4 +1,4 @@
-"""The statistics of the checks: plain functions of counts and arrays, in numpy and scipy alone."""
+"""Compute the statistics of the checks: plain functions of counts and arrays, in numpy and scipy alone."""
 
 from overproof.checks.stats.calibration import Bin, brier, classwise_ece, ece, fit_temperature, nll, reliability
 from overproof.checks.stats.proportions import (

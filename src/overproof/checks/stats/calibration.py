@@ -1,4 +1,4 @@
-"""Calibration: whether a probability means what it says, and the temperature that mends it."""
+"""Measure calibration, whether a probability means what it says, and fit the temperature that mends it."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Bin:
 
 
 def reliability(confidence: Reals, correct: NDArray[np.bool_], bins: int = 15) -> tuple[Bin, ...]:
-    """The reliability diagram in bins of equal width (Guo et al. 2017, section 2).
+    """Count the reliability diagram in bins of equal width (Guo et al. 2017, section 2).
 
     Parameters
     ----------
     confidence
-        Probability of the class that was said, shape (n,).
+        Probability of the class that was given, shape (n,).
     correct
         Whether it was right, shape (n,).
 
@@ -72,12 +72,12 @@ def reliability(confidence: Reals, correct: NDArray[np.bool_], bins: int = 15) -
 
 
 def ece(confidence: Reals, correct: NDArray[np.bool_], bins: int = 15, scheme: str = "width") -> float:
-    """Expected calibration error: mean |accuracy - confidence| over bins, weighted by their events.
+    """Compute the expected calibration error: mean |accuracy - confidence| over bins, weighted by their events.
 
     Parameters
     ----------
     confidence
-        Probability of the class that was said, shape (n,).
+        Probability of the class that was given, shape (n,).
     correct
         Whether it was right, shape (n,).
     scheme
@@ -98,7 +98,7 @@ def ece(confidence: Reals, correct: NDArray[np.bool_], bins: int = 15, scheme: s
 
 
 def classwise_ece(probabilities: Reals, targets: Whole, bins: int = 15) -> float:
-    """Mean over classes of the equal-width ECE of that class's probability (Kull et al. 2019).
+    """Average over classes the equal-width ECE of that class's probability (Kull et al. 2019).
 
     It sees what the ECE of the winning class hides: a rare class whose probability is wrong.
 
@@ -119,7 +119,7 @@ def classwise_ece(probabilities: Reals, targets: Whole, bins: int = 15) -> float
 
 
 def brier(probabilities: Reals, targets: Whole) -> float:
-    """Mean over rows of the squared error summed over classes, between 0 and 2 (Brier 1950).
+    """Average over rows the squared error summed over classes, between 0 and 2 (Brier 1950).
 
     With two classes it is twice the score that is common for one probability.
 
@@ -142,7 +142,7 @@ def brier(probabilities: Reals, targets: Whole) -> float:
 
 
 def nll(probabilities: Reals, targets: Whole) -> float:
-    """Mean negative log-likelihood of the true class in nats; probabilities are clipped at 1e-12 below.
+    """Average the negative log-likelihood of the true class in nats; probabilities are clipped at 1e-12 below.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def nll(probabilities: Reals, targets: Whole) -> float:
 
 
 def fit_temperature(logits: Reals, targets: Whole) -> float:
-    """The T between 0.05 and 20 for which softmax(z / T) has the least NLL (Guo et al. 2017, section 4.2).
+    """Find the T between 0.05 and 20 for which softmax(z / T) has the least NLL (Guo et al. 2017, section 4.2).
 
     The NLL is convex in 1 / T, so there is one minimum; where no row is wrong T is as low as rounding lets it be seen.
 

@@ -1,4 +1,4 @@
-"""Proportions and paired proportions: intervals, bounds, exact tests, and how many events a claim needs."""
+"""Estimate proportions and paired proportions: intervals, bounds, exact tests, how many events a claim needs."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Interval:
     high: float
 
     def to_json(self) -> dict[str, float]:
-        """Plain JSON."""
+        """Return it as plain JSON."""
         return asdict(self)
 
 
 def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
-    """The score interval of k / n, without continuity correction (Wilson 1927; Newcombe 1998a, method 3).
+    """Return the score interval of k / n, without continuity correction (Wilson 1927; Newcombe 1998a, method 3).
 
     Its coverage is `confidence` on average over the true rate, not for each: where a claim must hold, take
     `clopper_pearson`. The ends are exactly 0 at k = 0 and exactly 1 at k = n.
@@ -54,7 +54,9 @@ def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
-    """The exact interval of k / n: it covers the true rate at least as often as it says (Clopper & Pearson 1934).
+    """Return the exact interval of k / n (Clopper & Pearson 1934).
+
+    It covers the true rate at least as often as it says.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def upper_bound(k: int, n: int, confidence: float = 0.95) -> float:
-    """The one-sided exact upper limit of k / n: the rate at which k or fewer have probability 1 - confidence.
+    """Return the one-sided exact upper limit of k / n, the rate at which k or fewer have probability 1 - confidence.
 
     Source: Clopper & Pearson 1934, as a quantile of Beta(k + 1, n - k).
 
@@ -80,7 +82,7 @@ def upper_bound(k: int, n: int, confidence: float = 0.95) -> float:
 
 
 def lower_bound(k: int, n: int, confidence: float = 0.95) -> float:
-    """The one-sided exact lower limit of k / n: the rate at which k or more have probability 1 - confidence.
+    """Return the one-sided exact lower limit of k / n, the rate at which k or more have probability 1 - confidence.
 
     Source: Clopper & Pearson 1934, as a quantile of Beta(k, n - k + 1).
 
@@ -94,7 +96,7 @@ def lower_bound(k: int, n: int, confidence: float = 0.95) -> float:
 
 
 def events_needed(limit: float, confidence: float = 0.95, losses: int = 0) -> int:
-    """The least n for which `upper_bound(losses, n)` is at most `limit`; without losses the "rule of three".
+    """Return the least n for which `upper_bound(losses, n)` is at most `limit`; without losses the "rule of three".
 
     Source: Hanley & Lippman-Hand 1983 for no losses, n = ln(1 - confidence) / ln(1 - limit), rounded up.
 
@@ -120,7 +122,7 @@ def events_needed(limit: float, confidence: float = 0.95, losses: int = 0) -> in
 
 
 def mcnemar(b: int, c: int, alternative: str = "two-sided") -> float:
-    """The exact p-value of McNemar's test: whether b and c come of a fair coin (McNemar 1947, with binomial tails).
+    """Return the exact p-value of McNemar's test that b and c come of a fair coin (McNemar 1947; binomial tails).
 
     Parameters
     ----------
@@ -148,7 +150,9 @@ def mcnemar(b: int, c: int, alternative: str = "two-sided") -> float:
 
 
 def holm(p: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Adjusted p-values: rejecting those at most 0.05 errs once or more in 5 % of families at most (Holm 1979).
+    """Adjust p-values for the number of tests (Holm 1979).
+
+    Rejecting those at most 0.05 errs once or more in 5 % of families at most.
 
     Parameters
     ----------
@@ -176,7 +180,7 @@ def holm(p: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def tango(b: int, c: int, n: int, confidence: float = 0.95) -> Interval:
-    """The score interval of the paired difference (b - c) / n (Tango 1998; the ends solve his eq. 24 to 26).
+    """Return the score interval of the paired difference (b - c) / n (Tango 1998; the ends solve his eq. 24 to 26).
 
     Unlike Wald's it has a width where b = c = 0: its ends are then ± z² / (n + z²).
 
@@ -200,7 +204,7 @@ def tango(b: int, c: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def tango_p(b: int, c: int, n: int, margin: float) -> float:
-    """The one-sided p-value of Tango's score test of H0: the difference is `margin` or more; H1: it is less.
+    """Return the one-sided p-value of Tango's score test of H0: the difference is `margin` or more; H1: it is less.
 
     A small one says that the second is non-inferior to the first: it loses less than the margin. Source: Tango 1998,
     eq. 24 to 26, whose Δ is minus the margin.
@@ -225,7 +229,7 @@ def tango_p(b: int, c: int, n: int, margin: float) -> float:
 
 
 def non_inferior(b: int, c: int, n: int, margin: float, confidence: float = 0.95) -> bool:
-    """Whether the one-sided upper limit of (b - c) / n lies below the margin: `tango_p` < 1 - confidence.
+    """Tell whether the one-sided upper limit of (b - c) / n lies below the margin: `tango_p` < 1 - confidence.
 
     The test is asymptotic. With no or few discordant pairs it is a little too kind: at b = c = 0 it passes from
     2.7 / margin pairs on, where the true error is 7 % for 5 %. Where nothing was lost `events_needed` is exact.
@@ -239,7 +243,7 @@ def non_inferior(b: int, c: int, n: int, margin: float, confidence: float = 0.95
 
 
 def needed_for_margin(margin: float, n: int, b: int, c: int, confidence: float = 0.95) -> int | None:
-    """How many pairs in all would show non-inferiority, if the rates b / n and c / n stayed as they are.
+    """Say how many pairs in all would show non-inferiority, if the rates b / n and c / n stayed as they are.
 
     With fixed rates Tango's statistic grows as the square root of n, so the number follows from the statistic
     at hand. It is a plan, not a promise: at that number the next sample passes about every second time, and with
@@ -262,7 +266,7 @@ def needed_for_margin(margin: float, n: int, b: int, c: int, confidence: float =
 
 
 def _score(b: int, c: int, n: int, difference: float) -> float:
-    """Tango's statistic: how far (b - c) / n lies above `difference`, in standard errors at that difference.
+    """Return Tango's statistic: how far (b - c) / n lies above `difference`, in standard errors at that difference.
 
     The variance takes q, the maximum-likelihood estimate of the second's discordant rate under the difference (Tango
     1998, eq. 24 to 26). For a negative difference the roles are swapped, so that no term cancels.
@@ -280,7 +284,7 @@ def _score(b: int, c: int, n: int, difference: float) -> float:
 
 
 def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """Where `holds`, true from `low` on, turns false; `high` is the end of the search. By bisection."""
+    """Find where `holds`, true from `low` on, turns false; `high` is the end of the search. By bisection."""
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         if holds(middle):

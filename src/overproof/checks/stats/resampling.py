@@ -1,4 +1,4 @@
-"""The bootstrap: how far a statistic moves when the events are drawn again, in strata and whole clusters."""
+"""Bootstrap: see how far a statistic moves when the events are drawn again, in strata and whole clusters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bootstrap(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Interval:
-    """The percentile interval of a statistic over rows (Efron & Tibshirani 1993, ch. 13).
+    """Return the percentile interval of a statistic over rows (Efron & Tibshirani 1993, ch. 13).
 
     Every stratum is drawn from itself, as many clusters as it has, with replacement and whole (Davison & Hinkley
     1997, section 3.8: rows of one cluster vary together). The interval is too narrow where a stratum has few clusters.
@@ -64,7 +64,7 @@ def bootstrap(
 
 
 def _sampler(strata: Labels, clusters: Labels | None) -> Callable[[np.random.Generator], Rows]:
-    """A function that draws row numbers; all that does not change between draws is done here."""
+    """Make a function that draws row numbers; all that does not change between draws is done here."""
     n = len(strata)
     cluster = np.arange(n) if clusters is None else _codes(clusters)
     if len(cluster) != n:
@@ -91,7 +91,7 @@ def _sampler(strata: Labels, clusters: Labels | None) -> Callable[[np.random.Gen
 
 
 def _codes(labels: Labels) -> Rows:
-    """A number for each label, from 0 in order of first appearance; they may be of mixed types."""
+    """Give each label a number, from 0 in order of first appearance; they may be of mixed types."""
     known: dict[object, int] = {}
     values = labels.tolist() if isinstance(labels, np.ndarray) else labels
     return np.array([known.setdefault(value, len(known)) for value in values], dtype=np.intp)

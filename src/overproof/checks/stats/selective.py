@@ -1,4 +1,4 @@
-"""Selective classification: what is risked where only the confident verdicts are kept."""
+"""Measure selective classification: what is risked where only the confident verdicts are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Reals = NDArray[np.floating[Any]]
 def risk_coverage(
     confidence: Reals, wrong: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The risk-coverage curve, and the generalized one (El-Yaniv & Wiener 2010; Traub et al. 2024).
+    """Compute the risk-coverage curve, and the generalized one (El-Yaniv & Wiener 2010; Traub et al. 2024).
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def risk_coverage(
 
 
 def augrc(confidence: Reals, wrong: NDArray[np.bool_]) -> float:
-    """The area under the generalized risk-coverage curve: P(wrong and accepted), averaged over all coverages.
+    """Compute the area under the generalized risk-coverage curve: P(wrong and accepted), averaged over all coverages.
 
     Between 0 and 1/2, less is better. Unlike the area under the risk-coverage curve it does not weigh the most
     confident mistakes out of proportion. With acc the share of right verdicts and AUROC that of confidence as a
@@ -66,11 +66,12 @@ def augrc(confidence: Reals, wrong: NDArray[np.bool_]) -> float:
 
 
 def learn_then_test(losses: NDArray[np.bool_], limit: float, confidence: float = 0.95) -> int | None:
-    """The boldest candidate whose risk is shown to be at most `limit`; wrong with probability 1 - confidence at most.
+    """Find the boldest candidate whose risk is shown to be at most `limit`.
 
-    Fixed-sequence testing: candidates are tested from the safest on, and the first that fails ends it, so no
-    correction for their number is needed (Angelopoulos, Bates, Candès, Jordan & Lei 2021, "Learn then Test"). The
-    p-value of H0: risk > limit is P(Binomial(n, limit) <= losses), exact for losses of 0 or 1.
+    It is wrong with probability 1 - confidence at most. Fixed-sequence testing: candidates are tested from the safest
+    on, and the first that fails ends it, so no correction for their number is needed (Angelopoulos, Bates, Candès,
+    Jordan & Lei 2021, "Learn then Test"). The p-value of H0: risk > limit is P(Binomial(n, limit) <= losses),
+    exact for losses of 0 or 1.
 
     Parameters
     ----------
