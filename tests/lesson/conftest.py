@@ -46,7 +46,7 @@ class Bundled:
         return path
 
 
-def told(fp32: onnx.ModelProto, quantized: onnx.ModelProto) -> LayerDiagnostics:
+def described(fp32: onnx.ModelProto, quantized: onnx.ModelProto) -> LayerDiagnostics:
     """What quantization did to each layer; every layer is named after the attack."""
     from overproof.quantization.layer_diagnostics import diagnose_layers
 
@@ -82,7 +82,7 @@ def bundled(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Bundled:
         {"name": EVIL, "bytes": None, "p50_ms": None, **sizes},
     ]
     comparison = {"test_rows": 4, "rows": rows}
-    layers = told(made.fp32, made.int8)
+    layers = described(made.fp32, made.int8)
     files = {
         "model.onnx": made.int8.SerializeToString(),
         "tokenizer.json": made.tokenizer.to_str().encode(),

@@ -1,4 +1,4 @@
-"""One's own layer in the quantization steps: chosen by its SQNR, told from the bundle's file and from nothing else."""
+"""The user's own layer in the quantization steps: chosen by its SQNR, described by the bundle's file and nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from overproof.quantization.rewrite import quantize_model
 from overproof.results.formatting import percent
 from overproof.results.layers.histogram import COLUMNS, ROWS
 
-from .conftest import SEARCHED, told
+from .conftest import SEARCHED, described
 
 if TYPE_CHECKING:
     from ..conftest import Made
@@ -59,14 +59,14 @@ def test_its_grid_errors_and_bytes_are_the_files(bundled: Bundled, lesson: Lesso
     shown = lesson.user_data.layer
     assert shown is not None
     w, cost = shown.weights, shown.weights.cost
-    told_range = own(lesson, "range")
+    shown_range = own(lesson, "range")
     for words in (
         f"scale {w.scale[0]:.4g} ... {w.scale[1]:.4g} zero point {w.zero_point[0]} error",
         f"range {w.range[0]:.4g} ... {w.range[1]:.4g} scale",
         f"grids {w.grids}, one for each channel",
         "clipped",
     ):
-        assert words in told_range
+        assert words in shown_range
     assert f"{percent(cost.lost)} of the weights that are not 0 became 0" in own(lesson, "quantize")
     lines = shown.errors().splitlines()[2:]
     assert [int(line.split()[3].replace(",", "")) for line in lines] == [band.values for band in cost.bands]
@@ -80,7 +80,7 @@ def test_its_grid_errors_and_bytes_are_the_files(bundled: Bundled, lesson: Lesso
 def test_every_precision_has_its_grid_drawn(made: Made, bundled: Bundled, precision: str) -> None:
     random = np.random.default_rng(0)
     feeds = [{"input_ids": random.integers(2, 290, (16, n))} for n in (4, 12, 32)]
-    layers = told(made.fp32, quantize_model(made.fp32, feeds, precision=precision))
+    layers = described(made.fp32, quantize_model(made.fp32, feeds, precision=precision))
     lesson = walk(bundled.rewritten({QUANTIZATION: layers.to_json()}))
     shown = lesson.user_data.layer
     assert shown is not None
@@ -106,7 +106,7 @@ def test_a_bundle_that_does_not_tell_shows_its_logits(bundled: Bundled) -> None:
     assert "held-back" not in own(older, "combined") and "model's file" not in own(older, "memory")
 
 
-def test_what_quantization_changed_is_told_in_a_line(bundled: Bundled, lesson: Lesson) -> None:
+def test_what_quantization_changed_is_written_in_a_line(bundled: Bundled, lesson: Lesson) -> None:
     assert (
         f"in float: {bundled.evil} (step 2 of 2 in the search): KL 2.50e-01 nats, 3 of 400 verdicts flip (0.75%)."
         in (own(lesson, "combined"))

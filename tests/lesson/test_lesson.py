@@ -78,8 +78,8 @@ def test_json_is_plain_and_complete(lesson: Lesson) -> None:
 
 def test_a_bundles_own_figures(bundled: Bundled) -> None:
     mine = walk(bundled.path).user_data
-    strip = Comparison.from_json(bundled.comparison)
-    assert [p.name for p in mine.points] == [row.name for row in strip.rows]
+    comparison = Comparison.from_json(bundled.comparison)
+    assert [p.name for p in mine.points] == [row.name for row in comparison.rows]
     int8 = next(p for p in mine.points if p.name == QUANTIZED)
     assert (int8.bytes, int8.ms, int8.accuracy) == (1045603, 0.5, 0.75)
     assert mine.parity[0].startswith("FP32 → INT8")

@@ -13,12 +13,12 @@ from overproof.cli.options import guards_of
 from overproof.errors import InputError
 from overproof.quantization.guards import Guards, needed, violation
 from overproof.quantization.precision_search import least_broken, search_path
-from overproof.results.divergence import Caught, Divergence
+from overproof.results.divergence import Detected, Divergence
 from overproof.results.precision_search import BROKEN, HELD, UNMEASURED
 
 
 def cost(flips: int = 0, kl: float = 0.0, events: int = 10_000, **families: tuple[int, int, int]) -> Divergence:
-    return Divergence(events, kl, flips, 0.0, 0.5, {name: Caught(*counts) for name, counts in families.items()})
+    return Divergence(events, kl, flips, 0.0, 0.5, {name: Detected(*counts) for name, counts in families.items()})
 
 
 def statuses(guards: Guards, found: Divergence) -> list[str]:

@@ -198,7 +198,7 @@ def test_the_folder_of_an_onnx_file_tells_all(flows: tuple[Path, Path], tmp_path
     )
     assert PrecisionSearchReport.of_bundle(out) == report
     assert (out / SENSITIVITY).read_text() == draw(report)
-    assert report.whole is not None and report.whole.events == report.sensitivity[0].alone.events
+    assert report.all_quantized is not None and report.all_quantized.events == report.sensitivity[0].alone.events
     assert report.portability is not None
     varied = {row.varied: row for row in report.portability.variations}
     assert varied["batch size"].events == 30 and varied["padding"].unmeasured is not None

@@ -19,13 +19,13 @@ def metrics(right: int, missed: int, f1: float = 0.95) -> Metrics:
     return Metrics(100, Share(right, 100), f1, 0.9, families, Share(missed, 64), Share(1, 36), Share(98, 100))
 
 
-def comparison(student: Metrics, rival: Metrics) -> Comparison:
+def comparison(student: Metrics, baseline: Metrics) -> Comparison:
     return Comparison(
         (
             Row(FULL, 100_000_000, 400_000_000, 32.0, 41.5, 30.0, metrics(99, 0)),
             Row(DISTILLED, 5_000_000, 20_000_000, 0.55, 0.9, 1580.0, metrics(98, 1)),
             Row(QUANTIZED, 5_000_000, 5_100_000, 0.3125, 0.5, 2900.0, student),
-            Row(BASELINE, 1_656_466, 7_099_884, 0.12, 0.3, 12000.0, rival),
+            Row(BASELINE, 1_656_466, 7_099_884, 0.12, 0.3, 12000.0, baseline),
         ),
         test_rows=100,
     )
@@ -33,8 +33,8 @@ def comparison(student: Metrics, rival: Metrics) -> Comparison:
 
 def test_the_table_is_aligned_and_complete() -> None:
     text = comparison(metrics(98, 1), metrics(97, 3)).render()
-    strip, recall, *_ = text.split("\n\n")
-    lines = strip.splitlines()
+    table, recall, *_ = text.split("\n\n")
+    lines = table.splitlines()
     assert len({len(line) for line in lines}) == 1
     assert lines[0].split() == (
         ["parameters", "bytes", "p50", "ms", "p99", "ms", "events/s", "accuracy", "macro-F1", "FN", "FP", "agreement"]

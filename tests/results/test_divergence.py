@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import rel_entr
 from scipy.special import softmax as reference
 
-from overproof.results.divergence import Caught, Divergence, Truth, judge, truth
+from overproof.results.divergence import Detected, Divergence, Truth, judge, truth
 from overproof.results.typed_json import from_json
 
 CLASSES, BENIGN = ("benign", "sqli", "xss"), ("benign", "normal")
@@ -60,21 +60,21 @@ def test_flips_and_the_largest_difference() -> None:
     assert (found.events, found.flips, found.flip_rate, found.max_difference) == (4, 1, 0.25, 3)
 
 
-@pytest.mark.parametrize(("calm", "allowed"), [(100, 1), (199, 1), (200, 2), (700, 7), (2900, 29)])
-def test_the_threshold_lets_exactly_one_in_a_hundred_benign_events_through(calm: int, allowed: int) -> None:
-    attack = np.random.default_rng(calm).permutation(np.linspace(0.001, 0.6, calm))
+@pytest.mark.parametrize(("count", "allowed"), [(100, 1), (199, 1), (200, 2), (700, 7), (2900, 29)])
+def test_the_threshold_lets_exactly_one_in_a_hundred_benign_events_through(count: int, allowed: int) -> None:
+    attack = np.random.default_rng(count).permutation(np.linspace(0.001, 0.6, count))
     z = np.concatenate([of_attack(*attack), of_attack(0.99, 0.98)])
-    labels = ["benign"] * (calm // 2) + ["normal"] * (calm - calm // 2) + ["sqli", None]
+    labels = ["benign"] * (count // 2) + ["normal"] * (count - count // 2) + ["sqli", None]
     known = truth(z, CLASSES, BENIGN, labels, labels)
     assert known.threshold == pytest.approx(np.sort(attack)[-1 - allowed], abs=1e-6)
-    above = 1 - reference(z[:calm].astype(np.float64), axis=1)[:, 0] > known.threshold + 1e-6
+    above = 1 - reference(z[:count].astype(np.float64), axis=1)[:, 0] > known.threshold + 1e-6
     assert above.sum() == allowed
 
 
-@pytest.mark.parametrize(("calm", "benign"), [(99, BENIGN), (100, ())])
-def test_half_where_there_is_nothing_to_find_a_threshold_on(calm: int, benign: tuple[str, ...]) -> None:
-    z = of_attack(*np.linspace(0.001, 0.6, calm))
-    assert truth(z, CLASSES, benign, ["benign"] * calm, ["benign"] * calm).threshold == 0.5
+@pytest.mark.parametrize(("count", "benign"), [(99, BENIGN), (100, ())])
+def test_half_where_there_is_nothing_to_find_a_threshold_on(count: int, benign: tuple[str, ...]) -> None:
+    z = of_attack(*np.linspace(0.001, 0.6, count))
+    assert truth(z, CLASSES, benign, ["benign"] * count, ["benign"] * count).threshold == 0.5
 
 
 def test_families_are_those_of_known_attacks() -> None:
@@ -92,9 +92,9 @@ def test_recall_lost_in_each_family_by_hand() -> None:
     before = of_attack(0.9, 0.9, 0.9, 0.1, 0.9, 0.3, 0.9, 0.9)
     after = of_attack(0.9, 0.39, 0.3, 0.1, 0.9, 0.5, 0.1, 0.9)
     found = judge(before, after, known)
-    assert found.families == {"sqli": Caught(4, 3, 1), "xss": Caught(2, 1, 2), "rce": Caught(1, 1, 1)}
+    assert found.families == {"sqli": Detected(4, 3, 1), "xss": Detected(2, 1, 2), "rce": Detected(1, 1, 1)}
     assert {name: caught.lost for name, caught in found.families.items()} == {"sqli": 0.5, "xss": -0.5, "rce": 0}
-    assert found.worst == ("sqli", Caught(4, 3, 1))
+    assert found.worst == ("sqli", Detected(4, 3, 1))
     assert judge(before, before, known).worst is None
 
 

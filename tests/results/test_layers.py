@@ -36,9 +36,9 @@ def layer(name: str = "head.weight", scheme: Scheme | None = None) -> LayerRepor
         str(scheme), scheme.bits, "tensor", 1, (scale, scale), (zero, zero), (low, high), grid.qmin, grid.qmax,
         tuple(counts.tolist()), paid,
     )  # fmt: skip
-    calm, loud = [0] * 256, [7] * 256
-    calm[100] = 1000
-    seen = {"benign": Seen(tuple(calm), 0, 0), "attack": Seen(tuple(loud), 3, 205)}
+    benign, loud = [0] * 256, [7] * 256
+    benign[100] = 1000
+    seen = {"benign": Seen(tuple(benign), 0, 0), "attack": Seen(tuple(loud), 3, 205)}
     entry = Activations("final_norm", "U8 asymmetric", 0.02, 100, (-2.0, 3.1), 0, 255, seen)
     return LayerReport(name, "linear", "Gemm", (64, 32), weights, entry, paid.bytes_before, paid.bytes_after)
 
@@ -63,7 +63,7 @@ def bundle(path: Path, **more: bytes) -> Path:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Path:
+def described(tmp_path: Path) -> Path:
     return bundle(tmp_path / "b", quantization_json=json.dumps(report().to_json()).encode())
 
 
@@ -109,7 +109,7 @@ def test_the_histogram_is_marked_and_fits(scheme: Scheme) -> None:
     )
 
 
-def test_small_weights_stand_out_and_saturation_is_told_apart() -> None:
+def test_small_weights_stand_out_and_saturation_is_kept_apart() -> None:
     text = layer().render()
     assert re.search(r"0 \.\.\. 0\.5 .* 100\.00%  █{20}\n", text)
     assert re.search(r"benign +1,000 +0 +0 +0\.00%", text)
@@ -169,24 +169,24 @@ def test_float_layers_have_a_picture_too() -> None:
     parsed(draw(float_layer()))
 
 
-def test_inspect_shows_layers_and_draws_one(told: Path, tmp_path: Path) -> None:
-    assert run(told, "--layers").stdout == report().render() + "\n"
-    assert json.loads(run(told, "--layers", "--json").stdout) == json.loads(json.dumps(report().to_json()))
-    one = run(told, "--layer", "head.weight", "--svg", tmp_path / "head.svg")
+def test_inspect_shows_layers_and_draws_one(described: Path, tmp_path: Path) -> None:
+    assert run(described, "--layers").stdout == report().render() + "\n"
+    assert json.loads(run(described, "--layers", "--json").stdout) == json.loads(json.dumps(report().to_json()))
+    one = run(described, "--layer", "head.weight", "--svg", tmp_path / "head.svg")
     assert one.stdout == layer().render() + "\n"
     assert (tmp_path / "head.svg").read_text() == draw(layer())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "head.svg"]
-    assert json.loads(run(told, "--layer", "kept", "--json").stdout)["weights"] is None
+    assert json.loads(run(described, "--layer", "kept", "--json").stdout)["weights"] is None
 
 
-def test_mistakes_are_one_line_that_helps(told: Path, tmp_path: Path) -> None:
-    unknown = run(told, "--layer", "hed.weight")
+def test_mistakes_are_one_line_that_helps(described: Path, tmp_path: Path) -> None:
+    unknown = run(described, "--layer", "hed.weight")
     assert (unknown.exit_code, unknown.stdout) == (2, "")
     assert unknown.stderr == "error: no layer 'hed.weight'; the layers are head.weight, kept\n"
-    without = run(told, "--svg", tmp_path / "x.svg")
+    without = run(described, "--svg", tmp_path / "x.svg")
     assert without.exit_code == 2 and "name it: --layer, of head.weight, kept" in without.stderr
     with pytest.raises(InputError):
-        look_at(told, "nothing")
+        look_at(described, "nothing")
 
 
 def test_a_bundle_that_does_not_tell_is_named_with_the_version_that_does(tmp_path: Path) -> None:

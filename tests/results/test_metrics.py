@@ -44,21 +44,21 @@ NAMES = st.sampled_from([*CLASSES, "unknown-to-the-model"])
 
 @given(st.lists(st.tuples(NAMES, st.sampled_from(CLASSES)), min_size=1, max_size=60), st.integers(1, 10))
 def test_against_scikit_learn(pairs: list[tuple[str, str]], support: int) -> None:
-    truth, said = [t for t, _ in pairs], [s for _, s in pairs]
-    found = measure(logits_of(*said), CLASSES, truth, truth, BENIGN, None, min_support=support)
+    truth, predicted = [t for t, _ in pairs], [s for _, s in pairs]
+    found = measure(logits_of(*predicted), CLASSES, truth, truth, BENIGN, None, min_support=support)
     names = sorted(set(truth))
     frequent = [name for name in names if truth.count(name) >= support]
     options = {"average": "macro", "zero_division": 0}
-    assert found.accuracy == pytest.approx(accuracy_score(truth, said))
-    assert found.macro_f1_all == pytest.approx(f1_score(truth, said, labels=names, **options))
+    assert found.accuracy == pytest.approx(accuracy_score(truth, predicted))
+    assert found.macro_f1_all == pytest.approx(f1_score(truth, predicted, labels=names, **options))
     if frequent:
-        assert found.macro_f1 == pytest.approx(f1_score(truth, said, labels=frequent, **options))
+        assert found.macro_f1 == pytest.approx(f1_score(truth, predicted, labels=frequent, **options))
     else:
         assert found.macro_f1 is None
-    recalls = recall_score(truth, said, labels=names, average=None, zero_division=0)
+    recalls = recall_score(truth, predicted, labels=names, average=None, zero_division=0)
     assert [share.rate for share in found.families.values()] == pytest.approx(list(recalls))
     attacks = [t != "benign" for t in truth]
-    called = [s != "benign" for s in said]
+    called = [s != "benign" for s in predicted]
     if any(attacks):
         assert found.fn_rate == pytest.approx(1 - recall_score(attacks, called))
     if not all(attacks):

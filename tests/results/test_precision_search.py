@@ -17,7 +17,7 @@ from overproof.bundle.manifest import QUANTIZING, Manifest, digest, write_bundle
 from overproof.bundle.tokenizer import Windowing
 from overproof.cli import app
 from overproof.errors import BundleError
-from overproof.results.divergence import Caught, Divergence
+from overproof.results.divergence import Detected, Divergence
 from overproof.results.portability import PairSums, PortabilityReport, Variation
 from overproof.results.precision_search import (
     BROKEN,
@@ -35,7 +35,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def cost(kl: float, flips: int = 0, after: int = 119, events: int = 1000) -> Divergence:
-    families = {"sqli": Caught(120, 119, after), "xss": Caught(30, 30, 30)}
+    families = {"sqli": Detected(120, 119, after), "xss": Detected(30, 30, 30)}
     return Divergence(events, kl, flips, 0.25, 0.126, families)
 
 
@@ -64,7 +64,7 @@ def report(*names: str, **changed: Any) -> PrecisionSearchReport:
         path=path,
         chosen=1,
         sensitivity=tuple(rows),
-        whole=cost(3e-3, 5),
+        all_quantized=cost(3e-3, 5),
         compared={"w4a8": cost(0.2, 60, 100)},
         portability=PortabilityReport(
             (Variation("threads", ("1", "2"), 64), Variation("padding", (), unmeasured="no tokens")),
@@ -75,12 +75,21 @@ def report(*names: str, **changed: Any) -> PrecisionSearchReport:
 
 
 def test_json_and_back() -> None:
-    for told in (report(), report(portability=None, whole=None, tested=cost(1e-4), sensitivity=(), trained=True)):
-        assert PrecisionSearchReport.from_json(json.loads(json.dumps(told.to_json()))) == told
+    for described in (
+        report(),
+        report(portability=None, all_quantized=None, tested=cost(1e-4), sensitivity=(), trained=True),
+    ):
+        assert PrecisionSearchReport.from_json(json.loads(json.dumps(described.to_json()))) == described
     assert report().to_json()["passed"] is True
 
 
-def test_guards_are_told_as_counts_and_shares() -> None:
+def test_what_version_0_1_wrote_is_read() -> None:
+    data = json.loads(json.dumps(report().to_json()))
+    data["whole"] = data.pop("all_quantized")
+    assert PrecisionSearchReport.from_json(data) == report()
+
+
+def test_guards_are_written_as_counts_and_shares() -> None:
     assert str(finding(0.005, BROKEN)) == "flips 5 of 1,000 (0.50%), limit 0.2%: broken"
     assert str(finding(0.001, UNMEASURED, 1497)) == (
         "flips 1 of 1,000 (0.10%), limit 0.2%: unmeasured: 1,000 samples, needs 1,497"
@@ -115,8 +124,8 @@ def test_what_does_not_hold_is_said_in_words() -> None:
     assert "Recall by family: unmeasured" in free.render()
 
 
-def picture(told: PrecisionSearchReport) -> ElementTree.Element:
-    return ElementTree.fromstring(draw(told))
+def picture(described: PrecisionSearchReport) -> ElementTree.Element:
+    return ElementTree.fromstring(draw(described))
 
 
 def circles(row: ElementTree.Element) -> dict[str | None, float]:
@@ -134,7 +143,7 @@ def test_the_picture_has_a_row_for_each_layer_on_one_logarithmic_axis() -> None:
     alone = [circles(row)["alone"] for row in rows]
     assert alone[0] < alone[1] < alone[2] < alone[3], "0 has a place of its own before the least"
     assert alone[2] - alone[1] == pytest.approx(alone[3] - alone[2], abs=0.2), "a decade each"
-    (whole,) = [e for e in root.iter(f"{SVG}line") if e.get("class") == "whole" and e.get("y1") != e.get("y2")]
+    (whole,) = [e for e in root.iter(f"{SVG}line") if e.get("class") == "all-quantized" and e.get("y1") != e.get("y2")]
     decade = alone[2] - alone[1]
     assert float(whole.get("x1", "nan")) - circles(rows[0])["left"] == pytest.approx(math.log10(1.5) * decade, abs=0.2)
     words = [text.text for text in rows[3].iter(f"{SVG}text")]
@@ -146,31 +155,31 @@ def test_the_picture_has_a_row_for_each_layer_on_one_logarithmic_axis() -> None:
 
 
 def test_the_picture_is_accessible_and_stands_alone() -> None:
-    told = draw(report())
-    root = ElementTree.fromstring(told)
+    described = draw(report())
+    root = ElementTree.fromstring(described)
     described = {e.get("id"): e.text for e in root if e.get("id") in root.get("aria-labelledby", "").split()}
     assert described["title"] == "What each layer costs: waf.onnx"
     assert "3 layers" in (described["desc"] or "") and "Kept in float: head." in (described["desc"] or "")
-    assert "prefers-color-scheme: dark" in told
-    assert re.findall(r"(?:https?:|url\(|href)[^\"]*", told) == ["http://www.w3.org/2000/svg"]
+    assert "prefers-color-scheme: dark" in described
+    assert re.findall(r"(?:https?:|url\(|href)[^\"]*", described) == ["http://www.w3.org/2000/svg"]
 
 
 def test_hostile_and_long_names_stay_text_and_keep_their_ends() -> None:
     long = "/bert/encoder" + "/module.list" * 10 + "/layer.11/output/dense/MatMul"
-    told = report(HOSTILE, long, "head")
-    root = picture(told)
+    described = report(HOSTILE, long, "head")
+    root = picture(described)
     assert not list(root.iter(f"{SVG}script"))
     shown = [next(row.iter(f"{SVG}text")).text or "" for row in rows_of(root)]
     assert shown[1].endswith("/layer.11/output/dense/MatMul") and shown[1].startswith("…")
     assert long in (rows_of(root)[1].findtext(f"{SVG}title") or "")
-    assert "\x1b" not in told.render()
-    assert any(line.startswith("head</text>") and "\\n\\ud800" in line for line in told.render().splitlines())
+    assert "\x1b" not in described.render()
+    assert any(line.startswith("head</text>") and "\\n\\ud800" in line for line in described.render().splitlines())
 
 
 @pytest.mark.parametrize("kl", [0.0, -1e-18, math.inf, 1e-300])
 def test_any_divergence_can_be_drawn(kl: float) -> None:
     rows = (Sensitivity("w", "Gemm", 4, cost(kl), cost(kl)),)
-    root = picture(report("w", sensitivity=rows, whole=cost(kl)))
+    root = picture(report("w", sensitivity=rows, all_quantized=cost(kl)))
     assert all(math.isfinite(x) for x in circles(rows_of(root)[0]).values())
     assert picture(report(sensitivity=())).findtext(f"{SVG}desc") == "No layer was measured alone."
 
@@ -209,7 +218,7 @@ def test_a_folder_without_a_manifest_is_read_and_said_not_to_be_sealed(tmp_path:
     assert run(tmp_path, "--sensitivity").exit_code == 3, "what has a manifest is held to it"
 
 
-def test_a_bundle_that_does_not_tell_says_so(tmp_path: Path) -> None:
+def test_a_bundle_that_describes_nothing_says_so(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"no quantizing\.json; .*`overproof quantize` write it"):
         PrecisionSearchReport.of_bundle(sealed(tmp_path / "silent", None))
     for content in (b"{}", b"[]", b"no", b'{"path": 3}'):

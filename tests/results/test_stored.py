@@ -14,7 +14,7 @@ import pytest
 from overproof.bundle.manifest import COMPARISON, QUANTIZATION, QUANTIZING
 from overproof.errors import BundleError
 from overproof.results import Comparison, Metrics, Row, Share
-from overproof.results.divergence import Caught, Divergence
+from overproof.results.divergence import Detected, Divergence
 from overproof.results.layers import Activations, LayerDiagnostics, LayerReport, Seen, Weights
 from overproof.results.layers.svg import draw as draw_layer
 from overproof.results.portability import PairSums, PortabilityReport, Variation
@@ -47,7 +47,7 @@ def layers() -> LayerDiagnostics:
 
 
 def search() -> PrecisionSearchReport:
-    cost = Divergence(100, 1e-3, 2, 0.5, 0.4, {"sqli": Caught(10, 9, 8)}, 30.0)
+    cost = Divergence(100, 1e-3, 2, 0.5, 0.4, {"sqli": Detected(10, 9, 8)}, 30.0)
     steps = (Step(("head",), cost, (Finding("flips", 0.1, 0.02, HELD, 100, 30), Finding("kl", 0.1, 1e-3, HELD))),)
     matrices = (PairSums("head", 3, 1, 40_000, 9, 3, 0),)
     return PrecisionSearchReport(
@@ -61,7 +61,7 @@ def search() -> PrecisionSearchReport:
         path=steps,
         chosen=0,
         sensitivity=(Sensitivity("head", "Gemm", 3, cost, cost),),
-        whole=cost,
+        all_quantized=cost,
         compared={"w4a8": cost},
         tested=cost,
         portability=PortabilityReport((Variation("threads", ("1", "2"), 10),), matrices),

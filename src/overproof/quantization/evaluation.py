@@ -67,7 +67,7 @@ class EvaluationSet:
     def attack(self, model: onnx.ModelProto) -> Floats:
         """Compute the model's attack probability of each event."""
         probabilities = softmax(self.quantizable.logits(model, self.prepared))
-        return np.asarray(1.0 - probabilities[:, self.truth.harmless].sum(axis=1), dtype=np.float32)
+        return np.asarray(1.0 - probabilities[:, self.truth.benign].sum(axis=1), dtype=np.float32)
 
     def judge(self, model: onnx.ModelProto) -> Divergence:
         """Measure what the model changed."""

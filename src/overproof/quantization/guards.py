@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from overproof.errors import InputError
-from overproof.results.divergence import Caught, Divergence
+from overproof.results.divergence import Detected, Divergence
 from overproof.results.precision_search import BROKEN, HELD, UNMEASURED, Finding
 
 CONFIDENCE = 0.95
@@ -61,7 +61,7 @@ class Guards:
         if self.max_kl is not None:
             results.append(Finding("kl", self.max_kl, found.kl, HELD if found.kl <= self.max_kl else BROKEN))
         for family, limit in self.max_recall_loss.items():
-            detected = found.families.get(family, Caught(0, 0, 0))
+            detected = found.families.get(family, Detected(0, 0, 0))
             lost = detected.before - detected.after
             results.append(_share(f"recall lost in {family}", limit, lost, detected.events))
         return tuple(results)

@@ -127,7 +127,7 @@ def run_quantization(
         chosen=found.chosen,
         trained=trained,
         sensitivity=found.sensitivity,
-        whole=sample.judge(calibrated.at({layer.name: precision for layer in calibrated.layers})),
+        all_quantized=sample.judge(calibrated.at({layer.name: precision for layer in calibrated.layers})),
         compared=_compared(calibrated, evaluation, precision),
         tested=None if events.tested is None else EvaluationSet(quantizable, events.tested).judge(found.model),
         portability=portability_report(quantizable, found.model, events.held_back, seed=seed),

@@ -14,7 +14,7 @@ MIN_BENIGN = 100  # recall is read where one benign event in so many is flagged:
 
 
 @dataclass(frozen=True)
-class Caught:
+class Detected:
     """Attacks of one family that stand above the operating threshold.
 
     Attributes
@@ -54,9 +54,9 @@ class Divergence:
     max_difference
         Largest |Δlogit|.
     threshold
-        The attack probability above which an event counts as caught.
+        The attack probability above which an event counts as detected.
     families
-        Family to what was caught of it; empty where no event says what it is.
+        Family to what was detected of it; empty where no event says what it is.
     sqnr_db
         Spread of the float model's logits against their error, in dB, both without each event's mean, which changes no
         probability; None where nothing changed. It weighs all events; a KL hangs on the few that nearly flip.
@@ -67,7 +67,7 @@ class Divergence:
     flips: int
     max_difference: float
     threshold: float
-    families: Mapping[str, Caught]
+    families: Mapping[str, Detected]
     sqnr_db: float | None = None
 
     @property
@@ -76,9 +76,9 @@ class Divergence:
         return self.flips / self.events if self.events else 0.0
 
     @property
-    def worst(self) -> tuple[str, Caught] | None:
+    def worst(self) -> tuple[str, Detected] | None:
         """The family that lost the largest share of its recall, and what of it; None if none lost any."""
-        losing = [(caught.lost, name, caught) for name, caught in self.families.items() if caught.lost > 0]
+        losing = [(found.lost, name, found) for name, found in self.families.items() if found.lost > 0]
         return max(losing)[1:] if losing else None
 
 
@@ -88,7 +88,7 @@ class Truth:
 
     Attributes
     ----------
-    harmless
+    benign
         For each class, whether it is benign; all False where that is not known.
     families
         Family of each attack; None for benign events and unknown ones.
@@ -96,7 +96,7 @@ class Truth:
         Operating threshold on the attack probability.
     """
 
-    harmless: NDArray[np.bool_]
+    benign: NDArray[np.bool_]
     families: Sequence[str | None]
     threshold: float
 
@@ -119,24 +119,24 @@ def truth(
     kinds
         Family of each event, or its label where it has none.
     """
-    harmless = np.array([name in benign for name in classes])
+    classes_benign = np.array([name in benign for name in classes])
     families = [None if label is None or label in benign else kind for label, kind in zip(labels, kinds, strict=True)]
-    calm = np.array([label is not None and label in benign for label in labels], dtype=bool)
+    events_benign = np.array([label is not None and label in benign for label in labels], dtype=bool)
     threshold = 0.5
-    if harmless.any() and calm.sum() >= MIN_BENIGN:
-        attack = np.sort(_attack(softmax(logits[calm]), harmless))
+    if classes_benign.any() and events_benign.sum() >= MIN_BENIGN:
+        attack = np.sort(_attack(softmax(logits[events_benign]), classes_benign))
         threshold = float(attack[len(attack) - 1 - len(attack) // MIN_BENIGN])
-    return Truth(harmless, families if harmless.any() else [None] * len(labels), threshold)
+    return Truth(classes_benign, families if classes_benign.any() else [None] * len(labels), threshold)
 
 
-def judge(before: Floats, after: Floats, known: Truth) -> Divergence:
+def judge(before: Floats, after: Floats, truth: Truth) -> Divergence:
     """Compare two models' logits on the same events, shape (n, classes) both."""
     log_p, log_q = _log_softmax(before), _log_softmax(after)
     kl = (np.exp(log_p) * (log_p - log_q)).sum(axis=1)
-    caught = [_attack(softmax(logits), known.harmless) > known.threshold for logits in (before, after)]
-    names = np.array([name or "" for name in known.families])
+    detected = [_attack(softmax(logits), truth.benign) > truth.threshold for logits in (before, after)]
+    names = np.array([name or "" for name in truth.families])
     families = {
-        str(name): Caught(int((names == name).sum()), *(int(c[names == name].sum()) for c in caught))
+        str(name): Detected(int((names == name).sum()), *(int(d[names == name].sum()) for d in detected))
         for name in np.unique(names)
         if name
     }
@@ -145,7 +145,7 @@ def judge(before: Floats, after: Floats, known: Truth) -> Divergence:
         kl=max(0.0, float(kl.mean())) if len(before) else 0.0,  # rounding alone makes it negative
         flips=int((before.argmax(1) != after.argmax(1)).sum()),
         max_difference=float(np.abs(before - after).max(initial=0.0)),
-        threshold=known.threshold,
+        threshold=truth.threshold,
         families=families,
         sqnr_db=_sqnr_db(before, after),
     )
@@ -163,5 +163,5 @@ def _sqnr_db(before: Floats, after: Floats) -> float | None:
     return 10 * float(np.log10(signal / noise)) if signal and noise else None
 
 
-def _attack(probabilities: Floats, harmless: NDArray[np.bool_]) -> Floats:
-    return np.asarray(1.0 - probabilities[:, harmless].sum(axis=1), dtype=np.float32)
+def _attack(probabilities: Floats, benign: NDArray[np.bool_]) -> Floats:
+    return np.asarray(1.0 - probabilities[:, benign].sum(axis=1), dtype=np.float32)

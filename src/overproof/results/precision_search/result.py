@@ -16,6 +16,8 @@ from overproof.results.precision_search.steps import Sensitivity, Step
 from overproof.results.stored import read_back, read_from, without
 from overproof.results.typed_json import from_json
 
+FORMER_KEYS = {"whole": "all_quantized"}  # in files that version 0.1 wrote
+
 
 @dataclass(frozen=True)
 class PrecisionSearchReport:
@@ -39,7 +41,7 @@ class PrecisionSearchReport:
         Whether the weights were trained with the rounding (QAT) after calibration alone.
     sensitivity
         Of every layer; empty where it was not asked for.
-    whole
+    all_quantized
         Every layer quantized, on the events of `sensitivity`: what its rows are to be compared with.
     compared
         Other ways of quantizing, not written, to compare with.
@@ -62,7 +64,7 @@ class PrecisionSearchReport:
     chosen: int
     trained: bool = False
     sensitivity: tuple[Sensitivity, ...] = ()
-    whole: Divergence | None = None
+    all_quantized: Divergence | None = None
     compared: Mapping[str, Divergence] = field(default_factory=dict)
     tested: Divergence | None = None
     portability: PortabilityReport | None = None
@@ -90,7 +92,7 @@ class PrecisionSearchReport:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PrecisionSearchReport:
         """Read what `to_json` gave; ValueError if it is something else."""
-        stored = without(data, "passed")
+        stored = _renamed(without(data, "passed"))
         if isinstance(stored, Mapping) and "portability" in stored:
             stored = {**stored, "portability": stored_portability(stored["portability"])}
         return from_json(cls, stored)
@@ -129,7 +131,7 @@ class PrecisionSearchReport:
         found = self.tested or self.step.found
         parts = [
             self._head(),
-            text.sensitivity_table(self.sensitivity, self.whole, self.step.kept, trained=self.trained),
+            text.sensitivity_table(self.sensitivity, self.all_quantized, self.step.kept, trained=self.trained),
             text.search(self.path, self.chosen),
             text.costs(self._measured()),
             text.recall(found, " on test events" if self.tested else ""),
@@ -158,3 +160,10 @@ class PrecisionSearchReport:
             yield "written, on test events", self.tested
         for name, found in self.compared.items():
             yield f"to compare: every layer {one_line(name)}", found
+
+
+def _renamed(data: Any) -> Any:
+    """Give the entries of an older file their present names."""
+    if not isinstance(data, Mapping):
+        return data
+    return {FORMER_KEYS.get(key, key): value for key, value in data.items()}

@@ -28,7 +28,7 @@ svg { --alone: #3566b8; --left: #c2410c }
 @media (prefers-color-scheme: dark) { svg { --alone: #7aa5ea; --left: #fb923c } }
 .name, .cell { font: 12px ui-monospace, monospace } .kept { font-weight: 700 }
 .alone { fill: var(--alone) } .left { fill: var(--paper); stroke: var(--left); stroke-width: 2 }
-.whole { stroke: var(--ink); stroke-dasharray: 3 3 } .band { fill: var(--rule); opacity: .28 }
+.all-quantized { stroke: var(--ink); stroke-dasharray: 3 3 } .band { fill: var(--rule); opacity: .28 }
 """
 
 
@@ -62,7 +62,7 @@ def draw(report: PrecisionSearchReport) -> str:
         _summary(report),
         STYLE,
         (math.ceil(width), bottom + 58),
-        [*head, axis.drawn(bottom, report.whole), *drawn],
+        [*head, axis.drawn(bottom, report.all_quantized), *drawn],
     )
 
 
@@ -84,8 +84,8 @@ class _Axis:
         share = (math.log10(min(value, 10.0**self.high)) - self.low) / (self.high - self.low)
         return self.left + PLOT * share
 
-    def drawn(self, bottom: float, whole: Divergence | None) -> Html:
-        """Draw lines at the decades with their values below, at 0 if a value is, and at the whole model's KL."""
+    def drawn(self, bottom: float, all_quantized: Divergence | None) -> Html:
+        """Draw lines at the decades with their values below, at 0 if a value is, and at all layers' KL."""
         top = TOP - 4
         parts: list[Html] = []
         for power in self.powers:
@@ -97,8 +97,8 @@ class _Axis:
         if self.zero is not None:
             parts += [line(self.zero, top, self.zero, bottom, "rule")]
             parts.append(text(self.zero, bottom + 18, "0", style="faint", anchor="middle"))
-        if whole is not None:
-            parts.append(line(self.x(whole.kl), top, self.x(whole.kl), bottom, "whole"))
+        if all_quantized is not None:
+            parts.append(line(self.x(all_quantized.kl), top, self.x(all_quantized.kl), bottom, "all-quantized"))
         parts.append(text(self.left + PLOT / 2, bottom + 40, "KL in nats, logarithmic", style="faint", anchor="middle"))
         return group("axis", parts)
 
@@ -144,9 +144,9 @@ def _legend(report: PrecisionSearchReport) -> Html:
         circle(x + 330, y - 4, DOT["left"], "left"),
         text(x + 344, y, "left out: this layer in float, all others quantized"),
     ]
-    if report.whole is not None:
-        parts += [line(x - 6, y + 20, x + 6, y + 20, "whole")]
-        parts.append(text(x + 14, y + 24, f"all of them quantized: KL {report.whole.kl:.2e}"))
+    if report.all_quantized is not None:
+        parts += [line(x - 6, y + 20, x + 6, y + 20, "all-quantized")]
+        parts.append(text(x + 14, y + 24, f"all of them quantized: KL {report.all_quantized.kl:.2e}"))
     if report.step.kept:
         parts.append(text(x + 344, y + 24, "bold: kept in float", style="kept"))
     return group("legend", parts)
@@ -202,7 +202,7 @@ def _summary(report: PrecisionSearchReport) -> str:
 
 def _all(report: PrecisionSearchReport) -> list[Divergence]:
     found = [d for row in report.sensitivity for d in (row.alone, row.left_out)]
-    return found if report.whole is None else [*found, report.whole]
+    return found if report.all_quantized is None else [*found, report.all_quantized]
 
 
 def _family(found: Divergence) -> str:

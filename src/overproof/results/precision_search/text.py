@@ -12,13 +12,13 @@ from overproof.results.precision_search.steps import BROKEN, UNMEASURED, Sensiti
 
 
 def sensitivity_table(
-    rows: Sequence[Sensitivity], whole: Divergence | None, kept: Collection[str], *, trained: bool
+    rows: Sequence[Sensitivity], all_quantized: Divergence | None, kept: Collection[str], *, trained: bool
 ) -> str:
     """Write a line for each layer: alone and left out, with the family that lost most.
 
     Parameters
     ----------
-    whole
+    all_quantized
         Every layer quantized, to be compared with; left out if None.
     kept
         Names of the layers that stay in float.
@@ -31,9 +31,9 @@ def sensitivity_table(
     for row in rows:
         line = [one_line(row.name), one_line(row.op), f"{row.weights:,}", *_three(row.alone), *_three(row.left_out)]
         cells.append([*line, "in float" if row.name in kept else ""])
-    if whole is not None:
+    if all_quantized is not None:
         weights = sum(row.weights for row in rows)
-        cells.append(["all of them", "", f"{weights:,}", *_three(whole), "", "", "", ""])
+        cells.append(["all of them", "", f"{weights:,}", *_three(all_quantized), "", "", "", ""])
     events, when = rows[-1].alone.events, ", before training" if trained else ""
     return "\n\n".join(
         [
