@@ -1,4 +1,4 @@
-"""The user's own layer in the quantization steps: chosen by its SQNR, described by the bundle's file and nothing else."""
+"""The user's own layer in the quantization steps: chosen by its SQNR, described by the bundle and nothing else."""
 
 from __future__ import annotations
 

@@ -155,13 +155,13 @@ def test_the_picture_has_a_row_for_each_layer_on_one_logarithmic_axis() -> None:
 
 
 def test_the_picture_is_accessible_and_stands_alone() -> None:
-    described = draw(report())
-    root = ElementTree.fromstring(described)
+    drawn = draw(report())
+    root = ElementTree.fromstring(drawn)
     described = {e.get("id"): e.text for e in root if e.get("id") in root.get("aria-labelledby", "").split()}
     assert described["title"] == "What each layer costs: waf.onnx"
     assert "3 layers" in (described["desc"] or "") and "Kept in float: head." in (described["desc"] or "")
-    assert "prefers-color-scheme: dark" in described
-    assert re.findall(r"(?:https?:|url\(|href)[^\"]*", described) == ["http://www.w3.org/2000/svg"]
+    assert "prefers-color-scheme: dark" in drawn
+    assert re.findall(r"(?:https?:|url\(|href)[^\"]*", drawn) == ["http://www.w3.org/2000/svg"]
 
 
 def test_hostile_and_long_names_stay_text_and_keep_their_ends() -> None:
