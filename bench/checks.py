@@ -112,12 +112,12 @@ def sabotaged() -> dict[str, Any]:
         report = overproof.check(
             place, [str(TEST)], full=str(TEACHER), gate=GATES, i_know=True, cache=OUT / "cache", console=terminal()
         )
-        row = next(row for row in report.data["strip"]["rows"] if row["name"] == QUANTIZED)
+        row = next(row for row in report.to_json()["comparison"]["rows"] if row["name"] == QUANTIZED)
         failed = [
-            {"key": finding["key"], "said": finding["said"]}
-            for check in report.data["checks"]
-            for finding in check["findings"]
-            if finding["status"] == "failed"
+            {"key": gate["key"], "message": gate["message"]}
+            for check in report.to_json()["checks"]
+            for gate in check["gates"]
+            if gate["status"] == "failed"
         ]
         found[name] = {
             "correct": row["metrics"]["correct"],
@@ -144,11 +144,9 @@ def checks_table(report: dict[str, Any]) -> str:
     """The verdict, and the six checks in a line each."""
     lines = [f"**{report['verdict']['sentence']}**", "", "| check | status | what decides |", "| --- | --- | --- |"]
     for check in report["checks"]:
-        counts = [
-            sum(f["status"] == status for f in check["findings"]) for status in ("passed", "failed", "unmeasured")
-        ]
+        counts = [sum(f["status"] == status for f in check["gates"]) for status in ("passed", "failed", "unmeasured")]
         gates = ", ".join(f"{n} {s}" for n, s in zip(counts, ("passed", "failed", "unmeasured"), strict=True) if n)
-        lines.append(f"| {check['title']} | {check['status']} ({gates}) | {_cell(check['said'])} |")
+        lines.append(f"| {check['title']} | {check['status']} ({gates}) | {_cell(check['message'])} |")
     return "\n".join(lines)
 
 

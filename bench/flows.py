@@ -134,10 +134,10 @@ def flows_table(report: dict[str, Any]) -> str:
         for name in SHOWN
         if (share := novel["models"].get(name)) is not None
     )
-    strip = {row["name"]: row["metrics"] for row in report["strip"]["rows"]}
+    compared = {row["name"]: row["metrics"] for row in report["comparison"]["rows"]}
     lines = ["| | accuracy (5 classes) | macro-F1 | FN | FP |", "| --- | ---: | ---: | ---: | ---: |"]
     for name in SHOWN:
-        m = strip[name]
+        m = compared[name]
         missed, flagged = (m[kind]["k"] / m[kind]["n"] for kind in ("missed", "flagged"))
         accuracy = m["correct"]["k"] / m["correct"]["n"]
         lines.append(f"| {name} | {accuracy:.2%} | {m['macro_f1']:.3f} | {missed:.2%} | {flagged:.2%} |")

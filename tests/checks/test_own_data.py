@@ -107,9 +107,13 @@ def test_published_events_close_the_gate_unless_the_user_insists(alike: CheckCon
     assert "CSIC 2010" in result.message and "events of your own" in result.message
     assert plain(own_data(public))["published"] == "the file is in the public CSIC 2010 set"
 
-    result = named(own_data(replace(public, operation=replace(public.operation, i_know=True))))["published"]
+    result = named(own_data(replace(public, operation=replace(public.operation, accept_public_data=True))))["published"]
     assert (result.status, result.value) == ("passed", 0)
-    assert "--i-know" in result.message and "CSIC 2010" in result.message and "events of your own" in result.message
+    assert (
+        "--accept-public-data" in result.message
+        and "CSIC 2010" in result.message
+        and "events of your own" in result.message
+    )
 
 
 def test_leaked_templates_are_counted(alike: CheckContext) -> None:

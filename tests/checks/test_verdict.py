@@ -17,7 +17,7 @@ from overproof.checks.held_out.compute import held_out
 from overproof.checks.rare.compute import rare
 from overproof.checks.stats import Interval
 from overproof.checks.verdict import Decision, decide
-from overproof.results.typed_json import NotMeasured
+from overproof.results.typed_json import NotMeasured, to_json
 
 Make = Callable[..., CheckContext]
 
@@ -93,7 +93,7 @@ def answers(decision: Decision) -> dict[str, str]:
 
 
 def plain(decision: Decision) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(json.dumps(decision.to_json(), allow_nan=False))
+    data: dict[str, Any] = json.loads(json.dumps(to_json(decision), allow_nan=False))
     return data
 
 
@@ -179,7 +179,7 @@ def test_nothing_at_all_is_no_reason_to_deploy() -> None:
     for checks in ([], [CheckResult("escalation", "", "", (), {})]):
         decision = decide(checks)
         assert decision.decision == "do not deploy" and decision.because[0] == "own-data/published"
-        assert decision.sentence.startswith("Do not deploy yet: unmeasured: no finding own-data/published (and 3 more")
+        assert decision.sentence.startswith("Do not deploy yet: unmeasured: no gate own-data/published (and 3 more")
         assert answers(decision)["need for explanation"] == "no"
         plain(decision)
 

@@ -78,12 +78,12 @@ def report(job: Job) -> Any:
 
 def finding(report: Any, key: str) -> dict[str, Any]:
     """A finding by its key."""
-    return next(f for check in report.data["checks"] for f in check["gates"] if f["key"] == key)
+    return next(f for check in report.to_json()["checks"] for f in check["gates"] if f["key"] == key)
 
 
 def data(report: Any, key: str) -> dict[str, Any]:
     """The tables of a check."""
-    return next(check["data"] for check in report.data["checks"] if check["key"] == key)
+    return next(check["data"] for check in report.to_json()["checks"] if check["key"] == key)
 
 
 def test_compress_keeps_the_evidence(job: Job) -> None:
@@ -102,9 +102,9 @@ def test_compress_keeps_the_evidence(job: Job) -> None:
 
 
 def test_six_checks_and_a_verdict(report: Any) -> None:
-    told = report.data
+    told = report.to_json()
     assert [check["key"] for check in told["checks"]] == CHECKS
-    assert told["schema"] == "overproof.check/1"
+    assert told["schema"] == "overproof.check/2"
     assert told["absent"] == {}
     assert told["margin"] == {"value": 0.02, "fixed_before": True, "message": told["margin"]["message"]}
     assert told["verdict"]["decision"] in ("deploy alone", "deploy with escalation", "do not deploy")
@@ -113,20 +113,20 @@ def test_six_checks_and_a_verdict(report: Any) -> None:
     for check in told["checks"]:
         for found in check["gates"]:
             assert found["message"] and (found["status"] == "unmeasured") == found["message"].startswith("unmeasured")
-    assert all(row["metrics"] is not None and row["bytes"] for row in told["strip"]["rows"])
+    assert all(row["metrics"] is not None and row["bytes"] for row in told["comparison"]["rows"])
 
 
 def test_the_report_is_written_and_says_the_same(job: Job, report: Any) -> None:
     folder = job.folder / "check"
     assert sorted(path.name for path in folder.iterdir()) == ["check.json", "check.sarif", "report.html", "summary.md"]
-    assert json.loads((folder / "check.json").read_text()) == report.data
-    sentence = report.data["verdict"]["sentence"]
+    assert json.loads((folder / "check.json").read_text()) == report.to_json()
+    sentence = report.verdict.sentence
     assert sentence.split(":")[0] in report.render()
     assert json.loads((folder / "check.sarif").read_text())["version"] == "2.1.0"
 
 
 def test_the_same_seed_gives_the_same_answer(job: Job, report: Any) -> None:
-    assert job.check().data == report.data
+    assert job.check() == report
 
 
 def test_grid_neighbours_and_edits_were_tried(report: Any) -> None:
@@ -143,7 +143,7 @@ def test_simulated_events_certify_nothing_unless_asked(job: Job) -> None:
 
 def test_without_full_model_and_evidence_what_needs_them_is_unmeasured(job: Job) -> None:
     report = job.check(full=None, evidence=None)
-    assert set(report.data["absent"]) == {FULL, DISTILLED, CONTROL, BASELINE}
+    assert set(report.absent) == {FULL, DISTILLED, CONTROL, BASELINE}
     for key in ("own-data/leaked", "held-out/misses", "held-out/quantized-alone", "rare/pooled", "boundary/edits"):
         assert finding(report, key)["status"] == "unmeasured", key
     assert finding(report, "calibration/error")["value"] is not None  # the temperature is in the manifest
@@ -158,7 +158,7 @@ def test_soft_labels_cannot_be_asked_about_edited_events(job: Job) -> None:
     report = job.check(table, full="columns:p_")
     assert finding(report, "boundary/edits")["status"] == "unmeasured"
     assert finding(report, "held-out/misses")["value"] is not None
-    assert any("soft labels" in note for note in report.data["notes"])
+    assert any("soft labels" in note for note in report.notes)
 
 
 def test_events_without_labels_or_of_one_class_prove_nothing(job: Job) -> None:
@@ -172,7 +172,7 @@ def test_events_without_labels_or_of_one_class_prove_nothing(job: Job) -> None:
         assert finding(report, "held-out/misses")["status"] == "unmeasured"
         assert finding(report, "escalation/guarantee")["status"] == "unmeasured"
         assert report.decision == "do not deploy"
-        assert any("attacks and benign" in note for note in report.data["notes"])
+        assert any("attacks and benign" in note for note in report.notes)
 
 
 def test_what_cannot_be_used_is_told(job: Job, tmp_path: Path) -> None:

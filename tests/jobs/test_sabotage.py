@@ -104,19 +104,12 @@ def healthy(lab: Lab) -> Any:
 
 def accuracy(report: Any) -> float:
     """Of the quantized student."""
-    share = next(row for row in report.data["strip"]["rows"] if row["name"] == QUANTIZED)["metrics"]["correct"]
-    return float(share["k"] / share["n"])
+    return float(report.comparison.row(QUANTIZED).metrics.accuracy)
 
 
 def failed(report: Any, *checks: str) -> list[str]:
-    """Keys of the failed findings of some checks."""
-    return [
-        finding["key"]
-        for check in report.data["checks"]
-        if check["key"] in checks
-        for finding in check["gates"]
-        if finding["status"] == "failed"
-    ]
+    """Keys of the failed gates of some checks."""
+    return [gate.key for gate in report.gates if gate.status == "failed" and gate.key.partition("/")[0] in checks]
 
 
 def test_the_healthy_student_loses_no_family(healthy: Any) -> None:

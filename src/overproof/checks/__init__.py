@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from overproof.checks import boundary, calibration, escalation, held_out, own_data, rare
 from overproof.checks.base import Check, CheckContext, CheckResult, GateResult
 
 __all__ = ["CHECKS", "Check", "CheckContext", "CheckResult", "GateResult"]
 
-CHECKS = (
-    own_data.CHECK.compute,
-    calibration.CHECK.compute,
-    rare.CHECK.compute,
-    boundary.CHECK.compute,
-    held_out.CHECK.compute,
-    escalation.CHECK.compute,
+CHECKS: tuple[Check[Any], ...] = (
+    own_data.CHECK,
+    calibration.CHECK,
+    rare.CHECK,
+    boundary.CHECK,
+    held_out.CHECK,
+    escalation.CHECK,
 )

@@ -1,4 +1,4 @@
-"""What the six checks share: what they see, what they find, and the gates that were written down before the run.
+"""Define what the six checks share: what they see, what they return, and the gates written down before the run.
 
 A check is a pure function of a `CheckContext`: scores and what is known of the events. It touches no model, no file.
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from overproof.bundle.model_names import BASELINE, CONTROL, DISTILLED, FULL, MODELS, QUANTIZED
 from overproof.bundle.scores import Floats, softmax
 from overproof.report.markup import Html
-from overproof.results.typed_json import from_json, to_json
+from overproof.results.typed_json import difference, from_json, to_json
 
 __all__ = [
     "BASELINE",
@@ -53,6 +53,7 @@ Status = Literal["passed", "failed", "unmeasured"]
 PASSED: Status = "passed"
 FAILED: Status = "failed"
 UNMEASURED: Status = "unmeasured"
+STATUSES = (PASSED, FAILED, UNMEASURED)
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ class GateResult:
         `check/gate`, or `check/gate:which` where a gate is applied to each of several.
     status
         `passed`, `failed` or `unmeasured`.
-    said
-        The finding in one sentence, with its figures; if unmeasured, why, and how many events it would take.
+    message
+        What it came to in one sentence, with its figures; if unmeasured, why, and how many events it would take.
     value, low, high
         The figure and its interval; None where there is none.
     limit, required
@@ -122,7 +123,7 @@ def decided(
     events: int,
     needed: int | None = None,
 ) -> GateResult:
-    """The one rule of all gates: an interval below the limit passes, one above it fails, any other proves nothing.
+    """Decide a gate: an interval below the limit passes, one above it fails, any other proves nothing.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def decided(
 
 
 def unmeasured(key: str, why: str, gate: Gate, *, events: int | None = None, needed: int | None = None) -> GateResult:
-    """A gate that nothing could be measured for, and why."""
+    """Return a gate that nothing could be measured for, and why."""
     return GateResult(
         key, UNMEASURED, f"unmeasured: {why}", limit=gate.limit, required=gate.required, events=events, needed=needed
     )
@@ -228,9 +229,9 @@ class Check(Generic[D]):
         plain = {name: entry for name, entry in data.items() if name not in ("status", "message")}
         plain["gates"] = [_without(gate, "closed") for gate in _listed(data.get("gates"))]
         result = from_json(CheckResult[self.data], plain)  # type: ignore[name-defined]
-        for name, entry in result.to_json().items():
-            if data.get(name) != entry and name in ("status", "message", "gates"):
-                raise ValueError(f"{self.key}.{name}: contradicts the gates, expected {entry!r}")
+        found = difference(result.to_json(), to_json(data))
+        if found:
+            raise ValueError(found)
         return result
 
 
@@ -374,7 +375,7 @@ class Operation:
         The user's volume, and the share of it that is attacks.
     budget
         Share of events that may be escalated.
-    i_know
+    accept_public_data
         The user insists on judging by public or simulated events.
     published
         Why the events look public or simulated; empty if they do not.
@@ -383,7 +384,7 @@ class Operation:
     events_per_day: float | None = None
     prevalence: float | None = None
     budget: float = 0.05
-    i_know: bool = False
+    accept_public_data: bool = False
     published: str = ""
 
 
@@ -396,7 +397,7 @@ class CheckContext:
     sample
         The events.
     classes, benign
-        Columns of the logits; those that are harmless.
+        Columns of the logits; those that are benign.
     models
         Model (a name of `MODELS`) to its answers; the quantized student is always there.
     absent
@@ -488,7 +489,7 @@ class CheckContext:
         return np.asarray(self.models[model].logits.argmax(axis=1) == self.targets)
 
     def gate(self, key: str) -> Gate:
-        """The gate of a finding's key; what follows a colon names what it is applied to."""
+        """Return the gate of a key; what follows a colon names what it is applied to."""
         return self.gates[key.partition(":")[0]]
 
     def why_absent(self, model: str) -> str:

@@ -1,4 +1,4 @@
-"""The gates: what may be lost at most. They stand in a file before the run, or these are taken."""
+"""Define the gates: what may be lost at most. They stand in a file before the run, or these are taken."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class Default:
 
 
 DEFAULTS = {
-    "own-data/published": Default(0.0, True, "Events that look public or simulated (--i-know counts none)."),
+    "own-data/published": Default(
+        0.0, True, "Events that look public or simulated (--accept-public-data counts none)."
+    ),
     "own-data/leaked": Default(0.01, True, "Share of the events of whose group or template are training events too."),
     "own-data/score-drift": Default(
         0.2,
@@ -69,7 +71,7 @@ MEANING_OF_MARGIN = (
 
 
 def gates_with(margin: float, path: Path | None = None) -> Gates:
-    """The gates of a file, and the defaults for those that it does not name.
+    """Read the gates of a file, and take the defaults for those that it does not name.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def gates_with(margin: float, path: Path | None = None) -> Gates:
 
 
 def template() -> str:
-    """A gate file with the defaults, each explained."""
+    """Return a gate file with the defaults, each explained."""
     lines = [
         "# Gates of `overproof check`: what compression may cost at most. Write them down before the run, keep them",
         "# version control, give them with --gate. A figure passes if its whole 95 % interval lies at or below",

@@ -1,19 +1,26 @@
-"""What a student is good for: the uses that suit small models, and those that one is warned against."""
+"""Say what a student is good for: the uses that suit small models, and those that one is warned against."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from overproof.checks.base import FAILED, PASSED, GateResult
 
-ALONE, ESCALATED, NO, UNMEASURED = "alone", "with escalation", "no", "unmeasured"
-GOOD, WARNED = "good fit", "warned against"
+Answer = Literal["alone", "with escalation", "no", "unmeasured"]
+Kind = Literal["good fit", "warned against"]
+ALONE: Answer = "alone"
+ESCALATED: Answer = "with escalation"
+NO: Answer = "no"
+UNMEASURED: Answer = "unmeasured"
+GOOD: Kind = "good fit"
+WARNED: Kind = "warned against"
 MISSES, FALSE_POSITIVES = "held-out/misses", "held-out/false-positives"
 NOVEL, FAMILY, GUARANTEE = "held-out/novel", "held-out/family:", "escalation/guarantee"
 EDITS, NEIGHBOURS = "boundary/edits", "boundary/neighbours"
 
-Findings = Mapping[str, GateResult]
+GateResults = Mapping[str, GateResult]
 
 
 @dataclass(frozen=True)
@@ -25,12 +32,12 @@ class Overall:
     answer
         "alone", "with escalation", "no", or "unmeasured" where nothing failed.
     because
-        Key of the first finding that decides.
+        Key of the first gate that decides.
     escalation
         Whether escalation was shown to work.
     """
 
-    answer: str
+    answer: Answer
     because: str | None
     escalation: bool
 
@@ -53,20 +60,20 @@ class Use:
     answer
         "alone", "with escalation", "no" or "unmeasured", for this one.
     because
-        Key of the finding that decides; None where none does.
-    said
+        Key of the gate that decides; None where none does.
+    message
         The reason in a sentence.
     """
 
     use: str
-    kind: str
-    answer: str
+    kind: Kind
+    answer: Answer
     because: str | None
     message: str
 
 
-def uses_of(gates: Findings, overall: Overall) -> tuple[Use, ...]:
-    """All uses, the good fits first. None is answered better than the decision on the whole."""
+def uses_of(gates: GateResults, overall: Overall) -> tuple[Use, ...]:
+    """List all uses, the good fits first. None is answered better than the decision on the whole."""
     return (
         _as_decided("high-volume log triage", gates, overall, ""),
         _as_decided("first-pass scanning", gates, overall, " What it lets pass is seen by nobody else.", MISSES),
@@ -81,13 +88,13 @@ def uses_of(gates: Findings, overall: Overall) -> tuple[Use, ...]:
             "edge and endpoint",
             gates,
             overall,
-            " Size and speed stand in the strip; escalation needs a way to the full model.",
+            " Size and speed stand in the comparison; escalation needs a way to the full model.",
         ),
         _as_decided(
             "real-time classification",
             gates,
             overall,
-            " Size and speed stand in the strip; an escalated event waits for the full model.",
+            " Size and speed stand in the comparison; an escalated event waits for the full model.",
         ),
         _novel(gates, overall),
         _final(overall),
@@ -111,14 +118,14 @@ DECIDED = {
 }
 
 
-def _as_decided(use: str, gates: Findings, overall: Overall, more: str, key: str | None = None) -> Use:
-    """A use that hangs on the decision alone; `key` is the finding that matters most to it once it is deployed."""
+def _as_decided(use: str, gates: GateResults, overall: Overall, more: str, key: str | None = None) -> Use:
+    """Answer a use that hangs on the decision alone; `key` is the gate that matters most to it once it is deployed."""
     because = key if overall.deployed and key in gates else overall.because
     return Use(use, GOOD, overall.answer, because, DECIDED[overall.answer] + more)
 
 
-def _novel(gates: Findings, overall: Overall) -> Use:
-    """Never alone, and with escalation only where new families were met and not lost."""
+def _novel(gates: GateResults, overall: Overall) -> Use:
+    """Answer never alone, and with escalation only where new families were met and not lost."""
     families = [result for key, result in gates.items() if key.startswith(FAMILY)]
     asked = [*([gates[NOVEL]] if NOVEL in gates else []), *families]
     failed = [result for result in asked if result.status == FAILED]
@@ -142,7 +149,7 @@ def _final(overall: Overall) -> Use:
     return _warned("final verdicts", ESCALATED, GUARANTEE, message, overall)
 
 
-def _costly(gates: Findings, overall: Overall) -> Use:
+def _costly(gates: GateResults, overall: Overall) -> Use:
     found = gates.get(FALSE_POSITIVES)
     if found is not None and found.status == PASSED:
         answer, message = ALONE, "It flags hardly more benign events than the full model does."
@@ -157,8 +164,8 @@ def _costly(gates: Findings, overall: Overall) -> Use:
     return _warned("costly false positives", answer, None if found is None else found.key, message, overall)
 
 
-def _adversarial(gates: Findings, overall: Overall) -> Use:
-    """At best with escalation: harmless edits and rounding are no attack."""
+def _adversarial(gates: GateResults, overall: Overall) -> Use:
+    """Answer at best with escalation: harmless edits and rounding are no attack."""
     asked = [gates[key] for key in (EDITS, NEIGHBOURS) if key in gates]
     failed = [result for result in asked if result.status == FAILED]
     unshown = [result for result in asked if result.status != PASSED]
@@ -173,8 +180,8 @@ def _adversarial(gates: Findings, overall: Overall) -> Use:
     return _warned("adversarial input", answer, deciding[0].key if deciding else None, message + attacked, overall)
 
 
-def _warned(use: str, answer: str, because: str | None, message: str, overall: Overall) -> Use:
-    """A use at its own answer, or at that of the decision where that is worse."""
+def _warned(use: str, answer: Answer, because: str | None, message: str, overall: Overall) -> Use:
+    """Answer a use by its own answer, or by that of the decision where that is worse."""
     if not overall.deployed and answer != NO:
         return Use(use, WARNED, overall.answer, overall.because, DECIDED[overall.answer])
     if answer == ESCALATED and not overall.escalation:

@@ -1,18 +1,21 @@
-"""The verdict: may the student be deployed, alone or with the full model behind it, and for what."""
+"""Decide whether the student may be deployed, alone or with the full model behind it, and for what."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from overproof.checks.base import FAILED, PASSED, UNMEASURED, CheckResult, GateResult
 from overproof.checks.escalation.result import Escalation, EscalationThreshold
 from overproof.checks.escalation.threshold import written
 from overproof.checks.formatting import percent
-from overproof.checks.suitability import Overall, Use, uses_of
+from overproof.checks.suitability import Answer, Overall, Use, uses_of
 
-ALONE, ESCALATED, NOT = "deploy alone", "deploy with escalation", "do not deploy"
+Verdict = Literal["deploy alone", "deploy with escalation", "do not deploy"]
+ALONE: Verdict = "deploy alone"
+ESCALATED: Verdict = "deploy with escalation"
+NOT: Verdict = "do not deploy"
 PUBLISHED, MISSES, FALSE_POSITIVES = "own-data/published", "held-out/misses", "held-out/false-positives"
 CASCADE = ("escalation/guarantee", "escalation/verified", "escalation/budget")
 STANDS = (PUBLISHED, MISSES, FALSE_POSITIVES)  # for "alone" these pass, whatever a gate file leaves unrequired
@@ -30,7 +33,7 @@ CURABLE = {
 
 NAMED = 3  # gates of a kind that the sentence names
 
-Findings = Mapping[str, GateResult]
+GateResults = Mapping[str, GateResult]
 
 
 @dataclass(frozen=True)
@@ -46,24 +49,20 @@ class Decision:
     threshold
         Confidence below which an event is escalated; None unless it is deployed so.
     because
-        Keys of the findings that decide.
+        Keys of the gates that decide.
     uses
-        What it is good for, use by use.
+        What the bundle is good for, use by use.
     """
 
-    decision: str
+    decision: Verdict
     sentence: str
     threshold: float | None
     because: tuple[str, ...]
     uses: tuple[Use, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {**asdict(self), "because": list(self.because), "uses": [asdict(use) for use in self.uses]}
-
 
 def decide(checks: Sequence[CheckResult[Any]]) -> Decision:
-    """Decide by the findings of all checks; the threshold is the one that the escalation check found.
+    """Decide by the gates of all checks; the threshold is the one that the escalation check found.
 
     Alone if no gate is closed. Otherwise with escalation, if that was shown to work and nothing failed that it cannot
     cure. Otherwise not.
@@ -71,9 +70,9 @@ def decide(checks: Sequence[CheckResult[Any]]) -> Decision:
     Parameters
     ----------
     checks
-        All six; a finding that is missing counts as not measured.
+        All six; a gate that is missing counts as not measured.
     """
-    gates = {key: GateResult(key, UNMEASURED, f"unmeasured: no finding {key}") for key in (*STANDS, *CASCADE)}
+    gates = {key: GateResult(key, UNMEASURED, f"unmeasured: no gate {key}") for key in (*STANDS, *CASCADE)}
     gates |= {result.key: result for check in checks for result in check.gates}
     threshold = _threshold(checks)
     works = _works(gates, threshold)
@@ -99,7 +98,7 @@ def _threshold(checks: Sequence[CheckResult[Any]]) -> EscalationThreshold | None
     return found if isinstance(found, EscalationThreshold) else None
 
 
-def _works(gates: Findings, threshold: EscalationThreshold | None) -> bool:
+def _works(gates: GateResults, threshold: EscalationThreshold | None) -> bool:
     """Say whether escalation was shown to work; a threshold below which nothing lies is none."""
     escalated = None if threshold is None else threshold.escalated
     return escalated is not None and escalated.value > 0 and all(_passed(gates, key) for key in CASCADE)
@@ -118,20 +117,20 @@ def _curable(result: GateResult, threshold: EscalationThreshold | None) -> bool:
     return key in CURABLE or key.startswith("boundary/")
 
 
-def _passed(gates: Findings, key: str) -> bool:
+def _passed(gates: GateResults, key: str) -> bool:
     return gates[key].status == PASSED
 
 
-def _at(gates: Findings, keys: Sequence[str]) -> list[GateResult]:
+def _at(gates: GateResults, keys: Sequence[str]) -> list[GateResult]:
     return [gates[key] for key in keys]
 
 
-def _alone(gates: Findings) -> Decision:
+def _alone(gates: GateResults) -> Decision:
     sentence = f"Deploy alone: no gate is closed; {gates[MISSES].message}."
     return Decision(ALONE, sentence, None, STANDS)
 
 
-def _with_escalation(gates: Findings, threshold: EscalationThreshold, kept: Sequence[GateResult]) -> Decision:
+def _with_escalation(gates: GateResults, threshold: EscalationThreshold, kept: Sequence[GateResult]) -> Decision:
     """Let it through by the three gates of escalation; `kept` is what keeps the student from standing alone."""
     value, share = threshold.value, 0.0 if threshold.escalated is None else threshold.escalated.value
     sentence = f"Deploy with escalation at confidence {written(value)}: {percent(share)} of the events go to the full "
@@ -151,34 +150,34 @@ def _refused(reasons: Sequence[GateResult], after: str, kept: Sequence[GateResul
 
 
 def _ordered(reasons: Sequence[GateResult]) -> list[GateResult]:
-    """What failed before what was not measured, and what matters most first of each."""
+    """Sort what failed before what was not measured, and what matters most first of each."""
     return sorted(reasons, key=lambda result: (result.status != FAILED, result.key not in STANDS))
 
 
 def _first(reasons: Sequence[GateResult]) -> str:
-    """The first reason in its own words, and how many more there are."""
+    """Return the first reason in its own words, and how many more there are."""
     more = len(_keys(reasons)) - 1
     others = f" (and {more} more gate{'s' if more > 1 else ''})" if more > 0 else ""
     return f"{_ordered(reasons)[0].message}{others}"
 
 
 def _listed(reasons: Sequence[GateResult]) -> str:
-    """Which gates failed, and which were not measured; the check's box and section say the rest."""
-    told = []
+    """List which gates failed, and which were not measured; the check's box and section say the rest."""
+    parts = []
     for status in (FAILED, UNMEASURED):
         keys = _keys([result for result in reasons if result.status == status])
         if keys:
             more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-            told.append(f"{', '.join(keys[:NAMED])}{more} {status}")
-    return "; ".join(told)
+            parts.append(f"{', '.join(keys[:NAMED])}{more} {status}")
+    return "; ".join(parts)
 
 
 def _keys(reasons: Sequence[GateResult]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(result.key for result in _ordered(reasons)))
 
 
-def _answer(decision: Decision, gates: Findings) -> str:
-    """The decision as an answer to "may it be used?"; what decides comes first."""
+def _answer(decision: Decision, gates: GateResults) -> Answer:
+    """Return the decision as an answer to "may it be used?"; what decides comes first."""
     if decision.decision != NOT:
         return "alone" if decision.decision == ALONE else "with escalation"
     return "no" if gates[decision.because[0]].status == FAILED else "unmeasured"

@@ -17,12 +17,17 @@ from overproof.checks.base import FULL, Boundary, CheckContext, HeldOut, Operati
 from overproof.checks.boundary.compute import nearest
 from overproof.checks.boundary.edits import variants_of
 from overproof.checks.gates import MARGIN, gates_with
-from overproof.checks.report import require_place
+from overproof.checks.report import CheckReport, require_place
 from overproof.checks.verdict import decide
 from overproof.errors import InputError
-from overproof.events.schema import fingerprint
 from overproof.events.sources import Columns, Rejects, load_events
-from overproof.jobs.check_report import CheckReport, assembled
+from overproof.jobs.check_report import (
+    checked_bundle,
+    checked_events,
+    compared,
+    full_model_card,
+    margin_in_force,
+)
 from overproof.jobs.config import CheckConfig, CheckSettings, Events, RunOptions, TableReference
 from overproof.jobs.held_out import (
     HoldOut,
@@ -34,6 +39,7 @@ from overproof.jobs.held_out import (
 from overproof.jobs.model_outputs import ModelQueries, open_models, query_all, texts_table
 from overproof.jobs.samples import looks_published, sample_of
 from overproof.progress import SILENT, Console
+from overproof.version import __version__
 
 CHARACTERS_PER_TOKEN = 4  # generous for byte-level BPE of payloads and logs: so many characters fill a window
 
@@ -199,22 +205,21 @@ def judge(
     results = []
     with console.progress("checks", len(CHECKS)) as advance:
         for check_one in CHECKS:
-            results.append(check_one(context))
+            results.append(check_one.compute(context))
             advance(1)
-    return assembled(
-        bundle=data.bundle,
-        evidence=context,
-        checks=results,
-        decision=decide(results),
-        card=models.card,
-        about={
-            "files": list(data.files),
-            "skipped": dict(data.skipped),
-            "sha256": fingerprint(data.sample.texts, data.sample.labels),
-        },
-        margin=_margin(data.bundle, context.margin, config.gate),
-        gate_file=config.gate,
-        notes=_notes(context, models),
+    return CheckReport(
+        overproof=__version__,
+        seed=context.seed,
+        bundle=checked_bundle(data.bundle),
+        full=full_model_card(models.card),
+        events=checked_events(context, data.files, data.skipped),
+        absent=dict(context.absent),
+        margin=margin_in_force(data.bundle, context.margin, config.gate),
+        verdict=decide(results),
+        comparison=compared(data.bundle, context),
+        checks=tuple(results),
+        gate_file=None if config.gate is None else str(config.gate),
+        notes=tuple(_notes(context, models)),
     )
 
 
@@ -290,25 +295,13 @@ def _prefix(full: Any) -> str | None:
     return named.removeprefix("columns:") if named.startswith("columns:") else None
 
 
-def _margin(bundle: Bundle, limit: float, gate: Path | None) -> dict[str, Any]:
-    """Say which margin is in force, and when it was fixed."""
-    own = bundle.manifest.margin
-    if own is None:
-        message = f"The bundle carries no margin: {limit:.2%} was set at the check, not before the student was made."
-    elif limit != own:
-        message = f"The bundle was made with a margin of {own:.2%}; the gate file {gate} says {limit:.2%}."
-    else:
-        message = f"A margin of {own:.2%} was fixed when the bundle was made, before anything was measured."
-    return {"value": limit, "fixed_before": own is not None and limit == own, "message": message}
-
-
 def _notes(context: CheckContext, models: ModelQueries) -> list[str]:
     """List what must stand over everything."""
     notes = []
     if context.operation.published:
         certified = (
             "judged by them all the same, since --accept-public-data was given"
-            if context.operation.i_know
+            if context.operation.accept_public_data
             else ("no certificate is given for them (--accept-public-data judges all the same)")
         )
         notes.append(f"These events look public or simulated: {context.operation.published}; {certified}.")

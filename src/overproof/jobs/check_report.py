@@ -1,137 +1,103 @@
-"""What a check found, as the JSON that docs/check-schema.md describes."""
+"""Say what a check was made on: the bundle, the full model, the events, the margin, and how the models compare."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from overproof.bundle.manifest import COMPARISON, MODEL, Bundle, digest
-from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, CheckContext, CheckResult
-from overproof.checks.report import render, write_all
-from overproof.checks.verdict import Decision
-from overproof.results import Comparison, Row, measure
-from overproof.version import __version__
-
-SCHEMA = "overproof.check/1"
+from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, CheckContext
+from overproof.checks.report.outcome import CheckedBundle, CheckedEvents, FullModelCard, Margin
+from overproof.events.schema import fingerprint
+from overproof.results import Comparison, Metrics, Row, measure
 
 
-@dataclass(frozen=True)
-class CheckReport:
-    """The outcome of `check`.
-
-    Attributes
-    ----------
-    data
-        Everything, as plain JSON (docs/check-schema.md).
-    """
-
-    data: Mapping[str, Any]
-
-    @property
-    def passed(self) -> bool:
-        """Whether no gate is closed."""
-        return bool(self.data["gates"]["open"])
-
-    @property
-    def decision(self) -> str:
-        """`deploy alone`, `deploy with escalation` or `do not deploy`."""
-        return str(self.data["verdict"]["decision"])
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return dict(self.data)
-
-    def render(self) -> str:
-        """The verdict, the checks and what closes them, for a terminal."""
-        return render(self.data)
-
-    def write(self, folder: Path) -> tuple[Path, ...]:
-        """Write check.json, report.html, summary.md and check.sarif into a folder."""
-        return write_all(self.data, folder)
+def checked_bundle(bundle: Bundle) -> CheckedBundle:
+    """Say which bundle was checked."""
+    manifest = bundle.manifest
+    return CheckedBundle(
+        name=bundle.path.resolve().name,
+        sha256=str(digest(bundle.files[MODEL])["sha256"]),
+        precision=manifest.precision,
+        classes=tuple(manifest.classes),
+        benign=tuple(manifest.benign),
+        bytes=sum(len(content) for content in bundle.files.values()),
+    )
 
 
-def assembled(
-    *,
-    bundle: Bundle,
-    evidence: CheckContext,
-    checks: Sequence[CheckResult[Any]],
-    decision: Decision,
-    card: Mapping[str, Any] | None,
-    about: Mapping[str, Any],
-    margin: Mapping[str, Any],
-    gate_file: Path | None,
-    notes: Sequence[str],
-) -> CheckReport:
-    """Join everything.
+def full_model_card(card: Mapping[str, Any] | None) -> FullModelCard | None:
+    """Say which full model it was compared with; None where there was none."""
+    if card is None:
+        return None
+    return FullModelCard(**{name: card[name] for name in ("kind", "name", "parameters", "bytes", "runtime")})
+
+
+def checked_events(context: CheckContext, files: Sequence[str], skipped: Mapping[str, int]) -> CheckedEvents:
+    """Count the events, and say where they come from.
 
     Parameters
     ----------
-    about
-        Files, skipped records and fingerprint of the events.
+    files
+        Where they were read; empty for a table.
+    skipped
+        Reason to how many records were skipped for it.
     """
-    manifest = bundle.manifest
-    closed = [finding.key for check in checks for finding in check.gates if finding.closed]
-    data = {
-        "schema": SCHEMA,
-        "overproof": __version__,
-        "seed": evidence.seed,
-        "bundle": {
-            "name": bundle.path.resolve().name,
-            "sha256": digest(bundle.files[MODEL])["sha256"],
-            "precision": manifest.precision,
-            "classes": list(manifest.classes),
-            "benign": list(manifest.benign),
-            "bytes": sum(len(content) for content in bundle.files.values()),
-        },
-        "full": None
-        if card is None
-        else {name: card[name] for name in ("kind", "name", "parameters", "bytes", "runtime")},
-        "events": {
-            "rows": len(evidence.sample),
-            "labelled": int(evidence.labelled.sum()),
-            "attacks": int(evidence.attacks.sum()),
-            "benign": int(evidence.benign_events.sum()),
-            "unlabelled": int((~evidence.labelled).sum()),
-            **about,
-        },
-        "absent": dict(evidence.absent),
-        "margin": dict(margin),
-        "verdict": decision.to_json(),
-        "strip": strip(bundle, evidence).to_json(),
-        "checks": [check.to_json() for check in checks],
-        "gates": {"file": None if gate_file is None else str(gate_file), "closed": closed, "open": not closed},
-        "notes": list(notes),
-    }
-    return CheckReport(json.loads(json.dumps(data, allow_nan=False)))
+    return CheckedEvents(
+        rows=len(context.sample),
+        labelled=int(context.labelled.sum()),
+        attacks=int(context.attacks.sum()),
+        benign=int(context.benign_events.sum()),
+        unlabelled=int((~context.labelled).sum()),
+        files=tuple(files),
+        skipped=dict(skipped),
+        sha256=fingerprint(context.sample.texts, context.sample.labels),
+    )
 
 
-def strip(bundle: Bundle, evidence: CheckContext) -> Comparison:
-    """Size and speed as the bundle stores them, and what each model got right of these events."""
+def margin_in_force(bundle: Bundle, limit: float, gate: Path | None) -> Margin:
+    """Say which margin is in force, and when it was fixed.
+
+    Parameters
+    ----------
+    limit
+        The margin.
+    gate
+        The gate file that may have set it.
+    """
+    own = bundle.manifest.margin
+    if own is None:
+        message = f"The bundle carries no margin: {limit:.2%} was set at the check, not before the student was made."
+    elif limit != own:
+        message = f"The bundle was made with a margin of {own:.2%}; the gate file {gate} says {limit:.2%}."
+    else:
+        message = f"A margin of {own:.2%} was fixed when the bundle was made, before anything was measured."
+    return Margin(limit, own is not None and limit == own, message)
+
+
+def compared(bundle: Bundle, context: CheckContext) -> Comparison:
+    """Compare size and speed as the bundle stores them, and what each model got right of these events."""
     stored: dict[str, Row] = {}
     if COMPARISON in bundle.files:
-        stored = {row.name: row for row in Comparison.from_json(json.loads(bundle.files[COMPARISON])).rows}
-    sample = evidence.sample
-    full = evidence.models.get(FULL)
+        stored = {row.name: row for row in Comparison.of(bundle).rows}
     rows = []
     for name in (FULL, DISTILLED, QUANTIZED, BASELINE):
-        model, known = evidence.models.get(name), stored.get(name)
-        metrics = None
-        if model is not None:
-            metrics = measure(
-                model.logits,
-                evidence.classes,
-                sample.labels,
-                sample.families,
-                evidence.benign,
-                None if full is None else full.logits,
-            )
-        note = evidence.absent.get(name, "") if model is None else "" if known is None else known.note
-        if known is None:
-            own = name == QUANTIZED
-            parameters = bundle.manifest.network.get("parameters") if own else None
-            known = Row(name, parameters, len(bundle.files[MODEL]) if own else None, None, None, None, None)
-        rows.append(replace(known, metrics=metrics, note=note))
-    return Comparison(tuple(rows), len(sample))
+        known, there = stored.get(name), name in context.models
+        note = context.absent.get(name, "") if not there else "" if known is None else known.note
+        rows.append(replace(known or _row(name, bundle), metrics=_metrics(name, context) if there else None, note=note))
+    return Comparison(tuple(rows), len(context.sample))
+
+
+def _row(name: str, bundle: Bundle) -> Row:
+    """Return a row of a model that the bundle's comparison does not hold; of the student's file the size is known."""
+    own = name == QUANTIZED
+    parameters = bundle.manifest.network.get("parameters") if own else None
+    return Row(name, parameters, len(bundle.files[MODEL]) if own else None, None, None, None, None)
+
+
+def _metrics(name: str, context: CheckContext) -> Metrics:
+    full = context.models.get(FULL)
+    sample, logits = context.sample, context.models[name].logits
+    teacher = None if full is None else full.logits
+    return measure(logits, context.classes, sample.labels, sample.families, context.benign, teacher)

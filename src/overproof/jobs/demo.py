@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from overproof.checks.report import CheckReport
 from overproof.distillation.dataset import marked
 from overproof.events.simulate import simulate
 from overproof.files import atomic_file
 from overproof.jobs.check import check
-from overproof.jobs.check_report import CheckReport
 from overproof.jobs.compress import compress
 from overproof.jobs.teach import teach
 from overproof.progress import SILENT, Console

@@ -104,6 +104,11 @@ def path(points: Iterable[Point], style: str) -> Html:
     return el("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=style)
 
 
+def symbol(shape: str, x: Place, y: Place, style: str) -> Html:
+    """Draw one of the page's shapes, by its name there."""
+    return el("use", href=f"#{shape}", x=x, y=y, class_=style)
+
+
 def circle(x: Place, y: Place, radius: float, style: str) -> Html:
     """Draw a disk around a point."""
     return el("circle", cx=x, cy=y, r=radius, class_=style)

@@ -11,9 +11,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from overproof.report.not_measured import NotMeasured
 
-__all__ = ["NotMeasured", "from_json", "json_schema", "to_json"]
+__all__ = ["NotMeasured", "difference", "from_json", "json_schema", "to_json"]
 
 T = TypeVar("T")
+LONGEST = 120  # characters of a value that a message shows
 # For the dataclasses inside as well: no entry may be missing, unknown, of another kind, or no number at all.
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -54,6 +55,33 @@ def from_json(kind: type[T], data: object) -> T:
     return value
 
 
+def difference(expected: object, given: object) -> str | None:
+    """Say in one line where plain JSON differs first from what is expected, and how; None if it does not."""
+    return _difference(expected, given, ())
+
+
+def _difference(expected: object, given: object, place: tuple[str, ...]) -> str | None:
+    if isinstance(expected, Mapping) and isinstance(given, Mapping):
+        missing = next((name for name in expected if name not in given), None)
+        if missing is not None:
+            return f"{_place((*place, missing))}: missing"
+        pairs = [(str(name), expected.get(name), entry) for name, entry in given.items()]
+    elif isinstance(expected, list) and isinstance(given, list) and len(expected) == len(given):
+        pairs = [(str(i), *pair) for i, pair in enumerate(zip(expected, given, strict=True))]
+    else:
+        return None if expected == given else f"{_place(place)}: contradicts the rest, expected {_short(expected)}"
+    return next((found for name, a, b in pairs if (found := _difference(a, b, (*place, name)))), None)
+
+
+def _place(steps: tuple[str, ...]) -> str:
+    return ".".join(steps) or "the whole"
+
+
+def _short(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
 def json_schema(kind: Any) -> dict[str, Any]:
     """Return the JSON Schema of a type, with the docstrings of its dataclasses as descriptions."""
     return TypeAdapter(kind).json_schema()
@@ -73,9 +101,9 @@ def _first(error: ValidationError) -> str:
     """Say the error that lies deepest: of several types that were tried it is the one that fitted best."""
     errors = error.errors(include_url=False)
     found = max(errors, key=lambda entry: len(entry["loc"]))
-    place = ".".join(str(step) for step in found["loc"][1:] if not _is_type(step))
+    place = _place(tuple(str(step) for step in found["loc"][1:] if not _is_type(step)))
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{place or 'the whole'}: {found['msg']}{more}"
+    return f"{place}: {found['msg']}{more}"
 
 
 def _is_type(step: object) -> bool:

@@ -5,31 +5,48 @@ from __future__ import annotations
 import copy
 import csv
 import gzip
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from overproof.checks.report import page
+from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, CheckContext
+from overproof.checks.report import CheckReport, page
 
-from .made import made, texts, unmeasured
+from .computed import computed
+from .made import made, texts
 
 
 @pytest.fixture(scope="session")
-def _everything() -> dict[str, Any]:
+def _stored() -> dict[str, Any]:
     return made(texts())
 
 
 @pytest.fixture
-def everything(_everything: dict[str, Any]) -> dict[str, Any]:
-    """A report with every field; a copy that may be changed."""
-    return copy.deepcopy(_everything)
+def stored(_stored: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of a report with every field; a copy that may be changed."""
+    return copy.deepcopy(_stored)
 
 
-@pytest.fixture
-def nothing() -> dict[str, Any]:
-    """A report without a full model, training events or labels: nearly everything is unmeasured."""
-    return unmeasured()
+@pytest.fixture(scope="session")
+def everything(_stored: dict[str, Any]) -> CheckReport:
+    """A report with every field."""
+    return CheckReport.from_json(_stored)
+
+
+@pytest.fixture(scope="session")
+def nothing(make: Callable[..., CheckContext]) -> CheckReport:
+    """What the checks say without a full model, training events or labels: nearly everything is unmeasured."""
+    context = make(counts={"benign": 40}, without=(FULL, DISTILLED, CONTROL, BASELINE), training=False)
+    return computed(replace(context, sample=replace(context.sample, labels=[None] * 40)))
+
+
+@pytest.fixture(scope="session")
+def measured(healthy: CheckContext) -> CheckReport:
+    """What the checks say of a student that errs as its teacher does."""
+    return computed(healthy)
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +58,8 @@ def payloads(shared_data: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def written(tmp_path_factory: pytest.TempPathFactory, _everything: dict[str, Any]) -> Path:
+def written(tmp_path_factory: pytest.TempPathFactory, everything: CheckReport) -> Path:
     """The page with everything."""
     path = tmp_path_factory.mktemp("check") / "report.html"
-    path.write_text(page(_everything), "utf-8")
+    path.write_text(page(everything), "utf-8")
     return path

@@ -13,7 +13,6 @@ from .figures import (
     SKILL,
     SPOOF,
     B,
-    C,
     D,
     F,
     Q,
@@ -23,7 +22,7 @@ from .figures import (
 from .made_data import boundary, calibration, escalation, held_out, own_data, rare
 
 
-def strip() -> dict[str, Any]:
+def comparison() -> dict[str, Any]:
     """The comparison."""
     sizes = {
         F: (100_412_421, 401_712_640, 31.9, 36.2, 41.0),
@@ -143,7 +142,7 @@ def made(texts: list[str]) -> dict[str, Any]:
     checks = [check(key, data[key]) for key in KEYS]
     closed = [f["key"] for c in checks for f in c["gates"] if f["closed"]]
     return {
-        "schema": "overproof.check/1",
+        "schema": "overproof.check/2",
         "overproof": "0.1.0",
         "seed": 7,
         "bundle": {
@@ -213,7 +212,7 @@ def made(texts: list[str]) -> dict[str, Any]:
                 },
             ],
         },
-        "strip": strip(),
+        "comparison": comparison(),
         "checks": checks,
         "gates": {"file": "gates.toml", "closed": closed, "open": not closed},
         "notes": [f"A sample of 11,401 of 2,410,003 events was judged (seed 7). {EVIL}"],
@@ -234,67 +233,3 @@ def texts() -> list[str]:
         "``` a ` b ````",
         *(f"<svg/onload=alert({i})>" for i in range(12)),
     ]
-
-
-def unmeasured() -> dict[str, Any]:
-    """A report without a full model, training events or labels."""
-    why = {"unmeasured": "no labelled events"}
-    kinds = {
-        "own-data": ("split", "published", "drift", "scores", "tpr", "alerts"),
-        "calibration": ("threshold_drift",),
-        "rare": ("hard_benign",),
-        "boundary": ("quantization", "edits", "neighbours"),
-        "held-out": ("attacks", "benign", "novel"),
-        "escalation": ("threshold",),
-    }
-    checks = []
-    for key, (title, question) in KEYS.items():
-        gate = result(f"{key}/gate", "unmeasured", 0, 0, 0.05, events=None)
-        gate = {**gate, "message": "unmeasured: no labelled events", "value": None, "low": None, "high": None}
-        data = {name: None if name == "published" else why for name in kinds[key]}
-        checks.append(
-            {
-                "key": key,
-                "title": title,
-                "question": question,
-                "status": "unmeasured",
-                "message": gate["message"],
-                "gates": [gate],
-                "data": data,
-            }
-        )
-    return {
-        "schema": "overproof.check/1",
-        "overproof": "0.1.0",
-        "seed": 0,
-        "bundle": {"name": "b", "sha256": "0" * 64, "precision": "int8", "classes": [], "benign": [], "bytes": 9},
-        "full": None,
-        "events": {"files": [], "rows": 0, "labelled": 0, "attacks": 0, "benign": 0, "unlabelled": 0, "skipped": {}},
-        "absent": {model: "no full model was given" for model in (F, D, C, B)},
-        "margin": {"value": 0.005, "fixed_before": False, "message": ""},
-        "verdict": {
-            "decision": "do not deploy",
-            "sentence": "Nothing was measured.",
-            "threshold": None,
-            "because": [],
-            "uses": [],
-        },
-        "strip": {
-            "test_rows": 0,
-            "rows": [
-                {
-                    "name": Q,
-                    "parameters": None,
-                    "bytes": 9,
-                    "p50_ms": None,
-                    "p99_ms": None,
-                    "events_per_second": None,
-                    "metrics": None,
-                    "note": "",
-                }
-            ],
-        },
-        "checks": checks,
-        "gates": {"file": None, "closed": [c["gates"][0]["key"] for c in checks], "open": False},
-        "notes": [],
-    }

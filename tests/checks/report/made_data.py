@@ -293,6 +293,7 @@ def escalation() -> dict[str, Any]:
             "verified_on": 5701,
             "escalated": wilson(211, 5701),
             "missed": counted(6, 1998),
+            "flagged": {"n": 7400, "student_only": 5, "full_only": 2, "loss": around(0.0004, 0.0007)},
         },
         "warning": "The guarantee holds for events like these: not under attack, and not after drift.",
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from overproof.checks.report import page
+from overproof.checks.report import CheckReport, page
 from overproof.progress import printable
 
 from ...browser import Browser
@@ -48,15 +48,15 @@ def test_nothing_leaves_the_page_and_nothing_foreign_runs(browser: Browser, writ
 
 
 def test_real_attacks_are_shown_as_they_are(
-    browser: Browser, everything: dict[str, Any], payloads: list[str], tmp_path: Path
+    browser: Browser, stored: dict[str, Any], payloads: list[str], tmp_path: Path
 ) -> None:
-    held = next(check for check in everything["checks"] if check["key"] == "held-out")
+    held = next(check for check in stored["checks"] if check["key"] == "held-out")
     held["data"]["missed_by_student"] = [event(text, "xss", i) for i, text in enumerate(payloads)]
     held["data"]["missed_by_quantized_alone"] = []
     path = tmp_path / "real.html"
-    path.write_text(page(everything), "utf-8")
+    path.write_text(page(CheckReport.from_json(stored)), "utf-8")
     browser.open(path)
-    place = [check["key"] for check in everything["checks"]].index("held-out") + 1
+    place = [check["key"] for check in stored["checks"]].index("held-out") + 1
     shown = browser.run(f"[...document.querySelectorAll('#check-{place} pre code')].map(e => e.textContent)")
     assert len(payloads) == 200 and sum("<" in text for text in payloads) > 100
     assert shown == [printable(text)[:4000] for text in payloads]
@@ -99,7 +99,7 @@ def test_no_width_scrolls_sideways(browser: Browser, written: Path, width: int, 
 
 @pytest.mark.parametrize("width", [320, 1280])
 def test_a_page_without_figures_does_not_either(
-    browser: Browser, nothing: dict[str, Any], tmp_path: Path, width: int
+    browser: Browser, nothing: CheckReport, tmp_path: Path, width: int
 ) -> None:
     path = tmp_path / "nothing.html"
     path.write_text(page(nothing), "utf-8")

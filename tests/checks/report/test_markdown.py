@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from overproof.checks.report import to_markdown
-from overproof.checks.report.markdown import BREAK, code, prose
+from overproof.checks.report import CheckReport, to_markdown
+from overproof.report.markdown import BREAK, code, prose
 
 from .figures import EVIL
 from .made import texts
@@ -50,7 +50,7 @@ def told(html: str) -> str:
     return text
 
 
-def test_golden(everything: dict[str, Any]) -> None:
+def test_golden(everything: CheckReport) -> None:
     text = to_markdown(everything)
     lines = text.splitlines()
     assert lines[0] == "## ⚠️ overproof check: deploy with escalation"
@@ -81,20 +81,20 @@ def test_golden(everything: dict[str, Any]) -> None:
     ]
 
 
-def test_only_families_that_lost_are_listed(everything: dict[str, Any]) -> None:
-    families = everything["checks"][2]["data"]["families"]
+def test_only_families_that_lost_are_listed(stored: dict[str, Any]) -> None:
+    families = stored["checks"][2]["data"]["families"]
     for row in families[1:]:
         row["b"], row["c"] = 1, 1
-    text = to_markdown(everything)
+    text = to_markdown(CheckReport.from_json(stored))
     assert "| `benign` | " in text and "| `sqli` | " not in text
     families[0]["b"] = 0
-    assert "No family lost more events than it gained." in to_markdown(everything)
+    assert "No family lost more events than it gained." in to_markdown(CheckReport.from_json(stored))
 
 
-def test_tables_have_the_same_number_of_cells_in_every_row(everything: dict[str, Any]) -> None:
-    for row in everything["checks"][2]["data"]["families"]:
+def test_tables_have_the_same_number_of_cells_in_every_row(stored: dict[str, Any]) -> None:
+    for row in stored["checks"][2]["data"]["families"]:
         row["name"] = "a|b`|`|" + row["name"]
-    html = rendered(to_markdown(everything))
+    html = rendered(to_markdown(CheckReport.from_json(stored)))
     tables = re.findall(r"<table>.*?</table>", html, re.DOTALL)
     assert len(tables) == 6
     for table in tables:
@@ -103,7 +103,7 @@ def test_tables_have_the_same_number_of_cells_in_every_row(everything: dict[str,
     assert html.count("a|b`|`|") == 14
 
 
-def test_no_text_becomes_markup(everything: dict[str, Any]) -> None:
+def test_no_text_becomes_markup(everything: CheckReport) -> None:
     html = rendered(to_markdown(everything))
     kinds = set(re.findall(r"<(\w+)", html))
     ours = "h2 p blockquote strong table thead tbody tr th td ul li code h3 details summary".split()
@@ -139,7 +139,7 @@ def test_any_name_stays_in_its_span(text: str) -> None:
     assert re.fullmatch(r".*<td>(<code>[^<]*</code>)</td>\n<td>x</td>.*", html, re.DOTALL)
 
 
-def test_nothing_measured(nothing: dict[str, Any]) -> None:
+def test_nothing_measured(nothing: CheckReport) -> None:
     text = to_markdown(nothing)
-    assert text.startswith("## ❌ overproof check: do not deploy\n\nNothing was measured.")
-    assert "- full is absent: no full model was given" in text
+    assert text.startswith("## ❌ overproof check: do not deploy\n\nDo not deploy yet: unmeasured: no full was given")
+    assert "- full is absent: no full was given" in text

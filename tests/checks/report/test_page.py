@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
 from html.parser import HTMLParser
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from overproof.checks.report import page, render, to_markdown, to_sarif
+from overproof.checks.report import CheckReport, page, render, to_markdown, to_sarif
+from overproof.checks.stats import Interval
+from overproof.errors import InputError
+from overproof.progress import one_line
 from overproof.report.markup import Html, el, safe
-from overproof.report.reading import Span
 from overproof.report.words import interval, percent, short, size
 
 from .figures import EVIL
@@ -58,7 +62,7 @@ def seen(text: str) -> Seen:
     return parser
 
 
-def test_text_is_escaped_wherever_it_is_put(everything: dict[str, Any]) -> None:
+def test_text_is_escaped_wherever_it_is_put(everything: CheckReport) -> None:
     html = page(everything)
     found = seen(html)
     assert {tag for tag, _ in found.elements} <= OURS
@@ -69,7 +73,7 @@ def test_text_is_escaped_wherever_it_is_put(everything: dict[str, Any]) -> None:
     assert "\x1b" not in html and "\u202e" not in html
 
 
-def test_links_lead_somewhere_and_names_are_the_pages_own(everything: dict[str, Any]) -> None:
+def test_links_lead_somewhere_and_names_are_the_pages_own(everything: CheckReport) -> None:
     found = seen(page(everything))
     ids = [a["id"] for _, a in found.elements if "id" in a]
     assert len(ids) == len(set(ids))
@@ -77,7 +81,7 @@ def test_links_lead_somewhere_and_names_are_the_pages_own(everything: dict[str, 
     assert not [name for name in ids if name is None or not name.replace("-", "").isalnum()]
 
 
-def test_the_policy_allows_the_style_and_nothing_else(everything: dict[str, Any]) -> None:
+def test_the_policy_allows_the_style_and_nothing_else(everything: CheckReport) -> None:
     html = page(everything)
     style = html.partition("<style>")[2].partition("</style>")[0]
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -87,7 +91,7 @@ def test_the_policy_allows_the_style_and_nothing_else(everything: dict[str, Any]
     assert not [tag for tag, a in seen(html).elements if "style" in a]
 
 
-def test_every_table_and_picture_says_what_it_is(everything: dict[str, Any]) -> None:
+def test_every_table_and_picture_says_what_it_is(everything: CheckReport) -> None:
     found = seen(page(everything)).elements
     kinds = [tag for tag, _ in found]
     assert kinds.count("table") == kinds.count("caption") > 20
@@ -99,12 +103,12 @@ def test_every_table_and_picture_says_what_it_is(everything: dict[str, Any]) -> 
     assert boxes and all(a.get("aria-label") and a.get("role") == "region" for a in boxes)
 
 
-def test_it_opens_with_the_verdict_and_all_six_checks(everything: dict[str, Any]) -> None:
+def test_it_opens_with_the_verdict_and_all_six_checks(everything: CheckReport) -> None:
     html = page(everything)
     text = "".join(seen(html).text)
     places = [text.index(words) for words in ("deploy with escalation", "Deploy it only", "A sample of", "From full")]
     assert places == sorted(places)
-    assert html.index('<div class="verdict escalate">') < html.index('id="strip"') < html.index('id="checks"')
+    assert html.index('<div class="verdict escalate">') < html.index('id="comparison"') < html.index('id="checks"')
     assert html.index('id="checks"') < html.index('id="uses"') < html.index('id="check-1"')
     assert [f'href="#check-{i}"' in html and f'id="check-{i}"' in html for i in range(1, 7)] == [True] * 6
     assert "needs 29,956" in text
@@ -112,30 +116,69 @@ def test_it_opens_with_the_verdict_and_all_six_checks(everything: dict[str, Any]
     assert "1,891/1,900" in text and "xpathi" in text and "0/2" in text
 
 
-def test_what_was_not_measured_says_why(nothing: dict[str, Any]) -> None:
-    text = "".join(seen(page(nothing)).text)
-    whole = " ".join(text.split())
-    assert whole.count("unmeasured: no labelled events") >= 13
-    assert "absent: no full model was given" in whole
-    assert "None" not in whole.replace("None.", "") and "null" not in whole
+def test_what_was_not_measured_says_why(nothing: CheckReport) -> None:
+    text = " ".join("".join(seen(page(nothing)).text).split())
+    assert text.count("unmeasured: no full was given") >= 8
+    assert text.count("unmeasured: the training events are not at hand") >= 2
+    assert "full: absent: no full was given" in text
+    assert "None" not in text.replace("None.", "") and "null" not in text
 
 
-def test_a_field_unmeasured_alone_is_told_in_its_place(everything: dict[str, Any]) -> None:
-    for check in everything["checks"]:
-        check["data"] = {name: {"unmeasured": f"why {name} {EVIL}"} for name in check["data"]}
-    text = " ".join("".join(seen(page(everything)).text).split())
-    for name in ("split", "drift", "scores", "tpr", "alerts", "threshold_drift", "hard_benign", "edits", "neighbours"):
+def test_a_field_unmeasured_alone_is_told_in_its_place(stored: dict[str, Any]) -> None:
+    names = {
+        "own-data": ("split", "drift", "scores", "alerts"),
+        "calibration": ("threshold_drift",),
+        "rare": ("hard_benign",),
+        "boundary": ("quantization", "edits", "neighbours"),
+        "held-out": ("attacks", "benign", "novel"),
+        "escalation": ("curves", "budgets", "threshold"),
+    }
+    stored["verdict"] |= {"decision": "do not deploy", "threshold": None}
+    for check in stored["checks"]:
+        check["data"] |= {name: {"unmeasured": f"why {name} {EVIL}"} for name in names[check["key"]]}
+    text = " ".join("".join(seen(page(CheckReport.from_json(stored))).text).split())
+    for name in (name for group in names.values() for name in group):
         assert f"unmeasured: why {name} {EVIL}" in text
-    for name in ("attacks", "benign", "novel", "held_out", "cost", "curves", "budgets", "threshold", "exemplars"):
-        assert f"unmeasured: why {name} {EVIL}" in text
+
+
+def test_what_the_checks_return_is_drawn_in_every_format(measured: CheckReport, nothing: CheckReport) -> None:
+    for report in (measured, nothing):
+        found = seen(page(report))
+        assert report.verdict.sentence in "".join(found.text)
+        assert render(report) and to_markdown(report) and to_sarif(report)
+        assert CheckReport.from_json(report.to_json()) == report
+
+
+def hostile(value: Any, name: str = "") -> Any:
+    """The same value with a hostile name in the place of every text that comes from outside."""
+    if name in ("key", "status", "decision", "answer", "kind", "schema", "because"):
+        return value
+    if isinstance(value, str):
+        return f"{EVIL}{value}"
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: hostile(getattr(value, f.name), f.name) for f in fields(value)})
+    if isinstance(value, dict):
+        return {f"{EVIL}{key}" if name == "skipped" else key: hostile(entry) for key, entry in value.items()}
+    return tuple(hostile(entry) for entry in value) if isinstance(value, tuple) else value
+
+
+def test_hostile_text_in_every_field_stays_text(everything: CheckReport, measured: CheckReport) -> None:
+    for report in (everything, measured):
+        evil = hostile(report)
+        found = seen(page(evil))
+        assert {tag for tag, _ in found.elements} <= OURS
+        assert not [name for _, attributes in found.elements for name in attributes if name.startswith("on")]
+        assert EVIL not in page(evil)
+        assert {a["href"][0] for tag, a in found.elements if a.get("href")} == {"#"}
+        assert render(evil) and to_markdown(evil) and to_sarif(evil)
 
 
 def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where every value stands; of a long list its first four."""
+    """Where every value stands; of a long list its first two."""
     entries = (
         list(value.items())
         if isinstance(value, dict)
-        else list(enumerate(value))[:4]
+        else list(enumerate(value))[:2]
         if isinstance(value, list)
         else []
     )
@@ -144,25 +187,102 @@ def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield from places(entry, (*above, key))
 
 
-@pytest.mark.parametrize("new", [None, {"unmeasured": EVIL}, EVIL, [], {}, float("nan"), -3, True, [[1]]], ids=repr)
-def test_no_field_can_break_it(everything: dict[str, Any], new: Any) -> None:
-    random, found = Random(0), list(places(everything))
-    for place in random.sample(found, len(found) // 12):
-        holder: Any = everything
+def holder_of(data: Any, place: tuple[Any, ...]) -> Any:
+    for key in place[:-1]:
+        data = data[key]
+    return data
+
+
+def refused(data: Any) -> str:
+    """The one line that refuses a file."""
+    with pytest.raises(InputError) as error:
+        CheckReport.from_json(data, "out/check.json")
+    message = str(error.value)
+    assert message.startswith("out/check.json: ") and message == one_line(message) and len(message) < 700
+    return message
+
+
+@pytest.mark.parametrize("new", [{"x": EVIL}, EVIL, [EVIL], {}, float("nan"), -3.5, True, [[1]]], ids=repr)
+def test_an_entry_of_another_kind_is_refused_or_does_no_harm(stored: dict[str, Any], new: Any) -> None:
+    found = list(places(stored))
+    for place in Random(0).sample(found, len(found) // 40):
+        holder = holder_of(stored, place)
+        old, holder[place[-1]] = holder[place[-1]], new
         try:
-            for key in place[:-1]:
-                holder = holder[key]
-            holder[place[-1]] = new
-        except (TypeError, KeyError, IndexError):
-            continue  # what it stood in was replaced before
-    seen(page(everything))
-    assert render(everything) and to_markdown(everything) and to_sarif(everything)
+            report = CheckReport.from_json(stored)
+        except InputError as error:
+            assert str(error).startswith("check.json: ") and str(error) == one_line(str(error))
+        else:
+            seen(page(report))
+            assert render(report) and to_markdown(report) and to_sarif(report)
+        holder[place[-1]] = old
 
 
-def test_nothing_at_all_is_a_page_too() -> None:
-    for data in ({}, {"checks": [{}, None], "verdict": 3, "strip": []}):
-        seen(page(data))
-        assert render(data) and to_markdown(data) and to_sarif(data)
+NAMED = {
+    "absent",
+    "skipped",
+    "models",
+    "families",
+    "verdicts",
+    "attack",
+    "augrc",
+    "margins",
+    "with",
+    "without",
+    "train",
+}
+NAMED |= {"false_positives", "events"}  # objects whose keys are names from outside
+
+
+def test_a_missing_and_an_unknown_entry_are_refused(stored: dict[str, Any]) -> None:
+    found = [p for p in places(stored) if isinstance(p[-1], str) and not NAMED & set(p[:-1])]
+    for place in Random(1).sample(found, 60):
+        holder = holder_of(stored, place)
+        old = holder.pop(place[-1])
+        assert ".".join(map(str, place[:1])) in refused(stored)
+        holder[place[-1]] = old
+        holder["surprise"] = 1
+        refused(stored)
+        del holder["surprise"]
+    assert CheckReport.from_json(stored)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("schema",), "overproof.check/1", "schema: 'overproof.check/1', expected overproof.check/2: run `overproof"),
+        (("schema",), 3, "schema: expected overproof.check/2, as `overproof check` writes it"),
+        (("bundle", "bytes"), "9", "bundle.bytes: Input should be a valid integer"),
+        (("bundle", "bytes"), float("inf"), "bundle.bytes: "),
+        (("events", "attacks"), 3, "events: the counts of attacks, benign, labelled and unlabelled events do not add"),
+        (("verdict", "decision"), "deploy alone", "verdict.decision: 'deploy alone' contradicts the closed gate"),
+        (("verdict", "decision"), "maybe", "verdict.decision: Input should be 'deploy alone'"),
+        (("verdict", "threshold"), None, "verdict.threshold: contradicts the decision 'deploy with escalation'"),
+        (("verdict", "because"), ["x/y"], "verdict.because: no check has a gate 'x/y'"),
+        (("gates", "open"), True, "gates.open: contradicts the rest, expected False"),
+        (("gates", "closed"), [], "gates.closed: contradicts the rest, expected ['calibration/threshold-drift'"),
+        (("checks", 4, "status"), "passed", "checks.4.status: contradicts the rest, expected 'failed'"),
+        (("checks", 4, "gates", 0, "closed"), False, "checks.4.gates.0.closed: contradicts the rest, expected True"),
+        (("checks", 1, "key"), "own-data", "checks: expected own-data, calibration, rare, boundary, held-out, escala"),
+        (("checks",), [], "checks: expected own-data, calibration, rare, boundary, held-out, escalation, found none"),
+        (("checks", 2), None, "found own-data, calibration, something else, boundary, held-out, escalation"),
+    ],
+)
+def test_where_it_is_wrong_is_said(stored: dict[str, Any], place: tuple[Any, ...], value: Any, message: str) -> None:
+    holder_of(stored, place)[place[-1]] = value
+    assert message in refused(stored)
+
+
+def test_a_file_is_read_back_or_refused(everything: CheckReport, tmp_path: Path) -> None:
+    path = everything.write(tmp_path)[0]
+    assert CheckReport.read(path) == everything
+    for content in (b"", b"{", b"[]", b"3", b'{"schema": "overproof.check/1"}', b"[" * 100_000, b"\xff"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"check\.json: .*expected .*overproof.check") as error:
+            CheckReport.read(path)
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match=r"none\.json: No such file"):
+        CheckReport.read(tmp_path / "none.json")
 
 
 def test_only_markup_is_not_escaped() -> None:
@@ -189,8 +309,7 @@ def test_shares(value: float, told: str) -> None:
 
 
 def test_intervals_sizes_and_names() -> None:
-    assert interval(Span(0.012, 0.008, 0.019)) == "1.20 % [0.80, 1.90]"
-    assert interval({"value": 0.5, "low": None, "high": 1}) == "50.00 %"
-    assert interval({"unmeasured": "x"}) == interval(None) == "not measured"
+    assert interval(Interval(0.012, 0.008, 0.019)) == "1.20 % [0.80, 1.90]"
+    assert interval(None) == "not measured"
     assert [size(n) for n in (9, 1_045_603, 401_712_640, 2.5e12)] == ["9 B", "1.05 MB", "402 MB", "2,500 GB"]
     assert short("a\nb" + "c" * 100) == "a\\nb" + "c" * 75 + "…"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
-from overproof.checks.report import to_sarif
-from overproof.checks.report.sarif import message
+from overproof.checks.report import CheckReport, to_sarif
+from overproof.report.sarif import plain_message
 
 from .figures import EVIL
 
 
-@pytest.fixture(params=["everything", "nothing"])
+@pytest.fixture(params=["everything", "nothing", "measured"])
 def log(request: pytest.FixtureRequest) -> dict[str, Any]:
     return to_sarif(request.getfixturevalue(request.param))
 
@@ -40,7 +41,7 @@ def test_what_the_specification_demands(log: dict[str, Any]) -> None:
     json.dumps(log, allow_nan=False)
 
 
-def test_statuses(everything: dict[str, Any]) -> None:
+def test_statuses(everything: CheckReport) -> None:
     found = {
         result["partialFingerprints"]["finding/v1"]: (result["kind"], result["level"])
         for result in to_sarif(everything)["runs"][0]["results"]
@@ -52,7 +53,7 @@ def test_statuses(everything: dict[str, Any]) -> None:
     assert found["own-data/leaked"] == ("pass", "none")
 
 
-def test_findings_of_one_gate_share_its_rule(everything: dict[str, Any]) -> None:
+def test_findings_of_one_gate_share_its_rule(everything: CheckReport) -> None:
     run = to_sarif(everything)["runs"][0]
     ids = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert len(ids) == 21 and "rare/family" in ids and "rare/slices" in ids
@@ -65,16 +66,16 @@ def test_findings_of_one_gate_share_its_rule(everything: dict[str, Any]) -> None
     assert "limit is 5.00 %; if it is unmeasured, the gate is closed." in rule["fullDescription"]["text"]
 
 
-def test_the_bundles_name_is_one_segment_of_an_address(everything: dict[str, Any]) -> None:
+def test_the_bundles_name_is_one_segment_of_an_address(everything: CheckReport) -> None:
     uri = to_sarif(everything)["runs"][0]["artifacts"][0]["location"]["uri"]
     assert unquote(uri) == f"waf-2026 {EVIL}/../x"
     assert not set(uri) & set("/:<>\"'&? ")
-    for name in ("..", ".", "", None, "\ud800"):
-        everything["bundle"]["name"] = name
-        uri = to_sarif(everything)["runs"][0]["artifacts"][0]["location"]["uri"]
+    for name in ("..", ".", "", "\ud800"):
+        renamed = replace(everything, bundle=replace(everything.bundle, name=name))
+        uri = to_sarif(renamed)["runs"][0]["artifacts"][0]["location"]["uri"]
         assert uri in ("bundle", "%5Cud800")
 
 
 def test_a_message_holds_no_placeholder_and_no_link() -> None:
-    assert message("{0} [a](http://evil.test)\n") == "{{0}} \\[a\\](http://evil.test)\\n"
-    assert message("0.92 % [0.56, 1.28]") == "0.92 % [0.56, 1.28]"
+    assert plain_message("{0} [a](http://evil.test)\n") == "{{0}} \\[a\\](http://evil.test)\\n"
+    assert plain_message("0.92 % [0.56, 1.28]") == "0.92 % [0.56, 1.28]"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from overproof.checks.report import render
+from overproof.checks.report import CheckReport, render
 from overproof.progress import printable
 
 from .figures import EVIL
 
 
-def test_golden(everything: dict[str, Any]) -> None:
+def test_golden(everything: CheckReport) -> None:
     lines = render(everything).splitlines()
     assert lines[0].startswith("DEPLOY WITH ESCALATION: Deploy it only with the full model behind it")
     assert lines[1] == f"note: A sample of 11,401 of 2,410,003 events was judged (seed 7). {EVIL}"
@@ -32,20 +32,21 @@ def test_golden(everything: dict[str, Any]) -> None:
     ]
     assert "bytes                  402 MB      17 MB           4.51 MB          1.05 MB" in lines
     assert any(line.startswith("xpathi ") and "1/2" in line and "0/2" in line for line in lines)
-    assert lines[-1].startswith("71 attacks that the full model catches and the student misses")
+    assert lines[-1].startswith("71 attacks that the full model detects and the student misses")
 
 
-def test_nothing_steers_the_terminal(everything: dict[str, Any]) -> None:
-    everything["verdict"]["sentence"] = "a\x1b[2J\nb\u202e"
-    everything["checks"][2]["data"]["families"][0]["name"] = "x\n\x07y"
-    text = render(everything)
+def test_nothing_steers_the_terminal(stored: dict[str, Any]) -> None:
+    stored["verdict"]["sentence"] = "a\x1b[2J\nb\u202e"
+    stored["checks"][2]["data"]["families"][0]["name"] = "x\n\x07y"
+    text = render(CheckReport.from_json(stored))
     assert text == printable(text)
     assert text.startswith("DEPLOY WITH ESCALATION: a\\x1b[2J\\nb\\u202e\n")
     assert "\nx\\n\\x07y" in text
 
 
-def test_what_was_not_measured(nothing: dict[str, Any]) -> None:
+def test_what_was_not_measured(nothing: CheckReport) -> None:
     text = render(nothing)
-    assert text.startswith("DO NOT DEPLOY: Nothing was measured.\nabsent: full: no full model was given\n")
-    assert "0 passed, 0 failed, 1 unmeasured" in text
+    assert text.startswith("DO NOT DEPLOY: Do not deploy yet: unmeasured: no full was given")
+    assert "\nabsent: full: no full was given\n" in text
+    assert "0 passed, 0 failed, 3 unmeasured" in text
     assert "not measured" in text

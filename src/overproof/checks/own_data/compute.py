@@ -54,10 +54,10 @@ def _published(context: CheckContext) -> GateResult:
         return unmeasured(PUBLISHED, NO_EVENTS, gate, events=0)
     if not why:
         return decided(PUBLISHED, "nothing says that the events are public or simulated", gate, (0, 0, 0), events=n)
-    if context.operation.i_know:
-        message = f"the events look public or simulated ({why}), and --i-know was given: {OWN}"
+    if context.operation.accept_public_data:
+        message = f"the events look public or simulated ({why}), and --accept-public-data was given: {OWN}"
         return decided(PUBLISHED, message, gate, (0, 0, 0), events=n)
-    message = f"the events look public or simulated ({why}): {OWN}; --i-know judges by these all the same"
+    message = f"the events look public or simulated ({why}): {OWN}; --accept-public-data judges by these all the same"
     return decided(PUBLISHED, message, gate, (1, 1, 1), events=n)
 
 

@@ -17,7 +17,7 @@ from overproof.checks.own_data.result import (
 )
 from overproof.report import words
 from overproof.report.markup import Html, details, el, figure, many, model, name, paragraph, part, table
-from overproof.report.words import count, decimal, interval, percent
+from overproof.report.words import NOT_MEASURED, count, decimal, interval, percent
 
 DETECTED = (
     "Attacks detected [95 %] at the threshold that flags so many benign events; "
@@ -100,17 +100,13 @@ def _recall(data: OwnData, rows: Sequence[RecallAtRate]) -> Html:
     for row in rows:
         cells = [f"needs {row.needs:,}"] * len(models)
         if row.supported:
-            cells = [interval(row.models[m].tpr) for m in models]
+            cells = [interval(row.models[m].tpr) if m in row.models else NOT_MEASURED for m in models]
         body.append([percent(row.fpr), *cells])
     message = "No benign events: no false-positive rate can be shown."
     if data.smallest_fpr is not None:
         message = f"The smallest false-positive rate that these benign events can show is {percent(data.smallest_fpr)}."
     head = ["False positives", *(model(m) for m in models)]
-    thresholds = [
-        [percent(row.fpr), *(words.figure(row.models[m].threshold, decimal) for m in models)]
-        for row in rows
-        if row.supported
-    ]
+    thresholds = [[percent(row.fpr), *(_cut(row, m) for m in models)] for row in rows if row.supported]
     return many(
         [
             table(DETECTED, head, body),
@@ -118,6 +114,11 @@ def _recall(data: OwnData, rows: Sequence[RecallAtRate]) -> Html:
             details("Thresholds", table("Attack probability from which an event is flagged", head, thresholds)),
         ]
     )
+
+
+def _cut(row: RecallAtRate, title: str) -> str:
+    found = row.models.get(title)
+    return words.figure(None if found is None else found.threshold, decimal)
 
 
 def _alerts(found: Alerts) -> Html:

@@ -1,87 +1,75 @@
-"""What was checked, with what, on what: the head and the foot of the page."""
+"""Draw what was checked, with what, on what: the head and the foot of the page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from overproof.checks.report.outcome import SCHEMA, CheckOutcome
+from overproof.checks.report.sections import section
 from overproof.report import words
-from overproof.report.markup import Html, el, listed, many, name
-from overproof.report.reading import at, entries, names, number, string
+from overproof.report.markup import Html, code, listed, many, name, span
+
+Fact = tuple[str, str]  # a title, and what stands for it
 
 
-def head(data: Mapping[str, Any]) -> Html:
-    """One line: which bundle, which events."""
-    events = entries(data.get("events"))
-    counts = [f"{words.figure(events.get(k), words.count)} {k}" for k in ("attacks", "benign", "unlabelled")]
-    return el(
-        "p",
-        el("strong", name(at(data, "bundle", "name"))),
-        f" ({words.short(at(data, 'bundle', 'precision'))}) on ",
-        f"{words.figure(events.get('rows'), words.count)} events: ",
-        ", ".join(counts),
-        class_="about",
-    )
+def head(report: CheckOutcome) -> Html:
+    """Draw one line: which bundle, which events."""
+    return section("head", report.bundle, report.events)
 
 
-def foot(data: Mapping[str, Any]) -> Html:
-    """Everything it takes to repeat this."""
-    told = [*_bundle(data), *_events(data), *_run(data)]
-    listed = many(el("div", el("dt", title), el("dd", entry)) for title, entry in told)
-    return el("section", el("h2", "What was checked"), el("dl", listed, class_="facts"), id="about")
+def foot(report: CheckOutcome) -> Html:
+    """Draw everything that it takes to repeat this."""
+    return section("about", [*_bundle(report), *_events(report), *_run(report)])
 
 
-def _bundle(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    bundle, full = entries(data.get("bundle")), data.get("full")
-    card = [f"{key} {_plain(value)}" for key, value in entries(full).items() if value is not None]
+def _bundle(report: CheckOutcome) -> list[Fact]:
+    bundle = report.bundle
     return [
-        ("Bundle", name(bundle.get("name"), 200)),
-        ("SHA-256 of the model", el("code", words.short(bundle.get("sha256")))),
-        ("Precision, size", f"{words.short(bundle.get('precision'))}, {words.figure(bundle.get('bytes'), words.size)}"),
-        ("Classes", _names(bundle.get("classes"))),
-        ("Benign classes", _names(bundle.get("benign"))),
-        ("Full model", ", ".join(card) or "none"),
+        ("Bundle", name(bundle.name, 200)),
+        ("SHA-256 of the model", code(bundle.sha256)),
+        ("Precision, size", f"{words.short(bundle.precision)}, {words.size(bundle.bytes)}"),
+        ("Classes", listed(bundle.classes) or "none"),
+        ("Benign classes", listed(bundle.benign) or "none"),
+        ("Full model", _card(report)),
     ]
 
 
-def _events(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    events = entries(data.get("events"))
-    counts = [
-        f"{words.figure(events.get(key), words.count)} {key}"
-        for key in ("rows", "labelled", "attacks", "benign", "unlabelled")
-    ]
-    skipped = [
-        f"{words.figure(n, words.count)}: {words.short(why, 200)}" for why, n in entries(events.get("skipped")).items()
-    ]
+def _card(report: CheckOutcome) -> str:
+    full = report.full
+    if full is None:
+        return "none"
+    sizes = {"parameters": full.parameters, "bytes": full.bytes}
+    told = [f"{title} {value:,}" for title, value in sizes.items() if value is not None]
+    names = [f"{title} {words.short(value)}" for title, value in (("kind", full.kind), ("name", full.name))]
+    return ", ".join([*names, *told, f"runtime {words.short(full.runtime)}"])
+
+
+def _events(report: CheckOutcome) -> list[Fact]:
+    events = report.events
+    counts = {
+        "rows": events.rows,
+        "labelled": events.labelled,
+        "attacks": events.attacks,
+        "benign": events.benign,
+        "unlabelled": events.unlabelled,
+    }
+    skipped = [f"{n:,}: {words.short(why, 200)}" for why, n in events.skipped.items()]
     return [
-        ("Events", ", ".join(counts)),
-        ("Files", _names(events.get("files"))),
-        ("SHA-256 of the events", el("code", words.short(events.get("sha256")))),
+        ("Events", ", ".join(f"{n:,} {kind}" for kind, n in counts.items())),
+        ("Files", listed(events.files) or "none"),
+        ("SHA-256 of the events", code(events.sha256)),
         ("Skipped", "; ".join(skipped) or "none"),
     ]
 
 
-def _run(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    margin = number(at(data, "margin", "value"))
-    fixed = "fixed when the bundle was made" if at(data, "margin", "fixed_before") else "not fixed in the bundle"
-    message = string(at(data, "margin", "message"))
-    file = words.short(at(data, "gates", "file"), 200)
-    closed = names(at(data, "gates", "closed"))
-    absent = [f"{title}: {string(why)}" for title, why in entries(data.get("absent")).items()]
+def _run(report: CheckOutcome) -> list[Fact]:
+    margin = report.margin
+    fixed = "fixed when the bundle was made" if margin.fixed_before else "not fixed in the bundle"
+    file = "the defaults" if report.gate_file is None else words.short(report.gate_file, 200)
+    absent = [f"{title}: {why}" for title, why in report.absent.items()]
     return [
-        ("Margin", f"{words.figure(margin)}, {fixed}. {message}"),
-        ("Gates", file or "the defaults"),
-        ("Closed gates", many(el("span", el("code", words.short(key)), class_="item") for key in closed) or "none"),
+        ("Margin", f"{words.percent(margin.value)}, {fixed}. {margin.message}"),
+        ("Gates", file),
+        ("Closed gates", many(span(code(gate.key), kind="item") for gate in report.closed) or "none"),
         ("Models not there", "; ".join(absent) or "none"),
-        ("overproof, seed", f"{words.short(data.get('overproof'))}, seed {words.short(data.get('seed'))}"),
-        ("Format", words.short(data.get("schema"))),
+        ("overproof, seed", f"{words.short(report.overproof)}, seed {report.seed}"),
+        ("Format", SCHEMA),
     ]
-
-
-def _names(value: object) -> Html:
-    return listed(names(value)) or Html("none")
-
-
-def _plain(value: object) -> str:
-    found = number(value)
-    return words.short(value) if found is None else f"{found:,.10g}"

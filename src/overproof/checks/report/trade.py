@@ -1,16 +1,15 @@
-"""The picture of size, latency and recall."""
+"""Draw size, latency and recall of the models."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from overproof.report.markup import Html, slug
-from overproof.report.reading import at, number, string
 from overproof.report.svg import Axis, circle, frame, mark, svg, text
 from overproof.report.words import percent, size
+from overproof.results import Row
 
 LETTER, LINE = 6.4, 13  # pixels that a letter and a line of a label take at most
 WIDTH, HEIGHT = 440, 300
@@ -26,14 +25,14 @@ class _Box:
     bottom: float
 
     def meets(self, other: _Box) -> bool:
-        """Whether two lie on each other."""
+        """Say whether two lie on each other."""
         apart = self.right < other.left or other.right < self.left or self.bottom < other.top or other.bottom < self.top
         return not apart
 
 
 @dataclass(frozen=True)
 class _Point:
-    """A row of the strip where it lies."""
+    """A model where it lies."""
 
     title: str
     x: float
@@ -43,48 +42,42 @@ class _Point:
 
     @property
     def detected(self) -> str:
-        """The share of the attacks that it catches."""
-        return "not measured" if self.missed is None else f"{percent(1 - self.missed)} caught"
+        """The share of the attacks that it detects."""
+        return "not measured" if self.missed is None else f"{percent(1 - self.missed)} detected"
 
 
-def placed(strip: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rows whose size and time were measured."""
-    return [row for row in strip if (number(row.get("bytes")) or 0) > 0 and (number(row.get("p50_ms")) or 0) > 0]
+def placed(rows: Sequence[Row]) -> list[tuple[Row, int, float]]:
+    """List the rows whose size and time were measured, with their bytes and their milliseconds."""
+    return [(row, row.bytes, row.p50_ms) for row in rows if row.bytes and row.p50_ms and row.p50_ms > 0]
 
 
-def tradeoff(strip: Sequence[Mapping[str, Any]]) -> Html:
-    """Bytes to the right, latency upwards, both logarithmic; the disk grows with the share of attacks missed."""
-    found = placed(strip)
-    x = _decades([float(row["bytes"]) for row in found], 46, WIDTH - 8)
-    y = _decades([float(row["p50_ms"]) for row in found], HEIGHT - 36, 22)
-    points = [_point(row, x, y) for row in found]
+def tradeoff(rows: Sequence[Row]) -> Html:
+    """Draw bytes to the right, latency upwards, both logarithmic; the disk grows with the share of attacks missed."""
+    found = placed(rows)
+    x = _decades([float(length) for _, length, _ in found], 46, WIDTH - 8)
+    y = _decades([p50 for _, _, p50 in found], HEIGHT - 36, 22)
+    points = [_point(row, x.at(length), y.at(p50)) for row, length, p50 in found]
     drawn = [frame(x, y, ("bytes, logarithmic", size), ("ms for one event (p50), logarithmic", "{:g}".format))]
     drawn += [circle(p.x, p.y, p.radius, f"misses {slug(p.title)}") for p in points]
     drawn += [mark(p.x, p.y, p.title) for p in points]
     taken = [_Box(p.x - 7, p.y - 7, p.x + 7, p.y + 7) for p in points]
     for point in points:
         drawn += _label(point, taken)
-    message = "; ".join(
-        f"{p.title}: {size(float(row['bytes']))}, {float(row['p50_ms']):.3g} ms, {p.detected}"
-        for p, row in zip(points, found, strict=True)
-    )
-    return svg("Size, latency and attacks caught", message, drawn, width=WIDTH, height=HEIGHT)
+    described = [
+        f"{point.title}: {size(length)}, {p50:.3g} ms, {point.detected}"
+        for point, (_, length, p50) in zip(points, found, strict=True)
+    ]
+    return svg("Size, latency and attacks detected", "; ".join(described), drawn, width=WIDTH, height=HEIGHT)
 
 
-def _point(row: Mapping[str, Any], x: Axis, y: Axis) -> _Point:
-    missed = _missed(row)
+def _point(row: Row, x: float, y: float) -> _Point:
+    missed = None if row.metrics is None else row.metrics.fn_rate
     radius = 0.0 if missed is None else 140 * math.sqrt(missed / math.pi)
-    return _Point(string(row.get("name")), x.at(float(row["bytes"])), y.at(float(row["p50_ms"])), radius, missed)
-
-
-def _missed(row: Mapping[str, Any]) -> float | None:
-    """Attacks called benign, of all attacks."""
-    k, n = (number(at(row, "metrics", "missed", name)) for name in ("k", "n"))
-    return None if k is None or not n else min(max(k / n, 0.0), 1.0)
+    return _Point(row.name, x, y, radius, missed)
 
 
 def _label(point: _Point, taken: list[_Box]) -> list[Html]:
-    """Name and recall beside a point: the first side where they stand on nothing, else the first."""
+    """Write name and recall beside a point: at the first side where they stand on nothing, else the first."""
     lines = (point.title, point.detected)
     wide, gap = LETTER * max(map(len, lines)), max(point.radius, 7) + 4
     sides = [
@@ -111,7 +104,7 @@ def _box(x: float, top: float, wide: float, anchor: str) -> _Box:
 
 
 def _decades(values: Sequence[float], start: float, end: float) -> Axis:
-    """A logarithmic axis over whole decades."""
+    """Return a logarithmic axis over whole decades."""
     if not values:
         return Axis(1, 10, start, end, log=True)
     low = 10.0 ** math.floor(math.log10(min(values) * 0.8))

@@ -1,4 +1,4 @@
-"""The four files of a report."""
+"""Write the four files of a report."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from overproof.checks.report.markdown import to_markdown
+from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.report.page import page
 from overproof.checks.report.sarif import to_sarif
 from overproof.errors import InputError
 from overproof.files import atomic_write
 
 
-def write_all(data: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
+def write_all(report: CheckOutcome, data: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
     """Write check.json, report.html, summary.md and check.sarif into a folder, each aside and then renamed.
 
     Parameters
     ----------
+    data
+        The report as plain JSON.
     folder
         Is made if it is not there.
 
@@ -30,16 +33,16 @@ def write_all(data: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
     require_place(folder)
     texts = {
         "check.json": _json(data),
-        "report.html": page(data),
-        "summary.md": to_markdown(data),
-        "check.sarif": _json(to_sarif(data)),
+        "report.html": page(report),
+        "summary.md": to_markdown(report),
+        "check.sarif": _json(to_sarif(report)),
     }
     folder.mkdir(exist_ok=True)
     return tuple(_write(folder / name, text) for name, text in texts.items())
 
 
 def require_place(folder: Path) -> None:
-    """InputError if the folder cannot be made: there is no such place, or a file of that name."""
+    """Raise InputError if the folder cannot be made: there is no such place, or a file of that name."""
     if not folder.parent.is_dir():
         raise InputError(f"{folder}: no folder {folder.parent}, expected one that exists")
     if folder.exists() and not folder.is_dir():
@@ -47,7 +50,7 @@ def require_place(folder: Path) -> None:
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    """In ASCII, so that nothing in it can steer a terminal or an editor."""
+    """Write it in ASCII, so that nothing in it can steer a terminal or an editor."""
     return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 

@@ -1,0 +1,219 @@
+"""Read and write the report of a check: check.json and what is drawn from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from overproof.checks import CHECKS
+from overproof.checks.base import CheckResult
+from overproof.checks.report.outcome import SCHEMA, CheckedBundle, CheckedEvents, CheckOutcome, FullModelCard, Margin
+from overproof.checks.report.text import render
+from overproof.checks.report.write import write_all
+from overproof.checks.verdict import ALONE, ESCALATED, Decision
+from overproof.errors import InputError
+from overproof.progress import one_line
+from overproof.results import Comparison
+from overproof.results.typed_json import difference, from_json, to_json
+
+
+@dataclass(frozen=True)
+class GateSummary:
+    """Which gates are closed.
+
+    Attributes
+    ----------
+    file
+        The file of the gates; null for the defaults.
+    closed
+        Keys of the gates that are closed.
+    open
+        True if none is.
+    """
+
+    file: str | None
+    closed: tuple[str, ...]
+    open: bool
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What check.json holds besides the checks.
+
+    Attributes
+    ----------
+    schema
+        Version of this format: `overproof.check/2`.
+    overproof, seed
+        Version of the program, and the seed of everything random.
+    bundle
+        The bundle that was checked.
+    full
+        The full model; null where there was none.
+    events
+        The events that it was checked on.
+    absent
+        Model to why it is missing.
+    margin
+        Limit on missed attacks.
+    verdict
+        The decision, and what the bundle may be used for.
+    comparison
+        The models side by side: size and speed as the bundle stores them, the rest on these events.
+    gates
+        Which gates are closed.
+    notes
+        Sentences that stand over everything (`--accept-public-data`, sampled events, …).
+    """
+
+    schema: str
+    overproof: str
+    seed: int
+    bundle: CheckedBundle
+    full: FullModelCard | None
+    events: CheckedEvents
+    absent: Mapping[str, str]
+    margin: Margin
+    verdict: Decision
+    comparison: Comparison
+    gates: GateSummary
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckReport(CheckOutcome):
+    """What a check of a bundle came to, to be read, written and shown."""
+
+    def render(self) -> str:
+        """Write the verdict, the checks and what closes them as text for a terminal."""
+        return render(self)
+
+    def write(self, folder: Path) -> tuple[Path, ...]:
+        """Write check.json, report.html, summary.md and check.sarif into a folder."""
+        return write_all(self, self.to_json(), folder)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON (docs/check-schema.md)."""
+        closed = [gate.key for gate in self.closed]
+        return {
+            "schema": SCHEMA,
+            "overproof": self.overproof,
+            "seed": self.seed,
+            "bundle": to_json(self.bundle),
+            "full": to_json(self.full),
+            "events": to_json(self.events),
+            "absent": to_json(self.absent),
+            "margin": to_json(self.margin),
+            "verdict": to_json(self.verdict),
+            "comparison": to_json(self.comparison.to_json()),
+            "checks": [check.to_json() for check in self.checks],
+            "gates": {"file": to_json(self.gate_file), "closed": to_json(closed), "open": not closed},
+            "notes": to_json(self.notes),
+        }
+
+    @classmethod
+    def read(cls, path: Path) -> CheckReport:
+        """Read a check.json.
+
+        Raises
+        ------
+        InputError
+            A file that cannot be read, or is no check.json of this version: where, and what was expected.
+        """
+        try:
+            data = json.loads(path.read_bytes())
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}; expected check.json of `overproof check`") from None
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: no JSON ({error}); expected check.json of `overproof check`") from None
+        return cls.from_json(data, str(path))
+
+    @classmethod
+    def from_json(cls, data: object, file: str = "check.json") -> CheckReport:
+        """Read back what `to_json` gave.
+
+        Parameters
+        ----------
+        file
+            Where it was read, for messages.
+
+        Raises
+        ------
+        InputError
+            An entry that is missing, unknown, of another kind, or that contradicts the others: which, in one line.
+        """
+        try:
+            return cls._read(data)
+        except ValueError as error:
+            raise InputError(f"{file}: {one_line(str(error))}") from None
+
+    @classmethod
+    def _read(cls, data: object) -> CheckReport:
+        if not isinstance(data, Mapping):
+            raise ValueError("expected an object, the check.json of `overproof check`")
+        _require_version(data.get("schema"))
+        frame = from_json(Frame, {name: entry for name, entry in data.items() if name != "checks"})
+        report = cls(
+            overproof=frame.overproof,
+            seed=frame.seed,
+            bundle=frame.bundle,
+            full=frame.full,
+            events=frame.events,
+            absent=frame.absent,
+            margin=frame.margin,
+            verdict=frame.verdict,
+            comparison=frame.comparison,
+            checks=_checks(data.get("checks")),
+            gate_file=frame.gates.file,
+            notes=frame.notes,
+        )
+        found = difference(report.to_json(), data) or _contradiction(report)
+        if found:
+            raise ValueError(found)
+        return report
+
+
+def _require_version(schema: object) -> None:
+    """Raise ValueError unless the file is of the version that this program writes."""
+    if schema == SCHEMA:
+        return
+    if isinstance(schema, str) and schema.startswith("overproof.check/"):
+        raise ValueError(f"schema: {schema!a}, expected {SCHEMA}: run `overproof check` again")
+    raise ValueError(f"schema: expected {SCHEMA}, as `overproof check` writes it")
+
+
+def _checks(data: object) -> tuple[CheckResult[Any], ...]:
+    """Read every check by its type; all are there, in order."""
+    entries = list(data) if isinstance(data, list | tuple) else []
+    keys = [entry.get("key") if isinstance(entry, Mapping) else None for entry in entries]
+    expected = [check.key for check in CHECKS]
+    if keys != expected:
+        found = ", ".join(str(key) if key in expected else "something else" for key in keys) or "none"
+        raise ValueError(f"checks: expected {', '.join(expected)}, found {found}")
+    return tuple(_check(i, entry) for i, entry in enumerate(entries))
+
+
+def _check(place: int, entry: Mapping[str, Any]) -> CheckResult[Any]:
+    try:
+        return CHECKS[place].from_json(entry)
+    except ValueError as error:
+        raise ValueError(f"checks.{place}.{error}") from None
+
+
+def _contradiction(report: CheckReport) -> str | None:
+    """Return what of a report contradicts the rest of it, and where; None if nothing does."""
+    events, verdict = report.events, report.verdict
+    keys = {gate.key for gate in report.gates}
+    unknown = next((key for key in verdict.because if key not in keys), None)
+    if events.labelled != events.attacks + events.benign or events.rows != events.labelled + events.unlabelled:
+        return "events: the counts of attacks, benign, labelled and unlabelled events do not add up"
+    if verdict.decision == ALONE and not report.passed:
+        return f"verdict.decision: {ALONE!r} contradicts the closed gate {report.closed[0].key!a}"
+    if (verdict.threshold is None) == (verdict.decision == ESCALATED):
+        return f"verdict.threshold: contradicts the decision {verdict.decision!r}"
+    if unknown is not None:
+        return f"verdict.because: no check has a gate {unknown!a}"
+    return None

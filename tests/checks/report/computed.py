@@ -1,0 +1,43 @@
+"""Reports of what the checks themselves return for made-up scores."""
+
+from __future__ import annotations
+
+from overproof.checks import CHECKS
+from overproof.checks.base import QUANTIZED, CheckContext
+from overproof.checks.report import CheckReport
+from overproof.checks.report.outcome import CheckedBundle, CheckedEvents, FullModelCard, Margin
+from overproof.checks.verdict import decide
+from overproof.results import Comparison, Row, measure
+
+
+def computed(context: CheckContext, full: FullModelCard | None = None) -> CheckReport:
+    """Run all checks and report them."""
+    results = tuple(check.compute(context) for check in CHECKS)
+    sample = context.sample
+    rows = []
+    for name, outputs in context.models.items():
+        measured = measure(outputs.logits, context.classes, sample.labels, sample.families, context.benign, None)
+        rows.append(Row(name, None, 9 if name == QUANTIZED else None, None, None, None, measured))
+    return CheckReport(
+        overproof="0.2.0",
+        seed=context.seed,
+        bundle=CheckedBundle("b", "0" * 64, "int8", context.classes, context.benign, 9),
+        full=full,
+        events=CheckedEvents(
+            rows=len(sample),
+            labelled=int(context.labelled.sum()),
+            attacks=int(context.attacks.sum()),
+            benign=int(context.benign_events.sum()),
+            unlabelled=int((~context.labelled).sum()),
+            files=(),
+            skipped={},
+            sha256="1" * 64,
+        ),
+        absent=context.absent,
+        margin=Margin(context.margin, False, "No margin was fixed."),
+        verdict=decide(results),
+        comparison=Comparison(tuple(rows), len(sample)),
+        checks=results,
+        gate_file=None,
+        notes=(),
+    )
