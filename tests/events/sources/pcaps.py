@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from overproof.events.sources import Columns, Rejects
-from overproof.events.sources.interface import Input
+from overproof.events.sources import Rejects
+from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.pcap import read_pcap
 from overproof.events.sources.stream import KEPT, open_input
 
@@ -118,7 +118,7 @@ def read(capture: bytes | Path, *, extra: bool = True, batch_rows: int = 1000) -
     rejects, rows = Rejects(), []
 
     def batches(source: Input) -> None:
-        for batch in read_pcap(source, Columns(), on_skip=rejects, batch_rows=batch_rows, extra=extra):
+        for batch in read_pcap(source, ReadOptions(on_skip=rejects, batch_rows=batch_rows, extra=extra)):
             batch.validate(full=True)
             assert 0 < batch.num_rows <= batch_rows
             rows.extend(batch.to_pylist())

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.events.sources import host_aggregates
-from overproof.events.sources.host_aggregates import HostAggregate, HostAggregator
+from overproof.events.sources.host_aggregates import Connection, HostAggregator
+from overproof.events.sources.templates import HostAggregate
 
 flow = st.tuples(
     st.integers(0, 400),
@@ -20,16 +21,16 @@ flow = st.tuples(
 )
 
 
-def summed(flows: list[tuple[int, str, str, int | None, bool]]) -> list[HostAggregate]:
-    adding = HostAggregator()
-    found = [each for flow in flows for each in adding.add(*flow)]
-    return found + adding.close()
+def aggregated(flows: list[tuple[int, str, str, int | None, bool]]) -> list[HostAggregate]:
+    aggregator = HostAggregator()
+    found = [each for flow in flows for each in aggregator.add(Connection(*flow))]
+    return found + aggregator.close()
 
 
 @given(st.lists(flow, max_size=40))
 def test_flows_in_order_give_what_a_loop_over_hosts_and_minutes_gives(flows) -> None:
     flows.sort(key=lambda flow: flow[0])
-    found = {(each.start, each.src): each for each in summed(flows)}
+    found = {(each.start, each.src): each for each in aggregated(flows)}
     assert set(found) == {(time // 60 * 60, src) for time, src, *_ in flows}
     for (start, src), each in found.items():
         mine = [flow for flow in flows if flow[1] == src and start <= flow[0] < start + 60]
@@ -49,26 +50,26 @@ def test_flows_in_order_give_what_a_loop_over_hosts_and_minutes_gives(flows) -> 
 def test_no_flow_is_lost_or_counted_twice_in_any_order(flows) -> None:
     ordered, shuffled = flows
     for each in (ordered, shuffled):
-        assert sum(found.conns for found in summed(each)) == len(ordered)
+        assert sum(found.conns for found in aggregated(each)) == len(ordered)
 
 
 @given(st.lists(flow, max_size=40).flatmap(st.permutations))
 def test_order_does_not_matter_to_flows_recorded_at_one_time(flows) -> None:
-    def told(flows) -> set[HostAggregate]:
-        adding = HostAggregator()
-        assert not any(adding.add(*flow, now=0) for flow in flows)
-        return set(adding.close())
+    def finished(flows) -> set[HostAggregate]:
+        aggregator = HostAggregator()
+        assert not any(aggregator.add(Connection(*flow, recorded=0)) for flow in flows)
+        return set(aggregator.close())
 
-    assert told(flows) == told(sorted(flows, key=repr))
+    assert finished(flows) == finished(sorted(flows, key=repr))
 
 
-def test_a_minute_is_told_when_it_is_over_and_late_flows_had_their_time() -> None:
-    adding = HostAggregator()
-    assert adding.add(0, "a", "b", 80, False) == []
-    assert adding.add(179, "c", "b", 80, False) == []
-    assert [each.start for each in adding.add(180, "c", "b", 80, True)] == [0]
-    assert [each.start for each in adding.close()] == [120, 180]
-    assert adding.close() == []
+def test_a_minute_is_finished_when_it_is_over_and_late_flows_had_their_time() -> None:
+    aggregator = HostAggregator()
+    assert aggregator.add(Connection(0, "a", "b", 80, False)) == []
+    assert aggregator.add(Connection(179, "c", "b", 80, False)) == []
+    assert [each.start for each in aggregator.add(Connection(180, "c", "b", 80, True))] == [0]
+    assert [each.start for each in aggregator.close()] == [120, 180]
+    assert aggregator.close() == []
 
 
 @pytest.mark.parametrize(
@@ -82,23 +83,23 @@ def test_a_minute_is_told_when_it_is_over_and_late_flows_had_their_time() -> Non
     ],
 )
 def test_whom_a_host_called(peers: list[str], dst: str) -> None:
-    (found,) = summed([(i, "10.0.0.1", peer, 80, False) for i, peer in enumerate(peers)])
+    (found,) = aggregated([(i, "10.0.0.1", peer, 80, False) for i, peer in enumerate(peers)])
     assert found.dst == dst
 
 
 def test_a_scan_in_words() -> None:
-    (found,) = summed([(i // 20, "10.0.0.1", "10.0.0.2", i, i % 10 < 7) for i in range(1024)])
+    (found,) = aggregated([(i // 20, "10.0.0.1", "10.0.0.2", i, i % 10 < 7) for i in range(1024)])
     text = "flows src=10.0.0.1 dst=10.0.0.2 conns=2^10 ports=2^10 peers=2^0 failed=70% gap=2^0s jitter="
     assert found.text.startswith(text)
 
 
 @pytest.mark.parametrize("bound", ["MOST_HOSTS", "MOST_ENTRIES"])
-def test_what_is_kept_is_bounded_and_told_instead(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+def test_what_is_kept_is_bounded_and_given_early(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
     monkeypatch.setattr(host_aggregates, bound, 10)
     flows = [(0, str(ipaddress.ip_address(i)), "192.0.2.1", 80, False) for i in range(1000)]
-    adding, told = HostAggregator(), 0
+    aggregator, counted = HostAggregator(), 0
     for flow in flows:
-        told += sum(each.conns for each in adding.add(*flow))
-    left = adding.close()
+        counted += sum(each.conns for each in aggregator.add(Connection(*flow)))
+    left = aggregator.close()
     assert len(left) <= 10
-    assert told + sum(each.conns for each in left) == 1000
+    assert counted + sum(each.conns for each in left) == 1000

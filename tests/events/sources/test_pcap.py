@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from overproof.errors import InputError, MissingExtra
 from overproof.events.schema import SCHEMA
 from overproof.events.sources import Columns
-from overproof.events.sources.interface import Input
+from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.pcap import http, read_pcap, scapy
 
 from .pcaps import (
@@ -195,7 +195,7 @@ def test_the_schema_is_that_of_events_followed_by_the_further_columns() -> None:
     capture = pcap(TALK)
     for extra in (True, False):
         source = Input("a.pcap", None, capture, blocks_of(capture, 7))
-        batches = list(read_pcap(source, Columns(), on_skip=pytest.fail, batch_rows=1, extra=extra))
+        batches = list(read_pcap(source, ReadOptions(on_skip=pytest.fail, batch_rows=1, extra=extra)))
         assert [batch.num_rows for batch in batches] == [1, 1]
         names = batches[0].schema.names
         assert pa.schema(list(batches[0].schema)[: len(SCHEMA)]) == SCHEMA
@@ -205,9 +205,7 @@ def test_the_schema_is_that_of_events_followed_by_the_further_columns() -> None:
 
 def test_a_capture_has_no_columns_to_name() -> None:
     with pytest.raises(InputError, match="no column 'x'"):
-        list(
-            read_pcap(Input("a", None, b"", iter(())), Columns(text="x"), on_skip=pytest.fail, batch_rows=1, extra=True)
-        )
+        list(read_pcap(Input("a", None, b"", iter(())), ReadOptions(on_skip=pytest.fail, columns=Columns(text="x"))))
 
 
 @pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.1\n", b"\xd4\xc3", pcap([])[:10], section()[:-8], section()[:20]])
@@ -253,11 +251,11 @@ import sys, warnings
 warnings.simplefilter("error")
 from overproof.events.sources.pcap import read_pcap
 assert not {{"scapy", "httptools"}} & set(sys.modules)
-from overproof.events.sources import Columns
+from overproof.events.sources.interface import ReadOptions
 from overproof.events.sources.stream import open_input
 with open_input({str(tmp_path / "a.pcap")!r}) as source:
     skipped = []
-    list(read_pcap(source, Columns(), on_skip=skipped.append, batch_rows=9, extra=True))
+    list(read_pcap(source, ReadOptions(on_skip=skipped.append, batch_rows=9)))
 assert len(skipped) == 3, skipped
 from scapy.config import conf
 assert conf.route.routes == conf.route6.routes == []

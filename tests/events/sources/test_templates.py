@@ -41,18 +41,18 @@ def parts_of(text: str) -> dict[str, Any]:
 def test_the_built_in_traffic_is_written_by_the_same_templates(seed: int) -> None:
     text = simulated("dns", seed)
     parts = parts_of(text)
-    assert templates.dns_lookup(parts.pop("client"), parts.pop("query"), **parts) == text
+    assert templates.DnsLookup(parts.pop("client"), parts.pop("query"), **parts).text == text
     text = simulated("flow", seed)
-    assert templates.flow(**parts_of(text)) == text
+    assert templates.FlowRecord(**parts_of(text)).text == text
     text = simulated("flows", seed)
     parts = parts_of(text)
     parts |= {"failed": int(parts["failed"].rstrip("%")) / 100, "jitter": parts["jitter"] / 100}
-    assert templates.flows(**parts) == text
+    assert templates.HostAggregate(start=0, **parts).text == text
     text = simulated("SSH", seed)
     parts = parts_of(text)
-    assert templates.ssh(parts.pop("src"), parts.pop("dst"), **parts) == text
+    assert templates.SshSession(parts.pop("src"), parts.pop("dst"), **parts).text == text
     text = simulated("TLS", seed)
-    assert templates.tls(text.split()[1], **parts_of(text)) == text
+    assert templates.TlsSession(text.split()[1], **parts_of(text)).text == text
 
 
 @given(st.integers(0, 2**32))
@@ -65,7 +65,7 @@ def test_a_request_of_the_built_in_traffic_is_the_templates_with_its_target_deco
     assert match is not None
     method, target, *others = match.groups()
     names = ("host", "agent", "cookie", "referer", "body")
-    written = templates.http_request(method, target, **dict(zip(names, others, strict=True)))
+    written = templates.HttpRequest(method, target, **dict(zip(names, others, strict=True))).text
     assert written == text.replace(target, templates.percent_decoded(target), 1)
 
 
@@ -79,7 +79,7 @@ def test_buckets(number: float, bucket: str) -> None:
 
 def test_a_target_is_decoded_once_and_only_once() -> None:
     assert templates.percent_decoded("/a%2527%27%zz+%C3%A9%ff") == "/a%27'%zz+é\\xff"
-    assert templates.http_request("GET", "/%252e", host="h") == "HTTP GET /%2e host=h"
+    assert templates.HttpRequest("GET", "/%252e", host="h").text == "HTTP GET /%2e host=h"
 
 
 ORDINARY = {
@@ -98,15 +98,16 @@ ORDINARY = {
     "value",
     ["${jndi:ldap://a.test/b}", "() { :; }; /bin/id", "en'--", "<script>", "a|id", "`id`", "%0d%0aX: y", "a\x00b"],
 )
-def test_headers_that_hold_what_headers_rarely_do_are_told(value: str) -> None:
-    headers = [*ORDINARY.items(), ("x-any", value), ("cookie", "<told>"), ("user-agent", "<elsewhere>")]
-    assert templates.http_request("GET", "/", headers=headers, body="b") == f"HTTP GET / headers=x-any: {value} body=b"
-    assert templates.http_request("GET", "/", headers=ORDINARY.items()) == "HTTP GET /"
+def test_headers_that_hold_what_headers_rarely_do_are_in_the_text(value: str) -> None:
+    headers = [*ORDINARY.items(), ("x-any", value), ("cookie", "<shown>"), ("user-agent", "<elsewhere>")]
+    written = templates.HttpRequest("GET", "/", headers=headers, body="b").text
+    assert written == f"HTTP GET / headers=x-any: {value} body=b"
+    assert templates.HttpRequest("GET", "/", headers=tuple(ORDINARY.items())).text == "HTTP GET /"
 
 
 def test_absent_parts_are_left_out() -> None:
-    assert templates.http_request("GET", "/") == "HTTP GET /"
-    assert templates.dns_lookup("10.0.0.1", "a.test", type="A") == "dns client=10.0.0.1 query=a.test type=A"
+    assert templates.HttpRequest("GET", "/").text == "HTTP GET /"
+    assert templates.DnsLookup("10.0.0.1", "a.test", type="A").text == "dns client=10.0.0.1 query=a.test type=A"
     assert templates.record("zeek weird", {"name": "x y", "peer": None, "n": 3}) == 'zeek weird name="x y" n=3'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from random import Random
 
 from overproof.events.simulate import words
@@ -12,21 +13,35 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def _line(rng: Random, who: Actor, query: str, kind: str, code: str, answer: str, ttl: tuple[int, int]) -> str:
+@dataclass(frozen=True)
+class _Answered:
+    """A query with its answer; `ttl` is the range of buckets that its time to live is drawn from."""
+
+    query: str
+    kind: str
+    code: str
+    answer: str
+    ttl: tuple[int, int]
+
+
+def _line(rng: Random, who: Actor, found: _Answered) -> str:
     client = f"ws-{who.host}" if rng.random() < 0.6 else who.lan
-    return f"dns client={client} query={query} type={kind} rcode={code} answer={answer} ttl={words.bucket(rng, *ttl)}"
+    ttl = words.bucket(rng, *found.ttl)
+    return (
+        f"dns client={client} query={found.query} type={found.kind} rcode={found.code} answer={found.answer} ttl={ttl}"
+    )
 
 
 def lookup(rng: Random, who: Actor) -> str:
     """A lookup of a site, a mail server, an inside host; now and then a typing error."""
     if rng.random() < 0.12:
-        return _line(rng, who, f"{words.name(rng, 3)}.{who.site}", "A", "NXDOMAIN", "-", (6, 9))
+        return _line(rng, who, _Answered(f"{words.name(rng, 3)}.{who.site}", "A", "NXDOMAIN", "-", (6, 9)))
     if rng.random() < 0.4:
-        return _line(rng, who, f"{words.name(rng)}.{who.inner}", "A", "NOERROR", words.lan(rng), (5, 9))
+        return _line(rng, who, _Answered(f"{words.name(rng)}.{who.inner}", "A", "NOERROR", words.lan(rng), (5, 9)))
     label = rng.choice(("www", "mail", "api", "cdn", "img", "shop", words.name(rng)))
     kind = rng.choice(("A", "A", "A", "AAAA", "MX", "CNAME"))
     answer = words.wan(rng) if kind == "A" else f"{words.name(rng)}.{who.site}"
-    return _line(rng, who, f"{label}.{who.site}", kind, "NOERROR", answer, (5, 13))
+    return _line(rng, who, _Answered(f"{label}.{who.site}", kind, "NOERROR", answer, (5, 13)))
 
 
 def hash_named(rng: Random, who: Actor) -> str:
@@ -43,7 +58,7 @@ def hash_named(rng: Random, who: Actor) -> str:
     answer = (
         words.lan(rng) if who.inner in query else words.wan(rng) if kind == "A" else words.letters(rng, _HEX, 8, 24)
     )
-    return _line(rng, who, query, kind, "NOERROR", answer, (5, 12))
+    return _line(rng, who, _Answered(query, kind, "NOERROR", answer, (5, 12)))
 
 
 def generated_domain(rng: Random, who: Actor) -> str:
@@ -58,7 +73,9 @@ def generated_domain(rng: Random, who: Actor) -> str:
     found = rng.random() < 0.3
     answer = words.wan(rng) if found else "-"
     code = "NOERROR" if found else "NXDOMAIN"
-    return _line(rng, who, label + rng.choice((".test", ".invalid", ".example.com")), "A", code, answer, (4, 9))
+    return _line(
+        rng, who, _Answered(label + rng.choice((".test", ".invalid", ".example.com")), "A", code, answer, (4, 9))
+    )
 
 
 def tunnel(rng: Random, who: Actor) -> str:
@@ -67,19 +84,21 @@ def tunnel(rng: Random, who: Actor) -> str:
     labels = [words.letters(rng, alphabet, 16, 32) for _ in range(rng.randint(2, 3))]
     kind = rng.choice(("TXT", "TXT", "NULL", "CNAME", "A"))
     answer = words.wan(rng) if kind == "A" else words.letters(rng, alphabet, 16, 40)
-    return _line(rng, who, ".".join([*labels, words.name(rng, 1), who.site]), kind, "NOERROR", answer, (0, 4))
+    return _line(
+        rng, who, _Answered(".".join([*labels, words.name(rng, 1), who.site]), kind, "NOERROR", answer, (0, 4))
+    )
 
 
 def young_domain(rng: Random, who: Actor) -> str:
     """A fast-changing name with a tiny time to live, or a zone transfer that was refused."""
     if rng.random() < 0.3:
-        return _line(rng, who, who.inner, rng.choice(("AXFR", "ANY")), "REFUSED", "-", (0, 2))
+        return _line(rng, who, _Answered(who.inner, rng.choice(("AXFR", "ANY")), "REFUSED", "-", (0, 2)))
     bait = rng.choice(("login", "verify", "secure", "update", "parcel", "account"))
     query = f"{bait}-{words.name(rng)}-{rng.randrange(99)}.{rng.choice(('test', 'invalid', 'example.com'))}"
-    return _line(rng, who, query, "A", "NOERROR", words.wan(rng), (0, 4))
+    return _line(rng, who, _Answered(query, "A", "NOERROR", words.wan(rng), (0, 4)))
 
 
 def rebinding(rng: Random, who: Actor) -> str:
     """A name outside that suddenly answers with an address inside (novel)."""
     bait = rng.choice(("login-", "update-", "", "")) + words.name(rng)
-    return _line(rng, who, f"{bait}.{who.site}", "A", "NOERROR", words.lan(rng), (0, 1))
+    return _line(rng, who, _Answered(f"{bait}.{who.site}", "A", "NOERROR", words.lan(rng), (0, 1)))

@@ -6,6 +6,7 @@ connections, ports and peers one host had, and how steady they were.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from random import Random
 
 from overproof.events.simulate import words
@@ -23,10 +24,19 @@ def _flow(rng: Random, who: Actor, ends: tuple[str, str], service: str, sizes: t
     )
 
 
-def _sum(rng: Random, who: Actor, dst: str, conns: Range, ports: Range, peers: Range, rest: str) -> str:
+@dataclass(frozen=True)
+class _Counts:
+    """Ranges of the buckets that an aggregate's counts are drawn from."""
+
+    conns: Range
+    ports: Range
+    peers: Range
+
+
+def _aggregate(rng: Random, who: Actor, dst: str, counts: _Counts, rest: str) -> str:
     return (
-        f"flows host={who.host} src={who.lan} dst={dst} conns={words.bucket(rng, *conns)} "
-        f"ports={words.bucket(rng, *ports)} peers={words.bucket(rng, *peers)} {rest}"
+        f"flows host={who.host} src={who.lan} dst={dst} conns={words.bucket(rng, *counts.conns)} "
+        f"ports={words.bucket(rng, *counts.ports)} peers={words.bucket(rng, *counts.peers)} {rest}"
     )
 
 
@@ -43,7 +53,7 @@ def web_flow(rng: Random, who: Actor) -> str:
 def office(rng: Random, who: Actor) -> str:
     """A workstation's minute."""
     rest = _rest(rng, (0, 2), (0, 6), (4, 7))
-    return _sum(rng, who, words.outside(rng), (2, 7), (0, 2), (1, 5), rest)
+    return _aggregate(rng, who, words.outside(rng), _Counts((2, 7), (0, 2), (1, 5)), rest)
 
 
 _LEAKY = ("ssl", "ssh", "postgres", "smb", "ftp")
@@ -77,7 +87,7 @@ def _scan(rng: Random, who: Actor, *, slow: bool) -> str:
     size, pace = rng.randint(5, 11), rng.randint(0, 1)
     gap = pace + 4 if slow else pace
     rest = _rest(rng, (5, 9), (gap, gap), (1, 6))
-    return _sum(rng, who, words.inside(rng), (size, size + 1), (size - 1, size), (0, 1), rest)
+    return _aggregate(rng, who, words.inside(rng), _Counts((size, size + 1), (size - 1, size), (0, 1)), rest)
 
 
 def port_scan(rng: Random, who: Actor) -> str:
@@ -93,16 +103,24 @@ def slow_scan(rng: Random, who: Actor) -> str:
 def port_sweep(rng: Random, who: Actor) -> str:
     """One port on many hosts."""
     size = rng.randint(5, 9)
-    return _sum(
-        rng, who, f"{words.lan(rng)}/24", (size, size + 1), (0, 1), (size - 1, size), _rest(rng, (4, 9), (0, 4), (1, 6))
+    return _aggregate(
+        rng,
+        who,
+        f"{words.lan(rng)}/24",
+        _Counts((size, size + 1), (0, 1), (size - 1, size)),
+        _rest(rng, (4, 9), (0, 4), (1, 6)),
     )
 
 
 def nat_gateway(rng: Random, who: Actor) -> str:
     """A gateway with a whole office behind it: many of everything, little of it refused (hard benign)."""
     size = rng.randint(6, 11)
-    return _sum(
-        rng, who, words.outside(rng), (size + 1, size + 3), (5, 9), (size - 2, size), _rest(rng, (0, 2), (0, 1), (4, 7))
+    return _aggregate(
+        rng,
+        who,
+        words.outside(rng),
+        _Counts((size + 1, size + 3), (5, 9), (size - 2, size)),
+        _rest(rng, (0, 2), (0, 1), (4, 7)),
     )
 
 
@@ -110,7 +128,7 @@ def _steady(rng: Random, who: Actor, *, is_inside: bool) -> str:
     """One peer, again and again, as steady as a clock."""
     near, far = words.inside(rng), words.outside(rng)
     rest = _rest(rng, (0, 3), (4, 10), (0, 2))
-    return _sum(rng, who, near if is_inside else far, (2, 6), (0, 0), (0, 0), rest)
+    return _aggregate(rng, who, near if is_inside else far, _Counts((2, 6), (0, 0), (0, 0)), rest)
 
 
 def beacon(rng: Random, who: Actor) -> str:
@@ -125,11 +143,11 @@ def monitoring(rng: Random, who: Actor) -> str:
 
 def syn_flood(rng: Random, who: Actor) -> str:
     """Very many half-open connections to one port (rare)."""
-    return _sum(rng, who, who.inner, (14, 20), (0, 0), (0, 0), _rest(rng, (8, 9), (0, 0), (0, 4)))
+    return _aggregate(rng, who, who.inner, _Counts((14, 20), (0, 0), (0, 0)), _rest(rng, (8, 9), (0, 0), (0, 4)))
 
 
 def lateral(rng: Random, who: Actor) -> str:
     """One workstation logs in to its neighbours over administration services (rare)."""
     service = rng.choice(("smb", "winrm", "rdp", "dce_rpc"))
     rest = _rest(rng, (1, 5), (0, 3), (2, 6)) + f" services={service},{rng.choice(('smb', 'ldap', 'kerberos'))}"
-    return _sum(rng, who, f"{words.lan(rng)}/24", (3, 6), (1, 2), (3, 6), rest)
+    return _aggregate(rng, who, f"{words.lan(rng)}/24", _Counts((3, 6), (1, 2), (3, 6)), rest)

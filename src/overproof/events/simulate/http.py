@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 
 from overproof.events.simulate import words
@@ -29,19 +30,34 @@ KEY_FIELDS = ("category", "account", "customer", "warehouse", "supplier", "locat
 Fields = Sequence[tuple[str, str]]
 
 
-def request(rng: Random, who: Actor, target: str, *, method: str = "GET", body: str = "", agent: str = "") -> str:
-    """One request as text; its headers are there as often as sensors record them."""
-    parts = [f"HTTP {method} {target}"]
+@dataclass(frozen=True)
+class Request:
+    """What a client sends, but for the headers that every request may have."""
+
+    target: str
+    method: str = "GET"
+    body: str = ""
+    agent: str = ""
+
+
+def get(rng: Random, who: Actor, target: str) -> str:
+    """Write a GET request as text."""
+    return send(rng, who, Request(target))
+
+
+def send(rng: Random, who: Actor, request: Request) -> str:
+    """Write a request as text; its headers are there as often as sensors record them."""
+    parts = [f"HTTP {request.method} {request.target}"]
     if rng.random() < 0.8:
         parts.append(f"host={who.site}")
-    if agent or rng.random() < 0.25:
-        parts.append(f'ua="{agent or rng.choice(AGENTS)}"')
+    if request.agent or rng.random() < 0.25:
+        parts.append(f'ua="{request.agent or rng.choice(AGENTS)}"')
     if rng.random() < 0.1:
         parts.append(f"cookie=sid={words.letters(rng, '0123456789abcdef', 8, 16)}")
     elif rng.random() < 0.1:
         parts.append(f"referer=https://{who.site}{path(rng)}")
-    if body:
-        parts.append(f"body={body}")
+    if request.body:
+        parts.append(f"body={request.body}")
     return " ".join(parts)
 
 
@@ -49,11 +65,11 @@ def submit(rng: Random, who: Actor, path: str, fields: Fields) -> str:
     """Fields sent the way pages send them: query string, form body or JSON."""
     way = rng.randrange(3)
     if way == 2:
-        return request(rng, who, path, method="POST", body=json.dumps(dict(fields), ensure_ascii=False))
+        return send(rng, who, Request(path, method="POST", body=json.dumps(dict(fields), ensure_ascii=False)))
     pairs = "&".join(f"{key}={words.encoded(rng, value)}" for key, value in fields)
     if way == 1:
-        return request(rng, who, path, method="POST", body=pairs)
-    return request(rng, who, f"{path}?{pairs}")
+        return send(rng, who, Request(path, method="POST", body=pairs))
+    return get(rng, who, f"{path}?{pairs}")
 
 
 def path(rng: Random, endings: Sequence[str] = ("", "", "", ".php", ".html")) -> str:
@@ -83,9 +99,9 @@ def page(rng: Random, who: Actor) -> str:
     """A page, an asset, a plain query: GET /index.html."""
     roll = rng.random()
     if roll < 0.15:
-        return request(rng, who, rng.choice(("/index.html", "/", "/favicon.ico", "/robots.txt", "/login", "/search")))
+        return get(rng, who, rng.choice(("/index.html", "/", "/favicon.ico", "/robots.txt", "/login", "/search")))
     if roll < 0.55:
-        return request(rng, who, path(rng, ("", "/", ".html", ".jpg", ".css", ".js", ".woff2")))
+        return get(rng, who, path(rng, ("", "/", ".html", ".jpg", ".css", ".js", ".woff2")))
     query = rng.choice(
         (
             f"q={words.encoded(rng, words.thing(rng))}",
@@ -94,7 +110,7 @@ def page(rng: Random, who: Actor) -> str:
             f"utm_source={words.name(rng)}&ref={words.letters(rng, '0123456789abcdef', 8, 16)}",
         )
     )
-    return request(rng, who, f"{path(rng)}?{query}")
+    return get(rng, who, f"{path(rng)}?{query}")
 
 
 def form(rng: Random, who: Actor) -> str:
@@ -149,7 +165,7 @@ def tutorial_page(rng: Random, who: Actor) -> str:
     )
     lesson = rng.choice(("tutorial", "lesson", "course", "learn", "howto"))
     target = f"/{lesson}/{words.name(rng)}/{topic}" + rng.choice(("", ".html", f"?page={rng.randrange(9)}"))
-    return request(rng, who, target)
+    return get(rng, who, target)
 
 
 def inline_image(rng: Random, who: Actor) -> str:
@@ -157,7 +173,7 @@ def inline_image(rng: Random, who: Actor) -> str:
     kind, magic = rng.choice((("png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), ("gif", b"GIF89a"), ("jpeg", b"\xff\xd8\xff")))
     blob = base64.b64encode(magic + rng.randbytes(rng.randint(30, 120))).decode()
     fields = [("title", words.thing(rng)), ("image", f"data:image/{kind};base64,{blob}")]
-    return request(rng, who, path(rng), method="POST", body=json.dumps(dict(fields)))
+    return send(rng, who, Request(path(rng), method="POST", body=json.dumps(dict(fields))))
 
 
 def allowed_scan(rng: Random, who: Actor) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from random import Random
 
 from overproof.events.simulate import words
@@ -33,7 +34,7 @@ def ssh_admin(rng: Random, who: Actor) -> str:
     return _ssh(rng, who, target, rest)
 
 
-def _ssh_stranger(rng: Random, who: Actor, *, is_inside: bool) -> str:
+def _ssh_unknown_host(rng: Random, who: Actor, *, is_inside: bool) -> str:
     near, far = words.inside(rng), words.outside(rng)
     rest = (
         f"known=no client={rng.choice(_SSH_CLIENTS)} auth={rng.choice(('publickey', 'password', 'password'))} "
@@ -44,12 +45,12 @@ def _ssh_stranger(rng: Random, who: Actor, *, is_inside: bool) -> str:
 
 def ssh_unknown(rng: Random, who: Actor) -> str:
     """SSH to an unknown address outside: a stranger's host key, accepted."""
-    return _ssh_stranger(rng, who, is_inside=False)
+    return _ssh_unknown_host(rng, who, is_inside=False)
 
 
 def ssh_new_host(rng: Random, who: Actor) -> str:
     """The first visit to a new machine inside: unknown as well, and fine (hard benign)."""
-    return _ssh_stranger(rng, who, is_inside=True)
+    return _ssh_unknown_host(rng, who, is_inside=True)
 
 
 def ssh_brute_force(rng: Random, who: Actor) -> str:
@@ -68,9 +69,19 @@ def ssh_forward(rng: Random, who: Actor) -> str:
     return _ssh(rng, who, words.outside(rng), rest)
 
 
-def _tls(rng: Random, who: Actor, sni: str, program: str, shake: str, issuer: str) -> str:
+@dataclass(frozen=True)
+class _Session:
+    """A TLS session: the server's name, the client's program and its handshake, and who signed the certificate."""
+
+    sni: str
+    program: str
+    handshake: str
+    issuer: str
+
+
+def _tls(rng: Random, who: Actor, session: _Session) -> str:
     return (
-        f"TLS ws-{who.host} sni={sni} app={program} hello={shake} issuer={issuer} "
+        f"TLS ws-{who.host} sni={session.sni} app={session.program} hello={session.handshake} issuer={session.issuer} "
         f"valid={words.bucket(rng, 6, 9)}d bytes={words.bucket(rng, 10, 24)}"
     )
 
@@ -80,25 +91,25 @@ def tls(rng: Random, who: Actor) -> str:
     program = rng.choice(tuple(_HANDSHAKES))
     sni = rng.choice((f"www.{who.site}", f"api.{who.site}", f"{words.name(rng)}.{who.inner}"))
     issuer = "corp-ca" if who.inner in sni else rng.choice(("public-ca-1", "public-ca-2"))
-    return _tls(rng, who, sni, program, _HANDSHAKES[program], issuer)
+    return _tls(rng, who, _Session(sni, program, _HANDSHAKES[program], issuer))
 
 
 def tls_odd(rng: Random, who: Actor) -> str:
     """A program that says it is a browser and greets like none."""
     sni = rng.choice((f"www.{who.site}", f"api.{who.site}", f"{words.name(rng)}.{who.inner}"))
     issuer = "corp-ca" if who.inner in sni else rng.choice(("public-ca-1", "public-ca-2"))
-    return _tls(rng, who, sni, rng.choice(tuple(_HANDSHAKES)), rng.choice(_ODD_HANDSHAKES), issuer)
+    return _tls(rng, who, _Session(sni, rng.choice(tuple(_HANDSHAKES)), rng.choice(_ODD_HANDSHAKES), issuer))
 
 
 def tls_self_signed(rng: Random, who: Actor) -> str:
     """A self-signed certificate outside, or none that fits an address."""
     program = rng.choice(tuple(_HANDSHAKES))
     sni = rng.choice((f"{words.name(rng)}.{who.site}", words.wan(rng), "-"))
-    return _tls(rng, who, sni, program, _HANDSHAKES[program], "self")
+    return _tls(rng, who, _Session(sni, program, _HANDSHAKES[program], "self"))
 
 
 def tls_appliance(rng: Random, who: Actor) -> str:
     """A printer or a switch inside: self-signed, and known for it (hard benign)."""
     sni = f"{rng.choice(('printer', 'switch', 'camera', 'nas'))}-{words.name(rng)}.{who.inner}"
     program = rng.choice(tuple(_HANDSHAKES))
-    return _tls(rng, who, sni, program, _HANDSHAKES[program], "self")
+    return _tls(rng, who, _Session(sni, program, _HANDSHAKES[program], "self"))

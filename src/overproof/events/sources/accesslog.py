@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from overproof.events.sources import syslog, templates
-from overproof.events.sources.interface import Columns, Input, OnSkip
+from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.stream import decoded
-from overproof.events.sources.structured import Parsed, StructuredEvent, read_structured
+from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, read_structured
 from overproof.events.sources.values import integer, utc
 
 _ADDRESS = rb"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,44})"
@@ -39,13 +39,9 @@ _CHARACTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v", 
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
-def read_accesslog(
-    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
-) -> Iterator[pa.RecordBatch]:
+def read_accesslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read an access log; see `interface.Source`. A line that is none (an error log's) is skipped."""
-    yield from read_structured(
-        source, columns, _parse, "an access log", on_skip=on_skip, batch_rows=batch_rows, extra=extra
-    )
+    yield from read_structured(source, options, LineFormat("an access log", _parse))
 
 
 def looks_like(line: bytes) -> bool:
@@ -68,7 +64,7 @@ def _parse(number: int, line: bytes) -> Iterator[Parsed]:
     )
     method, target = _request(_value(match["request"]))
     yield StructuredEvent(
-        text=templates.http_request(method or "-", target or "-", host=vhost, agent=agent, referer=referer),
+        text=templates.HttpRequest(method or "-", target or "-", host=vhost, agent=agent, referer=referer).text,
         time=_time(match),
         group=client,
         columns={

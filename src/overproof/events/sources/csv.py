@@ -15,7 +15,7 @@ import pyarrow as pa
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import NOTHING_YET, Row, batched, event_batch, extra_names
-from overproof.events.sources.interface import Columns, Input, OnSkip
+from overproof.events.sources.interface import Input, OnSkip, ReadOptions
 from overproof.events.sources.stream import LONGEST, decoded, excerpt, lines
 
 MOST_LINES = 1000  # physical lines of the longest record
@@ -117,21 +117,19 @@ def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterato
         feed.accept()
 
 
-def read_csv(
-    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool, delimiter: str = ","
-) -> Iterator[pa.RecordBatch]:
+def read_csv(source: Input, options: ReadOptions, *, delimiter: str = ",") -> Iterator[pa.RecordBatch]:
     """Read a csv table; see `interface.Source`. The places in origins are physical lines, the header's being 1."""
-    feed = _Feed(lines(source, on_skip))
-    records = _records(feed, source.name, delimiter, on_skip)
+    feed = _Feed(lines(source, options.on_skip))
+    records = _records(feed, source.name, delimiter, options.on_skip)
     for header in records:
         if header is not None:
             break
         yield NOTHING_YET
     else:
         return
-    layout = columns.table_layout(header, f"{source.name}:{feed.record[0][0]}")
+    layout = options.columns.table_layout(header, f"{source.name}:{feed.record[0][0]}")
     indices = [None if field is None else header.index(field) for field in layout]
-    extras = extra_names(header, layout) if extra else {}
+    extras = extra_names(header, layout) if options.extra else {}
     text = header.index(layout.text or "")
 
     def batch(places: list[int], rows: list[list[str]]) -> pa.RecordBatch:
@@ -148,6 +146,6 @@ def read_csv(
                 yield None if row is None else (feed.record[0][0], feed.size, row)
                 continue
             raw = b"\n".join(line for _, line in feed.record)
-            on_skip(Skipped("empty text", f"{source.name}:{feed.record[0][0]}", excerpt(raw)))
+            options.on_skip(Skipped("empty text", f"{source.name}:{feed.record[0][0]}", excerpt(raw)))
 
-    yield from batched(rows(), batch_rows, batch)
+    yield from batched(rows(), options.batch_rows, batch)

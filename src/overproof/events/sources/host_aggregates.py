@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import fmean, pstdev
 
-from overproof.events.sources import templates
+from overproof.events.sources.templates import HostAggregate
 
 MINUTE = 60
 GRACE = 120  # seconds after a minute in which flows may still come late: records are written when a flow ends
@@ -18,49 +18,30 @@ MOST_HOSTS = 1 << 14
 MOST_ENTRIES = 1 << 19  # times, peers and ports of all open hosts together, about 50 MB
 
 
-@dataclass(frozen=True)
-class HostAggregate:
-    """What one host did in one minute.
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One connection of a host, as it is counted.
 
     Attributes
     ----------
-    start
-        Second at which the minute began.
+    time
+        Seconds at which it began.
     src, dst
-        The host, and whom it called: the peer's address where there was only one, else the network (/24,
-        IPv6: /64) that most of its peers are in.
-    conns, ports, peers
-        Connections, and how many different ports and hosts they went to.
+        Who opened it, and whom it called.
+    dst_port
+        None where the protocol has no ports.
     failed
-        Share of connections that failed.
-    gap, jitter
-        Mean time between two connections in seconds, and its standard deviation as a share of that mean;
-        None where there were too few connections to tell: one, or for the jitter two.
+        Whether nobody answered, or the answer was a refusal.
+    recorded
+        Seconds at which it was recorded, where that is known: a long flow is recorded long after it began.
     """
 
-    start: int
+    time: float
     src: str
     dst: str
-    conns: int
-    ports: int
-    peers: int
-    failed: float
-    gap: float | None
-    jitter: float | None
-
-    @property
-    def text(self) -> str:
-        """The sum as the model reads it."""
-        return templates.flows(
-            src=self.src,
-            dst=self.dst,
-            conns=self.conns,
-            ports=self.ports,
-            peers=self.peers,
-            failed=self.failed,
-            gap=self.gap,
-            jitter=self.jitter,
-        )
+    dst_port: int | None
+    failed: bool
+    recorded: float | None = None
 
 
 @dataclass
@@ -76,19 +57,25 @@ class _OpenAggregate:
     def entries(self) -> int:
         return len(self.times) + len(self.ports) + len(self.peers)
 
-    def add(self, time: float, dst: str, dst_port: int | None, failed: bool) -> None:
-        self.failed += failed
-        self.times.append(time)
-        self.peers.add(dst)
-        if dst_port is not None:
-            self.ports.add(dst_port)
+    def add(self, connection: Connection) -> None:
+        self.failed += connection.failed
+        self.times.append(connection.time)
+        self.peers.add(connection.dst)
+        if connection.dst_port is not None:
+            self.ports.add(connection.dst_port)
 
     def finish(self, start: int, src: str) -> HostAggregate:
-        conns = len(self.times)
         gap, jitter = _rhythm(sorted(self.times))
-        share = self.failed / conns
         return HostAggregate(
-            start, src, _target(self.peers), conns, len(self.ports), len(self.peers), share, gap, jitter
+            start=start,
+            src=src,
+            dst=_target(self.peers),
+            conns=len(self.times),
+            ports=len(self.ports),
+            peers=len(self.peers),
+            failed=self.failed / len(self.times),
+            gap=gap,
+            jitter=jitter,
         )
 
 
@@ -111,28 +98,13 @@ class HostAggregator:
         self._order: list[int] = []  # a heap of the open minutes
         self._hosts = self._entries = 0
 
-    def add(
-        self, time: float, src: str, dst: str, dst_port: int | None, failed: bool, *, now: float | None = None
-    ) -> list[HostAggregate]:
-        """Count one flow.
+    def add(self, connection: Connection) -> list[HostAggregate]:
+        """Count one connection, and return the minutes that are over by now.
 
-        Parameters
-        ----------
-        time
-            Seconds at which it began; flows need not come in order.
-        dst_port
-            None where the protocol has no ports.
-        failed
-            Whether nobody answered, or the answer was a refusal.
-        now
-            Seconds at which it was recorded, where that is known: a long flow is told of long after it began.
-
-        Returns
-        -------
-        list of Sum
-            The minutes that are over by now.
+        Connections need not come in order.
         """
-        now = time if now is None else now
+        time, src = connection.time, connection.src
+        now = time if connection.recorded is None else connection.recorded
         minute = math.floor(time / MINUTE)
         if minute not in self._minutes:
             self._minutes[minute] = {}
@@ -142,7 +114,7 @@ class HostAggregator:
             hosts[src] = _OpenAggregate()
             self._hosts += 1
         before = hosts[src].entries
-        hosts[src].add(time, dst, dst_port, failed)
+        hosts[src].add(connection)
         self._entries += hosts[src].entries - before
         finished: list[HostAggregate] = []
         while self._order and (

@@ -1,6 +1,6 @@
 """What every source shares: which columns mean what, the opened input, the type of a source.
 
-A source turns one input into event batches (schema in `event.py`). What cannot become an event goes to
+A source turns one input into event batches (schema in `events/schema.py`). What cannot become an event goes to
 `on_skip` with its reason, and the run goes on.
 """
 
@@ -151,14 +151,34 @@ class Input:
     blocks: Iterator[bytes]
 
 
-class Source(Protocol):
-    """Reads one format.
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How a source reads an input: the same for every format.
 
-    Yields batches of at most `batch_rows` events with the columns of `SCHEMA`, followed by the input's
-    other columns if `extra`; an empty batch where there is nothing more for now. Raises InputError where
-    the whole input cannot be used.
+    Attributes
+    ----------
+    on_skip
+        Called with every record that could not become an event.
+    columns
+        Which column of a table holds what.
+    batch_rows
+        The most events in one batch.
+    extra
+        Whether the input's other columns follow those of `SCHEMA`.
     """
 
-    def __call__(
-        self, source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
-    ) -> Iterator[pa.RecordBatch]: ...
+    on_skip: OnSkip
+    columns: Columns = Columns()
+    batch_rows: int = 2048
+    extra: bool = True
+
+
+class Source(Protocol):
+    """Read one format.
+
+    Yields batches of at most `options.batch_rows` events with the columns of `SCHEMA`, followed by the
+    input's other columns if `options.extra`; an empty batch where there is nothing more for now. Raises
+    InputError where the whole input cannot be used.
+    """
+
+    def __call__(self, source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]: ...

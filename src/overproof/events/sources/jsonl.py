@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import Row, batched, event_batch, extra_array, extra_names, plain
-from overproof.events.sources.interface import Columns, Input, Layout, OnSkip, require
+from overproof.events.sources.interface import Columns, Input, Layout, ReadOptions, require
 from overproof.events.sources.stream import LONGEST, excerpt, lines
 
 # a surrogate pair, then a lone surrogate (captured), then any other escape
@@ -100,14 +100,12 @@ def _extras(records: Sequence[Record], layouts: Sequence[Layout]) -> Mapping[str
     return {names[index]: extra_array(values) for index, values in enumerate(found.values())}
 
 
-def read_jsonl(
-    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
-) -> Iterator[pa.RecordBatch]:
+def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read JSON lines; see `interface.Source`. Blank lines are no records. The places in origins are lines."""
-    known = _Layouts(columns)
+    known = _Layouts(options.columns)
 
     def rows() -> Iterator[Row[Found] | None]:
-        for item in lines(source, on_skip):
+        for item in lines(source, options.on_skip):
             if item is None:
                 yield None
                 continue
@@ -116,13 +114,13 @@ def read_jsonl(
             if not isinstance(found, str):
                 yield number, len(line), found
             elif line.strip():
-                on_skip(Skipped(found, f"{source.name}:{number}", excerpt(line)))
+                options.on_skip(Skipped(found, f"{source.name}:{number}", excerpt(line)))
 
     def batch(places: list[int], found: list[Found]) -> pa.RecordBatch:
         texts, records, layouts = zip(*found, strict=True)
         others = [_field(records, layouts, field) for field in range(1, len(Layout._fields))]
-        return event_batch(source.name, places, [texts, *others], _extras(records, layouts) if extra else None)
+        return event_batch(source.name, places, [texts, *others], _extras(records, layouts) if options.extra else None)
 
-    yield from batched(rows(), batch_rows, batch)
+    yield from batched(rows(), options.batch_rows, batch)
     if known.first is not None:
         require(known.unseen, known.first, f"{source.name}:1")

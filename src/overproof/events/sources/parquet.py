@@ -10,16 +10,14 @@ import pyarrow as pa
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import event_batch, extra_names
-from overproof.events.sources.interface import Columns, Input, OnSkip
+from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.stream import KEPT, LONGEST, READ_ERRORS, decoded
 
 # what a damaged file was seen to raise, beside the errors of reading itself
 _DAMAGED = (*READ_ERRORS, ValueError, TypeError, NotImplementedError, RuntimeError)
 
 
-def read_parquet(
-    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
-) -> Iterator[pa.RecordBatch]:
+def read_parquet(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read a parquet table; see `interface.Source`. The places in origins are rows, from 1."""
     import pyarrow.parquet as pq  # slow to import, and seldom needed
 
@@ -31,29 +29,29 @@ def read_parquet(
     except _DAMAGED as error:
         raise InputError(f"{source.name}: not a readable parquet file ({error})") from None
     with file:
-        layout = columns.table_layout(schema.names, f"{source.name}:1")
+        layout = options.columns.table_layout(schema.names, f"{source.name}:1")
         kind = schema.types[schema.names.index(layout.text or "")]
         if pa.types.is_nested(kind):
             raise InputError(f"{source.name}:1: text column {layout.text!r} holds {kind}; expected strings")
-        wanted = None if extra else sorted({name for name in layout if name})
+        wanted = None if options.extra else sorted({name for name in layout if name})
         row = 0
         try:
-            for batch in file.iter_batches(batch_rows, columns=wanted, use_threads=False):
-                yield from _events(source.name, row, batch, columns, on_skip, extra)
+            for batch in file.iter_batches(options.batch_rows, columns=wanted, use_threads=False):
+                yield from _events(source.name, row, batch, options)
                 row += batch.num_rows
         except _DAMAGED as error:
-            on_skip(Skipped(f"the input breaks off: {error}", f"{source.name}:{row + 1}", ""))
+            options.on_skip(Skipped(f"the input breaks off: {error}", f"{source.name}:{row + 1}", ""))
 
 
-def _events(
-    name: str, before: int, batch: pa.RecordBatch, columns: Columns, on_skip: OnSkip, extra: bool
-) -> Iterator[pa.RecordBatch]:
+def _events(name: str, before: int, batch: pa.RecordBatch, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """The usable rows of a batch that has `before` rows ahead of it in its file."""
     found = batch.schema.names
-    layout = columns.layout(found)
+    layout = options.columns.layout(found)
     blank = [None] * batch.num_rows
     fields = [blank if field is None else _strings(batch.column(found.index(field))) for field in layout]
-    extras = {key: _sound(batch.column(index)) for index, key in extra_names(found, layout).items()} if extra else {}
+    extras = (
+        {key: _sound(batch.column(index)) for index, key in extra_names(found, layout).items()} if options.extra else {}
+    )
     kept = []
     for row, text in enumerate(fields[0]):
         if text and len(text) <= LONGEST:
@@ -61,7 +59,7 @@ def _events(
             continue
         reason = "text is null" if text is None else "longer than 16 MiB" if text else "empty text"
         raw = json.dumps(dict(zip(layout._fields, (values[row] for values in fields), strict=True)), ensure_ascii=False)
-        on_skip(Skipped(reason, f"{name}:{before + row + 1}", raw[:KEPT]))
+        options.on_skip(Skipped(reason, f"{name}:{before + row + 1}", raw[:KEPT]))
     if not kept:
         return
     places = [before + row + 1 for row in kept]

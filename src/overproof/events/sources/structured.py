@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import Row, batched, event_batch
-from overproof.events.sources.host_aggregates import HostAggregate
-from overproof.events.sources.interface import Columns, Input, OnSkip, require
+from overproof.events.sources.interface import Input, OnSkip, ReadOptions, require
 from overproof.events.sources.lines import filled_lines
 from overproof.events.sources.stream import excerpt
+from overproof.events.sources.templates import HostAggregate
 from overproof.events.sources.values import when
 
 STRUCTURED_COLUMNS: dict[str, pa.DataType] = {
@@ -52,46 +52,51 @@ Parsed = StructuredEvent | str | None  # a record, the reason why a line is none
 Parse = Callable[[int, bytes], Iterable[Parsed]]  # of a line's number and bytes; any number of records
 
 
-def read_structured(
-    source: Input,
-    columns: Columns,
-    parse: Parse,
-    what: str,
-    *,
-    on_skip: OnSkip,
-    batch_rows: int,
-    extra: bool,
-    finish: Callable[[], Iterable[StructuredEvent]] = tuple,
-) -> Iterator[pa.RecordBatch]:
-    """Read lines that `parse` makes records of; see `interface.Source`. The places in origins are lines.
+@dataclass(frozen=True)
+class LineFormat:
+    """A format whose records are lines.
 
-    `finish` gives the records that only the end of the input completes; they have the place of its last line.
+    Attributes
+    ----------
+    description
+        What messages call an input of it, as `an access log`.
+    parse
+        Turns a line into its records.
+    finish
+        Gives the records that only the end of the input completes; they have the place of its last line.
+    """
+
+    description: str
+    parse: Parse
+    finish: Callable[[], Iterable[StructuredEvent]] = tuple
+
+
+def read_structured(source: Input, options: ReadOptions, format: LineFormat) -> Iterator[pa.RecordBatch]:
+    """Read lines as structured events; see `interface.Source`. The places in origins are lines.
 
     Raises
     ------
     InputError
-        If columns were named: `what` has its own.
+        If columns were named: the format has its own.
     """
-    require(columns.named, (), f"{source.name}: {what}, which is read by its own columns")
-    rows = _rows(source, parse, finish, on_skip)
-    yield from batched(rows, batch_rows, partial(structured_batch, source.name, extra=extra))
+    require(options.columns.named, (), f"{source.name}: {format.description}, which is read by its own columns")
+    rows = _rows(source, format, options.on_skip)
+    yield from batched(rows, options.batch_rows, partial(structured_batch, source.name, extra=options.extra))
 
 
-def _rows(
-    source: Input, parse: Parse, finish: Callable[[], Iterable[StructuredEvent]], on_skip: OnSkip
-) -> Iterator[Row[StructuredEvent] | None]:
+def _rows(source: Input, format: LineFormat, on_skip: OnSkip) -> Iterator[Row[StructuredEvent] | None]:
     number = 0
     for item in filled_lines(source, on_skip):
         if item is None:
             yield None
             continue
         number, line = item
-        for found in parse(number, line):
+        for found in format.parse(number, line):
             if isinstance(found, str):
                 on_skip(Skipped(found, f"{source.name}:{number}", excerpt(line)))
             elif found is not None:
                 yield number, len(line), found
-    for found in finish():
+    for found in format.finish():
         yield number, 0, found
 
 

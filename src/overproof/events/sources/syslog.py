@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from overproof.events.sources.interface import Columns, Input, OnSkip
+from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.stream import decoded
-from overproof.events.sources.structured import Parsed, StructuredEvent, read_structured
+from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, read_structured
 from overproof.events.sources.values import utc
 
 _CLOCK = rb"[0-9]{2}:[0-9]{2}:[0-9]{2}"
@@ -42,11 +42,9 @@ _NEW = re.compile(
 _BOM = "\ufeff"
 
 
-def read_syslog(
-    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
-) -> Iterator[pa.RecordBatch]:
+def read_syslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read syslog; see `interface.Source`. A time without its year is no time: it stands in the text only."""
-    yield from read_structured(source, columns, _parse, "syslog", on_skip=on_skip, batch_rows=batch_rows, extra=extra)
+    yield from read_structured(source, options, LineFormat("syslog", _parse))
 
 
 def looks_like(line: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""How structured records become text: one template per kind of record, the same from any source.
+"""Write structured records as text: one template a kind of record, the same from any source.
 
 They are the templates of the built-in traffic (`overproof.events.simulate`), so that a model which was trained on
 it can read captures and logs: numbers stand in logarithmic buckets, and a part that is None is left out.
@@ -7,7 +7,8 @@ it can read captures and logs: numbers stand in logarithmic buckets, and a part 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from overproof.events.sources.stream import decoded
@@ -25,144 +26,178 @@ def bucket(number: float) -> str:
     return f"2^{int(number).bit_length() - 1}" if number >= 1 else "2^0" if number > 0 else "0"
 
 
-def http_request(
-    method: str,
-    target: str,
-    *,
-    host: str | None = None,
-    agent: str | None = None,
-    cookie: str | None = None,
-    referer: str | None = None,
-    headers: Iterable[tuple[str, str]] = (),
-    body: str | None = None,
-) -> str:
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
     """A request, from any source.
 
-    Parameters
+    Attributes
     ----------
     method, target, host, agent, cookie, referer, body
-        As they were sent. The target is percent-decoded here, once, and must come undecoded: what was
+        As they were sent. The target is percent-decoded in the text, once, and must come undecoded: what was
         encoded twice stays encoded once, as the server would see it.
     headers
-        Name and value of any others. Only those that hold what headers rarely do are told: a look-up in X-Api-Version
-        is, the languages of a browser are not, and a model sees requests as it was taught them.
+        Name and value of any others. The text has only those that hold what headers rarely do: a look-up in
+        X-Api-Version is there, the languages of a browser are not, and a model sees requests as it was taught them.
     """
-    quoted = None if agent is None else f'"{agent}"'
-    unusual = [f"{name}: {value}" for name, value in headers if name not in _SEPARATE_PARTS and _UNUSUAL.search(value)]
-    listed = ", ".join(unusual) or None
-    parts = {"host": host, "ua": quoted, "cookie": cookie, "referer": referer, "headers": listed, "body": body}
-    return _line(f"HTTP {method} {percent_decoded(target)}", **parts)
+
+    method: str
+    target: str
+    host: str | None = None
+    agent: str | None = None
+    cookie: str | None = None
+    referer: str | None = None
+    headers: Sequence[tuple[str, str]] = ()
+    body: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The request as the model reads it."""
+        unusual = [
+            f"{name}: {value}" for name, value in self.headers if name not in _SEPARATE_PARTS and _UNUSUAL.search(value)
+        ]
+        return _line(
+            f"HTTP {self.method} {percent_decoded(self.target)}",
+            host=self.host,
+            ua=None if self.agent is None else f'"{self.agent}"',
+            cookie=self.cookie,
+            referer=self.referer,
+            headers=", ".join(unusual) or None,
+            body=self.body,
+        )
 
 
-def dns_lookup(
-    client: str | None,
-    query: str | None,
-    *,
-    type: str | None,
-    rcode: str | None = None,
-    answer: str | None = None,
-    ttl: float | None = None,
-) -> str:
-    """A DNS lookup; `answer` is `-` where the response had none, and None where no response was seen.
+@dataclass(frozen=True, slots=True)
+class DnsLookup:
+    """A DNS lookup.
 
-    Parameters
+    Attributes
     ----------
     client
         Who asked: a name or an address.
     query, type, rcode
         As in `www.example.com`, `A`, `NOERROR`.
+    answer
+        `-` where the response had none, None where no response was seen.
     ttl
         Seconds.
     """
-    return _line("dns", client=client, query=query, type=type, rcode=rcode, answer=answer, ttl=_bucket(ttl))
+
+    client: str | None
+    query: str | None
+    type: str | None
+    rcode: str | None = None
+    answer: str | None = None
+    ttl: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The lookup as the model reads it."""
+        return _line(
+            "dns",
+            client=self.client,
+            query=self.query,
+            type=self.type,
+            rcode=self.rcode,
+            answer=self.answer,
+            ttl=_bucket(self.ttl),
+        )
 
 
-def flow(
-    *,
-    proto: str | None,
-    orig_host: str | None,
-    resp_host: str | None,
-    sensor: str | None = None,
-    service: str | None = None,
-    state: str | None = None,
-    duration: float | None = None,
-    orig_bytes: float | None = None,
-    resp_bytes: float | None = None,
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRecord:
     """A flow: who opened it (`orig_host`), who answered (`resp_host`), and how much each sent.
 
-    Parameters
+    Attributes
     ----------
     state
         In Zeek's words: SF, S0, REJ, RSTO, ….
     duration
         Seconds.
     """
-    return _line(
-        "flow",
-        sensor=sensor,
-        proto=proto,
-        service=service,
-        state=state,
-        duration=_bucket(duration, "s"),
-        orig_host=orig_host,
-        orig_bytes=_bucket(orig_bytes),
-        resp_host=resp_host,
-        resp_bytes=_bucket(resp_bytes),
-    )
+
+    proto: str | None
+    orig_host: str | None
+    resp_host: str | None
+    sensor: str | None = None
+    service: str | None = None
+    state: str | None = None
+    duration: float | None = None
+    orig_bytes: float | None = None
+    resp_bytes: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The flow as the model reads it."""
+        return _line(
+            "flow",
+            sensor=self.sensor,
+            proto=self.proto,
+            service=self.service,
+            state=self.state,
+            duration=_bucket(self.duration, "s"),
+            orig_host=self.orig_host,
+            orig_bytes=_bucket(self.orig_bytes),
+            resp_host=self.resp_host,
+            resp_bytes=_bucket(self.resp_bytes),
+        )
 
 
-def flows(
-    *,
-    src: str,
-    dst: str,
-    conns: int,
-    ports: int,
-    peers: int,
-    failed: float,
-    gap: float | None,
-    jitter: float | None,
-    host: str | None = None,
-) -> str:
-    """The sum of one host's flows over a minute.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostAggregate:
+    """What one host did in one minute.
 
-    Parameters
+    Attributes
     ----------
+    start
+        Second at which the minute began; not in the text.
+    src, dst
+        The host, and whom it called: the peer's address where there was only one, else the network (/24,
+        IPv6: /64) that most of its peers are in.
+    conns, ports, peers
+        Connections, and how many different ports and hosts they went to.
     failed
         Share of the connections that failed, 0 to 1.
-    gap
-        Mean time between two connections, in seconds; None where there was only one.
-    jitter
-        Standard deviation of those times, as a share of their mean.
+    gap, jitter
+        Mean time between two connections in seconds, and its standard deviation as a share of that mean;
+        None where there were too few connections to tell: one, or for the jitter two.
+    host
+        The sensor's name for the host, where it has one.
     """
-    percent = None if jitter is None else 100 * jitter
-    return _line(
-        "flows",
-        host=host,
-        src=src,
-        dst=dst,
-        conns=bucket(conns),
-        ports=bucket(ports),
-        peers=bucket(peers),
-        failed=f"{10 * round(10 * failed)}%",
-        gap=_bucket(gap, "s"),
-        jitter=_bucket(percent, "%"),
-    )
+
+    start: int
+    src: str
+    dst: str
+    conns: int
+    ports: int
+    peers: int
+    failed: float
+    gap: float | None
+    jitter: float | None
+    host: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The minute as the model reads it."""
+        percent = None if self.jitter is None else 100 * self.jitter
+        return _line(
+            "flows",
+            host=self.host,
+            src=self.src,
+            dst=self.dst,
+            conns=bucket(self.conns),
+            ports=bucket(self.ports),
+            peers=bucket(self.peers),
+            failed=f"{10 * round(10 * self.failed)}%",
+            gap=_bucket(self.gap, "s"),
+            jitter=_bucket(percent, "%"),
+        )
 
 
-def tls(
-    client: str,
-    *,
-    sni: str | None,
-    app: str | None = None,
-    hello: str | None = None,
-    issuer: str | None = None,
-    valid: float | None = None,
-    bytes: float | None = None,
-) -> str:
+@dataclass(frozen=True, slots=True)
+class TlsSession:
     """A TLS session.
 
-    Parameters
+    Attributes
     ----------
     client
         Who opened it: a name or an address.
@@ -175,46 +210,97 @@ def tls(
     valid
         Days.
     """
-    valid_days = _bucket(valid, "d")
-    return _line(f"TLS {client}", sni=sni, app=app, hello=hello, issuer=issuer, valid=valid_days, bytes=_bucket(bytes))
+
+    client: str
+    sni: str | None
+    app: str | None = None
+    hello: str | None = None
+    issuer: str | None = None
+    valid: float | None = None
+    bytes: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The session as the model reads it."""
+        return _line(
+            f"TLS {self.client}",
+            sni=self.sni,
+            app=self.app,
+            hello=self.hello,
+            issuer=self.issuer,
+            valid=_bucket(self.valid, "d"),
+            bytes=_bucket(self.bytes),
+        )
 
 
-def ssh(
-    src: str | None,
-    dst: str | None,
-    *,
-    port: int | None,
-    known: str | None = None,
-    client: str | None = None,
-    auth: str | None = None,
-    tries: float | None = None,
-    bytes: float | None = None,
-    user: str | None = None,
-) -> str:
-    """An SSH session; `client` is the client's software, `known` whether the server's key was (yes or no)."""
-    parts = {"known": known, "client": client, "auth": auth, "tries": _bucket(tries), "bytes": _bucket(bytes)}
-    return _line("SSH", src=src, dst=dst, port=port, **parts, user=user)
+@dataclass(frozen=True, slots=True)
+class SshSession:
+    """An SSH session.
+
+    Attributes
+    ----------
+    known
+        Whether the client knew the server's key: `yes` or `no`.
+    client
+        The client's software.
+    """
+
+    src: str | None
+    dst: str | None
+    port: int | None
+    known: str | None = None
+    client: str | None = None
+    auth: str | None = None
+    tries: float | None = None
+    bytes: float | None = None
+    user: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The session as the model reads it."""
+        return _line(
+            "SSH",
+            src=self.src,
+            dst=self.dst,
+            port=self.port,
+            known=self.known,
+            client=self.client,
+            auth=self.auth,
+            tries=_bucket(self.tries),
+            bytes=_bucket(self.bytes),
+            user=self.user,
+        )
 
 
-def transfer(
-    *,
-    source: str | None,
-    mime: str | None,
-    name: str | None,
-    bytes: float | None,
-    sender: str | None,
-    receiver: str | None,
-) -> str:
-    """A file that was seen on the wire; the built-in traffic has none. `source` is the protocol it came over."""
-    return _line(
-        "file",
-        source=source,
-        mime=mime,
-        name=None if name is None else f'"{name}"',
-        bytes=_bucket(bytes),
-        tx_host=sender,
-        rx_host=receiver,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileTransfer:
+    """A file that was seen on the wire; the built-in traffic has none.
+
+    Attributes
+    ----------
+    source
+        The protocol it came over.
+    """
+
+    source: str | None
+    mime: str | None
+    name: str | None
+    bytes: float | None
+    sender: str | None
+    receiver: str | None
+
+    @property
+    def text(self) -> str:
+        """The transfer as the model reads it."""
+        return _line(
+            "file",
+            source=self.source,
+            mime=self.mime,
+            name=None if self.name is None else f'"{self.name}"',
+            bytes=_bucket(self.bytes),
+            tx_host=self.sender,
+            rx_host=self.receiver,
+        )
 
 
 def signer(issuer: str | None, subject: str | None) -> str | None:

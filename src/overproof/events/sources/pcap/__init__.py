@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import batched
-from overproof.events.sources.interface import Columns, Input, OnSkip, require
+from overproof.events.sources.interface import Input, OnSkip, ReadOptions, require
 from overproof.events.sources.pcap.event_draft import EventDraft
 from overproof.events.sources.pcap.flows import Flows
 from overproof.events.sources.pcap.fragments import Fragments
@@ -28,9 +28,7 @@ __all__ = ["MAGIC", "read_pcap"]
 MAGIC = (*PCAP, PCAPNG)  # how a capture begins
 
 
-def read_pcap(
-    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
-) -> Iterator[pa.RecordBatch]:
+def read_pcap(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read a capture; see `interface.Source`. The places in origins are packets: `capture.pcap:packet 17`.
 
     Raises
@@ -40,8 +38,9 @@ def read_pcap(
     MissingExtra
         If scapy or httptools is not installed.
     """
-    require(columns.named, (), f"{source.name}: a capture")
-    yield from batched(map(row, _drafts(source, on_skip)), batch_rows, partial(packet_batch, source.name, extra=extra))
+    require(options.columns.named, (), f"{source.name}: a capture")
+    make = partial(packet_batch, source.name, extra=options.extra)
+    yield from batched(map(row, _drafts(source, options.on_skip)), options.batch_rows, make)
 
 
 def _drafts(source: Input, on_skip: OnSkip) -> Iterator[EventDraft]:

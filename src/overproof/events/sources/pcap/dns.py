@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from overproof.events.sources import templates
 from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.pcap.message import read_message
+from overproof.events.sources.templates import DnsLookup
 
 PORTS = (53, 5353, 5355)
 _PENDING_BYTES = 512  # bytes of a question that waits
@@ -44,12 +44,13 @@ class Lookups:
         if read.rcode is not None:
             name, kind = read.questions[0] if read.questions else ("-", "-")
             self._pending.pop((read.number, name, kind), None)
-            return [_lookup_draft(endpoints.swapped, ref, name, kind, read.rcode, read.answer or "-", read.ttl)]
+            asker = endpoints.swapped
+            lookup = DnsLookup(asker.source, name, kind, read.rcode, read.answer or "-", read.ttl)
+            return [_lookup_draft(asker, ref, lookup)]
         drafts = []
         for name, kind in read.questions:
-            self._pending.setdefault(
-                (read.number, name, kind), _lookup_draft(endpoints, ref, name, kind, None, None, None)
-            )
+            draft = _lookup_draft(endpoints, ref, DnsLookup(endpoints.source, name, kind))
+            self._pending.setdefault((read.number, name, kind), draft)
             if len(self._pending) > MAX_PENDING:
                 drafts.append(self._pending.pop(next(iter(self._pending))))
         return drafts
@@ -60,11 +61,8 @@ class Lookups:
         return drafts
 
 
-def _lookup_draft(
-    endpoints: Endpoints, ref: PacketRef, name: str, kind: str, code: str | None, answer: str | None, ttl: int | None
-) -> EventDraft:
-    text = templates.dns_lookup(endpoints.source, name, type=kind, rcode=code, answer=answer, ttl=ttl)
-    return EventDraft("dns-query", text, ref, endpoints, "dns", query=name)
+def _lookup_draft(endpoints: Endpoints, ref: PacketRef, lookup: DnsLookup) -> EventDraft:
+    return EventDraft("dns-query", lookup.text, ref, endpoints, "dns", query=lookup.query)
 
 
 class DnsReader:

@@ -167,7 +167,7 @@ class Flow:
     def draft(self) -> EventDraft:
         """The flow as an event."""
         service = self.conversation.service
-        text = templates.flow(
+        text = templates.FlowRecord(
             proto=self.endpoints.transport,
             service=_IN_TEXT.get(service or "", service),
             state=self.state,
@@ -176,7 +176,7 @@ class Flow:
             orig_bytes=self.payload[0],
             resp_host=self.endpoints.target,
             resp_bytes=self.payload[1],
-        )
+        ).text
         return EventDraft("flow", text, self.first, self.endpoints, service)
 
     def restart(self, packet: Packet) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from overproof.events.schema import Skipped
-from overproof.events.sources.host_aggregates import MINUTE, HostAggregate, HostAggregator
+from overproof.events.sources.host_aggregates import MINUTE, Connection, HostAggregator
 from overproof.events.sources.interface import OnSkip
 from overproof.events.sources.pcap.event_draft import EventDraft, PacketRef
 from overproof.events.sources.pcap.flow import ACTIVE, ATTEMPT, DATAGRAMS, IDLE, OVER, Flow, Key, key_of
 from overproof.events.sources.pcap.packets import Packet
 from overproof.events.sources.stream import excerpt
+from overproof.events.sources.templates import HostAggregate
 
 MAX_FLOWS = 20_000  # flows open at one time
 MAX_BUFFERED = 64 << 20  # bytes of content of all open flows
@@ -96,10 +97,9 @@ class Flows:
         endpoints, first = flow.endpoints, flow.first
         minute = (int(first.time // MINUTE), endpoints.source)
         self._first_packets[minute] = min(first.number, self._first_packets.get(minute, first.number))
-        finished = self._aggregator.add(
-            first.time, endpoints.source, endpoints.target, endpoints.dport, flow.failed, now=flow.last
-        )
-        return self._aggregate_drafts(finished)
+        source, target, port = endpoints.source, endpoints.target, endpoints.dport
+        connection = Connection(first.time, source, target, port, flow.failed, flow.last)
+        return self._aggregate_drafts(self._aggregator.add(connection))
 
     def _aggregate_drafts(self, aggregates: list[HostAggregate]) -> list[EventDraft]:
         """The sums of hosts that made more than one connection, as events."""

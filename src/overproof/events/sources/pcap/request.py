@@ -100,7 +100,7 @@ class Request:
     def draft(self, method: bytes, endpoints: Endpoints) -> EventDraft:
         """The event."""
         target, host, agent = decoded(self.url), self.header(b"host"), self.header(b"user-agent")
-        text = templates.http_request(
+        text = templates.HttpRequest(
             decoded(method),
             target,
             host=host,
@@ -109,7 +109,7 @@ class Request:
             referer=self.header(b"referer"),
             headers=[(decoded(name), decoded(value)) for name, value in self.headers],
             body=decoded(bytes(self.body)) or None,
-        )
+        ).text
         return EventDraft(
             "http-request",
             text,

@@ -38,7 +38,7 @@ class SshReader:
         """See `drafts.Reader`."""
         words = self._data.split(b"\n")[0].split(b"-", 2)[-1].split()
         client = decoded(words[0]) if words else None
-        text = templates.ssh(
+        text = templates.SshSession(
             self._endpoints.source, self._endpoints.target, port=self._endpoints.dport, client=client, bytes=total
-        )
+        ).text
         return [EventDraft("ssh", text, self._ref, self._endpoints, "ssh")]

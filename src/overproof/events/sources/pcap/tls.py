@@ -154,5 +154,5 @@ class TlsReader:
         hello = self._hello or client_hello(self._data)
         name = "-" if hello is None else hello.name or "-"
         ja4_a = None if hello is None else hello.ja4_a
-        text = templates.tls(self._endpoints.source, sni=name, hello=ja4_a, bytes=total)
+        text = templates.TlsSession(self._endpoints.source, sni=name, hello=ja4_a, bytes=total).text
         return [EventDraft("tls", text, self._ref, self._endpoints, "tls", host=None if name == "-" else name)]

@@ -7,27 +7,16 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from overproof.events.sources.host_aggregates import HostAggregator
-from overproof.events.sources.interface import Columns, Input, OnSkip
+from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.jsonl import parse
-from overproof.events.sources.structured import Parsed, StructuredEvent, aggregate_events, read_structured
+from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, aggregate_events, read_structured
 from overproof.events.sources.suricata.records import add_connection, to_event
 
 
-def read_suricata(
-    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
-) -> Iterator[pa.RecordBatch]:
+def read_suricata(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read an EVE log; see `interface.Source`. Of flows there are sums too; statistics are nothing to judge."""
     log = _Log()
-    yield from read_structured(
-        source,
-        columns,
-        log.parse,
-        "an EVE log",
-        on_skip=on_skip,
-        batch_rows=batch_rows,
-        extra=extra,
-        finish=log.finish,
-    )
+    yield from read_structured(source, options, LineFormat("an EVE log", log.parse, log.finish))
 
 
 class _Log:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from overproof.events.sources import templates
-from overproof.events.sources.host_aggregates import HostAggregate, HostAggregator
+from overproof.events.sources.host_aggregates import Connection, HostAggregator
 from overproof.events.sources.structured import StructuredEvent
 from overproof.events.sources.values import entry, integer, items, joined, moment, number, string, utc
 
@@ -44,7 +44,7 @@ def to_event(kind: str, record: Record) -> StructuredEvent:
     )
 
 
-def add_connection(aggregates: HostAggregator, record: Record) -> list[HostAggregate]:
+def add_connection(aggregator: HostAggregator, record: Record) -> list[templates.HostAggregate]:
     """Count a flow, if it says when and between whom it was; the sums of the minutes that are over."""
     now = moment(string(record.get("timestamp")) or "")
     time = moment(string(entry(record, "flow").get("start")) or "") or now
@@ -52,12 +52,12 @@ def add_connection(aggregates: HostAggregator, record: Record) -> list[HostAggre
     if now is None or time is None or src is None or dst is None:
         return []
     port, failed = integer(record.get("dest_port")), _state(record) in _FAILED
-    return aggregates.add(time.timestamp(), src, dst, port, failed, now=now.timestamp())
+    return aggregator.add(Connection(time.timestamp(), src, dst, port, failed, now.timestamp()))
 
 
 def _flow(kind: str, record: Record) -> str:
     flow = entry(record, "flow")
-    return templates.flow(
+    return templates.FlowRecord(
         sensor=string(record.get("host")),
         proto=_transport(record),
         service=_service(record),
@@ -67,7 +67,7 @@ def _flow(kind: str, record: Record) -> str:
         orig_bytes=number(flow.get("bytes_toserver")),
         resp_host=string(record.get("dest_ip")),
         resp_bytes=number(flow.get("bytes_toclient")),
-    )
+    ).text
 
 
 def _state(record: Record) -> str:
@@ -97,7 +97,7 @@ def _flags(value: object) -> int:
 
 def _http(kind: str, record: Record) -> str:
     http = entry(record, "http")
-    return templates.http_request(
+    return templates.HttpRequest(
         string(http.get("http_method")) or "-",
         string(http.get("url")) or "-",
         host=string(http.get("hostname")),
@@ -106,7 +106,7 @@ def _http(kind: str, record: Record) -> str:
         referer=string(http.get("http_refer")),
         headers=_headers(http.get("request_headers")),
         body=string(http.get("http_request_body_printable")),
-    )
+    ).text
 
 
 def _headers(found: object) -> list[tuple[str, str]]:
@@ -127,14 +127,14 @@ def _dns(kind: str, record: Record) -> str:
     data = joined([answer["rdata"] for answer in answers if answer.get("rdata")])
     answered = dns.get("type") in ("answer", "response")
     client = "dest_ip" if record.get("src_port") == 53 != record.get("dest_port") else "src_ip"
-    return templates.dns_lookup(
+    return templates.DnsLookup(
         string(record.get(client)),
         name,
         type=wanted,
         rcode=string(dns.get("rcode")) if answered else None,
         answer=data or ("-" if answered else None),
         ttl=min(ttls, default=None),
-    )
+    ).text
 
 
 def _question(dns: Record) -> tuple[str | None, str | None]:
@@ -148,34 +148,34 @@ def _tls(kind: str, record: Record) -> str:
     tls = entry(record, "tls")
     first, last = (moment(f"{string(tls.get(key))}Z") for key in ("notbefore", "notafter"))
     version = (string(tls.get("version")) or "").replace(" ", "")
-    return templates.tls(
+    return templates.TlsSession(
         string(record.get("src_ip")) or "-",
         sni=string(tls.get("sni")) or "-",
         hello=string(tls.get("ja4")) or string(entry(tls, "ja3").get("hash")) or version or None,
         issuer=templates.signer(string(tls.get("issuerdn")), string(tls.get("subject"))),
         valid=None if first is None or last is None else max(0.0, (last - first).total_seconds()) / 86400,
-    )
+    ).text
 
 
 def _ssh(kind: str, record: Record) -> str:
-    return templates.ssh(
+    return templates.SshSession(
         string(record.get("src_ip")),
         string(record.get("dest_ip")),
         port=integer(record.get("dest_port")),
         client=string(entry(entry(record, "ssh"), "client").get("software_version")),
-    )
+    ).text
 
 
 def _fileinfo(kind: str, record: Record) -> str:
     about = entry(record, "fileinfo")
-    return templates.transfer(
+    return templates.FileTransfer(
         source=_service(record),
         mime=string(about.get("mimetype")) or string(about.get("magic")),
         name=string(about.get("filename")),
         bytes=number(about.get("size")),
         sender=string(record.get("src_ip")),
         receiver=string(record.get("dest_ip")),
-    )
+    ).text
 
 
 def _alert(kind: str, record: Record) -> str:

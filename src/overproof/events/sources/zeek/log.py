@@ -16,10 +16,10 @@ from typing import Any
 import pyarrow as pa
 
 from overproof.events.sources.host_aggregates import HostAggregator
-from overproof.events.sources.interface import Columns, Input, OnSkip
+from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.jsonl import parse
 from overproof.events.sources.stream import decoded
-from overproof.events.sources.structured import Parsed, StructuredEvent, aggregate_events, read_structured
+from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, aggregate_events, read_structured
 from overproof.events.sources.values import integer
 from overproof.events.sources.zeek.records import Record, add_connection, path_of, to_event
 
@@ -27,21 +27,10 @@ _ESCAPED = re.compile(rb"\\(?:\\|x([0-9A-Fa-f]{2}))")
 _SEVERAL = re.compile(r"(?:set|table|vector)\[(\w+)\]")
 
 
-def read_zeek(
-    source: Input, columns: Columns, *, on_skip: OnSkip, batch_rows: int, extra: bool
-) -> Iterator[pa.RecordBatch]:
+def read_zeek(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read a Zeek log; see `interface.Source`. Headers are no records; of connections there are sums too."""
     log = _Log(PurePath(source.name).name)
-    yield from read_structured(
-        source,
-        columns,
-        log.parse,
-        "a Zeek log",
-        on_skip=on_skip,
-        batch_rows=batch_rows,
-        extra=extra,
-        finish=log.finish,
-    )
+    yield from read_structured(source, options, LineFormat("a Zeek log", log.parse, log.finish))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from overproof.events.sources import templates
-from overproof.events.sources.host_aggregates import HostAggregate, HostAggregator
+from overproof.events.sources.host_aggregates import Connection, HostAggregator
 from overproof.events.sources.structured import StructuredEvent
 from overproof.events.sources.values import integer, items, joined, moment, number, string, when
 
@@ -71,18 +71,19 @@ def to_event(path: str, record: Record) -> StructuredEvent:
     )
 
 
-def add_connection(aggregates: HostAggregator, record: Record) -> list[HostAggregate]:
+def add_connection(aggregator: HostAggregator, record: Record) -> list[templates.HostAggregate]:
     """Count a connection, if it says when and between whom it was; the sums of the minutes that are over."""
     time, src, dst = _seconds(record.get("ts")), string(record.get("id.orig_h")), string(record.get("id.resp_h"))
     if time is None or src is None or dst is None:
         return []
     port = None if record.get("proto") == "icmp" else integer(record.get("id.resp_p"))  # Zeek writes ICMP's code there
     failed = string(record.get("conn_state")) in _FAILED
-    return aggregates.add(time, src, dst, port, failed, now=time + (number(record.get("duration")) or 0.0))
+    recorded = time + (number(record.get("duration")) or 0.0)
+    return aggregator.add(Connection(time, src, dst, port, failed, recorded))
 
 
 def _conn(path: str, record: Record) -> str:
-    return templates.flow(
+    return templates.FlowRecord(
         proto=string(record.get("proto")),
         service=string(record.get("service")),
         state=string(record.get("conn_state")),
@@ -91,11 +92,11 @@ def _conn(path: str, record: Record) -> str:
         orig_bytes=number(record.get("orig_bytes")),
         resp_host=string(record.get("id.resp_h")),
         resp_bytes=number(record.get("resp_bytes")),
-    )
+    ).text
 
 
 def _http(path: str, record: Record) -> str:
-    return templates.http_request(
+    return templates.HttpRequest(
         string(record.get("method")) or "-",
         string(record.get("uri")) or "-",
         host=string(record.get("host")),
@@ -103,55 +104,55 @@ def _http(path: str, record: Record) -> str:
         cookie=string(record.get("cookie")),
         referer=string(record.get("referrer")),
         body=string(record.get("post_body")),
-    )
+    ).text
 
 
 def _dns(path: str, record: Record) -> str:
     code = string(record.get("rcode_name"))
     ttls = [ttl for ttl in map(number, items(record.get("TTLs"))) if ttl is not None]
-    return templates.dns_lookup(
+    return templates.DnsLookup(
         string(record.get("id.orig_h")),
         string(record.get("query")),
         type=string(record.get("qtype_name")) or string(record.get("qtype")),
         rcode=code,
         answer=joined(record.get("answers")) or (None if code is None else "-"),
         ttl=min(ttls, default=None),
-    )
+    ).text
 
 
 def _ssl(path: str, record: Record) -> str:
     """The handshake is JA4's, else JA3's, else the version, whichever the log has."""
     issuer = string(record.get("issuer")) or string(record.get("issuer_subject"))
     first, last = number(record.get("not_valid_before")), number(record.get("not_valid_after"))
-    return templates.tls(
+    return templates.TlsSession(
         string(record.get("id.orig_h")) or "-",
         sni=string(record.get("server_name")) or "-",
         hello=next(filter(None, (string(record.get(key)) for key in ("ja4", "ja3", "version"))), None),
         issuer=templates.signer(issuer, string(record.get("subject"))),
         valid=None if first is None or last is None else max(0.0, last - first) / 86400,
-    )
+    ).text
 
 
 def _ssh(path: str, record: Record) -> str:
     client = string(record.get("client"))
-    return templates.ssh(
+    return templates.SshSession(
         string(record.get("id.orig_h")),
         string(record.get("id.resp_h")),
         port=integer(record.get("id.resp_p")),
         client=None if client is None else re.sub(r"^SSH-[0-9.]+-", "", client),
         tries=number(record.get("auth_attempts")),
-    )
+    ).text
 
 
 def _files(path: str, record: Record) -> str:
-    return templates.transfer(
+    return templates.FileTransfer(
         source=string(record.get("source")),
         mime=string(record.get("mime_type")),
         name=string(record.get("filename")),
         bytes=number(record.get("seen_bytes")),
         sender=joined(record.get("tx_hosts")) or string(record.get("id.orig_h")),
         receiver=joined(record.get("rx_hosts")) or string(record.get("id.resp_h")),
-    )
+    ).text
 
 
 def _other(path: str, record: Record) -> str:
