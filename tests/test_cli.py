@@ -113,14 +113,14 @@ def test_check_takes_shares_and_percentages(called: dict[str, Any], tmp_path: Pa
     assert called["args"] == (Path("b"), ["a.csv", "c.csv"])
     assert (called["full"], called["hold_out"]) == (["t@2", "u"], ["sqli", "all-rare"])
     assert (called["events_per_day"], called["prevalence"], called["budget"]) == (2e6, 0.001, 0.02)
-    assert (called["i_know"], called["gate"], called["out"]) == (True, tmp_path / "g.toml", tmp_path / "o")
+    assert (called["accept_public_data"], called["gate"], called["out"]) == (True, tmp_path / "g.toml", tmp_path / "o")
     assert run("check", "b", "a.csv", "--prevalence", "often").exit_code == 2
 
 
 @pytest.mark.parametrize("option", ["--accept-public-data", "--i-know"])
 def test_the_old_name_of_an_option_works_and_is_not_shown(called: dict[str, Any], option: str) -> None:
     assert run("check", "b", "a.csv", option).exit_code == 0
-    assert called["i_know"] is True
+    assert called["accept_public_data"] is True
     shown = run("check", "--help").stdout
     assert "--accept-public-data" in shown and "--i-know" not in shown
 

@@ -24,7 +24,6 @@ MODEL, TOKENIZER, COMPARISON = "model.onnx", "tokenizer.json", "comparison.json"
 OOD = "ood.npz"  # the detector of events out of distribution; not in every bundle
 FORMER_FILES = {"novelty.npz": OOD}  # files of bundles of format 1
 FORMER_SIGNALS = {"novelty": "ood_distance"}
-NOVELTY = OOD
 QUANTIZING = "quantizing.json"  # what quantization cost, layer by layer, and the guards it was held to
 QUANTIZATION = "quantization.json"  # what it did to each layer: grids, histograms, errors
 SENSITIVITY = "sensitivity.svg"  # a picture of QUANTIZING, beside an ONNX file; of a bundle it is drawn on demand

@@ -23,7 +23,7 @@ from overproof.cli.options import (
     columns_of,
     share_of,
 )
-from overproof.cli.output import show
+from overproof.cli.output import show_gated
 from overproof.progress import terminal
 
 
@@ -162,13 +162,11 @@ def run(
         events_per_day=events_per_day,
         prevalence=None if prevalence is None else share_of("--prevalence", prevalence),
         budget=share_of("--budget", budget),
-        i_know=accept_public_data or i_know,
+        accept_public_data=accept_public_data or i_know,
         columns=columns_of(text, label, family, group, time),
         rejects=rejects,
         cache=cache,
         seed=seed,
         console=terminal(),
     )
-    show(report, as_json)
-    if not report.passed:
-        raise typer.Exit(1)
+    show_gated(report, as_json)

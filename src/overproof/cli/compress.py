@@ -34,7 +34,7 @@ from overproof.cli.options import (
     guards_of,
     share_of,
 )
-from overproof.cli.output import show
+from overproof.cli.output import show_gated
 from overproof.progress import terminal
 
 Teacher = Annotated[
@@ -163,6 +163,4 @@ def run(
         seed=seed,
         console=terminal(),
     )
-    show(report, as_json)
-    if not report.passed:
-        raise typer.Exit(1)
+    show_gated(report, as_json)

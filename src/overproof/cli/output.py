@@ -21,9 +21,25 @@ class Report(Protocol):
         ...
 
 
+class GatedReport(Report, Protocol):
+    """A result that passed or did not."""
+
+    @property
+    def passed(self) -> bool:
+        """True if nothing stands against it."""
+        ...
+
+
 def show(report: Report, as_json: bool) -> None:
     """Print a result; nothing in its text can steer a terminal."""
     typer.echo(indented(report.to_json()) if as_json else printable(report.render()))
+
+
+def show_gated(report: GatedReport, as_json: bool) -> None:
+    """Print a result; end with exit code 1 if it did not pass."""
+    show(report, as_json)
+    if not report.passed:
+        raise typer.Exit(1)
 
 
 def indented(value: object) -> str:

@@ -26,7 +26,7 @@ from overproof.cli.options import (
     columns_of,
     guards_of,
 )
-from overproof.cli.output import show
+from overproof.cli.output import show_gated
 from overproof.progress import terminal
 
 QatTeacher = Annotated[
@@ -113,6 +113,4 @@ def run(
         seed=seed,
         console=terminal(),
     )
-    show(report, as_json)
-    if not report.passed:
-        raise typer.Exit(1)
+    show_gated(report, as_json)

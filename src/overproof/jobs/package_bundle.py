@@ -14,7 +14,7 @@ from overproof.bundle.manifest import (
     COMPARISON,
     FORMAT,
     MODEL,
-    NOVELTY,
+    OOD,
     QUANTIZATION,
     QUANTIZING,
     TOKENIZER,
@@ -134,7 +134,7 @@ def _files(contents: BundleContents) -> dict[str, bytes]:
     """Return the bundle's files by name."""
     files = {MODEL: contents.model.file, TOKENIZER: contents.trained.tokenizer.to_str().encode()}
     if contents.ood is not None:
-        files[NOVELTY] = contents.ood.stored()
+        files[OOD] = contents.ood.stored()
     if contents.comparison is not None:
         files[COMPARISON] = json.dumps(contents.comparison.to_json(), indent=1).encode()
     if contents.layers is not None:

@@ -174,10 +174,10 @@ def _write_bundle(
 ) -> None:
     """The bundle with its model replaced, and the thresholds that belong to the new one."""
     files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], **told}
-    novelty = None
+    distances = None
     if OOD in origin.files:
         files[OOD] = origin.files[OOD]
-        novelty = OnnxScorer(replace(origin, files=files)).score(events["text"].to_pylist()).ood_distance
+        distances = OnnxScorer(replace(origin, files=files)).score(events["text"].to_pylist()).ood_distance
     found = report.step.found
     parity = {
         "step": f"FP32 → {report.precision}",
@@ -190,7 +190,7 @@ def _write_bundle(
         precision="int8" if report.precision == "w8a8" else report.precision,
         parity=(*origin.manifest.parity, parity),
         thresholds=thresholds(bench.attack(model), bench.benign),
-        signals=signals(bench.quantizable.logits(model, bench.prepared), origin.manifest.calibration, novelty),
+        signals=signals(bench.quantizable.logits(model, bench.prepared), origin.manifest.calibration, distances),
         files={name: digest(data) for name, data in files.items()},
     )
     write_bundle(out, manifest, files)
