@@ -22,7 +22,7 @@ from overproof.quantization.calibrated_model import calibrate, split_calibration
 from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.quantizable_model import open_model
 from overproof.quantization.schemes import WEIGHTS_4
-from overproof.results import measure
+from overproof.results import Labelled, measure
 from overproof.results.divergence import judge, truth
 
 FLOAT = "FP32"
@@ -98,9 +98,8 @@ def measured() -> dict[str, Any]:
 def _row(logits: Any, before: Any, wanted: Any, quantizable: Any, test: pa.Table) -> dict[str, Any]:
     labels, families = test["label"].to_pylist(), test["family"].to_pylist()
     known = truth(before, quantizable.classes, quantizable.benign, labels, kinds(test))
-    metrics, float_metrics = (
-        measure(x, quantizable.classes, labels, families, quantizable.benign, wanted) for x in (logits, before)
-    )
+    events = Labelled(labels, families, quantizable.benign)
+    metrics, float_metrics = (measure(x, quantizable.classes, events, wanted) for x in (logits, before))
     lost = {
         name: float_metrics.families[name].k - share.k
         for name, share in metrics.families.items()

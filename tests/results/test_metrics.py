@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from overproof.results import Share, measure
+from overproof.results import Labelled, Share, measure
 
 CLASSES = ("benign", "sqli", "xss")
 BENIGN = ("benign", "normal")
@@ -22,7 +22,7 @@ def test_counts_by_hand() -> None:
     labels = ["benign", "benign", "sqli", "sqli", "sqli", None]
     families = ["plain", "o'brien", "union", "union", "tautology", None]
     teacher = logits_of("benign", "benign", "sqli", "sqli", "sqli", "xss")
-    found = measure(logits, CLASSES, labels, families, BENIGN, teacher, min_support=3)
+    found = measure(logits, CLASSES, Labelled(labels, families, BENIGN), teacher, min_support=3)
     assert found.n == 5
     assert found.correct == Share(2, 5)
     assert found.accuracy == 0.4
@@ -45,7 +45,7 @@ NAMES = st.sampled_from([*CLASSES, "unknown-to-the-model"])
 @given(st.lists(st.tuples(NAMES, st.sampled_from(CLASSES)), min_size=1, max_size=60), st.integers(1, 10))
 def test_against_scikit_learn(pairs: list[tuple[str, str]], support: int) -> None:
     truth, predicted = [t for t, _ in pairs], [s for _, s in pairs]
-    found = measure(logits_of(*predicted), CLASSES, truth, truth, BENIGN, None, min_support=support)
+    found = measure(logits_of(*predicted), CLASSES, Labelled(truth, truth, BENIGN), None, min_support=support)
     names = sorted(set(truth))
     frequent = [name for name in names if truth.count(name) >= support]
     options = {"average": "macro", "zero_division": 0}
@@ -66,24 +66,24 @@ def test_against_scikit_learn(pairs: list[tuple[str, str]], support: int) -> Non
 
 
 def test_nothing_to_count_is_not_zero() -> None:
-    empty = measure(np.zeros((0, 3), np.float32), CLASSES, [], [], BENIGN, None)
+    empty = measure(np.zeros((0, 3), np.float32), CLASSES, Labelled([], [], BENIGN), None)
     for value in (empty.accuracy, empty.macro_f1, empty.macro_f1_all, empty.fn_rate, empty.fp_rate, empty.agreement):
         assert value is None
-    only_attacks = measure(logits_of("sqli"), CLASSES, ["sqli"], ["sqli"], BENIGN, None)
+    only_attacks = measure(logits_of("sqli"), CLASSES, Labelled(["sqli"], ["sqli"], BENIGN), None)
     assert (only_attacks.fn_rate, only_attacks.fp_rate) == (0.0, None)
-    unlabelled = measure(logits_of("sqli"), CLASSES, [None], [None], BENIGN, logits_of("sqli"))
+    unlabelled = measure(logits_of("sqli"), CLASSES, Labelled([None], [None], BENIGN), logits_of("sqli"))
     assert (unlabelled.n, unlabelled.accuracy, unlabelled.agreement) == (0, None, 1.0)
 
 
 def test_without_a_benign_class_nothing_is_said_of_misses() -> None:
-    found = measure(logits_of("sqli", "xss"), CLASSES, ["sqli", "benign"], [None, None], ("harmless",), None)
+    found = measure(logits_of("sqli", "xss"), CLASSES, Labelled(["sqli", "benign"], [None, None], ("harmless",)), None)
     assert (found.fn_rate, found.fp_rate) == (None, None)
 
 
 def test_several_benign_labels_are_one_side() -> None:
     classes = ("benign", "normal", "sqli")
     logits = np.eye(3, dtype=np.float32)[[1, 0, 2]]
-    found = measure(logits, classes, ["benign", "sqli", "normal"], [None] * 3, BENIGN, None)
+    found = measure(logits, classes, Labelled(["benign", "sqli", "normal"], [None] * 3, BENIGN), None)
     assert found.missed == Share(1, 1)
     assert found.flagged == Share(1, 2)  # normal called sqli; benign called normal is no false alarm
 
@@ -94,4 +94,4 @@ def test_several_benign_labels_are_one_side() -> None:
 )
 def test_lengths_must_fit(labels: list[str], families: list[str], teacher: np.ndarray | None) -> None:
     with pytest.raises(ValueError, match="expected"):
-        measure(logits_of("sqli", "xss"), CLASSES, labels, families, BENIGN, teacher)
+        measure(logits_of("sqli", "xss"), CLASSES, Labelled(labels, families, BENIGN), teacher)

@@ -11,7 +11,7 @@ from overproof.bundle.manifest import COMPARISON, MODEL, Bundle, digest
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, CheckContext
 from overproof.checks.report.outcome import CheckedBundle, CheckedEvents, FullModelCard, Margin
 from overproof.events.schema import fingerprint
-from overproof.results import Comparison, Metrics, Row, measure
+from overproof.results import Comparison, Labelled, Metrics, Row, measure
 
 
 def checked_bundle(bundle: Bundle) -> CheckedBundle:
@@ -100,4 +100,4 @@ def _metrics(name: str, context: CheckContext) -> Metrics:
     full = context.models.get(FULL)
     sample, logits = context.sample, context.models[name].logits
     teacher = None if full is None else full.logits
-    return measure(logits, context.classes, sample.labels, sample.families, context.benign, teacher)
+    return measure(logits, context.classes, Labelled(sample.labels, sample.families, context.benign), teacher)

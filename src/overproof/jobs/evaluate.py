@@ -19,7 +19,7 @@ from overproof.distillation.dataset import DatasetSplits
 from overproof.distillation.export import ExportedModel
 from overproof.distillation.teachers import Teacher, align
 from overproof.events.schema import event_table
-from overproof.results import Comparison, Row, Timing, measure, time_interleaved
+from overproof.results import Comparison, Labelled, Row, Timing, measure, time_interleaved
 
 FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
 TIMED_EVENTS = 2000
@@ -91,7 +91,7 @@ def compare(splits: DatasetSplits, models: ComparedModels, *, seed: int, budget_
         Seconds the timing may take.
     """
     texts: list[str] = splits.test["text"].to_pylist()
-    labels, families = splits.test["label"].to_pylist(), splits.test["family"].to_pylist()
+    truth = Labelled(splits.test["label"].to_pylist(), splits.test["family"].to_pylist(), splits.benign)
     logits = models.logits(texts)
     timings, sizes = _time(models, texts, seed=seed, budget_s=budget_s), models.sizes
     card = models.teacher.card
@@ -106,7 +106,7 @@ def compare(splits: DatasetSplits, models: ComparedModels, *, seed: int, budget_
                 p50_ms=timing.p50_ms if timing else None,
                 p99_ms=timing.p99_ms if timing else None,
                 events_per_second=timing.events_per_second if timing else None,
-                metrics=measure(scores, models.classes, labels, families, splits.benign, models.soft),
+                metrics=measure(scores, models.classes, truth, models.soft),
                 note=notes.get(name, ""),
             )
         )

@@ -26,7 +26,7 @@ from overproof.jobs.config import DataConfig, Events, RunOptions, TeachConfig
 from overproof.jobs.load import load_dataset
 from overproof.jobs.package_bundle import BundleContents, Provenance, package_bundle
 from overproof.progress import SILENT, Console
-from overproof.results import Metrics, measure
+from overproof.results import Labelled, Metrics, measure
 
 CHECKPOINT_CONFIG = TrainConfig(
     epochs=3, batch_rows=32, learning_rate=1e-4, weight_decay=0.01, warmup=0.1, temperature=1.0, hard_weight=1.0
@@ -116,8 +116,8 @@ def run_teaching(config: TeachConfig, out: Path, options: RunOptions) -> TeachRe
     splits = load_dataset(config.data, rejects=options.rejects, console=options.console)
     train = train_encoder if config.from_checkpoint is None else fine_tune
     teacher = train(config, splits, out, options.console)
-    labels, families = splits.test["label"].to_pylist(), splits.test["family"].to_pylist()
-    metrics = measure(np.asarray(teacher.logits), teacher.classes, labels, families, splits.benign, None)
+    truth = Labelled(splits.test["label"].to_pylist(), splits.test["family"].to_pylist(), splits.benign)
+    metrics = measure(np.asarray(teacher.logits), teacher.classes, truth, None)
     return TeachReport(out, teacher.kind, teacher.parameters, metrics, splits.describe(), config.seed)
 
 

@@ -6,11 +6,12 @@ full → distilled → distilled + INT8 → linear baseline
 from __future__ import annotations
 
 from overproof.results.comparison import Comparison, Row
-from overproof.results.metrics import Metrics, Share, measure
+from overproof.results.metrics import Labelled, Metrics, Share, measure
 from overproof.results.timing import Timing, time_interleaved
 
 __all__ = [
     "Comparison",
+    "Labelled",
     "Metrics",
     "Row",
     "Share",

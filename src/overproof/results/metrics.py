@@ -1,4 +1,4 @@
-"""What one model got right on labelled events, as counts first and rates from them."""
+"""Measure what one model got right on labelled events, as counts first and rates from them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,25 @@ class Share:
 
     @property
     def rate(self) -> float | None:
-        """k / n, or None where there was nothing to count."""
+        """The share k / n, or None where there was nothing to count."""
         return self.k / self.n if self.n else None
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What events truly are.
+
+    Attributes
+    ----------
+    labels, families
+        Label and family of each event; None where unknown.
+    benign
+        The labels that are benign.
+    """
+
+    labels: Sequence[str | None]
+    families: Sequence[str | None]
+    benign: Collection[str]
 
 
 @dataclass(frozen=True)
@@ -63,31 +80,29 @@ class Metrics:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of labelled events with the right label."""
+        """The share of labelled events with the right label."""
         return self.correct.rate
 
     @property
     def fn_rate(self) -> float | None:
-        """Share of attacks called benign."""
+        """The share of attacks called benign."""
         return self.missed.rate
 
     @property
     def fp_rate(self) -> float | None:
-        """Share of benign events called attacks."""
+        """The share of benign events called attacks."""
         return self.flagged.rate
 
     @property
     def agreement(self) -> float | None:
-        """Share of events on which model and teacher say the same."""
+        """The share of events on which model and teacher say the same."""
         return self.agreed.rate
 
 
 def measure(
     logits: Floats,
     classes: Sequence[str],
-    labels: Sequence[str | None],
-    families: Sequence[str | None],
-    benign: Collection[str],
+    events: Labelled,
     teacher_logits: Floats | None,
     min_support: int = MIN_SUPPORT,
 ) -> Metrics:
@@ -97,26 +112,23 @@ def measure(
     ----------
     logits, teacher_logits
         Shape (events, classes), columns in the order of `classes` both.
-    labels, families
-        True label and family of each event; None where unknown. An unlabelled event counts in the
-        agreement only.
-    benign
-        The labels that are harmless. If no class is among them, the model cannot say "benign", and
-        FN and FP are not measured.
+    events
+        The truth. An unlabelled event counts in the agreement only; if no class is benign, the model cannot say
+        "benign", and FN and FP are not measured.
     min_support
         Events a class needs to count in `macro_f1`.
     """
-    _check_lengths(logits, classes, labels, families, teacher_logits)
+    _check_lengths(logits, classes, events, teacher_logits)
     best = np.argmax(logits, axis=1) if len(logits) else np.zeros(0, dtype=np.intp)
-    known = np.array([label is not None for label in labels], dtype=bool)
-    predicted = np.array(classes, dtype=object)[best][known]
-    truth = np.array(labels, dtype=object)[known]
-    family = np.array(families, dtype=object)[known]
+    labelled = np.array([label is not None for label in events.labels], dtype=bool)
+    predicted = np.array(classes, dtype=object)[best][labelled]
+    truth = np.array(events.labels, dtype=object)[labelled]
+    family = np.array(events.families, dtype=object)[labelled]
     right = predicted == truth
     support = {name: int((truth == name).sum()) for name in sorted(set(truth))}
-    says_benign = bool(set(benign) & set(classes))
-    attack = np.array([label not in benign for label in truth], dtype=bool)
-    called = np.array([name not in benign for name in predicted], dtype=bool)
+    says_benign = bool(set(events.benign) & set(classes))
+    attack = np.array([label not in events.benign for label in truth], dtype=bool)
+    called = np.array([name not in events.benign for name in predicted], dtype=bool)
     return Metrics(
         n=len(truth),
         correct=_share(right),
@@ -133,13 +145,13 @@ def measure(
 def _check_lengths(
     logits: Floats,
     classes: Sequence[str],
-    labels: Sequence[str | None],
-    families: Sequence[str | None],
+    events: Labelled,
     teacher_logits: Floats | None,
 ) -> None:
-    expected = (len(labels), len(classes))
-    if logits.shape != expected or len(families) != len(labels):
-        raise ValueError(f"logits {logits.shape} and {len(families)} families, expected {expected} and {len(labels)}")
+    count, families = len(events.labels), len(events.families)
+    expected = (count, len(classes))
+    if logits.shape != expected or families != count:
+        raise ValueError(f"logits {logits.shape} and {families} families, expected {expected} and {count}")
     if teacher_logits is not None and teacher_logits.shape != expected:
         raise ValueError(f"teacher's logits {teacher_logits.shape}, expected {expected}")
 
@@ -149,11 +161,11 @@ def _share(hits: NDArray[np.bool_]) -> Share:
 
 
 def _macro_f1(truth: Names, predicted: Names, names: Sequence[str]) -> float | None:
-    """Mean over `names` of F1 = 2 TP / (2 TP + FP + FN); each has an event, so no denominator is 0."""
+    """Return the mean over `names` of F1 = 2 TP / (2 TP + FP + FN); each has an event, so no denominator is 0."""
     if not names:
         return None
     scores = []
     for name in names:
-        true, said = truth == name, predicted == name
-        scores.append(2 * np.count_nonzero(true & said) / (np.count_nonzero(true) + np.count_nonzero(said)))
+        true, called = truth == name, predicted == name
+        scores.append(2 * np.count_nonzero(true & called) / (np.count_nonzero(true) + np.count_nonzero(called)))
     return float(np.mean(scores))

@@ -1,4 +1,4 @@
-"""How fast models are beside each other: alternating blocks of calls in one run.
+"""Time models beside each other, in alternating blocks of calls in one run.
 
 Two runs one after the other compare the machine's moods (clock, caches, neighbours) as much as the
 models; blocks that alternate share them. One thread each is the candidates' own duty.
@@ -42,6 +42,17 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Blocks:
+    """How many blocks of calls each candidate is timed in, and how many calls are in one."""
+
+    count: int = 20
+    calls: int = 50
+
+
+BLOCKS = Blocks()
+
+
+@dataclass(frozen=True)
 class _Plan:
     """What a candidate can afford of its share of the time."""
 
@@ -55,11 +66,10 @@ def time_interleaved(
     texts: Sequence[str],
     *,
     seed: int,
-    blocks: int = 20,
-    calls: int = 50,
+    blocks: Blocks = BLOCKS,
     budget_s: float = 60.0,
 ) -> dict[str, Timing]:
-    """Time candidates in alternating blocks of `calls` calls of one event each, then in batches.
+    """Time candidates in alternating blocks of calls of one event each, then in batches.
 
     Parameters
     ----------
@@ -69,7 +79,7 @@ def time_interleaved(
         Real events: speed depends on their length. Drawn without regard to order, by `seed`, the
         same ones for every candidate.
     blocks
-        Blocks of each candidate; one too slow for its share of `budget_s` gets fewer, spread evenly,
+        How many blocks each candidate gets; one too slow for its share of `budget_s` gets fewer, spread evenly,
         and at last fewer calls.
     budget_s
         Seconds for everything but the warm-up, shared evenly.
@@ -78,12 +88,12 @@ def time_interleaved(
         raise ValueError("nothing to time: no texts or no candidates")
     drawn = random.Random(seed).sample(list(texts), len(texts))
     share = budget_s / len(candidates) / 2
-    plans = {name: _plan(judge, drawn, share, blocks, calls) for name, judge in candidates.items()}
+    plans = {name: _plan(judge, drawn, share, blocks) for name, judge in candidates.items()}
     single: dict[str, list[float]] = {name: [] for name in candidates}
-    for turn in range(blocks):
+    for turn in range(blocks.count):
         for name, judge in candidates.items():
             plan = plans[name]
-            if (turn * plan.blocks) % blocks < plan.blocks:
+            if (turn * plan.blocks) % blocks.count < plan.blocks:
                 single[name] += _block(judge, drawn, len(single[name]), plan.calls)
     batch: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(ROUNDS):
@@ -92,21 +102,21 @@ def time_interleaved(
     return {name: _timing(single[name], batch[name], plans[name].batch) for name in candidates}
 
 
-def _plan(judge: Candidate, texts: Sequence[str], share: float, blocks: int, calls: int) -> _Plan:
+def _plan(judge: Candidate, texts: Sequence[str], share: float, blocks: Blocks) -> _Plan:
     """Warm the candidate up, and from how long that takes say what fits into `share` seconds."""
     for i in range(WARM_UP):
         judge([texts[i % len(texts)]])
     one = float(np.median(_block(judge, texts, 0, WARM_UP)))
     affordable = int(share / max(one, 1e-9))
     return _Plan(
-        blocks=max(1, min(blocks, affordable // calls)),
-        calls=max(1, min(calls, affordable)),
+        blocks=max(1, min(blocks.count, affordable // blocks.calls)),
+        calls=max(1, min(blocks.calls, affordable)),
         batch=max(1, min(len(texts), affordable // ROUNDS)),
     )
 
 
 def _block(judge: Candidate, texts: Sequence[str], start: int, calls: int) -> list[float]:
-    """Seconds of each of `calls` calls, one text each, going on round the texts from `start`."""
+    """Return the seconds of each of `calls` calls, one text each, going on round the texts from `start`."""
     return [_seconds(judge, [texts[i % len(texts)]]) for i in range(start, start + calls)]
 
 
