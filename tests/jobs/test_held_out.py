@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +12,21 @@ import pytest
 
 from overproof.bundle.evidence_store import EvidenceStore
 from overproof.bundle.manifest import Bundle
+from overproof.bundle.model_names import FULL
 from overproof.errors import InputError
 from overproof.events.schema import event_table
-from overproof.jobs.config import CheckSettings, CompressConfig, DataConfig, DistillConfig, QuantizeConfig
-from overproof.jobs.held_out import HoldOut, bundle_config, families_of, families_to_hold_out, folder_of
+from overproof.jobs.config import CheckSettings, CompressConfig, DataConfig, DistillConfig, QuantizeConfig, RunOptions
+from overproof.jobs.held_out import (
+    HoldOut,
+    TeacherRetraining,
+    bundle_config,
+    families_of,
+    families_to_hold_out,
+    folder_of,
+    train_without,
+)
 from overproof.jobs.load import without_families
+from overproof.progress import SILENT, Console
 from overproof.quantization.guards import Guards
 
 LABELS = ["benign"] * 300 + ["attack"] * 205
@@ -97,6 +108,36 @@ def test_the_bundle_is_made_again_as_it_was_made() -> None:
     assert (found, unknown) == (in_force, ""), "the bundle's own, where it was quantized again"
     found, unknown = bundle_config(replace(HOLD_OUT, bundle=bundle(None)))
     assert (found, unknown) == (CONFIG, ""), "else the evidence's"
+
+
+@pytest.mark.parametrize("format", [1, 2])
+def test_what_is_trained_without_a_family_differs_in_nothing_but_the_data(
+    format: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from overproof.jobs import compress
+
+    runs: list[compress.CompressRun] = []
+
+    def record(run: compress.CompressRun) -> SimpleNamespace:
+        runs.append(run)
+        return SimpleNamespace(passed=False, bundle=run.outputs.bundle.with_name("bundle.failed"))
+
+    monkeypatch.setattr(compress, "run_compression", record)
+    lines: list[str] = []
+    store = replace(STORE, path=tmp_path, config=RECIPE if format == 1 else STORE.config, format=format)
+    options = RunOptions(console=Console(say=lines.append, progress=SILENT.progress))
+    hold_out = HoldOut(store, bundle(CONFIG.to_json() if format == 2 else None), MET, options)
+    train_without("sqli", hold_out, TeacherRetraining("module:teacher"))
+    (run,) = runs
+    assert replace(run.config, data=CONFIG.data) == (
+        CONFIG if format == 2 else replace(bundle_config(hold_out)[0], data=CONFIG.data)
+    )
+    assert run.config.data == DataConfig(store.events, MET, benign=("benign",), held_out=("sqli",))
+    assert any("format 1" in line for line in lines) == (format == 1)
+    done = json.loads((folder_of(store, "sqli") / "held-out.json").read_text())
+    assert (done["family"], done["bundle"], list(done["absent"])) == ("sqli", "bundle.failed", [FULL])
+    train_without("sqli", hold_out, TeacherRetraining("module:teacher"))
+    assert len(runs) == 1, "what is there is not trained again"
 
 
 def test_what_evidence_of_format_1_cannot_tell_is_said_in_one_line() -> None:
