@@ -6,11 +6,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from overproof.bundle.manifest import Bundle
 from overproof.errors import BundleError, InputError
 from overproof.events.schema import event_table
 from overproof.events.sources import Columns
@@ -112,3 +115,19 @@ def test_defaults_can_be_read_without_anything_heavy() -> None:
     code = f"import sys, overproof.jobs.config; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def _bundle(config: Any) -> Bundle:
+    return Bundle(Path("bundle"), SimpleNamespace(config=config), {})  # type: ignore[arg-type]
+
+
+def test_a_student_that_is_quantized_again_holds_the_settings_in_force() -> None:
+    from overproof.jobs.quantize import config_in_force
+
+    again = QuantizeJobConfig(("a.csv",), quantize=QuantizeConfig("w4a8", "mse", Guards(max_kl=0.5)), seed=9)
+    own = CONFIGS[0]
+    assert isinstance(own, CompressConfig)
+    stored = config_in_force(_bundle(own.to_json()), again)
+    assert stored_config(stored, "x") == replace(own, quantize=again.quantize)
+    for origin in (None, TeachConfig(DATA).to_json()):
+        assert stored_config(config_in_force(_bundle(origin), again), "x") == again

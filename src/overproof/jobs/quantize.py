@@ -1,17 +1,20 @@
-"""`overproof quantize`: a bundle or anyone's ONNX classifier to a quantized one, guards and all."""
+"""Quantize a bundle or anyone's ONNX classifier: load, divide, quantize, write."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pyarrow as pa
 
 from overproof.bundle.manifest import (
+    FORMAT,
+    MANIFEST,
     MODEL,
     OOD,
     QUANTIZATION,
@@ -19,6 +22,7 @@ from overproof.bundle.manifest import (
     SENSITIVITY,
     TOKENIZER,
     Bundle,
+    Manifest,
     digest,
     require_free,
     write_bundle,
@@ -31,19 +35,35 @@ from overproof.events.sources import Columns, Rejects
 from overproof.events.split import split_events
 from overproof.files import atomic_folder
 from overproof.inference.cascade.signals import signals
+from overproof.jobs.config import CompressConfig, QuantizeConfig, QuantizeJobConfig, RunOptions, stored_config
 from overproof.jobs.evaluate import thresholds
 from overproof.progress import SILENT, Console
 from overproof.quantization.calibrated_model import split_calibration
-from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.guards import Guards
-from overproof.quantization.precision_search import SearchResult
-from overproof.quantization.precisions import DEPLOYABLE
+from overproof.quantization.precision_search import Retrain
 from overproof.quantization.quantizable_model import QuantizableModel, open_model
+from overproof.quantization.quantize_student import bundle_precision
 from overproof.quantization.reports import layer_report
 from overproof.quantization.retrain import RetrainSettings, retraining
-from overproof.quantization.run import QuantizationEvents, QuantizationSettings, run_quantization
+from overproof.quantization.run import QuantizationEvents, QuantizationRun, QuantizationSettings, run_quantization
 from overproof.results.precision_search import PrecisionSearchReport
 from overproof.results.precision_search.svg import draw
+
+
+@dataclass(frozen=True)
+class LoadedEvents:
+    """The events to calibrate and judge with, and those that only the result is measured on; None for none."""
+
+    events: pa.Table
+    tested: pa.Table | None
+
+
+@dataclass(frozen=True)
+class DividedEvents:
+    """The events by their use, and how the model is trained with the rounding; None where it is not."""
+
+    events: QuantizationEvents
+    retrain: Retrain | None
 
 
 def quantize(
@@ -51,17 +71,17 @@ def quantize(
     *,
     calibrate_on: Sequence[str],
     out: Path | str,
-    precision: str = "w8a8",
-    observer: str = "minmax",
+    precision: str = QuantizeConfig.precision,
+    observer: str = QuantizeConfig.observer,
     guards: Guards | None = None,
-    qat: bool = False,
+    qat: bool = QuantizeConfig.qat,
     teacher: Sequence[str] | None = None,
     test: Sequence[str] | None = None,
     columns: Columns | None = None,
     benign: Sequence[str] | None = None,
     rejects: Path | None = None,
     cache: Path | None = None,
-    seed: int = 0,
+    seed: int = QuantizeJobConfig.seed,
     console: Console = SILENT,
 ) -> PrecisionSearchReport:
     """Quantize a classifier, and measure what each layer and the whole cost.
@@ -90,34 +110,133 @@ def quantize(
     InputError
         A model, events or guards that cannot be used.
     """
-    out, guards = Path(out), guards or Guards()
-    if precision not in DEPLOYABLE:
-        raise InputError(f"precision {precision!r}: expected one of {', '.join(DEPLOYABLE)}")
-    for place in (out, _failed(out)):
-        _require_free(place, Path(model).is_dir())
-    subject = open_model(Path(model), benign)
-    with Rejects(rejects) as skipped:
-        events = subject.load(calibrate_on, columns, skipped)
-        tested = subject.load(test, columns, skipped) if test else None
-    calibration, held_back = split_calibration(events, seed=seed)
-    retrain = None
-    if qat or teacher:
-        parts = split_events(events, seed=SPLIT_SEED, validation=0.1, test=0.0)  # as `compress` divides them
-        calibration, held_back = split_calibration(parts.train, seed=seed)[0], parts.validation
-        training = RetrainSettings(precision, teacher, out.with_name(f".{out.name}.rounding"), cache, seed)
-        retrain = retraining(subject, parts.train, held_back, training, console)
-    done = run_quantization(
-        subject,
-        QuantizationEvents(calibration, held_back, tested),
-        QuantizationSettings(precision, guards, observer, qat, seed),
-        retrain=retrain,
-        console=console,
+    config = QuantizeJobConfig(
+        tuple(map(str, calibrate_on)),
+        tuple(map(str, test or ())),
+        columns,
+        None if benign is None else tuple(benign),
+        QuantizeConfig(precision, observer, guards, qat),
+        tuple(map(str, teacher or ())),
+        seed,
     )
-    place = out if done.result.passed else _failed(out)
-    report = replace(done.report, out=place)
-    _write(place, subject, done.result, report, done.evaluation, held_back)
-    discard(out.with_name(f".{out.name}.rounding"))
-    return report
+    return run_quantize(Path(model), config, Path(out), RunOptions(cache, rejects, console=console))
+
+
+def run_quantize(model: Path, config: QuantizeJobConfig, out: Path, options: RunOptions) -> PrecisionSearchReport:
+    """Load the events, divide them, quantize the model under its guards, and write it with what that cost."""
+    for place in (out, _failed(out)):
+        _require_free(place, model.is_dir())
+    quantizable = open_model(model, config.benign)
+    loaded = load(quantizable, config, options)
+    divided = divide(quantizable, loaded, config, out, options)
+    settings = config.quantize
+    run = run_quantization(
+        quantizable,
+        divided.events,
+        QuantizationSettings(settings.precision, settings.limits, settings.observer, settings.qat, config.seed),
+        retrain=divided.retrain,
+        console=options.console,
+    )
+    place = out if run.result.passed else _failed(out)
+    run = replace(run, report=replace(run.report, out=place))
+    write(place, quantizable, run, divided.events.held_back, config)
+    discard(_checkpoint(out))
+    return run.report
+
+
+def load(quantizable: QuantizableModel, config: QuantizeJobConfig, options: RunOptions) -> LoadedEvents:
+    """Read the events as the model takes them."""
+    with Rejects(options.rejects) as skipped:
+        events = quantizable.load(config.calibrate_on, config.columns, skipped)
+        tested = quantizable.load(config.test, config.columns, skipped) if config.test else None
+    return LoadedEvents(events, tested)
+
+
+def divide(
+    quantizable: QuantizableModel, loaded: LoadedEvents, config: QuantizeJobConfig, out: Path, options: RunOptions
+) -> DividedEvents:
+    """Divide the events: some for the ranges, or to learn from with the rounding, the others to judge by."""
+    calibration, held_back = split_calibration(loaded.events, seed=config.seed)
+    if not (config.quantize.qat or config.teacher):
+        return DividedEvents(QuantizationEvents(calibration, held_back, loaded.tested), None)
+    parts = split_events(loaded.events, seed=SPLIT_SEED, validation=0.1, test=0.0)  # as `compress` divides them
+    calibration = split_calibration(parts.train, seed=config.seed)[0]
+    training = RetrainSettings(
+        config.quantize.precision, config.teacher or None, _checkpoint(out), options.cache, config.seed
+    )
+    retrain = retraining(quantizable, parts.train, parts.validation, training, options.console)
+    return DividedEvents(QuantizationEvents(calibration, parts.validation, loaded.tested), retrain)
+
+
+def write(
+    out: Path, quantizable: QuantizableModel, run: QuantizationRun, held_back: pa.Table, config: QuantizeJobConfig
+) -> None:
+    """Write the model, what it cost and what was done to each layer."""
+    result = run.result
+    layers = layer_report(quantizable, result.before, result.model, held_back)
+    reports = {
+        QUANTIZING: json.dumps(run.report.to_json(), indent=1).encode(),
+        QUANTIZATION: json.dumps(layers.to_json(), separators=(",", ":")).encode(),
+    }
+    if quantizable.bundle is None:
+        _write_folder(out, quantizable, result.model, {**reports, SENSITIVITY: draw(run.report).encode()})
+    else:
+        files, manifest = _quantized_bundle(quantizable.bundle, run, reports, held_back)
+        write_bundle(out, replace(manifest, config=config_in_force(quantizable.bundle, config)), files)
+
+
+def config_in_force(origin: Bundle, config: QuantizeJobConfig) -> dict[str, Any]:
+    """Return the configuration that a quantized bundle holds: a student's own, quantized as it now is."""
+    stored = stored_config(origin.manifest.config, str(origin.path / MANIFEST))
+    if isinstance(stored, CompressConfig):
+        return replace(stored, quantize=config.quantize).to_json()
+    return config.to_json()
+
+
+def _quantized_bundle(
+    origin: Bundle, run: QuantizationRun, reports: Mapping[str, bytes], held_back: pa.Table
+) -> tuple[dict[str, bytes], Manifest]:
+    """Return the bundle's files with the model replaced, and its manifest with the thresholds of the new one."""
+    model, report, evaluation = run.result.model, run.report, run.evaluation
+    files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], **reports}
+    distances = None
+    if OOD in origin.files:
+        files[OOD] = origin.files[OOD]
+        distances = OnnxScorer(replace(origin, files=files)).score(held_back["text"].to_pylist()).ood_distance
+    cost = report.step.found
+    parity = {
+        "step": f"FP32 → {report.precision}",
+        "events": cost.events,
+        "max_difference": cost.max_difference,
+        "flips": cost.flips,
+    }
+    logits = evaluation.quantizable.logits(model, evaluation.prepared)
+    manifest = replace(
+        origin.manifest,
+        format=FORMAT,
+        precision=bundle_precision(report.precision),
+        parity=(*origin.manifest.parity, parity),
+        thresholds=thresholds(evaluation.attack(model), evaluation.benign),
+        signals=signals(logits, origin.manifest.calibration, distances),
+        files={name: digest(data) for name, data in files.items()},
+    )
+    return files, manifest
+
+
+def _write_folder(
+    out: Path, quantizable: QuantizableModel, model: onnx.ModelProto, reports: Mapping[str, bytes]
+) -> None:
+    """Write the ONNX file, what lay beside it, and the reports."""
+    with atomic_folder(out) as aside:
+        (aside / Path(quantizable.name).name).write_bytes(model.SerializeToString())
+        for file in quantizable.beside:
+            shutil.copyfile(file, aside / file.name)
+        for name, content in reports.items():
+            (aside / name).write_bytes(content)
+
+
+def _checkpoint(out: Path) -> Path:
+    return out.with_name(f".{out.name}.rounding")
 
 
 def _failed(out: Path) -> Path:
@@ -131,66 +250,3 @@ def _require_free(out: Path, is_bundle: bool) -> None:
         require_free(out)
     elif out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / QUANTIZING).is_file())):
         raise InputError(f"{out}: exists and is not something that `quantize` wrote; choose another folder")
-
-
-def _write(
-    out: Path,
-    subject: QuantizableModel,
-    found: SearchResult,
-    report: PrecisionSearchReport,
-    bench: EvaluationSet,
-    events: pa.Table,
-) -> None:
-    """The model, what it cost and what was done to each layer."""
-    layers = layer_report(subject, found.before, found.model, events)
-    told = {
-        QUANTIZING: json.dumps(report.to_json(), indent=1).encode(),
-        QUANTIZATION: json.dumps(layers.to_json(), separators=(",", ":")).encode(),
-    }
-    if subject.bundle is None:
-        _write_folder(out, subject, found.model, {**told, SENSITIVITY: draw(report).encode()})
-    else:
-        _write_bundle(out, subject.bundle, found.model, told, report, bench, events)
-
-
-def _write_folder(out: Path, subject: QuantizableModel, model: onnx.ModelProto, told: Mapping[str, bytes]) -> None:
-    """The ONNX file, what lay beside it, and what is told of it."""
-    with atomic_folder(out) as aside:
-        (aside / Path(subject.name).name).write_bytes(model.SerializeToString())
-        for file in subject.beside:
-            shutil.copyfile(file, aside / file.name)
-        for name, content in told.items():
-            (aside / name).write_bytes(content)
-
-
-def _write_bundle(
-    out: Path,
-    origin: Bundle,
-    model: onnx.ModelProto,
-    told: Mapping[str, bytes],
-    report: PrecisionSearchReport,
-    bench: EvaluationSet,
-    events: pa.Table,
-) -> None:
-    """The bundle with its model replaced, and the thresholds that belong to the new one."""
-    files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], **told}
-    distances = None
-    if OOD in origin.files:
-        files[OOD] = origin.files[OOD]
-        distances = OnnxScorer(replace(origin, files=files)).score(events["text"].to_pylist()).ood_distance
-    found = report.step.found
-    parity = {
-        "step": f"FP32 → {report.precision}",
-        "events": found.events,
-        "max_difference": found.max_difference,
-        "flips": found.flips,
-    }
-    manifest = replace(
-        origin.manifest,
-        precision="int8" if report.precision == "w8a8" else report.precision,
-        parity=(*origin.manifest.parity, parity),
-        thresholds=thresholds(bench.attack(model), bench.benign),
-        signals=signals(bench.quantizable.logits(model, bench.prepared), origin.manifest.calibration, distances),
-        files={name: digest(data) for name, data in files.items()},
-    )
-    write_bundle(out, manifest, files)
