@@ -17,6 +17,7 @@ import overproof
 from overproof.bundle.manifest import open_bundle
 from overproof.bundle.scores import Floats
 from overproof.inference.cascade import Full
+from overproof.jobs.deploy_config import CascadeConfig
 from overproof.jobs.open_cascade import open_cascade
 
 EVENTS = (
@@ -37,7 +38,8 @@ def main(path: Path) -> None:
         """Answer for the full model: probabilities of shape (texts, classes); here it always says the last class."""
         return np.tile(np.eye(len(student.classes), dtype=np.float32)[-1], (len(texts), 1))
 
-    cascade = open_cascade(open_bundle(path), full=Full(student.classes, ask, "a stand-in"), budget=1.0)
+    config = CascadeConfig(full=Full(student.classes, ask, "a stand-in"), max_escalations="100%")
+    cascade = open_cascade(open_bundle(path), config)
     print("in a cascade")
     for cascaded in cascade.judge(list(EVENTS)):
         print(f"  {cascaded['label']:12} {cascaded['status']} by {cascaded['decided_by']}: {cascaded['reason']}")

@@ -2,8 +2,8 @@
 
     python examples/triage_a_capture.py [BUNDLE [CAPTURE]]
 
-Without a capture one is made here: two requests, one of them an attack. Needs the extra `pcap`, and a bundle that learned
-traffic of this kind, such as that of compress_and_check.py or `make demo`.
+Without a capture one is made here: two requests, one of them an attack. Needs the extra `pcap`, and a bundle that
+learned traffic of this kind, such as that of compress_and_check.py or `make demo`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import overproof
+from overproof.bundle.manifest import open_bundle
 from overproof.events.sources import read_events
 
 CLIENT, SERVER, PORT = bytes([192, 0, 2, 7]), bytes([198, 51, 100, 9]), 80
@@ -39,14 +40,15 @@ def write_capture(path: Path) -> Path:
 
 def main(bundle: Path, capture: Path | None) -> None:
     """Judge a capture batch by batch; memory stays flat however long it is."""
-    student = overproof.open(bundle)
+    student, benign = overproof.open(bundle), open_bundle(bundle).manifest.benign
     with tempfile.TemporaryDirectory() as folder:
         path = capture or write_capture(Path(folder) / "made-here.pcap")
         for batch in read_events([path], on_skip=lambda skipped: print(f"rejected: {skipped}", file=sys.stderr)):
             verdicts = student.judge(batch["text"].to_pylist(), batch["origin"].to_pylist())
             for verdict, text in zip(verdicts, batch["text"].to_pylist(), strict=True):
-                sign = "!" if verdict.label not in student.benign else " "
-                print(f"{sign} {verdict.attack:6.1%} {verdict.label:12} {verdict.origin:18} {text[:80]}")
+                sign = "!" if verdict.label not in benign else " "
+                place = verdict.origin.rpartition("/")[2]
+                print(f"{sign} {verdict.attack:6.1%} {verdict.label:12} {place:24} {text[:80]}")
 
 
 if __name__ == "__main__":

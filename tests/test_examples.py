@@ -1,0 +1,43 @@
+"""The examples run as they stand, in an empty folder, one after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def run(root: Path, folder: Path, *command: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(root / "src"), "XDG_CACHE_HOME": str(folder / "cache")}
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, env=environment, cwd=folder, timeout=540
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_scripts_run_one_after_the_other(root: Path, tmp_path: Path) -> None:
+    examples = root / "examples"
+    printed = run(root, tmp_path, str(examples / "compress_and_check.py"))
+    assert "linear baseline" in printed
+    assert "do not deploy, with all reasons: out/examples/check/report.html" in printed
+    assert (tmp_path / "out" / "examples" / "check" / "report.html").is_file()
+    printed = run(root, tmp_path, str(examples / "triage_a_capture.py"))
+    assert "/item?id=1'+union+select+password+from+users--" in printed
+    printed = run(root, tmp_path, str(examples / "judge_in_python.py"))
+    assert "the student alone" in printed
+    assert "decided by " in printed
+
+
+def test_the_notebook_runs(root: Path, tmp_path: Path) -> None:
+    notebook = json.loads((root / "examples" / "small_in_numbers.ipynb").read_text())
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell.get("outputs", []) == [] for cell in notebook["cells"])  # they would age
+    (tmp_path / "cells.py").write_text("\n\n".join(cells))
+    printed = run(root, tmp_path, "cells.py")
+    assert "8 bits: scale 0.00659" in printed
