@@ -85,7 +85,8 @@ def test_such_ties_exist() -> None:
 
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
 class TestStoredIntegers:
-    """`quantize_per_tensor` and `_per_channel` add the zero point before they round: a tie goes by their sum."""
+    """Until torch 2.13 `quantize_per_tensor` and `_per_channel` add the zero point before they round, and a tie goes by
+    their sum; from 2.14 on they round first, as we do."""
 
     @pytest.mark.parametrize("zero_point", [0, 6, 128])
     def test_an_even_zero_point_gives_the_same_ties_included(self, zero_point: int) -> None:
@@ -97,7 +98,7 @@ class TestStoredIntegers:
     def test_an_odd_zero_point_differs_at_ties_alone(self) -> None:
         grid = of_scale(0.25, 7)
         differs = quantize(EIGHTS * grid.scale, grid) != stored(EIGHTS * grid.scale, grid)[0]
-        assert differs.any()
+        assert differs.any() == (torch.__version__ < (2, 14))
         assert np.array_equal(differs, differs & (np.abs(EIGHTS) % 1 == 0.5))
 
     @pytest.mark.parametrize("scheme", [Scheme(), Scheme(symmetric=True, signed=True)], ids=str)

@@ -156,8 +156,8 @@ def quantize(x: Floats, grid: Grid) -> Integers:
     """Compute q = clip(round(x / scale) + zero_point, qmin, qmax), shaped as x.
 
     The quotient is rounded once, as ONNX and its runtime do. torch multiplies by the float32 reciprocal of the
-    scale instead, and its `quantize_per_tensor` and `quantize_per_channel` add the zero point before they round
-    (`fake_quantize` after): where x / scale is a tie up to float32's rounding, its integer may be the neighbour.
+    scale instead, and until 2.13 its `quantize_per_tensor` and `quantize_per_channel` add the zero point before they
+    round (`fake_quantize` after): where x / scale is a tie up to float32's rounding, its integer may be the neighbour.
 
     Raises
     ------
