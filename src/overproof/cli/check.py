@@ -45,7 +45,10 @@ CheckedEvents = Annotated[
 Full = Annotated[
     list[str] | None,
     typer.Option(
-        "--full", metavar="SPEC[@WEIGHT]", help="The full model, as `compress --teacher` takes it; repeatable."
+        "--full",
+        metavar="SPEC[@WEIGHT]",
+        help="The full model, as `compress --teacher` takes it, repeatable; or http(s)://… of a text-classification "
+        "service (token in OVERPROOF_FULL_TOKEN).",
     ),
 ]
 Evidence = Annotated[
