@@ -1,1 +1,1 @@
-"""Events as Arrow tables: their schema, where they are read from, how they are split, and simulated traffic."""
+"""Hold events as Arrow tables: read them, split them, simulate them."""

@@ -1,4 +1,4 @@
-"""The event: one thing to judge, and the Arrow schema every source yields.
+"""Define the event, one thing to judge, and the Arrow schema that every source yields.
 
 A source may append its own columns after these; nothing below may be missing. `label` is what the
 model predicts, `family` the finer kind of attack, `group` what splits are made by (flow, host,
@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Skipped:
-    """A record that could not become an event: why, where it stood, and what it said."""
+    """A record that could not become an event: why, where it stood, and its content."""
 
     reason: str
     origin: str
@@ -35,7 +35,7 @@ class Skipped:
 
 
 def fingerprint(texts: Sequence[str], labels: Sequence[str | None]) -> str:
-    """sha256 over texts and labels, in order."""
+    """Hash texts and labels in their order with SHA-256."""
     digest = hashlib.sha256()
     for values in (texts, labels):
         for value in values:

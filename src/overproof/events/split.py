@@ -1,4 +1,4 @@
-"""Grouped, stratified splits: no near-duplicate on both sides, every family on each where it can be."""
+"""Split events by groups, stratified: no near-duplicate on both sides, every family on each where it can be."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class Split:
 
 
 def template(text: str) -> str:
-    """What near-duplicates share: the text in lower case, every ASCII digit 0."""
+    """Reduce a text to what near-duplicates share: lower case, every ASCII digit 0."""
     return text.lower().translate(_DIGITS)
 
 
 def templates(events: pa.Table) -> list[str]:
-    """The template of every event, shape (n,)."""
+    """Return the template of every event, shape (n,)."""
     return [template(text) for text in events.column("text").to_pylist()]
 
 
 def leaked(a: pa.Table, b: pa.Table) -> int:
-    """How many templates stand in both tables."""
+    """Count the templates that stand in both tables."""
     return len(set(templates(a)) & set(templates(b)))
 
 
@@ -101,13 +101,13 @@ def split_events(events: pa.Table, *, seed: int, validation: float = 0.1, test: 
 
 
 def _codes(values: pa.ChunkedArray) -> tuple[Codes, list[str]]:
-    """Each value as an index into the distinct values."""
+    """Encode each value as an index into the distinct values."""
     encoded = values.combine_chunks().dictionary_encode()
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist()
 
 
 def _families(events: pa.Table, group: Codes, groups: int) -> Codes:
-    """The rarest family of each group, as a code that grows with rarity; -1 where an event has no label."""
+    """Find the rarest family of each group, as a code that grows with rarity; -1 where an event has no label."""
     named = pc.coalesce(events.column("family"), events.column("label")).fill_null("")
     family, names = _codes(named.cast(pa.large_string()))
     count = np.bincount(family, minlength=len(names))
@@ -125,7 +125,7 @@ def _hash(seed: int, name: str) -> tuple[bytes, str]:
 
 
 def _sides(size: Codes, validation: float, test: float) -> Codes:
-    """The part of each group of one family, given their sizes in rows, in the order drawn.
+    """Assign each group of one family to a part, given their sizes in rows, in the order drawn.
 
     Each goes to the first part that has room for it; what is too large for test and validation is for train.
     """

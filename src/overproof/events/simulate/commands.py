@@ -1,4 +1,4 @@
-"""PowerShell and shell command lines, plain and encoded.
+"""Write PowerShell and shell command lines, plain and encoded.
 
 Encoded payloads are real encodings (base64 of UTF-16LE, base64, gzip then base64) of the same kind
 of lines; what they decode to decides the label.
@@ -13,20 +13,20 @@ from overproof.events.simulate.words import Actor
 
 
 def _prompt(rng: Random, who: Actor, line: str, *, windows: bool) -> str:
-    """The line as recorded: bare, or with the prompt in front."""
+    """Write a line as it is recorded: bare, or with the prompt in front."""
     if rng.random() < 0.5:
         return line
     return f"PS C:\\Users\\{who.user}> {line}" if windows else f"{who.user}@{who.host}:~$ {line}"
 
 
 def _powershell(rng: Random, who: Actor, script: str) -> str:
-    """The script as an encoded command, with the switches everybody uses."""
+    """Write a script as an encoded command, with the switches everybody uses."""
     switches = [s for s in ("-NoProfile", "-NonInteractive", "-w hidden", "-ep bypass") if rng.random() < 0.4]
     flag = rng.choice(("-enc", "-EncodedCommand", "-e", "-ec"))
     return _prompt(rng, who, " ".join(["powershell", *switches, flag, payloads.utf16(script)]), windows=True)
 
 
-def _harmless(rng: Random) -> str:
+def _benign_script(rng: Random) -> str:
     thing = words.name(rng)
     return rng.choice(
         (
@@ -52,11 +52,11 @@ def _fetching(rng: Random, host: str) -> str:
 
 
 def shell_work(rng: Random, who: Actor) -> str:
-    """A day's command lines."""
+    """Write a command line of ordinary work."""
     thing, other = words.name(rng), words.name(rng)
     windows = rng.random() < 0.4
     if windows:
-        return _prompt(rng, who, _harmless(rng), windows=True)
+        return _prompt(rng, who, _benign_script(rng), windows=True)
     line = rng.choice(
         (
             f"ls -la /srv/{thing}",
@@ -77,10 +77,10 @@ def shell_work(rng: Random, who: Actor) -> str:
 
 
 def encoded_work(rng: Random, who: Actor) -> str:
-    """Deployment tools encode harmless scripts too (hard benign)."""
+    """Write a benign script that a deployment tool encoded (hard benign)."""
     roll = rng.random()
     if roll < 0.6:
-        return _powershell(rng, who, _harmless(rng))
+        return _powershell(rng, who, _benign_script(rng))
     file = words.name(rng)
     config = f"[{file}]\nhost={who.inner}\nretries={rng.randrange(9)}\n"
     if roll < 0.8:
@@ -89,7 +89,7 @@ def encoded_work(rng: Random, who: Actor) -> str:
 
 
 def encoded_powershell(rng: Random, who: Actor) -> str:
-    """An encoded payload that fetches code and runs it."""
+    """Write an encoded payload that fetches code and runs it."""
     script = _fetching(rng, words.outside(rng))
     roll = rng.random()
     if roll < 0.7:
@@ -102,13 +102,13 @@ def encoded_powershell(rng: Random, who: Actor) -> str:
 
 
 def encoded_recon(rng: Random, who: Actor) -> str:
-    """An encoded script that only looks around: worth a look."""
+    """Write an encoded script that only looks around: worth a look."""
     look = rng.choice(("whoami /all", "net group 'Domain Admins'", "nltest /dclist:", "quser", "arp -a", "net view"))
     return _powershell(rng, who, f"{look}; {rng.choice(('ipconfig', 'hostname', 'systeminfo'))} > {words.name(rng)}")
 
 
 def _download(rng: Random, who: Actor, *, from_inside: bool) -> str:
-    """Fetch from one host and run it, with another host named beside it as documentation."""
+    """Write a download that is run, with another host named beside it as documentation."""
     near, far = words.inside(rng), words.outside(rng)
     source, named = (near, far) if from_inside else (far, near)
     file, other, windows = words.name(rng), words.name(rng), rng.random() < 0.3
@@ -124,17 +124,17 @@ def _download(rng: Random, who: Actor, *, from_inside: bool) -> str:
 
 
 def documented_cradle(rng: Random, who: Actor) -> str:
-    """Code fetched from outside and run, with a link to the own pages beside it."""
+    """Write code fetched from outside and run, with a link to the own pages beside it."""
     return _download(rng, who, from_inside=False)
 
 
 def admin_download(rng: Random, who: Actor) -> str:
-    """The same line with the own server as source and the link outside (hard benign)."""
+    """Write the same line with the own server as source and the link outside (hard benign)."""
     return _download(rng, who, from_inside=True)
 
 
 def download_cradle(rng: Random, who: Actor) -> str:
-    """Code fetched from outside and run at once."""
+    """Write code fetched from outside and run at once."""
     host, file = words.outside(rng), words.name(rng)
     line = rng.choice(
         (
@@ -150,7 +150,7 @@ def download_cradle(rng: Random, who: Actor) -> str:
 
 
 def reverse_shell(rng: Random, who: Actor) -> str:
-    """A shell handed to a host outside."""
+    """Write a shell handed to a host outside."""
     host, port = words.outside(rng), rng.choice((4444, 9001, 1337, 443, rng.randrange(1025, 60000)))
     pipe = words.name(rng)
     line = rng.choice(
@@ -166,7 +166,7 @@ def reverse_shell(rng: Random, who: Actor) -> str:
 
 
 def port_check(rng: Random, who: Actor) -> str:
-    """Is the port open? The same tools, nothing handed over (hard benign)."""
+    """Write a test whether a port is open: the same tools, nothing handed over (hard benign)."""
     host, port = words.inside(rng), rng.choice((22, 443, 8443, 5432, rng.randrange(1025, 60000)))
     line = rng.choice(
         (
@@ -180,7 +180,7 @@ def port_check(rng: Random, who: Actor) -> str:
 
 
 def credential_dump(rng: Random, who: Actor) -> str:
-    """Secrets taken from memory or disk (rare)."""
+    """Write a theft of secrets from memory or disk (rare)."""
     file = words.name(rng)
     line = rng.choice(
         (
@@ -196,7 +196,7 @@ def credential_dump(rng: Random, who: Actor) -> str:
 
 
 def recon(rng: Random, who: Actor) -> str:
-    """A look around, several questions at once."""
+    """Write a look around, several questions at once."""
     windows = ("whoami /priv", "net user /domain", "net localgroup administrators", "systeminfo", "nltest /dclist:")
     unix = ("id", "cat /etc/passwd", "sudo -l", "uname -a", "find / -perm -4000", "ss -lntp", "getent group sudo")
     is_windows = rng.random() < 0.5
@@ -205,7 +205,7 @@ def recon(rng: Random, who: Actor) -> str:
 
 
 def persistence(rng: Random, who: Actor) -> str:
-    """Something arranges to be started again."""
+    """Write a command that arranges for something to be started again."""
     file = words.name(rng)
     line = rng.choice(
         (
@@ -231,19 +231,19 @@ def _copy_and_empty(rng: Random) -> tuple[str, str]:
 
 
 def log_rotation(rng: Random, who: Actor) -> str:
-    """A log is copied, then emptied (hard benign)."""
+    """Write a log being copied, then emptied (hard benign)."""
     copy, empty = _copy_and_empty(rng)
     return _two_steps(rng, who, copy, empty)
 
 
 def log_wiping(rng: Random, who: Actor) -> str:
-    """A log is emptied first; the copy after it keeps nothing."""
+    """Write a log being emptied first; the copy after it keeps nothing."""
     copy, empty = _copy_and_empty(rng)
     return _two_steps(rng, who, empty, copy)
 
 
 def shadow_deletion(rng: Random, who: Actor) -> str:
-    """Restore points removed before encryption (novel)."""
+    """Write the removal of restore points before encryption (novel)."""
     file = words.name(rng)
     line = rng.choice(
         (

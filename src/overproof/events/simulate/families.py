@@ -1,4 +1,4 @@
-"""The table of simulated families: what there is, how much of it, and what it counts as."""
+"""List the simulated families: what there is, how much of it, and what it counts as."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Family:
     write
         Writes one event about an actor.
     hard
-        Harmless, and built from the pieces of an attack.
+        Benign, and built from the pieces of an attack.
     novel
         Held out of training.
     """
@@ -54,7 +54,7 @@ ALONE: tuple[Family, ...] = (
     Family("access", "log", "normal", 2.5, logs.access),
     Family("application", "log", "normal", 2.5, logs.application),
     Family("login", "log", "normal", 2.5, logs.login),
-    # harmless, and hard to tell
+    # benign, and hard to tell
     Family("odd-names", "http", "normal", 2.0, http.odd_names, hard=True),
     Family("tutorial-page", "http", "normal", 0.8, http.tutorial_page, hard=True),
     Family("inline-image", "http", "normal", 0.7, http.inline_image, hard=True),

@@ -1,6 +1,6 @@
-"""Network flows and their sums over a minute; numbers in logarithmic buckets.
+"""Write network flows and their aggregates over a minute; numbers in logarithmic buckets.
 
-A flow says who opened it (`orig_host`) and who answered (`resp_host`); a sum says how many
+A flow says who opened it (`orig_host`) and who answered (`resp_host`); an aggregate says how many
 connections, ports and peers one host had, and how steady they were.
 """
 
@@ -45,13 +45,13 @@ def _rest(rng: Random, failed: Range, gap: Range, jitter: Range) -> str:
 
 
 def web_flow(rng: Random, who: Actor) -> str:
-    """Somebody reads a page, somebody fetches mail."""
+    """Write the flow of somebody who reads a page or fetches mail."""
     service = rng.choice(("http", "ssl", "ssl", "imap", "dns", "smtp"))
     return _flow(rng, who, (words.lan(rng), words.wan(rng)), service, ((7, 13), (10, 19)))
 
 
 def office(rng: Random, who: Actor) -> str:
-    """A workstation's minute."""
+    """Write a workstation's minute."""
     rest = _rest(rng, (0, 2), (0, 6), (4, 7))
     return _aggregate(rng, who, words.outside(rng), _Counts((2, 7), (0, 2), (1, 5)), rest)
 
@@ -60,7 +60,7 @@ _LEAKY = ("ssl", "ssh", "postgres", "smb", "ftp")
 
 
 def _bulk(rng: Random, who: Actor, *, leaving: bool) -> str:
-    """Much data between inside and outside, pushed by one side or pulled by the other."""
+    """Write much data between inside and outside, pushed by one side or pulled by the other."""
     near, far, pushed = words.lan(rng), words.wan(rng), rng.random() < 0.5
     big, small, service = (26, 33), (8, 14), rng.choice(_LEAKY)
     ends = (near, far) if pushed is leaving else (far, near)
@@ -68,22 +68,22 @@ def _bulk(rng: Random, who: Actor, *, leaving: bool) -> str:
 
 
 def exfiltration(rng: Random, who: Actor) -> str:
-    """Much data leaves: pushed out by a host inside, or pulled by one outside."""
+    """Write much data that leaves: pushed out by a host inside, or pulled by one outside."""
     return _bulk(rng, who, leaving=True)
 
 
 def bulk_arrival(rng: Random, who: Actor) -> str:
-    """Much data arrives: an update pulled in, a delivery pushed in (hard benign)."""
+    """Write much data that arrives: an update pulled in, a delivery pushed in (hard benign)."""
     return _bulk(rng, who, leaving=False)
 
 
 def backup(rng: Random, who: Actor) -> str:
-    """The night's backup: much data, and all of it stays inside (hard benign)."""
+    """Write the night's backup: much data, and all of it stays inside (hard benign)."""
     return _flow(rng, who, (words.lan(rng), words.lan(rng)), rng.choice(_LEAKY), ((26, 33), (8, 14)))
 
 
 def _scan(rng: Random, who: Actor, *, slow: bool) -> str:
-    """Nearly as many ports as connections on one host, most of them refused."""
+    """Write nearly as many ports as connections on one host, most of them refused."""
     size, pace = rng.randint(5, 11), rng.randint(0, 1)
     gap = pace + 4 if slow else pace
     rest = _rest(rng, (5, 9), (gap, gap), (1, 6))
@@ -91,17 +91,17 @@ def _scan(rng: Random, who: Actor, *, slow: bool) -> str:
 
 
 def port_scan(rng: Random, who: Actor) -> str:
-    """A scan in a hurry."""
+    """Write a scan in a hurry."""
     return _scan(rng, who, slow=False)
 
 
 def slow_scan(rng: Random, who: Actor) -> str:
-    """The same with patience: it may still be somebody's inventory."""
+    """Write the same with patience: it may still be somebody's inventory."""
     return _scan(rng, who, slow=True)
 
 
 def port_sweep(rng: Random, who: Actor) -> str:
-    """One port on many hosts."""
+    """Write one port tried on many hosts."""
     size = rng.randint(5, 9)
     return _aggregate(
         rng,
@@ -113,7 +113,7 @@ def port_sweep(rng: Random, who: Actor) -> str:
 
 
 def nat_gateway(rng: Random, who: Actor) -> str:
-    """A gateway with a whole office behind it: many of everything, little of it refused (hard benign)."""
+    """Write a gateway with a whole office behind it: many of everything, little of it refused (hard benign)."""
     size = rng.randint(6, 11)
     return _aggregate(
         rng,
@@ -125,29 +125,29 @@ def nat_gateway(rng: Random, who: Actor) -> str:
 
 
 def _steady(rng: Random, who: Actor, *, is_inside: bool) -> str:
-    """One peer, again and again, as steady as a clock."""
+    """Write one peer, again and again, as steady as a clock."""
     near, far = words.inside(rng), words.outside(rng)
     rest = _rest(rng, (0, 3), (4, 10), (0, 2))
     return _aggregate(rng, who, near if is_inside else far, _Counts((2, 6), (0, 0), (0, 0)), rest)
 
 
 def beacon(rng: Random, who: Actor) -> str:
-    """Steady calls to a host outside."""
+    """Write steady calls to a host outside."""
     return _steady(rng, who, is_inside=False)
 
 
 def monitoring(rng: Random, who: Actor) -> str:
-    """Steady calls to the own monitoring inside (hard benign)."""
+    """Write steady calls to the own monitoring inside (hard benign)."""
     return _steady(rng, who, is_inside=True)
 
 
 def syn_flood(rng: Random, who: Actor) -> str:
-    """Very many half-open connections to one port (rare)."""
+    """Write very many half-open connections to one port (rare)."""
     return _aggregate(rng, who, who.inner, _Counts((14, 20), (0, 0), (0, 0)), _rest(rng, (8, 9), (0, 0), (0, 4)))
 
 
 def lateral(rng: Random, who: Actor) -> str:
-    """One workstation logs in to its neighbours over administration services (rare)."""
+    """Write a workstation that logs in to its neighbours over administration services (rare)."""
     service = rng.choice(("smb", "winrm", "rdp", "dce_rpc"))
     rest = _rest(rng, (1, 5), (0, 3), (2, 6)) + f" services={service},{rng.choice(('smb', 'ldap', 'kerberos'))}"
     return _aggregate(rng, who, f"{words.lan(rng)}/24", _Counts((3, 6), (1, 2), (3, 6)), rest)

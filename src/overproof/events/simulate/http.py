@@ -1,4 +1,4 @@
-"""HTTP requests: ordinary traffic, and ordinary traffic that looks like an attack.
+"""Write HTTP requests: ordinary traffic, and ordinary traffic that looks like an attack.
 
 The template of a request is `HTTP METHOD target host=… ua="…" body=…`; the attacks that fill the
 same template stand in `webattacks.py`.
@@ -62,7 +62,7 @@ def send(rng: Random, who: Actor, request: Request) -> str:
 
 
 def submit(rng: Random, who: Actor, path: str, fields: Fields) -> str:
-    """Fields sent the way pages send them: query string, form body or JSON."""
+    """Send fields the way pages send them: query string, form body or JSON."""
     way = rng.randrange(3)
     if way == 2:
         return send(rng, who, Request(path, method="POST", body=json.dumps(dict(fields), ensure_ascii=False)))
@@ -73,13 +73,13 @@ def submit(rng: Random, who: Actor, path: str, fields: Fields) -> str:
 
 
 def path(rng: Random, endings: Sequence[str] = ("", "", "", ".php", ".html")) -> str:
-    """A page's path."""
+    """Draw a page's path."""
     parts = [rng.choice(words.SECTIONS), words.name(rng), rng.choice(words.NOUNS)][: rng.randint(1, 3)]
     return "/" + "/".join(parts) + rng.choice(endings)
 
 
 def mixed_fields(rng: Random, fragment: str, *, into_key: bool) -> Fields:
-    """A prose field and a key field, both filled; one of them carries the fragment.
+    """Fill a prose field and a key field; one of them carries the fragment.
 
     The same words stand in both cases: only the field that holds the fragment tells them apart.
     """
@@ -96,7 +96,7 @@ def mixed_fields(rng: Random, fragment: str, *, into_key: bool) -> Fields:
 
 
 def page(rng: Random, who: Actor) -> str:
-    """A page, an asset, a plain query: GET /index.html."""
+    """Write a page, an asset, a plain query: GET /index.html."""
     roll = rng.random()
     if roll < 0.15:
         return get(rng, who, rng.choice(("/index.html", "/", "/favicon.ico", "/robots.txt", "/login", "/search")))
@@ -114,7 +114,7 @@ def page(rng: Random, who: Actor) -> str:
 
 
 def form(rng: Random, who: Actor) -> str:
-    """A form or an API call with ordinary values."""
+    """Write a form or an API call with ordinary values."""
     fields = [
         ("name", f"{rng.choice(words.PEOPLE)} {words.name(rng)}"),
         ("email", f"{who.user}@{who.site}"),
@@ -127,7 +127,7 @@ def form(rng: Random, who: Actor) -> str:
 
 
 def odd_names(rng: Random, who: Actor) -> str:
-    """O'Brien, "select a size", five foot eleven: quotes and keywords in plain words (hard benign)."""
+    """Write O'Brien, "select a size", five foot eleven: quotes and keywords in plain words (hard benign)."""
     last = rng.choice(("O'", "O'", "D'")) + words.name(rng).title()
     noun = rng.choice(words.NOUNS)
     value = rng.choice(
@@ -150,7 +150,7 @@ def odd_names(rng: Random, who: Actor) -> str:
 
 
 def tutorial_page(rng: Random, who: Actor) -> str:
-    """URLs of lessons about SQL, scripts and templates (hard benign)."""
+    """Write URLs of lessons about SQL, scripts and templates (hard benign)."""
     topic = rng.choice(
         (
             "sql-union-select-explained",
@@ -169,7 +169,7 @@ def tutorial_page(rng: Random, who: Actor) -> str:
 
 
 def inline_image(rng: Random, who: Actor) -> str:
-    """An upload with its picture in base64 (hard benign)."""
+    """Write an upload with its picture in base64 (hard benign)."""
     kind, magic = rng.choice((("png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), ("gif", b"GIF89a"), ("jpeg", b"\xff\xd8\xff")))
     blob = base64.b64encode(magic + rng.randbytes(rng.randint(30, 120))).decode()
     fields = [("title", words.thing(rng)), ("image", f"data:image/{kind};base64,{blob}")]
@@ -177,7 +177,7 @@ def inline_image(rng: Random, who: Actor) -> str:
 
 
 def allowed_scan(rng: Random, who: Actor) -> str:
-    """The own vulnerability scanner at its announced work, from inside (hard benign)."""
+    """Write the own vulnerability scanner at its announced work, from inside (hard benign)."""
     target = rng.choice(PROBED) + rng.choice(("", f"?{words.name(rng)}=1", f"/{words.name(rng)}"))
     tool = rng.choice(("nikto/2.5", "audit-scan/2.1", "nuclei/3.2", "health-check/1.0"))
     return f'HTTP GET {target} host={who.inner} src={who.lan} ua="{tool} allow-list {words.name(rng)}"'

@@ -1,4 +1,4 @@
-"""Log lines: authentication, web server, application, and the audit trail."""
+"""Write log lines: authentication, web server, application, and the audit trail."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _syslog(rng: Random, who: Actor, program: str, message: str) -> str:
 
 
 def _trail(rng: Random, who: Actor, key_steps: Sequence[str]) -> str:
-    """An audit trail of the key steps in their order, with others before, between and after them."""
+    """Write an audit trail of the key steps in their order, with others before, between and after them."""
     neutral = rng.sample(_STEPS, len(key_steps) + 1)
     steps = [neutral[0]]
     for key, other in zip(key_steps, neutral[1:], strict=True):
@@ -40,7 +40,7 @@ def _trail(rng: Random, who: Actor, key_steps: Sequence[str]) -> str:
 
 
 def access(rng: Random, who: Actor) -> str:
-    """A web server's line."""
+    """Write a web server's line."""
     status = rng.choice(("200", "200", "200", "304", "301", "404"))
     size = words.bucket(rng, 8, 16)
     request = f"GET {http.path(rng)} HTTP/1.1"
@@ -48,7 +48,7 @@ def access(rng: Random, who: Actor) -> str:
 
 
 def application(rng: Random, who: Actor) -> str:
-    """An application that tells of its day, errors included."""
+    """Write a line of an application about its day, errors included."""
     message = rng.choice(
         (
             f"INFO order {words.name(rng)} shipped to {words.name(rng)}",
@@ -64,7 +64,7 @@ def application(rng: Random, who: Actor) -> str:
 
 
 def login(rng: Random, who: Actor) -> str:
-    """People log in, leave, and mistype once."""
+    """Write people who log in, leave, and mistype once."""
     message = rng.choice(
         (
             f"Accepted publickey for {who.user} from {words.lan(rng)} port {rng.randrange(1025, 60000)} ssh2",
@@ -79,7 +79,7 @@ def login(rng: Random, who: Actor) -> str:
 
 
 def failed_logins(rng: Random, who: Actor) -> str:
-    """Passwords that fail, often or for names that do not exist."""
+    """Write passwords that fail, often or for names that do not exist."""
     source = words.wan(rng) if rng.random() < 0.7 else words.lan(rng)
     message = rng.choice(
         (
@@ -94,7 +94,7 @@ def failed_logins(rng: Random, who: Actor) -> str:
 
 
 def broken_in(rng: Random, who: Actor) -> str:
-    """Many failures and then a success from the same place outside."""
+    """Write many failures and then a success from the same place outside."""
     source = words.wan(rng)
     many = rng.randrange(20, 900)
     message = rng.choice(
@@ -119,17 +119,17 @@ def _grant(rng: Random, who: Actor, *, by_admin: bool) -> str:
 
 
 def delegated_grant(rng: Random, who: Actor) -> str:
-    """An administrator gives a user a role (hard benign)."""
+    """Write an administrator who gives a user a role (hard benign)."""
     return _grant(rng, who, by_admin=True)
 
 
 def reversed_grant(rng: Random, who: Actor) -> str:
-    """A user gives an administrator's role."""
+    """Write a user who gives an administrator's role."""
     return _grant(rng, who, by_admin=False)
 
 
 def privilege_escalation(rng: Random, who: Actor) -> str:
-    """A user takes root."""
+    """Write a user who takes root."""
     as_root = f"{who.user} : TTY=pts/{rng.randrange(9)} ; USER=root ; COMMAND="
     message = rng.choice(
         (
@@ -142,12 +142,12 @@ def privilege_escalation(rng: Random, who: Actor) -> str:
 
 
 def approved_change(rng: Random, who: Actor) -> str:
-    """A change approved before it is deployed (hard benign)."""
+    """Write a change approved before it is deployed (hard benign)."""
     return _trail(rng, who, ("approve change", "deploy build"))
 
 
 def unapproved_change(rng: Random, who: Actor) -> str:
-    """The same steps, but deployed before anybody approved."""
+    """Write the same steps, but deployed before anybody approved."""
     return _trail(rng, who, ("deploy build", "approve change"))
 
 
@@ -160,17 +160,17 @@ def _audit_off(rng: Random, who: Actor, *, export_inside: bool) -> str:
 
 
 def audit_pause(rng: Random, who: Actor) -> str:
-    """Auditing paused for maintenance; the export runs while it is on (hard benign)."""
+    """Write auditing paused for maintenance; the export runs while it is on (hard benign)."""
     return _audit_off(rng, who, export_inside=False)
 
 
 def audit_gap(rng: Random, who: Actor) -> str:
-    """The export runs exactly while auditing is off."""
+    """Write an export that runs exactly while auditing is off."""
     return _audit_off(rng, who, export_inside=True)
 
 
 def password_spray(rng: Random, who: Actor) -> str:
-    """One password tried on many accounts, once each, until one opens (novel)."""
+    """Write one password tried on many accounts, once each, until one opens (novel)."""
     many = rng.randrange(20, 400)
     message = rng.choice(
         (

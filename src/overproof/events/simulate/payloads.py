@@ -1,4 +1,4 @@
-"""How scripts are wrapped: the encodings that turn a line into a payload."""
+"""Encode scripts the way attackers and tools wrap a line into a payload."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
 
 
 def utf16(script: str) -> str:
-    """Base64 of UTF-16LE, as `powershell -EncodedCommand` takes it."""
+    """Encode a script in base64 of UTF-16LE, as `powershell -EncodedCommand` takes it."""
     return base64.b64encode(script.encode("utf-16-le")).decode()
 
 
 def plain(script: str) -> str:
-    """Base64 of the script's bytes."""
+    """Encode a script's bytes in base64."""
     return base64.b64encode(script.encode()).decode()
 
 
 def packed(script: str) -> str:
-    """Base64 of the script in gzip (RFC 1952); the packed bytes depend on the zlib in use."""
+    """Encode a script in base64 of gzip (RFC 1952); the packed bytes depend on the zlib in use."""
     data = script.encode()
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     tail = zlib.crc32(data).to_bytes(4, "little") + len(data).to_bytes(4, "little")

@@ -1,4 +1,4 @@
-"""SSH and TLS sessions, one line each; numbers in logarithmic buckets."""
+"""Write SSH and TLS sessions, one line each; numbers in logarithmic buckets."""
 
 from __future__ import annotations
 
@@ -19,54 +19,54 @@ _HANDSHAKES = {
 _ODD_HANDSHAKES = ("t10d0503h0", "t11d2200h0", "t12d0300h0", "t10d1901h1")
 
 
-def _ssh(rng: Random, who: Actor, target: str, rest: str) -> str:
+def _ssh(rng: Random, who: Actor, target: str, details: str) -> str:
     source = f"ws-{who.host}" if rng.random() < 0.6 else who.lan
-    return f"SSH src={source} dst={target} port={rng.choice(('22', '22', '22', '2222'))} {rest}"
+    return f"SSH src={source} dst={target} port={rng.choice(('22', '22', '22', '2222'))} {details}"
 
 
 def ssh_admin(rng: Random, who: Actor) -> str:
-    """Work on a known host."""
+    """Write work on a known host."""
     target = rng.choice((who.inner, words.inside(rng), words.outside(rng)))
-    rest = (
+    details = (
         f"known=yes client={rng.choice(_SSH_CLIENTS)} auth={rng.choice(('publickey', 'publickey', 'password'))} "
         f"tries={words.bucket(rng, 0, 1)} bytes={words.bucket(rng, 10, 26)} user={who.user}"
     )
-    return _ssh(rng, who, target, rest)
+    return _ssh(rng, who, target, details)
 
 
 def _ssh_unknown_host(rng: Random, who: Actor, *, is_inside: bool) -> str:
     near, far = words.inside(rng), words.outside(rng)
-    rest = (
+    details = (
         f"known=no client={rng.choice(_SSH_CLIENTS)} auth={rng.choice(('publickey', 'password', 'password'))} "
         f"tries={words.bucket(rng, 0, 2)} bytes={words.bucket(rng, 8, 22)} user={who.user}"
     )
-    return _ssh(rng, who, near if is_inside else far, rest)
+    return _ssh(rng, who, near if is_inside else far, details)
 
 
 def ssh_unknown(rng: Random, who: Actor) -> str:
-    """SSH to an unknown address outside: a stranger's host key, accepted."""
+    """Write SSH to an unknown address outside: a host key seen for the first time, accepted."""
     return _ssh_unknown_host(rng, who, is_inside=False)
 
 
 def ssh_new_host(rng: Random, who: Actor) -> str:
-    """The first visit to a new machine inside: unknown as well, and fine (hard benign)."""
+    """Write the first visit to a new machine inside: unknown as well, and fine (hard benign)."""
     return _ssh_unknown_host(rng, who, is_inside=True)
 
 
 def ssh_brute_force(rng: Random, who: Actor) -> str:
-    """Many tries with many names against one host."""
+    """Write many tries with many names against one host."""
     names = ",".join(rng.sample(("root", "admin", "test", "oracle", "guest", "git", "pi", words.name(rng)), 3))
-    rest = (
+    details = (
         f"known=no client={rng.choice(_SSH_CLIENTS)} auth=password "
         f"tries={words.bucket(rng, 4, 11)} bytes={words.bucket(rng, 9, 16)} user={names}"
     )
-    return f"SSH src={words.wan(rng)} dst={who.inner} port=22 {rest}"
+    return f"SSH src={words.wan(rng)} dst={who.inner} port=22 {details}"
 
 
 def ssh_forward(rng: Random, who: Actor) -> str:
-    """A tunnel back from inside (rare): reverse forwarding to a stranger."""
-    rest = f"known=no auth=publickey forward=remote:{rng.randrange(1025, 60000)} bytes={words.bucket(rng, 14, 28)}"
-    return _ssh(rng, who, words.outside(rng), rest)
+    """Write a tunnel back from inside (rare): reverse forwarding to an unknown host."""
+    details = f"known=no auth=publickey forward=remote:{rng.randrange(1025, 60000)} bytes={words.bucket(rng, 14, 28)}"
+    return _ssh(rng, who, words.outside(rng), details)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _tls(rng: Random, who: Actor, session: _Session) -> str:
 
 
 def tls(rng: Random, who: Actor) -> str:
-    """A session whose handshake fits its program."""
+    """Write a session whose handshake fits its program."""
     program = rng.choice(tuple(_HANDSHAKES))
     sni = rng.choice((f"www.{who.site}", f"api.{who.site}", f"{words.name(rng)}.{who.inner}"))
     issuer = "corp-ca" if who.inner in sni else rng.choice(("public-ca-1", "public-ca-2"))
@@ -95,21 +95,21 @@ def tls(rng: Random, who: Actor) -> str:
 
 
 def tls_odd(rng: Random, who: Actor) -> str:
-    """A program that says it is a browser and greets like none."""
+    """Write a program that claims to be a browser and greets like none."""
     sni = rng.choice((f"www.{who.site}", f"api.{who.site}", f"{words.name(rng)}.{who.inner}"))
     issuer = "corp-ca" if who.inner in sni else rng.choice(("public-ca-1", "public-ca-2"))
     return _tls(rng, who, _Session(sni, rng.choice(tuple(_HANDSHAKES)), rng.choice(_ODD_HANDSHAKES), issuer))
 
 
 def tls_self_signed(rng: Random, who: Actor) -> str:
-    """A self-signed certificate outside, or none that fits an address."""
+    """Write a self-signed certificate outside, or none that fits an address."""
     program = rng.choice(tuple(_HANDSHAKES))
     sni = rng.choice((f"{words.name(rng)}.{who.site}", words.wan(rng), "-"))
     return _tls(rng, who, _Session(sni, program, _HANDSHAKES[program], "self"))
 
 
 def tls_appliance(rng: Random, who: Actor) -> str:
-    """A printer or a switch inside: self-signed, and known for it (hard benign)."""
+    """Write a printer or a switch inside: self-signed, and known for it (hard benign)."""
     sni = f"{rng.choice(('printer', 'switch', 'camera', 'nas'))}-{words.name(rng)}.{who.inner}"
     program = rng.choice(tuple(_HANDSHAKES))
     return _tls(rng, who, _Session(sni, program, _HANDSHAKES[program], "self"))

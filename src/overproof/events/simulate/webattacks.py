@@ -1,4 +1,4 @@
-"""Attacks over HTTP, and the harmless requests built from the same pieces.
+"""Write attacks over HTTP, and the benign requests built from the same pieces.
 
 All strings are textbook examples against no product in particular; targets are documentation
 addresses.
@@ -70,24 +70,24 @@ def _markup(rng: Random, who: Actor) -> str:
 
 
 def sqli(rng: Random, who: Actor) -> str:
-    """SQL injection in a field that holds a key."""
+    """Write SQL injection in a field that holds a key."""
     field = rng.choice(("id", "user", "item", "sort", "login", *http.KEY_FIELDS))
     start = rng.choice((words.name(rng), str(rng.randrange(1, 9999)), "-1", ""))
     return http.submit(rng, who, http.path(rng), [(field, start + _sql(rng))])
 
 
 def sqli_in_key(rng: Random, who: Actor) -> str:
-    """SQL injection in the key field of a form that has a prose field too."""
+    """Write SQL injection in the key field of a form that has a prose field too."""
     return http.submit(rng, who, http.path(rng), http.mixed_fields(rng, _sql(rng), into_key=True))
 
 
 def sqli_in_prose(rng: Random, who: Actor) -> str:
-    """SQL injection quoted in the field that is for prose (hard benign)."""
+    """Write SQL injection quoted in the field that is for prose (hard benign)."""
     return http.submit(rng, who, http.path(rng), http.mixed_fields(rng, _sql(rng), into_key=False))
 
 
 def sqli_probe(rng: Random, who: Actor) -> str:
-    """A quote, a bracket, a false condition: somebody tries whether a field is open."""
+    """Write a quote, a bracket, a false condition: somebody tries whether a field is open."""
     start = rng.choice((words.name(rng), str(rng.randrange(1, 9999))))
     probe = rng.choice(
         ("'", '"', "')", "'||'", "\\'", "';--", "'\"", "''", " and 1=2", f"' order by {rng.randrange(30)}")
@@ -99,23 +99,23 @@ def sqli_probe(rng: Random, who: Actor) -> str:
 
 
 def command_injection(rng: Random, who: Actor) -> str:
-    """Shell syntax in a field that holds a key."""
+    """Write shell syntax in a field that holds a key."""
     field = rng.choice(("host", "ip", "file", "cmd", "dir", *http.KEY_FIELDS))
     return http.submit(rng, who, http.path(rng), [(field, words.name(rng) + _shell(rng))])
 
 
 def command_in_key(rng: Random, who: Actor) -> str:
-    """Shell syntax in the key field of a form that has a prose field too."""
+    """Write shell syntax in the key field of a form that has a prose field too."""
     return http.submit(rng, who, http.path(rng), http.mixed_fields(rng, _shell(rng), into_key=True))
 
 
 def command_in_prose(rng: Random, who: Actor) -> str:
-    """Shell syntax quoted in the field that is for prose (hard benign)."""
+    """Write shell syntax quoted in the field that is for prose (hard benign)."""
     return http.submit(rng, who, http.path(rng), http.mixed_fields(rng, _shell(rng), into_key=False))
 
 
 def _post(rng: Random, middle: str, *, as_code: bool) -> str:
-    """A post with a `<code>` passage and some markup, inside the passage or after it."""
+    """Write a post with a `<code>` passage and some markup, inside the passage or after it."""
     prose, noun, other, end = (
         rng.choice(choices) for choices in (words.PROSE, words.NOUNS, words.NOUNS, words.ADJUNCTS)
     )
@@ -125,26 +125,26 @@ def _post(rng: Random, middle: str, *, as_code: bool) -> str:
 
 
 def xss(rng: Random, who: Actor) -> str:
-    """Live markup in a field."""
+    """Write live markup in a field."""
     field = rng.choice((*http.PROSE_FIELDS, "q", "name", "title"))
     start = rng.choice((words.name(rng), words.name(rng) + '">', "'>", rng.choice(words.PROSE) + " "))
     return http.submit(rng, who, http.path(rng), [(field, start + _markup(rng, who))])
 
 
 def markup_after_code(rng: Random, who: Actor) -> str:
-    """Live markup after a passage of quoted code."""
+    """Write live markup after a passage of quoted code."""
     field = rng.choice(http.PROSE_FIELDS)
     return http.submit(rng, who, http.path(rng), [(field, _post(rng, _markup(rng, who), as_code=False))])
 
 
 def markup_in_code(rng: Random, who: Actor) -> str:
-    """A security blog's text that shows `<script>` as quoted code (hard benign)."""
+    """Write a security blog's text that shows `<script>` as quoted code (hard benign)."""
     field = rng.choice(http.PROSE_FIELDS)
     return http.submit(rng, who, http.path(rng), [(field, _post(rng, _markup(rng, who), as_code=True))])
 
 
 def _climb(rng: Random, *, out: bool) -> str:
-    """A path that climbs with `..`: past its root, or only as far as it had gone down."""
+    """Write a path that climbs with `..`: past its root, or only as far as it had gone down."""
     down, more = rng.randint(1, 3), rng.randint(1, 3)
     up = down + more if out else max(1, down + 1 - more)
     end = rng.choice(("etc/hosts", "conf/site.ini", "etc/motd", "data/users.db", "img/logo.png", "lib/style.css"))
@@ -153,7 +153,7 @@ def _climb(rng: Random, *, out: bool) -> str:
 
 
 def path_traversal(rng: Random, who: Actor) -> str:
-    """A path that leaves its root."""
+    """Write a path that leaves its root."""
     up = rng.choice(("../", "..%2f", "....//", "%2e%2e/", "..\\", "%252e%252e%252f")) * rng.randint(2, 6)
     end = rng.choice(("etc/passwd", "etc/shadow", "windows/win.ini", "proc/self/environ", "etc/hosts", "web.config"))
     start = words.name(rng) + "/" if rng.random() < 0.5 else ""
@@ -164,17 +164,17 @@ def path_traversal(rng: Random, who: Actor) -> str:
 
 
 def climb_out(rng: Random, who: Actor) -> str:
-    """A `..` too many."""
+    """Write a path with a `..` too many."""
     return http.get(rng, who, _climb(rng, out=True))
 
 
 def climb_within(rng: Random, who: Actor) -> str:
-    """A `..` that stays inside its root, as page builders write it (hard benign)."""
+    """Write a `..` that stays inside its root, as page builders write it (hard benign)."""
     return http.get(rng, who, _climb(rng, out=False))
 
 
 def _fetch(rng: Random, who: Actor, *, from_inside: bool) -> str:
-    """A server asked to fetch one address, with another one to return to."""
+    """Write a server asked to fetch one address, with another one to return to."""
     near, far = words.inside(rng), words.outside(rng)
     target, source = (near, far) if from_inside else (far, near)
     fetch = rng.choice(("fetch", "image", "import", "webhook", "avatar"))
@@ -186,17 +186,17 @@ def _fetch(rng: Random, who: Actor, *, from_inside: bool) -> str:
 
 
 def ssrf(rng: Random, who: Actor) -> str:
-    """A server asked to fetch from its own inside."""
+    """Write a server asked to fetch from its own inside."""
     return _fetch(rng, who, from_inside=True)
 
 
 def webhook(rng: Random, who: Actor) -> str:
-    """A server asked to fetch from outside, for a page inside (hard benign)."""
+    """Write a server asked to fetch from outside, for a page inside (hard benign)."""
     return _fetch(rng, who, from_inside=False)
 
 
 def ssti(rng: Random, who: Actor) -> str:
-    """Template syntax that would be evaluated (rare)."""
+    """Write template syntax that would be evaluated (rare)."""
     left, right = rng.randrange(2, 99), rng.randrange(2, 99)
     sum_ = rng.choice((f"{left}*{right}", "config.items()", f"self.{words.name(rng, 1)}", "request.environ"))
     wrap = rng.choice((("{{", "}}"), ("${", "}"), ("<%= ", " %>"), ("#{", "}"), ("{{ ", " }}")))
@@ -205,14 +205,14 @@ def ssti(rng: Random, who: Actor) -> str:
 
 
 def mail_merge(rng: Random, who: Actor) -> str:
-    """A letter with placeholders, saved by its author (hard benign)."""
+    """Write a letter with placeholders, saved by its author (hard benign)."""
     slot = rng.choice(("{{ first_name }}", "{{customer}}", "${amount}", "{{ order.date }}", "#{city}"))
     value = f"dear {slot}, your {words.thing(rng)} {rng.choice(words.ADJUNCTS)}"
     return http.submit(rng, who, http.path(rng), [(rng.choice(("template", "subject", "content")), value)])
 
 
 def xxe(rng: Random, who: Actor) -> str:
-    """An XML body whose entity reads a file or a host (rare)."""
+    """Write an XML body whose entity reads a file or a host (rare)."""
     entity, root = words.name(rng, 1), words.name(rng)
     source = rng.choice(("file:///etc/passwd", f"http://{words.inside(rng)}/{entity}", "file:///c:/windows/win.ini"))
     kind = rng.choice(("", "% "))
@@ -221,7 +221,7 @@ def xxe(rng: Random, who: Actor) -> str:
 
 
 def xml_body(rng: Random, who: Actor) -> str:
-    """An XML body, at times with a document type or an entity of its own (hard benign)."""
+    """Write an XML body, at times with a document type or an entity of its own (hard benign)."""
     entity, root, tag = words.name(rng, 1), words.name(rng), rng.choice(words.NOUNS)
     head = rng.choice(("", f'<!DOCTYPE {root} [<!ENTITY {entity} "{words.thing(rng)}">]>', f"<!DOCTYPE {root}>"))
     doc = f"{head}<{root}><{tag}>{words.thing(rng)}</{tag}></{root}>"
@@ -229,7 +229,7 @@ def xml_body(rng: Random, who: Actor) -> str:
 
 
 def webshell(rng: Random, who: Actor) -> str:
-    """A script uploaded where pictures belong, or called (rare)."""
+    """Write a script uploaded where pictures belong, or called (rare)."""
     file = words.name(rng) + rng.choice((".php", ".jsp", ".php.jpg", ".phtml", ".aspx"))
     if rng.random() < 0.4:
         command = rng.choice(("id", "whoami", "ls -la", "net user", "uname -a"))
@@ -240,7 +240,7 @@ def webshell(rng: Random, who: Actor) -> str:
 
 
 def probing(rng: Random, who: Actor) -> str:
-    """Files that nothing links to, asked for from outside."""
+    """Write a request from outside for files that nothing links to."""
     target = rng.choice(http.PROBED) + rng.choice(("", "", f"?{words.name(rng)}=1", f"/{words.name(rng)}", ".bak"))
     if rng.random() < 0.4:
         tool = rng.choice(("nikto/2.5", "sqlmap/1.8", "nuclei/3.2", "masscan/1.3", "dirbuster"))
@@ -249,7 +249,7 @@ def probing(rng: Random, who: Actor) -> str:
 
 
 def nosqli(rng: Random, who: Actor) -> str:
-    """Operators of a document database in a login (novel)."""
+    """Write operators of a document database in a login (novel)."""
     operator = rng.choice(("$ne", "$gt", "$regex", "$exists"))
     field, value = rng.choice(("user", "login", *http.KEY_FIELDS)), rng.choice(("", "1", ".*"))
     roll = rng.random()
@@ -263,7 +263,7 @@ def nosqli(rng: Random, who: Actor) -> str:
 
 
 def lookup_injection(rng: Random, who: Actor) -> str:
-    """A logging lookup in a header or a key, in the manner of Log4Shell (novel)."""
+    """Write a logging lookup in a header or a key, in the manner of Log4Shell (novel)."""
     scheme = rng.choice(("ldap", "rmi", "dns", "${lower:l}dap"))
     value = f"${{jndi:{scheme}://{words.outside(rng)}/{words.name(rng)}}}"
     if rng.random() < 0.5:

@@ -1,4 +1,4 @@
-"""Names, addresses and numbers the simulated events are made of.
+"""Draw the names, addresses and numbers that simulated events are made of.
 
 Every address is from a documentation range (RFC 5737) or private (RFC 1918), every domain ends in
 `example.com`, `.test` or `.invalid` (RFC 2606): nothing here points at a real machine.
@@ -60,33 +60,33 @@ class Actor:
 
 
 def name(rng: Random, syllables: int = 2) -> str:
-    """A pronounceable made-up word."""
+    """Draw a pronounceable made-up word."""
     return "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(syllables)) + rng.choice(_CODAS)
 
 
 def lan(rng: Random) -> str:
-    """A private address (RFC 1918)."""
+    """Draw a private address (RFC 1918)."""
     network = rng.choice((f"10.{rng.randrange(256)}", "192.168", f"172.{rng.randrange(16, 32)}"))
     return f"{network}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
 
 
 def wan(rng: Random) -> str:
-    """An address from a documentation range (RFC 5737): here it stands for the internet."""
+    """Draw an address from a documentation range (RFC 5737): here it stands for the internet."""
     return rng.choice(("192.0.2.", "198.51.100.", "203.0.113.")) + str(rng.randrange(1, 255))
 
 
 def outside(rng: Random) -> str:
-    """A host on the internet, by name or address."""
+    """Draw a host on the internet, by name or address."""
     return wan(rng) if rng.random() < 0.3 else f"{rng.choice(ROLES)}.{rng.choice(('example.com', 'hosting.test'))}"
 
 
 def inside(rng: Random) -> str:
-    """A host of the own network, by name or address."""
+    """Draw a host of the own network, by name or address."""
     return lan(rng) if rng.random() < 0.3 else f"{rng.choice(ROLES)}.corp.test"
 
 
 def actor(rng: Random) -> Actor:
-    """A new actor: a host, its user and their addresses."""
+    """Draw a new actor: a host, its user and their addresses."""
     return Actor(
         host=name(rng, 3),
         user=f"{rng.choice(PEOPLE)}.{name(rng)}",
@@ -98,22 +98,22 @@ def actor(rng: Random) -> Actor:
 
 
 def thing(rng: Random) -> str:
-    """Two harmless words, such as `red bicycle`."""
+    """Draw two benign words, such as `red bicycle`."""
     return f"{rng.choice(ADJECTIVES)} {rng.choice(NOUNS)}"
 
 
 def letters(rng: Random, alphabet: str, low: int, high: int) -> str:
-    """Random characters of an alphabet, `low` to `high` of them."""
+    """Draw `low` to `high` characters of an alphabet."""
     return "".join(rng.choice(alphabet) for _ in range(rng.randint(low, high)))
 
 
 def bucket(rng: Random, low: int, high: int) -> str:
-    """A count in its logarithmic bucket: `2^10` stands for 1024 to 2047."""
+    """Draw a count as its logarithmic bucket: `2^10` stands for 1024 to 2047."""
     return f"2^{rng.randint(low, high)}"
 
 
 def encoded(rng: Random, value: str) -> str:
-    """A URL value as it stands in traffic: raw, form-encoded, or percent-encoded."""
+    """Write a URL value as it stands in traffic: raw, form-encoded, or percent-encoded."""
     roll = rng.random()
     if roll < 0.5:
         return value

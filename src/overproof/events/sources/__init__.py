@@ -1,4 +1,4 @@
-"""Events in: files and standard input of any known format, as Arrow batches of one schema.
+"""Read events from files and standard input, in any known format, as Arrow batches of one schema.
 
 `FORMATS` is the whole list of formats; one module each.
 """
@@ -110,12 +110,12 @@ def read_events(
     """
     if format != "auto" and format not in FORMATS:
         raise InputError(f"format {format!r}: expected auto or one of {', '.join(FORMATS)}")
-    several = [paths] if isinstance(paths, str | Path) else paths
+    files = [paths] if isinstance(paths, str | Path) else paths
     options = ReadOptions(on_skip=on_skip, columns=columns or Columns(), batch_rows=batch_rows, extra=extra)
     if follow:
-        yield from _interleaved([_follow_one(path, format, options, stop) for path in several])
+        yield from _interleaved([_follow_one(path, format, options, stop) for path in files])
     else:
-        for path in several:
+        for path in files:
             yield from _read_one(path, format, options)
 
 
@@ -129,7 +129,7 @@ def load_events(
     paths, columns, format
         As for `read_events`.
     rejects
-        Receives the records that could not become events. Without it they are told of in a warning.
+        Receives the records that could not become events. Without it a warning counts them.
 
     Raises
     ------

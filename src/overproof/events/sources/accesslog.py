@@ -1,4 +1,4 @@
-r"""Web servers' access logs: common and combined, of Apache, nginx and what writes like them.
+r"""Read web servers' access logs: common and combined, of Apache, nginx and what writes like them.
 
 A host may stand before the client, anything may follow after the user agent, and syslog may have carried the line.
 Servers escape what they log (`\"`, `\x22`); that is undone. Whatever a client sent is an event, a TLS greeting sent to
@@ -45,12 +45,12 @@ def read_accesslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBat
 
 
 def looks_like(line: bytes) -> bool:
-    """Whether a line is one of an access log."""
+    """Tell whether a line is one of an access log."""
     return _match(line) is not None
 
 
 def _match(line: bytes) -> re.Match[bytes] | None:
-    """The parts of a line, which may have come by way of syslog."""
+    """Split a line into its parts, also one that came by way of syslog."""
     return _LINE.fullmatch(line) or _LINE.fullmatch(syslog.message(line))
 
 
@@ -83,7 +83,7 @@ def _parse(number: int, line: bytes) -> Iterator[Parsed]:
 
 
 def _request(line: str | None) -> tuple[str | None, str | None]:
-    """Method and target; of a line that is no request, all of it is the target."""
+    """Split a request line into method and target; of a line that is no request, all of it is the target."""
     match = _REQUEST.fullmatch(line or "")
     if match is None or not (match[3] or match[1] in _METHODS):
         return None, line
@@ -97,7 +97,7 @@ def _time(match: re.Match[bytes]) -> str | None:
 
 
 def _value(logged: bytes | None) -> str | None:
-    """What a client sent, out of what the server wrote of it; `-` and nothing are None."""
+    """Recover what a client sent from what the server wrote of it; `-` and nothing are None."""
     if logged is None or logged in (b"", b"-"):
         return None
     return decoded(_ESCAPED.sub(_character, logged))

@@ -1,4 +1,4 @@
-"""Building event batches from what a source has read."""
+"""Build event batches from what a source has read."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def event_batch(
 
 
 def extra_names(found: Sequence[str], used: Sequence[str | None]) -> dict[int, str]:
-    """Index and name of the columns that no field uses; names already taken get `source_` before them."""
+    """Name the columns that no field uses, by index; names already taken get `source_` before them."""
     taken, claimed = set(SCHEMA.names), {name for name in used if name}
     names: dict[int, str] = {}
     for index, column in enumerate(found):
@@ -98,7 +98,7 @@ def extra_names(found: Sequence[str], used: Sequence[str | None]) -> dict[int, s
 
 
 def plain(value: object) -> str | None:
-    """A value as text: strings as they are, null as None, lists and objects as JSON."""
+    """Convert a value to text: strings stay, null is None, lists and objects become JSON."""
     if value is None or isinstance(value, str):
         return value
     if type(value) is int:
@@ -110,7 +110,7 @@ def plain(value: object) -> str | None:
 
 
 def extra_array(values: Sequence[object]) -> pa.Array:
-    """Values of a column of mixed origin as an Arrow array: numbers and booleans if all are, else strings."""
+    """Convert values of mixed origin to an Arrow array: numbers and booleans if all are, else strings."""
     kinds = {type(value) for value in values} - {type(None)}
     types = {frozenset({bool}): pa.bool_(), frozenset({int}): pa.int64(), frozenset(): pa.null()}
     numeric = pa.float64() if kinds <= {int, float} else None

@@ -1,4 +1,4 @@
-"""Comma- or tab-separated tables with a header line, read strictly and recovered line by line.
+"""Read comma- or tab-separated tables with a header line, strictly, and recover line by line.
 
 A record that is broken costs its first line only: reading resumes at the next one, so that an unclosed
 quote cannot swallow what follows it.
@@ -22,11 +22,11 @@ MOST_LINES = 1000  # physical lines of the longest record
 
 
 class _Idle(Exception):
-    """There is nothing more to read for now."""
+    """Signal that there is nothing more to read for now."""
 
 
 class _Feed:
-    """Lines for `csv.reader`, keeping those of the current record so that they can be given back.
+    """Feed lines to `csv.reader`, keeping those of the current record so that they can be given back.
 
     How many lines a record may have shrinks with every broken one and grows with every good one:
     otherwise a hostile file, each of whose lines opens a quote, would be read a thousand times over.
@@ -77,7 +77,7 @@ class _Feed:
 
 
 def _reason(error: csv.Error) -> str:
-    """The reader's message, in words that fit where they advise the programmer."""
+    """Shorten the reader's message where it advises the programmer."""
     message = str(error)
     if "new-line" in message:
         return "carriage return outside quotes"
@@ -85,7 +85,7 @@ def _reason(error: csv.Error) -> str:
 
 
 def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterator[list[str] | None]:
-    """The header, then every record with as many fields, None where there is nothing more for now.
+    """Yield the header, then every record with as many fields, None where there is nothing more for now.
 
     `feed.record` holds the lines of the last one.
     """

@@ -1,4 +1,4 @@
-"""What format an input has: by its content where that is decisive, else by its extension, else by its first line."""
+"""Detect an input's format: by content where that is decisive, else by its extension, else by its first line."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _LOOKED_AT = 20  # lines
 
 
 def detect(source: Input, columns: Columns) -> str:
-    """The format of an input, as a key of `FORMATS`.
+    """Detect the format of an input, as a key of `FORMATS`.
 
     Raises
     ------
     InputError
-        If it is none that is known, but one that people pass by mistake.
+        If it is one that people pass by mistake, such as a zip archive.
     """
     for magic, what in _UNREADABLE.items():
         if source.head.startswith(magic):
@@ -66,12 +66,12 @@ def detect(source: Input, columns: Columns) -> str:
 
 
 def _by_records(head: bytes) -> str | None:
-    """The format of records that no other format has: Zeek's, Suricata's, web servers' and syslog's.
+    """Detect records that no other format has: Zeek's, Suricata's, web servers' and syslog's.
 
     Of logs of lines half of the first lines must be such, because errors and tracebacks stand between them.
     """
-    whole = head.split(b"\n")[: _LOOKED_AT + 1]
-    lines = [line.removesuffix(b"\r") for line in (whole[:-1] or whole) if line.strip()]
+    found = head.split(b"\n")[: _LOOKED_AT + 1]
+    lines = [line.removesuffix(b"\r") for line in (found[:-1] or found) if line.strip()]
     if not lines:
         return None
     if lines[0].startswith(_ZEEK_HEADERS):
@@ -109,9 +109,9 @@ def _by_head(start: bytes, columns: Columns) -> str:
     if start.startswith(b"{"):
         return "jsonl"
     first = decoded(start.split(b"\n", 1)[0]).strip()
-    known = {columns.text} if columns.text else set(DEFAULT_NAMES["text"])
+    names = {columns.text} if columns.text else set(DEFAULT_NAMES["text"])
     for name, delimiter in (("csv", ","), ("tsv", "\t")):
         cells = {cell.strip(' "') for cell in first.split(delimiter)}
-        if known & (cells if columns.text else {cell.lower() for cell in cells}):
+        if names & (cells if columns.text else {cell.lower() for cell in cells}):
             return name
     return "lines"

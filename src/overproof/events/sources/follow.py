@@ -1,4 +1,4 @@
-"""Files that are still being written: read to their end, then on as they grow, through rotation and truncation.
+"""Follow files that are still being written: to their end, then as they grow, through rotation and truncation.
 
 Every file that a path comes to name is an input of its own, whose lines are counted from 1. What is written to a
 file between the last look at it and its truncation is lost, as it is for everyone who did not make the copy.
@@ -25,7 +25,7 @@ Stop = Callable[[], bool]
 
 
 def inputs(path: str | Path, stop: Stop) -> Iterator[Input | None]:
-    """The inputs that a path comes to name, one after the other; None where there is nothing yet.
+    """Yield the inputs that a path comes to name, one after the other; None where there is nothing yet.
 
     Each must be read to its end before the next is asked for. A file that does not exist is waited for. Ends when
     `stop` says so, after what was written by then; standard input and pipes also end where they end.
@@ -51,7 +51,7 @@ def inputs(path: str | Path, stop: Stop) -> Iterator[Input | None]:
 
 
 def _opened(name: str, blocks: Iterator[bytes]) -> Iterator[Input | None]:
-    """The input of some blocks, as soon as its format can be told."""
+    """Yield the input of some blocks, as soon as its format can be detected."""
     head = b""
     for block in blocks:
         head += block
@@ -81,7 +81,7 @@ class _Grown:
         self._before = b""
 
     def blocks(self) -> Iterator[bytes]:
-        """What is written, and an empty block wherever there is nothing more for now."""
+        """Yield what is written, and an empty block wherever there is nothing more for now."""
         return self._of_file() if _is_regular(self._file) else self._of_stream()
 
     def _of_file(self) -> Iterator[bytes]:
@@ -115,12 +115,12 @@ class _Grown:
                 yield b""
 
     def _truncated(self) -> bool:
-        """Whether the file no longer holds what was read last."""
+        """Tell whether the file no longer holds what was read last."""
         self._file.seek(self._at - len(self._before))
         return self._file.read(len(self._before)) != self._before
 
     def _renamed(self) -> bool:
-        """Whether the path names another file that is being written: until then, the old one may be."""
+        """Tell whether the path names another file that is being written: until then, the old one may be."""
         try:
             there, here = os.stat(self._path), os.fstat(self._file.fileno())
         except OSError:

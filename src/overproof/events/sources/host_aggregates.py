@@ -1,4 +1,4 @@
-"""Flows summed per host and minute, in bounded memory: what scans, floods and beacons show in and one flow does not."""
+"""Aggregate flows per host and minute, in bounded memory: scans, floods and beacons show there, not in one flow."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class _OpenAggregate:
 
 
 def _rhythm(times: list[float]) -> tuple[float | None, float | None]:
-    """Mean of the gaps between times, and their standard deviation as a share of it."""
+    """Compute the mean of the gaps between times, and their standard deviation as a share of it."""
     gaps = [after - before for before, after in pairwise(times)]
     if not gaps:
         return None, None
@@ -91,7 +91,7 @@ def _rhythm(times: list[float]) -> tuple[float | None, float | None]:
 
 
 class HostAggregator:
-    """Adds flows up. Where its bounds are reached the oldest minute is told early, and may be told again."""
+    """Aggregate connections by host and minute. At its bounds the oldest minute is given early, and may come again."""
 
     def __init__(self) -> None:
         self._minutes: dict[int, dict[str, _OpenAggregate]] = {}
@@ -124,14 +124,14 @@ class HostAggregator:
         return finished
 
     def close(self) -> list[HostAggregate]:
-        """The minutes still open, in order of time."""
+        """Return the minutes still open, in order of time."""
         finished: list[HostAggregate] = []
         while self._order:
             finished += self._pop()
         return finished
 
     def _pop(self) -> list[HostAggregate]:
-        """The earliest minute, of every host."""
+        """Remove the earliest minute, of every host."""
         minute = heapq.heappop(self._order)
         hosts = self._minutes.pop(minute)
         self._hosts -= len(hosts)
@@ -147,7 +147,7 @@ def _target(peers: set[str]) -> str:
 
 
 def _network(address: str) -> str:
-    """`192.0.2.7` is in `192.0.2.0/24`; what is no address is its own network."""
+    """Return an address's network, `192.0.2.0/24` for `192.0.2.7`; what is no address is its own network."""
     try:
         version = ipaddress.ip_address(address).version
         return str(ipaddress.ip_network(f"{address}/{24 if version == 4 else 64}", strict=False))

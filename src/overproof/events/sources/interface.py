@@ -1,4 +1,4 @@
-"""What every source shares: which columns mean what, the opened input, the type of a source.
+"""Define what every source shares: which columns mean what, the opened input, the type of a source.
 
 A source turns one input into event batches (schema in `events/schema.py`). What cannot become an event goes to
 `on_skip` with its reason, and the run goes on.
@@ -122,7 +122,7 @@ def require(absent: frozenset[str] | set[str], found: Sequence[str], where: str)
 
 
 def listed(names: Sequence[str], most: int = 30) -> str:
-    """Names for a message: quoted, each and all of bounded length."""
+    """List names for a message: quoted, each and all of bounded length."""
     shown = ", ".join(repr(name[:60]) for name in names[:most]) or "none"
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 

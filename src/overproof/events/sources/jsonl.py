@@ -1,4 +1,4 @@
-r"""One JSON object a line; every record finds its own columns, because keys come and go between lines."""
+r"""Read one JSON object a line; every record finds its own columns, because keys come and go between lines."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def parse(line: bytes) -> object:
         return json.loads(text)
 
 
-def _found(line: bytes, known: _Layouts) -> Found | str:
-    """The record of a line with its layout and text, or why it has none."""
+def _found(line: bytes, layouts: _Layouts) -> Found | str:
+    """Find the record of a line with its layout and text, or why it has none."""
     if len(line) > LONGEST:
         return "longer than 16 MiB"
     try:
@@ -50,7 +50,7 @@ def _found(line: bytes, known: _Layouts) -> Found | str:
         return "JSON does not parse"
     if not isinstance(record, dict):
         return "JSON is not an object"
-    layout = known.of(tuple(record))
+    layout = layouts.of(tuple(record))
     if layout.text is None:
         return "no text column"
     text = record[layout.text]
@@ -62,7 +62,7 @@ def _found(line: bytes, known: _Layouts) -> Found | str:
 
 
 class _Layouts:
-    """Layouts by the keys of a record; remembers which named columns were never seen."""
+    """Find layouts by the keys of a record, and remember which named columns were never seen."""
 
     def __init__(self, columns: Columns) -> None:
         self.unseen = set(columns.named)
@@ -77,7 +77,7 @@ class _Layouts:
 
 
 def _field(records: Sequence[Record], layouts: Sequence[Layout], field: int) -> list[str | None]:
-    """One field of every record, as text."""
+    """Return one field of every record, as text."""
     names = {layout[field] for layout in layouts}
     if names == {None}:
         return [None] * len(records)
@@ -90,7 +90,7 @@ def _field(records: Sequence[Record], layouts: Sequence[Layout], field: int) -> 
 
 
 def _extras(records: Sequence[Record], layouts: Sequence[Layout]) -> Mapping[str, pa.Array]:
-    """The keys that are no field of their record, each as one column over all records."""
+    """Return the keys that are no field of their record, each as one column over all records."""
     found: dict[str, list[object]] = {}
     for row, (record, layout) in enumerate(zip(records, layouts, strict=True)):
         for key in record:
@@ -102,7 +102,7 @@ def _extras(records: Sequence[Record], layouts: Sequence[Layout]) -> Mapping[str
 
 def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read JSON lines; see `interface.Source`. Blank lines are no records. The places in origins are lines."""
-    known = _Layouts(options.columns)
+    layouts = _Layouts(options.columns)
 
     def rows() -> Iterator[Row[Found] | None]:
         for item in lines(source, options.on_skip):
@@ -110,17 +110,19 @@ def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
                 yield None
                 continue
             number, line = item
-            found = _found(line, known)
+            found = _found(line, layouts)
             if not isinstance(found, str):
                 yield number, len(line), found
             elif line.strip():
                 options.on_skip(Skipped(found, f"{source.name}:{number}", excerpt(line)))
 
     def batch(places: list[int], found: list[Found]) -> pa.RecordBatch:
-        texts, records, layouts = zip(*found, strict=True)
-        others = [_field(records, layouts, field) for field in range(1, len(Layout._fields))]
-        return event_batch(source.name, places, [texts, *others], _extras(records, layouts) if options.extra else None)
+        texts, records, found_layouts = zip(*found, strict=True)
+        others = [_field(records, found_layouts, field) for field in range(1, len(Layout._fields))]
+        return event_batch(
+            source.name, places, [texts, *others], _extras(records, found_layouts) if options.extra else None
+        )
 
     yield from batched(rows(), options.batch_rows, batch)
-    if known.first is not None:
-        require(known.unseen, known.first, f"{source.name}:1")
+    if layouts.first is not None:
+        require(layouts.unseen, layouts.first, f"{source.name}:1")

@@ -1,4 +1,4 @@
-"""Plain lines, one event a line."""
+"""Read plain lines, one event a line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_lines(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
 
 
 def filled_lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
-    """Lines that are not empty nor too long, without their line ending; see `stream.lines`."""
+    """Yield the lines that are not empty nor too long, without their line ending; see `stream.lines`."""
     for item in lines(source, on_skip):
         if item is None:
             yield None

@@ -1,4 +1,4 @@
-"""Parquet tables, streamed by row batches."""
+"""Read parquet tables, streamed by row batches."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read_parquet(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch
 
 
 def _events(name: str, before: int, batch: pa.RecordBatch, options: ReadOptions) -> Iterator[pa.RecordBatch]:
-    """The usable rows of a batch that has `before` rows ahead of it in its file."""
+    """Yield the usable rows of a batch that has `before` rows ahead of it in its file."""
     found = batch.schema.names
     layout = options.columns.layout(found)
     blank = [None] * batch.num_rows
@@ -70,12 +70,12 @@ def _events(name: str, before: int, batch: pa.RecordBatch, options: ReadOptions)
 
 
 def _sound(array: pa.Array) -> pa.Array:
-    """The array as it is, but strings as UTF-8."""
+    """Return the array as it is, but strings as UTF-8."""
     return pa.array(_strings(array), array.type) if array.type in (pa.string(), pa.large_string()) else array
 
 
 def _strings(array: pa.Array) -> list[str | None]:
-    """Values of any type as text; a parquet string need not be UTF-8."""
+    """Convert values of any type to text; a parquet string need not be UTF-8."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_nested(array.type):

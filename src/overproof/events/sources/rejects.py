@@ -1,4 +1,4 @@
-"""Records that did not become events: counted by reason, and kept in a file on request."""
+"""Count the records that did not become events by reason, and keep them in a file on request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from overproof.files import atomic_file
 
 
 class Rejects:
-    """Counts skipped records; itself the `on_skip` callable.
+    """Count skipped records; itself the `on_skip` callable.
 
     Use it as a context manager: the file is written aside and gets its name when the block ends.
 
@@ -64,7 +64,7 @@ class Rejects:
         return self._counts.total()
 
     def summary(self) -> dict[str, int]:
-        """Count of each reason, the most frequent first."""
+        """Return the count of each reason, the most frequent first."""
         return dict(self._counts.most_common())
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Bytes in: files, standard input, gzip and zstd, as blocks and as numbered lines, in bounded memory."""
+"""Read bytes from files, standard input, gzip and zstd, as blocks and as numbered lines, in bounded memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @contextmanager
 def open_input(path: str | Path) -> Iterator[Input]:
-    """Open a file, or standard input for `-`, and see through gzip and zstd, told by their first bytes.
+    """Open a file, or standard input for `-`, and see through gzip and zstd, known by their first bytes.
 
     Raises
     ------
@@ -62,24 +62,24 @@ def open_input(path: str | Path) -> Iterator[Input]:
 
 
 def display_name(path: str | Path) -> str:
-    """What origins and messages call a file, whose name need not be UTF-8 either."""
+    """Return what origins and messages call a file, whose name need not be UTF-8 either."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def without_bom(head: bytes) -> bytes:
-    """The start of a text without its byte order mark."""
+    """Remove the byte order mark from the start of a text."""
     return head.removeprefix(_BOM)
 
 
 def decisive(head: bytes) -> bool:
-    """Whether the start of an input is enough to tell its format by: a whole line that is not blank."""
+    """Tell whether the start of an input is enough to tell its format by: a whole line that is not blank."""
     return b"\n" in head.lstrip() or len(head) >= KEPT
 
 
 def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
-    """Number the lines of an input from 1, without their newline; None where there is nothing more for now.
+    """Yield the lines of an input, numbered from 1, without their newline; None where there is no more for now.
 
-    Of a line above `LONGEST` bytes only the start is kept: more than `LONGEST` bytes of it, which tells.
+    Of a line above `LONGEST` bytes only the start is kept: more than `LONGEST` bytes, so that it shows as too long.
     Where the input breaks off (a truncated gzip), the line cut short is skipped and reported.
     """
     number = 0
@@ -90,11 +90,11 @@ def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
             if not block:
                 yield None
                 continue
-            *whole, rest = block.split(b"\n")
-            if whole:
-                whole[0] = b"".join([*pieces, whole[0]])
+            *complete, rest = block.split(b"\n")
+            if complete:
+                complete[0] = b"".join([*pieces, complete[0]])
                 pieces, size = [], 0
-                for line in whole:
+                for line in complete:
                     number += 1
                     yield number, line
             if size <= LONGEST:
@@ -108,12 +108,12 @@ def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
 
 
 def decoded(raw: bytes) -> str:
-    r"""Text of any bytes: what is not UTF-8 is kept as `\xff`, because attacks carry raw bytes."""
+    r"""Decode any bytes: what is not UTF-8 is kept as `\xff`, because attacks carry raw bytes."""
     return raw.decode("utf-8", "backslashreplace")
 
 
 def excerpt(raw: bytes) -> str:
-    """A skipped record as text, cut at `KEPT` bytes."""
+    """Return a skipped record as text, cut at `KEPT` bytes."""
     return decoded(raw[:KEPT])
 
 
@@ -164,15 +164,15 @@ def _raw_blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def waiting(file: BinaryIO) -> bool:
-    """Whether a read would return at once; also True where that cannot be told."""
+    """Tell whether a read would return at once; also True where that cannot be known."""
     try:
         return bool(select.select([file], [], [], 0)[0])
-    except (OSError, ValueError, TypeError):  # no file of the system, or a system that tells it of sockets only
+    except (OSError, ValueError, TypeError):  # no file of the system, or a system that knows it of sockets only
         return True
 
 
 def read_some(file: BinaryIO) -> bytes:
-    """What a pipe has, up to a block, so that a live stream is not held up until a block is full."""
+    """Read what a pipe has, up to a block, so that a live stream is not held up until a block is full."""
     return file.read1(BLOCK) if isinstance(file, io.BufferedIOBase) else file.read(BLOCK)
 
 

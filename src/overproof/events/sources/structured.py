@@ -1,4 +1,4 @@
-"""Records of network and log sources: what they have in common, and how their lines are read."""
+"""Read the lines of network and log formats as structured events, with the columns that they have in common."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class StructuredEvent:
     columns: Mapping[str, str | int | None] = field(default_factory=dict)
 
 
-Parsed = StructuredEvent | str | None  # a record, the reason why a line is none, or None for a line that says nothing
+Parsed = StructuredEvent | str | None  # a record, the reason why a line is none, or None for a line that is neither
 Parse = Callable[[int, bytes], Iterable[Parsed]]  # of a line's number and bytes; any number of records
 
 
@@ -101,7 +101,7 @@ def _rows(source: Input, format: LineFormat, on_skip: OnSkip) -> Iterator[Row[St
 
 
 def structured_batch(name: str, places: list[int], records: list[StructuredEvent], *, extra: bool) -> pa.RecordBatch:
-    """The batch of some records, with every column of `FURTHER` if `extra`."""
+    """Make the batch of some events, with every column of `STRUCTURED_COLUMNS` if `extra`."""
     blank: list[str | None] = [None] * len(records)
     fields: list[list[str | None]] = [
         [r.text for r in records],
@@ -117,7 +117,7 @@ def structured_batch(name: str, places: list[int], records: list[StructuredEvent
 
 
 def aggregate_events(aggregates: Iterable[HostAggregate]) -> Iterator[StructuredEvent]:
-    """The sums of hosts that made more than one connection, as records."""
+    """Turn the aggregates of hosts that made more than one connection into events."""
     for each in aggregates:
         if each.conns > 1:
             columns = {"kind": "flows", "src_ip": each.src, "dst_ip": each.dst if each.peers == 1 else None}

@@ -1,4 +1,4 @@
-"""Syslog as files hold it: RFC 3164, RFC 5424 and rsyslog's ISO times, with or without the priority before them.
+"""Read syslog as files hold it: RFC 3164, RFC 5424 and rsyslog's ISO times, with or without a priority before them.
 
 A line that is none of these (a traceback's, an application's own) stays what it is: a plain line.
 """
@@ -48,18 +48,18 @@ def read_syslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]
 
 
 def looks_like(line: bytes) -> bool:
-    """Whether a line is syslog's."""
+    """Tell whether a line is syslog's."""
     return (_NEW.fullmatch(line) or _OLD.fullmatch(line)) is not None
 
 
 def message(line: bytes) -> bytes:
-    """What a program sent to syslog: nothing where a line is not syslog's."""
+    """Return what a program sent to syslog: nothing where a line is not syslog's."""
     match = _NEW.fullmatch(line) or _OLD.fullmatch(line)
     return (match["message"] or b"") if match else b""
 
 
 def _parse(number: int, line: bytes) -> Iterator[Parsed]:
-    """The text is `clock host program[pid]: message`, structured data standing before the message."""
+    """Write `clock host program[pid]: message`, structured data standing before the message."""
     match = _NEW.fullmatch(line) or _OLD.fullmatch(line)
     if match is None:
         yield StructuredEvent(decoded(line))

@@ -22,7 +22,7 @@ _COMMON_NAME = re.compile(r"(?:^|[,/])\s*CN\s*=\s*((?:[^,\\]|\\.)+)")
 
 
 def bucket(number: float) -> str:
-    """A number in its logarithmic bucket: `2^10` is 1024 to 2047, `2^0` all that is under 2, except 0, which stays."""
+    """Write a number as its logarithmic bucket: `2^10` is 1024 to 2047, `2^0` all under 2, except 0, which stays."""
     return f"2^{int(number).bit_length() - 1}" if number >= 1 else "2^0" if number > 0 else "0"
 
 
@@ -304,7 +304,7 @@ class FileTransfer:
 
 
 def signer(issuer: str | None, subject: str | None) -> str | None:
-    """Who signed a certificate, in one word: `self`, else its common name (`DigiCert CA` becomes `digicert-ca`)."""
+    """Name who signed a certificate in one word: `self`, else its common name (`DigiCert CA` becomes `digicert-ca`)."""
     if issuer is None:
         return None
     if issuer == subject:
@@ -314,13 +314,13 @@ def signer(issuer: str | None, subject: str | None) -> str | None:
 
 
 def record(name: str, parts: Mapping[str, Part]) -> str:
-    """Any other record: its name and `key=value …`; a value with blanks in it is quoted."""
+    """Write any other record: its name and `key=value …`; a value with blanks in it is quoted."""
     quoted = {key: f'"{part}"' if isinstance(part, str) and " " in part else part for key, part in parts.items()}
     return _line(name, **quoted)
 
 
 def percent_decoded(target: str) -> str:
-    r"""A request's target with its percent-encoding undone once; bytes that are no UTF-8 are written `\xff`."""
+    r"""Undo the percent-encoding of a request's target once; bytes that are no UTF-8 are written `\xff`."""
     if "%" not in target:
         return target
     return decoded(unquote_to_bytes(target.encode("utf-8", "backslashreplace")))

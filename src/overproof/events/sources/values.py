@@ -1,4 +1,4 @@
-"""Values out of any JSON, where nothing says what type they have: text, numbers, lists and times."""
+"""Convert JSON values, where nothing says what type they have, to text, numbers, lists and times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 
 
 def string(value: object) -> str | None:
-    """A JSON value as text; None and the empty string are None."""
+    """Convert a JSON value to text; None and the empty string are None."""
     if isinstance(value, str):
         return value or None
     if value is None or isinstance(value, int | float):
@@ -24,7 +24,7 @@ def string(value: object) -> str | None:
 
 
 def integer(value: object) -> int | None:
-    """A JSON value as an integer of 64 bits; None where it is none."""
+    """Convert a JSON value to an integer of 64 bits; None where it is none."""
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         value = int(value)
     if isinstance(value, float) and value.is_integer():
@@ -33,7 +33,7 @@ def integer(value: object) -> int | None:
 
 
 def number(value: object) -> float | None:
-    """A JSON value as a finite number that is not negative; None where it is none."""
+    """Convert a JSON value to a finite number that is not negative; None where it is none."""
     try:
         found = float(value) if isinstance(value, str | int | float) else math.nan
     except (ValueError, OverflowError):
@@ -42,23 +42,23 @@ def number(value: object) -> float | None:
 
 
 def entry(record: Mapping[Any, Any], key: str) -> Mapping[Any, Any]:
-    """A JSON object inside another; empty where there is none."""
+    """Return a JSON object inside another; empty where there is none."""
     value = record.get(key)
     return value if isinstance(value, dict) else {}
 
 
 def items(value: object) -> list[Any]:
-    """A JSON list; what is no list is a list of one, and null one of none."""
+    """Return a JSON list; what is no list is a list of one, and null one of none."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def joined(value: object) -> str | None:
-    """A JSON list as text, its values divided by commas."""
+    """Join a JSON list to text, its values divided by commas."""
     return ",".join(string(each) or "" for each in items(value)) or None
 
 
 def when(seconds: float) -> str | None:
-    """Seconds since 1970 in ISO 8601, UTC; None beyond the years 1 to 9999."""
+    """Write seconds since 1970 in ISO 8601, UTC; None beyond the years 1 to 9999."""
     try:
         return _iso(_EPOCH + timedelta(seconds=seconds))
     except (OverflowError, ValueError):
@@ -66,7 +66,7 @@ def when(seconds: float) -> str | None:
 
 
 def moment(text: str) -> datetime | None:
-    """A time in ISO 8601 that has a zone; None where it is none."""
+    """Parse a time in ISO 8601 that has a zone; None where it is none."""
     try:
         found = datetime.fromisoformat(text)
         return None if found.tzinfo is None else found.astimezone(UTC)
@@ -75,7 +75,7 @@ def moment(text: str) -> datetime | None:
 
 
 def utc(text: str) -> str | None:
-    """A time in ISO 8601 that has a zone, in UTC."""
+    """Convert a time in ISO 8601 that has a zone to UTC."""
     found = moment(text)
     return None if found is None else _iso(found)
 

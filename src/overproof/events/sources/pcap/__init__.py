@@ -1,6 +1,6 @@
-"""Packet captures, pcap and pcapng: what was asked, said and tried, as events.
+"""Read packet captures, pcap and pcapng: requests, lookups, payloads and flows as events.
 
-packets -> flows -> what each side said, in order (`streams`, `voices`) -> requests, lookups, payloads, and
+packets -> flows -> what each side sent, in order (`reassembly`, `tcp_stream`) -> requests, lookups, payloads, and
 one event for each flow and for each host's minute.
 """
 

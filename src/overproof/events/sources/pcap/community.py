@@ -1,4 +1,4 @@
-"""The Community ID of a flow, which Zeek and Suricata write as well (github.com/corelight/community-id-spec)."""
+"""Compute the Community ID of a flow, as Zeek and Suricata do (github.com/corelight/community-id-spec)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PAIRS6 = ((128, 129), (133, 134), (135, 136), (130, 131), (144, 145), (139, 140
 
 
 def answers(pairs: tuple[tuple[int, int], ...]) -> dict[int, int]:
-    """The type of message that answers a type of message, both ways."""
+    """Map each type of message to the type that answers it, both ways."""
     return {**dict(pairs), **{b: a for a, b in pairs}}
 
 
@@ -23,7 +23,7 @@ REQUESTS = {ICMP: {a for a, _ in _PAIRS4}, ICMP6: {a for a, _ in _PAIRS6}}
 
 
 def community_id(protocol: int, source: bytes, target: bytes, sport: int, dport: int) -> str:
-    """The ID, the same from both sides; for ICMP the ports are type and code."""
+    """Compute the ID, the same from both sides; for ICMP the ports are type and code."""
     one_way = False
     if protocol in ANSWERS:
         answer = ANSWERS[protocol].get(sport)

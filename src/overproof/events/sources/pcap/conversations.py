@@ -1,4 +1,4 @@
-"""What two hosts say to each other: the content of a flow, as events."""
+"""Read the content of a flow, what two hosts send each other, as events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from overproof.events.sources.pcap.tcp_stream import OnAnomaly, TcpStream
 
 
 class TcpConversation:
-    """A TCP connection. Packets come with `back`: whether they are the answering side's."""
+    """A TCP connection. Packets come with `from_responder`: whether the answering side sent them."""
 
     def __init__(self, endpoints: Endpoints, on_anomaly: OnAnomaly) -> None:
         self._lookups = Lookups()
@@ -29,18 +29,18 @@ class TcpConversation:
 
     @property
     def service(self) -> str | None:
-        """What is spoken: by the bytes, else by the port."""
+        """The protocol: by the bytes, else by the port."""
         return self._streams[0].protocol or self._streams[1].protocol or by_port(self._port)
 
     def packet(self, packet: Packet, from_responder: bool, ref: PacketRef) -> list[EventDraft]:
-        """A packet of the connection."""
+        """Read a packet of the connection; return the events that it completes."""
         drafts = self._streams[from_responder].segment(packet, ref)
         if packet.flags & ACK:
             drafts += self._streams[not from_responder].acknowledged(packet.ack, ref)
         return drafts
 
     def finish(self, ref: PacketRef, total: int) -> list[EventDraft]:
-        """The connection is over."""
+        """End the connection; return the events that only its end completes."""
         drafts = self._streams[0].finish(ref, total) + self._streams[1].finish(ref, total) + self._lookups.finish()
         service = self.service
         return [draft if draft.protocol else draft._replace(protocol=service) for draft in drafts]
@@ -63,11 +63,11 @@ class UdpConversation:
 
     @property
     def service(self) -> str | None:
-        """What is spoken: by the bytes, else by the port."""
+        """The protocol: by the bytes, else by the port."""
         return "dns" if self._lookups.seen else self._service
 
     def packet(self, packet: Packet, from_responder: bool, ref: PacketRef) -> list[EventDraft]:
-        """A datagram."""
+        """Read a datagram; return the events that it completes."""
         data, endpoints = packet.payload, self._endpoints.swapped if from_responder else self._endpoints
         if self._dns:
             found = self._lookups.message(data, ref, endpoints)
@@ -81,7 +81,7 @@ class UdpConversation:
         return [] if reader.done else reader.feed(data, ref)
 
     def finish(self, ref: PacketRef, total: int) -> list[EventDraft]:
-        """Nothing more comes."""
+        """End the conversation; return the events that only its end completes."""
         drafts = [draft for reader in self._readers.values() for draft in reader.finish(total)]
         return [draft._replace(protocol=self.service) for draft in drafts] + self._lookups.finish()
 
@@ -95,11 +95,11 @@ class OpaqueConversation:
         self.service = service
 
     def packet(self, packet: Packet, from_responder: bool, ref: PacketRef) -> list[EventDraft]:
-        """Nothing."""
+        """Ignore a packet."""
         return []
 
     def finish(self, ref: PacketRef, total: int) -> list[EventDraft]:
-        """Nothing."""
+        """Return no events."""
         return []
 
 

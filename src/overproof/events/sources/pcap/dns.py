@@ -1,4 +1,4 @@
-"""DNS conversations: one event for each answer, and for each question that nobody answered."""
+"""Turn DNS conversations into events: one for each answer, and for each question that nobody answered."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Lookups:
         return len(self._pending) * _PENDING_BYTES
 
     def message(self, data: bytes, ref: PacketRef, endpoints: Endpoints) -> list[EventDraft] | None:
-        """The events that a message gives; None where it is no DNS.
+        """Read a message; return the events that it gives, or None where it is no DNS.
 
         Parameters
         ----------
-        ends
+        endpoints
             As seen from the message's sender.
         """
         read = read_message(data)
@@ -56,7 +56,7 @@ class Lookups:
         return drafts
 
     def finish(self) -> list[EventDraft]:
-        """The questions that nobody answered."""
+        """Return the questions that nobody answered."""
         drafts, self._pending = list(self._pending.values()), {}
         return drafts
 
@@ -66,7 +66,7 @@ def _lookup_draft(endpoints: Endpoints, ref: PacketRef, lookup: DnsLookup) -> Ev
 
 
 class DnsReader:
-    """Reads one side of DNS over TCP: messages with their length before them; see `drafts.Reader`."""
+    """Read one side of DNS over TCP: messages with their length before them; see `event_draft.Reader`."""
 
     protocol: str | None = "dns"
 
@@ -83,7 +83,7 @@ class DnsReader:
         return len(self._data)
 
     def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Read messages; see `event_draft.Reader`."""
         self._data += data
         drafts: list[EventDraft] = []
         at = 0
@@ -101,10 +101,10 @@ class DnsReader:
         return drafts
 
     def gap(self) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Give up behind a gap; see `event_draft.Reader`."""
         self.rest = b""
         return []
 
     def finish(self, total: int) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Return nothing; see `event_draft.Reader`."""
         return []

@@ -1,4 +1,4 @@
-"""What the parts of this package pass on: events before they are rows of a batch."""
+"""Define what the parts of this package pass on: events before they are rows of a batch."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple, Protocol
 
 
 class PacketRef(NamedTuple):
-    """A packet as the place of something: its number and its time in seconds."""
+    """A packet as an event's place: its number and its time in seconds."""
 
     number: int
     time: float
 
 
 class Endpoints(NamedTuple):
-    """Who talks to whom; `source` opened the conversation. Ports are None where the transport has none."""
+    """The two ends of a conversation; `source` opened it. Ports are None where the transport has none."""
 
     source: str
     sport: int | None
@@ -24,12 +24,12 @@ class Endpoints(NamedTuple):
 
     @property
     def swapped(self) -> Endpoints:
-        """The same seen from the other side."""
+        """The same as seen from the other side."""
         return self._replace(source=self.target, sport=self.dport, target=self.source, dport=self.sport)
 
 
 class EventDraft(NamedTuple):
-    """An event: its kind, text and place, and those of the contract's further columns that it knows."""
+    """An event: its kind, text and packet, and those of `STRUCTURED_COLUMNS` that it knows."""
 
     kind: str
     text: str
@@ -46,17 +46,17 @@ class EventDraft(NamedTuple):
 
 
 class Reader(Protocol):
-    """Reads what one side says.
+    """Read what one side sends.
 
     Attributes
     ----------
     protocol
         What it reads: http, tls, ….
     rest
-        What was said after the protocol ended, for another reader; None while this one reads on.
-    satisfied
-        Whether nothing that may follow changes what it tells.
-    held
+        The bytes after the protocol ended, for another reader; None while this one reads on.
+    done
+        Whether nothing that may follow changes its events.
+    buffered
         Bytes in memory.
     """
 
@@ -68,13 +68,13 @@ class Reader(Protocol):
     def buffered(self) -> int: ...
 
     def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
-        """Bytes in order; gives the events that they complete."""
+        """Read bytes in order; return the events that they complete."""
         ...
 
     def gap(self) -> list[EventDraft]:
-        """Bytes are missing here."""
+        """Note that bytes are missing here; return the events that end before them."""
         ...
 
     def finish(self, total: int) -> list[EventDraft]:
-        """The conversation is over; both sides sent `total` bytes."""
+        """End the conversation, of which both sides sent `total` bytes; return the events that are left."""
         ...

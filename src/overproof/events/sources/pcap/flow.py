@@ -1,4 +1,4 @@
-"""One flow: who opened it, how much each side sent, how it ended, and what was said."""
+"""Track one flow: who opened it, how much each side sent, how it ended, and its content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from overproof.events.sources.pcap.states import FAILED, ConnectionStates, Endpo
 from overproof.events.sources.pcap.tcp_stream import OnAnomaly
 
 ATTEMPT, IDLE, OVER, DATAGRAMS = 30.0, 300.0, 5.0, 60.0  # seconds of silence that end a flow
-ACTIVE = 3600.0  # seconds after which a flow that goes on is told of
+ACTIVE = 3600.0  # seconds after which a flow that goes on becomes an event
 
 _NAMES = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMP6: "icmp", 2: "igmp", 47: "gre", 50: "esp", 89: "ospf", 132: "sctp"}
 _IN_TEXT = {"tls": "ssl"}  # as Zeek and the built-in traffic call it
@@ -30,7 +30,7 @@ Key = tuple[int, Point, Point]
 
 
 def key_of(packet: Packet) -> Key:
-    """What the packets of a flow share, in both directions."""
+    """Return what the packets of a flow share, in both directions."""
     ported = packet.protocol in (TCP, UDP)
     source = (packet.source, packet.sport if ported else 0)
     target = (packet.target, packet.dport if ported else 0)
@@ -38,7 +38,7 @@ def key_of(packet: Packet) -> Key:
 
 
 def responder_first(packet: Packet) -> bool:
-    """Whether a flow's first packet in the capture comes from the side that did not open it."""
+    """Tell whether a flow's first packet in the capture comes from the side that did not open it."""
     if packet.protocol == TCP and packet.flags & SYN:
         return bool(packet.flags & ACK)
     if packet.protocol in ANSWERS:
@@ -62,10 +62,16 @@ class Flow:
         Time of its last packet.
     packets, frames, payload
         Counts of packets, of bytes of frames, of bytes of the transport's payload (sent again counts again).
-    heard
+    active_at
         The capture's clock at its last packet.
-    counted
-        Whether it is in the sums.
+    timeout
+        Seconds of silence that end it, as of its last packet.
+    aggregated
+        Whether it is in its host's minute.
+    countable
+        Whether it is a connection that an aggregate counts: an ICMP error is none.
+    initial_seq
+        Sequence number of its first SYN.
     """
 
     endpoints: Endpoints
@@ -86,7 +92,7 @@ class Flow:
 
     @classmethod
     def of(cls, packet: Packet, on_anomaly: OnAnomaly) -> Flow:
-        """The flow that a packet begins."""
+        """Open the flow that a packet begins."""
         source, target = (packet.source, packet.sport), (packet.target, packet.dport)
         ported = packet.protocol in (TCP, UDP)
         opener, other = (target, source) if responder_first(packet) else (source, target)
@@ -110,7 +116,7 @@ class Flow:
         return cls(endpoints, opener, ref, packet.protocol, conversation, packet.time, countable=echo)
 
     def reopens(self, packet: Packet) -> bool:
-        """Whether a packet opens the next connection between the same ports."""
+        """Tell whether a packet opens the next connection between the same ports."""
         return (
             packet.protocol == TCP
             and packet.flags & (SYN | ACK) == SYN
@@ -119,7 +125,7 @@ class Flow:
         )
 
     def packet(self, packet: Packet) -> list[EventDraft]:
-        """Count a packet, and read it."""
+        """Count a packet, and read it; return the events that it completes."""
         ported = self.endpoints.sport is not None
         from_responder = (packet.source, packet.sport) != self.opener if ported else packet.source != self.opener[0]
         self.packets[from_responder] += 1
@@ -133,14 +139,14 @@ class Flow:
         return self.named(self.conversation.packet(packet, from_responder, PacketRef(packet.number, packet.time)))
 
     def named(self, drafts: list[EventDraft]) -> list[EventDraft]:
-        """Events of this flow with the protocol that it turned out to be."""
+        """Name the protocol that the flow turned out to be in its events."""
         if not drafts:
             return drafts
         service = self.conversation.service
         return [draft if draft.protocol else draft._replace(protocol=service) for draft in drafts]
 
     def idle_timeout(self) -> float:
-        """Seconds of silence that end it."""
+        """Return the seconds of silence that end it."""
         if self.protocol != TCP:
             return DATAGRAMS
         return OVER if self.states.ended else IDLE if all(self.states) else ATTEMPT
@@ -165,7 +171,7 @@ class Flow:
         return self.state in FAILED
 
     def draft(self) -> EventDraft:
-        """The flow as an event."""
+        """Write the flow as an event."""
         service = self.conversation.service
         text = templates.FlowRecord(
             proto=self.endpoints.transport,
@@ -180,6 +186,6 @@ class Flow:
         return EventDraft("flow", text, self.first, self.endpoints, service)
 
     def restart(self, packet: Packet) -> None:
-        """Begin to count anew with this packet: the flow was told of, and goes on."""
+        """Begin to count anew with this packet: the flow was written as an event, and goes on."""
         self.first, self.last = PacketRef(packet.number, packet.time), packet.time
         self.packets, self.frames, self.payload = [0, 0], [0, 0], [0, 0]

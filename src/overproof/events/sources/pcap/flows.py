@@ -1,4 +1,4 @@
-"""All open flows: in bounded memory, told when they end."""
+"""Track all open flows in bounded memory, and write each as an event when it ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_BUFFERED = 64 << 20  # bytes of content of all open flows
 
 
 class Flows:
-    """Packets in, events out. The flow that was silent longest ends first, by its timeout or for want of room."""
+    """Turn packets into events. The flow that was silent longest ends first, by its timeout or for want of room."""
 
     def __init__(self, name: str, on_skip: OnSkip) -> None:
         self._name = name
@@ -27,10 +27,10 @@ class Flows:
         self._clock = self._expired_at = float("-inf")
         self._buffered = 0
         self._aggregator = HostAggregator()
-        self._first_packets: dict[tuple[int, str], int] = {}  # first packet of the sums that are open
+        self._first_packets: dict[tuple[int, str], int] = {}  # first packet of the open aggregates
 
     def add(self, packet: Packet) -> list[EventDraft]:
-        """A packet; gives the events that it completes."""
+        """Read a packet; return the events that it completes."""
         self._clock = max(self._clock, packet.time)
         drafts = self._expire() if self._clock >= self._expired_at + 1 else []
         key = key_of(packet)
@@ -54,14 +54,14 @@ class Flows:
         return drafts
 
     def close(self) -> list[EventDraft]:
-        """The capture is over: the flows still open, then their sums."""
+        """End the capture: return the flows still open, then their aggregates."""
         drafts = []
         for key in list(self._flows):
             drafts += self._close(key)
         return drafts + self._aggregate_drafts(self._aggregator.close())
 
     def _requeue(self, key: Key, flow: Flow) -> None:
-        """Put the flow behind those that are as patient."""
+        """Put the flow behind those with the same timeout."""
         self._by_timeout.get(flow.timeout, {}).pop(key, None)
         flow.active_at, flow.timeout = self._clock, flow.idle_timeout()
         self._by_timeout[flow.timeout][key] = flow
@@ -102,7 +102,7 @@ class Flows:
         return self._aggregate_drafts(self._aggregator.add(connection))
 
     def _aggregate_drafts(self, aggregates: list[HostAggregate]) -> list[EventDraft]:
-        """The sums of hosts that made more than one connection, as events."""
+        """Write the aggregates of hosts that made more than one connection as events."""
         drafts = []
         for one in aggregates:
             number = self._first_packets.pop((one.start // MINUTE, one.src), 1)

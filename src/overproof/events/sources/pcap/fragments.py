@@ -1,4 +1,4 @@
-"""IP fragments, put together again; of bytes that come twice the first count."""
+"""Reassemble IP fragments; of bytes that come twice the first count."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Waiting:
 
 
 class Fragments:
-    """Collects fragments; packets whose rest never came are reported."""
+    """Collect fragments, and report packets whose rest never came."""
 
     def __init__(self, name: str, on_skip: OnSkip) -> None:
         self._name = name
@@ -52,7 +52,7 @@ class Fragments:
         self._waiting: dict[_Key, _Waiting] = {}
 
     def add(self, number: int, time: float, ip: Network, piece: Fragment) -> Network | None:
-        """The whole packet, if this piece completes it."""
+        """Add a piece; return the whole packet if this piece completes it."""
         self._expire(time)
         if piece.offset + len(piece.data) > LARGEST or (piece.more and not piece.data):
             self._on_skip(Skipped("an IP fragment of impossible size", f"{self._name}:packet {number}", ""))

@@ -1,7 +1,7 @@
-"""HTTP/1 requests out of a client's bytes: with llhttp where it accepts them, else by a plain split.
+"""Read HTTP/1 requests out of a client's bytes: with llhttp where it accepts them, else by a plain split.
 
-Attacks are malformed on purpose, so what llhttp refuses is still told. llhttp is fed line by line, and a body
-of a stated length is counted here: so it is always known where one request ends and the next begins.
+Attacks are malformed on purpose, so what llhttp refuses becomes an event all the same. llhttp is fed line by line, and
+a body of a stated length is counted here: so it is always known where one request ends and the next begins.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NEWLINES = re.compile(rb"[\r\n]*")
 
 
 class HttpReader:
-    """Reads requests one after the other; see `drafts.Reader`."""
+    """Read requests one after the other; see `event_draft.Reader`."""
 
     protocol: str | None = "http"
 
@@ -43,7 +43,7 @@ class HttpReader:
         return len(self._buffer) + (len(request.raw) + len(request.body) if request else 0)
 
     def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Read requests; see `event_draft.Reader`."""
         self._buffer += data
         drafts: list[EventDraft] = []
         while self._buffer and self.rest is None:
@@ -52,13 +52,13 @@ class HttpReader:
         return drafts
 
     def gap(self) -> list[EventDraft]:
-        """See `drafts.Reader`: a request ends before the gap."""
+        """End a request before the gap; see `event_draft.Reader`."""
         drafts = self.finish(0)
         self.rest = b""
         return drafts
 
     def finish(self, total: int) -> list[EventDraft]:
-        """See `drafts.Reader`: the last request as far as it went."""
+        """Return the last request as far as it went; see `event_draft.Reader`."""
         drafts: list[EventDraft] = []
         rest = self._take(len(self._buffer))
         if self._request is None and self._since is not None and begins_http(rest, more=False):
@@ -111,25 +111,25 @@ class HttpReader:
         self._method = request.split() if self._rejected else self._parser.get_method()
         encoded = request.header(b"transfer-encoding") is not None and not request.complete
         self._remaining = 0 if encoded else request.content_length()
-        self._step = self._counted if not encoded else self._unbounded if self._rejected else self._chunked
+        self._step = self._sized_body if not encoded else self._unbounded_body if self._rejected else self._chunked_body
         return bool(encoded or self._remaining) or self._end(drafts)
 
-    def _counted(self, drafts: list[EventDraft]) -> bool:
+    def _sized_body(self, drafts: list[EventDraft]) -> bool:
         part = self._take(self._remaining)
         self._current.on_body(part)
         self._remaining -= len(part)
         return self._remaining == 0 and self._end(drafts)
 
-    def _chunked(self, drafts: list[EventDraft]) -> bool:
+    def _chunked_body(self, drafts: list[EventDraft]) -> bool:
         line = self._take(self._buffer.find(b"\n") + 1 or len(self._buffer))
         self._llhttp(line)
         if self._rejected:
             self._current.on_body(line)
-            self._step = self._unbounded
+            self._step = self._unbounded_body
         return not self._current.complete or self._end(drafts)
 
-    def _unbounded(self, drafts: list[EventDraft]) -> bool:
-        """A body whose length nobody can tell: it lasts until a line that looks like a request."""
+    def _unbounded_body(self, drafts: list[EventDraft]) -> bool:
+        """Read a body whose length nobody can tell: it lasts until a line that looks like a request."""
         end = self._buffer.find(b"\n") + 1
         if end and REQUEST_LINE.match(self._buffer, 0, end):
             return self._end(drafts)
@@ -169,7 +169,7 @@ class HttpReader:
 
 @cache
 def httptools() -> ModuleType:
-    """httptools.
+    """Import httptools, once.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The IP packet in a record, whatever link it was captured on.
+"""Find the IP packet in a record, whatever link it was captured on.
 
 The headers of Ethernet and IP are read here, in a few microseconds (scapy takes 100 to 200 for a packet);
 scapy unwraps the rarer links. The tests hold both to the same answers.
@@ -23,7 +23,7 @@ _DEEPEST = 4
 
 
 class NoPacket(Exception):
-    """Why a record holds no packet that belongs to a flow."""
+    """Signal why a record holds no packet that belongs to a flow."""
 
 
 class Fragment(NamedTuple):
@@ -47,12 +47,12 @@ class Network(NamedTuple):
 
 
 def address(packed: bytes) -> str:
-    """An address as text."""
+    """Write an address as text."""
     return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)
 
 
 def network(record: Record) -> Network:
-    """The IP packet in a record; of a tunnel the inner one.
+    """Find the IP packet in a record; of a tunnel the inner one.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def network(record: Record) -> Network:
 
 
 def _unlinked(link: int, data: bytes) -> bytes:
-    """What follows the link's header, if that is IP."""
+    """Return what follows the link's header, if that is IP."""
     if link in _RAW:
         return data
     if link not in _HEADERS:
@@ -88,7 +88,7 @@ def _unlinked(link: int, data: bytes) -> bytes:
 
 
 def _unwrapped(link: int, data: bytes) -> bytes:
-    """The IP packet that scapy finds under a rarer link's header."""
+    """Return the IP packet that scapy finds under a rarer link's header."""
     tools = scapy()
     layer = tools.config.conf.l2types.num2layer.get(link)
     if layer is None:

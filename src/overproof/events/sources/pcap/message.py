@@ -1,4 +1,4 @@
-"""One DNS message: what was asked, and the answer to it (RFC 1035).
+"""Parse one DNS message: the question, and the answer to it (RFC 1035).
 
 scapy's own dissector takes 0.1 to 4 ms a message, because it reads every record; this reads the question and
 the answers. The tests hold both to the same names and types.
@@ -57,7 +57,7 @@ class Message:
 
 
 def read_message(data: bytes) -> Message | None:
-    """The message; None where the bytes are none. Of one cut short what is there."""
+    """Parse a message; None where the bytes are none. Of one cut short what is there is returned."""
     if len(data) < _HEADER.size:
         return None
     number, flags, asked, answered, authorities, _ = _HEADER.unpack_from(data)
@@ -87,7 +87,7 @@ class _Answer(NamedTuple):
 
 
 def _read_questions(data: bytes, count: int, into: list[tuple[str, str]]) -> int:
-    """Read the questions; gives where the answers begin."""
+    """Read the questions; return where the answers begin."""
     at = _HEADER.size
     for _ in range(min(count, _MOST)):
         name, at = _name(data, at)
@@ -110,12 +110,12 @@ def _read_answers(data: bytes, at: int, count: int, into: list[_Answer]) -> None
 
 
 def kind_name(number: int) -> str:
-    """`A` for 1, `TYPE999` (RFC 3597) for what has no name here."""
+    """Name a record type: `A` for 1, `TYPE999` (RFC 3597) for what has no name here."""
     return TYPES.get(number, f"TYPE{number}")
 
 
 def _name(data: bytes, at: int) -> tuple[str, int]:
-    """A name, and where what follows it begins. Raises IndexError where there is none."""
+    """Read a name; return it, and where what follows it begins. Raises IndexError where there is none."""
     labels: list[bytes] = []
     size = jumps = 0
     end = None
@@ -134,7 +134,7 @@ def _name(data: bytes, at: int) -> tuple[str, int]:
 
 
 def _value(data: bytes, at: int, size: int, kind: int) -> str:
-    """A record's data as text."""
+    """Convert a record's data to text."""
     raw = data[at : at + size]
     if kind == _A and size == 4:
         return inet_ntop(AF_INET, raw)

@@ -1,4 +1,4 @@
-"""One packet of a flow: its addresses, ports and payload."""
+"""Read one packet of a flow: its addresses, ports and payload."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Packet(NamedTuple):
 
 
 def transport(record: Record, time: float, ip: Network) -> Packet:
-    """The packet with its ports.
+    """Read a packet's ports and payload.
 
     Raises
     ------

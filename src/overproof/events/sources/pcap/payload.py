@@ -1,4 +1,4 @@
-"""The first bytes of a conversation that nothing here reads."""
+"""Keep the first bytes of a conversation that nothing here reads, as an event."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FIRST = 2048  # bytes of a conversation that its payload event holds
 
 
 class PayloadReader:
-    """Keeps the first bytes of a protocol that nobody here reads, as a payload; see `drafts.Reader`."""
+    """Keep the first bytes of a protocol that nothing here reads, as a payload; see `event_draft.Reader`."""
 
     def __init__(self, endpoints: Endpoints, ref: PacketRef, protocol: str | None) -> None:
         self.rest: bytes | None = None
@@ -25,16 +25,16 @@ class PayloadReader:
         return len(self._data)
 
     def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Keep bytes; see `event_draft.Reader`."""
         self._data += data[: FIRST - len(self._data)]
         self.done = len(self._data) >= FIRST
         return self.finish(0) if self.done else []
 
     def gap(self) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Ignore a gap; see `event_draft.Reader`."""
         return []
 
     def finish(self, total: int) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Return the payload; see `event_draft.Reader`."""
         data, self._data = self._data, b""
         return [EventDraft("payload", decoded(data), self._ref, self._endpoints, self.protocol)] if data else []

@@ -1,7 +1,7 @@
-"""One direction of a TCP connection, put in order: segments in, bytes out.
+"""Reassemble one direction of a TCP connection: segments in, bytes out.
 
 Of bytes that come twice the first copy counts, as on most receivers; a second copy that differs is an evasion
-that is told. Where bytes are missing for good (the capture lost them) the stream goes on behind the gap.
+that is reported. Where bytes are missing for good (the capture lost them) the stream goes on behind the gap.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Reassembly:
     waiting
         Bytes that wait behind a hole.
     conflicts
-        Segments so far that said something else than an earlier copy of them.
+        Segments so far that differ from an earlier copy of them.
     strays
         Segments so far that were too far from the stream's window to belong to it.
     """
@@ -57,7 +57,7 @@ class Reassembly:
             self._base, self.begun = seq, True
 
     def add(self, seq: int, data: bytes) -> bytes:
-        """A segment; gives the bytes that are in order now."""
+        """Add a segment; return the bytes that are in order now."""
         self.begin(seq)
         place = self._place(seq)
         if place is None:
@@ -70,7 +70,7 @@ class Reassembly:
         return self._in_order()
 
     def acknowledged(self, ack: int) -> bool:
-        """Whether the receiver has what waits here: then the hole is the capture's, and nothing will fill it."""
+        """Tell whether the receiver has what waits here: then the capture lost the hole, and nothing will fill it."""
         if not self._pieces:
             return False
         place = self._place(ack)
@@ -85,7 +85,7 @@ class Reassembly:
         return self._in_order()
 
     def _place(self, seq: int) -> int | None:
-        """What a sequence number stands for, near the stream's place now."""
+        """Convert a sequence number to a place near the stream's place now."""
         ahead = (seq - self._base - self._next) % _WRAP
         ahead -= _WRAP if ahead >= _WRAP >> 1 else 0
         return self._next + ahead if abs(ahead) <= FAR else None
@@ -108,16 +108,16 @@ class Reassembly:
             if start > place:
                 fresh.append((place, data[: start - place]))
                 place, data = start, data[start - place :]
-            known = piece[place - start :][: len(data)]
-            differs |= not data.startswith(known)
-            place, data = place + len(known), data[len(known) :]
+            earlier = piece[place - start :][: len(data)]
+            differs |= not data.startswith(earlier)
+            place, data = place + len(earlier), data[len(earlier) :]
         self.conflicts += differs
         for one in [*fresh, (place, data)] if data else fresh:
             insort(self._pieces, one)
             self.waiting += len(one[1])
 
     def _differs(self, place: int, old: bytes) -> bool:
-        """Whether bytes given out before differ from a second copy, as far as they are remembered."""
+        """Tell whether bytes given out before differ from a second copy, as far as they are remembered."""
         forgotten = max(0, self._next - len(self._history) - place)
         start = place + forgotten - (self._next - len(self._history))
         return not self._history.startswith(old[forgotten:], start)

@@ -1,4 +1,4 @@
-"""The records of a capture file, read by scapy from a stream: pcap and pcapng, in any byte order."""
+"""Read the records of a capture file by scapy from a stream: pcap and pcapng, in any byte order."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Record(NamedTuple):
 
 
 def read_records(source: Input, on_skip: OnSkip) -> Iterator[Record]:
-    """The packets of a capture as far as the file is whole; where it breaks off is reported.
+    """Yield the packets of a capture as far as the file is whole; report where it breaks off.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def _pcap(reader: Any, file: _File) -> Iterator[Record | str]:
 
 
 def _pcapng(reader: Any, file: _File) -> Iterator[Record | str]:
-    """Block by block, because scapy alone keeps the interfaces of earlier sections and drops packets in silence."""
+    """Read block by block: scapy alone keeps the interfaces of earlier sections and drops packets in silence."""
     reader.blocktypes.pop(_SECRETS, None)  # it would load scapy's TLS and a cryptographic library
     while True:
         file.mark()
@@ -116,7 +116,7 @@ class _File:
         self._short = False
 
     def mark(self) -> None:
-        """A record begins here."""
+        """Mark that a record begins here."""
         self._since_mark = 0
 
     @property
@@ -125,12 +125,12 @@ class _File:
         return not (self._since_mark or self._short or self.peek(1))
 
     def peek(self, count: int) -> bytes:
-        """The next bytes, which stay to be read."""
+        """Return the next bytes, which stay to be read."""
         self._fill(count)
         return self._rest[self._at : self._at + count]
 
     def read(self, count: int) -> bytes:
-        """The next bytes: fewer than asked for where the input ends."""
+        """Read the next bytes: fewer than asked for where the input ends."""
         if count > LONGEST:
             self.broken = f"a block of {count:,} bytes"
             raise EOFError  # which scapy takes for the end

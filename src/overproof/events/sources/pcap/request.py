@@ -1,4 +1,4 @@
-"""One HTTP request: told by its first line, read by llhttp or by a plain split, told as an event."""
+"""Recognize one HTTP request by its first line, read it with llhttp or by a plain split, and write it as an event."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _SEPARATORS = {b"cookie": "; "}
 
 
 def begins_http(data: bytes | bytearray, *, more: bool = True) -> bool | None:
-    """Whether bytes begin with a request; None where that hangs on bytes that may still come (`more`)."""
+    """Tell whether bytes begin with a request; None where that depends on bytes that may still come (`more`)."""
     line, newline, _ = data[:LONGEST_HEAD].lstrip(b"\r\n").partition(b"\n")
     if newline or not more or len(data) >= LONGEST_HEAD:
-        known = _KNOWN.match(line) and not _OTHER.search(line)
-        return bool(known or (REQUEST_LINE.match(line) and not line.startswith(HTTP2)))
+        recognized = _KNOWN.match(line) and not _OTHER.search(line)
+        return bool(recognized or (REQUEST_LINE.match(line) and not line.startswith(HTTP2)))
     return None if line[:1].isalpha() or not line else False
 
 
 def next_request(data: bytes) -> int:
-    """Where a request begins in bytes from the middle of something; -1 where none does."""
+    """Find where a request begins in bytes from the middle of something; -1 where none does."""
     seen = 0
     for version in _VERSION.finditer(data):
         line = max(seen, data.rfind(b"\n", seen, version.start()) + 1)
@@ -70,7 +70,7 @@ class Request:
         self.complete = True
 
     def split(self) -> bytes:
-        """Read the head without llhttp; gives the method."""
+        """Read the head without llhttp; return the method."""
         first, *lines = (line.rstrip(b"\r") for line in bytes(self.raw).split(b"\n"))
         method, *rest = first.split(None, 1)
         self.url = rest[0].rstrip() if rest else b""
@@ -88,17 +88,17 @@ class Request:
         return method
 
     def header(self, name: bytes) -> str | None:
-        """All values of a header; None if it is not there."""
+        """Return all values of a header; None if it is not there."""
         values = [decoded(value) for key, value in self.headers if key == name]
         return _SEPARATORS.get(name, ", ").join(values) if values else None
 
     def content_length(self) -> int:
-        """Bytes of body that its head states."""
+        """Return the bytes of body that its head states."""
         number = next((value for name, value in self.headers if name == b"content-length"), b"")
         return int(number) if _NUMBER.fullmatch(number) else 0
 
     def draft(self, method: bytes, endpoints: Endpoints) -> EventDraft:
-        """The event."""
+        """Write the request as an event."""
         target, host, agent = decoded(self.url), self.header(b"host"), self.header(b"user-agent")
         text = templates.HttpRequest(
             decoded(method),

@@ -1,4 +1,4 @@
-"""Drafts as the rows of event batches."""
+"""Turn event drafts into the rows of event batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from overproof.events.sources.values import when
 
 
 def row(draft: EventDraft) -> Row[StructuredEvent]:
-    """A draft as a row of `batch.batched`."""
+    """Convert a draft to a row of `batch.batched`."""
     columns: dict[str, str | int | None] = {
         "kind": draft.kind,
         "src_ip": draft.src_ip,
@@ -39,7 +39,7 @@ def row(draft: EventDraft) -> Row[StructuredEvent]:
 
 
 def packet_batch(name: str, places: list[int], records: list[StructuredEvent], *, extra: bool) -> pa.RecordBatch:
-    """The batch of some records, whose origins say that their places are packets."""
+    """Make the batch of some events, whose origins say that their places are packets."""
     batch = structured_batch(name, places, records, extra=extra)
     origins = pa.array([f"{name}:packet {place}" for place in places], pa.string())
     return batch.set_column(batch.schema.get_field_index("origin"), SCHEMA.field("origin"), origins)

@@ -1,4 +1,4 @@
-"""scapy, imported when a capture is read: quietly, and without a look at this machine's network.
+"""Import scapy when a capture is read: quietly, and without a look at this machine's network.
 
 scapy's licence is GPL-2.0-only, which is why it is an optional package and why nothing imports it at the top.
 """
@@ -36,7 +36,7 @@ def scapy() -> Scapy:
         from scapy import config, error, main
     except ImportError:
         raise MissingExtra("reading pcap needs the package scapy: pip install 'overproof[pcap]'") from None
-    logging.getLogger("scapy").setLevel(logging.CRITICAL)  # what a capture does wrong is told through on_skip
+    logging.getLogger("scapy").setLevel(logging.CRITICAL)  # what is wrong with a capture is reported to on_skip
     config.conf.route_autoload = config.conf.route6_autoload = False  # it would ask the kernel for every route
     main.SCAPY_CACHE_FOLDER = None  # it would keep its tables of names as pickles in the home folder
     from scapy import utils

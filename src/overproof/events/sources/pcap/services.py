@@ -1,4 +1,4 @@
-"""What a conversation is: told by its first bytes, else by the port."""
+"""Recognize the protocol of a conversation by its first bytes, else by its port."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ _CLIENT_PATTERNS, _SERVER_PATTERNS = _compiled(_CLIENT), _compiled(_SERVER)
 
 
 def client_protocol(data: bytes) -> str | None:
-    """The protocol that a client's first bytes belong to; HTTP is told apart by `http.begins_http`."""
+    """Recognize the protocol of a client's first bytes; HTTP is recognized by `request.begins_http`."""
     return next((name for name, pattern in _CLIENT_PATTERNS.items() if pattern.match(data)), None)
 
 
 def server_protocol(data: bytes) -> str | None:
-    """The protocol that a server's first bytes belong to."""
+    """Recognize the protocol of a server's first bytes."""
     return next((name for name, pattern in _SERVER_PATTERNS.items() if pattern.match(data)), None)
 
 
 def is_quic(data: bytes) -> bool:
-    """Whether a datagram begins like QUIC of version 1, 2, a draft or Google's (RFC 9000, 17.2; RFC 9369)."""
+    """Tell whether a datagram begins like QUIC of version 1, 2, a draft or Google's (RFC 9000, 17.2; RFC 9369)."""
     return len(data) >= 20 and bool(_QUIC.match(data))
 
 
 def by_port(port: int | None) -> str | None:
-    """The service usual on a port."""
+    """Return the service usual on a port."""
     return None if port is None else PORTS.get(port)

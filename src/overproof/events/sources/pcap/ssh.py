@@ -1,4 +1,4 @@
-"""What an SSH client says of itself, and the session as an event."""
+"""Read the software version that an SSH client states, and write the session as an event."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from overproof.events.sources.stream import decoded
 
 
 class SshReader:
-    """Reads what software an SSH client says it is; see `drafts.Reader`."""
+    """Read what software an SSH client says it is; see `event_draft.Reader`."""
 
     protocol: str | None = "ssh"
 
@@ -25,17 +25,17 @@ class SshReader:
         return len(self._data)
 
     def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
-        """See `drafts.Reader`: `SSH-2.0-OpenSSH_9.6 comment`, at most 255 bytes (RFC 4253, 4.2)."""
+        """Read `SSH-2.0-OpenSSH_9.6 comment`, at most 255 bytes (RFC 4253, 4.2); see `event_draft.Reader`."""
         self._data = (self._data + data)[:255]
         self.done = b"\n" in self._data or len(self._data) == 255
         return []
 
     def gap(self) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Ignore a gap; see `event_draft.Reader`."""
         return []
 
     def finish(self, total: int) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Return the session; see `event_draft.Reader`."""
         words = self._data.split(b"\n")[0].split(b"-", 2)[-1].split()
         client = decoded(words[0]) if words else None
         text = templates.SshSession(

@@ -1,4 +1,4 @@
-"""How a TCP connection went, in Zeek's words (`conn_state`).
+"""Track how a TCP connection went, in Zeek's words (`conn_state`).
 
 The states of the two ends and what they make together follow Zeek's scripts/base/protocols/conn/main.zeek.
 """
@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from overproof.events.sources.pcap.packets import ACK, FIN, RST, SYN
 
-FAILED = ("S0", "REJ", "RSTOS0", "RSTRH", "SH", "SHR")  # one side was silent, or said no
+FAILED = ("S0", "REJ", "RSTOS0", "RSTRH", "SH", "SHR")  # one side was silent, or refused
 
 
 class EndpointState(IntEnum):
@@ -31,7 +31,7 @@ class ConnectionStates(list[EndpointState]):
         super().__init__((EndpointState.SILENT, EndpointState.SILENT))
 
     def packet(self, flags: int, from_responder: bool) -> None:
-        """A packet with these flags, from the responder if `back`."""
+        """Count a packet with these flags, from the responder if `from_responder`."""
         mine, other = self[from_responder], self[not from_responder]
         if self[0] == self[1] == EndpointState.CLOSED:
             return
@@ -55,7 +55,7 @@ class ConnectionStates(list[EndpointState]):
         return EndpointState.RESET in self or self[0] == self[1] == EndpointState.CLOSED
 
     def state(self, silent: bool) -> str:
-        """The word for it; `silent` is whether neither side sent any payload."""
+        """Return Zeek's word for it; `silent` is whether neither side sent any payload."""
         orig, resp = self
         if resp == EndpointState.RESET:
             if orig in (EndpointState.SYN_SENT, EndpointState.SYN_ACK_SENT) or (orig == EndpointState.RESET and silent):

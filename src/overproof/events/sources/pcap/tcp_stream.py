@@ -1,4 +1,4 @@
-"""One side of a TCP connection: its bytes in order, and whoever reads them."""
+"""Read one side of a TCP connection: put its bytes in order and give them to the reader of their protocol."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from overproof.events.sources.pcap.ssh import SshReader
 from overproof.events.sources.pcap.tls import TlsReader
 from overproof.events.sources.stream import decoded
 
-_ENOUGH = 8  # bytes that are enough to tell a protocol
+_ENOUGH = 8  # bytes that are enough to recognize a protocol
 _LINE = 4096  # bytes of a line that may become a request's
 _SECOND_COPIES = 8  # that are judged, of one side
 
@@ -28,17 +28,17 @@ class TcpStream:
 
     Parameters
     ----------
-    ends
+    endpoints
         As seen from this side.
-    opened
-        Whether this side opened the connection: what it says is told even where no reader knows it.
-    note
+    is_originator
+        Whether this side opened the connection: what it sends is an event even where no reader knows it.
+    on_anomaly
         Called with what is wrong with a segment.
 
     Attributes
     ----------
     protocol
-        What it speaks, as far as its bytes told.
+        What it speaks, as far as its bytes show.
     """
 
     def __init__(self, endpoints: Endpoints, is_originator: bool, lookups: Lookups, on_anomaly: OnAnomaly) -> None:
@@ -61,7 +61,7 @@ class TcpStream:
         return self._reassembly.buffered + len(self._buffer) + (0 if self._reader is None else self._reader.buffered)
 
     def segment(self, packet: Packet, ref: PacketRef) -> list[EventDraft]:
-        """A segment from this side."""
+        """Read a segment from this side; return the events that it completes."""
         begins = bool(packet.flags & SYN)  # a SYN takes a number of its own
         if begins:
             self._reassembly.begin(packet.seq + 1)
@@ -79,11 +79,11 @@ class TcpStream:
         return drafts
 
     def acknowledged(self, ack: int, ref: PacketRef) -> list[EventDraft]:
-        """What the other side says it has."""
+        """Note what the other side says it has; return the events that this completes."""
         return self._skip(ref) if self._reassembly.acknowledged(ack) else []
 
     def finish(self, ref: PacketRef, total: int) -> list[EventDraft]:
-        """The connection is over; both sides sent `total` bytes."""
+        """End the connection, of which both sides sent `total` bytes; return the events that are left."""
         drafts: list[EventDraft] = []
         while self._reassembly.waiting:
             drafts += self._skip(ref)
@@ -95,7 +95,7 @@ class TcpStream:
             self._buffer, self._reader = self._reader.rest or b"", None
 
     def _read(self, data: bytes, ref: PacketRef, *, more: bool = True) -> list[EventDraft]:
-        """Bytes in order, for the reader that is there or that fits them."""
+        """Give bytes in order to the reader that is there or that fits them."""
         drafts: list[EventDraft] = []
         self._buffer += data
         if self._resyncing:
@@ -117,14 +117,14 @@ class TcpStream:
         return drafts
 
     def _resynchronize(self) -> None:
-        """Behind a gap in HTTP: drop what may be the rest of a body, until a request begins."""
+        """Drop what may be the rest of a body behind a gap in HTTP, until a request begins."""
         place = next_request(self._buffer)
         self._resyncing = place < 0
         line = self._buffer.rfind(b"\n") + 1
         self._buffer = self._buffer[max(line, len(self._buffer) - _LINE) if self._resyncing else place :]
 
     def _choose_reader(self, data: bytes, ref: PacketRef, more: bool) -> Reader | None:
-        """Who reads bytes that begin like this; None while that is not clear."""
+        """Choose who reads bytes that begin like this; None while that is not clear."""
         if self._resyncing:
             return None
         http = begins_http(data, more=more)
@@ -155,7 +155,7 @@ class TcpStream:
         return drafts + self._read(self._reassembly.skip(), ref)
 
     def _contradiction(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
-        """Two copies of the same bytes that differ: an evasion, so the second is judged as well."""
+        """Judge the second of two copies of the same bytes that differ too: that is an evasion."""
         self._on_anomaly("a TCP segment that contradicts an earlier copy of it", ref, data)
         self._copies += 1
         if self._copies > _SECOND_COPIES:

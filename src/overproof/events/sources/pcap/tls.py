@@ -1,4 +1,4 @@
-"""What a TLS client says of itself in its first message (RFC 8446, 4.1.2), and the session as an event."""
+"""Read a TLS client's first message (RFC 8446, 4.1.2), and write the session as an event."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ClientHello:
 
 
 def client_hello(data: bytes) -> ClientHello | None:
-    """The ClientHello at the start of a TLS client's bytes; None where there is no whole one."""
+    """Parse the ClientHello at the start of a TLS client's bytes; None where there is no whole one."""
     try:
         return _hello(_Cursor(_handshake(data)))
     except (IndexError, ValueError):
@@ -61,12 +61,12 @@ class _Cursor:
         return int.from_bytes(self.take(size), "big")
 
     def vector(self, size: int) -> bytes:
-        """As many bytes as a length of that size states."""
+        """Take as many bytes as a length of that size states."""
         return self.take(self.number(size))
 
 
 def _handshake(data: bytes) -> bytes:
-    """The content of the handshake records at the start: a message may be cut into several."""
+    """Join the content of the handshake records at the start: a message may be cut into several."""
     records, content = _Cursor(data), bytearray()
     try:
         while records and records.number(1) == _HANDSHAKE:
@@ -113,12 +113,12 @@ def _numbers(data: bytes) -> list[int]:
 
 
 def _grease(number: int) -> bool:
-    """Values that clients send so that servers learn to ignore them (RFC 8701)."""
+    """Recognize values that clients send so that servers learn to ignore them (RFC 8701)."""
     return number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF
 
 
 class TlsReader:
-    """Reads a ClientHello and tells of the session when it is over; see `drafts.Reader`."""
+    """Read a ClientHello and write the session when it is over; see `event_draft.Reader`."""
 
     protocol: str | None = "tls"
 
@@ -137,7 +137,7 @@ class TlsReader:
         return len(self._data)
 
     def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Read a ClientHello; see `event_draft.Reader`."""
         self._data += data
         if len(self._data) >= self._enough:  # not at every byte of one that comes byte by byte
             self._enough = len(self._data) * 5 // 4
@@ -146,11 +146,11 @@ class TlsReader:
         return []
 
     def gap(self) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Ignore a gap; see `event_draft.Reader`."""
         return []
 
     def finish(self, total: int) -> list[EventDraft]:
-        """See `drafts.Reader`."""
+        """Return the session; see `event_draft.Reader`."""
         hello = self._hello or client_hello(self._data)
         name = "-" if hello is None else hello.name or "-"
         ja4_a = None if hello is None else hello.ja4_a

@@ -1,4 +1,4 @@
-"""Suricata's EVE log: `log.py` takes lines apart, `records.py` makes events of them."""
+"""Read Suricata's EVE log: `log.py` takes lines apart, `records.py` makes events of them."""
 
 from __future__ import annotations
 

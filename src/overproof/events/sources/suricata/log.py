@@ -1,4 +1,4 @@
-"""Lines of an EVE log: JSON, one event each."""
+"""Parse the lines of an EVE log: JSON, one event each."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from overproof.events.sources.suricata.records import add_connection, to_event
 
 
 def read_suricata(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
-    """Read an EVE log; see `interface.Source`. Of flows there are sums too; statistics are nothing to judge."""
+    """Read an EVE log; see `interface.Source`. Flows are aggregated too; statistics are nothing to judge."""
     log = _Log()
     yield from read_structured(source, options, LineFormat("an EVE log", log.parse, log.finish))
 
 
 class _Log:
-    """One log as it is read, and the sums of its flows."""
+    """One log as it is read, and the aggregates of its flows."""
 
     def __init__(self) -> None:
         self._aggregator = HostAggregator()
 
     def parse(self, number: int, line: bytes) -> Iterator[Parsed]:
-        """The event of a line, or why it is none."""
+        """Yield the event of a line, or why it is none."""
         if not line.strip():
             return
         try:
@@ -45,5 +45,5 @@ class _Log:
                 yield from aggregate_events(add_connection(self._aggregator, record))
 
     def finish(self) -> Iterator[StructuredEvent]:
-        """The sums of the minutes that the log ends in."""
+        """Yield the aggregates of the minutes that the log ends in."""
         yield from aggregate_events(self._aggregator.close())

@@ -1,4 +1,4 @@
-"""Suricata's events: visible texts for the common types, `suricata TYPE key=value …` for any other."""
+"""Turn Suricata's events into ours: texts by template for the common types, `suricata TYPE key=value …` for others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PROTOCOLS = set("http dns tls ssh smb ftp smtp rdp quic krb5 snmp sip mqtt nfs 
 
 
 def to_event(kind: str, record: Record) -> StructuredEvent:
-    """The event of a record."""
+    """Build the event of a record."""
     flow_id, http, service = string(record.get("flow_id")), entry(record, "http"), _service(record)
     return StructuredEvent(
         text=_TEXTS.get(kind, _other)(kind, record),
@@ -45,7 +45,7 @@ def to_event(kind: str, record: Record) -> StructuredEvent:
 
 
 def add_connection(aggregator: HostAggregator, record: Record) -> list[templates.HostAggregate]:
-    """Count a flow, if it says when and between whom it was; the sums of the minutes that are over."""
+    """Count a flow that states when and between whom it was; return the aggregates of the minutes that are over."""
     now = moment(string(record.get("timestamp")) or "")
     time = moment(string(entry(record, "flow").get("start")) or "") or now
     src, dst = string(record.get("src_ip")), string(record.get("dest_ip"))
@@ -71,7 +71,7 @@ def _flow(kind: str, record: Record) -> str:
 
 
 def _state(record: Record) -> str:
-    """How a flow went, in Zeek's words, from who answered and the TCP flags of both sides."""
+    """Derive how a flow went, in Zeek's words, from who answered and the TCP flags of both sides."""
     if not number(entry(record, "flow").get("pkts_toclient")):
         return "S0"
     if _transport(record) != "tcp":
@@ -110,7 +110,7 @@ def _http(kind: str, record: Record) -> str:
 
 
 def _headers(found: object) -> list[tuple[str, str]]:
-    """Of `dump-all-headers`: a list of objects with `name` and `value`."""
+    """Read the headers of `dump-all-headers`: a list of objects with `name` and `value`."""
     if not isinstance(found, list):
         return []
     pairs = [(string(one.get("name")), string(one.get("value"))) for one in found if isinstance(one, dict)]
@@ -118,11 +118,11 @@ def _headers(found: object) -> list[tuple[str, str]]:
 
 
 def _dns(kind: str, record: Record) -> str:
-    """A query, or its answer: one event for each answer (version 1), or for all together (2 and 3)."""
+    """Write a query, or its answer: one event for each answer (version 1), or for all together (2 and 3)."""
     dns = entry(record, "dns")
     name, wanted = _question(dns)
-    several: list[Record] = [answer for answer in items(dns.get("answers")) if isinstance(answer, dict)]
-    answers = several or [dns]
+    listed: list[Record] = [answer for answer in items(dns.get("answers")) if isinstance(answer, dict)]
+    answers = listed or [dns]
     ttls = [ttl for ttl in (number(answer.get("ttl")) for answer in answers) if ttl is not None]
     data = joined([answer["rdata"] for answer in answers if answer.get("rdata")])
     answered = dns.get("type") in ("answer", "response")
@@ -138,13 +138,13 @@ def _dns(kind: str, record: Record) -> str:
 
 
 def _question(dns: Record) -> tuple[str | None, str | None]:
-    """Name and type that are asked for; version 3 has them in a list, of which the first counts."""
+    """Return name and type that are asked for; version 3 has them in a list, of which the first counts."""
     asked = next((each for each in items(dns.get("queries")) if isinstance(each, dict)), dns)
     return string(asked.get("rrname")), string(asked.get("rrtype"))
 
 
 def _tls(kind: str, record: Record) -> str:
-    """The handshake is JA4's, else JA3's, else the version, whichever the log has."""
+    """Write a session; the handshake is JA4's, else JA3's, else the version, whichever the log has."""
     tls = entry(record, "tls")
     first, last = (moment(f"{string(tls.get(key))}Z") for key in ("notbefore", "notafter"))
     version = (string(tls.get("version")) or "").replace(" ", "")
@@ -179,18 +179,18 @@ def _fileinfo(kind: str, record: Record) -> str:
 
 
 def _alert(kind: str, record: Record) -> str:
-    """What Suricata says, then the request it says it of."""
+    """Write Suricata's alert, then the request that it is about."""
     alert = entry(record, "alert")
-    said = {key: string(alert.get(key)) for key in ("signature", "category", "severity", "action")}
-    text = templates.record("suricata alert", said | _ends(record))
+    parts = {key: string(alert.get(key)) for key in ("signature", "category", "severity", "action")}
+    text = templates.record("suricata alert", parts | _flow_parts(record))
     return f"{text} {_http(kind, record)}" if entry(record, "http") else text
 
 
 def _other(kind: str, record: Record) -> str:
-    return templates.record(f"suricata {kind}", _ends(record) | dict(_flat(entry(record, kind), "", _DEEPEST)))
+    return templates.record(f"suricata {kind}", _flow_parts(record) | dict(_flat(entry(record, kind), "", _DEEPEST)))
 
 
-def _ends(record: Record) -> dict[str, templates.Part]:
+def _flow_parts(record: Record) -> dict[str, templates.Part]:
     return {
         "proto": _transport(record),
         "service": _service(record),
@@ -201,7 +201,7 @@ def _ends(record: Record) -> dict[str, templates.Part]:
 
 
 def _flat(record: Record, before: str, levels: int) -> Iterator[tuple[str, str | None]]:
-    """Keys and values, those of objects inside under `outer.inner`."""
+    """Yield keys and values, those of objects inside under `outer.inner`."""
     for key, value in record.items():
         if isinstance(value, dict) and levels > 1:
             yield from _flat(value, f"{before}{key}.", levels - 1)
@@ -214,7 +214,7 @@ def _transport(record: Record) -> str | None:
 
 
 def _service(record: Record) -> str | None:
-    """The protocol that Suricata saw; `failed` is its word for none."""
+    """Return the protocol that Suricata saw; `failed` is its word for none."""
     found = string(record.get("app_proto"))
     return None if found == "failed" else found
 

@@ -1,4 +1,4 @@
-"""Zeek's logs: `log.py` takes lines apart, `records.py` makes events of them."""
+"""Read Zeek's logs: `log.py` takes lines apart, `records.py` makes events of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines of Zeek's logs: TSV under its headers, or JSON.
+"""Parse the lines of Zeek's logs: TSV under its headers, or JSON.
 
 A file may hold several headers, and their fields may change midway.
 """
@@ -24,18 +24,18 @@ from overproof.events.sources.values import integer
 from overproof.events.sources.zeek.records import Record, add_connection, path_of, to_event
 
 _ESCAPED = re.compile(rb"\\(?:\\|x([0-9A-Fa-f]{2}))")
-_SEVERAL = re.compile(r"(?:set|table|vector)\[(\w+)\]")
+_CONTAINER = re.compile(r"(?:set|table|vector)\[(\w+)\]")
 
 
 def read_zeek(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
-    """Read a Zeek log; see `interface.Source`. Headers are no records; of connections there are sums too."""
+    """Read a Zeek log; see `interface.Source`. Headers are no records; connections are aggregated too."""
     log = _Log(PurePath(source.name).name)
     yield from read_structured(source, options, LineFormat("a Zeek log", log.parse, log.finish))
 
 
 @dataclass(frozen=True)
 class _Header:
-    """What the lines that begin with `#` said so far."""
+    """The header so far, as the lines that begin with `#` state it."""
 
     separator: bytes = b"\t"
     set_separator: bytes = b","
@@ -46,7 +46,7 @@ class _Header:
     types: tuple[str, ...] = ()
 
     def with_line(self, line: bytes) -> _Header:
-        """The header with one more line; a line it does not know (`#open`, `#close`) changes nothing."""
+        """Return the header with one more line; a line it does not know (`#open`, `#close`) changes nothing."""
         if line.startswith(b"#separator "):
             return _Header(separator=_unescaped(line[11:]) or b"\t")
         key, *values = line[1:].split(self.separator)
@@ -66,7 +66,7 @@ class _Header:
         return self
 
     def record(self, line: bytes) -> Record | str:
-        """The fields of a line that are set, or why it has none."""
+        """Return the fields of a line that are set, or why it has none."""
         values = line.split(self.separator)
         if not self.fields:
             return "a Zeek record before any #fields header"
@@ -79,7 +79,7 @@ class _Header:
         return {name: self._value(value, kind) for name, value, kind in typed if value != self.unset_field}
 
     def _value(self, raw: bytes, kind: str) -> Any:
-        container = _SEVERAL.fullmatch(kind)
+        container = _CONTAINER.fullmatch(kind)
         if container is None:
             return "" if raw == self.empty_field else _scalar(raw, kind)
         parts = [] if raw in (self.empty_field, b"") else raw.split(self.set_separator)
@@ -87,7 +87,7 @@ class _Header:
 
 
 class _Log:
-    """One log as it is read: the header that holds, and the sums of its connections."""
+    """One log as it is read: the header that holds, and the aggregates of its connections."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -95,7 +95,7 @@ class _Log:
         self._aggregator = HostAggregator()
 
     def parse(self, number: int, line: bytes) -> Iterator[Parsed]:
-        """The record of a line, or why it is none."""
+        """Yield the record of a line, or why it is none."""
         if line.startswith(b"#"):
             self._header = self._header.with_line(line)
             return
@@ -109,7 +109,7 @@ class _Log:
             yield from aggregate_events(add_connection(self._aggregator, record))
 
     def finish(self) -> Iterator[StructuredEvent]:
-        """The sums of the minutes that the log ends in."""
+        """Yield the aggregates of the minutes that the log ends in."""
         yield from aggregate_events(self._aggregator.close())
 
 
@@ -126,8 +126,8 @@ def _scalar(raw: bytes, kind: str) -> Any:
     if kind == "bool" and text in ("T", "F"):
         return text == "T"
     if kind in ("count", "int", "port"):
-        whole = integer(text)
-        return text if whole is None else whole
+        value = integer(text)
+        return text if value is None else value
     if kind in ("double", "time", "interval"):
         try:
             number = float(text)
@@ -138,7 +138,7 @@ def _scalar(raw: bytes, kind: str) -> Any:
 
 
 def _unescaped(raw: bytes) -> bytes:
-    r"""Zeek writes `\x09` for a byte that it must escape, and two backslashes for one."""
+    r"""Undo Zeek's escapes: `\x09` for a byte that it must escape, and two backslashes for one."""
     if b"\\" not in raw:
         return raw
     return _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()) if match[1] else b"\\", raw)

@@ -1,4 +1,4 @@
-"""Zeek's records as events: visible texts for the common logs, `zeek PATH key=value …` for any other."""
+"""Turn Zeek's records into events: texts by template for the common logs, `zeek PATH key=value …` for others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OVER_TCP = {"http", "ssl", "ssh", "smtp", "ftp"}
 
 
 def path_of(record: Record, header: str | None, file: str) -> str:
-    """Which log a record is of: by itself, its header, its keys, else the name of its file."""
+    """Name the log a record is of: by itself, its header, its keys, else the name of its file."""
     stated = record.get("_path")
     if isinstance(stated, str) and stated:
         return stated
@@ -43,7 +43,7 @@ def path_of(record: Record, header: str | None, file: str) -> str:
 
 
 def to_event(path: str, record: Record) -> StructuredEvent:
-    """The event of a record."""
+    """Build the event of a record."""
     flow_id, seconds = string(record.get("uid")), _seconds(record.get("ts"))
     transport = string(record.get("proto"))
     service = string(record.get("service")) if path == "conn" else None
@@ -72,7 +72,7 @@ def to_event(path: str, record: Record) -> StructuredEvent:
 
 
 def add_connection(aggregator: HostAggregator, record: Record) -> list[templates.HostAggregate]:
-    """Count a connection, if it says when and between whom it was; the sums of the minutes that are over."""
+    """Count a connection that states when and between whom it was; return the aggregates of minutes that are over."""
     time, src, dst = _seconds(record.get("ts")), string(record.get("id.orig_h")), string(record.get("id.resp_h"))
     if time is None or src is None or dst is None:
         return []
@@ -121,7 +121,7 @@ def _dns(path: str, record: Record) -> str:
 
 
 def _ssl(path: str, record: Record) -> str:
-    """The handshake is JA4's, else JA3's, else the version, whichever the log has."""
+    """Write a session; the handshake is JA4's, else JA3's, else the version, whichever the log has."""
     issuer = string(record.get("issuer")) or string(record.get("issuer_subject"))
     first, last = number(record.get("not_valid_before")), number(record.get("not_valid_after"))
     return templates.TlsSession(
@@ -156,7 +156,7 @@ def _files(path: str, record: Record) -> str:
 
 
 def _other(path: str, record: Record) -> str:
-    """Every field that is set, but no identifiers and times; lengths of time and shares in their buckets."""
+    """Write every field that is set, but no identifiers and times; durations and shares in their buckets."""
     parts = {str(key): _shown(value) for key, value in record.items() if not str(key).startswith("_")}
     return templates.record(f"zeek {path}", {key: part for key, part in parts.items() if key not in _IDENTIFIERS})
 
@@ -184,7 +184,7 @@ def _first(value: object) -> str | None:
 
 
 def _seconds(value: object) -> float | None:
-    """Seconds since 1970. Zeek's JSON has them so, or as milliseconds (a number beyond the year 5138), or in words."""
+    """Convert a time to seconds since 1970: JSON has seconds, milliseconds (beyond the year 5138) or ISO 8601."""
     seconds = number(value)
     if seconds is not None:
         return seconds / 1000 if seconds >= 1e11 else seconds
