@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from overproof.bundle.model_names import in_order
 from overproof.checks.listed_event import ListedEvent
 from overproof.report.markup import Html, details, el, many, model, name, paragraph, span
 from overproof.report.words import decimal, figure
@@ -42,7 +43,7 @@ def _event(place: int, event: ListedEvent) -> Html:
     facts = [span(name(event.origin, 120), kind="origin")]
     known = {"label": event.label, "family": event.family}
     facts += [span(f"{key} ", el("b", name(value))) for key, value in known.items() if value is not None]
-    answers = [_answer(title, verdict, event.attack.get(title)) for title, verdict in event.verdicts.items()]
+    answers = [_answer(m, event.verdicts[m], event.attack.get(m)) for m in in_order(event.verdicts)]
     shown = [piece for fact in facts for piece in (fact, " ")]
     return el("li", el("p", *shown, class_="facts"), _text(place, event.text), el("ul", *answers, class_="answers"))
 

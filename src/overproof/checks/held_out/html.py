@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from overproof.checks.base import MODELS
+from overproof.bundle.model_names import in_order
 from overproof.checks.event_list import event_list
 from overproof.checks.held_out.figures import waterfall, with_and_without
 from overproof.checks.held_out.result import Cost, FamilyPairs, HeldOutFamily, HeldOutThreats, NovelFamilies
@@ -101,14 +101,14 @@ def _families(families: Sequence[FamilyPairs]) -> Html:
 def _held_out(families: Sequence[HeldOutFamily]) -> Html:
     if not families:
         return unmeasured("no family was held out of training")
-    models = _ordered(title for row in families for title in (*row.trained_with, *row.trained_without))
+    models = in_order(title for row in families for title in (*row.trained_with, *row.trained_without))
     axis = span("Detected: hollow trained without, filled with", intervals.heads())
     head = ["Family", axis, "False positives without it", "Not there"]
     body = [
         [
             span(name(row.family), " ", span(f"{row.n:,} events", kind="facts")),
             with_and_without(f"Detected of {words.short(row.family)}", row, _of_family(row)),
-            span(*(span(f"{m} {_ratio(row.false_positives[m])}", kind="value") for m in _ordered(row.false_positives))),
+            span(*(span(f"{m} {_ratio(row.false_positives[m])}", kind="value") for m in in_order(row.false_positives))),
             span(*(span(f"{m}: {words.short(why, 200)}", kind="value") for m, why in row.absent.items())),
         ]
         for row in families
@@ -123,21 +123,15 @@ def _figures(families: Sequence[HeldOutFamily]) -> Html:
         [name(row.family), title, trained, f"{shares[title].k:,}/{shares[title].n:,}", interval(shares[title].share)]
         for row in families
         for trained, shares in (("without", row.trained_without), ("with", row.trained_with))
-        for title in _ordered(shares)
+        for title in in_order(shares)
     ]
     return table("Attacks detected", ["Family", "Model", "Trained", "Detected", "Share [95 %]"], body, left=(0, 1, 2))
 
 
 def _of_family(row: HeldOutFamily) -> list[str]:
     """List the models of a family, those that were trained without it first."""
-    without = _ordered(row.trained_without)
-    return [*without, *(title for title in _ordered(row.trained_with) if title not in without)]
-
-
-def _ordered(models: Iterable[str]) -> list[str]:
-    """Put models into the order of the comparison."""
-    there = list(dict.fromkeys(models))
-    return [*(title for title in MODELS if title in there), *(title for title in there if title not in MODELS)]
+    without = in_order(row.trained_without)
+    return [*without, *(title for title in in_order(row.trained_with) if title not in without)]
 
 
 def _ratio(found: Share) -> str:
