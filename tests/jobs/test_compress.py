@@ -131,7 +131,7 @@ def test_the_bundle_tells_what_each_layer_costs_and_that_its_verdicts_are_portab
     from overproof.results.precision_search import PrecisionSearchReport
 
     told = PrecisionSearchReport.of_bundle(job.report.bundle)
-    assert told.to_json() == job.report.quantizing.to_json()  # type: ignore[union-attr]
+    assert told.to_json() == job.report.precision_search.to_json()  # type: ignore[union-attr]
     assert len(told.sensitivity) == 12 and all(row.alone.kl > 0 for row in told.sensitivity)
     assert told.portability is not None and told.portability.flips == 0
     assert sum("unmeasured" not in str(row) for row in told.portability.variations) >= 5
@@ -360,7 +360,7 @@ def quick(job: Job, out: Path, **options: Any) -> Report:
 
 def test_four_bit_weights_are_trained_with_the_rounding(job: Job, tmp_path: Path) -> None:
     report = quick(job, tmp_path / "bundle", precision="w4a8", qat=True, keep_fp32=tmp_path / "fp32")
-    assert report.quantizing is not None and report.quantizing.trained
+    assert report.precision_search is not None and report.precision_search.trained
     manifest = overproof.open(tmp_path / "bundle").manifest
     assert manifest.precision == "w4a8"
     assert [step["step"] for step in manifest.parity] == ["torch → ONNX", "FP32 → w4a8"]
@@ -396,8 +396,8 @@ def test_guards_that_nothing_holds_end_in_a_bundle_set_aside(job: Job, tmp_path:
     assert not report.passed
     assert not (tmp_path / "bundle").exists()
     assert overproof.open(tmp_path / "bundle.failed").manifest.precision == "int8"
-    assert report.quantizing is not None
-    assert len(report.quantizing.path) > 2 and all(step.found.kl > 0 for step in report.quantizing.path)
+    assert report.precision_search is not None
+    assert len(report.precision_search.path) > 2 and all(step.found.kl > 0 for step in report.precision_search.path)
     assert "broken" in report.render()
 
 

@@ -1,4 +1,4 @@
-"""The tutorial's main job in miniature, without torch: nearest neighbours teach a linear model, which is quantized.
+"""Do the tutorial's main job in miniature, without torch: nearest neighbours teach a linear model, which is quantized.
 
 So that the lesson can show its steps on the built-in traffic where no model was trained: the teacher remembers
 simulated events, and answers with the classes of the nearest by character trigrams; the student is one matrix,

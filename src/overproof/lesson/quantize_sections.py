@@ -140,10 +140,10 @@ def memory_section(user: UserData) -> Section:
         rows.append((str(bits), str(values), extra, str(after), f"{1 - after / before:.0%}", f"{max(on.errors):.4f}"))
     printed = {f.what: f for f in figures()}["saved"]
     c, layer = user.cost, user.layer
-    whole = []
+    model = []
     if layer is not None:
         before, after = layer.model_before, layer.model_after
-        whole = [f"The whole model's file: {before:,} bytes become {after:,} ({_saved(before, after)})."]
+        model = [f"The whole model's file: {before:,} bytes become {after:,} ({_saved(before, after)})."]
     return Section(
         "memory",
         "Memory",
@@ -157,7 +157,7 @@ def memory_section(user: UserData) -> Section:
         (
             f"Of {user.name}: {user.tensor}: {c.bytes_before:,} bytes become {c.bytes_after:,} "
             f"({_saved(c.bytes_before, c.bytes_after)}).",
-            *whole,
+            *model,
         ),
     )
 

@@ -37,7 +37,7 @@ def sections(user: UserData) -> tuple[Section, ...]:
 
 def _combined(user: UserData) -> Section:
     parity = (f"Of {user.name}, what each step of the conversion changed:", Drawing("\n".join(user.parity)))
-    changed = (f"What quantization changed on held-back events: {user.quantizing}.",)
+    changed = (f"What quantization changed on held-back events: {user.precision_search}.",)
     own: tuple[Block, ...] = (f"Of {user.name}, on {user.points_of}:", _comparison(user.points))
     return Section(
         "combined",
@@ -49,7 +49,7 @@ def _combined(user: UserData) -> Section:
         (
             *own,
             *(parity if user.parity else ()),
-            *(changed if user.quantizing else ()),
+            *(changed if user.precision_search else ()),
             *((SIMULATED,) if "SIMULATED" in user.points_of else ()),
         ),
     )

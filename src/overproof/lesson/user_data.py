@@ -76,7 +76,7 @@ class UserData:
         What each conversion step of a bundle changed.
     layer
         A layer of a bundle that tells what quantization did to each; `tensor`, `scheme` and `cost` are then of it.
-    quantizing
+    precision_search
         What quantization changed on held-back events, in a line; empty where a bundle does not tell.
     """
 
@@ -93,7 +93,7 @@ class UserData:
     cost: Cost
     parity: tuple[str, ...] = ()
     layer: UserLayer | None = None
-    quantizing: str = ""
+    precision_search: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def of_bundle(path: Path | str, *, seed: int) -> UserData:
         cost=tensor.cost,
         parity=tuple(map(str, _parity(bundle))),
         layer=tensor.layer,
-        quantizing=PrecisionSearchReport.of(bundle).summary() if QUANTIZING in bundle.files else "",
+        precision_search=PrecisionSearchReport.of(bundle).summary() if QUANTIZING in bundle.files else "",
     )
 
 

@@ -35,7 +35,7 @@ class Report:
         Size of the whole bundle.
     seed
         What initialization, order and perturbation were drawn from.
-    quantizing
+    precision_search
         What quantization cost on validation events, and the guards it was held to.
     """
 
@@ -46,12 +46,12 @@ class Report:
     data: Mapping[str, Any]
     bundle_bytes: int
     seed: int
-    quantizing: PrecisionSearchReport | None = None
+    precision_search: PrecisionSearchReport | None = None
 
     @property
     def passed(self) -> bool:
         """Whether every guard of the quantization holds; so it does where there are none."""
-        return self.quantizing is None or self.quantizing.passed
+        return self.precision_search is None or self.precision_search.passed
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain JSON."""
@@ -63,7 +63,7 @@ class Report:
             "comparison": self.comparison.to_json(),
             "parity": [step.to_json() for step in self.parity],
             "soft_labels": [asdict(event) for event in self.soft_labels],
-            "quantizing": None if self.quantizing is None else self.quantizing.to_json(),
+            "precision_search": None if self.precision_search is None else self.precision_search.to_json(),
         }
 
     def render(self) -> str:
@@ -73,7 +73,7 @@ class Report:
             "\n".join(event.render() for event in self.soft_labels) or "  (no event)",
             "Parity of every step:",
             "\n".join(f"  {step}" for step in self.parity),
-            *([] if self.quantizing is None else [self.quantizing.render_search()]),
+            *([] if self.precision_search is None else [self.precision_search.render_search()]),
             self.comparison.render(),
         ]
         if self.data.get("simulated"):

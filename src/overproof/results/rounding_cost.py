@@ -1,4 +1,4 @@
-"""Measure the error that rounding made in one tensor, whole and by magnitude."""
+"""Measure the error that rounding made in one tensor, in all and by magnitude."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def weights_text(weights: Weights) -> str:
 
 
 def errors_text(cost: Cost) -> str:
-    """Write what rounding did to the weights, whole and by magnitude."""
+    """Write what rounding did to the weights, in all and by magnitude."""
     head = (
         f"error against magnitude: SQNR {decibels(cost.sqnr_db)} dB, {percent(cost.lost)} of the weights that are "
         f"not 0 became 0, {percent(cost.saturated)} clipped"

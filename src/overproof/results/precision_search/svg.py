@@ -20,7 +20,7 @@ GREATEST = 1e300  # a decade above it must still be a number
 PLOT, ZERO = 380, 34  # the axis; left of it the place of those whose KL is 0
 ROW, TOP = 22, 164
 LETTER = 7.3  # of the monospaced names; a little more than most fonts take
-NAMES, FAMILIES = 56, 24  # characters that are shown at most; the whole name is shown when one points at it
+NAMES, FAMILIES = 56, 24  # characters that are shown at most; the name is shown in full when one points at it
 DOT = {"alone": 4, "left": 5}  # radius; the greater one is drawn below
 FAMILY = 112  # pixels that a column of families takes at least
 STYLE = """
@@ -67,7 +67,7 @@ def draw(report: PrecisionSearchReport) -> str:
 
 
 class _Axis:
-    """A logarithmic axis over whole decades, with a place of its own for 0 at its left end."""
+    """A logarithmic axis of decades, with a place of its own for 0 at its left end."""
 
     def __init__(self, left: float, values: Sequence[float]) -> None:
         logs = [math.log10(min(value, GREATEST)) for value in values if 0 < value < math.inf]
