@@ -20,7 +20,7 @@ from overproof.progress import terminal
 from overproof.quantization.affine import fit
 from overproof.quantization.calibrated_model import calibrate, split_calibration
 from overproof.quantization.evaluation import EvaluationSet
-from overproof.quantization.quantizable_model import open_model
+from overproof.quantization.models import open_model
 from overproof.quantization.schemes import WEIGHTS_4
 from overproof.results import Labelled, measure
 from overproof.results.divergence import judge, truth

@@ -30,8 +30,10 @@ from overproof.jobs.quantize import quantize
 from overproof.quantization.affine import quantize as to_grid
 from overproof.quantization.layer_diagnostics import by_kind, diagnose_layers
 from overproof.quantization.layers import find_layers
+from overproof.quantization.models import open_model
+from overproof.quantization.models.bundle import from_scorer
+from overproof.quantization.models.interface import QuantizableModel
 from overproof.quantization.onnx_inputs import run_activations
-from overproof.quantization.quantizable_model import QuantizableModel, from_scorer, open_model
 from overproof.quantization.reports import layer_report, one_by_one, portability_report
 from overproof.quantization.rewrite import quantize_model
 from overproof.quantization.schemes import weight_grid

@@ -17,9 +17,10 @@ from overproof.quantization.calibrate import KEPT, observe
 from overproof.quantization.calibrated_model import calibrate, split_calibration
 from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.guards import Guards
+from overproof.quantization.models import open_model
+from overproof.quantization.models.interface import QuantizableModel
 from overproof.quantization.onnx_inputs import with_outputs
 from overproof.quantization.precision_search import PrecisionSearch, SearchResult, search_precisions
-from overproof.quantization.quantizable_model import QuantizableModel, open_model
 
 if TYPE_CHECKING:
     from .conftest import Flows

@@ -76,7 +76,7 @@ def test_any_table_of_numbers(kind: str, flows: Flows, tmp_path: Path) -> None:
 
 
 def test_three_formats_say_the_same(flows: Flows, tmp_path: Path) -> None:
-    from overproof.quantization.tensors import load_tensors
+    from overproof.quantization.models.tensors import load_tensors
 
     tables = [load_tensors([str(write(tmp_path))], [16], None) for write in (flows.npz, flows.csv, flows.parquet)]
     assert tables[0].equals(tables[1]) and tables[0].equals(tables[2])

@@ -24,7 +24,8 @@ from overproof.quantization.calibrate import observe
 from overproof.quantization.layers import Layer, find_layers
 from overproof.quantization.normalize_graph import normalize_graph
 from overproof.quantization.precisions import PRECISIONS
-from overproof.quantization.rewrite import _int4, quantize_model, rewrite, watched
+from overproof.quantization.qdq_writer import _int4
+from overproof.quantization.rewrite import quantize_model, rewrite, watched
 from overproof.quantization.schemes import ACTIVATIONS, weight_grid
 
 Array = np.ndarray[Any, Any]

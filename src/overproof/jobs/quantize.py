@@ -40,8 +40,9 @@ from overproof.jobs.evaluate import thresholds
 from overproof.progress import SILENT, Console
 from overproof.quantization.calibrated_model import split_calibration
 from overproof.quantization.guards import Guards
+from overproof.quantization.models import open_model
+from overproof.quantization.models.interface import QuantizableModel
 from overproof.quantization.precision_search import Retrain
-from overproof.quantization.quantizable_model import QuantizableModel, open_model
 from overproof.quantization.quantize_student import bundle_precision
 from overproof.quantization.reports import layer_report
 from overproof.quantization.retrain import RetrainSettings, retraining

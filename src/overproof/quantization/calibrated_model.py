@@ -13,7 +13,7 @@ from overproof.errors import InputError
 from overproof.quantization.affine import OBSERVERS, Grid
 from overproof.quantization.calibrate import Ranges, observe
 from overproof.quantization.layers import Layer, find_layers
-from overproof.quantization.quantizable_model import QuantizableModel
+from overproof.quantization.models.interface import QuantizableModel
 from overproof.quantization.rewrite import rewrite, watched
 from overproof.quantization.schemes import Grids, weight_grid
 

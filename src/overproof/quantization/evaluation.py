@@ -11,7 +11,7 @@ import pyarrow as pa
 from overproof.bundle.scores import Floats, softmax
 from overproof.distillation.dataset import kinds
 from overproof.errors import InputError
-from overproof.quantization.quantizable_model import QuantizableModel
+from overproof.quantization.models.interface import QuantizableModel
 from overproof.results.divergence import Divergence, judge, truth
 
 

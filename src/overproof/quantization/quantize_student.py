@@ -10,8 +10,8 @@ from overproof.distillation.dataset import DatasetSplits
 from overproof.distillation.export import ExportedModel, ready_model
 from overproof.progress import Console
 from overproof.quantization.calibrated_model import CALIBRATION_EVENTS
+from overproof.quantization.models.bundle import from_scorer
 from overproof.quantization.precision_search import Retrain
-from overproof.quantization.quantizable_model import from_scorer
 from overproof.quantization.reports import layer_report
 from overproof.quantization.run import QuantizationEvents, QuantizationSettings, run_quantization
 from overproof.results.layers import LayerDiagnostics

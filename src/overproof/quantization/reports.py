@@ -11,6 +11,7 @@ import pyarrow as pa
 from overproof.errors import InputError
 from overproof.quantization.layer_diagnostics import by_kind, diagnose_layers
 from overproof.quantization.layers import find_layers
+from overproof.quantization.models.interface import QuantizableModel
 from overproof.quantization.onnx_inputs import (
     OnnxInput,
     fixed_batch,
@@ -20,7 +21,6 @@ from overproof.quantization.onnx_inputs import (
     with_outputs,
 )
 from overproof.quantization.portability import portability
-from overproof.quantization.quantizable_model import QuantizableModel
 from overproof.results.layers import LayerDiagnostics
 from overproof.results.portability import PortabilityReport
 

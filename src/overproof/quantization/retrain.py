@@ -25,9 +25,9 @@ from overproof.distillation.training_set import TrainingSet, joined
 from overproof.distillation.transfer import SoftLabelSource, edited_events, query_teacher
 from overproof.errors import InputError
 from overproof.progress import Console
+from overproof.quantization.models.interface import QuantizableModel
 from overproof.quantization.precision_search import Retrain
 from overproof.quantization.qat import QatPlan, train_with_rounding
-from overproof.quantization.quantizable_model import QuantizableModel
 
 TRANSFER = 0.5
 # Taught by itself a model shall stay what it is: true labels and altered texts would lead it away, and a high

@@ -11,6 +11,7 @@ from overproof.progress import SILENT, Console
 from overproof.quantization.calibrated_model import CalibratedModel, calibrate
 from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.guards import Guards
+from overproof.quantization.models.interface import QuantizableModel
 from overproof.quantization.precision_search import (
     SENSITIVITY_EVENTS,
     PrecisionSearch,
@@ -19,7 +20,6 @@ from overproof.quantization.precision_search import (
     search_with_retraining,
 )
 from overproof.quantization.precisions import PRECISIONS
-from overproof.quantization.quantizable_model import QuantizableModel
 from overproof.quantization.reports import portability_report
 from overproof.results.divergence import Divergence
 from overproof.results.precision_search import PrecisionSearchReport
