@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.checks.base import FAILED, PASSED, UNMEASURED, CheckResult, Gate, decided, unmeasured
-from overproof.checks.gates import DEFAULT_MARGIN, DEFAULTS, MARGIN, gates_with, template, write_template
+from overproof.checks.gates import DEFAULTS, MARGIN, gates_with, template, write_template
 from overproof.errors import InputError
+from overproof.jobs.config import CheckSettings
 
 
 def test_the_template_says_what_is_taken_by_default(tmp_path: Path) -> None:
@@ -23,8 +24,8 @@ def test_the_template_says_what_is_taken_by_default(tmp_path: Path) -> None:
 def test_the_margin_is_the_bundles_own_unless_the_file_says_otherwise(tmp_path: Path) -> None:
     path = tmp_path / "gates.toml"
     path.write_text("[held-out]\nmisses = { limit = 0.03 }\n")
-    assert gates_with(DEFAULT_MARGIN)[MARGIN] == Gate(DEFAULT_MARGIN)
-    assert gates_with(DEFAULT_MARGIN, path)[MARGIN] == Gate(0.03)
+    assert gates_with(CheckSettings.margin)[MARGIN] == Gate(CheckSettings.margin)
+    assert gates_with(CheckSettings.margin, path)[MARGIN] == Gate(0.03)
 
 
 def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:

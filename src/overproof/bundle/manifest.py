@@ -40,7 +40,7 @@ class Manifest:
     overproof
         Version that wrote it.
     classes, benign
-        Class names in the order of the logits; those that are harmless.
+        Class names in the order of the logits; those that are benign.
     windowing, normalization
         How text becomes windows; what is done to it before (`none`: bytes as they are).
     thresholds

@@ -63,7 +63,6 @@ DEFAULTS = {
     "escalation/verified": Default(0.01, True, "Those misses, counted on events that did not choose the threshold."),
     "escalation/budget": Default(0.05, True, "Share of the events that is escalated at that threshold."),
 }
-DEFAULT_MARGIN = 0.005
 MARGIN = "held-out/misses"  # its limit is the margin that the bundle was made with
 MEANING_OF_MARGIN = (
     "Attacks that the student misses and the full model catches, net. The bundle's own margin, if left out."

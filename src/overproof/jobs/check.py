@@ -119,7 +119,7 @@ def check(
     ----------
     bundle
         The quantized student.
-    events
+    events, columns, rejects
         Labelled events that nothing was trained on: files, or an event table.
     full
         The full model, as for `compress --teacher`, or a `Teacher`; None leaves what needs it unmeasured.
@@ -140,8 +140,6 @@ def check(
         Share of events that may be escalated.
     accept_public_data
         Judge by public or simulated events all the same; the report says so. `i_know` is its former name.
-    seed
-        Of resampling, and of which half of the events chooses the escalation threshold.
 
     Raises
     ------

@@ -181,41 +181,30 @@ def compress(
 
     Parameters
     ----------
-    events
-        Files, or an event table; labelled ones are split into train, validation and test.
+    events, test, unlabelled, columns, benign
+        What is learned from (files, or an event table), what is measured on instead of a fifth of it, and more that
+        is learned from through the teacher alone; see `DataConfig`.
     teacher
         A `Teacher`, or specifications as on the command line (several are averaged).
     out
-        Folder of the bundle.
-    test
-        Events to measure on, instead of a fifth of `events`.
-    unlabelled
-        More events to learn from through the teacher alone.
-    student
-        Preset of the student's sizes.
-    temperature, hard_weight
-        T, and the weight of true labels against the teacher's.
-    transfer
-        Edited and recombined events per training event, which the teacher labels.
-    cache
-        Where teacher outputs are kept; by default in the user's cache folder.
+        Folder of the bundle. Where a guard does not hold, the best that was found goes to `OUT.failed`.
+    student, temperature, hard_weight, epochs, transfer
+        How the student learns; see `DistillConfig`.
+    precision, guards, qat
+        How it is quantized; see `QuantizeConfig`. Where layers kept in float do not help a guard, the student is
+        trained with the rounding (QAT).
+    margin
+        Recall that may be lost against the full model, as a share: fixed here, before anything is measured, and
+        stored in the bundle for `check` to hold it to.
     keep_fp32
         Folder for the student before quantization, as a bundle of its own: `quantize` can start from it.
     evidence
         Folder for what `check` needs and nobody deploys: the student before quantization, the same student trained
         again with another seed, the linear baseline, the events, and every model's answers to the validation events.
-    margin
-        Recall that may be lost against the full model, as a share: fixed here, before anything is measured, and
-        stored in the bundle for `check` to hold it to.
-    precision
-        `w8a8`, `w4a8` or `w4a32` (see `quantization.rewrite`).
-    guards
-        What quantization may cost on validation events. Where layers kept in float do not help, the student is trained
-        with the rounding (QAT); where that does not help either, the best that was found goes to `OUT.failed`.
-    qat
-        Train with the rounding in any case.
-    engine, address
-        `local`, or `ray`: ask the teacher on the Ray cluster at that address, which is for large `unlabelled` pools.
+    rejects, cache, engine, address, console
+        Where and how it runs; see `RunOptions`.
+    seed
+        Decides whatever is drawn at random, apart from the split of the events.
 
     Raises
     ------

@@ -47,7 +47,7 @@ class DataConfig:
     columns
         Which column of a table holds what; None looks for the usual names.
     benign
-        Labels that are harmless.
+        Labels that are benign.
     held_out
         Attack families that nothing is learned from: their events are left out of `events`.
     """
@@ -288,7 +288,7 @@ class QuantizeJobConfig:
     columns
         Which column of a table holds what; None looks for the usual names.
     benign
-        Labels that are harmless; None takes the model's own.
+        Labels that are benign; None takes the model's own.
     quantize
         How the model is quantized.
     teacher

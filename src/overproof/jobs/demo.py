@@ -1,4 +1,4 @@
-"""The whole job on the built-in traffic, for a machine that holds no events of its own yet."""
+"""Run the whole job on the built-in traffic, for a machine that holds no events of its own yet."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Demo:
     check: CheckReport
 
     def to_json(self) -> dict[str, Any]:
-        """Both as plain JSON."""
+        """Return both as plain JSON."""
         return {**self.compression.to_json(), "check": self.check.to_json()}
 
     def render(self) -> str:
-        """Both as text."""
+        """Describe both as text."""
         return f"{self.compression.render().rstrip()}\n\n{self.check.render()}"
 
 
 def demo(out: Path | str, *, seed: int = 0, console: Console = SILENT) -> Demo:
-    """Simulate → teach → compress → check, on the built-in traffic.
+    """Simulate, teach, compress and check, on the built-in traffic.
 
     Parameters
     ----------

@@ -157,13 +157,13 @@ def train_without(family: str, hold_out: HoldOut, retraining: TeacherRetraining)
     config, unknown = bundle_config(hold_out)
     if unknown:
         console.say(unknown)
-    kept = without_families(store.events, (family,))
-    console.say(f"held out: {family}: {store.events.num_rows - kept.num_rows} events less to learn from")
+    rest = without_families(store.events, (family,))
+    console.say(f"held out: {family}: {store.events.num_rows - rest.num_rows} events less to learn from")
     data = DataConfig(store.events, hold_out.events, benign=config.data.benign, held_out=(family,))
     config = replace(config, data=data)
     why = _train_teacher(config, hold_out, retraining, place / TEACHER)
     made = _compress(config, retraining.full if why else str(place / TEACHER), place, hold_out.options)
-    _fit_baseline(kept, place / BASELINE_FILE, config.seed)
+    _fit_baseline(rest, place / BASELINE_FILE, config.seed)
     atomic_write(
         place / DONE,
         json.dumps({"family": family, "absent": {FULL: why} if why else {}, "bundle": made}, indent=1),
