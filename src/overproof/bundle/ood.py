@@ -73,11 +73,11 @@ class OodDetector:
 
     def _whitened(self, embeddings: Floats) -> Floats:
         steps = _steps(self.hidden)
-        whole = np.rint(embeddings * np.float32(steps))
-        sums = np.empty((len(whole), len(self.scales)), dtype=np.float32)
+        rounded = np.rint(embeddings * np.float32(steps))
+        sums = np.empty((len(rounded), len(self.scales)), dtype=np.float32)
         rows = max(1, PRODUCTS // self.weights.size)
-        for start in range(0, len(whole), rows):
-            np.matmul(whole[start : start + rows], self._weights, out=sums[start : start + rows])
+        for start in range(0, len(rounded), rows):
+            np.matmul(rounded[start : start + rows], self._weights, out=sums[start : start + rows])
         return sums * (self.scales / np.float32(steps))
 
     def stored(self) -> bytes:

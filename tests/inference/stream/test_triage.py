@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -305,6 +306,32 @@ def test_further_columns_stand_in_the_verdict(small_bundle: Path, tmp_path: Path
     assert (first["event"], first["source"]) == ({"src_ip": "10.0.0.1", "n": 3}, "jsonl")
     assert "event" not in second
     assert summary.tally.counts["family"] == {"sqli": 1}
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_a_linked_output_keeps_its_link(small_bundle: Path, events: Path, name: str) -> None:
+    (events.parent / "elsewhere").mkdir()
+    target, link, plain = events.parent / "elsewhere" / name, events.with_name(name), events.with_name(f"plain-{name}")
+    link.symlink_to(target)
+    for out in (link, plain):
+        run(small_bundle, [events], out=out)
+    assert link.is_symlink()
+    assert target.read_bytes() == plain.read_bytes()
+    assert [file.name for file in target.parent.iterdir()] == [name]
+
+
+def test_a_fifo_gets_the_verdicts_and_a_device_stays_one(small_bundle: Path, events: Path) -> None:
+    fifo, plain = events.with_name("fifo"), events.with_name("out.jsonl")
+    os.mkfifo(fifo)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(fifo.read_bytes()), daemon=True)
+    reader.start()
+    for out in (fifo, plain, Path(os.devnull)):
+        run(small_bundle, [events], out=out)
+    reader.join(60)
+    assert read == [plain.read_bytes()]
+    assert fifo.is_fifo() and Path(os.devnull).is_char_device()
+    assert {file.name for file in events.parent.iterdir()} == {"events.txt", "fifo", "out.jsonl"}
 
 
 def test_rejected_records_are_counted_and_kept(small_bundle: Path, tmp_path: Path) -> None:

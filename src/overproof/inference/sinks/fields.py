@@ -91,8 +91,8 @@ def milliseconds(time: str | None) -> int | None:
         found = found.replace(tzinfo=UTC)
     # By integers: a float of seconds is off by a millisecond now and then.
     since = found - EPOCH
-    whole = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-    return whole if 0 <= whole < LATEST else None
+    milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    return milliseconds if 0 <= milliseconds < LATEST else None
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -112,13 +112,13 @@ class StreamWriter:
 def _appended(name: str) -> BinaryIO:
     try:
         if os.path.isfile(name):
-            os.truncate(name, _whole(name))
+            os.truncate(name, _end_of_last_line(name))
         return open(name, "ab")
     except OSError as error:
         raise InputError(f"{name}: the verdicts cannot be written there ({error.strerror})") from None
 
 
-def _whole(name: str, block: int = 1 << 16) -> int:
+def _end_of_last_line(name: str, block: int = 1 << 16) -> int:
     """Return where the last whole line of a file ends."""
     with open(name, "rb") as file:
         end = file.seek(0, os.SEEK_END)

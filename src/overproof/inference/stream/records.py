@@ -21,13 +21,13 @@ def completed(batch: pa.RecordBatch, verdicts: Iterator[Verdict], *, with_text: 
     kinds = known.pop("kind", None)
     for i, verdict in enumerate(verdicts):
         source = read_as if kinds is None else kinds[i] or read_as
-        whole = {"origin": origins[i], "source": source, "time": times[i], **verdict}
+        completed_verdict = {"origin": origins[i], "source": source, "time": times[i], **verdict}
         event = {name: values[i] for name, values in known.items() if values[i] is not None}
         if event:
-            whole["event"] = event
+            completed_verdict["event"] = event
         if with_text:
-            whole["text"] = texts[i]
-        yield whole
+            completed_verdict["text"] = texts[i]
+        yield completed_verdict
 
 
 def families(batch: pa.RecordBatch) -> Mapping[int, str]:

@@ -154,8 +154,8 @@ def _advice(tally: Tally) -> str:
     return f" ({share}): this bundle was not made for such events; train on events from your own sources"
 
 
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.2f} %" if whole else "0 %"
+def _percent(part: int, total: int) -> str:
+    return f"{100 * part / total:.2f} %" if total else "0 %"
 
 
 def _reasons(rejected: Mapping[str, int]) -> str:
