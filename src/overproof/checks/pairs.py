@@ -13,6 +13,7 @@ from overproof.checks.interval_width import clusters_of, events_for, too_few_gro
 from overproof.checks.reasons import NO_EVENTS
 from overproof.checks.stats import (
     Interval,
+    Resampling,
     bootstrap,
     clopper_pearson,
     events_needed,
@@ -105,11 +106,8 @@ def paired(
     lost = full.astype(np.float64) - student
     drawn = bootstrap(
         lambda rows: float(lost[rows].mean()),
-        strata=np.zeros(len(lost)),
-        clusters=clusters_of(groups),
-        draws=DRAWS,
-        seed=seed,
-        confidence=confidence,
+        Resampling(np.zeros(len(lost)), clusters_of(groups), DRAWS, seed),
+        confidence,
     )
     loss = Interval(loss.value, min(loss.low, drawn.low), max(loss.high, drawn.high))
     return Pairs(both, b, c, neither, loss, grouped=True, few_groups=too_few_groups(groups))

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from overproof.checks.stats import bootstrap
+from overproof.checks.stats import Resampling, bootstrap
 
 Rows = NDArray[np.intp]
 
@@ -23,7 +23,7 @@ def seen_by(strata: list[object], clusters: list[object] | None = None, draws: i
         calls.append(rows)
         return 0.0
 
-    bootstrap(note, strata=strata, clusters=clusters, draws=draws)
+    bootstrap(note, Resampling(strata, clusters, draws))
     assert calls[0].tolist() == list(range(len(strata)))
     return calls[1:]
 
@@ -31,7 +31,7 @@ def seen_by(strata: list[object], clusters: list[object] | None = None, draws: i
 def test_quantiles_are_those_of_all_27_samples_of_three() -> None:
     x = np.array([0.0, 1.0, 5.0])
     samples = x[np.array(list(np.ndindex(3, 3, 3)))].mean(axis=1)
-    interval = bootstrap(lambda rows: float(x[rows].mean()), strata=[0, 0, 0], draws=20_000, confidence=0.8)
+    interval = bootstrap(lambda rows: float(x[rows].mean()), Resampling([0, 0, 0], draws=20_000), 0.8)
     assert interval.value == 2
     # 0.1 and 0.9 lie inside steps of the exact distribution, so that the quantiles are its values
     assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(samples, [0.1, 0.9])))
@@ -39,7 +39,7 @@ def test_quantiles_are_those_of_all_27_samples_of_three() -> None:
 
 def test_the_interval_is_that_of_scipy() -> None:
     x = np.random.default_rng(1).exponential(size=300)
-    ours = bootstrap(lambda rows: float(np.median(x[rows])), strata=np.zeros(300), draws=4000)
+    ours = bootstrap(lambda rows: float(np.median(x[rows])), Resampling(np.zeros(300), draws=4000))
     theirs = stats.bootstrap(
         (x,), np.median, n_resamples=4000, method="percentile", rng=np.random.default_rng(2)
     ).confidence_interval
@@ -51,7 +51,7 @@ def test_a_seed_gives_one_interval() -> None:
     x = np.random.default_rng(0).normal(size=50)
 
     def low(seed: int) -> float:
-        return bootstrap(lambda rows: float(x[rows].mean()), strata=["a"] * 50, draws=100, seed=seed).low
+        return bootstrap(lambda rows: float(x[rows].mean()), Resampling(["a"] * 50, draws=100, seed=seed)).low
 
     assert low(3) == low(3) != low(4)
 
@@ -103,7 +103,7 @@ def test_the_width_is_that_of_the_stratified_standard_error() -> None:
         return float(x[rows].mean())
 
     for known, expected in ((strata, error), (np.zeros(800), x.std() / np.sqrt(800))):
-        interval = bootstrap(mean, strata=known)
+        interval = bootstrap(mean, Resampling(known))
         assert (interval.high - interval.low) / (2 * 1.96) == pytest.approx(expected, rel=0.08)
 
 
@@ -113,7 +113,7 @@ def test_a_paired_difference_is_taken_on_the_same_rows() -> None:
     second = first.copy()
     second[:20] = ~second[:20]
     gap = first.astype(float) - second
-    interval = bootstrap(lambda rows: float(first[rows].mean() - second[rows].mean()), strata=np.zeros(2000))
+    interval = bootstrap(lambda rows: float(first[rows].mean() - second[rows].mean()), Resampling(np.zeros(2000)))
     assert interval.value == pytest.approx(gap.mean())
     assert (interval.high - interval.low) / (2 * 1.96) == pytest.approx(gap.std() / np.sqrt(2000), rel=0.1)
 
@@ -125,30 +125,30 @@ def test_draws_without_a_value_are_left_out() -> None:
     def share(rows: Rows) -> float:
         return 1.0 if rare[rows].any() else float("nan")
 
-    interval = bootstrap(share, strata=[0] * 10, draws=500)
+    interval = bootstrap(share, Resampling([0] * 10, draws=500))
     assert (interval.value, interval.low, interval.high) == (1, 1, 1)
 
 
 def test_too_many_draws_without_a_value_are_refused() -> None:
     first = np.arange(10)
     with pytest.raises(ValueError, match="NaN for"):
-        bootstrap(lambda rows: 1.0 if np.array_equal(rows, first) else float("nan"), strata=[0] * 10, draws=20)
+        bootstrap(lambda rows: 1.0 if np.array_equal(rows, first) else float("nan"), Resampling([0] * 10, draws=20))
     with pytest.raises(ValueError, match="nan for all rows"):
-        bootstrap(lambda rows: float("nan") if np.array_equal(rows, first) else 1.0, strata=[0] * 10, draws=20)
+        bootstrap(lambda rows: float("nan") if np.array_equal(rows, first) else 1.0, Resampling([0] * 10, draws=20))
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("resampling", "confidence"),
     [
-        {"strata": []},
-        {"strata": [1, 2], "clusters": [1]},
-        {"strata": [1, 2], "draws": 0},
-        {"strata": [1, 2], "confidence": 1.0},
+        (Resampling([]), 0.95),
+        (Resampling([1, 2], clusters=[1]), 0.95),
+        (Resampling([1, 2], draws=0), 0.95),
+        (Resampling([1, 2]), 1.0),
     ],
 )
-def test_nonsense_is_refused(arguments: dict[str, object]) -> None:
+def test_nonsense_is_refused(resampling: Resampling, confidence: float) -> None:
     with pytest.raises(ValueError, match=r"rows|strata"):
-        bootstrap(lambda rows: 0.0, **arguments)
+        bootstrap(lambda rows: 0.0, resampling, confidence)
 
 
 def test_only_whole_clusters_cover_the_truth_as_often_as_promised() -> None:
@@ -160,9 +160,7 @@ def test_only_whole_clusters_cover_the_truth_as_often_as_promised() -> None:
         x = np.repeat(random.normal(size=groups), 5) + 0.3 * random.normal(size=groups * 5)
         mean: Callable[[Rows], float] = lambda rows, x=x: float(x[rows].mean())  # noqa: E731
         for whole in covered:
-            interval = bootstrap(
-                mean, strata=np.zeros(len(x)), clusters=clusters if whole else None, draws=200, seed=trial
-            )
+            interval = bootstrap(mean, Resampling(np.zeros(len(x)), clusters if whole else None, draws=200, seed=trial))
             covered[whole] += interval.low <= 0 <= interval.high
     assert covered[True] / trials > 0.88
     assert covered[False] / trials < 0.75

@@ -31,7 +31,7 @@ from overproof.checks.boundary.result import (
 from overproof.checks.formatting import percent, percent_within
 from overproof.checks.interval_width import LEAST_GROUPS, events_for
 from overproof.checks.pairs import needed_for_share
-from overproof.checks.stats import Interval, bootstrap, clopper_pearson, tango, wilson
+from overproof.checks.stats import Interval, Resampling, bootstrap, clopper_pearson, tango, wilson
 from overproof.results.typed_json import NotMeasured
 
 KEY = "boundary"
@@ -109,10 +109,7 @@ def _edits(context: CheckContext) -> tuple[GateResult, tuple[EditFlips, ...] | N
     beyond = flips[QUANTIZED].astype(np.float64) - flips[FULL]
     drawn = bootstrap(
         lambda some: float(beyond[some].mean()),
-        strata=np.zeros(len(beyond)),
-        clusters=rows,
-        draws=DRAWS,
-        seed=context.seed,
+        Resampling(np.zeros(len(beyond)), rows, DRAWS, context.seed),
     )
     plain = tango(int((beyond > 0).sum()), int((beyond < 0).sum()), len(beyond))
     apart = Interval(plain.value, min(plain.low, drawn.low), max(plain.high, drawn.high))

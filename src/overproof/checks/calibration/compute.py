@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +11,7 @@ from overproof.checks.calibration.result import Calibration, CalibrationErrors, 
 from overproof.checks.calibration.threshold_drift import threshold_drift
 from overproof.checks.formatting import percent_within
 from overproof.checks.interval_width import DRAWS, clusters_of, conservative, events_for, too_few_groups
-from overproof.checks.stats import Interval, bootstrap, brier, classwise_ece, ece, nll, reliability
+from overproof.checks.stats import Interval, Resampling, bootstrap, brier, classwise_ece, ece, nll, reliability
 
 KEY = "calibration"
 ERROR, AGAINST_FULL = f"{KEY}/error", f"{KEY}/against-full"
@@ -97,24 +95,12 @@ def _ece_within(context: CheckContext, model: str, temperature: float) -> Interv
     keeps that from failing a model; with few events it keeps it from passing as well.
     """
     gaps = _Gaps(*_judged(context, model, temperature))
-    return conservative(bootstrap(gaps.ece, **_redrawn(context)), 0.0)
+    return conservative(bootstrap(gaps.ece, _redrawn(context)), 0.0)
 
 
-class _Redrawn(TypedDict):
-    strata: NDArray[np.int64]
-    clusters: list[object] | None
-    draws: int
-    seed: int
-
-
-def _redrawn(context: CheckContext) -> _Redrawn:
+def _redrawn(context: CheckContext) -> Resampling:
     """Say how events are drawn again: by class, in whole groups."""
-    return {
-        "strata": context.targets[_rows(context)],
-        "clusters": clusters_of(_groups(context)),
-        "draws": DRAWS,
-        "seed": context.seed,
-    }
+    return Resampling(context.targets[_rows(context)], clusters_of(_groups(context)), DRAWS, context.seed)
 
 
 def _groups(context: CheckContext) -> list[str | None]:
@@ -158,7 +144,7 @@ def _against_full(context: CheckContext) -> GateResult:
     if why:
         return unmeasured(AGAINST_FULL, why, gate, events=n, needed=LEAST if n < LEAST else None)
     full, student = (_Gaps(*_judged(context, m, _temperature(context, m))) for m in (FULL, QUANTIZED))
-    figure = conservative(bootstrap(lambda rows: student.ece(rows) - full.ece(rows), **_redrawn(context)))
+    figure = conservative(bootstrap(lambda rows: student.ece(rows) - full.ece(rows), _redrawn(context)))
     bare = [m for m in (FULL, QUANTIZED) if not context.models[m].temperature]
     how = f", no temperature was fitted for: {', '.join(bare)}" if bare else ""
     message = f"the quantized student's ECE minus the full model's is {percent_within(figure)}{how}"

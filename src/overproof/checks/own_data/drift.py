@@ -16,7 +16,7 @@ from overproof.checks.base import QUANTIZED, CheckContext, Sample
 from overproof.checks.interval_width import DRAWS, clusters_of, conservative
 from overproof.checks.own_data.result import CategoricalDrift, Deciles, FieldDrift, NumericDrift, ScoreDrift
 from overproof.checks.own_data.text_features import TRAITS, traits
-from overproof.checks.stats import Interval, bootstrap, holm
+from overproof.checks.stats import Interval, Resampling, bootstrap, holm
 
 LEAST = 50  # events on either side; below, chance alone puts two samples of one kind 0.2 apart
 MOST_VALUES = 50  # a column of more distinct strings is a text or a name, no category
@@ -83,9 +83,7 @@ def distance_within(
         Of the first sample's values, then of the second's, shape (n + m,).
     """
     codes, side = _pooled(first, second)
-    found = bootstrap(
-        lambda rows: distance(codes[rows], side[rows], numeric), strata=side, clusters=clusters, draws=DRAWS, seed=seed
-    )
+    found = bootstrap(lambda rows: distance(codes[rows], side[rows], numeric), Resampling(side, clusters, DRAWS, seed))
     return conservative(found, 0.0)
 
 

@@ -15,12 +15,13 @@ from overproof.checks.stats.proportions import (
     upper_bound,
     wilson,
 )
-from overproof.checks.stats.resampling import bootstrap
+from overproof.checks.stats.resampling import Resampling, bootstrap
 from overproof.checks.stats.selective import augrc, learn_then_test, risk_coverage
 
 __all__ = [
     "Bin",
     "Interval",
+    "Resampling",
     "augrc",
     "bootstrap",
     "brier",

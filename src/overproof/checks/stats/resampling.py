@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,27 @@ Rows = NDArray[np.intp]
 Labels = Sequence[object] | NDArray[Any]
 
 
-def bootstrap(
-    statistic: Callable[[Rows], float],
-    *,
-    strata: Labels,
-    clusters: Labels | None = None,
-    draws: int = 2000,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> Interval:
+@dataclass(frozen=True)
+class Resampling:
+    """How rows are drawn again.
+
+    Attributes
+    ----------
+    strata
+        Stratum of each row, shape (n,), of anything that can be hashed.
+    clusters
+        Cluster of each row, shape (n,); without it every row is one. A cluster belongs to its first row's stratum.
+    draws, seed
+        How often, and the seed of the random numbers.
+    """
+
+    strata: Labels
+    clusters: Labels | None = None
+    draws: int = 2000
+    seed: int = 0
+
+
+def bootstrap(statistic: Callable[[Rows], float], resampling: Resampling, confidence: float = 0.95) -> Interval:
     """Return the percentile interval of a statistic over rows (Efron & Tibshirani 1993, ch. 13).
 
     Every stratum is drawn from itself, as many clusters as it has, with replacement and whole (Davison & Hinkley
@@ -32,13 +45,10 @@ def bootstrap(
     Parameters
     ----------
     statistic
-        Takes row numbers, of varying count where clusters differ in size, in no order that means anything.
-    strata
-        Stratum of each row, shape (n,), of anything that can be hashed.
-    clusters
-        Cluster of each row, shape (n,); without it every row is one. A cluster belongs to its first row's stratum.
-    draws
-        A draw for which the statistic is NaN is left out.
+        Takes row numbers, of varying count where clusters differ in size, in no order that means anything. A draw for
+        which it is NaN is left out.
+    resampling
+        Strata and clusters of the rows, and how often they are drawn.
 
     Returns
     -------
@@ -51,10 +61,11 @@ def bootstrap(
         If there are no rows, the lengths differ, `confidence` lies outside (0, 1), draws < 1, or the statistic is NaN
         for all rows or for more than half of the draws.
     """
+    strata, draws = resampling.strata, resampling.draws
     if not len(strata) or draws < 1 or not 0 < confidence < 1:
         raise ValueError(f"{draws} draws of {len(strata)} rows at a confidence of {confidence}")
     value = float(statistic(np.arange(len(strata))))
-    redraw, random = _sampler(strata, clusters), np.random.default_rng(seed)
+    redraw, random = _sampler(strata, resampling.clusters), np.random.default_rng(resampling.seed)
     drawn = np.array([statistic(redraw(random)) for _ in range(draws)], dtype=np.float64)
     known = drawn[~np.isnan(drawn)]
     if np.isnan(value) or 2 * len(known) < draws:
