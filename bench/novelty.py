@@ -110,7 +110,7 @@ def _foreign() -> dict[str, Any]:
 
 def to_markdown(result: dict[str, Any]) -> str:
     """A row a family and way, and a line about the foreign events."""
-    lines = ["| never taught | doubted for | sent on | of those missed | other events sent on |"]
+    lines = ["| never taught | escalated for | escalated | of those missed | other events escalated |"]
     lines.append("| --- | --- | ---: | ---: | ---: |")
     for family, entry in result["families"].items():
         for name, sent in entry["sent"].items():
