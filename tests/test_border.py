@@ -63,7 +63,8 @@ def test_no_deploy_time_module_loads_the_compress_extra(module: str) -> None:
 
 
 def test_checking_a_bundle_loads_scipy_and_no_more() -> None:
-    assert loaded_by("import overproof.checks, overproof.jobs.check") & FORBIDDEN == {"scipy"}
+    assert loaded_by("import overproof.jobs.check") & FORBIDDEN == {"scipy"}
+    assert loaded_by("import overproof.checks.report") & FORBIDDEN == set(), "a check.json is read without"
 
 
 def test_the_contract_covers_every_deploy_time_module(root: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from overproof.checks.interval_width import LEAST_GROUPS
 from overproof.checks.stats import lower_bound, tango, tango_p
@@ -51,6 +50,8 @@ def excess_p(counts: Counts, limit: float) -> float:
     any rate of gains, except far out in the tail where there are none: there it rejects up to 3.8 times too often
     (limit 0.05, 300 slices of 300 events). The binomial tail of the net loss is exact there. Together: 1.4 times.
     """
+    from scipy import special
+
     n, b, c = counts.n, counts.b, counts.c
     tail = float(special.bdtrc(b - c - 1, n, limit)) if b > c else 1.0
     return max(tango_p(c, b, n, -limit), tail)

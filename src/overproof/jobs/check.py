@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import scipy  # noqa: F401 - the checks load it where they compute; that it is missing is told before they start
 
 from overproof.bundle.evidence_store import EvidenceStore, open_evidence
 from overproof.bundle.manifest import Bundle, open_bundle

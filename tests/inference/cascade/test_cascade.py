@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import orjson
@@ -17,7 +16,7 @@ from overproof.errors import InputError
 from overproof.inference.cascade import Bucket, Cascade, Full, FullDown, Policy, Rate
 from overproof.inference.cascade.full import aligned
 from overproof.inference.cascade.signals import CONFIDENCE, OOD_DISTANCE, signals, threshold
-from overproof.inference.cascade.thresholds import SPENT, SPENT_ON_OOD, policy_for
+from overproof.inference.cascade.thresholds import SPENT, SPENT_ON_OOD, Guarantee, policy_for
 
 from .conftest import CLASSES, TEXTS, always
 
@@ -155,32 +154,16 @@ def test_too_few_validation_events_give_no_threshold(student: OnnxScorer) -> Non
     assert policy.basis == "no threshold: too few validation events to see 2.5 % of them"
 
 
-def check(path: Path, sha256: str, told: dict[str, object]) -> Path:
-    path.write_bytes(
-        orjson.dumps({"bundle": {"sha256": sha256}, "checks": [{"key": "escalation", "data": {"threshold": told}}]})
-    )
-    return path
-
-
-def test_the_checklists_guarantee(student: OnnxScorer, tmp_path: Path) -> None:
-    sha256 = str(student.manifest.files[MODEL]["sha256"])
-    told = {"value": 0.9340546, "limit": 0.005, "confidence": 0.95}
-    policy = policy_for(student.manifest, check=check(tmp_path / "check.json", sha256, told))
+def test_the_guarantee_of_a_check(student: OnnxScorer) -> None:
+    model = str(student.manifest.files[MODEL]["sha256"])
+    policy = policy_for(student.manifest, guarantee=Guarantee(model, 0.9340546, 0.005, 0.95, "check.json"))
     assert (policy.confidence, policy.temperature) == (0.9340546, 1.5)
     assert policy.basis.startswith("at most 0.5 % of the attacks that the full model catches are lost, with 95 %")
 
 
-def test_checks_that_cannot_be_used(student: OnnxScorer, tmp_path: Path) -> None:
-    sha256 = str(student.manifest.files[MODEL]["sha256"])
-    with pytest.raises(InputError, match="is of another model"):
-        policy_for(student.manifest, check=check(tmp_path / "a.json", "0" * 64, {"value": 1}))
-    with pytest.raises(InputError, match="it found no threshold: too few"):
-        policy_for(student.manifest, check=check(tmp_path / "b.json", sha256, {"unmeasured": "too few"}))
-    with pytest.raises(InputError, match="No such file"):
-        policy_for(student.manifest, check=tmp_path / "nowhere.json")
-    (tmp_path / "c.json").write_text("[1]")
-    with pytest.raises(InputError, match=r"not a check\.json"):
-        policy_for(student.manifest, check=tmp_path / "c.json")
+def test_the_check_of_another_model(student: OnnxScorer) -> None:
+    with pytest.raises(InputError, match=r"--check a\.json: is of another model"):
+        policy_for(student.manifest, guarantee=Guarantee("0" * 64, 0.9, 0.005, 0.95, "a.json"))
 
 
 def test_options_that_mean_nothing(student: OnnxScorer) -> None:

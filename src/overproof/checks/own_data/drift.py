@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2_contingency, ks_2samp
 
 from overproof.bundle.scores import Floats
 from overproof.checks.base import QUANTIZED, CheckContext, Sample
@@ -89,6 +88,8 @@ def distance_within(
 
 def ks(first: NDArray[Any], second: NDArray[Any]) -> tuple[float, float]:
     """Return the Kolmogorov-Smirnov distance of two samples of numbers and its p-value, which ties make too large."""
+    from scipy.stats import ks_2samp
+
     return distance(*_pooled(first, second), numeric=True), float(ks_2samp(first, second, method="asymp").pvalue)
 
 
@@ -262,6 +263,8 @@ def _chi_square(codes: Codes, side: Codes) -> float:
     order = np.argsort(-counts.sum(axis=0), kind="stable")
     tested = np.column_stack([counts[:, order[:TESTED]], counts[:, order[TESTED:]].sum(axis=1)])
     tested = tested[:, tested.sum(axis=0) > 0]
+    from scipy.stats import chi2_contingency
+
     return float(chi2_contingency(tested, correction=False)[1]) if tested.shape[1] > 1 else 1.0
 
 

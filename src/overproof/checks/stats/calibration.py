@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 Reals = NDArray[np.floating[Any]]
 Whole = NDArray[np.integer[Any]]
@@ -177,6 +176,8 @@ def fit_temperature(logits: Reals, targets: Whole) -> float:
     ValueError
         If there is nothing to judge, the shapes do not fit, or a target is no class.
     """
+    from scipy import optimize
+
     z, y = _rows(logits, targets)
     below = z - z[np.arange(len(y)), y][:, None]  # the NLL is the log of the sum of exp of these
     top = below.max(axis=1, keepdims=True)

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 HALVINGS = 100  # of an interval no wider than 2: past the last bit of a float
 
@@ -77,6 +76,8 @@ def upper_bound(k: int, n: int, confidence: float = 0.95) -> float:
     ValueError
         If n < 1, k lies outside 0..n, or `confidence` outside (0, 1).
     """
+    from scipy import special
+
     _require_counts(k, n)
     return float(special.betaincinv(k + 1, n - k, _share(confidence))) if k < n else 1.0
 
@@ -91,6 +92,8 @@ def lower_bound(k: int, n: int, confidence: float = 0.95) -> float:
     ValueError
         If n < 1, k lies outside 0..n, or `confidence` outside (0, 1).
     """
+    from scipy import special
+
     _require_counts(k, n)
     return float(special.betaincinv(k, n - k + 1, 1 - _share(confidence))) if k else 0.0
 
@@ -138,6 +141,8 @@ def mcnemar(b: int, c: int, alternative: str = "two-sided") -> float:
     ValueError
         If b or c is negative, or `alternative` is neither of the two.
     """
+    from scipy import special
+
     if min(b, c) < 0:
         raise ValueError(f"{b} and {c} discordant pairs")
     if alternative not in ("two-sided", "greater"):
@@ -223,6 +228,8 @@ def tango_p(b: int, c: int, n: int, margin: float) -> float:
     ValueError
         If n < 1, b or c is negative, b + c > n, or `margin` lies outside -1..1.
     """
+    from scipy import special
+
     _require_pairs(b, c, n)
     _require_margin(margin)
     return float(special.ndtr(_score(b, c, n, margin)))
@@ -295,6 +302,8 @@ def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
 
 
 def _z(probability: float) -> float:
+    from scipy import special
+
     return float(special.ndtri(probability))
 
 

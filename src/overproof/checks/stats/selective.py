@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 Reals = NDArray[np.floating[Any]]
 
@@ -91,6 +90,8 @@ def learn_then_test(losses: NDArray[np.bool_], limit: float, confidence: float =
     ValueError
         If there are no events or candidates, or `limit` or `confidence` lies outside (0, 1).
     """
+    from scipy import special
+
     lost = np.asarray(losses, dtype=bool)
     if lost.ndim != 2 or not lost.size or not 0 < limit < 1 or not 0 < confidence < 1:
         raise ValueError(f"losses of shape {lost.shape}, a limit of {limit} and a confidence of {confidence}")

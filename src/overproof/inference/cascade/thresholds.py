@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, get_args
-
-import orjson
+from dataclasses import dataclass, replace
+from typing import get_args
 
 from overproof.bundle.manifest import MODEL, Manifest
 from overproof.errors import InputError
@@ -21,10 +18,39 @@ SPENT_ON_OOD = 0.25  # share of it that the distance threshold spends on them
 DOWN = get_args(OnFullDown)
 
 
+@dataclass(frozen=True)
+class Guarantee:
+    """The threshold that a check of a bundle found, and what it promises.
+
+    Attributes
+    ----------
+    model
+        sha256 of the model file that was checked.
+    threshold
+        The confidence below which an event is escalated.
+    limit, confidence
+        At most this share of the attacks that the full model catches is lost, with this confidence.
+    source
+        Where it was read.
+    """
+
+    model: str
+    threshold: float
+    limit: float
+    confidence: float
+    source: str
+
+    @property
+    def basis(self) -> str:
+        """The promise in words."""
+        promise = f"at most {100 * self.limit:g} % of the attacks that the full model catches are lost"
+        return f"{promise}, with {100 * self.confidence:g} % confidence ({self.source})"
+
+
 def policy_for(
     manifest: Manifest,
     *,
-    check: Path | None = None,
+    guarantee: Guarantee | None = None,
     rate: Rate | None = None,
     never_alone: Sequence[str] = (),
     on_full_down: str = "hold",
@@ -33,10 +59,9 @@ def policy_for(
 
     Parameters
     ----------
-    check
-        `check.json` of `overproof check` for this bundle: its confidence threshold carries a guarantee. Without it,
-        half the budget is spent on the least sure of the validation events. A quarter is spent on those least like the
-        training events, in either case.
+    guarantee
+        What `overproof check` found for this bundle: its threshold is taken. Without it, is spent on the
+        least sure of the validation events. A quarter is spent on those least like the training events, in either case.
     rate
         What may be escalated; 5 % where it is no share.
     never_alone
@@ -47,7 +72,7 @@ def policy_for(
     Raises
     ------
     InputError
-        A label or word that is unknown; a check of another bundle, or one without a threshold.
+        A label or word that is unknown, or the check of another bundle.
     """
     unknown = [name for name in never_alone if name not in manifest.classes]
     if unknown:
@@ -59,9 +84,9 @@ def policy_for(
     budget = BUDGET if rate is None or rate.share is None else rate.share
     if manifest.signals is not None:
         policy = replace(policy, ood_distance=threshold(manifest.signals, OOD_DISTANCE, SPENT_ON_OOD * budget))
-    if check is not None:
-        value, basis = guaranteed(check, str(manifest.files[MODEL]["sha256"]))
-        return replace(policy, confidence=value, basis=basis)
+    if guarantee is not None:
+        require_same_model(guarantee, manifest)
+        return replace(policy, confidence=guarantee.threshold, basis=guarantee.basis)
     if manifest.signals is None:
         return policy
     found, spent = threshold(manifest.signals, CONFIDENCE, SPENT * budget), f"{100 * SPENT * budget:g} %"
@@ -78,29 +103,11 @@ def require_on_full_down(word: str) -> OnFullDown:
     return found
 
 
-def guaranteed(path: Path, sha256: str) -> tuple[float, str]:
-    """Read the threshold in a `check.json`, and what it promises.
-
-    Raises
-    ------
-    InputError
-        No such file, no check, one of another model, or one that found no threshold.
-    """
-    try:
-        found: Any = orjson.loads(path.read_bytes())
-        checked = found["bundle"]["sha256"]
-        found_threshold = next(check["data"]["threshold"] for check in found["checks"] if check["key"] == "escalation")
-    except OSError as error:
-        raise InputError(f"--check {path}: {error.strerror}; expected check.json of `overproof check`") from None
-    except (ValueError, KeyError, TypeError, StopIteration):
-        raise InputError(f"--check {path}: not a check.json of `overproof check`") from None
-    if checked != sha256:
+def require_same_model(guarantee: Guarantee, manifest: Manifest) -> None:
+    """Raise InputError unless the check was of this bundle's model file."""
+    own = str(manifest.files[MODEL]["sha256"])
+    if guarantee.model != own:
+        checked = guarantee.model[:16]
         raise InputError(
-            f"--check {path}: is of another model (sha256 {str(checked)[:16]}…, the bundle's is {sha256[:16]}…)"
+            f"--check {guarantee.source}: is of another model (sha256 {checked}…, the bundle's is {own[:16]}…)"
         )
-    if "value" not in found_threshold:
-        raise InputError(f"--check {path}: it found no threshold: {found_threshold.get('unmeasured')}")
-    promise = f"at most {100 * found_threshold['limit']:g} % of the attacks that the full model catches are lost"
-    return float(
-        found_threshold["value"]
-    ), f"{promise}, with {100 * found_threshold['confidence']:g} % confidence ({path})"
