@@ -8,15 +8,17 @@ from overproof.checks.report import CheckReport
 from overproof.checks.report.outcome import CheckedBundle, CheckedEvents, FullModelCard, Margin
 from overproof.checks.verdict import decide
 from overproof.results import Comparison, Row, measure
+from overproof.results.metrics import Labelled
 
 
 def computed(context: CheckContext, full: FullModelCard | None = None) -> CheckReport:
     """Run all checks and report them."""
     results = tuple(check.compute(context) for check in CHECKS)
     sample = context.sample
+    labelled = Labelled(sample.labels, sample.families, context.benign)
     rows = []
     for name, outputs in context.models.items():
-        measured = measure(outputs.logits, context.classes, sample.labels, sample.families, context.benign, None)
+        measured = measure(outputs.logits, context.classes, labelled, None)
         rows.append(Row(name, None, 9 if name == QUANTIZED else None, None, None, None, measured))
     return CheckReport(
         overproof="0.2.0",
