@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from overproof.bundle.model_names import in_order
 from overproof.checks.listed_event import ListedEvent
-from overproof.report.markup import Html, details, el, many, model, name, paragraph, span
+from overproof.report import markup
+from overproof.report.markup import Html, details, many, paragraph, preformatted, span
+from overproof.report.templating import environment
 from overproof.report.words import decimal, figure
 
 OPEN = 5  # events that are shown without being asked for
 SHOWN = 4000  # characters of one event
 TALL = 700  # characters from which it scrolls in its box
+
+_TEMPLATES = environment("overproof.checks")
+_TEMPLATES.globals.update(name=markup.name, model=markup.model)
+EVENTS: Any = _TEMPLATES.get_template("events.html").module
 
 
 def event_list(events: Sequence[ListedEvent], total: int | None = None) -> Html:
@@ -35,38 +43,31 @@ def event_list(events: Sequence[ListedEvent], total: int | None = None) -> Html:
     return many(parts)
 
 
-def _listed(drawn: Sequence[str], start: int) -> Html:
-    return el("ol", *drawn, class_="events", start=start)
+@dataclass(frozen=True)
+class _Answer:
+    """What a model says of an event: its verdict, and its probability of an attack in words."""
+
+    model: str
+    verdict: str
+    attack: str
+
+
+def _listed(drawn: Sequence[Html], start: int) -> Html:
+    return Html(EVENTS.listed(many(drawn), start))
 
 
 def _event(place: int, event: ListedEvent) -> Html:
-    facts = [span(name(event.origin, 120), kind="origin")]
-    known = {"label": event.label, "family": event.family}
-    facts += [span(f"{key} ", el("b", name(value))) for key, value in known.items() if value is not None]
-    answers = [_answer(m, event.verdicts[m], event.attack.get(m)) for m in in_order(event.verdicts)]
-    shown = [piece for fact in facts for piece in (fact, " ")]
-    return el("li", el("p", *shown, class_="facts"), _text(place, event.text), el("ul", *answers, class_="answers"))
-
-
-def _answer(title: str, verdict: str, attack: float | None) -> Html:
-    probability = span(f" ({figure(attack, decimal)})", kind="quiet")
-    return el("li", model(title), " says ", el("b", name(verdict)), probability)
+    known = [(key, value) for key, value in (("label", event.label), ("family", event.family)) if value is not None]
+    answers = [
+        _Answer(title, event.verdicts[title], figure(event.attack.get(title), decimal))
+        for title in in_order(event.verdicts)
+    ]
+    return Html(EVENTS.event(event.origin, known, _text(place, event.text), answers))
 
 
 def _text(place: int, text: str) -> Html:
     """Draw the event in a box that wraps it, and scrolls if it is long."""
-    shown = el("code", text[:SHOWN])
     cut = len(text) - SHOWN
     note = span(f" … {cut:,} more characters, in check.json", kind="cut") if cut > 0 else ""
-    if len(text) <= TALL and text.count("\n") < 12:
-        return el("pre", shown, note, translate="no")
-    return el(
-        "pre",
-        shown,
-        note,
-        translate="no",
-        class_="tall",
-        tabindex="0",
-        role="region",
-        aria_label=f"Text of event {place}",
-    )
+    tall = len(text) > TALL or text.count("\n") >= 12
+    return preformatted(text[:SHOWN], note, f"Text of event {place}" if tall else "")

@@ -1,4 +1,4 @@
-"""Tables as text."""
+"""Write tables as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 
 def aligned(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Plain text, the first line a head: the columns of `left` to the left, the others to the right."""
+    """Write a table as plain text, its first line a head: columns of `left` to the left, the others to the right."""
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     lines = [
         "  ".join(
@@ -20,7 +20,7 @@ def aligned(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str
 
 
 def markdown(table: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """A Markdown table, the first line a head: the columns of `left` to the left, the others to the right."""
+    """Write a Markdown table, the first line a head: the columns of `left` to the left, the others to the right."""
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in table]
     rule = ["---" if i in left else "---:" for i in range(len(table[0]))]
     return "\n".join(f"| {' | '.join(line)} |" for line in [escaped[0], rule, *escaped[1:]])

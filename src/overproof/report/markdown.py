@@ -15,15 +15,15 @@ from overproof.report.words import short
 BREAK = "<!-- -->"
 
 
-def prose(text: object) -> str:
+def prose(text: str) -> str:
     """Write a sentence that may hold anything, as nothing but text."""
-    line = re.sub(r"[\\`*_\[\]<>|~#&$]", r"\\\g<0>", one_line(str(text)))
+    line = re.sub(r"[\\`*_\[\]<>|~#&$]", r"\\\g<0>", one_line(text))
     line = line.replace("@", f"@{BREAK}").replace("://", f":{BREAK}//")
     line = re.sub(r"www\.", lambda found: f"{found[0][:3]}{BREAK}.", line, flags=re.IGNORECASE)
     return re.sub(r"^(\d*)([.)-](?= )|[-+=])", r"\1\\\2", line)
 
 
-def code(text: object) -> str:
+def code(text: str) -> str:
     """Write a name in a code span that it cannot end, in a table's cell or outside of one."""
     line = short(text).replace("|", "\\|") or " "
     fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)

@@ -14,7 +14,6 @@ from markupsafe import Markup, escape
 
 from overproof.bundle.model_names import MODELS
 from overproof.report.not_measured import NotMeasured
-from overproof.report.reading import why_not
 from overproof.report.templating import environment, shown
 from overproof.report.words import NOT_MEASURED, short
 
@@ -39,13 +38,7 @@ def many(parts: Iterable[str]) -> Html:
     return Html("").join(map(safe, parts))
 
 
-def el(name: str, *children: str, **attributes: str | float | None) -> Html:
-    """Draw an element; `class_` is written class, other underscores become hyphens, and None leaves one out."""
-    given = [(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items() if value is not None]
-    return _block("element", name, given, many(children))
-
-
-def name(text: object, longest: int = 80) -> Html:
+def name(text: str, longest: int = 80) -> Html:
     """Draw a name from outside: shortened, and its writing direction kept to itself."""
     return _block("name", short(text, longest))
 
@@ -60,7 +53,7 @@ def strong(text: str, kind: str | None = None) -> Html:
     return _block("strong", text, kind)
 
 
-def code(text: object, longest: int = 80) -> Html:
+def code(text: str, longest: int = 80) -> Html:
     """Draw a key or a name of a field, shortened."""
     return _block("code", short(text, longest))
 
@@ -87,9 +80,9 @@ def unmeasured(why: str) -> Html:
 
 def part(title: str, value: T | NotMeasured | None, draw: Callable[[T], Html]) -> Html:
     """Draw a part of a section: its heading, and what was measured, or why nothing was."""
-    if value is None or isinstance(value, NotMeasured) or why_not(value) is not None:
-        return _block("part", title, unmeasured(str(why_not(value))))
-    return _block("part", title, draw(value))
+    if value is None:
+        return _block("part", title, unmeasured(NOT_MEASURED))
+    return _block("part", title, unmeasured(value.unmeasured) if isinstance(value, NotMeasured) else draw(value))
 
 
 @dataclass(frozen=True)
@@ -168,7 +161,7 @@ def model(title: str) -> Html:
     return _block("model", slug(title), short(title))
 
 
-def listed(titles: Iterable[object]) -> Html:
+def listed(titles: Iterable[str]) -> Html:
     """Put names in a line."""
     return _block("listed", [short(title) for title in titles])
 
@@ -176,3 +169,16 @@ def listed(titles: Iterable[object]) -> Html:
 def legend(models: Iterable[str]) -> Html:
     """Show which mark is which model."""
     return _block("legend", [model(title) for title in models])
+
+
+def preformatted(text: str, note: str = "", region: str = "") -> Html:
+    """Draw a text as it is, in a box that wraps it.
+
+    Parameters
+    ----------
+    note
+        Stands behind it.
+    region
+        A name for the box, which then scrolls by itself; without one it is as high as its text.
+    """
+    return _block("pre", text, note, region)

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from overproof.files import atomic_write
 from overproof.progress import one_line
-from overproof.report.markup import Html, el, slug
-from overproof.report.reading import Span
+from overproof.report.estimate import Estimate
+from overproof.report.markup import Html, many, slug
+from overproof.report.templating import environment
 
 Place = float | str
 Point = tuple[float, float]
+ELEMENT = environment("overproof.report").get_template("svg.html").module.element  # type: ignore[attr-defined]
 
 STYLE = """
 svg { --paper: #fff; --ink: #1c1e21; --faint: #6a7078; --rule: #d5d9de; --loud: #c2410c;
@@ -30,6 +32,12 @@ text { fill: var(--ink) } .title { font-size: 17px; font-weight: 600 } .head { f
 """
 
 
+def element(name: str, *children: str, **attributes: str | float | None) -> Html:
+    """Draw an element; `class_` is written class, other underscores become hyphens, and None leaves one out."""
+    given = [(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items() if value is not None]
+    return Html(ELEMENT(name, given, many(children)))
+
+
 def svg(title: str, description: str, parts: Iterable[Html], *, height: float, width: float | None = None) -> Html:
     """Put a picture together for a page; `title` is what it is, and `description` what it shows.
 
@@ -37,9 +45,9 @@ def svg(title: str, description: str, parts: Iterable[Html], *, height: float, w
     """
     box = None if width is None else f"0 0 {width:g} {height:g}"
     wide = "100%" if width is None else width
-    words = el("title", one_line(title)), el("desc", one_line(description))
+    words = element("title", one_line(title)), element("desc", one_line(description))
     kind = "row" if width is None else "plot"
-    return el("svg", *words, *parts, role="img", class_=kind, viewBox=box, width=wide, height=height)
+    return element("svg", *words, *parts, role="img", class_=kind, viewBox=box, width=wide, height=height)
 
 
 def document(title: str, description: str, css: str, size: tuple[float, float], parts: Iterable[Html]) -> str:
@@ -56,12 +64,12 @@ def document(title: str, description: str, css: str, size: tuple[float, float], 
     """
     width, height = size
     head = [
-        el("title", one_line(title), id="title"),
-        el("desc", one_line(description), id="desc"),
-        el("style", Html(f"{STYLE}{css}")),
+        element("title", one_line(title), id="title"),
+        element("desc", one_line(description), id="desc"),
+        element("style", Html(f"{STYLE}{css}")),
     ]
     body = Html("\n".join(["", *head, *parts, ""]))
-    picture = el(
+    picture = element(
         "svg",
         body,
         xmlns="http://www.w3.org/2000/svg",
@@ -81,17 +89,17 @@ def write(picture: str, path: Path) -> None:
 
 def group(style: str, parts: Iterable[Html]) -> Html:
     """Group parts that belong together."""
-    return el("g", *parts, class_=style)
+    return element("g", *parts, class_=style)
 
 
 def line(x0: Place, y0: Place, x1: Place, y1: Place, style: str) -> Html:
     """Draw a straight line."""
-    return el("line", x1=x0, y1=y0, x2=x1, y2=y1, class_=style)
+    return element("line", x1=x0, y1=y0, x2=x1, y2=y1, class_=style)
 
 
 def rect(x: Place, y: Place, width: Place, height: Place, style: str) -> Html:
     """Draw a box from its upper left corner."""
-    return el("rect", x=x, y=y, width=width, height=height, class_=style)
+    return element("rect", x=x, y=y, width=width, height=height, class_=style)
 
 
 def bar(x: float, base: float, width: float, height: float, style: str) -> Html:
@@ -101,40 +109,40 @@ def bar(x: float, base: float, width: float, height: float, style: str) -> Html:
 
 def path(points: Iterable[Point], style: str) -> Html:
     """Draw a line through points."""
-    return el("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=style)
+    return element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=style)
 
 
 def symbol(shape: str, x: Place, y: Place, style: str) -> Html:
     """Draw one of the page's shapes, by its name there."""
-    return el("use", href=f"#{shape}", x=x, y=y, class_=style)
+    return element("use", href=f"#{shape}", x=x, y=y, class_=style)
 
 
 def circle(x: Place, y: Place, radius: float, style: str) -> Html:
     """Draw a disk around a point."""
-    return el("circle", cx=x, cy=y, r=radius, class_=style)
+    return element("circle", cx=x, cy=y, r=radius, class_=style)
 
 
 def text(x: Place, y: Place, *words: str, anchor: str = "start", style: str | None = None) -> Html:
     """Write one line of text; what is not markup already, such as `loud`, is escaped."""
     spans = (part if isinstance(part, Html) else one_line(part) for part in words)
-    return el("text", *spans, x=x, y=y, text_anchor=None if anchor == "start" else anchor, class_=style)
+    return element("text", *spans, x=x, y=y, text_anchor=None if anchor == "start" else anchor, class_=style)
 
 
 def loud(words: str) -> Html:
     """Set a part of a line of text in the colour that warns."""
-    return el("tspan", one_line(words), class_="loud")
+    return element("tspan", one_line(words), class_="loud")
 
 
 def upright(x: float, y: float, words: str, *, anchor: str = "start", style: str | None = None) -> Html:
     """Write one line of text that runs upwards."""
     turn = f"rotate(-90 {x:.1f} {y:.1f})"
-    return el("text", one_line(words), x=x, y=y, transform=turn, class_=style, text_anchor=anchor)
+    return element("text", one_line(words), x=x, y=y, transform=turn, class_=style, text_anchor=anchor)
 
 
 def mark(x: Place, y: Place, model: str, *, hollow: bool = False) -> Html:
     """Draw the mark of a model, in its shape and its colour."""
     kind = slug(model)
-    return el("use", href=f"#m-{kind}", x=x, y=y, class_=f"mark {kind}{' hollow' if hollow else ''}")
+    return element("use", href=f"#m-{kind}", x=x, y=y, class_=f"mark {kind}{' hollow' if hollow else ''}")
 
 
 @dataclass(frozen=True)
@@ -166,11 +174,10 @@ class Rule:
         """Return where a value lies, as an attribute."""
         return f"{self.at(value):.2f}%"
 
-    def whisker(self, found: Span, y: float, model: str, *, hollow: bool = False) -> list[Html]:
+    def whisker(self, found: Estimate, y: float, model: str, *, hollow: bool = False) -> list[Html]:
         """Draw a figure with its interval."""
-        low, high = found.ends
         thin = " thin" if hollow else ""
-        interval = line(self.x(low), y, self.x(high), y, f"whisker {slug(model)}{thin}")
+        interval = line(self.x(found.low), y, self.x(found.high), y, f"whisker {slug(model)}{thin}")
         return [interval, mark(self.x(found.value), y, model, hollow=hollow)]
 
     def grid(self, values: Iterable[float], height: float) -> list[Html]:
@@ -181,7 +188,7 @@ class Rule:
         """Write the values over a column of rows; who listens hears the figures themselves."""
         anchors = ["start", *["middle"] * (len(values) - 2), "start"]
         labels = [text(self.x(v), 11, words(v), anchor=anchor) for v, anchor in zip(values, anchors, strict=True)]
-        return el("svg", *labels, class_="row", width="100%", height=14, aria_hidden="true")
+        return element("svg", *labels, class_="row", width="100%", height=14, aria_hidden="true")
 
 
 @dataclass(frozen=True)
@@ -231,4 +238,4 @@ def frame(x: Axis, y: Axis, across: tuple[str, Callable[[float], str]], up: tupl
         parts.append(text(x.start - 5, y.at(value) + 4, up[1](value), anchor="end"))
     parts.append(text((x.start + x.end) / 2, y.start + 30, across[0], anchor="middle", style="axis"))
     parts.append(text(0, y.end - 10, up[0], style="axis"))
-    return el("g", *parts)
+    return element("g", *parts)

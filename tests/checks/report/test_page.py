@@ -17,7 +17,8 @@ from overproof.checks.report import CheckReport, page, render, to_markdown, to_s
 from overproof.checks.stats import Interval
 from overproof.errors import InputError
 from overproof.progress import one_line
-from overproof.report.markup import Html, el, safe
+from overproof.report.markup import Html, safe
+from overproof.report.svg import element
 from overproof.report.words import interval, percent, short, size
 
 from .figures import EVIL
@@ -286,8 +287,10 @@ def test_a_file_is_read_back_or_refused(everything: CheckReport, tmp_path: Path)
 
 
 def test_only_markup_is_not_escaped() -> None:
-    assert el("p", "<b>", el("i", "&"), class_="a\"'<") == '<p class="a&#34;&#39;&lt;">&lt;b&gt;<i>&amp;</i></p>'
-    assert el("p", aria_label=Html('"><b>')) == '<p aria-label="&#34;&gt;&lt;b&gt;"></p>'
+    assert (
+        element("p", "<b>", element("i", "&"), class_="a\"'<") == '<p class="a&#34;&#39;&lt;">&lt;b&gt;<i>&amp;</i></p>'
+    )
+    assert element("p", aria_label=Html('"><b>')) == '<p aria-label="&#34;&gt;&lt;b&gt;"></p>'
     assert safe(Html("<i>") + "<i>") == "<i>&lt;i&gt;"
 
 

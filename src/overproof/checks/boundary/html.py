@@ -10,7 +10,6 @@ from overproof.report import intervals, words
 from overproof.report.markup import (
     Html,
     details,
-    el,
     figure,
     legend,
     many,
@@ -19,6 +18,7 @@ from overproof.report.markup import (
     paragraph,
     part,
     pictures,
+    span,
     table,
 )
 from overproof.report.words import count, interval
@@ -63,12 +63,9 @@ def _edits(rows: tuple[EditFlips, ...]) -> Html:
         shares = {title: intervals.Counted(flips.k, row.n, flips.share) for title, flips in row.models.items()}
         title = words.short(row.kind)
         picture = intervals.shares(f"Verdicts that {title} flips", shares, intervals.FEW)
-        figures = el(
-            "span",
-            *(el("span", f"{other} {interval(flips.share)}", class_="value") for other, flips in row.models.items()),
-        )
+        figures = span(*(span(f"{other} {interval(flips.share)}", kind="value") for other, flips in row.models.items()))
         body.append([name(title), picture, figures])
-    head = ["Edit", el("span", "Verdicts that it flips, 95 %", intervals.heads(intervals.FEW)), "In figures [95 %]"]
+    head = ["Edit", span("Verdicts that it flips, 95 %", intervals.heads(intervals.FEW)), "In figures [95 %]"]
     caption = "Edits that leave the event what it is"
     return many([legend(models), table(caption, head, body, left=(0, 1, 2), kind="records edits")])
 

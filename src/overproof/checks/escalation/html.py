@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from overproof.checks.escalation.figures import CURVES, curve_points, risk
 from overproof.checks.escalation.result import BudgetRow, Escalation, EscalationThreshold, RiskCurves
 from overproof.report import words
-from overproof.report.markup import Html, details, el, figure, many, model, paragraph, part, table
+from overproof.report.markup import Html, beside, box, details, figure, many, model, paragraph, part, span, table
 from overproof.report.words import count, decimal, interval, percent
 
 
@@ -23,7 +23,7 @@ def section(data: Escalation) -> Html:
 
 
 def _curves(curves: RiskCurves, areas: Mapping[str, float]) -> Html:
-    keys = el("span", *(el("span", el("span", class_=f"stroke {name}"), f" {name} ") for name in CURVES))
+    keys = span(*(span(span(kind=f"stroke {name}"), f" {name} ") for name in CURVES))
     points = table(
         "Wrong labels among the events that are kept",
         ["Share kept", "Quantized", "Oracle", "Random"],
@@ -34,8 +34,7 @@ def _curves(curves: RiskCurves, areas: Mapping[str, float]) -> Html:
         ["Order", "AUGRC"],
         [[model(name), decimal(area)] for name, area in areas.items()],
     )
-    beside = el("div", scores, details("The curves in figures", points))
-    return el("div", figure(risk(curves), keys), beside, class_="beside")
+    return beside(figure(risk(curves), keys), box(scores, details("The curves in figures", points)))
 
 
 def _budgets(rows: tuple[BudgetRow, ...]) -> Html:

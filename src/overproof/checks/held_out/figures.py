@@ -11,7 +11,6 @@ from overproof.checks.pairs import Share
 from overproof.checks.stats import Interval
 from overproof.report.intervals import LINES, RIGHT, STEP
 from overproof.report.markup import Html, slug
-from overproof.report.reading import span
 from overproof.report.svg import Axis, frame, line, mark, rect, svg, text
 from overproof.report.words import NOT_MEASURED, interval, percent
 
@@ -113,7 +112,7 @@ def with_and_without(title: str, row: HeldOutFamily, models: Sequence[str]) -> H
 
 def _pair(without: Share | None, trained: Share | None, y: float, model: str) -> list[Html]:
     """Draw the step between the two, the interval of the one that never met the family, and both marks."""
-    before, after = (span(None if found is None else found.share) for found in (without, trained))
+    before, after = (None if found is None else found.share for found in (without, trained))
     drawn: list[Html] = []
     if before is not None and after is not None:
         drawn.append(line(RIGHT.x(before.value), y, RIGHT.x(after.value), y, "step"))

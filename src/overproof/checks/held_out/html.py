@@ -14,7 +14,6 @@ from overproof.report.markup import (
     Html,
     beside,
     details,
-    el,
     figure,
     legend,
     listed,
@@ -140,7 +139,7 @@ def _ratio(found: Share) -> str:
 
 def _novel(found: NovelFamilies) -> Html:
     body = [[model(title), f"{of.k:,}/{of.n:,}", interval(of.share)] for title, of in found.models.items()]
-    families = el("p", "Families: ", listed(found.families))
+    families = paragraph(many(["Families: ", listed(found.families)]))
     message = paragraph(f"{found.n:,} events; net loss against the full model {interval(found.loss)}.")
     head = ["Model", "Detected", "Share [95 %]"]
     return many([families, message, table("Attacks detected of families that training never met", head, body)])

@@ -16,7 +16,7 @@ from overproof.checks.own_data.result import (
     Split,
 )
 from overproof.report import words
-from overproof.report.markup import Html, details, el, figure, many, model, name, paragraph, part, table
+from overproof.report.markup import Html, beside, code, details, figure, many, model, name, paragraph, part, span, table
 from overproof.report.words import NOT_MEASURED, count, decimal, interval, percent
 
 DETECTED = (
@@ -64,13 +64,13 @@ def _scores(found: ScoreDrift) -> Html:
         for low, high, before, now in zip(found.edges, found.edges[1:], found.validation, found.events, strict=False)
     ]
     shown = table("Share of the events by attack probability", ["Probability", "Validation", "These events"], body)
-    return el("div", figure(score_histograms(found), caption), shown, class_="beside")
+    return beside(figure(score_histograms(found), caption), shown)
 
 
 def _drift(rows: Sequence[FieldDrift]) -> Html:
     body = [
         [
-            el("code", words.short(row.field)),
+            code(row.field),
             f"{decimal(row.distance)} {'KS' if isinstance(row, NumericDrift) else 'TV'}",
             words.probability(row.p_holm),
             _values(row.train),
@@ -89,9 +89,9 @@ def _drift(rows: Sequence[FieldDrift]) -> Html:
 def _values(found: Deciles | Mapping[str, float]) -> Html:
     """Draw percentiles, or the commonest values with their shares."""
     if isinstance(found, Deciles):
-        return el("span", " · ".join(words.figure(p, "{:,.4g}".format) for p in (found.p10, found.p50, found.p90)))
+        return span(" · ".join(words.figure(p, "{:,.4g}".format) for p in (found.p10, found.p50, found.p90)))
     shares = sorted(found.items(), key=lambda item: -item[1])
-    return el("span", *(el("span", name(value, 40), f" {percent(share)}", class_="value") for value, share in shares))
+    return span(*(span(name(value, 40), f" {percent(share)}", kind="value") for value, share in shares))
 
 
 def _recall(data: OwnData, rows: Sequence[RecallAtRate]) -> Html:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from overproof.bundle.model_names import in_order
 from overproof.checks.base import CheckResult, GateResult
 from overproof.checks.report import families, gate_words
 from overproof.checks.report.comparison import MEASURES, SHORT, notes
@@ -64,7 +65,7 @@ def _lost(report: CheckOutcome) -> str:
         return ""
     if not lost:
         return "No family lost more events than it gained."
-    models = list(dict.fromkeys(model for row in lost for model in row.models))
+    models = in_order(model for row in lost for model in row.models)
     body = [
         [code(row.name), *(families.share(row, m) for m in models), families.pairs(row), words.interval(row.loss)]
         for row in lost

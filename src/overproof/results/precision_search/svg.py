@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from overproof.progress import one_line
-from overproof.report.markup import Html, el
-from overproof.report.svg import circle, document, group, line, rect, text
+from overproof.report.markup import Html
+from overproof.report.svg import circle, document, element, group, line, rect, text
 from overproof.results.divergence import Divergence
 from overproof.results.precision_search.result import PrecisionSearchReport
 from overproof.results.precision_search.steps import Sensitivity
@@ -170,7 +170,7 @@ def _row(row: Sensitivity, place: int, axis: _Axis, at: _Columns, kept: bool) ->
     y = TOP + ROW * place
     middle, baseline = y + ROW / 2, y + ROW / 2 + 4
     parts = [
-        el("title", one_line(_described(row, kept))),
+        element("title", one_line(_described(row, kept))),
         *([rect(MARGIN - 8, y, at.end - MARGIN + 16, ROW, "band")] if place % 2 else []),
         text(MARGIN, baseline, _end(row.name), style="name kept" if kept else "name"),
         circle(axis.x(row.left_out.kl), middle, DOT["left"], "left"),
