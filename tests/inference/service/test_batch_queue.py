@@ -53,14 +53,14 @@ async def begun(work: Held, *asked: Awaitable[Any]) -> list[asyncio.Task[Any]]:
     return tasks
 
 
-def lane(**sizes: Any) -> BatchQueue:
+def batch_queue(**sizes: Any) -> BatchQueue:
     return BatchQueue("the test", **{"threads": 1, "queue": 10, "batch": 4, **sizes})
 
 
 def test_what_waits_is_one_call_and_everyone_gets_his_own() -> None:
     async def test() -> None:
         with gate() as opened:
-            own, work = lane(), Held(opened)
+            own, work = batch_queue(), Held(opened)
             tasks = await begun(work, *(own(work, texts) for texts in (["a"], ["b", "c"], ["d"], ["e", "f"])))
             assert own.waiting == 5
             opened.set()
@@ -75,7 +75,7 @@ def test_what_waits_is_one_call_and_everyone_gets_his_own() -> None:
 def test_more_than_a_call_holds_comes_back_whole() -> None:
     async def test() -> None:
         counts: list[int] = []
-        own = lane(threads=2, measure=counts.append)
+        own = batch_queue(threads=2, measure=counts.append)
         texts = [f"t{i}" for i in range(10)]
         assert await own(upper, texts) == upper(texts)
         assert sum(counts) == 10 and max(counts) <= 4
@@ -88,7 +88,7 @@ def test_more_than_a_call_holds_comes_back_whole() -> None:
 def test_other_work_is_another_call() -> None:
     async def test() -> None:
         with gate() as opened:
-            own, work, other = lane(), Held(opened), Held(opened)
+            own, work, other = batch_queue(), Held(opened), Held(opened)
             tasks = await begun(work, own(work, ["a"]), own(work, ["b"]), own(other, ["c"]), own(work, ["d"]))
             opened.set()
             assert await asyncio.gather(*tasks) == [["A"], ["B"], ["C"], ["D"]]
@@ -101,7 +101,7 @@ def test_other_work_is_another_call() -> None:
 def test_a_request_may_be_alone_and_whole() -> None:
     async def test() -> None:
         with gate() as opened:
-            own, work = lane(batch=None), Held(opened)
+            own, work = batch_queue(batch=None), Held(opened)
             tasks = await begun(work, own(work, ["a"]), own(work, ["b"] * 9), own(work, ["c"]))
             opened.set()
             await asyncio.gather(*tasks)
@@ -114,7 +114,7 @@ def test_a_request_may_be_alone_and_whole() -> None:
 def test_a_full_queue_says_so_and_takes_nothing_of_what_is_too_much() -> None:
     async def test() -> None:
         with gate() as opened:
-            own, work = lane(), Held(opened)
+            own, work = batch_queue(), Held(opened)
             tasks = await begun(work, own(work, ["a"]), own(work, ["b"] * 8))
             with pytest.raises(Busy, match="the test: 8 events are waiting, no room for 3 more"):
                 await own(work, ["c"] * 3)
@@ -129,7 +129,7 @@ def test_a_full_queue_says_so_and_takes_nothing_of_what_is_too_much() -> None:
 def test_one_that_fails_takes_no_other_with_it() -> None:
     async def test() -> None:
         with gate() as opened:
-            own, work = lane(), Held(opened)
+            own, work = batch_queue(), Held(opened)
             tasks = await begun(work, own(work, ["a"]), own(work, ["b"]), own(work, ["bad"]), own(work, ["c"]))
             opened.set()
             found = await asyncio.gather(*tasks, return_exceptions=True)
@@ -142,7 +142,7 @@ def test_one_that_fails_takes_no_other_with_it() -> None:
 def test_what_nobody_waits_for_is_not_worked_on() -> None:
     async def test() -> None:
         with gate() as opened:
-            own, work = lane(), Held(opened)
+            own, work = batch_queue(), Held(opened)
             tasks = await begun(work, own(work, ["a"]), own(work, ["left"] * 4), own(work, ["b"]))
             tasks[1].cancel()
             await asyncio.sleep(0)
@@ -157,7 +157,7 @@ def test_what_nobody_waits_for_is_not_worked_on() -> None:
 def test_closing_finishes_what_waits_and_takes_no_more() -> None:
     async def test() -> None:
         with gate() as opened:
-            own, work = lane(), Held(opened)
+            own, work = batch_queue(), Held(opened)
             tasks = await begun(work, own(work, ["a"]), own(work, ["b"]))
             closing = asyncio.ensure_future(own.close(20))
             await asyncio.sleep(0)
@@ -173,7 +173,7 @@ def test_closing_finishes_what_waits_and_takes_no_more() -> None:
 def test_closing_does_not_wait_for_ever() -> None:
     async def test() -> None:
         with gate() as opened:
-            own, work = lane(), Held(opened)
+            own, work = batch_queue(), Held(opened)
             (task,) = await begun(work, own(work, ["a"]))
             await own.close(0.01)
             assert not task.done()
