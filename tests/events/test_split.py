@@ -125,7 +125,7 @@ def test_unlabelled_events_and_their_groups_stay_in_train() -> None:
     assert not {letters(i) for i in range(10)} & set(held_out)
 
 
-def test_leaked_templates_are_told_where_groups_are_given() -> None:
+def test_leaked_templates_are_counted_where_groups_are_given() -> None:
     rows = [(f"same {i}", "a", f"host{i}") for i in range(10)]
     split = split_events(table(rows, grouped=True), seed=0)
     assert split.leaked_templates == 1

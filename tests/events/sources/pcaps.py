@@ -135,6 +135,6 @@ def texts(capture: bytes | Path, kind: str | None = None) -> list[str]:
     return [row["text"] for row in read(capture)[0] if kind in (None, row["kind"])]
 
 
-def said(packets: Sequence[bytes], kind: str | None = None) -> list[str]:
+def event_texts(packets: Sequence[bytes], kind: str | None = None) -> list[str]:
     """Texts of the events of packets a millisecond apart."""
     return texts(pcap(timed(packets)), kind)

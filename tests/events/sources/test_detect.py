@@ -14,7 +14,7 @@ SYSLOG = b"Oct 11 22:14:15 web sshd[12]: x\n"
 ERROR = b"2021/09/30 09:23:53 [error] 1#1: *31 open() failed\n"
 
 
-def told(name: str, head: bytes, columns: Columns | None = None) -> str:
+def detected(name: str, head: bytes, columns: Columns | None = None) -> str:
     return detect(Input(name, None, head, iter([])), columns or Columns())
 
 
@@ -45,7 +45,7 @@ def told(name: str, head: bytes, columns: Columns | None = None) -> str:
 )  # fmt: skip
 def test_decisive_content_goes_before_any_extension(head: bytes, format: str) -> None:
     for name in ("-", "a.log", "a.txt", "a.json", "a.csv", "a"):
-        assert told(name, head) == format
+        assert detected(name, head) == format
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,16 @@ def test_decisive_content_goes_before_any_extension(head: bytes, format: str) ->
     ],
 )
 def test_what_is_not_decisive_goes_by_extension_then_first_line(name: str, head: bytes, format: str) -> None:
-    assert told(name, head) == format
+    assert detected(name, head) == format
 
 
 def test_who_names_columns_has_a_table() -> None:
     head = b'{"ts":1.5,"uid":"C","id.orig_h":"10.0.0.1","msg":"x"}\n'
-    assert told("a.json", head) == "zeek"
-    assert told("a.json", head, Columns(text="msg")) == "jsonl"
+    assert detected("a.json", head) == "zeek"
+    assert detected("a.json", head, Columns(text="msg")) == "jsonl"
 
 
-def test_every_real_file_is_told_from_the_others(shared_data: Path) -> None:
+def test_every_real_file_is_distinguished_from_the_others(shared_data: Path) -> None:
     wanted = {
         "captures/access/*": "accesslog", "captures/zeek/*.log*": "zeek", "captures/zeek/json/*": "zeek",
         "captures/suricata/*": "suricata", "captures/pcap/*": "pcap", "logs/*": "jsonl", "http/*": "csv",
@@ -90,7 +90,7 @@ def test_every_real_file_is_told_from_the_others(shared_data: Path) -> None:
             raw = path.read_bytes()
             raw = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
             for name in (path.name, "-"):
-                assert told(name, raw[: 1 << 18]) == format, path
+                assert detected(name, raw[: 1 << 18]) == format, path
 
 
 def test_batches_say_what_was_read(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from overproof.events.sources import host_aggregates
 from overproof.events.sources.host_aggregates import Connection, HostAggregator
-from overproof.events.sources.templates import HostAggregate
+from overproof.events.templates import HostAggregate
 
 flow = st.tuples(
     st.integers(0, 400),

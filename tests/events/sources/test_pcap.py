@@ -79,7 +79,7 @@ def test_pcapng_with_several_interfaces_sections_and_resolutions(order: str) -> 
     assert time == "2020-09-13T12:27:40Z"
 
 
-def test_simple_packets_have_no_time_and_no_interface_is_told() -> None:
+def test_simple_packets_have_no_time_and_no_interface_is_reported() -> None:
     packets = b"".join(block(3, len(data).to_bytes(4, "little") + data) for _, data in TALK)
     rows, rejects = read(section() + interface() + packets + enhanced(7, 0, TALK[0][1]))
     assert of(rows, "http-request") == ["HTTP GET /?q=1 host=h"]
@@ -285,7 +285,7 @@ def test_a_capture_cut_at_any_byte_tells_what_is_there() -> None:
             assert rejects.total <= 3
             if rejects.total == 0:
                 ends.add(size)
-        assert len(ends) == len(packets) + 1  # between two packets nothing is told to be missing
+        assert len(ends) == len(packets) + 1  # between two packets nothing is reported missing
     assert of(read(whole)[0], "http-request") == ["HTTP GET /?q=1 host=h"] * 2
 
 
@@ -379,18 +379,18 @@ def test_web_attacks(shared_data: Path) -> None:
 
 def test_telnet_mysql_and_ssh_where_it_is_not_expected(shared_data: Path) -> None:
     folder = shared_data / "captures/pcap"
-    assert said_by(folder / "ssh-on-port-80.pcap") == ["ssh"]
-    assert said_by(folder / "telnet.pcap") == ["telnet"]
-    assert said_by(folder / "mysql.pcapng") == ["mysql", "mysql"]
-    assert said_by(folder / "smbv1.pcap") == ["smb"]
-    assert said_by(folder / "rdp.pcap") == ["rdp"]
-    assert said_by(folder / "quic-v2.pcapng") == ["quic"]
-    assert said_by(folder / "http2.pcapng") == ["http2"]
+    assert protocols_in(folder / "ssh-on-port-80.pcap") == ["ssh"]
+    assert protocols_in(folder / "telnet.pcap") == ["telnet"]
+    assert protocols_in(folder / "mysql.pcapng") == ["mysql", "mysql"]
+    assert protocols_in(folder / "smbv1.pcap") == ["smb"]
+    assert protocols_in(folder / "rdp.pcap") == ["rdp"]
+    assert protocols_in(folder / "quic-v2.pcapng") == ["quic"]
+    assert protocols_in(folder / "http2.pcapng") == ["http2"]
     assert texts(folder / "ftp_failed.pcap", "payload") == ["USER hello\r\nSYST\r\nQUIT\r\n"]
     assert "H4sICN03*2QAA3Rlc3QudHh0AAvJyCxWAKJEheLU5KLUEoW0zJxULgAge" in texts(folder / "dns-exf.pcap", "dns-query")[0]
 
 
-def said_by(path: Path) -> list[str]:
+def protocols_in(path: Path) -> list[str]:
     return [row["protocol"] for row in read(path)[0] if row["kind"] == "flow"]
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from overproof.events.sources.pcap.message import kind_name, read_message
 
-from .pcaps import CLIENT, SERVER, client_says, from_server, pcap, read, said, timed, udp
+from .pcaps import CLIENT, SERVER, client_says, event_texts, from_server, pcap, read, timed, udp
 
 dns = pytest.importorskip("scapy.layers.dns")
 
@@ -67,9 +67,9 @@ def test_a_lookup_is_one_event_with_its_answer() -> None:
 
 
 def test_a_question_that_nobody_answers_and_an_answer_to_no_question() -> None:
-    assert said([ask(question("a.test", "TXT"))], "dns-query") == [f"dns client={CLIENT} query=a.test type=TXT"]
+    assert event_texts([ask(question("a.test", "TXT"))], "dns-query") == [f"dns client={CLIENT} query=a.test type=TXT"]
     refused = tell(answer("b.test", rcode=5))
-    assert said([refused], "dns-query") == [f"dns client={CLIENT} query=b.test type=A rcode=REFUSED answer=-"]
+    assert event_texts([refused], "dns-query") == [f"dns client={CLIENT} query=b.test type=A rcode=REFUSED answer=-"]
 
 
 def test_answers_are_matched_by_number_name_and_type() -> None:
@@ -81,7 +81,7 @@ def test_answers_are_matched_by_number_name_and_type() -> None:
         tell(answer("a.test", number=9, rcode=3)),  # of another number: an answer of its own
     ]
     client = f"dns client={CLIENT} query"
-    assert said(packets, "dns-query") == [
+    assert event_texts(packets, "dns-query") == [
         f"{client}=b.test type=A rcode=NXDOMAIN answer=-",
         f"{client}=a.test type=A rcode=NXDOMAIN answer=-",
         f"{client}=a.test type=A",
@@ -96,15 +96,15 @@ def test_dns_over_tcp(step: int) -> None:
     reply = answer("a.test", number=1, records=[RECORDS["A"][0]])
     packets = client_says(stream, port=53, step=step)
     packets.append(from_server(16, 900, struct.pack("!H", len(reply)) + reply, port=53))
-    assert said(packets, "dns-query") == [
+    assert event_texts(packets, "dns-query") == [
         f"dns client={CLIENT} query=a.test type=A rcode=NOERROR answer=192.0.2.1 ttl=2^8",
         f"dns client={CLIENT} query=b.test type=AXFR",
     ]
 
 
 def test_what_is_no_dns_on_its_port_is_a_payload() -> None:
-    assert said([ask(b"tunnel"), tell(b"back")], "payload") == ["tunnel", "back"]
-    assert said(client_says(b"\x00\x03tunnel", port=53), "payload") == ["\x00\x03tunnel"]
+    assert event_texts([ask(b"tunnel"), tell(b"back")], "payload") == ["tunnel", "back"]
+    assert event_texts(client_says(b"\x00\x03tunnel", port=53), "payload") == ["\x00\x03tunnel"]
 
 
 def test_a_name_that_points_in_circles_ends() -> None:

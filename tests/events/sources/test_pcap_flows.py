@@ -16,6 +16,7 @@ from .pcaps import (
     Timed,
     client_says,
     ethernet,
+    event_texts,
     from_client,
     from_server,
     handshake,
@@ -23,7 +24,6 @@ from .pcaps import (
     packed,
     pcap,
     read,
-    said,
     timed,
     udp,
 )
@@ -54,14 +54,14 @@ def word(text: str, name: str) -> str | None:
 
 @pytest.mark.parametrize("state", STATES)
 def test_how_a_connection_went_in_the_words_of_zeek(state: str) -> None:
-    (text,) = said(STATES[state], "flow")
+    (text,) = event_texts(STATES[state], "flow")
     assert word(text, "state") == state
     assert (word(text, "orig_host"), word(text, "resp_host")) == (CLIENT, SERVER)
 
 
 def test_a_flow_counts_payload_each_way() -> None:
     packets = [*client_says(b"G" * 1500, port=9999), from_server(ACK, 900, b"x" * 40, port=9999)]
-    (text,) = said(packets, "flow")
+    (text,) = event_texts(packets, "flow")
     assert text == (
         f"flow proto=tcp state=S1 duration=2^0s orig_host={CLIENT} orig_bytes=2^10 resp_host={SERVER} resp_bytes=2^5"
     )
@@ -82,7 +82,7 @@ def test_a_flow_counts_payload_each_way() -> None:
         ([udp(CLIENT, 9, SERVER, 443, b"\xc0\0\0\0\x01" + bytes(30))], "quic"),
     ],
 )
-def test_the_service_is_told_by_content_first_and_port_second(packets: list[bytes], service: str | None) -> None:
+def test_the_service_is_recognized_by_content_first_and_port_second(packets: list[bytes], service: str | None) -> None:
     rows = [row for row in read(pcap(timed(packets)))[0] if row["kind"] == "flow"]
     assert [row["protocol"] for row in rows] == [service]
     assert word(rows[0]["text"], "service") == service
@@ -112,7 +112,7 @@ def test_silence_ends_a_flow(first: list[bytes], later: bytes, patience: float) 
     assert ended([*packets, *others, (last + patience + 2, later)]) == 2 + len(others)
 
 
-def test_a_flow_that_goes_on_is_told_of_now_and_then() -> None:
+def test_a_flow_that_goes_on_is_an_event_now_and_then() -> None:
     packets = [*timed(SHAKE, 0), *timed([C(ACK, 100 + second, b"x") for second in range(100)], 1, 60)]
     rows = [row for row in read(pcap(packets))[0] if row["kind"] == "flow"]
     assert len(rows) == 2
@@ -124,9 +124,9 @@ def test_a_flow_that_goes_on_is_told_of_now_and_then() -> None:
 def test_a_new_connection_between_the_same_ports_is_a_flow_of_its_own() -> None:
     again = [C(SYN, 5000), S(SYN | ACK, 70), C(ACK, 5001, b"GET /2 HTTP/1.1\r\n\r\n", ack=71)]
     for first in (STATES["SF"], STATES["REJ"], STATES["S1"], STATES["S0"]):
-        assert len(said([*first, *again], "flow")) == 2
-        assert said([*first, *again], "http-request") == ["HTTP GET /2"]
-    assert len(said([*STATES["S0"], *STATES["S0"]], "flow")) == 1  # sent again
+        assert len(event_texts([*first, *again], "flow")) == 2
+        assert event_texts([*first, *again], "http-request") == ["HTTP GET /2"]
+    assert len(event_texts([*STATES["S0"], *STATES["S0"]], "flow")) == 1  # sent again
 
 
 def test_open_flows_and_what_they_hold_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,12 +143,12 @@ def test_open_flows_and_what_they_hold_are_bounded(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(table.Flows, "add", watched)
     monkeypatch.setattr(table, "MAX_FLOWS", 10)
-    assert len(said(many, "flow")) == 50
+    assert len(event_texts(many, "flow")) == 50
     assert max(flows for flows, _ in seen) == 10
     monkeypatch.setattr(table, "MAX_BUFFERED", 5000)
     talk = [packet for number in range(20) for packet in client_says(b"GET /" + b"a" * 900, sport=1000 + number)]
     seen.clear()
-    assert len(said(talk, "http-request")) == 20
+    assert len(event_texts(talk, "http-request")) == 20
     assert max(buffered for _, buffered in seen) <= 5000
 
 

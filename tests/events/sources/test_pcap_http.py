@@ -8,7 +8,7 @@ from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, Pac
 from overproof.events.sources.pcap.http import HttpReader
 from overproof.events.sources.pcap.request import LONGEST_BODY, LONGEST_HEAD, begins_http, next_request
 
-from .pcaps import client_says, from_client, from_server, handshake, pcap, read, said, timed
+from .pcaps import client_says, event_texts, from_client, from_server, handshake, pcap, read, timed
 
 ENDPOINTS = Endpoints("10.0.0.1", 4000, "10.0.0.2", 80, "tcp", "1:x")
 
@@ -44,7 +44,7 @@ SPOKEN = {
     b"GET /x\r\n\r\n": ["HTTP GET /x"],
     b"GET / HTTP/1.1\nHost: h\n folded\n\nGET /2 HTTP/1.1\n\n": ["HTTP GET / host=h folded", "HTTP GET /2"],
     b"POST / HTTP/1.1\nContent-Length: 2\n\nhiGET /2 HTTP/1.1\n\n": ["HTTP POST / body=hi", "HTTP GET /2"],
-    # a request smuggled in the body of another one is told as a request
+    # a request smuggled in the body of another one becomes a request
     b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\nGET /in HTTP/1.1\r\n\r\n": [
         "HTTP POST / body=0\r\n\r\n",
         "HTTP GET /in",
@@ -58,7 +58,7 @@ SPOKEN = {
 }
 
 
-def told(pieces: list[bytes]) -> list[EventDraft]:
+def drafts_of(pieces: list[bytes]) -> list[EventDraft]:
     reader, drafts = HttpReader(ENDPOINTS), []
     for number, piece in enumerate(pieces, 1):
         if reader.rest is None:
@@ -67,10 +67,10 @@ def told(pieces: list[bytes]) -> list[EventDraft]:
 
 
 @pytest.mark.parametrize("raw", SPOKEN)
-def test_requests_are_told_however_they_are_cut_into_segments(raw: bytes) -> None:
+def test_requests_are_read_however_they_are_cut_into_segments(raw: bytes) -> None:
     for step in (len(raw), 1, 2, 3, 7):
         pieces = [raw[at : at + step] for at in range(0, len(raw), step)]
-        assert [draft.text for draft in told(pieces)] == SPOKEN[raw], step
+        assert [draft.text for draft in drafts_of(pieces)] == SPOKEN[raw], step
 
 
 def test_a_request_has_its_columns_and_the_packet_in_which_it_begins() -> None:
@@ -100,7 +100,7 @@ def test_a_request_has_its_columns_and_the_packet_in_which_it_begins() -> None:
 
 
 def test_heads_and_bodies_are_bounded() -> None:
-    (draft,) = told([b"POST / HTTP/1.1\r\nContent-Length: 99999\r\n\r\n" + b"x" * 99_999])
+    (draft,) = drafts_of([b"POST / HTTP/1.1\r\nContent-Length: 99999\r\n\r\n" + b"x" * 99_999])
     assert draft.text == "HTTP POST / body=" + "x" * LONGEST_BODY
     reader = HttpReader(ENDPOINTS)
     for piece in [b"GET /", *[b"a" * 1000] * 200]:
@@ -152,19 +152,19 @@ def test_where_a_request_begins_in_the_middle_of_something(data: bytes, place: i
 def test_a_stream_that_begins_like_http_yields_at_least_one_request(target: str, lines: list[bytes]) -> None:
     raw = b"GET /" + target.encode() + b" HTTP/1.1\r\n" + b"\r\n".join(lines)
     for step in (1, 5, 1000):
-        assert told([raw[at : at + step] for at in range(0, len(raw), step)]), step
+        assert drafts_of([raw[at : at + step] for at in range(0, len(raw), step)]), step
 
 
 @given(st.binary(max_size=80), st.integers(1, 9))
 def test_any_bytes_give_no_error(raw: bytes, step: int) -> None:
-    told([raw[at : at + step] for at in range(0, len(raw), step)])
-    told([CHUNKED, *[raw[at : at + step] for at in range(0, len(raw), step)]])
+    drafts_of([raw[at : at + step] for at in range(0, len(raw), step)])
+    drafts_of([CHUNKED, *[raw[at : at + step] for at in range(0, len(raw), step)]])
 
 
 def test_a_request_split_over_segments_out_of_order_is_one_request() -> None:
     segments = client_says(b"GET /?q=' or 1=1 -- HTTP/1.1\r\nHost: h\r\n\r\n", step=4)
     shuffled = [*segments[:3], *reversed(segments[3:]), *segments[3:]]
-    assert said(shuffled, "http-request") == ["HTTP GET /?q=' or 1=1 -- host=h"]
+    assert event_texts(shuffled, "http-request") == ["HTTP GET /?q=' or 1=1 -- host=h"]
 
 
 def test_of_two_copies_that_differ_the_first_is_the_request_and_the_second_a_payload() -> None:
@@ -183,7 +183,7 @@ def test_of_two_copies_that_differ_the_first_is_the_request_and_the_second_a_pay
     assert rejects.first[0].origin == "a.pcap:packet 7"
 
 
-def test_requests_before_and_after_a_gap_are_told() -> None:
+def test_requests_before_and_after_a_gap_are_read() -> None:
     lost, after = b"x" * 50, b"GET /after HTTP/1.1\r\n\r\n"
     before = b"POST /before HTTP/1.1\r\nContent-Length: 52\r\n\r\nab"
     at = 100 + len(before) + len(lost)
@@ -194,22 +194,25 @@ def test_requests_before_and_after_a_gap_are_told() -> None:
         from_client(16, at + 16, after),
         from_server(16, 900, ack=at + 16 + len(after)),
     ]
-    assert said(packets, "http-request") == ["HTTP POST /before body=ab", "HTTP GET /after"]
-    assert said(packets[:-1], "http-request") == ["HTTP POST /before body=ab", "HTTP GET /after"]  # without the answer
+    assert event_texts(packets, "http-request") == ["HTTP POST /before body=ab", "HTTP GET /after"]
+    assert event_texts(packets[:-1], "http-request") == [
+        "HTTP POST /before body=ab",
+        "HTTP GET /after",
+    ]  # without the answer
 
 
-def test_requests_are_told_of_a_connection_that_is_seen_from_its_middle() -> None:
+def test_requests_are_read_in_a_connection_that_is_seen_from_its_middle() -> None:
     answer = from_server(16, 5, b"HTTP/1.1 200 OK\r\n\r\n", port=1234)
     request = from_client(16, 9, b"GET /?a HTTP/1.1\r\n\r\n", port=1234)
-    assert said([answer, request], "http-request") == ["HTTP GET /?a"]
-    assert said([request, answer], "http-request") == ["HTTP GET /?a"]
+    assert event_texts([answer, request], "http-request") == ["HTTP GET /?a"]
+    assert event_texts([request, answer], "http-request") == ["HTTP GET /?a"]
 
 
-def test_tls_inside_a_tunnel_is_told() -> None:
+def test_tls_inside_a_tunnel_is_read() -> None:
     hello = bytes.fromhex("160301000401000000")
-    found = said(client_says(b"CONNECT a.test:443 HTTP/1.1\r\n\r\n" + hello, port=3128))
+    found = event_texts(client_says(b"CONNECT a.test:443 HTTP/1.1\r\n\r\n" + hello, port=3128))
     assert found[:2] == ["HTTP CONNECT a.test:443", "TLS 10.0.0.1 sni=- bytes=2^5"]
 
 
 def test_what_follows_a_request_and_is_none_is_a_payload() -> None:
-    assert said(client_says(b"GET / HTTP/1.1\r\n\r\n\x00\x01binary"))[:2] == ["HTTP GET /", "\x00\x01binary"]
+    assert event_texts(client_says(b"GET / HTTP/1.1\r\n\r\n\x00\x01binary"))[:2] == ["HTTP GET /", "\x00\x01binary"]

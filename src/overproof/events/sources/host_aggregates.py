@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import fmean, pstdev
 
-from overproof.events.sources.templates import HostAggregate
+from overproof.events.templates import HostAggregate
 
 MINUTE = 60
 GRACE = 120  # seconds after a minute in which flows may still come late: records are written when a flow ends

@@ -13,8 +13,8 @@ from overproof.events.sources.batch import Row, batched, event_batch
 from overproof.events.sources.interface import Input, OnSkip, ReadOptions, require
 from overproof.events.sources.lines import filled_lines
 from overproof.events.sources.stream import excerpt
-from overproof.events.sources.templates import HostAggregate
 from overproof.events.sources.values import when
+from overproof.events.templates import HostAggregate
 
 STRUCTURED_COLUMNS: dict[str, pa.DataType] = {
     "kind": pa.string(),

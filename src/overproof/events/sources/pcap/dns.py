@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.pcap.message import read_message
-from overproof.events.sources.templates import DnsLookup
+from overproof.events.templates import DnsLookup
 
 PORTS = (53, 5353, 5355)
 _PENDING_BYTES = 512  # bytes of a question that waits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from overproof.events.sources import templates
+from overproof.events import templates
 from overproof.events.sources.pcap.community import ANSWERS, REQUESTS, community_id
 from overproof.events.sources.pcap.conversations import (
     Conversation,

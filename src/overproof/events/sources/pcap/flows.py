@@ -9,7 +9,7 @@ from overproof.events.sources.pcap.event_draft import EventDraft, PacketRef
 from overproof.events.sources.pcap.flow import ACTIVE, ATTEMPT, DATAGRAMS, IDLE, OVER, Flow, Key, key_of
 from overproof.events.sources.pcap.packets import Packet
 from overproof.events.sources.stream import excerpt
-from overproof.events.sources.templates import HostAggregate
+from overproof.events.templates import HostAggregate
 
 MAX_FLOWS = 20_000  # flows open at one time
 MAX_BUFFERED = 64 << 20  # bytes of content of all open flows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from overproof.events.sources import templates
+from overproof.events import templates
 from overproof.events.sources.host_aggregates import Connection, HostAggregator
 from overproof.events.sources.structured import StructuredEvent
 from overproof.events.sources.values import entry, integer, items, joined, moment, number, string, utc

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from overproof.events.sources import templates
+from overproof.events import templates
 from overproof.events.sources.host_aggregates import Connection, HostAggregator
 from overproof.events.sources.structured import StructuredEvent
 from overproof.events.sources.values import integer, items, joined, moment, number, string, when

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overproof.events import templates
 from overproof.events.simulate import dns, flows, http, sessions
 from overproof.events.simulate.words import actor
-from overproof.events.sources import templates
 
 WRITERS = {
     "dns": (dns.lookup, dns.hash_named, dns.generated_domain, dns.tunnel, dns.young_domain, dns.rebinding),
