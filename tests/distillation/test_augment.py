@@ -31,8 +31,8 @@ def test_splitting_respects_the_window() -> None:
 
 def test_carriers_keep_the_event_whole_and_fit_the_window() -> None:
     events = [np.array([CLS, 100 + k, 200 + k]) for k in range(300)]
-    harmless = [np.array([CLS, 7, 7, 7]), np.array([CLS])]
-    moved = carriers(harmless, 0.5, longest=20)(events, np.random.default_rng(0))
+    benign = [np.array([CLS, 7, 7, 7]), np.array([CLS])]
+    moved = carriers(benign, 0.5, longest=20)(events, np.random.default_rng(0))
     assert 100 < sum(len(m) > 3 for m in moved) < 200
     for event, row in zip(events, moved, strict=True):
         assert row[0] == CLS and len(row) <= 20

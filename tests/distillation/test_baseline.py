@@ -68,9 +68,9 @@ def test_the_figures_of_design_on_real_payloads(shared_data: Path) -> None:
             rows[name] = list(csv.DictReader(file))
     baseline = fit_baseline([r["text"] for r in rows["train"]], [r["family"] for r in rows["train"]], seed=0)
     truth = np.array([r["family"] for r in rows["test"]])
-    said = np.array(baseline.classes)[baseline.logits([r["text"] for r in rows["test"]]).argmax(axis=1)]
+    labels = np.array(baseline.classes)[baseline.logits([r["text"] for r in rows["test"]]).argmax(axis=1)]
     names, support = np.unique(truth, return_counts=True)
-    assert np.mean(said == truth) >= 0.99
-    assert f1_score(truth, said, labels=names[support >= 15], average="macro") >= 0.945
-    assert np.mean(said[truth != "benign"] == "benign") <= 0.0100
-    assert np.mean(said[truth == "benign"] != "benign") <= 0.0020
+    assert np.mean(labels == truth) >= 0.99
+    assert f1_score(truth, labels, labels=names[support >= 15], average="macro") >= 0.945
+    assert np.mean(labels[truth != "benign"] == "benign") <= 0.0100
+    assert np.mean(labels[truth == "benign"] != "benign") <= 0.0020

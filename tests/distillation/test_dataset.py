@@ -43,25 +43,25 @@ def test_the_same_events_are_held_out_every_time() -> None:
 
 def test_a_test_of_its_own_is_checked_for_leaks() -> None:
     table = events()
-    material = made(table, test=table.slice(0, 5))
-    assert material.leaked_templates == 5
-    assert material.train.num_rows + material.validation.num_rows == 200
+    splits = made(table, test=table.slice(0, 5))
+    assert splits.leaked_templates == 5
+    assert splits.train.num_rows + splits.validation.num_rows == 200
 
 
 def test_unlabelled_events_train_only() -> None:
     pool = event_table({"text": ["new one", "new two"], "label": ["ignored", "too"]})
-    material = made(events(), unlabelled=pool)
-    assert material.describe()["unlabelled"] == 2
-    assert material.labels == ("benign", "sqli", "xss")
-    assert (targets(material.train, material.labels) == UNLABELLED).sum() == 2
+    splits = made(events(), unlabelled=pool)
+    assert splits.describe()["unlabelled"] == 2
+    assert splits.labels == ("benign", "sqli", "xss")
+    assert (targets(splits.train, splits.labels) == UNLABELLED).sum() == 2
 
 
 def test_families_that_are_held_out_are_not_learned_but_measured() -> None:
     table = events()
-    material = made(table, test=table.slice(0, 30), held_out=("xss",))
-    assert "xss" not in material.train["label"].to_pylist() + material.validation["label"].to_pylist()
-    assert "xss" in material.test["label"].to_pylist()
-    assert material.train.num_rows + material.validation.num_rows == 134
+    splits = made(table, test=table.slice(0, 30), held_out=("xss",))
+    assert "xss" not in splits.train["label"].to_pylist() + splits.validation["label"].to_pylist()
+    assert "xss" in splits.test["label"].to_pylist()
+    assert splits.train.num_rows + splits.validation.num_rows == 134
 
 
 def test_labels_that_cannot_be_learned_are_refused() -> None:
@@ -80,8 +80,8 @@ def test_skipped_records_are_counted_and_kept(tmp_path: Path) -> None:
         f"{t},{label}" for t, label in zip(events()["text"].to_pylist(), events()["label"].to_pylist(), strict=True)
     ]
     file.write_text("\n".join(["text,label", *lines, "too,many,fields", ""]))
-    material = made([file], rejects=tmp_path / "r.jsonl")
-    assert sum(material.skipped.values()) == 1
+    splits = made([file], rejects=tmp_path / "r.jsonl")
+    assert sum(splits.skipped.values()) == 1
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 1
 
 

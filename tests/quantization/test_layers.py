@@ -1,4 +1,4 @@
-"""What is told of a quantized file, against what is counted in it directly."""
+"""The diagnostics of a quantized file, against what is counted in it directly."""
 
 from __future__ import annotations
 

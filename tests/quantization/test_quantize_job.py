@@ -70,8 +70,8 @@ def test_any_table_of_numbers(kind: str, flows: Flows, tmp_path: Path) -> None:
     assert report.tested is not None
     assert (report.tested.events, report.tested.flips) == (1200, flips)
     assert report.tested.max_difference == pytest.approx(np.abs(before - after).max())
-    told = json.loads((tmp_path / "out" / "quantizing.json").read_text())
-    assert told == json.loads(json.dumps(report.to_json()))
+    stored = json.loads((tmp_path / "out" / "quantizing.json").read_text())
+    assert stored == json.loads(json.dumps(report.to_json()))
     assert set(report.compared) == {"w4a8", "w4a32", "dynamic"}
 
 
@@ -89,7 +89,7 @@ def test_a_guard_on_a_rare_family_from_the_command_line(precision: str, flows: F
     words = (flows.save(tmp_path), "--calibrate", flows.csv(tmp_path), "--precision", precision)
     result = run(*words, "--max-recall-loss", "ldap=0", "--max-kl", "0.5", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "+ rare (written)" in result.stdout, "the path is told"
+    assert "+ rare (written)" in result.stdout, "the path is shown"
     assert "every layer quantized" in result.stdout
     assert "Guards: every one holds." in result.stdout
     stored = {w.name: w.data_type for w in onnx.load(tmp_path / "out" / "flows.onnx").graph.initializer}
@@ -103,9 +103,9 @@ def test_guards_that_do_not_hold_end_with_1_and_beside_the_place(flows: Flows, t
     assert result.exit_code == 1
     assert not (tmp_path / "out").exists()
     assert (tmp_path / "out.failed" / "flows.onnx").is_file()
-    told = json.loads(result.stdout)
-    assert told["passed"] is False and told["out"].endswith("out.failed")
-    assert [step["kept"] for step in told["path"]][:2] == [[], ["rare"]]
+    stored = json.loads(result.stdout)
+    assert stored["passed"] is False and stored["out"].endswith("out.failed")
+    assert [step["kept"] for step in stored["path"]][:2] == [[], ["rare"]]
     assert run(*words, "--max-kl", "1e-12").exit_code == 1, "what it wrote itself is replaced"
 
 
@@ -180,9 +180,9 @@ def test_a_classifier_of_text_from_the_command_line(texts: Path, tmp_path: Path)
     words = (texts, "--calibrate", tmp_path / "events.jsonl", "--max-recall-loss", "sqli=10%", "--max-flips", "5%")
     result = run(*words, "--out", out, "--json")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert [row["op"] for row in told["sensitivity"]] == ["Gather", "Gemm"]
-    assert told["path"][0]["found"]["families"]["sqli"]["before"] > 40, "the float model knows its job"
+    stored = json.loads(result.stdout)
+    assert [row["op"] for row in stored["sensitivity"]] == ["Gather", "Gemm"]
+    assert stored["path"][0]["found"]["families"]["sqli"]["before"] > 40, "the float model knows its job"
     assert {file.name for file in out.iterdir()} == {
         "waf.onnx", "waf.tokenizer.json", "labels.json", "quantizing.json", "quantization.json", "sensitivity.svg",
     }  # fmt: skip

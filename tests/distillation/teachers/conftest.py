@@ -1,4 +1,4 @@
-"""Small events, a tiny tokenizer, and a teacher that says what it is told."""
+"""Small events, a tiny tokenizer, and a teacher that gives the probabilities of a table."""
 
 from __future__ import annotations
 

@@ -23,9 +23,9 @@ def test_the_weighted_mean_of_probabilities_in_any_order_of_classes(fixed_teache
 
 def test_progress_is_told_once_for_all_members(fixed_teacher) -> None:
     members = [fixed_teacher({"a": (0.5, 0.5), "b": (0.5, 0.5)}) for _ in range(3)]
-    told: list[int] = []
-    average(members, [1, 1, 1]).logits(EVENTS, told.append)
-    assert sum(told) == 2
+    reported: list[int] = []
+    average(members, [1, 1, 1]).logits(EVENTS, reported.append)
+    assert sum(reported) == 2
 
 
 def test_the_card_sums_sizes_and_needs_every_fingerprint(fixed_teacher) -> None:

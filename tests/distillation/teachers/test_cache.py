@@ -16,11 +16,11 @@ TABLE = {"a": (0.9, 0.1), "b": (0.2, 0.8), "ab": (0.5, 0.5), "": (0.5, 0.5)}
 
 def test_the_second_run_asks_nothing(tmp_path: Path, fixed_teacher) -> None:
     teacher = fixed_teacher(TABLE)
-    told: list[int] = []
-    first = cached_logits(teacher, EVENTS, tmp_path / "new", told.append)
-    second = cached_logits(teacher, EVENTS, tmp_path / "new", told.append)
+    reported: list[int] = []
+    first = cached_logits(teacher, EVENTS, tmp_path / "new", reported.append)
+    second = cached_logits(teacher, EVENTS, tmp_path / "new", reported.append)
     assert teacher.asked == [2]
-    assert told == [2, 2]
+    assert reported == [2, 2]
     assert first.dtype == second.dtype == np.float32
     assert np.array_equal(first, second)
     assert [p.suffix for p in (tmp_path / "new").iterdir()] == [".npy"]

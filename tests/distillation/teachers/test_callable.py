@@ -70,13 +70,13 @@ def test_a_pipeline_or_a_function_that_gives_one(attribute: str, module: str, ev
     labels = ["benign", "benign", "sqli", "sqli", "xss"]
     same = make_pipeline(TfidfVectorizer(analyzer="char"), LogisticRegression()).fit(texts, labels)
     before = list(sys.path)
-    told: list[int] = []
+    reported: list[int] = []
     teacher = load_teacher([f"{module}:{attribute}"], classes=None)
-    logits = teacher.logits(events, told.append)
+    logits = teacher.logits(events, reported.append)
     assert teacher.classes == ("benign", "sqli", "xss")
     assert np.allclose(np.exp(logits), same.predict_proba(events.column("text").to_pylist()), atol=1e-6)
     assert logits.dtype == np.float32
-    assert sum(told) == events.num_rows
+    assert sum(reported) == events.num_rows
     assert teacher.labels_new_events
     assert teacher.card.parameters == same[-1].coef_.size + 3
     assert sys.path == before
@@ -109,9 +109,9 @@ def test_what_cannot_be_pickled_is_not_cached(module: str) -> None:
     ],
 )
 def test_what_cannot_be_opened(attribute: str, message: str, module: str) -> None:
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as raised:
         load_teacher([f"{module}:{attribute}"], classes=None)
-    assert f"{module}:{attribute}" in str(caught.value)
+    assert f"{module}:{attribute}" in str(raised.value)
 
 
 def test_no_such_module() -> None:

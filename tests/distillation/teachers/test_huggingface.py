@@ -61,13 +61,13 @@ def reference(folder: Path, texts: list[str], limit: int) -> np.ndarray:
 
 def test_logits_are_transformers_own(checkpoint: Path, events: pa.Table) -> None:
     teacher = load_teacher([str(checkpoint)], classes=CLASSES)
-    told: list[int] = []
-    logits = teacher.logits(events, told.append)
+    reported: list[int] = []
+    logits = teacher.logits(events, reported.append)
     assert teacher.classes == CLASSES
     assert teacher.labels_new_events
     assert logits.dtype == np.float32
     assert np.allclose(logits, reference(checkpoint, events.column("text").to_pylist(), 32), atol=1e-5)
-    assert sum(told) == events.num_rows
+    assert sum(reported) == events.num_rows
     assert np.ptp(logits, axis=0).min() > 0.01  # the rows differ, so their order was tested
 
 

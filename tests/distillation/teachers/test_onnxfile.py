@@ -94,12 +94,12 @@ def expected(events: pa.Table, folder: Path, limit: int = 128) -> np.ndarray:
 def test_logits_are_those_of_each_event_alone(model: dict[str, object], write: Write, events: pa.Table) -> None:
     path = write(summing_model(**model))
     teacher = load_teacher([str(path)], classes=CLASSES)
-    told: list[int] = []
-    logits = teacher.logits(events, told.append)
+    reported: list[int] = []
+    logits = teacher.logits(events, reported.append)
     assert teacher.classes == tuple(CLASSES)
     assert logits.dtype == np.float32
     assert np.allclose(logits, expected(events, path.parent), atol=1e-4)
-    assert sum(told) == events.num_rows
+    assert sum(reported) == events.num_rows
     assert teacher.labels_new_events
 
 

@@ -33,10 +33,10 @@ from overproof.events.schema import event_table
 
 texts = json.loads(Path("texts.json").read_text())
 specs = json.loads(sys.argv[1])
-told = []
+reported = []
 teacher = on_ray(specs)
-np.save("logits.npy", teacher.logits(event_table({"text": texts}), told.append))
-assert sum(told) == len(texts) and len(told) > 3
+np.save("logits.npy", teacher.logits(event_table({"text": texts}), reported.append))
+assert sum(reported) == len(texts) and len(reported) > 3
 shutil.move("teacher", "moved")
 shutil.copytree("other", "teacher")
 try:

@@ -40,12 +40,12 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
 def test_joined_by_text(name: str, form: str, tmp_path: Path) -> None:
     path = write(tmp_path / name, [{**row, "other": "x"} for row in ROWS])
     teacher = load_teacher([form.format(path)], classes=["benign"])
-    told: list[int] = []
-    logits = teacher.logits(EVENTS, told.append)
+    reported: list[int] = []
+    logits = teacher.logits(EVENTS, reported.append)
     assert teacher.classes == ("benign", "sqli")
     assert logits.dtype == np.float32
     assert np.allclose(np.exp(logits), EXPECTED, atol=1e-6)
-    assert told == [2]
+    assert reported == [2]
     assert not teacher.labels_new_events
     assert (teacher.card.parameters, teacher.card.bytes) == (None, None)
 
@@ -95,9 +95,9 @@ def test_rows_that_are_no_distribution_are_named(
     name: str, row: dict[str, object], message: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path / name, [ROWS[0], {"text": "c", **row}])
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as raised:
         load_teacher([str(path)])
-    assert str(caught.value).startswith(f"{path}:{3 if name == 's.csv' else 2}: ")
+    assert str(raised.value).startswith(f"{path}:{3 if name == 's.csv' else 2}: ")
 
 
 def test_logits_only_if_said_so(tmp_path: Path) -> None:
