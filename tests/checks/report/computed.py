@@ -16,7 +16,7 @@ def computed(context: CheckContext, full: FullModelCard | None = None) -> CheckR
     results = tuple(check.compute(context) for check in CHECKS)
     sample = context.sample
     labelled = Labelled(sample.labels, sample.families, context.benign)
-    rows = []
+    labelled, rows = Labelled(sample.labels, sample.families, context.benign), []
     for name, outputs in context.models.items():
         measured = measure(outputs.logits, context.classes, labelled, None)
         rows.append(Row(name, None, 9 if name == QUANTIZED else None, None, None, None, measured))
