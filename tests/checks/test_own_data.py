@@ -28,14 +28,15 @@ from overproof.checks.base import (
 )
 from overproof.checks.interval_width import conservative, events_for
 from overproof.checks.own_data.compute import own_data
-from overproof.checks.own_data.drift import distance_within, fields, ks, table
+from overproof.checks.own_data.distance import distance_within, ks
+from overproof.checks.own_data.field_drift import fields, table
 from overproof.checks.own_data.text_features import TRAITS, traits
 from overproof.checks.rates import answering, threshold_at
 from overproof.checks.stats import Interval, clopper_pearson
 from overproof.results.typed_json import to_json
 
 Make = Callable[..., CheckContext]
-N, CALM = 2000, 1000
+N, BENIGN = 2000, 1000
 
 
 def named(known: CheckResult) -> dict[str, GateResult]:
@@ -68,7 +69,7 @@ def like_training(evidence: CheckContext) -> CheckContext:
 @pytest.fixture(scope="module")
 def alike(make: Make) -> CheckContext:
     """Healthy events whose texts are of the training's kind."""
-    return like_training(make(counts={"benign": CALM, "sqli": 500, "xss": 400, "ssti": 100}))
+    return like_training(make(counts={"benign": BENIGN, "sqli": 500, "xss": 400, "ssti": 100}))
 
 
 def some(evidence: CheckContext, rows: np.ndarray) -> CheckContext:
@@ -95,7 +96,7 @@ def test_healthy_events_pass(alike: CheckContext) -> None:
     data = plain(known)
     assert data["split"] == {"by": "template", "templates": N, "groups": None, "leaked": 0, "events": N}
     assert data["published"] is None
-    assert data["smallest_fpr"] == 1 / CALM
+    assert data["smallest_fpr"] == 1 / BENIGN
     assert data["alerts"] == {"unmeasured": "give --events-per-day and --prevalence"}
     assert plain(own_data(alike)) == data
 
@@ -193,9 +194,9 @@ def test_another_share_of_attacks_is_no_drift(alike: CheckContext) -> None:
     drift = plain(known)["drift"]
     assert named(known)["field-drift"].status != "failed"
     assert drift[0]["field"] == "label"
-    assert drift[0]["distance"] == pytest.approx(CALM / (CALM + 100) - CALM / N)
-    assert drift[0]["train"]["benign"] == pytest.approx(CALM / N)
-    assert drift[0]["events"]["benign"] == pytest.approx(CALM / (CALM + 100))
+    assert drift[0]["distance"] == pytest.approx(BENIGN / (BENIGN + 100) - BENIGN / N)
+    assert drift[0]["train"]["benign"] == pytest.approx(BENIGN / N)
+    assert drift[0]["events"]["benign"] == pytest.approx(BENIGN / (BENIGN + 100))
 
 
 def test_shifted_texts_are_field_drift(alike: CheckContext) -> None:
@@ -351,8 +352,8 @@ def test_alerts_a_day(alike: CheckContext) -> None:
     evidence = replace(alike, operation=Operation(events_per_day=1e6, prevalence=0.01))
     alerts = plain(own_data(evidence))["alerts"]
     detected = evidence.detected(QUANTIZED)
-    fpr = clopper_pearson(int(detected[evidence.benign_events].sum()), CALM)
-    tpr = clopper_pearson(int(detected[evidence.attacks].sum()), N - CALM)
+    fpr = clopper_pearson(int(detected[evidence.benign_events].sum()), BENIGN)
+    tpr = clopper_pearson(int(detected[evidence.attacks].sum()), N - BENIGN)
     assert alerts["false_alerts"]["high"] == pytest.approx(990_000 * fpr.high)
     assert alerts["true_alerts"]["low"] == pytest.approx(10_000 * tpr.low)
     low = 10_000 * tpr.low / (10_000 * tpr.low + 990_000 * fpr.high)

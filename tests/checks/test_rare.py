@@ -30,7 +30,7 @@ def emptied(evidence: CheckContext) -> CheckContext:
 
 
 def status(known: CheckResult, key: str) -> str:
-    """Of a finding."""
+    """Of a gate."""
     return next(result.status for result in known.gates if result.key == key)
 
 
@@ -163,7 +163,7 @@ def test_the_exemplars_are_where_the_models_part(make: Make) -> None:
 def test_odd_events_are_unmeasured_with_a_reason(make: Make, healthy: CheckContext) -> None:
     n = len(healthy.sample)
     nothing = replace(healthy.sample, labels=[None] * n)
-    strange = replace(healthy.sample, labels=["odd"] * n)
+    unknown = replace(healthy.sample, labels=["odd"] * n)
     nan = replace(healthy.models[QUANTIZED], logits=np.full_like(healthy.models[FULL].logits, np.nan))
     for evidence in (
         emptied(healthy),
@@ -174,7 +174,7 @@ def test_odd_events_are_unmeasured_with_a_reason(make: Make, healthy: CheckConte
         make(counts={"sqli": 300}),
         make(counts={"benign": 1, "sqli": 1}),
         replace(healthy, sample=nothing),
-        replace(healthy, sample=strange),
+        replace(healthy, sample=unknown),
         replace(healthy, benign=()),
     ):
         found = rare(evidence)

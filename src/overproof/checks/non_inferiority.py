@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from overproof.checks.interval_width import LEAST_GROUPS
 from overproof.checks.stats import lower_bound, tango, tango_p
 
-Whole = NDArray[np.integer[Any]]
+Integers = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Counts:
     c: int
 
 
-def counted(lost: Whole, clusters: Whole | None = None) -> Counts:
+def counted(lost: Integers, clusters: Integers | None = None) -> Counts:
     """Count some events; where they come in clusters, as many as would say as much if they were independent.
 
     All counts are divided by the design effect (Rao & Scott 1992) and rounded so that they say less.
@@ -68,7 +68,7 @@ def least_loss(counts: Counts, confidence: float) -> float:
     return max(0.0, min(tango(b, c, n, 2 * confidence - 1).low, lower_bound(b - c, n, confidence)))
 
 
-def _design_effect(lost: Whole, clusters: Whole) -> float:
+def _design_effect(lost: Integers, clusters: Integers) -> float:
     """Return by how much the variance of the mean exceeds that of independent events, at least 1.
 
     Where that cannot be seen, for few clusters or equal losses, it is that of clusters whose events are all alike.

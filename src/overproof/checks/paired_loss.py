@@ -8,7 +8,7 @@ import numpy as np
 
 from overproof.checks.base import Bools, CheckContext, GateResult, unmeasured
 from overproof.checks.interval_width import clusters_of
-from overproof.checks.non_inferiority import Counts, Whole, counted, least_loss
+from overproof.checks.non_inferiority import Counts, Integers, counted, least_loss
 from overproof.checks.pairs import SIDE, Pairs, groups_at, loss_decided, mostly, paired
 
 
@@ -28,7 +28,7 @@ class Loss:
     counts: Counts
 
 
-def clusters(context: CheckContext) -> Whole | None:
+def clusters(context: CheckContext) -> Integers | None:
     """Give each event's group a number, shape (n,), an event without one being its own; None if most have none."""
     if not mostly(context.sample.groups):
         return None
@@ -37,7 +37,7 @@ def clusters(context: CheckContext) -> Whole | None:
     return np.array([place.setdefault(name, len(place)) for name in named], dtype=np.intp)
 
 
-def loss_of(context: CheckContext, rows: Bools, full: Bools, student: Bools, cluster: Whole | None) -> Loss:
+def loss_of(context: CheckContext, rows: Bools, full: Bools, student: Bools, cluster: Integers | None) -> Loss:
     """Compare the models on some events.
 
     Parameters

@@ -8,9 +8,12 @@ from overproof.bundle.scores import Floats
 from overproof.checks.base import QUANTIZED, CheckContext, CheckResult, GateResult, Sample, decided, unmeasured
 from overproof.checks.formatting import number_within, p_value, percent
 from overproof.checks.interval_width import events_for, too_few_groups
-from overproof.checks.own_data import drift
+from overproof.checks.own_data.distance import LEAST
+from overproof.checks.own_data.field_drift import LABEL, fields, table, worst_within
 from overproof.checks.own_data.rates import alerts, classes, families, recall_at_rates
 from overproof.checks.own_data.result import FieldDrift, OwnData, ScoreDrift, Split
+from overproof.checks.own_data.same_mix import same_mix
+from overproof.checks.own_data.score_drift import score_drift
 from overproof.checks.rates import answering, numbers, why_not
 from overproof.checks.reasons import NO_EVENTS, NO_TRAINING
 from overproof.checks.stats import Interval
@@ -27,7 +30,7 @@ def own_data(context: CheckContext) -> CheckResult[OwnData]:
     """Compare the events with those that the student learned from, and measure every model on them."""
     leaked, split = _leaked(context)
     score_gate, scores = _scores(context)
-    field_gate, fields = _fields(context)
+    field_gate, drift = _fields(context)
     benign = int(context.benign_events.sum())
     return CheckResult(
         key=KEY,
@@ -37,7 +40,7 @@ def own_data(context: CheckContext) -> CheckResult[OwnData]:
         data=OwnData(
             split=split,
             published=context.operation.published or None,
-            drift=fields,
+            drift=drift,
             scores=scores,
             classes=classes(context),
             families=families(context),
@@ -91,7 +94,7 @@ def _marks(sample: Sample, by: str) -> list[str | None]:
 def _scores(context: CheckContext) -> tuple[GateResult, ScoreDrift | NotMeasured]:
     """Compare attack scores of the quantized student with those of validation events with the same share of attacks.
 
-    The Kolmogorov-Smirnov distance is biased upwards by sampling (see `drift.distance`).
+    The Kolmogorov-Smirnov distance is biased upwards by sampling (see `distance`).
     """
     gate, n, training = context.gate(SCORE_DRIFT), len(context.sample), context.training
     found = context.models.get(QUANTIZED)
@@ -100,8 +103,8 @@ def _scores(context: CheckContext) -> tuple[GateResult, ScoreDrift | NotMeasured
     if gap or validation is None or training is None:
         why, needed = gap or ("", None)
         return unmeasured(SCORE_DRIFT, why, gate, events=n, needed=needed), NotMeasured(why)
-    mix = drift.same_mix(context, training.validation)
-    data = drift.score_drift(context, training.validation, validation, mix)
+    mix = same_mix(context, training.validation)
+    data = score_drift(context, training.validation, validation, mix)
     needed = events_for(data.distance, gate.limit, n, len(mix))
     message = _score_message(data, len(mix))
     return decided(SCORE_DRIFT, message, gate, _ends(data.distance), events=n, needed=needed), data
@@ -119,9 +122,9 @@ def _no_scores(context: CheckContext, validation: Floats | None) -> tuple[str, i
     if context.benign_classes.all() or not context.benign_classes.any():
         which = "every" if context.benign_classes.all() else "no"
         return f"{which} class is benign, so nothing has an attack score", None
-    if min(n, len(validation)) < drift.LEAST:
-        why = f"{n:,} events and {len(validation):,} validation events, needs {drift.LEAST} of each"
-        return why, drift.LEAST
+    if min(n, len(validation)) < LEAST:
+        why = f"{n:,} events and {len(validation):,} validation events, needs {LEAST} of each"
+        return why, LEAST
     few = too_few_groups(context.training.validation.groups, context.sample.groups)
     return (few, None) if few else None
 
@@ -144,24 +147,24 @@ def _fields(context: CheckContext) -> tuple[GateResult, tuple[FieldDrift, ...] |
         why = NO_EVENTS
     elif context.training is None:
         why = NO_TRAINING
-    elif min(n, len(context.training.train)) < drift.LEAST:
-        why = f"{n:,} events and {len(context.training.train):,} training events, needs {drift.LEAST} of each"
-        needed = drift.LEAST
+    elif min(n, len(context.training.train)) < LEAST:
+        why = f"{n:,} events and {len(context.training.train):,} training events, needs {LEAST} of each"
+        needed = LEAST
     else:
         why = too_few_groups(context.training.train.groups, context.sample.groups)
     if why:
         return unmeasured(FIELD_DRIFT, why, gate, events=n, needed=needed), NotMeasured(why)
-    compared = {field.name: field for field in drift.fields(context)}
-    table = drift.table(list(compared.values()))
+    compared = {field.name: field for field in fields(context)}
+    rows = table(list(compared.values()))
     # another share of attacks is no drift of what is judged
-    first = next((row for row in table if row.field != drift.LABEL), table[0])
+    first = next((row for row in rows if row.field != LABEL), rows[0])
     worst = compared[first.field]
-    apart = drift.worst_within(context, worst)
+    apart = worst_within(context, worst)
     measure = "KS distance" if worst.numeric else "total variation"
-    message = f"of {len(table)} fields “{worst.name}” lies furthest from the training events: {measure} "
+    message = f"of {len(rows)} fields “{worst.name}” lies furthest from the training events: {measure} "
     message += f"{number_within(apart)}, {p_value(first.p_holm)} after Holm's correction"
     more = events_for(apart, gate.limit, len(worst.events), len(worst.train))
-    return decided(FIELD_DRIFT, message, gate, _ends(apart), events=n, needed=more), table
+    return decided(FIELD_DRIFT, message, gate, _ends(apart), events=n, needed=more), rows
 
 
 def _ends(figure: Interval) -> tuple[float, float, float]:

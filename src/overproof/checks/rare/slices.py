@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.checks.base import Bools, Sample
-from overproof.checks.non_inferiority import Counts, Whole, counted, excess_p
+from overproof.checks.non_inferiority import Counts, Integers, counted, excess_p
 from overproof.checks.rare.result import SliceLoss
 from overproof.checks.stats import holm, tango
 
@@ -91,7 +91,7 @@ class Verdicts:
     full: Bools
     student: Bools
     labelled: Bools
-    clusters: Whole | None = None
+    clusters: Integers | None = None
 
 
 def slices_of(sample: Sample, labelled: Bools) -> Iterator[Slice]:

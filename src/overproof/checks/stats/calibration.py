@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Reals = NDArray[np.floating[Any]]
-Whole = NDArray[np.integer[Any]]
+Integers = NDArray[np.integer[Any]]
 
 LEAST = 1e-12  # probabilities are clipped here before the logarithm: a certain mistake costs 27.6 nats, not infinity
 SLACK = 1e-6  # what float32 rounding may put a probability beyond 0..1
@@ -96,7 +96,7 @@ def ece(confidence: Reals, correct: NDArray[np.bool_], bins: int = 15, scheme: s
     return float(np.abs(np.bincount(index, sure - right)).sum() / len(sure))
 
 
-def classwise_ece(probabilities: Reals, targets: Whole, bins: int = 15) -> float:
+def classwise_ece(probabilities: Reals, targets: Integers, bins: int = 15) -> float:
     """Average over classes the equal-width ECE of that class's probability (Kull et al. 2019).
 
     It sees what the ECE of the winning class hides: a rare class whose probability is wrong.
@@ -117,7 +117,7 @@ def classwise_ece(probabilities: Reals, targets: Whole, bins: int = 15) -> float
     return float(np.mean([ece(p[:, k], y == k, bins) for k in range(p.shape[1])]))
 
 
-def brier(probabilities: Reals, targets: Whole) -> float:
+def brier(probabilities: Reals, targets: Integers) -> float:
     """Average over rows the squared error summed over classes, between 0 and 2 (Brier 1950).
 
     With two classes it is twice the score that is common for one probability.
@@ -140,7 +140,7 @@ def brier(probabilities: Reals, targets: Whole) -> float:
     return float(np.square(errors).sum(axis=1).mean())
 
 
-def nll(probabilities: Reals, targets: Whole) -> float:
+def nll(probabilities: Reals, targets: Integers) -> float:
     """Average the negative log-likelihood of the true class in nats; probabilities are clipped at 1e-12 below.
 
     Parameters
@@ -159,7 +159,7 @@ def nll(probabilities: Reals, targets: Whole) -> float:
     return float(-np.log(np.maximum(p[np.arange(len(y)), y], LEAST)).mean())
 
 
-def fit_temperature(logits: Reals, targets: Whole) -> float:
+def fit_temperature(logits: Reals, targets: Integers) -> float:
     """Find the T between 0.05 and 20 for which softmax(z / T) has the least NLL (Guo et al. 2017, section 4.2).
 
     The NLL is convex in 1 / T, so there is one minimum; where no row is wrong T is as low as rounding lets it be seen.
@@ -200,7 +200,7 @@ def _judged(confidence: Reals, correct: NDArray[np.bool_], bins: int) -> tuple[N
     return np.clip(sure, 0, 1), right
 
 
-def _rows(scores: Reals, targets: Whole) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _rows(scores: Reals, targets: Integers) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     values, y = np.asarray(scores, dtype=np.float64), np.asarray(targets, dtype=np.intp)
     if values.ndim != 2 or y.shape != values.shape[:1] or not values.size:
         raise ValueError(f"scores of shape {values.shape} for targets of shape {y.shape}")
