@@ -146,3 +146,20 @@ def test_what_evidence_of_format_1_cannot_tell_is_said_in_one_line() -> None:
     assert found.distill == CONFIG.distill and found.seed == CONFIG.seed and found.data.benign == ("benign",)
     assert found.quantize == QuantizeConfig("w4a8")
     assert "format 1" in unknown and "--qat" in unknown and "guards" in unknown and "\n" not in unknown
+
+
+def test_a_guard_of_a_family_that_is_held_out_stays_unmeasured() -> None:
+    from overproof.jobs.compress import CompressRun, Outputs, _measurable_guards
+
+    lines: list[str] = []
+    options = RunOptions(console=Console(say=lines.append, progress=SILENT.progress))
+    guards = Guards(max_flips=0.01, max_recall_loss={"sqli": 0.05, "ssti": 0.1})
+    config = replace(CONFIG, quantize=replace(CONFIG.quantize, guards=guards))
+    splits = SimpleNamespace(validation=TRAIN.slice(0, 0), benign=("benign",))
+    for held_out, expected in (((), guards), (("sqli",), Guards(max_flips=0.01, max_recall_loss={"ssti": 0.1}))):
+        splits.validation = MET if not held_out else without_families(MET, held_out)
+        run = CompressRun(
+            replace(config, data=replace(config.data, held_out=held_out)), "t", Outputs(Path("b")), options
+        )
+        assert _measurable_guards(run, SimpleNamespace(splits=splits)) == expected  # type: ignore[arg-type]
+    assert len(lines) == 1 and "--max-recall-loss of sqli" in lines[0]

@@ -242,7 +242,7 @@ def load(run: CompressRun) -> LoadedData:
     """Read and split the events, open the teacher, and refuse what would fail only after hours of training."""
     data, options = run.config.data, run.options
     splits = load_dataset(data, rejects=options.rejects, console=options.console)
-    if not data.held_out:  # a guard of a family that is left out stays unmeasured
+    if not data.held_out:  # else some of them may have lost their events: `_measurable_guards`
         run.config.quantize.limits.require_families(attack_families(splits.validation, splits.benign))
     teacher = open_teacher(run.teacher, splits, options)
     return LoadedData(splits, teacher, union_classes(teacher.classes, splits.labels), splits.describe())
@@ -303,10 +303,27 @@ def quantize(run: CompressRun, loaded: LoadedData, distilled: Distilled, exporte
     return quantize_student(
         exported.model,
         loaded.splits,
-        QuantizationSettings(config.precision, config.limits, config.observer, config.qat, run.config.seed),
+        QuantizationSettings(
+            config.precision, _measurable_guards(run, loaded), config.observer, config.qat, run.config.seed
+        ),
         retrain=lambda calibrated: train_with_rounding(calibrated, plan),
         console=console,
     )
+
+
+def _measurable_guards(run: CompressRun, loaded: LoadedData) -> Guards:
+    """Return the guards, without those of families that are held out or have no event left to be judged by."""
+    guards, splits = run.config.quantize.limits, loaded.splits
+    if not run.config.data.held_out:
+        return guards
+    families = attack_families(splits.validation, splits.benign)
+    unmeasured = [family for family in guards.max_recall_loss if family not in families]
+    if unmeasured:
+        run.options.console.say(
+            f"no event left to judge by: --max-recall-loss of {', '.join(unmeasured)} is unmeasured"
+        )
+    kept = {family: share for family, share in guards.max_recall_loss.items() if family in families}
+    return replace(guards, max_recall_loss=kept)
 
 
 def evaluate(
