@@ -216,7 +216,7 @@ class Axis:
 
 
 def steps(low: float, high: float, most: int = 5) -> list[float]:
-    """Return at most so many multiples of 1, 2 or 5 times a power of ten."""
+    """Return multiples of 1, 2 or 5 times a power of ten that divide a range into at most so many steps."""
     if not high > low:
         return []
     power = 10.0 ** math.floor(math.log10((high - low) / most))
