@@ -62,10 +62,11 @@ $(READY): requirements/ci.txt pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-lock: ## renew requirements/ci.txt: the newest versions that pyproject.toml allows
+# torch stays what it is: newer releases come with gigabytes of CUDA, unless a build for the CPU is at hand.
+lock: ## renew requirements/ci.txt: the newest versions that pyproject.toml allows, but for torch
 	@rm -rf $(VENV)-lock
 	@$(PYTHON) -m venv $(VENV)-lock
-	@$(VENV)-lock/bin/pip install -qq -e '.[dev]'
+	@$(VENV)-lock/bin/pip install -qq -e '.[dev]' "$$(grep '^torch==' requirements/ci.txt)"
 	@$(VENV)-lock/bin/pip freeze -qq --all --exclude-editable --exclude pip \
 	    | sed 's/+cpu$$//' | cat <(sed -n '/^#/p' requirements/ci.txt) - > requirements/ci.new
 	@mv requirements/ci.new requirements/ci.txt
