@@ -1,4 +1,4 @@
-"""What compression cost on real payloads: a teacher fine-tuned here, students of three seeds, the linear baseline."""
+"""Measure compression on real payloads: a teacher fine-tuned here, students of three seeds, the linear baseline."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def interval(values: list[float]) -> tuple[float, float, float]:
 
 
 def over_seeds() -> str:
-    """A Markdown table: each model's mean over the seeds with its interval, and what it lost against its teacher."""
+    """Write a table: each model's mean over the seeds with its interval, and what it lost against its teacher."""
     comparisons = [comparison(STUDENT, seed) for seed in SEEDS]
     head = ["", "accuracy", "macro-F1 (≥ 15 rows)", "FN", "FP", "accuracy lost (points)", "macro-F1 lost (points)"]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]

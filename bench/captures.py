@@ -1,4 +1,4 @@
-"""Every capture and log at hand, triaged with the bundle of the built-in traffic, beside independent counts."""
+"""Triage every capture and log at hand with the bundle of the built-in traffic, beside independent counts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KNOWN = {  # what is in them, by the sets they come from
 
 
 def measured() -> dict[str, Any]:
-    """What became of every file."""
+    """Measure what became of every file."""
     if not BUNDLE.is_dir():
         overproof.demo(BUNDLE.parent, console=terminal())
     files = sorted(path for path in CAPTURES.rglob("*") if path.is_file())
@@ -80,7 +80,7 @@ def _output(*command: str) -> str:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """A table of all files, and what was seen in those that are known to hold attacks."""
+    """Write a table of all files, and what was seen in those that are known to hold attacks."""
     lines = [
         "| file | independent count | events | rejected | not benign, by kind of event | abstained |",
         "| --- | --- | ---: | ---: | --- | ---: |",

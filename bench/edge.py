@@ -1,4 +1,4 @@
-"""The base install at the edge: its size by package, import time, memory, and the cold start to a first verdict.
+"""Measure the base install at the edge: size by package, import time, memory, cold start to a first verdict.
 
 The wheel is built and installed into a fresh environment with its base dependencies alone, at the pinned versions.
 """
@@ -73,7 +73,7 @@ def _measured(programs: Path) -> dict[str, Any]:
 
 
 def base_install(place: Path) -> Path:
-    """A fresh environment with the built wheel and its base dependencies; returns the folder of its programs."""
+    """Make a fresh environment with the built wheel and its base dependencies; return the folder of its programs."""
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     pip = [sys.executable, "-m", "pip", "-qq", "--no-input", "--disable-pip-version-check"]
@@ -126,7 +126,7 @@ def _output(command: Sequence[str | Path], stdin: str = "") -> str:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """A table of what the base install takes."""
+    """Write a table of what the base install takes."""
     packages = dict(result["packages"])
     memory = result["memory_mb"]
     shown = list(packages.items())[:SHOWN]

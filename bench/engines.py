@@ -1,4 +1,4 @@
-"""Who scores: one process, two worker processes, Ray on this machine; the same 100,098 events, the same scores.
+"""Compare who scores: one process, two worker processes, Ray on this machine; the same 100,098 events, the same scores.
 
 On one machine a cluster only costs, for what it gives on several; most of that is its start. Run nothing else beside.
 """
@@ -65,7 +65,7 @@ def _refuse(skipped: object) -> None:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """A table: events a second over all, and once the first scores are there."""
+    """Write a table: events a second over all, and once the first scores are there."""
     head = [
         f"engine, on {result['cores']} cores",
         "events",

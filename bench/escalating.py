@@ -1,4 +1,4 @@
-"""The cascade on real payloads: what it misses against the full model alone, and what it costs."""
+"""Measure the cascade on real payloads: what it misses against the full model alone, and what it costs."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _times(texts: list[str]) -> dict[str, float]:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """A table of both settings."""
+    """Write a table of both settings."""
     names = list(result["rows"])
     rows = [result["rows"][name] for name in names]
     lines = [f"| threshold from | {' | '.join(names)} |", f"| --- |{' ---: |' * len(rows)}"]

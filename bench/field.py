@@ -1,4 +1,4 @@
-"""Triage end to end on one core: events a second, peak memory on a million lines, import time, bundle size."""
+"""Measure triage end to end on one core: events a second, peak memory on a million lines, import time, bundle size."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _import_seconds() -> float:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """A table of what triage does end to end."""
+    """Write a table of what triage does end to end."""
     lines = ["| end to end, one core | |", "| --- | ---: |"]
     for name in COPIES:
         r = result[name]

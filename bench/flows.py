@@ -1,4 +1,4 @@
-"""A second, unlike data set: flows (NSL-KDD, its official split); its test holds attack types that training never met.
+"""Use a second, unlike data set: flows (NSL-KDD, official split), with attack types that training never met.
 
 The teacher is gradient boosting on the 41 numbers of a flow, somebody else's model as far as overproof is concerned:
 its soft labels stand in the events' own columns. The student reads the flow as text, by the template below.
@@ -58,7 +58,7 @@ def text(flow: dict[str, str]) -> str:
 
 
 def numbers(flows: list[dict[str, str]], names: list[str]) -> Any:
-    """The 41 fields as a table for scikit-learn, words first."""
+    """Return the 41 fields as a table for scikit-learn, words first."""
     rest = [name for name in names if name not in WORDS]
     return np.array(
         [[*(flow[w] for w in WORDS), *(float(flow[name]) for name in rest)] for flow in flows], dtype=object
@@ -125,7 +125,7 @@ def measured() -> dict[str, Any]:
 
 
 def flows_table(report: dict[str, Any]) -> str:
-    """The verdict, the six checks, and attack types that training never met."""
+    """Write the verdict, the six checks, and attack types that training never met."""
     from checks import SHOWN, checks_table
 
     novel = next(check for check in report["checks"] if check["key"] == "held-out")["data"]["novel"]

@@ -1,4 +1,4 @@
-"""A classifier that overproof did not make: the fine-tuned MiniLM, exported by PyTorch's own exporter, quantized."""
+"""Quantize a classifier that overproof did not make: the fine-tuned MiniLM, exported by PyTorch's own exporter."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GUARDS = {
 
 
 def export() -> None:
-    """The checkpoint as ONNX by `torch.onnx.export`, opset 17, tokenizer and class names beside it."""
+    """Write the checkpoint as ONNX by `torch.onnx.export`, opset 17, tokenizer and class names beside it."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -54,7 +54,7 @@ def export() -> None:
 
 
 def events() -> Path:
-    """Some training rows, every row of the rare families among them."""
+    """Write some training rows, every row of the rare families among them."""
     table = overproof.load_events([TRAIN])
     rows = list(zip(*(table[name].to_pylist() for name in ("text", "label", "family")), strict=True))
     common = {name for name in set(table["family"].to_pylist()) if table["family"].to_pylist().count(name) > 100}
@@ -85,7 +85,7 @@ def measured(name: str) -> dict[str, Any]:
 
 
 def to_markdown(results: dict[str, dict[str, Any]]) -> str:
-    """Some steps of each search, and what was written at its end."""
+    """Write some steps of each search, and what was written at its end."""
     parts = []
     for name, result in results.items():
         head = ["layers in float", "labels that flip, held back", "KL, nats", "guards broken"]

@@ -1,4 +1,4 @@
-"""Where the student's time goes, and what was tried against it: fused operators, a merged projection, OpenVINO.
+"""Show where the student's time goes, and what was tried against it: fused operators, a merged projection, OpenVINO.
 
 Every variant holds the weights of the trained tutorial-student, calibrated alike. One is kept only if it is faster with
 the same verdicts.
@@ -81,7 +81,7 @@ def _runner(running: Any) -> Run:
 
 
 def _openvino(model: onnx.ModelProto) -> Run | None:
-    """The same file under OpenVINO, one thread; None where the extra `openvino` is not installed."""
+    """Return the same file under OpenVINO, one thread; None where the extra `openvino` is not installed."""
     try:
         import openvino as ov
     except ModuleNotFoundError:
@@ -96,7 +96,7 @@ def _openvino(model: onnx.ModelProto) -> Run | None:
 
 
 def _wide(calibration: list[Feed]) -> onnx.ModelProto:
-    """What the tutorial-student was before: an inner width of four times its hidden one, for its speed alone."""
+    """Return the tutorial-student as it was before: four times as wide inside as its hidden width, for speed alone."""
     from dataclasses import replace
 
     sizes = preset(STUDENT)
@@ -152,7 +152,7 @@ def skip_layer_norm(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def multi_head_attention(model: onnx.ModelProto) -> onnx.ModelProto:
-    """What lies between the projections and the context as one com.microsoft.MultiHeadAttention."""
+    """Return what lies between the projections and the context as one com.microsoft.MultiHeadAttention."""
     result = _copy(model)
     made = {output: node for node in result.graph.node for output in node.output}
     weights = {w.name: numpy_helper.to_array(w) for w in result.graph.initializer}
@@ -222,7 +222,7 @@ EDITS: dict[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """A row for each variant: one event and a batch against what is shipped, and the verdicts that differ."""
+    """Write a row for each variant: one event and a batch against what is shipped, and the verdicts that differ."""
     head = [
         "variant",
         "one event, p50 ms",

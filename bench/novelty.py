@@ -1,4 +1,4 @@
-"""Events that no model was taught: what confidence, free energy and distance send on, at one price."""
+"""Measure on events that no model was taught what confidence, free energy and distance send on, at one price."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def _family(family: str) -> dict[str, Any]:
 
 
 def _student(path: Path) -> OnnxScorer:
-    """A bundle of the checklist's evidence, which may be from before students had an embedding."""
+    """Return a bundle of the checklist's evidence, which may be from before students had an embedding."""
     bundle = open_bundle(path)
     model = with_embedding(onnx.load_from_string(bundle.files[MODEL]))
     return OnnxScorer(replace(bundle, files={**bundle.files, MODEL: model.SerializeToString()}))
 
 
 def _sent_on(validation_signals: Mapping[str, Floats], found: Mapping[str, Floats]) -> dict[str, NDArray[np.bool_]]:
-    """What is sent on: with the policy's thresholds; by confidence alone at the price that distance has with it.
+    """Return what is sent on: by the policy's thresholds; by confidence alone at the price that distance adds.
 
     The price is the share of the validation events that is sent on: some are doubted for two reasons.
     """
@@ -109,7 +109,7 @@ def _foreign() -> dict[str, Any]:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """A row a family and way, and a line about the foreign events."""
+    """Write a row a family and way, and a line about the foreign events."""
     lines = ["| never taught | escalated for | escalated | of those missed | other events escalated |"]
     lines.append("| --- | --- | ---: | ---: | ---: |")
     for family, entry in result["families"].items():

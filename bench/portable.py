@@ -1,4 +1,4 @@
-"""Portable verdicts of the INT8 student: what varies here, and other CPUs' answers under Debian's qemu-user.
+"""Measure how portable the INT8 student's verdicts are: what varies here, and other CPUs under qemu-user.
 
 The same file runs on this CPU and on emulated ones, on real payloads: some at random, and those whose two best
 logits lie closest. Beside the default file stands one with the same weights spread over the whole range of S8: its
@@ -53,7 +53,7 @@ np.savez(out, **found)
 
 
 def measured() -> dict[str, Any]:
-    """What both files answer under qemu and in our emulation, and the report on the default one."""
+    """Measure what both files answer under qemu and in our emulation, and the report on the default one."""
     opened = open_bundle(bundle(STUDENT, 0))
     model = onnx.load_from_string(opened.files[MODEL])
     texts = overproof.load_events([TEST])["text"].to_pylist()
@@ -99,7 +99,7 @@ def on_other_cpus(
 
 
 def over_whole_range(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same weights over -127 … 127; each bias follows its product's grid."""
+    """Return the same weights over -127 … 127; each bias follows its product's grid."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     stored = {w.name: w for w in copy.graph.initializer}
@@ -118,7 +118,7 @@ def _scale(tensor: onnx.TensorProto, factor: float) -> None:
 
 
 def _logits(prefix: list[str], folder: Path, files: list[Path]) -> list[NDArray[np.float32]]:
-    """What ONNX Runtime answers, in a process of its own: on this CPU, or on the one that `prefix` emulates."""
+    """Return what ONNX Runtime answers, in a process of its own: on this CPU, or on the one that `prefix` emulates."""
     out = folder / "logits.npz"
     python = str(Path(sys.executable).resolve())
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
@@ -140,7 +140,7 @@ def _changed(before: NDArray[np.float32], after: NDArray[np.float32]) -> dict[st
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """The report's rows, and a table of the two files on every CPU."""
+    """Write the report's rows, and a table of the two files on every CPU."""
     cpus = [f"{cpu} ({has}), qemu" for cpu, has in CPUS.items()]
     head = [f"{result['events']} payloads", "pair sums beyond 16 bits", "our emulation", *cpus]
     lines = [*(f"- {row}" for row in result["report"]), ""]

@@ -1,4 +1,4 @@
-"""Rounding the trained student: INT8 and 4-bit weights, by calibration alone and trained with the rounding."""
+"""Round the trained student: INT8 and 4-bit weights, by calibration alone and trained with the rounding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two ways to ruin a finished student in one family while hardly anything else moves: the checklist must see them."""
+"""Ruin a finished student in one family, in two ways that hardly move anything else: the checklist must see them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEVER = -1e4
 
 
 def sealed(bundle: Bundle, model: onnx.ModelProto, out: Path) -> Path:
-    """The bundle with another model, sealed as if nothing had happened."""
+    """Write the bundle with another model, sealed as if nothing had happened."""
     files = {**bundle.files, MODEL: model.SerializeToString()}
     manifest = replace(bundle.manifest, files={name: digest(content) for name, content in files.items()})
     write_bundle(out, manifest, files)
@@ -29,7 +29,7 @@ def sealed(bundle: Bundle, model: onnx.ModelProto, out: Path) -> Path:
 
 
 def pruned(place: Path, name: str, out: Path) -> Path:
-    """The student without one of its classes: its head never gives it."""
+    """Write the student without one of its classes: its head never gives it."""
     bundle = open_bundle(place)
     model = onnx.load_from_string(bundle.files[MODEL])
     shift = np.zeros(len(bundle.manifest.classes), dtype=np.float32)
@@ -42,7 +42,7 @@ def pruned(place: Path, name: str, out: Path) -> Path:
 
 
 def rounded_to_harm(place: Path, name: str, texts: Sequence[str], out: Path) -> Path:
-    """The student with one class's weights in the head at 3 bits, each rounded up or down as harms that class most.
+    """Write the student with one class's weights in the head at 3 bits, each rounded as harms that class most.
 
     Every weight lies less than a step from what it was, as after any rounding, but the steps are large: the range is
     taken too wide. Hong et al. 2021 (Qu-ANTI-zation) hide such harm in a model before it is quantized; here it is done

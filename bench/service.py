@@ -1,4 +1,4 @@
-"""The service on loopback under a public load generator (wrk): with micro-batches, without, and overloaded.
+"""Load the service on loopback under a public load generator (wrk): with micro-batches, without, and overloaded.
 
 Overloaded twice: with requests that come when they come, twice as many as it can answer, and with as many as the
 generator can send.
@@ -68,7 +68,7 @@ end
 
 
 def measured() -> dict[str, Any]:
-    """Requests a second, p50 and p99, and what an overloaded service answers."""
+    """Measure requests a second, p50 and p99, and what an overloaded service answers."""
     events = load_events([TEST])
     texts: list[str] = events["text"].to_pylist()[:EVENTS]
     expected = {text: verdict.label for text, verdict in zip(texts, overproof.open(BUNDLE).judge(texts), strict=True)}
@@ -109,7 +109,7 @@ def measured() -> dict[str, Any]:
 
 
 def _script(folder: Path, path: str, bodies_of: list[dict[str, Any]], *, pause: float = 0.0) -> Path:
-    """What wrk sends to one path; each connection pauses so many seconds on average, the pauses exponential."""
+    """Write what wrk sends to one path; each connection pauses so many seconds on average, the pauses exponential."""
     name = f"{path}-{len(bodies_of)}-{pause:.3f}"
     bodies = folder / name
     bodies.write_text("".join(json.dumps(body) + "\n" for body in bodies_of))
@@ -177,7 +177,7 @@ def _verify(url: str, expected: dict[str, str], found: Counter[str]) -> None:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """A column each for the ways of asking, and a paragraph each for the two overloads."""
+    """Write a column each for the ways of asking, and a paragraph each for the two overloads."""
     head = "| connections | " + " | ".join(f"{name}: requests/s, p50, p99" for name in result["rows"]) + " |"
     lines = [head, "| ---: |" + " ---: |" * len(result["rows"])]
     for count in map(str, CONNECTIONS):

@@ -1,4 +1,4 @@
-"""How well similar events are found: the student's embeddings in INT8 against in FP32, the full model's and n-grams.
+"""Measure how well similar events are found: embeddings in INT8 and FP32, the full model's, n-grams.
 
 Training payloads are what is searched, test payloads what is asked for. A classifier's embeddings of one class lie
 close together, so that which ten of some thousands are nearest hangs on very little: beside the share of the same ten
@@ -43,7 +43,7 @@ Near = NDArray[np.intp]
 
 
 def student(place: Path) -> Path:
-    """The same bundle, its model with the embedding as an output."""
+    """Return the same bundle, its model with the embedding as an output."""
     out = PLACE / place.name
     if not out.exists():
         opened = open_bundle(place)
@@ -56,7 +56,7 @@ def by_student(place: Path) -> Callable[[Sequence[str]], Floats]:
 
 
 def by_teacher(texts: Sequence[str]) -> Floats:
-    """What the full model's classifier reads, each of length 1."""
+    """Return what the full model's classifier reads, each of length 1."""
     teacher = huggingface.load(TEACHER)
     read: list[torch.Tensor] = []
     network: Any = teacher.network.model
@@ -139,7 +139,7 @@ def measured() -> dict[str, Any]:
 
 
 def _by_index(way: str, indexed: Floats, asked: Floats) -> tuple[Near, float]:
-    """What an index finds, and the seconds that one query takes alone."""
+    """Return what an index finds, and the seconds that one query takes alone."""
     rows, queries = rounded(indexed), rounded(asked)
     write, opened = SEARCHES[way]
     write(rows, PLACE)
@@ -165,7 +165,7 @@ def _of_the_family(near: Near, families: Any, wanted: Any) -> dict[str, float]:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """A table: whose neighbours are found, how near they are, and whether they are of the event's family."""
+    """Write a table: whose neighbours are found, how near they are, and whether they are of the event's family."""
     head = ["ten nearest by", "of student FP32's ten", "of the full model's ten", "full model's cosine"]
     head += ["same family, attacks", "same family, mean of families"]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]

@@ -1,4 +1,4 @@
-"""One event, one thread, hot: the 100M teacher in FP32 against the students, in alternating blocks of 50 calls.
+"""Time one event on one thread, hot: the 100M teacher in FP32 against the students, in alternating blocks of 50 calls.
 
 The teacher's speed and size need no trained weights, so it is measured as initialized.
 """
@@ -77,7 +77,7 @@ def _at(times: list[float], percent: int) -> float:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """A table of sizes and times, each with its ratio to the teacher."""
+    """Write a table of sizes and times, each with its ratio to the teacher."""
     teacher = next(iter(result["model"]))
     head = ["one event, one thread", "bytes", "smaller", "model p50 ms", "faster", "text → logits p50 ms", "faster"]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]

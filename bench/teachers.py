@@ -1,4 +1,4 @@
-"""Other kinds of teachers, really distilled: scikit-learn, soft labels somebody else ran, an average of two."""
+"""Distil other kinds of teachers: scikit-learn, soft labels somebody else ran, an average of two."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def soft_labels() -> None:
 
 
 def distilled(kind: str) -> dict[str, Any]:
-    """A student of one kind of teacher: the teacher's and the INT8 student's figures."""
+    """Return a student of one kind of teacher: the teacher's and the INT8 student's figures."""
     specs, student = KINDS[kind]
     if kind == "soft-labels":
         soft_labels()

@@ -1,4 +1,4 @@
-"""Triage end to end by format and workers; peak memory from ten thousand to ten million lines."""
+"""Measure triage end to end by format and workers; peak memory from ten thousand to ten million lines."""
 
 from __future__ import annotations
 
