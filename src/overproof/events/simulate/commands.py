@@ -124,7 +124,7 @@ def _download(rng: Random, who: Actor, *, from_inside: bool) -> str:
 
 
 def documented_cradle(rng: Random, who: Actor) -> str:
-    """Write code fetched from outside and run, with a link to the own pages beside it."""
+    """Write a command that fetches code from outside and runs it, with a link to the own pages beside it."""
     return _download(rng, who, from_inside=False)
 
 
@@ -134,7 +134,7 @@ def admin_download(rng: Random, who: Actor) -> str:
 
 
 def download_cradle(rng: Random, who: Actor) -> str:
-    """Write code fetched from outside and run at once."""
+    """Write a command that fetches code from outside and runs it at once."""
     host, file = words.outside(rng), words.name(rng)
     line = rng.choice(
         (
@@ -150,7 +150,7 @@ def download_cradle(rng: Random, who: Actor) -> str:
 
 
 def reverse_shell(rng: Random, who: Actor) -> str:
-    """Write a shell handed to a host outside."""
+    """Write a command that hands a shell to a host outside."""
     host, port = words.outside(rng), rng.choice((4444, 9001, 1337, 443, rng.randrange(1025, 60000)))
     pipe = words.name(rng)
     line = rng.choice(
@@ -166,7 +166,7 @@ def reverse_shell(rng: Random, who: Actor) -> str:
 
 
 def port_check(rng: Random, who: Actor) -> str:
-    """Write a test whether a port is open: the same tools, nothing handed over (hard benign)."""
+    """Write a command that tests whether a port is open: the same tools, nothing handed over (hard benign)."""
     host, port = words.inside(rng), rng.choice((22, 443, 8443, 5432, rng.randrange(1025, 60000)))
     line = rng.choice(
         (
@@ -180,7 +180,7 @@ def port_check(rng: Random, who: Actor) -> str:
 
 
 def credential_dump(rng: Random, who: Actor) -> str:
-    """Write a theft of secrets from memory or disk (rare)."""
+    """Write a command that takes secrets from memory or disk (rare)."""
     file = words.name(rng)
     line = rng.choice(
         (
@@ -196,7 +196,7 @@ def credential_dump(rng: Random, who: Actor) -> str:
 
 
 def recon(rng: Random, who: Actor) -> str:
-    """Write a look around, several questions at once."""
+    """Write a command line that looks around, several questions at once."""
     windows = ("whoami /priv", "net user /domain", "net localgroup administrators", "systeminfo", "nltest /dclist:")
     unix = ("id", "cat /etc/passwd", "sudo -l", "uname -a", "find / -perm -4000", "ss -lntp", "getent group sudo")
     is_windows = rng.random() < 0.5
@@ -231,19 +231,19 @@ def _copy_and_empty(rng: Random) -> tuple[str, str]:
 
 
 def log_rotation(rng: Random, who: Actor) -> str:
-    """Write a log being copied, then emptied (hard benign)."""
+    """Write steps that copy a log, then empty it (hard benign)."""
     copy, empty = _copy_and_empty(rng)
     return _two_steps(rng, who, copy, empty)
 
 
 def log_wiping(rng: Random, who: Actor) -> str:
-    """Write a log being emptied first; the copy after it keeps nothing."""
+    """Write steps that empty a log first; the copy after it keeps nothing."""
     copy, empty = _copy_and_empty(rng)
     return _two_steps(rng, who, empty, copy)
 
 
 def shadow_deletion(rng: Random, who: Actor) -> str:
-    """Write the removal of restore points before encryption (novel)."""
+    """Write a command that removes restore points before encryption (novel)."""
     file = words.name(rng)
     line = rng.choice(
         (

@@ -45,7 +45,7 @@ def lookup(rng: Random, who: Actor) -> str:
 
 
 def hash_named(rng: Random, who: Actor) -> str:
-    """Write names that only look random: content networks, mail keys, antivirus lookups (hard benign)."""
+    """Write a lookup of a name that only looks random: content network, mail key, antivirus (hard benign)."""
     blob = words.letters(rng, _HEX, 12, 32)
     query, kind = rng.choice(
         (
@@ -62,7 +62,7 @@ def hash_named(rng: Random, who: Actor) -> str:
 
 
 def generated_domain(rng: Random, who: Actor) -> str:
-    """Write a name out of a generator (DGA): random letters, mostly not registered."""
+    """Write a lookup of a generated name (DGA): random letters, mostly not registered."""
     shape = rng.random()
     if shape < 0.5:
         label = words.letters(rng, _LETTERS, 13, 22)
@@ -79,7 +79,7 @@ def generated_domain(rng: Random, who: Actor) -> str:
 
 
 def tunnel(rng: Random, who: Actor) -> str:
-    """Write data in the labels of a query, answers in TXT or NULL records."""
+    """Write a query that carries data in its labels, answered by TXT or NULL records."""
     alphabet = rng.choice((_HEX, _BASE32))
     labels = [words.letters(rng, alphabet, 16, 32) for _ in range(rng.randint(2, 3))]
     kind = rng.choice(("TXT", "TXT", "NULL", "CNAME", "A"))
@@ -90,7 +90,7 @@ def tunnel(rng: Random, who: Actor) -> str:
 
 
 def young_domain(rng: Random, who: Actor) -> str:
-    """Write a fast-changing name with a tiny time to live, or a zone transfer that was refused."""
+    """Write a lookup of a fast-changing name with a tiny time to live, or a refused zone transfer."""
     if rng.random() < 0.3:
         return _line(rng, who, _Answered(who.inner, rng.choice(("AXFR", "ANY")), "REFUSED", "-", (0, 2)))
     bait = rng.choice(("login", "verify", "secure", "update", "parcel", "account"))
@@ -99,6 +99,6 @@ def young_domain(rng: Random, who: Actor) -> str:
 
 
 def rebinding(rng: Random, who: Actor) -> str:
-    """Write a name outside that suddenly answers with an address inside (novel)."""
+    """Write a lookup of an outside name that suddenly answers with an inside address (novel)."""
     bait = rng.choice(("login-", "update-", "", "")) + words.name(rng)
     return _line(rng, who, _Answered(f"{bait}.{who.site}", "A", "NOERROR", words.lan(rng), (0, 1)))

@@ -60,7 +60,7 @@ _LEAKY = ("ssl", "ssh", "postgres", "smb", "ftp")
 
 
 def _bulk(rng: Random, who: Actor, *, leaving: bool) -> str:
-    """Write much data between inside and outside, pushed by one side or pulled by the other."""
+    """Write a flow of much data between inside and outside, pushed by one side or pulled by the other."""
     near, far, pushed = words.lan(rng), words.wan(rng), rng.random() < 0.5
     big, small, service = (26, 33), (8, 14), rng.choice(_LEAKY)
     ends = (near, far) if pushed is leaving else (far, near)
@@ -68,22 +68,22 @@ def _bulk(rng: Random, who: Actor, *, leaving: bool) -> str:
 
 
 def exfiltration(rng: Random, who: Actor) -> str:
-    """Write much data that leaves: pushed out by a host inside, or pulled by one outside."""
+    """Write a flow of much data that leaves: pushed out by a host inside, or pulled by one outside."""
     return _bulk(rng, who, leaving=True)
 
 
 def bulk_arrival(rng: Random, who: Actor) -> str:
-    """Write much data that arrives: an update pulled in, a delivery pushed in (hard benign)."""
+    """Write a flow of much data that arrives: an update pulled in, a delivery pushed in (hard benign)."""
     return _bulk(rng, who, leaving=False)
 
 
 def backup(rng: Random, who: Actor) -> str:
-    """Write the night's backup: much data, and all of it stays inside (hard benign)."""
+    """Write the flow of the night's backup: much data, and all of it stays inside (hard benign)."""
     return _flow(rng, who, (words.lan(rng), words.lan(rng)), rng.choice(_LEAKY), ((26, 33), (8, 14)))
 
 
 def _scan(rng: Random, who: Actor, *, slow: bool) -> str:
-    """Write nearly as many ports as connections on one host, most of them refused."""
+    """Write a minute of nearly as many ports as connections on one host, most of them refused."""
     size, pace = rng.randint(5, 11), rng.randint(0, 1)
     gap = pace + 4 if slow else pace
     rest = _rest(rng, (5, 9), (gap, gap), (1, 6))
@@ -91,17 +91,17 @@ def _scan(rng: Random, who: Actor, *, slow: bool) -> str:
 
 
 def port_scan(rng: Random, who: Actor) -> str:
-    """Write a scan in a hurry."""
+    """Write the minute of a scan in a hurry."""
     return _scan(rng, who, slow=False)
 
 
 def slow_scan(rng: Random, who: Actor) -> str:
-    """Write the same with patience: it may still be somebody's inventory."""
+    """Write the minute of a patient scan: it may still be somebody's inventory."""
     return _scan(rng, who, slow=True)
 
 
 def port_sweep(rng: Random, who: Actor) -> str:
-    """Write one port tried on many hosts."""
+    """Write a minute in which one port is tried on many hosts."""
     size = rng.randint(5, 9)
     return _aggregate(
         rng,
@@ -113,7 +113,7 @@ def port_sweep(rng: Random, who: Actor) -> str:
 
 
 def nat_gateway(rng: Random, who: Actor) -> str:
-    """Write a gateway with a whole office behind it: many of everything, little of it refused (hard benign)."""
+    """Write the minute of a gateway for a whole office: many of everything, little refused (hard benign)."""
     size = rng.randint(6, 11)
     return _aggregate(
         rng,
@@ -125,29 +125,29 @@ def nat_gateway(rng: Random, who: Actor) -> str:
 
 
 def _steady(rng: Random, who: Actor, *, is_inside: bool) -> str:
-    """Write one peer, again and again, as steady as a clock."""
+    """Write a minute of calls to one peer, as steady as a clock."""
     near, far = words.inside(rng), words.outside(rng)
     rest = _rest(rng, (0, 3), (4, 10), (0, 2))
     return _aggregate(rng, who, near if is_inside else far, _Counts((2, 6), (0, 0), (0, 0)), rest)
 
 
 def beacon(rng: Random, who: Actor) -> str:
-    """Write steady calls to a host outside."""
+    """Write a minute of steady calls to a host outside."""
     return _steady(rng, who, is_inside=False)
 
 
 def monitoring(rng: Random, who: Actor) -> str:
-    """Write steady calls to the own monitoring inside (hard benign)."""
+    """Write a minute of steady calls to the own monitoring inside (hard benign)."""
     return _steady(rng, who, is_inside=True)
 
 
 def syn_flood(rng: Random, who: Actor) -> str:
-    """Write very many half-open connections to one port (rare)."""
+    """Write a minute of very many half-open connections to one port (rare)."""
     return _aggregate(rng, who, who.inner, _Counts((14, 20), (0, 0), (0, 0)), _rest(rng, (8, 9), (0, 0), (0, 4)))
 
 
 def lateral(rng: Random, who: Actor) -> str:
-    """Write a workstation that logs in to its neighbours over administration services (rare)."""
+    """Write the minute of a workstation that logs in to its neighbours over administration services (rare)."""
     service = rng.choice(("smb", "winrm", "rdp", "dce_rpc"))
     rest = _rest(rng, (1, 5), (0, 3), (2, 6)) + f" services={service},{rng.choice(('smb', 'ldap', 'kerberos'))}"
     return _aggregate(rng, who, f"{words.lan(rng)}/24", _Counts((3, 6), (1, 2), (3, 6)), rest)

@@ -32,7 +32,7 @@ Fields = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sends, but for the headers that every request may have."""
+    """The parts of a request that its writer chooses; headers that any request may have are drawn."""
 
     target: str
     method: str = "GET"
@@ -96,7 +96,7 @@ def mixed_fields(rng: Random, fragment: str, *, into_key: bool) -> Fields:
 
 
 def page(rng: Random, who: Actor) -> str:
-    """Write a page, an asset, a plain query: GET /index.html."""
+    """Write a request for a page, an asset or a plain query: GET /index.html."""
     roll = rng.random()
     if roll < 0.15:
         return get(rng, who, rng.choice(("/index.html", "/", "/favicon.ico", "/robots.txt", "/login", "/search")))
@@ -127,7 +127,7 @@ def form(rng: Random, who: Actor) -> str:
 
 
 def odd_names(rng: Random, who: Actor) -> str:
-    """Write O'Brien, "select a size", five foot eleven: quotes and keywords in plain words (hard benign)."""
+    """Write a form whose plain words hold quotes and keywords: O'Brien, "select a size" (hard benign)."""
     last = rng.choice(("O'", "O'", "D'")) + words.name(rng).title()
     noun = rng.choice(words.NOUNS)
     value = rng.choice(
@@ -150,7 +150,7 @@ def odd_names(rng: Random, who: Actor) -> str:
 
 
 def tutorial_page(rng: Random, who: Actor) -> str:
-    """Write URLs of lessons about SQL, scripts and templates (hard benign)."""
+    """Write a request for a lesson about SQL, scripts or templates (hard benign)."""
     topic = rng.choice(
         (
             "sql-union-select-explained",
@@ -177,7 +177,7 @@ def inline_image(rng: Random, who: Actor) -> str:
 
 
 def allowed_scan(rng: Random, who: Actor) -> str:
-    """Write the own vulnerability scanner at its announced work, from inside (hard benign)."""
+    """Write a probe of the own vulnerability scanner at its announced work, from inside (hard benign)."""
     target = rng.choice(PROBED) + rng.choice(("", f"?{words.name(rng)}=1", f"/{words.name(rng)}"))
     tool = rng.choice(("nikto/2.5", "audit-scan/2.1", "nuclei/3.2", "health-check/1.0"))
     return f'HTTP GET {target} host={who.inner} src={who.lan} ua="{tool} allow-list {words.name(rng)}"'

@@ -64,7 +64,7 @@ def application(rng: Random, who: Actor) -> str:
 
 
 def login(rng: Random, who: Actor) -> str:
-    """Write people who log in, leave, and mistype once."""
+    """Write a line about somebody who logs in, leaves, or mistypes once."""
     message = rng.choice(
         (
             f"Accepted publickey for {who.user} from {words.lan(rng)} port {rng.randrange(1025, 60000)} ssh2",
@@ -79,7 +79,7 @@ def login(rng: Random, who: Actor) -> str:
 
 
 def failed_logins(rng: Random, who: Actor) -> str:
-    """Write passwords that fail, often or for names that do not exist."""
+    """Write a line about passwords that fail, often or for names that do not exist."""
     source = words.wan(rng) if rng.random() < 0.7 else words.lan(rng)
     message = rng.choice(
         (
@@ -94,7 +94,7 @@ def failed_logins(rng: Random, who: Actor) -> str:
 
 
 def broken_in(rng: Random, who: Actor) -> str:
-    """Write many failures and then a success from the same place outside."""
+    """Write a line about many failures and then a success from the same place outside."""
     source = words.wan(rng)
     many = rng.randrange(20, 900)
     message = rng.choice(
@@ -119,17 +119,17 @@ def _grant(rng: Random, who: Actor, *, by_admin: bool) -> str:
 
 
 def delegated_grant(rng: Random, who: Actor) -> str:
-    """Write an administrator who gives a user a role (hard benign)."""
+    """Write a line about an administrator who gives a user a role (hard benign)."""
     return _grant(rng, who, by_admin=True)
 
 
 def reversed_grant(rng: Random, who: Actor) -> str:
-    """Write a user who gives an administrator's role."""
+    """Write a line about a user who gives an administrator's role."""
     return _grant(rng, who, by_admin=False)
 
 
 def privilege_escalation(rng: Random, who: Actor) -> str:
-    """Write a user who takes root."""
+    """Write a line about a user who takes root."""
     as_root = f"{who.user} : TTY=pts/{rng.randrange(9)} ; USER=root ; COMMAND="
     message = rng.choice(
         (
@@ -142,12 +142,12 @@ def privilege_escalation(rng: Random, who: Actor) -> str:
 
 
 def approved_change(rng: Random, who: Actor) -> str:
-    """Write a change approved before it is deployed (hard benign)."""
+    """Write the trail of a change that is approved before it is deployed (hard benign)."""
     return _trail(rng, who, ("approve change", "deploy build"))
 
 
 def unapproved_change(rng: Random, who: Actor) -> str:
-    """Write the same steps, but deployed before anybody approved."""
+    """Write the trail of the same steps, but deployed before anybody approved."""
     return _trail(rng, who, ("deploy build", "approve change"))
 
 
@@ -160,17 +160,17 @@ def _audit_off(rng: Random, who: Actor, *, export_inside: bool) -> str:
 
 
 def audit_pause(rng: Random, who: Actor) -> str:
-    """Write auditing paused for maintenance; the export runs while it is on (hard benign)."""
+    """Write the trail of auditing paused for maintenance; the export runs while it is on (hard benign)."""
     return _audit_off(rng, who, export_inside=False)
 
 
 def audit_gap(rng: Random, who: Actor) -> str:
-    """Write an export that runs exactly while auditing is off."""
+    """Write the trail of an export that runs exactly while auditing is off."""
     return _audit_off(rng, who, export_inside=True)
 
 
 def password_spray(rng: Random, who: Actor) -> str:
-    """Write one password tried on many accounts, once each, until one opens (novel)."""
+    """Write a line about one password tried on many accounts, once each, until one opens (novel)."""
     many = rng.randrange(20, 400)
     message = rng.choice(
         (

@@ -25,7 +25,7 @@ def _ssh(rng: Random, who: Actor, target: str, details: str) -> str:
 
 
 def ssh_admin(rng: Random, who: Actor) -> str:
-    """Write work on a known host."""
+    """Write an SSH session of work on a known host."""
     target = rng.choice((who.inner, words.inside(rng), words.outside(rng)))
     details = (
         f"known=yes client={rng.choice(_SSH_CLIENTS)} auth={rng.choice(('publickey', 'publickey', 'password'))} "
@@ -44,17 +44,17 @@ def _ssh_unknown_host(rng: Random, who: Actor, *, is_inside: bool) -> str:
 
 
 def ssh_unknown(rng: Random, who: Actor) -> str:
-    """Write SSH to an unknown address outside: a host key seen for the first time, accepted."""
+    """Write an SSH session with an unknown address outside: its host key is new, and accepted."""
     return _ssh_unknown_host(rng, who, is_inside=False)
 
 
 def ssh_new_host(rng: Random, who: Actor) -> str:
-    """Write the first visit to a new machine inside: unknown as well, and fine (hard benign)."""
+    """Write the first SSH session with a new machine inside: unknown as well, and fine (hard benign)."""
     return _ssh_unknown_host(rng, who, is_inside=True)
 
 
 def ssh_brute_force(rng: Random, who: Actor) -> str:
-    """Write many tries with many names against one host."""
+    """Write an SSH session of many tries with many names against one host."""
     names = ",".join(rng.sample(("root", "admin", "test", "oracle", "guest", "git", "pi", words.name(rng)), 3))
     details = (
         f"known=no client={rng.choice(_SSH_CLIENTS)} auth=password "
@@ -64,7 +64,7 @@ def ssh_brute_force(rng: Random, who: Actor) -> str:
 
 
 def ssh_forward(rng: Random, who: Actor) -> str:
-    """Write a tunnel back from inside (rare): reverse forwarding to an unknown host."""
+    """Write an SSH session that tunnels back from inside: reverse forwarding to an unknown host (rare)."""
     details = f"known=no auth=publickey forward=remote:{rng.randrange(1025, 60000)} bytes={words.bucket(rng, 14, 28)}"
     return _ssh(rng, who, words.outside(rng), details)
 
@@ -87,7 +87,7 @@ def _tls(rng: Random, who: Actor, session: _Session) -> str:
 
 
 def tls(rng: Random, who: Actor) -> str:
-    """Write a session whose handshake fits its program."""
+    """Write a TLS session whose handshake fits its program."""
     program = rng.choice(tuple(_HANDSHAKES))
     sni = rng.choice((f"www.{who.site}", f"api.{who.site}", f"{words.name(rng)}.{who.inner}"))
     issuer = "corp-ca" if who.inner in sni else rng.choice(("public-ca-1", "public-ca-2"))
@@ -95,21 +95,21 @@ def tls(rng: Random, who: Actor) -> str:
 
 
 def tls_odd(rng: Random, who: Actor) -> str:
-    """Write a program that claims to be a browser and greets like none."""
+    """Write a TLS session of a program that claims to be a browser and greets like none."""
     sni = rng.choice((f"www.{who.site}", f"api.{who.site}", f"{words.name(rng)}.{who.inner}"))
     issuer = "corp-ca" if who.inner in sni else rng.choice(("public-ca-1", "public-ca-2"))
     return _tls(rng, who, _Session(sni, rng.choice(tuple(_HANDSHAKES)), rng.choice(_ODD_HANDSHAKES), issuer))
 
 
 def tls_self_signed(rng: Random, who: Actor) -> str:
-    """Write a self-signed certificate outside, or none that fits an address."""
+    """Write a TLS session with a self-signed certificate outside, or with none that fits an address."""
     program = rng.choice(tuple(_HANDSHAKES))
     sni = rng.choice((f"{words.name(rng)}.{who.site}", words.wan(rng), "-"))
     return _tls(rng, who, _Session(sni, program, _HANDSHAKES[program], "self"))
 
 
 def tls_appliance(rng: Random, who: Actor) -> str:
-    """Write a printer or a switch inside: self-signed, and known for it (hard benign)."""
+    """Write a TLS session with a printer or a switch inside: self-signed, and known for it (hard benign)."""
     sni = f"{rng.choice(('printer', 'switch', 'camera', 'nas'))}-{words.name(rng)}.{who.inner}"
     program = rng.choice(tuple(_HANDSHAKES))
     return _tls(rng, who, _Session(sni, program, _HANDSHAKES[program], "self"))

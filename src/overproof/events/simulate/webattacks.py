@@ -70,24 +70,24 @@ def _markup(rng: Random, who: Actor) -> str:
 
 
 def sqli(rng: Random, who: Actor) -> str:
-    """Write SQL injection in a field that holds a key."""
+    """Write a request with SQL injection in a field that holds a key."""
     field = rng.choice(("id", "user", "item", "sort", "login", *http.KEY_FIELDS))
     start = rng.choice((words.name(rng), str(rng.randrange(1, 9999)), "-1", ""))
     return http.submit(rng, who, http.path(rng), [(field, start + _sql(rng))])
 
 
 def sqli_in_key(rng: Random, who: Actor) -> str:
-    """Write SQL injection in the key field of a form that has a prose field too."""
+    """Write a form with SQL injection in its key field, beside a prose field."""
     return http.submit(rng, who, http.path(rng), http.mixed_fields(rng, _sql(rng), into_key=True))
 
 
 def sqli_in_prose(rng: Random, who: Actor) -> str:
-    """Write SQL injection quoted in the field that is for prose (hard benign)."""
+    """Write a form with SQL injection quoted in the field that is for prose (hard benign)."""
     return http.submit(rng, who, http.path(rng), http.mixed_fields(rng, _sql(rng), into_key=False))
 
 
 def sqli_probe(rng: Random, who: Actor) -> str:
-    """Write a quote, a bracket, a false condition: somebody tries whether a field is open."""
+    """Write a quote, a bracket or a false condition, with which somebody tries whether a field is open."""
     start = rng.choice((words.name(rng), str(rng.randrange(1, 9999))))
     probe = rng.choice(
         ("'", '"', "')", "'||'", "\\'", "';--", "'\"", "''", " and 1=2", f"' order by {rng.randrange(30)}")
@@ -99,18 +99,18 @@ def sqli_probe(rng: Random, who: Actor) -> str:
 
 
 def command_injection(rng: Random, who: Actor) -> str:
-    """Write shell syntax in a field that holds a key."""
+    """Write a request with shell syntax in a field that holds a key."""
     field = rng.choice(("host", "ip", "file", "cmd", "dir", *http.KEY_FIELDS))
     return http.submit(rng, who, http.path(rng), [(field, words.name(rng) + _shell(rng))])
 
 
 def command_in_key(rng: Random, who: Actor) -> str:
-    """Write shell syntax in the key field of a form that has a prose field too."""
+    """Write a form with shell syntax in its key field, beside a prose field."""
     return http.submit(rng, who, http.path(rng), http.mixed_fields(rng, _shell(rng), into_key=True))
 
 
 def command_in_prose(rng: Random, who: Actor) -> str:
-    """Write shell syntax quoted in the field that is for prose (hard benign)."""
+    """Write a form with shell syntax quoted in the field that is for prose (hard benign)."""
     return http.submit(rng, who, http.path(rng), http.mixed_fields(rng, _shell(rng), into_key=False))
 
 
@@ -125,14 +125,14 @@ def _post(rng: Random, middle: str, *, as_code: bool) -> str:
 
 
 def xss(rng: Random, who: Actor) -> str:
-    """Write live markup in a field."""
+    """Write a request with live markup in a field."""
     field = rng.choice((*http.PROSE_FIELDS, "q", "name", "title"))
     start = rng.choice((words.name(rng), words.name(rng) + '">', "'>", rng.choice(words.PROSE) + " "))
     return http.submit(rng, who, http.path(rng), [(field, start + _markup(rng, who))])
 
 
 def markup_after_code(rng: Random, who: Actor) -> str:
-    """Write live markup after a passage of quoted code."""
+    """Write a request with live markup after a passage of quoted code."""
     field = rng.choice(http.PROSE_FIELDS)
     return http.submit(rng, who, http.path(rng), [(field, _post(rng, _markup(rng, who), as_code=False))])
 
@@ -153,7 +153,7 @@ def _climb(rng: Random, *, out: bool) -> str:
 
 
 def path_traversal(rng: Random, who: Actor) -> str:
-    """Write a path that leaves its root."""
+    """Write a request for a path that leaves its root."""
     up = rng.choice(("../", "..%2f", "....//", "%2e%2e/", "..\\", "%252e%252e%252f")) * rng.randint(2, 6)
     end = rng.choice(("etc/passwd", "etc/shadow", "windows/win.ini", "proc/self/environ", "etc/hosts", "web.config"))
     start = words.name(rng) + "/" if rng.random() < 0.5 else ""
@@ -164,17 +164,17 @@ def path_traversal(rng: Random, who: Actor) -> str:
 
 
 def climb_out(rng: Random, who: Actor) -> str:
-    """Write a path with a `..` too many."""
+    """Write a request for a path with a `..` too many."""
     return http.get(rng, who, _climb(rng, out=True))
 
 
 def climb_within(rng: Random, who: Actor) -> str:
-    """Write a `..` that stays inside its root, as page builders write it (hard benign)."""
+    """Write a request for a path with a `..` that stays inside its root (hard benign)."""
     return http.get(rng, who, _climb(rng, out=False))
 
 
 def _fetch(rng: Random, who: Actor, *, from_inside: bool) -> str:
-    """Write a server asked to fetch one address, with another one to return to."""
+    """Write a request that makes a server fetch one address, with another one to return to."""
     near, far = words.inside(rng), words.outside(rng)
     target, source = (near, far) if from_inside else (far, near)
     fetch = rng.choice(("fetch", "image", "import", "webhook", "avatar"))
@@ -186,17 +186,17 @@ def _fetch(rng: Random, who: Actor, *, from_inside: bool) -> str:
 
 
 def ssrf(rng: Random, who: Actor) -> str:
-    """Write a server asked to fetch from its own inside."""
+    """Write a request that makes a server fetch from its own inside."""
     return _fetch(rng, who, from_inside=True)
 
 
 def webhook(rng: Random, who: Actor) -> str:
-    """Write a server asked to fetch from outside, for a page inside (hard benign)."""
+    """Write a request that makes a server fetch from outside, for a page inside (hard benign)."""
     return _fetch(rng, who, from_inside=False)
 
 
 def ssti(rng: Random, who: Actor) -> str:
-    """Write template syntax that would be evaluated (rare)."""
+    """Write a request with template syntax that would be evaluated (rare)."""
     left, right = rng.randrange(2, 99), rng.randrange(2, 99)
     sum_ = rng.choice((f"{left}*{right}", "config.items()", f"self.{words.name(rng, 1)}", "request.environ"))
     wrap = rng.choice((("{{", "}}"), ("${", "}"), ("<%= ", " %>"), ("#{", "}"), ("{{ ", " }}")))
@@ -229,7 +229,7 @@ def xml_body(rng: Random, who: Actor) -> str:
 
 
 def webshell(rng: Random, who: Actor) -> str:
-    """Write a script uploaded where pictures belong, or called (rare)."""
+    """Write an upload of a script where pictures belong, or a call of it (rare)."""
     file = words.name(rng) + rng.choice((".php", ".jsp", ".php.jpg", ".phtml", ".aspx"))
     if rng.random() < 0.4:
         command = rng.choice(("id", "whoami", "ls -la", "net user", "uname -a"))
@@ -249,7 +249,7 @@ def probing(rng: Random, who: Actor) -> str:
 
 
 def nosqli(rng: Random, who: Actor) -> str:
-    """Write operators of a document database in a login (novel)."""
+    """Write a login with operators of a document database (novel)."""
     operator = rng.choice(("$ne", "$gt", "$regex", "$exists"))
     field, value = rng.choice(("user", "login", *http.KEY_FIELDS)), rng.choice(("", "1", ".*"))
     roll = rng.random()
@@ -263,7 +263,7 @@ def nosqli(rng: Random, who: Actor) -> str:
 
 
 def lookup_injection(rng: Random, who: Actor) -> str:
-    """Write a logging lookup in a header or a key, in the manner of Log4Shell (novel)."""
+    """Write a request with a logging lookup in a header or a key, in the manner of Log4Shell (novel)."""
     scheme = rng.choice(("ldap", "rmi", "dns", "${lower:l}dap"))
     value = f"${{jndi:{scheme}://{words.outside(rng)}/{words.name(rng)}}}"
     if rng.random() < 0.5:

@@ -39,7 +39,7 @@ ADJUNCTS = ("today", "again", "for now", "on monday", "at last", "in our team", 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who a group of events is about: its events share these, no other group does.
+    """The host and user that a group of events is about; no other group shares them.
 
     Attributes
     ----------

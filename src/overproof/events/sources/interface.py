@@ -39,7 +39,7 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column of a table holds what; None looks for the names in `DEFAULT_NAMES`, in any case.
+    """The columns of a table that hold an event's fields; None looks for the names in `DEFAULT_NAMES`, in any case.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Reading:
-    """How files become events.
+    """The choices of how files become events.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """How a source reads an input: the same for every format.
+    """The choices of how a source reads an input, the same for every format.
 
     Attributes
     ----------

@@ -60,7 +60,7 @@ class Rejects:
 
     @property
     def total(self) -> int:
-        """How many records were skipped."""
+        """The number of skipped records."""
         return self._counts.total()
 
     def summary(self) -> dict[str, int]:

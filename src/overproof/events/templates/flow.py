@@ -48,7 +48,7 @@ class FlowRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostAggregate:
-    """What one host did in one minute.
+    """The connections of one host in one minute, aggregated.
 
     Attributes
     ----------

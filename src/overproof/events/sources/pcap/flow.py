@@ -153,21 +153,21 @@ class Flow:
 
     @property
     def state(self) -> str:
-        """How it went, in Zeek's words."""
+        """The connection state, in Zeek's words."""
         if self.protocol == TCP:
             return self.states.state(not any(self.payload))
         return "SF" if all(self.packets) else "S0" if self.packets[0] else "SHR"
 
     @property
     def answered(self) -> bool:
-        """Whether it is clear that it did not fail: the other side answered, or it was open before the capture."""
+        """True once it is clear that it did not fail: the other side answered, or it was open before the capture."""
         if self.protocol == TCP:
             return EndpointState.ESTABLISHED in self.states or EndpointState.PARTIAL in self.states
         return all(self.packets)
 
     @property
     def failed(self) -> bool:
-        """Whether nobody answered, or the answer was a refusal."""
+        """True if nobody answered, or the answer was a refusal."""
         return self.state in FAILED
 
     def draft(self) -> EventDraft:

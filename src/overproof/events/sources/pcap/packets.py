@@ -16,7 +16,7 @@ _TCP = struct.Struct("!HHIIBB")
 
 
 class Packet(NamedTuple):
-    """What the layers above need to know of one packet.
+    """The parts of one packet that the layers above need.
 
     Attributes
     ----------

@@ -43,7 +43,7 @@ class Reassembly:
 
     @property
     def full(self) -> bool:
-        """Whether so much waits that the hole has to be given up."""
+        """True if so much waits that the hole has to be given up."""
         return self.waiting > WAITING or len(self._pieces) > PIECES
 
     @property

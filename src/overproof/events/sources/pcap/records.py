@@ -121,7 +121,7 @@ class _File:
 
     @property
     def ended_well(self) -> bool:
-        """Whether the input ended between two records."""
+        """True if the input ended between two records."""
         return not (self._since_mark or self._short or self.peek(1))
 
     def peek(self, count: int) -> bytes:

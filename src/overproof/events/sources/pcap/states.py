@@ -13,7 +13,7 @@ FAILED = ("S0", "REJ", "RSTOS0", "RSTRH", "SH", "SHR")  # one side was silent, o
 
 
 class EndpointState(IntEnum):
-    """What one end of a connection has done."""
+    """The state of one end of a connection."""
 
     SILENT = 0
     SYN_SENT = 1
@@ -51,7 +51,7 @@ class ConnectionStates(list[EndpointState]):
 
     @property
     def ended(self) -> bool:
-        """Whether the connection has ended."""
+        """True if the connection has ended."""
         return EndpointState.RESET in self or self[0] == self[1] == EndpointState.CLOSED
 
     def state(self, silent: bool) -> str:
