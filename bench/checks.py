@@ -17,7 +17,7 @@ from overproof.bundle.evidence_store import open_evidence
 from overproof.bundle.manifest import open_bundle
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED
 from overproof.distillation.teachers import cached_logits, load_teacher
-from overproof.jobs.load import without_families
+from overproof.events.families import without_families
 from overproof.progress import terminal
 
 HEALTHY, EVIDENCE = bundle(STUDENT, 0), evidence(STUDENT, 0)

@@ -22,10 +22,9 @@ from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Scores, softmax
 from overproof.checks.stats import clopper_pearson
 from overproof.distillation.embedding_output import with_embedding
+from overproof.events.families import families_of, without_families
 from overproof.events.sources import Rejects, load_events, read_events
 from overproof.inference.cascade.thresholds import BUDGET, SPENT, SPENT_ON_OOD, policy_for
-from overproof.jobs.held_out import families_of
-from overproof.jobs.load import without_families
 
 Floats = NDArray[np.float64]
 ALONE, ENERGY, DISTANCE = "confidence alone", "confidence, free energy", "confidence, distance"

@@ -13,8 +13,9 @@ from settings import OUT, SEEDS, TEST, TRAIN, once
 import overproof
 from overproof.bundle.manifest import MODEL, open_bundle
 from overproof.bundle.runtime import OnnxScorer
-from overproof.distillation.dataset import SPLIT_SEED, kinds
+from overproof.distillation.dataset import SPLIT_SEED
 from overproof.distillation.teachers import align, cached_logits, load_teacher
+from overproof.events.families import families_of
 from overproof.events.split import split_events
 from overproof.progress import terminal
 from overproof.quantization.affine import fit
@@ -97,7 +98,7 @@ def measured() -> dict[str, Any]:
 
 def _row(logits: Any, before: Any, wanted: Any, quantizable: Any, test: pa.Table) -> dict[str, Any]:
     labels, families = test["label"].to_pylist(), test["family"].to_pylist()
-    known = truth(before, quantizable.classes, quantizable.benign, labels, kinds(test))
+    known = truth(before, quantizable.classes, quantizable.benign, labels, families_of(test))
     events = Labelled(labels, families, quantizable.benign)
     metrics, float_metrics = (measure(x, quantizable.classes, events, wanted) for x in (logits, before))
     lost = {

@@ -14,18 +14,17 @@ from overproof.bundle.evidence_store import EvidenceStore
 from overproof.bundle.manifest import Bundle
 from overproof.bundle.model_names import FULL
 from overproof.errors import InputError
+from overproof.events.families import families_of, without_families
 from overproof.events.schema import event_table
 from overproof.jobs.config import CheckSettings, CompressConfig, DataConfig, DistillConfig, QuantizeConfig, RunOptions
 from overproof.jobs.held_out import (
     HoldOut,
     TeacherRetraining,
     bundle_config,
-    families_of,
     families_to_hold_out,
     folder_of,
     train_without,
 )
-from overproof.jobs.load import without_families
 from overproof.progress import SILENT, Console
 from overproof.quantization.guards import Guards
 

@@ -137,7 +137,7 @@ def test_three_bits_that_were_rounded_to_harm_are_caught_though_accuracy_hardly_
 
 
 def test_a_family_that_was_left_out_of_training_is_caught(lab: Lab, healthy: Any) -> None:
-    from overproof.jobs.load import without_families
+    from overproof.events.families import without_families
 
     report = lab.check(lab.compress(without_families(lab.train, (RARE,)), "left-out"))
     assert f"rare/family:{RARE}" in failed(report, "rare")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from overproof.bundle.scores import Floats
 from overproof.distillation.training_set import UNLABELLED, Examples
 from overproof.errors import InputError
+from overproof.events.families import families_of
 from overproof.events.schema import fingerprint as of_events
 from overproof.events.split import leaked, split_events
 
@@ -117,20 +118,9 @@ def targets(events: pa.Table, classes: Sequence[str]) -> NDArray[np.int64]:
     return np.asarray(pc.fill_null(index, UNLABELLED).to_numpy(), dtype=np.int64)
 
 
-def attack_families(events: pa.Table, benign: Sequence[str]) -> tuple[str, ...]:
-    """Return the families of the labelled attacks among the events, sorted."""
-    pairs = zip(events["label"].to_pylist(), kinds(events), strict=True)
-    return tuple(sorted({kind for label, kind in pairs if kind and label not in (None, *benign)}))
-
-
-def kinds(events: pa.Table) -> list[str | None]:
-    """Return the family of each event, or its label where it has no family; None where it has neither."""
-    return pc.coalesce(events["family"], events["label"]).to_pylist()  # type: ignore[no-any-return]
-
-
 def as_examples(events: pa.Table, soft: Floats | None, classes: Sequence[str]) -> Examples:
     """Join events with the teacher's logits on them, as the training loop takes them."""
-    return Examples(events["text"].to_pylist(), targets(events, classes), soft, kinds(events))
+    return Examples(events["text"].to_pylist(), targets(events, classes), soft, families_of(events))
 
 
 def marked(events: pa.Table) -> pa.Table:

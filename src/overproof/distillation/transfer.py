@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from overproof.bundle.scores import Floats
 from overproof.distillation.augment import transfer_texts
-from overproof.distillation.dataset import kinds
 from overproof.distillation.teachers import Teacher, align, cached_logits
+from overproof.events.families import families_of
 from overproof.events.schema import event_table
 from overproof.progress import Console
 
@@ -64,5 +64,7 @@ def edited_events(train: pa.Table, *, per_event: float, seed: int) -> pa.Table:
     """Make unlabelled events from the training events (see `augment.transfer_texts`)."""
     count = int(per_event * train.num_rows)
     known = train.filter(pc.is_valid(train["label"]))
-    texts = transfer_texts(known["text"].to_pylist(), [k or "" for k in kinds(known)], count=count, seed=seed)
+    texts = transfer_texts(
+        known["text"].to_pylist(), [family or "" for family in families_of(known)], count=count, seed=seed
+    )
     return event_table({"text": texts, "origin": [f"transfer:{i + 1}" for i in range(len(texts))]})

@@ -16,13 +16,14 @@ from overproof.bundle.manifest import require_free
 from overproof.bundle.scores import Floats
 from overproof.distillation.baseline import Baseline, fit_baseline
 from overproof.distillation.checkpoint import discard
-from overproof.distillation.dataset import as_examples, attack_families
+from overproof.distillation.dataset import as_examples
 from overproof.distillation.export import ExportedModel, export, parity
 from overproof.distillation.fit import TrainedModel, fit, student_config
 from overproof.distillation.students.presets import preset
 from overproof.distillation.teachers import Teacher, default_directory, union_classes
 from overproof.distillation.training_set import Examples, TrainingSet, joined
 from overproof.distillation.transfer import SoftLabelSource, query_teacher, transfer_set
+from overproof.events.families import attack_families
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns
 from overproof.inference.cascade.signals import signals

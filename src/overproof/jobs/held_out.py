@@ -24,6 +24,7 @@ from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, HeldOut
 from overproof.errors import InputError
+from overproof.events.families import families_of, without_families
 from overproof.files import atomic_write
 from overproof.jobs.config import (
     CompressConfig,
@@ -85,12 +86,6 @@ class HoldOut:
     options: RunOptions = field(default_factory=RunOptions)
 
 
-def families_of(events: pa.Table) -> list[str | None]:
-    """Return the family of each event, or its label where it has none."""
-    families: list[str | None] = pc.coalesce(events["family"], events["label"]).to_pylist()
-    return families
-
-
 def families_to_hold_out(wanted: Sequence[str], hold_out: HoldOut) -> list[str]:
     """Return the families to hold out; `all-rare` are those with under one in a hundred training events.
 
@@ -147,8 +142,6 @@ def train_without(family: str, hold_out: HoldOut, retraining: TeacherRetraining)
 
     A run that is cut off goes on where it stopped. What it costs is a whole compression for each family.
     """
-    from overproof.jobs.load import without_families
-
     store, console = hold_out.store, hold_out.options.console
     place = folder_of(store, family)
     if (place / DONE).is_file():

@@ -9,10 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from overproof.distillation.dataset import DatasetSplits, EventTables, kinds, split_dataset
+from overproof.distillation.dataset import DatasetSplits, EventTables, split_dataset
 from overproof.distillation.teachers import Teacher, load_teacher
 from overproof.distillation.teachers.ray import on_ray
 from overproof.errors import InputError
+from overproof.events.families import without_families
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.jobs.config import DataConfig, Events, RunOptions, TableReference
 from overproof.progress import Console
@@ -80,13 +81,6 @@ def open_teacher(teacher: Teacher | str | Sequence[str], splits: DatasetSplits, 
     if options.engine == "ray":
         return on_ray(specs, classes=splits.labels, columns=columns, address=options.address)
     return load_teacher(specs, classes=splits.labels, columns=columns)
-
-
-def without_families(events: pa.Table, families: tuple[str, ...]) -> pa.Table:
-    """Return the events but those of the families; an event without family has its label for one."""
-    if not families:
-        return events
-    return events.filter(pa.array([kind not in families for kind in kinds(events)]))
 
 
 def labelled_events(events: pa.Table) -> pa.Table:

@@ -9,8 +9,8 @@ import onnx
 import pyarrow as pa
 
 from overproof.bundle.scores import Floats, softmax
-from overproof.distillation.dataset import kinds
 from overproof.errors import InputError
+from overproof.events.families import families_of
 from overproof.quantization.models.interface import QuantizableModel
 from overproof.results.divergence import Divergence, judge, truth
 
@@ -40,7 +40,7 @@ class EvaluationSet:
             raise InputError(f"{quantizable.name}: its own output holds inf or NaN on the events given")
         labels = events["label"].to_pylist()
         self.benign = [label is not None and label in quantizable.benign for label in labels]
-        known = truth(self.before, quantizable.classes, quantizable.benign, labels, kinds(events))
+        known = truth(self.before, quantizable.classes, quantizable.benign, labels, families_of(events))
         self.truth = known if threshold is None else replace(known, threshold=threshold)
 
     def subsample(self, limit: int, *, seed: int = 0) -> EvaluationSet:
@@ -50,7 +50,7 @@ class EvaluationSet:
         """
         if self.events.num_rows <= limit:
             return self
-        names = np.array([name or "" for name in kinds(self.events)])
+        names = np.array([name or "" for name in families_of(self.events)])
         order = np.random.default_rng(seed).permutation(len(names))
         rank = np.empty(len(names), dtype=np.int64)
         for name in np.unique(names):
