@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 # pip, not uv: only pip knows where this machine keeps its build of torch for the CPU.
 PIP := $(BIN)/python -m pip -qq --no-input --disable-pip-version-check
 
-.PHONY: help demo test fast check docs format bench browser lock clean
+.PHONY: help demo test fast check docs schema format bench browser lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -42,6 +42,9 @@ check: docs ## style, types, layers, documentation
 docs: $(READY) ## build the documentation into out/site; a broken link or a name that is gone fails
 	@mkdir -p out
 	@NO_COLOR=1 $(BIN)/zensical build --clean --strict >out/docs.log 2>&1 || { cat out/docs.log >&2; exit 1; }
+
+schema: $(READY) ## write docs/check-schema.md and docs/check.schema.json from the types of the results
+	@$(BIN)/python -m overproof.checks.schema docs
 
 format: $(READY) ## put the sources in shape
 	@$(BIN)/ruff check -q --fix .

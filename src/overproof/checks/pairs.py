@@ -163,6 +163,8 @@ class Share:
 
     Attributes
     ----------
+    k, n
+        The counts.
     share
         The share with Wilson's interval; None where n is 0.
     """

@@ -16,7 +16,13 @@ Names = NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Share:
-    """k of n."""
+    """k of n.
+
+    Attributes
+    ----------
+    k, n
+        The counts.
+    """
 
     k: int
     n: int
@@ -66,6 +72,8 @@ class Metrics:
         FP: benign events that were called attacks, of all benign events.
     agreed
         Events with the teacher's own verdict, of all events, unlabelled ones too.
+    min_support
+        Events that a class needs to count in `macro_f1`.
     """
 
     n: int

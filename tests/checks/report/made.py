@@ -1,4 +1,4 @@
-"""Two made-up outcomes of `overproof check`: one with every field of docs/check-schema.md, one with next to nothing."""
+"""A made-up outcome of `overproof check`, with every field of docs/check-schema.md."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from overproof.checks.report.outcome import CheckOutcome
 from overproof.report import words
 
 
-def compared_families(report: CheckOutcome) -> list[FamilyLoss]:
-    """List the families that full model and student were compared on."""
+def families_of(report: CheckOutcome) -> tuple[FamilyLoss, ...]:
+    """Return what became of each family of the events."""
     found = next((check.data for check in report.checks if isinstance(check.data, Rare)), None)
-    return [] if found is None else [family for family in found.families if family.b is not None]
+    return () if found is None else found.families
 
 
 def lost(family: FamilyLoss) -> int:

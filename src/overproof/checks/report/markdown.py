@@ -59,7 +59,7 @@ def _comparison(report: CheckOutcome) -> str:
 
 def _lost(report: CheckOutcome) -> str:
     """Write the families of which the full model alone gets more events right than the student alone."""
-    found = families.compared_families(report)
+    found = families.families_of(report)
     lost = [row for row in found if families.lost(row) > families.gained(row)]
     if not found:
         return ""

@@ -64,7 +64,7 @@ def _comparison(report: CheckOutcome) -> str:
 
 def _families(report: CheckOutcome) -> str:
     """Write the families of which the full model alone, or the student alone, gets some event right."""
-    moved = [row for row in families.compared_families(report) if families.lost(row) + families.gained(row) > 0]
+    moved = [row for row in families.families_of(report) if families.lost(row) + families.gained(row) > 0]
     if not moved:
         return ""
     models = [model for model in (FULL, QUANTIZED, BASELINE) if any(model in row.models for row in moved)]

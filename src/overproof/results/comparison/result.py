@@ -17,7 +17,15 @@ from overproof.results.typed_json import from_json
 
 @dataclass(frozen=True)
 class Comparison:
-    """The models, measured on the same `test_rows` events."""
+    """The models, measured on the same events.
+
+    Attributes
+    ----------
+    rows
+        One for each model.
+    test_rows
+        How many events they were measured on.
+    """
 
     rows: tuple[Row, ...]
     test_rows: int

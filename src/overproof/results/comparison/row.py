@@ -13,12 +13,16 @@ class Row:
 
     Attributes
     ----------
+    name
+        Of the model.
     parameters, bytes
         Size; `bytes` on disk.
     p50_ms, p99_ms
         Time for one event, one thread.
     events_per_second
         In batches, one thread.
+    metrics
+        What it got right; None where it was not asked.
     note
         What a reader must know of this row, among it the reason for what is None.
     """
