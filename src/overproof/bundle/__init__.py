@@ -1,1 +1,1 @@
-"""The bundle, what is deployed, and the evidence store beside it, written and opened with every hash checked."""
+"""Write and open the bundle, what is deployed, and the evidence store beside it, with every hash checked."""
