@@ -35,7 +35,14 @@ from overproof.events.sources import Columns, Rejects
 from overproof.events.split import split_events
 from overproof.files import atomic_folder
 from overproof.inference.cascade.signals import signals
-from overproof.jobs.config import CompressConfig, QuantizeConfig, QuantizeJobConfig, RunOptions, stored_config
+from overproof.jobs.config import (
+    CompressConfig,
+    DistillConfig,
+    QuantizeConfig,
+    QuantizeJobConfig,
+    RunOptions,
+    stored_config,
+)
 from overproof.jobs.evaluate import thresholds
 from overproof.progress import SILENT, Console
 from overproof.quantization.calibrated_model import split_calibration
@@ -163,7 +170,12 @@ def divide(
     parts = split_events(loaded.events, seed=SPLIT_SEED, validation=0.1, test=0.0)  # as `compress` divides them
     calibration = split_calibration(parts.train, seed=config.seed)[0]
     training = RetrainSettings(
-        config.quantize.precision, config.teacher or None, _checkpoint(out), options.cache, config.seed
+        config.quantize.precision,
+        config.teacher or None,
+        _checkpoint(out),
+        options.cache,
+        DistillConfig.transfer,
+        config.seed,
     )
     retrain = retraining(quantizable, parts.train, parts.validation, training, options.console)
     return DividedEvents(QuantizationEvents(calibration, parts.validation, loaded.tested), retrain)

@@ -29,7 +29,6 @@ from overproof.quantization.models.interface import QuantizableModel
 from overproof.quantization.precision_search import Retrain
 from overproof.quantization.qat import QatPlan, train_with_rounding
 
-TRANSFER = 0.5
 # Taught by itself a model shall stay what it is: true labels and altered texts would lead it away, and a high
 # temperature lets every logit count, not the winner alone (Hinton et al. 2015, section 2.1).
 ITSELF: dict[str, Any] = {"temperature": 8.0, "hard_weight": 0.0, "split_tokens": 0.0, "carriers": 0.0}
@@ -47,12 +46,15 @@ class RetrainSettings:
         Specifications as on the command line; None lets the float model teach its quantized self.
     checkpoint, cache
         Folders of the run, and of the teacher's outputs; the latter by default in the user's cache folder.
+    transfer
+        Edited and recombined events per training event.
     """
 
     precision: str
     teacher: Sequence[str] | None
     checkpoint: Path
     cache: Path | None
+    transfer: float
     seed: int
 
 
@@ -89,7 +91,7 @@ def retraining(
         soft, labels_new_events = partial(_own_logits, trained), True
     examples = [as_examples(train, soft(train), quantizable.classes)]
     if labels_new_events:
-        edited = edited_events(train, per_event=TRANSFER, seed=settings.seed)
+        edited = edited_events(train, per_event=settings.transfer, seed=settings.seed)
         examples.append(as_examples(edited, soft(edited), quantizable.classes))
     judged = as_examples(validation, soft(validation), quantizable.classes)
     training_set = TrainingSet(
