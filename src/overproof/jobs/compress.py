@@ -312,21 +312,6 @@ def quantize(run: CompressRun, loaded: LoadedData, distilled: Distilled, exporte
     )
 
 
-def _measurable_guards(run: CompressRun, loaded: LoadedData) -> Guards:
-    """Return the guards, without those of families that are held out or have no event left to be judged by."""
-    guards, splits = run.config.quantize.limits, loaded.splits
-    if not run.config.data.held_out:
-        return guards
-    families = attack_families(splits.validation, splits.benign)
-    unmeasured = [family for family in guards.max_recall_loss if family not in families]
-    if unmeasured:
-        run.options.console.say(
-            f"no event left to judge by: --max-recall-loss of {', '.join(unmeasured)} is unmeasured"
-        )
-    kept = {family: share for family, share in guards.max_recall_loss.items() if family in families}
-    return replace(guards, max_recall_loss=kept)
-
-
 def evaluate(
     run: CompressRun, loaded: LoadedData, labels: SoftLabels, fp32: ExportedModel, int8: ExportedModel
 ) -> Evaluation:
@@ -372,6 +357,21 @@ def provenance(run: CompressRun, loaded: LoadedData) -> Provenance:
     return Provenance(
         config.distill.student, splits.benign, loaded.description, card, config.to_json(), config.check.margin
     )
+
+
+def _measurable_guards(run: CompressRun, loaded: LoadedData) -> Guards:
+    """Return the guards, without those of families that are held out or have no event left to be judged by."""
+    guards, splits = run.config.quantize.limits, loaded.splits
+    if not run.config.data.held_out:
+        return guards
+    families = attack_families(splits.validation, splits.benign)
+    unmeasured = [family for family in guards.max_recall_loss if family not in families]
+    if unmeasured:
+        run.options.console.say(
+            f"no event left to judge by: --max-recall-loss of {', '.join(unmeasured)} is unmeasured"
+        )
+    kept = {family: share for family, share in guards.max_recall_loss.items() if family in families}
+    return replace(guards, max_recall_loss=kept)
 
 
 def _contents(run: CompressRun, done: Compressed, place: Path) -> BundleContents:
