@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.checks.base import FAILED, PASSED, UNMEASURED, CheckResult, Gate, decided, unmeasured
+from overproof.checks.base import FAILED, PASSED, UNMEASURED, CheckResult, Gate, Measured, decided, unmeasured
 from overproof.checks.gates import DEFAULTS, MARGIN, gates_with, template, write_template
+from overproof.checks.stats import Interval
 from overproof.errors import InputError
 from overproof.jobs.config import CheckSettings
 
@@ -71,7 +72,7 @@ def test_gates_are_written_down_once(tmp_path: Path) -> None:
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_an_interval_passes_fails_or_proves_nothing(value: float, below: float, above: float, limit: float) -> None:
     low, high = value - below, value + above
-    found = decided("rare/pooled", "so much", Gate(limit), (value, low, high), events=10, needed=100)
+    found = decided("rare/pooled", "so much", Gate(limit), Measured(Interval(value, low, high), 10, 100))
     assert (found.status == PASSED) == (high <= limit)
     assert (found.status == FAILED) == (low > limit)
     assert found.closed == (found.status != PASSED)
@@ -85,8 +86,8 @@ def known(*gates: object) -> CheckResult:
 
 def test_a_check_is_as_good_as_its_worst_finding() -> None:
     strict, lax = Gate(0.1), Gate(0.1, required=False)
-    good = decided("a/b", "good", strict, (0, 0, 0), events=9)
-    bad = decided("a/c", "bad", lax, (1, 1, 1), events=9)
+    good = decided("a/b", "good", strict, Measured(Interval(0, 0, 0), 9))
+    bad = decided("a/c", "bad", lax, Measured(Interval(1, 1, 1), 9))
     open_ = unmeasured("a/d", "too few", strict)
     pass_by = unmeasured("a/e", "not asked", lax)
     assert known(good).status == PASSED

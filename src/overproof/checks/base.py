@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from overproof.bundle.model_names import BASELINE, CONTROL, DISTILLED, FULL, MODELS, QUANTIZED
 from overproof.bundle.scores import Floats, softmax
+from overproof.checks.stats import Interval
 from overproof.report.markup import Html
 from overproof.results.typed_json import difference, from_json, to_json
 
@@ -35,6 +36,7 @@ __all__ = [
     "GateResult",
     "Gates",
     "HeldOut",
+    "Measured",
     "ModelOutputs",
     "Operation",
     "Sample",
@@ -114,25 +116,29 @@ class GateResult:
         return self.status == FAILED or (self.required and self.status == UNMEASURED)
 
 
-def decided(
-    key: str,
-    message: str,
-    gate: Gate,
-    figure: tuple[float, float, float],
-    *,
-    events: int,
-    needed: int | None = None,
-) -> GateResult:
-    """Decide a gate: an interval below the limit passes, one above it fails, any other proves nothing.
+@dataclass(frozen=True)
+class Measured:
+    """What a gate is decided by.
 
-    Parameters
+    Attributes
     ----------
     figure
-        Value, low and high end of its interval; the larger, the worse.
+        The figure and its interval; the larger, the worse.
+    events
+        How many events it was measured on.
     needed
-        Events that would decide it, for where these do not.
+        How many would decide it, for where these do not; None unless that can be said.
     """
-    value, low, high = (float(x) for x in figure)
+
+    figure: Interval
+    events: int
+    needed: int | None = None
+
+
+def decided(key: str, message: str, gate: Gate, measured: Measured) -> GateResult:
+    """Decide a gate: an interval below the limit passes, one above it fails, any other proves nothing."""
+    figure, events, needed = measured.figure, measured.events, measured.needed
+    value, low, high = float(figure.value), float(figure.low), float(figure.high)
     status = PASSED if high <= gate.limit else FAILED if low > gate.limit else UNMEASURED
     if status == UNMEASURED:
         more = f", needs {needed:,}" if needed is not None and needed > events else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from overproof.checks import rates
-from overproof.checks.base import CONFIDENCE, Bools, CheckContext, GateResult, decided, unmeasured
+from overproof.checks.base import CONFIDENCE, Bools, CheckContext, GateResult, Measured, decided, unmeasured
 from overproof.checks.interval_width import clusters_of, events_for, too_few_groups
 from overproof.checks.reasons import NO_EVENTS
 from overproof.checks.stats import (
@@ -147,7 +147,8 @@ def loss_decided(key: str, message: str, context: CheckContext, pairs: Pairs, lo
         if pairs.grouped
         else needed_for_margin(gate.limit, pairs.n, pairs.full_only, pairs.student_only, SIDE)
     )
-    return decided(key, message, gate, (loss.value, min(low, loss.low), loss.high), events=pairs.n, needed=needed)
+    figure = Interval(loss.value, min(low, loss.low), loss.high)
+    return decided(key, message, gate, Measured(figure, pairs.n, needed))
 
 
 def needed_for_share(k: int, n: int, limit: float) -> int | None:

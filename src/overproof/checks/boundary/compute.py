@@ -17,6 +17,7 @@ from overproof.checks.base import (
     CheckContext,
     CheckResult,
     GateResult,
+    Measured,
     decided,
     unmeasured,
 )
@@ -118,8 +119,8 @@ def _edits(context: CheckContext) -> tuple[GateResult, tuple[EditFlips, ...] | N
         f"{len(rows):,} harmless edits of {len(set(rows)):,} events near the boundary flip {own} of the student's "
         f"verdicts and {full} of the full model's: {percent_within(apart)} more"
     )
-    figure, needed = (apart.value, apart.low, apart.high), events_for(apart, gate.limit, len(rows))
-    return decided(EDITS, message, gate, figure, events=len(rows), needed=needed), table
+    measured = Measured(apart, len(rows), events_for(apart, gate.limit, len(rows)))
+    return decided(EDITS, message, gate, measured), table
 
 
 def _asked(near: Boundary, model: str) -> bool:
@@ -165,14 +166,8 @@ def _neighbours(context: CheckContext) -> tuple[GateResult, NeighbourFlips | Not
 def _share(key: str, flipped: Bools, context: CheckContext, message: str) -> tuple[GateResult, Flips]:
     k, n, gate = int(flipped.sum()), len(flipped), context.gate(key)
     figure = clopper_pearson(k, n)
-    result = decided(
-        key,
-        f"{message.format(k, n)}: {percent_within(figure)}",
-        gate,
-        (figure.value, figure.low, figure.high),
-        events=n,
-        needed=needed_for_share(k, n, gate.limit),
-    )
+    measured = Measured(figure, n, needed_for_share(k, n, gate.limit))
+    result = decided(key, f"{message.format(k, n)}: {percent_within(figure)}", gate, measured)
     return result, Flips(n, k, figure)
 
 

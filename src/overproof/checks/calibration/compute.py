@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.checks import rates
-from overproof.checks.base import FULL, QUANTIZED, CheckContext, CheckResult, GateResult, decided, unmeasured
+from overproof.checks.base import FULL, QUANTIZED, CheckContext, CheckResult, GateResult, Measured, decided, unmeasured
 from overproof.checks.calibration.result import Calibration, CalibrationErrors, ModelCalibration
 from overproof.checks.calibration.threshold_drift import threshold_drift
 from overproof.checks.formatting import percent_within
@@ -153,5 +153,4 @@ def _against_full(context: CheckContext) -> GateResult:
 
 def _decided(key: str, message: str, context: CheckContext, figure: Interval, events: int) -> GateResult:
     gate = context.gate(key)
-    ends = (figure.value, figure.low, figure.high)
-    return decided(key, message, gate, ends, events=events, needed=events_for(figure, gate.limit, events))
+    return decided(key, message, gate, Measured(figure, events, events_for(figure, gate.limit, events)))

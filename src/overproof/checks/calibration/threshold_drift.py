@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.checks import rates
-from overproof.checks.base import CONFIDENCE, FULL, QUANTIZED, CheckContext, GateResult, decided, unmeasured
+from overproof.checks.base import CONFIDENCE, FULL, QUANTIZED, CheckContext, GateResult, Measured, decided, unmeasured
 from overproof.checks.calibration.result import SwappedThreshold
 from overproof.checks.formatting import percent, percent_within
 from overproof.checks.stats import Interval, clopper_pearson, needed_for_margin, tango
@@ -45,7 +45,7 @@ def threshold_drift(context: CheckContext) -> tuple[GateResult, tuple[SwappedThr
     )
     message += f"{b:,} benign events more and {c:,} less: {percent_within(gained)} gained"
     more = needed_for_margin(gate.limit, n, b, c, (1 + CONFIDENCE) / 2)  # the interval is two-sided
-    result = decided(KEY, message, gate, (gained.value, gained.low, gained.high), events=n, needed=more)
+    result = decided(KEY, message, gate, Measured(gained, n, more))
     return result, table
 
 

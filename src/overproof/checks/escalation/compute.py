@@ -15,6 +15,7 @@ from overproof.checks.base import (
     CheckResult,
     Gate,
     GateResult,
+    Measured,
     decided,
     unmeasured,
 )
@@ -94,9 +95,9 @@ def _guarantee(context: CheckContext, cascade: Cascade) -> tuple[GateResult, flo
     message += f"half of the events that chose this, {k:,} of {n:,} attacks that it catches are lost, "
     shown = f"which shows at most {percent(gate.limit)} with 95 % confidence"
     message += shown if index else f"too many, and only escalating everything {shown}"
-    figure = (k / n, lower_bound(k, n, CONFIDENCE), upper_bound(k, n, CONFIDENCE))
+    figure = Interval(k / n, lower_bound(k, n, CONFIDENCE), upper_bound(k, n, CONFIDENCE))
     more = None if index else _needed(cascade, gate.limit, k)
-    return decided(GUARANTEE, message, gate, figure, events=all_detected, needed=more), threshold if index else None
+    return decided(GUARANTEE, message, gate, Measured(figure, all_detected, more)), threshold if index else None
 
 
 def _needed(cascade: Cascade, limit: float, losses: int) -> int:
@@ -120,14 +121,7 @@ def _verified(context: CheckContext, cascade: Cascade, threshold: float) -> Gate
     figure = clopper_pearson(k, n)
     message = f"of {n:,} attacks that the full model catches and that did not choose the threshold {k:,} are lost: "
     message += percent_within(figure)
-    return decided(
-        VERIFIED,
-        message,
-        gate,
-        (figure.value, figure.low, figure.high),
-        events=n,
-        needed=needed_for_share(k, n, gate.limit),
-    )
+    return decided(VERIFIED, message, gate, Measured(figure, n, needed_for_share(k, n, gate.limit)))
 
 
 def _budget_gate(context: CheckContext) -> Gate:
@@ -143,14 +137,7 @@ def _affordable(context: CheckContext, cascade: Cascade, threshold: float) -> Ga
     figure = _escalated(cascade, threshold)
     message = f"{percent_within(figure)} of the events that did not choose the threshold go to the full model"
     n = int(rows.sum())
-    return decided(
-        BUDGET,
-        message,
-        gate,
-        (figure.value, figure.low, figure.high),
-        events=n,
-        needed=events_for(figure, gate.limit, n),
-    )
+    return decided(BUDGET, message, gate, Measured(figure, n, events_for(figure, gate.limit, n)))
 
 
 def _escalated(cascade: Cascade, threshold: float) -> Interval:

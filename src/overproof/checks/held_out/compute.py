@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from overproof.checks import rates
-from overproof.checks.base import DISTILLED, FULL, QUANTIZED, CheckContext, CheckResult, GateResult, decided, unmeasured
+from overproof.checks.base import (
+    DISTILLED,
+    FULL,
+    QUANTIZED,
+    CheckContext,
+    CheckResult,
+    GateResult,
+    Measured,
+    decided,
+    unmeasured,
+)
 from overproof.checks.formatting import percent_within
 from overproof.checks.held_out.families import families_held_out, novel
 from overproof.checks.held_out.result import FamilyPairs, HeldOutThreats
@@ -114,8 +124,7 @@ def _quantized_alone(context: CheckContext) -> GateResult:
     figure = clopper_pearson(k, n)
     message = f"of {n:,} attacks {k:,} are detected by full model and FP32 student and missed after quantization: "
     message += percent_within(figure)
-    more = needed_for_share(k, n, gate.limit)
-    return decided(ALONE, message, gate, (figure.value, figure.low, figure.high), events=n, needed=more)
+    return decided(ALONE, message, gate, Measured(figure, n, needed_for_share(k, n, gate.limit)))
 
 
 def _families(context: CheckContext) -> tuple[FamilyPairs, ...]:

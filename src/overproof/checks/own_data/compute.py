@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 from overproof.bundle.scores import Floats
-from overproof.checks.base import QUANTIZED, CheckContext, CheckResult, GateResult, Sample, decided, unmeasured
+from overproof.checks.base import (
+    QUANTIZED,
+    CheckContext,
+    CheckResult,
+    GateResult,
+    Measured,
+    Sample,
+    decided,
+    unmeasured,
+)
 from overproof.checks.formatting import number_within, p_value, percent
 from overproof.checks.interval_width import events_for, too_few_groups
 from overproof.checks.own_data.distance import LEAST
@@ -23,6 +32,7 @@ from overproof.results.typed_json import NotMeasured
 KEY = "own-data"
 PUBLISHED, LEAKED = f"{KEY}/published", f"{KEY}/leaked"
 SCORE_DRIFT, FIELD_DRIFT = f"{KEY}/score-drift", f"{KEY}/field-drift"
+NONE, ALL = Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)  # of what the events look like
 OWN = "a certificate needs events of your own"
 
 
@@ -56,12 +66,12 @@ def _published(context: CheckContext) -> GateResult:
     if not n:
         return unmeasured(PUBLISHED, NO_EVENTS, gate, events=0)
     if not why:
-        return decided(PUBLISHED, "nothing says that the events are public or simulated", gate, (0, 0, 0), events=n)
+        return decided(PUBLISHED, "nothing says that the events are public or simulated", gate, Measured(NONE, n))
     if context.operation.accept_public_data:
         message = f"the events look public or simulated ({why}), and --accept-public-data was given: {OWN}"
-        return decided(PUBLISHED, message, gate, (0, 0, 0), events=n)
+        return decided(PUBLISHED, message, gate, Measured(NONE, n))
     message = f"the events look public or simulated ({why}): {OWN}; --accept-public-data judges by these all the same"
-    return decided(PUBLISHED, message, gate, (1, 1, 1), events=n)
+    return decided(PUBLISHED, message, gate, Measured(ALL, n))
 
 
 def _leaked(context: CheckContext) -> tuple[GateResult, Split | NotMeasured]:
@@ -83,7 +93,7 @@ def _leaked(context: CheckContext) -> tuple[GateResult, Split | NotMeasured]:
     message = f"{k:,} of {n:,} events ({percent(k / n)}) have a {by} that the training events have too"
     groups = {group for group in sample.groups if group is not None}
     split = Split(by, len(set(_marks(sample, "template"))), len(groups) or None, k, n)
-    return decided(LEAKED, message, gate, (k / n,) * 3, events=n), split
+    return decided(LEAKED, message, gate, Measured(Interval(k / n, k / n, k / n), n)), split
 
 
 def _marks(sample: Sample, by: str) -> list[str | None]:
@@ -107,7 +117,7 @@ def _scores(context: CheckContext) -> tuple[GateResult, ScoreDrift | NotMeasured
     data = score_drift(context, training.validation, validation, mix)
     needed = events_for(data.distance, gate.limit, n, len(mix))
     message = _score_message(data, len(mix))
-    return decided(SCORE_DRIFT, message, gate, _ends(data.distance), events=n, needed=needed), data
+    return decided(SCORE_DRIFT, message, gate, Measured(data.distance, n, needed)), data
 
 
 def _no_scores(context: CheckContext, validation: Floats | None) -> tuple[str, int | None] | None:
@@ -164,8 +174,4 @@ def _fields(context: CheckContext) -> tuple[GateResult, tuple[FieldDrift, ...] |
     message = f"of {len(rows)} fields “{worst.name}” lies furthest from the training events: {measure} "
     message += f"{number_within(apart)}, {p_value(first.p_holm)} after Holm's correction"
     more = events_for(apart, gate.limit, len(worst.events), len(worst.train))
-    return decided(FIELD_DRIFT, message, gate, _ends(apart), events=n, needed=more), rows
-
-
-def _ends(figure: Interval) -> tuple[float, float, float]:
-    return figure.value, figure.low, figure.high
+    return decided(FIELD_DRIFT, message, gate, Measured(apart, n, more)), rows

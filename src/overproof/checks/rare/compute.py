@@ -16,6 +16,7 @@ from overproof.checks.base import (
     CheckContext,
     CheckResult,
     GateResult,
+    Measured,
     decided,
     unmeasured,
 )
@@ -28,6 +29,7 @@ from overproof.checks.rare import families
 from overproof.checks.rare.result import HardBenign, Rare
 from overproof.checks.rare.slices import LEAST, Lossy, Verdicts, losing, slices_of
 from overproof.checks.reasons import NO_BENIGN
+from overproof.checks.stats import Interval
 from overproof.results.typed_json import NotMeasured
 
 KEY = "rare"
@@ -89,12 +91,13 @@ def _slices_finding(context: CheckContext, why: str | None, found: Sequence[Loss
         f"{worst.by} “{worst.name}”, the full model alone gets {worst.b:,} of {worst.n:,} right and the student alone "
         f"{worst.c:,}, at least {percent(bound)} lost ({p_value(worst.p_holm)} after Holm's correction)"
     )
-    result = decided(SLICES, words.format("none"), gate, (bound, bound, bound), events=n)
+    measured = Measured(Interval(bound, bound, bound), n)
+    result = decided(SLICES, words.format("none"), gate, measured)
     if result.status == FAILED:
-        return decided(SLICES, words.format("one or more"), gate, (bound, bound, bound), events=n)
+        return decided(SLICES, words.format("one or more"), gate, measured)
     seen = next((b for b in range(1, OF + 1) if least_loss(Counts(OF, b, 0), confidence) > gate.limit), None)
     much = f"of {OF} events none would" if seen is None else f"of {OF} events, {seen} lost would"
-    return decided(SLICES, f"{words.format('none')}; {much} have shown", gate, (bound, bound, bound), events=n)
+    return decided(SLICES, f"{words.format('none')}; {much} have shown", gate, measured)
 
 
 def _hard_benign(context: CheckContext, why: str | None) -> tuple[GateResult, HardBenign | NotMeasured]:
