@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_loader
 from io import BytesIO
 from pathlib import Path
@@ -103,6 +104,10 @@ def test_the_code_of_add_a_check(modules: Any) -> None:
     assert without.status == "unmeasured"
     assert check.from_json(without.to_json()) == without
     assert check.html(without.data)
+    benign = replace(sample, labels=["benign"] * len(texts))
+    assert (
+        check.compute(replace(context, sample=benign)).data.lost.unmeasured == "the full model detects no long attack"
+    )
 
 
 def test_the_code_of_add_a_source(modules: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
