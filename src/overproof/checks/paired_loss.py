@@ -56,7 +56,7 @@ def loss_of(context: CheckContext, rows: Bools, full: Bools, student: Bools, clu
     )
 
 
-def loss_finding(key: str, message: str, context: CheckContext, loss: Loss, low: float = 1.0) -> GateResult:
+def loss_gate(key: str, message: str, context: CheckContext, loss: Loss, low: float = 1.0) -> GateResult:
     """Decide on a net loss: what passes is the interval of `paired`, what fails must stand `excess_p` besides.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import csv
 import gzip
 from collections.abc import Callable
@@ -20,20 +19,15 @@ from .made import made, texts
 
 
 @pytest.fixture(scope="session")
-def _stored() -> dict[str, Any]:
+def everything() -> CheckReport:
+    """A report with every field."""
     return made(texts())
 
 
 @pytest.fixture
-def stored(_stored: dict[str, Any]) -> dict[str, Any]:
-    """The JSON of a report with every field; a copy that may be changed."""
-    return copy.deepcopy(_stored)
-
-
-@pytest.fixture(scope="session")
-def everything(_stored: dict[str, Any]) -> CheckReport:
-    """A report with every field."""
-    return CheckReport.from_json(_stored)
+def stored(everything: CheckReport) -> dict[str, Any]:
+    """Its JSON, which may be changed."""
+    return everything.to_json()
 
 
 @pytest.fixture(scope="session")

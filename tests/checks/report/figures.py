@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
+
+from overproof.checks.base import GateResult, Status
+from overproof.checks.listed_event import ListedEvent
+from overproof.checks.pairs import Share
+from overproof.checks.stats import Interval
 
 EVIL = """<img src=x onerror="window.owned=1"></script><script>window.owned=1</script>'"&amp;"""
 SPOOF = "\u202egnp.exe\u2066 \x1b[2J\x00 שלום a\u0301"
@@ -45,22 +51,20 @@ KEYS = {
 }
 
 
-def wilson(k: int, n: int, z: float = 1.96) -> dict[str, float] | None:
+def wilson(k: int, n: int, z: float = 1.96) -> Interval:
     """An interval of k / n."""
-    if not n:
-        return None
     middle, reach = (k + z * z / 2) / (n + z * z), z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
-    return {"value": k / n, "low": max(middle - reach, 0.0), "high": min(middle + reach, 1.0)}
+    return Interval(k / n, max(middle - reach, 0.0), min(middle + reach, 1.0))
 
 
-def around(value: float, reach: float) -> dict[str, float]:
+def around(value: float, reach: float) -> Interval:
     """An interval of a difference."""
-    return {"value": value, "low": value - reach, "high": value + reach}
+    return Interval(value, value - reach, value + reach)
 
 
-def counted(k: int, n: int) -> dict[str, Any]:
+def counted(k: int, n: int) -> Share:
     """A share with its counts."""
-    return {"k": k, "n": n, "share": wilson(k, n)}
+    return Share(k, n, wilson(k, n))
 
 
 def right(family: str, model: str) -> tuple[int, int]:
@@ -69,31 +73,21 @@ def right(family: str, model: str) -> tuple[int, int]:
     return round(n * max(1 - (1 - recall) * SKILL[model], 0)), n
 
 
-def result(key: str, status: str, value: float, reach: float, limit: float, **more: Any) -> dict[str, Any]:
+def result(key: str, status: Status, value: float, reach: float, limit: float, **more: Any) -> GateResult:
     """What a gate came to."""
-    made = {
-        "key": key,
-        "status": status,
-        "message": f"{key.partition('/')[2]} came to {value:.3f}, and may come to {limit} at most.",
-        **around(value, reach),
-        "limit": limit,
-        "required": True,
-        "events": 11401,
-        "needed": None,
-        **more,
-    }
-    if status == "unmeasured":
-        made["message"] = f"unmeasured: {made['events']} events: {made['message']}"
-    return {**made, "closed": status == "failed" or (status == "unmeasured" and made["required"])}
+    message = f"{key.partition('/')[2]} came to {value:.3f}, and may come to {limit} at most."
+    made = GateResult(key, status, message, value, value - reach, value + reach, limit, events=11401)
+    made = replace(made, **more)
+    return replace(made, message=f"unmeasured: {made.events} events: {message}") if status == "unmeasured" else made
 
 
-def event(text: str, family: str, place: int) -> dict[str, Any]:
+def event(text: str, family: str, place: int) -> ListedEvent:
     """A missed event."""
-    return {
-        "origin": f"access.log:{100 + 7 * place}",
-        "text": text,
-        "label": "attack",
-        "family": family,
-        "verdicts": {F: "attack", D: "attack", Q: "benign", C: "attack", B: "benign"},
-        "attack": {F: 0.9312, D: 0.61, Q: 0.4417, C: 0.72, B: 0.08},
-    }
+    return ListedEvent(
+        origin=f"access.log:{100 + 7 * place}",
+        text=text,
+        label="attack",
+        family=family,
+        verdicts={F: "attack", D: "attack", Q: "benign", C: "attack", B: "benign"},
+        attack={F: 0.9312, D: 0.61, Q: 0.4417, C: 0.72, B: 0.08},
+    )

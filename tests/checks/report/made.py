@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from overproof.checks.base import CheckResult, GateResult
+from overproof.checks.report import CheckReport
+from overproof.checks.report.outcome import CheckedBundle, CheckedEvents, FullModelCard, Margin
+from overproof.checks.suitability import Use
+from overproof.checks.verdict import Decision
+from overproof.results import Comparison, Metrics, Row, Share
 
 from .figures import (
     EVIL,
@@ -22,7 +27,7 @@ from .figures import (
 from .made_data import boundary, calibration, escalation, held_out, own_data, rare
 
 
-def comparison() -> dict[str, Any]:
+def comparison() -> Comparison:
     """The comparison."""
     sizes = {
         F: (100_412_421, 401_712_640, 31.9, 36.2, 41.0),
@@ -30,31 +35,27 @@ def comparison() -> dict[str, Any]:
         Q: (4_260_110, 4_512_603, 0.31, 0.42, 2900.0),
         B: (262_144, 1_049_001, 0.06, 0.16, 9100.0),
     }
-    made = []
-    for name, (parameters, size, p50, p99, speed) in sizes.items():
-        benign = right("benign", name)
-        hits = sum(right(f, name)[0] for f in FAMILIES if f != "benign")
-        attacks = sum(n for f, (n, _, _) in FAMILIES.items() if f != "benign")
-        shares = {f: dict(zip("kn", right(f, name), strict=True)) for f in FAMILIES}
-        metrics = {
-            "n": attacks + benign[1],
-            "correct": {"k": hits + benign[0], "n": attacks + benign[1]},
-            "macro_f1": 0.95 - 0.02 * SKILL[name],
-            "macro_f1_all": 0.9 - 0.03 * SKILL[name],
-            "families": shares,
-            "missed": {"k": attacks - hits, "n": attacks},
-            "flagged": {"k": benign[1] - benign[0], "n": benign[1]},
-            "agreed": {"k": 11300, "n": 11401},
-            "min_support": 15,
-        }
-        made.append(
-            {"name": name, "parameters": parameters, "bytes": size, "p50_ms": p50, "p99_ms": p99}
-            | {"events_per_second": speed, "metrics": metrics, "note": f"timed {EVIL}" if name == B else ""}
-        )
-    return {"test_rows": 11401, "rows": made}
+    rows = [Row(name, *size, _metrics(name), f"timed {EVIL}" if name == B else "") for name, size in sizes.items()]
+    return Comparison(tuple(rows), 11401)
 
 
-def gates(key: str) -> list[dict[str, Any]]:
+def _metrics(name: str) -> Metrics:
+    benign = right("benign", name)
+    hits = sum(right(f, name)[0] for f in FAMILIES if f != "benign")
+    attacks = sum(n for f, (n, _, _) in FAMILIES.items() if f != "benign")
+    return Metrics(
+        n=attacks + benign[1],
+        correct=Share(hits + benign[0], attacks + benign[1]),
+        macro_f1=0.95 - 0.02 * SKILL[name],
+        macro_f1_all=0.9 - 0.03 * SKILL[name],
+        families={f: Share(*right(f, name)) for f in FAMILIES},
+        missed=Share(attacks - hits, attacks),
+        flagged=Share(benign[1] - benign[0], benign[1]),
+        agreed=Share(11300, 11401),
+    )
+
+
+def gates(key: str) -> list[GateResult]:
     """Of each check."""
     return {
         "own-data": [
@@ -94,14 +95,13 @@ def gates(key: str) -> list[dict[str, Any]]:
             result("held-out/misses", "failed", 0.0092, 0.0036, 0.005, events=4001, message=MISSES),
             result("held-out/false-positives", "passed", 0.0005, 0.0009, 0.005, events=7400),
             result("held-out/quantized-alone", "passed", 0.0007, 0.0009, 0.005, events=4001),
-            {
-                **result("held-out/novel", "unmeasured", 0, 0, 0.05, required=False),
-                "value": None,
-                "low": None,
-                "high": None,
-                "events": None,
-                "message": "unmeasured: these events hold no family that training never met",
-            },
+            GateResult(
+                "held-out/novel",
+                "unmeasured",
+                "unmeasured: these events hold no family that training never met",
+                limit=0.05,
+                required=False,
+            ),
         ],
         "escalation": [
             result("escalation/guarantee", "passed", 0.003, 0.0015, 0.005, events=5700),
@@ -111,25 +111,7 @@ def gates(key: str) -> list[dict[str, Any]]:
     }[key]
 
 
-def check(key: str, data: dict[str, Any]) -> dict[str, Any]:
-    """One of the six."""
-    title, question = KEYS[key]
-    found = gates(key)
-    closed = next((f for f in found if f["status"] == "failed"), next((f for f in found if f["closed"]), None))
-    state = "passed" if closed is None else closed["status"]
-    message = (closed or found[0])["message"]
-    return {
-        "key": key,
-        "title": title,
-        "question": question,
-        "status": state,
-        "message": message,
-        "gates": found,
-        "data": data,
-    }
-
-
-def made(texts: list[str]) -> dict[str, Any]:
+def made(texts: list[str]) -> CheckReport:
     """Everything, with hostile names wherever names come from outside."""
     data = {
         "own-data": own_data(),
@@ -139,84 +121,60 @@ def made(texts: list[str]) -> dict[str, Any]:
         "held-out": held_out(texts),
         "escalation": escalation(),
     }
-    checks = [check(key, data[key]) for key in KEYS]
-    closed = [f["key"] for c in checks for f in c["gates"] if f["closed"]]
-    return {
-        "schema": "overproof.check/2",
-        "overproof": "0.1.0",
-        "seed": 7,
-        "bundle": {
-            "name": f"waf-2026 {EVIL}/../x",
-            "sha256": "5f0c" * 16,
-            "precision": "w8a8",
-            "classes": ["benign", "attack", EVIL],
-            "benign": ["benign"],
-            "bytes": 4_512_603,
-        },
-        "full": {
-            "kind": "huggingface",
-            "name": EVIL,
-            "parameters": 100_412_421,
-            "bytes": 401_712_640,
-            "runtime": "onnxruntime",
-        },
-        "events": {
-            "files": ["march.jsonl", EVIL],
-            "rows": 11401,
-            "labelled": 11401,
-            "attacks": 4001,
-            "benign": 7400,
-            "unlabelled": 0,
-            "skipped": {f"no text {EVIL}": 12},
-            "sha256": "9ab1" * 16,
-        },
-        "absent": {},
-        "margin": {
-            "value": 0.005,
-            "fixed_before": True,
-            "message": "Half a point of recall, written into the bundle when it was made.",
-        },
-        "verdict": {
-            "decision": "deploy with escalation",
-            "sentence": SENTENCE,
-            "threshold": 0.9314,
-            "because": ["held-out/misses", "escalation/guarantee", f"rare/slices:server={EVIL}"],
-            "uses": [
-                {
-                    "use": "first stage in front of the full model",
-                    "kind": "good fit",
-                    "answer": "with escalation",
-                    "because": "escalation/guarantee",
-                    "message": "It decides 96.3 % of the events itself.",
-                },
-                {
-                    "use": "blocking on its own",
-                    "kind": "warned against",
-                    "answer": "no",
-                    "because": "held-out/misses",
-                    "message": "It misses more than the margin allows.",
-                },
-                {
-                    "use": "finding rare attacks",
-                    "kind": "warned against",
-                    "answer": "unmeasured",
-                    "because": "rare/pooled",
-                    "message": f"41 events of rare families, 320 are needed. {EVIL}",
-                },
-                {
-                    "use": "alerts for people",
-                    "kind": "good fit",
-                    "answer": "alone",
-                    "because": None,
-                    "message": "0.14 % false positives.",
-                },
-            ],
-        },
-        "comparison": comparison(),
-        "checks": checks,
-        "gates": {"file": "gates.toml", "closed": closed, "open": not closed},
-        "notes": [f"A sample of 11,401 of 2,410,003 events was judged (seed 7). {EVIL}"],
-    }
+    return CheckReport(
+        overproof="0.1.0",
+        seed=7,
+        bundle=CheckedBundle(
+            name=f"waf-2026 {EVIL}/../x",
+            sha256="5f0c" * 16,
+            precision="w8a8",
+            classes=("benign", "attack", EVIL),
+            benign=("benign",),
+            bytes=4_512_603,
+        ),
+        full=FullModelCard("huggingface", EVIL, 100_412_421, 401_712_640, "onnxruntime"),
+        events=CheckedEvents(
+            rows=11401,
+            labelled=11401,
+            attacks=4001,
+            benign=7400,
+            unlabelled=0,
+            files=("march.jsonl", EVIL),
+            skipped={f"no text {EVIL}": 12},
+            sha256="9ab1" * 16,
+        ),
+        absent={},
+        margin=Margin(0.005, True, "Half a point of recall, written into the bundle when it was made."),
+        verdict=verdict(),
+        comparison=comparison(),
+        checks=tuple(CheckResult(key, *KEYS[key], tuple(gates(key)), data[key]) for key in KEYS),
+        gate_file="gates.toml",
+        notes=(f"A sample of 11,401 of 2,410,003 events was judged (seed 7). {EVIL}",),
+    )
+
+
+def verdict() -> Decision:
+    """The verdict."""
+    guarantee, misses, pooled = "escalation/guarantee", "held-out/misses", "rare/pooled"
+    few = f"41 events of rare families, 320 are needed. {EVIL}"
+    return Decision(
+        decision="deploy with escalation",
+        sentence=SENTENCE,
+        threshold=0.9314,
+        because=(misses, guarantee, f"rare/slices:server={EVIL}"),
+        uses=(
+            Use(
+                "first stage in front of the full model",
+                "good fit",
+                "with escalation",
+                guarantee,
+                "It decides 96.3 % of the events itself.",
+            ),
+            Use("blocking on its own", "warned against", "no", misses, "It misses more than the margin allows."),
+            Use("finding rare attacks", "warned against", "unmeasured", pooled, few),
+            Use("alerts for people", "good fit", "alone", None, "0.14 % false positives."),
+        ),
+    )
 
 
 def texts() -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from overproof.checks.report import CheckReport, page
 from overproof.progress import printable
+from overproof.results.typed_json import to_json
 
 from ...browser import Browser
 from .figures import EVIL, event
@@ -51,7 +52,7 @@ def test_real_attacks_are_shown_as_they_are(
     browser: Browser, stored: dict[str, Any], payloads: list[str], tmp_path: Path
 ) -> None:
     held = next(check for check in stored["checks"] if check["key"] == "held-out")
-    held["data"]["missed_by_student"] = [event(text, "xss", i) for i, text in enumerate(payloads)]
+    held["data"]["missed_by_student"] = [to_json(event(text, "xss", i)) for i, text in enumerate(payloads)]
     held["data"]["missed_by_quantized_alone"] = []
     path = tmp_path / "real.html"
     path.write_text(page(CheckReport.from_json(stored)), "utf-8")

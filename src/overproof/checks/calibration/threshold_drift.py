@@ -23,7 +23,7 @@ def threshold_drift(context: CheckContext) -> tuple[GateResult, tuple[SwappedThr
     Returns
     -------
     tuple
-        The finding at a rate of 1 %, and the table of all rates that these events can show.
+        What the gate came to at a rate of 1 %, and the table of all rates that these events can show.
     """
     gate, benign = context.gate(KEY), context.benign_events
     n = int(benign.sum())

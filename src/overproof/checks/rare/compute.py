@@ -23,7 +23,7 @@ from overproof.checks.base import (
 from overproof.checks.formatting import p_value, percent, percent_within
 from overproof.checks.listed_event import ListedEvent, listed_event
 from overproof.checks.non_inferiority import Counts, least_loss
-from overproof.checks.paired_loss import clusters, loss_finding, loss_of
+from overproof.checks.paired_loss import clusters, loss_gate, loss_of
 from overproof.checks.pairs import why_not
 from overproof.checks.rare import families
 from overproof.checks.rare.result import HardBenign, Rare
@@ -56,7 +56,7 @@ def rare(context: CheckContext) -> CheckResult[Rare]:
         question="Which families, slices and hard benign events does the student lose that the full model gets right?",
         gates=(
             *families.pooled(context, names, why),
-            _slices_finding(context, why, worst),
+            _slices_gate(context, why, worst),
             hard,
             *families.gates(context, names, why),
         ),
@@ -75,7 +75,7 @@ def _slices(context: CheckContext) -> list[Lossy]:
     return losing(slices_of(context.sample, context.labelled), verdicts, context.gate(SLICES).limit)
 
 
-def _slices_finding(context: CheckContext, why: str | None, found: Sequence[Lossy]) -> GateResult:
+def _slices_gate(context: CheckContext, why: str | None, found: Sequence[Lossy]) -> GateResult:
     """Search for harm: it fails where a slice is shown to lose more than the limit, all slices taken together.
 
     Its figure is the lower limit of the worst slice's loss at Bonferroni's confidence, which Holm's first step is. That
@@ -114,7 +114,7 @@ def _hard_benign(context: CheckContext, why: str | None) -> tuple[GateResult, Ha
         f"full model alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
     )
     data = HardBenign(pairs.n, pairs.full_only, pairs.student_only, pairs.loss, how)
-    return loss_finding(HARD_BENIGN, message, context, loss), data
+    return loss_gate(HARD_BENIGN, message, context, loss), data
 
 
 def _hardest(context: CheckContext) -> tuple[Bools, str]:

@@ -22,7 +22,7 @@ from overproof.checks.base import (
 )
 from overproof.checks.formatting import percent_within
 from overproof.checks.non_inferiority import excess_p
-from overproof.checks.paired_loss import Loss, clusters, loss_finding, loss_of
+from overproof.checks.paired_loss import Loss, clusters, loss_gate, loss_of
 from overproof.checks.rare.result import FamilyLoss, RightLabels, Step
 from overproof.checks.reasons import NO_ATTACKS
 from overproof.checks.stats import clopper_pearson, holm, mcnemar, wilson
@@ -126,7 +126,7 @@ def pooled(context: CheckContext, families: tuple[Family, ...], why: str | None)
         f"of {pairs.n:,} attacks of rare families ({named}) the full model alone gets {pairs.full_only:,} right and "
     )
     message += f"the quantized student alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
-    return (loss_finding(POOLED, message, context, loss),)
+    return (loss_gate(POOLED, message, context, loss),)
 
 
 def gates(context: CheckContext, families: tuple[Family, ...], why: str | None) -> tuple[GateResult, ...]:
@@ -145,7 +145,7 @@ def gates(context: CheckContext, families: tuple[Family, ...], why: str | None) 
         pairs, low = loss.pairs, 1.0 if p <= 1 - CONFIDENCE else gate.limit
         message = f"“{family.name}”: the full model alone gets {pairs.full_only:,} of {pairs.n:,} right, the quantized "
         message += f"student alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
-        found.append(loss_finding(f"{FAMILY}:{family.name}", message, context, loss, low))
+        found.append(loss_gate(f"{FAMILY}:{family.name}", message, context, loss, low))
     return tuple(found)
 
 

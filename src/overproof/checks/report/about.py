@@ -37,9 +37,9 @@ def _card(report: CheckOutcome) -> str:
     if full is None:
         return "none"
     sizes = {"parameters": full.parameters, "bytes": full.bytes}
-    told = [f"{title} {value:,}" for title, value in sizes.items() if value is not None]
+    known = [f"{title} {value:,}" for title, value in sizes.items() if value is not None]
     names = [f"{title} {words.short(value)}" for title, value in (("kind", full.kind), ("name", full.name))]
-    return ", ".join([*names, *told, f"runtime {words.short(full.runtime)}"])
+    return ", ".join([*names, *known, f"runtime {words.short(full.runtime)}"])
 
 
 def _events(report: CheckOutcome) -> list[Fact]:
