@@ -44,7 +44,7 @@ def checked() -> dict[str, Any]:
     options: dict[str, Any] = {
         "full": str(TEACHER),
         "evidence": EVIDENCE,
-        "i_know": True,
+        "accept_public_data": True,
         "cache": OUT / "cache",
         "events_per_day": 1e6,
         "prevalence": 1e-3,
@@ -110,7 +110,13 @@ def sabotaged() -> dict[str, Any]:
     found = {}
     for name, place in places.items():
         report = overproof.check(
-            place, [str(TEST)], full=str(TEACHER), gate=GATES, i_know=True, cache=OUT / "cache", console=terminal()
+            place,
+            [str(TEST)],
+            full=str(TEACHER),
+            gate=GATES,
+            accept_public_data=True,
+            cache=OUT / "cache",
+            console=terminal(),
         )
         row = next(row for row in report.to_json()["comparison"]["rows"] if row["name"] == QUANTIZED)
         failed = [
