@@ -96,7 +96,7 @@ def test_a_changed_or_missing_file_is_named(folder: Path, name: str) -> None:
         open_evidence(folder, OWNER)
 
 
-def test_what_is_no_evidence_is_told(folder: Path, tmp_path: Path) -> None:
+def test_what_is_no_evidence_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"no evidence\.json"):
         open_evidence(tmp_path, OWNER)
     index = json.loads((folder / INDEX).read_text())

@@ -117,11 +117,11 @@ def test_soft_labels_are_shown_with_their_entropy(job: Job) -> None:
 def test_the_bundle_tells_what_quantization_did_to_each_layer(job: Job) -> None:
     from overproof.results.layers import LayerDiagnostics
 
-    told = LayerDiagnostics.of_bundle(job.report.bundle)
-    assert told.bytes_after == (job.report.bundle / "model.onnx").stat().st_size < told.bytes_before / 3
-    assert all(layer.weights is not None and layer.weights.cost.sqnr_db > 30 for layer in told.layers)
-    assert min(told.inputs.values()) > 50, "benign events and attacks"
-    linear = [layer for layer in told.layers if layer.kind == "linear"]
+    stored = LayerDiagnostics.of_bundle(job.report.bundle)
+    assert stored.bytes_after == (job.report.bundle / "model.onnx").stat().st_size < stored.bytes_before / 3
+    assert all(layer.weights is not None and layer.weights.cost.sqnr_db > 30 for layer in stored.layers)
+    assert min(stored.inputs.values()) > 50, "benign events and attacks"
+    linear = [layer for layer in stored.layers if layer.kind == "linear"]
     assert linear and all(layer.activations is not None for layer in linear)
     shares = [seen.saturated for layer in linear for seen in layer.activations.seen.values()]
     assert max(shares) < 0.01, "calibrated on the same kind of events"
@@ -130,11 +130,11 @@ def test_the_bundle_tells_what_quantization_did_to_each_layer(job: Job) -> None:
 def test_the_bundle_tells_what_each_layer_costs_and_that_its_verdicts_are_portable(job: Job) -> None:
     from overproof.results.precision_search import PrecisionSearchReport
 
-    told = PrecisionSearchReport.of_bundle(job.report.bundle)
-    assert told.to_json() == job.report.precision_search.to_json()  # type: ignore[union-attr]
-    assert len(told.sensitivity) == 12 and all(row.alone.kl > 0 for row in told.sensitivity)
-    assert told.portability is not None and told.portability.flips == 0
-    assert sum("unmeasured" not in str(row) for row in told.portability.variations) >= 5
+    stored = PrecisionSearchReport.of_bundle(job.report.bundle)
+    assert stored.to_json() == job.report.precision_search.to_json()  # type: ignore[union-attr]
+    assert len(stored.sensitivity) == 12 and all(row.alone.kl > 0 for row in stored.sensitivity)
+    assert stored.portability is not None and stored.portability.flips == 0
+    assert sum("unmeasured" not in str(row) for row in stored.portability.variations) >= 5
 
 
 def test_simulated_figures_say_so(job: Job) -> None:
@@ -176,16 +176,16 @@ def test_padding_an_attack_past_the_window_does_not_hide_it(job: Job) -> None:
     scores = job.scorer.score(job.events["text"].to_pylist())
     attack = job.scorer.attack(scores.probabilities)
     texts = job.events["text"].to_pylist()
-    calmest, surest = np.argsort(attack)[:100], np.argsort(-attack)[:20]
-    # Calm events side by side may look like none that was seen (docs/log.md), and which do hangs on the CPU's rounding
-    # during training: those are taken that stay calm together, until they pass the window.
-    filler, windows = texts[calmest[0]], 1
-    for i in calmest[1:]:
+    least_likely, likeliest = np.argsort(attack)[:100], np.argsort(-attack)[:20]
+    # Benign events side by side may look like none that was seen (docs/log.md); which do hangs on the CPU's rounding
+    # during training: those are taken that stay benign together, until they pass the window.
+    filler, windows = texts[least_likely[0]], 1
+    for i in least_likely[1:]:
         verdict = job.scorer.judge([longer := f"{filler} {texts[i]}"])[0]
         if windows == 1 and verdict.label == "normal":
             filler, windows = longer, verdict.windows
     assert windows > 1
-    hidden = [f"{filler} {texts[i]}" for i in surest]
+    hidden = [f"{filler} {texts[i]}" for i in likeliest]
     verdicts = job.scorer.judge(hidden)
     assert all(v.windows > 1 and not v.overflow for v in verdicts)
     assert np.mean([v.attack > 0.5 for v in verdicts]) >= 0.8
@@ -402,17 +402,17 @@ def test_guards_that_nothing_holds_end_in_a_bundle_set_aside(job: Job, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"precision": "w2a8"}, "w2a8.*expected one of w8a8, w4a8, w4a32"),
         ({"precision": "w4a32", "qat": True}, "w4a32.*--qat.*expected one of w8a8, w4a8"),
         ({"guards": Guards(max_recall_loss={"sqlli": 0.1})}, "sqlli: no held-back attack.*families are .*sqli"),
     ],
 )
-def test_what_cannot_be_done_is_told_before_hours_of_training(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], told: str
+def test_what_cannot_be_done_is_refused_before_hours_of_training(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], message: str
 ) -> None:
     monkeypatch.setattr("overproof.jobs.compress.fit", lambda *_, **__: pytest.fail("it trained"))
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         quick(job, tmp_path / "bundle", **options)
     assert not list(tmp_path.iterdir())

@@ -12,12 +12,12 @@ def test_a_threshold_lets_through_at_most_its_rate() -> None:
     attack = np.random.default_rng(0).random(5000).astype(np.float32)
     benign = [i % 2 == 0 for i in range(5000)]
     found = thresholds(attack, benign)
-    calm = attack[::2]
+    benign = attack[::2]
     for rate in (1e-2, 1e-3):
         limit = found[f"{rate:g}"]
         assert limit is not None
-        assert (calm > limit).mean() <= rate
-        assert (calm > limit - 1e-2).mean() > rate, "not needlessly strict"
+        assert (benign > limit).mean() <= rate
+        assert (benign > limit - 1e-2).mean() > rate, "not needlessly strict"
     assert found["0.0001"] is None, "2,500 benign events cannot show one in 10,000"
 
 

@@ -81,7 +81,7 @@ def test_all_rare_are_those_with_few_training_events_that_the_events_hold() -> N
 @pytest.mark.parametrize(
     ("family", "where"), [("xxe", "EVENTS"), ("benign", "training events"), ("novel", "training events")]
 )
-def test_a_family_that_cannot_be_held_out_is_told(family: str, where: str) -> None:
+def test_a_family_that_cannot_be_held_out_is_refused(family: str, where: str) -> None:
     with pytest.raises(InputError, match=f"--hold-out {family}: no such attacks in .*{where}.*all-rare or one of sqli"):
         families_to_hold_out([family], HOLD_OUT)
 
@@ -139,7 +139,7 @@ def test_what_is_trained_without_a_family_differs_in_nothing_but_the_data(
     assert len(runs) == 1, "what is there is not trained again"
 
 
-def test_what_evidence_of_format_1_cannot_tell_is_said_in_one_line() -> None:
+def test_evidence_of_format_1_says_in_one_line_what_it_does_not_know() -> None:
     former = replace(HOLD_OUT, store=replace(STORE, config=RECIPE, format=1), bundle=bundle(None))
     found, unknown = bundle_config(former)
     assert found.distill == CONFIG.distill and found.seed == CONFIG.seed and found.data.benign == ("benign",)

@@ -40,7 +40,7 @@ class Job:
     events: pa.Table
 
     def check(self, events: Any = None, **options: Any) -> Any:
-        """`overproof.check` with everything at hand, unless told otherwise."""
+        """`overproof.check` with everything at hand, unless a test says otherwise."""
         given = {
             "full": str(self.folder / "teacher"),
             "evidence": self.folder / "evidence",
@@ -104,18 +104,18 @@ def test_compress_keeps_the_evidence(job: Job) -> None:
 
 
 def test_six_checks_and_a_verdict(report: Any) -> None:
-    told = report.to_json()
-    assert [check["key"] for check in told["checks"]] == CHECKS
-    assert told["schema"] == "overproof.check/2"
-    assert told["absent"] == {}
-    assert told["margin"] == {"value": 0.02, "fixed_before": True, "message": told["margin"]["message"]}
-    assert told["verdict"]["decision"] in ("deploy alone", "deploy with escalation", "do not deploy")
-    assert report.passed == (told["gates"]["closed"] == [])
-    assert told["notes"] and "simulated" in told["notes"][0]
-    for check in told["checks"]:
+    stored = report.to_json()
+    assert [check["key"] for check in stored["checks"]] == CHECKS
+    assert stored["schema"] == "overproof.check/2"
+    assert stored["absent"] == {}
+    assert stored["margin"] == {"value": 0.02, "fixed_before": True, "message": stored["margin"]["message"]}
+    assert stored["verdict"]["decision"] in ("deploy alone", "deploy with escalation", "do not deploy")
+    assert report.passed == (stored["gates"]["closed"] == [])
+    assert stored["notes"] and "simulated" in stored["notes"][0]
+    for check in stored["checks"]:
         for found in check["gates"]:
             assert found["message"] and (found["status"] == "unmeasured") == found["message"].startswith("unmeasured")
-    assert all(row["metrics"] is not None and row["bytes"] for row in told["comparison"]["rows"])
+    assert all(row["metrics"] is not None and row["bytes"] for row in stored["comparison"]["rows"])
 
 
 def test_the_report_is_written_and_says_the_same(job: Job, report: Any) -> None:
@@ -177,7 +177,7 @@ def test_events_without_labels_or_of_one_class_prove_nothing(job: Job) -> None:
         assert any("attacks and benign" in note for note in report.notes)
 
 
-def test_what_cannot_be_used_is_told(job: Job, tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_refused(job: Job, tmp_path: Path) -> None:
     other = tmp_path / "evidence"
     shutil.copytree(job.folder / "evidence", other)
     index = json.loads((other / INDEX).read_text())
@@ -194,11 +194,11 @@ def test_what_cannot_be_used_is_told(job: Job, tmp_path: Path) -> None:
         job.check(prevalence=2.0)
     with pytest.raises(InputError, match="no folder"):
         job.check(out=tmp_path / "nowhere" / "check")
-    strange = job.events.set_column(
+    unknown = job.events.set_column(
         job.events.schema.get_field_index("label"), "label", pa.array(["odd"] * job.events.num_rows)
     )
     with pytest.raises(InputError, match="expected at least one name in common"):
-        job.check(strange)
+        job.check(unknown)
 
 
 def test_the_command_line_ends_as_the_gates_do(job: Job, tmp_path: Path) -> None:
@@ -231,8 +231,8 @@ def test_the_command_line_ends_as_the_gates_do(job: Job, tmp_path: Path) -> None
 
 
 def test_a_family_is_held_out_once_and_then_only_judged(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    console = Console(say=told.append, progress=SILENT.progress)
+    lines: list[str] = []
+    console = Console(say=lines.append, progress=SILENT.progress)
     report = job.check(hold_out=[FAMILY], epochs=2, console=console)
     (entry,) = data(report, "held-out")["held_out"]
     assert entry["family"] == FAMILY and entry["absent"] == {}

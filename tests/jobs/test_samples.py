@@ -31,8 +31,8 @@ def test_ones_own_events_do_not_look_published() -> None:
     "name", ["KDDTest+.txt", "nsl_kdd/test.csv", "CIC-IDS 2017.csv", "UNSW-NB15_1.csv", "fuzzdb.txt"]
 )
 def test_files_named_like_a_corpus_do(name: str) -> None:
-    told = looks_published(MINE, [name], {})
-    assert (name in told) == (name != "KDDTest+.txt")  # a name like any other
+    why = looks_published(MINE, [name], {})
+    assert (name in why) == (name != "KDDTest+.txt")  # a name like any other
 
 
 def test_columns_tell_it_too() -> None:

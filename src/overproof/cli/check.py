@@ -24,6 +24,7 @@ from overproof.cli.options import (
     share_of,
 )
 from overproof.cli.output import show_gated
+from overproof.jobs.config import CheckConfig
 from overproof.progress import terminal
 
 
@@ -138,7 +139,7 @@ def run(
     epochs: Epochs = None,
     events_per_day: EventsPerDay = None,
     prevalence: Prevalence = None,
-    budget: Budget = "5%",
+    budget: Budget = f"{CheckConfig.budget:.0%}",
     accept_public_data: AcceptPublicData = False,
     i_know: IKnow = False,
     text: Text = None,
@@ -148,7 +149,7 @@ def run(
     time: Time = None,
     rejects: Rejects = None,
     cache: Cache = None,
-    seed: Seed = 0,
+    seed: Seed = CheckConfig.seed,
     as_json: AsJson = False,
 ) -> None:
     """Prove what a bundle lost against the full model: may it be deployed, where, and with what in reserve?"""

@@ -35,6 +35,7 @@ from overproof.cli.options import (
     share_of,
 )
 from overproof.cli.output import show_gated
+from overproof.jobs.config import CheckSettings, CompressConfig, DistillConfig, QuantizeConfig, RunOptions
 from overproof.progress import terminal
 
 Teacher = Annotated[
@@ -110,10 +111,10 @@ def run(
     out: BundleOut,
     test: Test = None,
     unlabelled: Unlabelled = None,
-    student: Student = "tutorial-student",
-    temperature: Temperature = 2.0,
-    hard_weight: HardWeight = 0.5,
-    transfer: Transfer = 0.5,
+    student: Student = DistillConfig.student,
+    temperature: Temperature = DistillConfig.temperature,
+    hard_weight: HardWeight = DistillConfig.hard_weight,
+    transfer: Transfer = DistillConfig.transfer,
     epochs: Epochs = None,
     text: Text = None,
     label: Label = None,
@@ -123,17 +124,17 @@ def run(
     benign: Benign = None,
     rejects: Rejects = None,
     cache: Cache = None,
-    precision: Precision = "w8a8",
-    qat: Qat = False,
+    precision: Precision = QuantizeConfig.precision,
+    qat: Qat = QuantizeConfig.qat,
     max_flips: MaxFlips = None,
     max_kl: MaxKl = None,
     max_recall_loss: MaxRecallLoss = None,
     keep_fp32: KeepFp32 = None,
     evidence: Evidence = None,
-    margin: Margin = "0.5%",
-    engine: Engine = "local",
+    margin: Margin = f"{CheckSettings.margin:.1%}",
+    engine: Engine = RunOptions.engine,
     address: Address = None,
-    seed: Seed = 0,
+    seed: Seed = CompressConfig.seed,
     as_json: AsJson = False,
 ) -> None:
     """Distil and quantize a teacher into a bundle."""

@@ -27,6 +27,7 @@ from overproof.cli.options import (
     guards_of,
 )
 from overproof.cli.output import show_gated
+from overproof.jobs.config import QuantizeConfig, QuantizeJobConfig
 from overproof.progress import terminal
 
 QatTeacher = Annotated[
@@ -78,12 +79,12 @@ def run(
     model: Quantizable,
     calibrate: Calibrate,
     out: QuantizedOut,
-    precision: Precision = "w8a8",
-    observer: Observer = "minmax",
+    precision: Precision = QuantizeConfig.precision,
+    observer: Observer = QuantizeConfig.observer,
     max_flips: MaxFlips = None,
     max_kl: MaxKl = None,
     max_recall_loss: MaxRecallLoss = None,
-    qat: Qat = False,
+    qat: Qat = QuantizeConfig.qat,
     teacher: QatTeacher = None,
     test: Test = None,
     text: Text = None,
@@ -92,7 +93,7 @@ def run(
     benign: Benign = None,
     rejects: Rejects = None,
     cache: Cache = None,
-    seed: Seed = 0,
+    seed: Seed = QuantizeJobConfig.seed,
     as_json: AsJson = False,
 ) -> None:
     """Quantize a bundle or any ONNX classifier, and keep in float what the guards cannot bear."""

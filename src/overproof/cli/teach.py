@@ -25,6 +25,7 @@ from overproof.cli.options import (
     columns_of,
 )
 from overproof.cli.output import show
+from overproof.jobs.config import TeachConfig
 from overproof.progress import terminal
 
 Preset = Annotated[
@@ -50,7 +51,7 @@ def run(
     events: Events,
     out: TeacherOut,
     test: Test = None,
-    preset: Preset = "small-teacher",
+    preset: Preset = TeachConfig.preset,
     from_checkpoint: Checkpoint = None,
     epochs: Epochs = None,
     text: Text = None,
@@ -60,7 +61,7 @@ def run(
     time: Time = None,
     benign: Benign = None,
     rejects: Rejects = None,
-    seed: Seed = 0,
+    seed: Seed = TeachConfig.seed,
     as_json: AsJson = False,
 ) -> None:
     """Train a teacher: the large model that a student learns from."""
