@@ -255,6 +255,8 @@ def test_a_missing_and_an_unknown_entry_are_refused(stored: dict[str, Any]) -> N
         (("schema",), 3, "schema: expected overproof.check/2, as `overproof check` writes it"),
         (("bundle", "bytes"), "9", "bundle.bytes: Input should be a valid integer"),
         (("bundle", "bytes"), float("inf"), "bundle.bytes: "),
+        (("bundle", "bytes"), -1, "bundle.bytes: -1, expected a count"),
+        (("comparison", "rows", 1, "metrics", "missed", "k"), -1, "comparison.rows.1.metrics.missed.k: -1, expected a"),
         (("events", "attacks"), 3, "events: the counts of attacks, benign, labelled and unlabelled events do not add"),
         (("verdict", "decision"), "deploy alone", "verdict.decision: 'deploy alone' contradicts the closed gate"),
         (("verdict", "decision"), "maybe", "verdict.decision: Input should be 'deploy alone'"),

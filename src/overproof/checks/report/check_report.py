@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,7 @@ class CheckReport(CheckOutcome):
             gate_file=frame.gates.file,
             notes=frame.notes,
         )
-        found = difference(report.to_json(), data) or _contradiction(report)
+        found = difference(report.to_json(), data) or _negative(report, ()) or _contradiction(report)
         if found:
             raise ValueError(found)
         return report
@@ -201,6 +201,21 @@ def _check(place: int, entry: Mapping[str, Any]) -> CheckResult[Any]:
         return CHECKS[place].from_json(entry)
     except ValueError as error:
         raise ValueError(f"checks.{place}.{error}") from None
+
+
+def _negative(value: object, place: tuple[str, ...]) -> str | None:
+    """Return where a count is negative; None where none is."""
+    if isinstance(value, int) and value < 0:
+        return f"{'.'.join(place)}: {value}, expected a count"
+    entries: Iterable[tuple[object, object]] = ()
+    if is_dataclass(value) and not isinstance(value, type):
+        entries = ((field.name, getattr(value, field.name)) for field in fields(value))
+    elif isinstance(value, Mapping):
+        entries = value.items()
+    elif isinstance(value, tuple):
+        entries = enumerate(value)
+    found = (_negative(entry, (*place, str(name))) for name, entry in entries)
+    return next((message for message in found if message), None)
 
 
 def _contradiction(report: CheckReport) -> str | None:

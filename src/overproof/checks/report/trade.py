@@ -13,6 +13,7 @@ from overproof.results import Row
 
 LETTER, LINE = 6.4, 13  # pixels that a letter and a line of a label take at most
 WIDTH, HEIGHT = 440, 300
+GREATEST = 1e300  # a decade above it must still be a number
 
 
 @dataclass(frozen=True)
@@ -107,5 +108,6 @@ def _decades(values: Sequence[float], start: float, end: float) -> Axis:
     """Return a logarithmic axis over whole decades."""
     if not values:
         return Axis(1, 10, start, end, log=True)
+    values = [min(max(value, 1 / GREATEST), GREATEST) for value in values]
     low = 10.0 ** math.floor(math.log10(min(values) * 0.8))
     return Axis(low, max(10.0 ** math.ceil(math.log10(max(values) * 1.2)), low * 10), start, end, log=True)
