@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -318,3 +320,14 @@ def test_intervals_sizes_and_names() -> None:
     assert interval(None) == "not measured"
     assert [size(n) for n in (9, 1_045_603, 401_712_640, 2.5e12)] == ["9 B", "1.05 MB", "402 MB", "2,500 GB"]
     assert short("a\nb" + "c" * 100) == "a\\nb" + "c" * 75 + "…"
+
+
+def test_every_class_that_is_styled_is_one_that_pages_have(
+    everything: CheckReport, measured: CheckReport, nothing: CheckReport
+) -> None:
+    style = (files("overproof.checks.report") / "templates" / "report.css").read_text("utf-8")
+    styled = set(re.findall(r"\.([a-z][\w-]*)", re.sub(r"\{[^{}]*\}", "{}", style)))
+    deployed = replace(everything, verdict=replace(everything.verdict, decision="deploy with escalation"))
+    pages = "".join(page(report) for report in (everything, measured, nothing, deployed))
+    used = {name for names in re.findall(r'class="([^"]*)"', pages) for name in names.split()}
+    assert styled and styled - used == set()
