@@ -1,0 +1,269 @@
+"""Define what the checks see: the events, every model's answers on them, and what the bundle is to be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.bundle.scores import Floats, softmax
+from overproof.checks.gate_result import Gate, Gates
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The events that are judged; every sequence has n entries.
+
+    Attributes
+    ----------
+    texts, origins
+        The event, and where it stands.
+    labels, families, groups, times
+        What is known of it; None where nothing is. An event without family has its label for one.
+    fields
+        The events' other columns (source, …), for slices and drift.
+    """
+
+    texts: Sequence[str]
+    origins: Sequence[str]
+    labels: Sequence[str | None]
+    families: Sequence[str | None]
+    groups: Sequence[str | None]
+    times: Sequence[str | None]
+    fields: Mapping[str, Sequence[object]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class ModelOutputs:
+    """One model's answers.
+
+    Attributes
+    ----------
+    logits
+        Shape (n, classes), in the order of `CheckContext.classes`.
+    temperature
+        The T that calibrates it, fitted on validation events; None where there are none.
+    validation
+        Its logits on the validation events, shape (v, classes); None where they are not kept.
+    note
+        What a reader must know of it.
+    """
+
+    logits: Floats
+    temperature: float | None = None
+    validation: Floats | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the student was trained on, and validated with.
+
+    Attributes
+    ----------
+    train, validation
+        The events.
+    """
+
+    train: Sample
+    validation: Sample
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A harmless edit of an event near the boundary: its row in the sample, the kind of edit, the edited text."""
+
+    row: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Events near the decision boundary, and what moving them a little did.
+
+    Attributes
+    ----------
+    rows
+        Their rows in the sample.
+    variants
+        Harmless edits of them.
+    logits
+        Model to its logits on the variants, shape (variants, classes).
+    neighbours
+        The quantized student's logits on `rows` with every activation rounded to a neighbouring grid point,
+        shape (draws, rows, classes); None where that was not measured.
+    why_not
+        Why `neighbours` was not.
+    """
+
+    rows: NDArray[np.intp]
+    variants: tuple[Variant, ...]
+    logits: Mapping[str, Floats]
+    neighbours: Floats | None = None
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One family that teacher, student and baseline were trained without, and then met.
+
+    Attributes
+    ----------
+    family
+        Its name.
+    rows
+        Rows of its events in the sample.
+    detected
+        Model to whether it called each of them an attack, shape (rows,).
+    absent
+        Model to why it is missing.
+    false_positives
+        Model, trained without the family, to (benign events flagged, benign events) of the sample.
+    """
+
+    family: str
+    rows: NDArray[np.intp]
+    detected: Mapping[str, Bools]
+    absent: Mapping[str, str] = field(default_factory=dict)
+    false_positives: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """How the bundle is to be used; None is "not said".
+
+    Attributes
+    ----------
+    events_per_day, prevalence
+        The user's volume, and the share of it that is attacks.
+    budget
+        Share of events that may be escalated.
+    accept_public_data
+        The user insists on judging by public or simulated events.
+    published
+        Why the events look public or simulated; empty if they do not.
+    """
+
+    events_per_day: float | None = None
+    prevalence: float | None = None
+    budget: float = 0.05
+    accept_public_data: bool = False
+    published: str = ""
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """Everything that the checks see.
+
+    Attributes
+    ----------
+    sample
+        The events.
+    classes, benign
+        Columns of the logits; those that are benign.
+    models
+        Model (a name of `MODELS`) to its answers; the quantized student is always there.
+    absent
+        Model to why it is missing.
+    gates
+        Key to limit, fixed before the run.
+    margin
+        Recall that may be lost against the full model, as a share; fixed when the bundle was made.
+    training
+        What the student learned from; None where it is not kept.
+    boundary
+        None where no model could be asked.
+    held_out
+        Families that were trained without.
+    """
+
+    sample: Sample
+    classes: tuple[str, ...]
+    benign: tuple[str, ...]
+    models: Mapping[str, ModelOutputs]
+    gates: Gates
+    margin: float
+    absent: Mapping[str, str] = field(default_factory=dict)
+    training: Training | None = None
+    boundary: Boundary | None = None
+    held_out: tuple[HeldOut, ...] = ()
+    operation: Operation = field(default_factory=Operation)
+    seed: int = 0
+
+    @cached_property
+    def benign_classes(self) -> Bools:
+        """For each class, whether it is benign."""
+        return np.array([name in self.benign for name in self.classes], dtype=bool)
+
+    @cached_property
+    def labelled(self) -> Bools:
+        """Shape (n,): whether the event has a label."""
+        return np.array([label is not None for label in self.sample.labels], dtype=bool)
+
+    @cached_property
+    def attacks(self) -> Bools:
+        """Shape (n,): labelled, and not benign."""
+        return np.array([label is not None and label not in self.benign for label in self.sample.labels], dtype=bool)
+
+    @cached_property
+    def benign_events(self) -> Bools:
+        """Shape (n,): labelled benign."""
+        return self.labelled & ~self.attacks
+
+    @cached_property
+    def families(self) -> NDArray[np.object_]:
+        """Shape (n,): family, or label where there is none; None for unlabelled events."""
+        pairs = zip(self.sample.families, self.sample.labels, strict=True)
+        return np.array([None if label is None else family or label for family, label in pairs], dtype=object)
+
+    @cached_property
+    def targets(self) -> NDArray[np.int64]:
+        """Shape (n,): class index of the label; -1 where there is none or the models lack it."""
+        place = {name: i for i, name in enumerate(self.classes)}
+        return np.array([-1 if label is None else place.get(label, -1) for label in self.sample.labels], dtype=np.int64)
+
+    def probabilities(self, model: str, temperature: float = 1.0) -> Floats:
+        """softmax(z / T), shape (n, classes)."""
+        return softmax(self.models[model].logits, temperature)
+
+    def attack(self, model: str) -> NDArray[np.float64]:
+        """Probability of not benign, shape (n,)."""
+        return self.attack_of(self.models[model].logits)
+
+    def attack_of(self, logits: Floats) -> NDArray[np.float64]:
+        """Probability of not benign, for any logits of shape (..., classes)."""
+        return np.asarray(1.0 - softmax(logits)[..., self.benign_classes].sum(axis=-1, dtype=np.float64))
+
+    def margin_of(self, logits: Floats) -> NDArray[np.float64]:
+        """Signed distance from the decision boundary in logits: best attack class minus best benign class."""
+        z = np.asarray(logits, dtype=np.float64)
+        return np.asarray(z[..., ~self.benign_classes].max(axis=-1) - z[..., self.benign_classes].max(axis=-1))
+
+    def flags(self, logits: Floats) -> Bools:
+        """Whether the label given is not a benign one, for any logits of shape (..., classes)."""
+        return np.asarray(~self.benign_classes[np.asarray(logits).argmax(axis=-1)])
+
+    def detected(self, model: str) -> Bools:
+        """Shape (n,): the model calls the event an attack, whichever."""
+        return self.flags(self.models[model].logits)
+
+    def right(self, model: str) -> Bools:
+        """Shape (n,): the model gives the event its true label; False where there is none."""
+        return np.asarray(self.models[model].logits.argmax(axis=1) == self.targets)
+
+    def gate(self, key: str) -> Gate:
+        """Return the gate of a key; what follows a colon names what it is applied to."""
+        return self.gates[key.partition(":")[0]]
+
+    def why_absent(self, model: str) -> str:
+        """Say why a model is not there."""
+        return self.absent.get(model, f"no scores of the {model} model")
