@@ -25,10 +25,10 @@ from overproof.jobs.config import (
     DistillConfig,
     QuantizeConfig,
     QuantizeJobConfig,
-    TableReference,
     TeachConfig,
     stored_config,
 )
+from overproof.jobs.config_json import TableReference
 from overproof.quantization.guards import Guards
 
 DATA = DataConfig(("train.csv",), ("test.csv",), ("pool.jsonl",), Columns(text="payload"), ("fine",), ("sqli",))

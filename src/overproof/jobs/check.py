@@ -29,7 +29,8 @@ from overproof.jobs.check_report import (
     full_model_card,
     margin_in_force,
 )
-from overproof.jobs.config import CheckConfig, CheckSettings, Events, RunOptions, TableReference
+from overproof.jobs.config import CheckConfig, CheckSettings, RunOptions
+from overproof.jobs.config_json import Events, TableReference
 from overproof.jobs.held_out import (
     HoldOut,
     TeacherRetraining,

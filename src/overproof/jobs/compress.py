@@ -27,15 +27,8 @@ from overproof.events.families import attack_families
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns
 from overproof.inference.cascade.signals import signals
-from overproof.jobs.config import (
-    CheckSettings,
-    CompressConfig,
-    DataConfig,
-    DistillConfig,
-    Events,
-    QuantizeConfig,
-    RunOptions,
-)
+from overproof.jobs.config import CheckSettings, CompressConfig, DataConfig, DistillConfig, QuantizeConfig, RunOptions
+from overproof.jobs.config_json import Events
 from overproof.jobs.evaluate import ComparedModels, compare, is_benign, thresholds
 from overproof.jobs.fit_ood import fit_ood
 from overproof.jobs.load import LoadedData, labelled_events, load_dataset, open_teacher

@@ -6,33 +6,32 @@ from these classes. Importing this module needs nothing but the standard library
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from overproof.distillation.limits import require_usable
 from overproof.distillation.students.presets import preset
 from overproof.errors import BundleError, InputError
 from overproof.events.labels import DEFAULT_BENIGN
+from overproof.jobs.config_json import (
+    Events,
+    TableReference,
+    built,
+    entries_of,
+    of_job,
+    restored_columns,
+    restored_events,
+    stored,
+    stored_events,
+)
 from overproof.progress import SILENT, Console
 from overproof.quantization.precisions import DEPLOYABLE, TRAINABLE
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from overproof.events.sources import Columns
     from overproof.quantization.guards import Guards
-
-T = TypeVar("T")
-Events: TypeAlias = Union[Sequence[str | Path], "pa.Table"]
-
-
-@dataclass(frozen=True)
-class TableReference:
-    """An event table that was handed over in memory, as a stored configuration remembers it: by its rows."""
-
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,9 @@ class DataConfig:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON: files by name, tables by their number of rows."""
         return {
-            "events": _stored_events(self.events),
-            "test": _stored_events(self.test),
-            "unlabelled": _stored_events(self.unlabelled),
+            "events": stored_events(self.events),
+            "test": stored_events(self.test),
+            "unlabelled": stored_events(self.unlabelled),
             "columns": None if self.columns is None else asdict(self.columns),
             "benign": list(self.benign),
             "held_out": list(self.held_out),
@@ -73,14 +72,14 @@ class DataConfig:
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> DataConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
-        entries = _entries(cls, data, where)
+        entries = entries_of(cls, data, where)
         for name in ("events", "test", "unlabelled"):
-            entries[name] = _restored_events(entries[name], f"{where}: {name}")
-        return _built(
+            entries[name] = restored_events(entries[name], f"{where}: {name}")
+        return built(
             cls,
             {
                 **entries,
-                "columns": _restored_columns(entries["columns"], f"{where}: columns"),
+                "columns": restored_columns(entries["columns"], f"{where}: columns"),
                 "benign": tuple(entries["benign"]),
                 "held_out": tuple(entries["held_out"]),
             },
@@ -119,7 +118,7 @@ class DistillConfig:
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> DistillConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
-        return _built(cls, _entries(cls, data, where), where)
+        return built(cls, entries_of(cls, data, where), where)
 
 
 @dataclass(frozen=True)
@@ -165,11 +164,11 @@ class QuantizeConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
         from overproof.quantization.guards import Guards
 
-        entries = _entries(cls, data, where)
+        entries = entries_of(cls, data, where)
         if entries["guards"] is not None:
             inner = f"{where}: guards"
-            entries["guards"] = _built(Guards, _entries(Guards, entries["guards"], inner), inner)
-        return _built(cls, entries, where)
+            entries["guards"] = built(Guards, entries_of(Guards, entries["guards"], inner), inner)
+        return built(cls, entries, where)
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ class CheckSettings:
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> CheckSettings:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
-        return _built(cls, _entries(cls, data, where), where)
+        return built(cls, entries_of(cls, data, where), where)
 
 
 @dataclass(frozen=True)
@@ -214,19 +213,19 @@ class CompressConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, as manifest and evidence store it."""
-        return _stored("compress", self)
+        return stored("compress", self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> CompressConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
-        entries = _entries(cls, _of_job("compress", data, where), where)
+        entries = entries_of(cls, of_job("compress", data, where), where)
         read = {
             "data": DataConfig.from_json(entries["data"], f"{where}: data"),
             "distill": DistillConfig.from_json(entries["distill"], f"{where}: distill"),
             "quantize": QuantizeConfig.from_json(entries["quantize"], f"{where}: quantize"),
             "check": CheckSettings.from_json(entries["check"], f"{where}: check"),
         }
-        return _built(cls, {**entries, **read}, where)
+        return built(cls, {**entries, **read}, where)
 
 
 @dataclass(frozen=True)
@@ -261,18 +260,18 @@ class TeachConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, as the teacher's manifest stores it."""
-        return _stored("teach", self)
+        return stored("teach", self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> TeachConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
-        entries = _entries(cls, _of_job("teach", data, where), where)
+        entries = entries_of(cls, of_job("teach", data, where), where)
         checkpoint = entries["from_checkpoint"]
         read = {
             "data": DataConfig.from_json(entries["data"], f"{where}: data"),
             "from_checkpoint": None if checkpoint is None else Path(checkpoint),
         }
-        return _built(cls, {**entries, **read}, where)
+        return built(cls, {**entries, **read}, where)
 
 
 @dataclass(frozen=True)
@@ -307,20 +306,20 @@ class QuantizeJobConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, as the quantized bundle's manifest stores it."""
-        return _stored("quantize", self)
+        return stored("quantize", self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> QuantizeJobConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
-        entries = _entries(cls, _of_job("quantize", data, where), where)
+        entries = entries_of(cls, of_job("quantize", data, where), where)
         benign = entries["benign"]
         read = {
             **{name: tuple(entries[name]) for name in ("calibrate_on", "test", "teacher")},
-            "columns": _restored_columns(entries["columns"], f"{where}: columns"),
+            "columns": restored_columns(entries["columns"], f"{where}: columns"),
             "benign": None if benign is None else tuple(benign),
             "quantize": QuantizeConfig.from_json(entries["quantize"], f"{where}: quantize"),
         }
-        return _built(cls, {**entries, **read}, where)
+        return built(cls, {**entries, **read}, where)
 
 
 @dataclass(frozen=True)
@@ -370,19 +369,19 @@ class CheckConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
-        return _stored("check", self)
+        return stored("check", self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> CheckConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
-        entries = _entries(cls, _of_job("check", data, where), where)
+        entries = entries_of(cls, of_job("check", data, where), where)
         read = {
-            "events": _restored_events(entries["events"], f"{where}: events"),
-            "columns": _restored_columns(entries["columns"], f"{where}: columns"),
+            "events": restored_events(entries["events"], f"{where}: events"),
+            "columns": restored_columns(entries["columns"], f"{where}: columns"),
             "hold_out": tuple(entries["hold_out"]),
             **{n: None if entries[n] is None else Path(entries[n]) for n in ("gate", "retrain_from")},
         }
-        return _built(cls, {**entries, **read}, where)
+        return built(cls, {**entries, **read}, where)
 
 
 @dataclass(frozen=True)
@@ -432,71 +431,3 @@ def stored_config(data: Mapping[str, Any] | None, where: str) -> StoredConfig | 
     if job not in readers:
         raise BundleError(f"{where}: configuration of the job {job!r}, expected one of {', '.join(readers)}")
     return readers[job](data, where)
-
-
-def _stored(job: str, config: Any) -> dict[str, Any]:
-    return {"job": job, **{f.name: _plain(getattr(config, f.name), f.name) for f in fields(config)}}
-
-
-def _plain(value: Any, name: str) -> Any:
-    """Return a field's value as plain JSON."""
-    if name == "events":
-        return _stored_events(value)
-    if hasattr(value, "to_json"):
-        return value.to_json()
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, tuple):
-        return list(value)
-    return str(value) if isinstance(value, Path) else value
-
-
-def _stored_events(events: Events | TableReference | None) -> Any:
-    if events is None:
-        return None
-    if isinstance(events, TableReference):
-        return asdict(events)
-    return [str(file) for file in events] if isinstance(events, Sequence) else {"rows": events.num_rows}
-
-
-def _restored_events(stored: Any, where: str) -> Any:
-    if stored is None or isinstance(stored, list):
-        return None if stored is None else tuple(str(file) for file in stored)
-    return _built(TableReference, _entries(TableReference, stored, where), where)
-
-
-def _restored_columns(stored: Any, where: str) -> Columns | None:
-    if stored is None:
-        return None
-    from overproof.events.sources import Columns
-
-    return _built(Columns, _entries(Columns, stored, where), where)
-
-
-def _of_job(job: str, data: Any, where: str) -> dict[str, Any]:
-    """Return the entries but the job's name, which must be this one."""
-    if not isinstance(data, Mapping) or data.get("job") != job:
-        raise BundleError(f"{where}: expected the configuration of the job {job}")
-    return {name: value for name, value in data.items() if name != "job"}
-
-
-def _entries(cls: type[Any], data: Any, where: str) -> dict[str, Any]:
-    """Return the entries of a stored object; BundleError unless they are the fields of `cls`, all of them."""
-    if not isinstance(data, Mapping):
-        raise BundleError(f"{where}: expected a JSON object with the entries {', '.join(f.name for f in fields(cls))}")
-    expected = [f.name for f in fields(cls)]
-    missing = [name for name in expected if name not in data]
-    unknown = [str(name) for name in data if name not in expected]
-    if missing or unknown:
-        found = [f"no entry {', '.join(missing)}"] if missing else []
-        found += [f"unknown entry {', '.join(unknown)}"] if unknown else []
-        raise BundleError(f"{where}: {' and '.join(found)}; expected {', '.join(expected)}")
-    return dict(data)
-
-
-def _built(cls: type[T], entries: Mapping[str, Any], where: str) -> T:
-    """Construct, and so validate; BundleError says where the value that cannot be used stands."""
-    try:
-        return cls(**entries)
-    except (InputError, TypeError, ValueError) as error:
-        raise BundleError(f"{where}: {error}") from None

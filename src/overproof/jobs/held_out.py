@@ -32,10 +32,10 @@ from overproof.jobs.config import (
     DistillConfig,
     QuantizeConfig,
     RunOptions,
-    TableReference,
     TeachConfig,
     stored_config,
 )
+from overproof.jobs.config_json import TableReference
 from overproof.jobs.model_outputs import query_with_cache
 
 ALL_RARE = "all-rare"

@@ -15,7 +15,8 @@ from overproof.distillation.teachers.ray import on_ray
 from overproof.errors import InputError
 from overproof.events.families import without_families
 from overproof.events.sources import Columns, Rejects, load_events
-from overproof.jobs.config import DataConfig, Events, RunOptions, TableReference
+from overproof.jobs.config import DataConfig, RunOptions
+from overproof.jobs.config_json import Events, TableReference
 from overproof.progress import Console
 
 

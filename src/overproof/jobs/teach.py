@@ -22,7 +22,8 @@ from overproof.distillation.training_set import TrainConfig, TrainingSet
 from overproof.errors import InputError
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns
-from overproof.jobs.config import DataConfig, Events, RunOptions, TeachConfig
+from overproof.jobs.config import DataConfig, RunOptions, TeachConfig
+from overproof.jobs.config_json import Events
 from overproof.jobs.load import load_dataset
 from overproof.jobs.package_bundle import BundleContents, Provenance, package_bundle
 from overproof.progress import SILENT, Console
