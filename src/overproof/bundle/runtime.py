@@ -236,7 +236,7 @@ def open(path: str | Path, *, threads: int = 1) -> OnnxScorer:
 
 
 def _per_event(windows: Windows) -> NDArray[np.int32]:
-    """How many windows each event has, shape (n,)."""
+    """Count the windows of each event, shape (n,)."""
     return np.bincount(windows.owner, minlength=len(windows.overflow)).astype(np.int32)
 
 

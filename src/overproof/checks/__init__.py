@@ -1,4 +1,4 @@
-"""The checklist: six checks of what compression cost, each a pure function of scores.
+"""List the six checks of what compression cost, each a pure function of scores.
 
 `CHECKS` is the whole list, in the order of the report.
 """

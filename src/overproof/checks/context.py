@@ -249,7 +249,7 @@ class CheckContext:
         return np.asarray(z[..., ~self.benign_classes].max(axis=-1) - z[..., self.benign_classes].max(axis=-1))
 
     def flags(self, logits: Floats) -> Bools:
-        """Whether the label given is not a benign one, for any logits of shape (..., classes)."""
+        """Say whether the label given is not a benign one, for any logits of shape (..., classes)."""
         return np.asarray(~self.benign_classes[np.asarray(logits).argmax(axis=-1)])
 
     def detected(self, model: str) -> Bools:

@@ -69,7 +69,7 @@ class GateResult:
 
     @property
     def closed(self) -> bool:
-        """Whether the gate lets nothing through: failed, or required and unmeasured."""
+        """True if the gate lets nothing through: failed, or required and unmeasured."""
         return self.status == FAILED or (self.required and self.status == UNMEASURED)
 
 

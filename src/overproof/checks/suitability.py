@@ -43,7 +43,7 @@ class Overall:
 
     @property
     def deployed(self) -> bool:
-        """Whether it may be deployed at all."""
+        """True if it may be deployed at all."""
         return self.answer in (ALONE, ESCALATED)
 
 

@@ -55,7 +55,7 @@ class Figure:
 
     @property
     def right(self) -> bool:
-        """Whether the exact value rounds to the printed one, or the figure is a given."""
+        """True if the exact value rounds to the printed one, or the figure is a given."""
         return self.exact is None or self.rounded(self.exact) == self.printed
 
     @property

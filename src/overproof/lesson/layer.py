@@ -85,7 +85,7 @@ class UserLayer:
 
     @property
     def column(self) -> str:
-        """What a column of that drawing holds."""
+        """The head of a column of that drawing."""
         each = -(-len(self.weights.counts) // COLUMNS)
         return "each integer" if each == 1 else f"{each} integers"
 

@@ -1,1 +1,1 @@
-"""What a run found, as data and as text."""
+"""Draw results: HTML from templates, SVG, Markdown, SARIF and text, for whatever is to be shown."""

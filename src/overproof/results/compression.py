@@ -50,7 +50,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether every guard of the quantization holds; so it does where there are none."""
+        """True if every guard of the quantization holds; so it does where there are none."""
         return self.precision_search is None or self.precision_search.passed
 
     def to_json(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class PairSums:
 
     @property
     def can_saturate(self) -> bool:
-        """Whether any activations could give a pair sum that 16 bits do not hold."""
+        """True if any activations could give a pair sum that 16 bits do not hold."""
         return self.bound > INT16_MAX
 
     def __str__(self) -> str:

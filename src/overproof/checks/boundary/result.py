@@ -1,4 +1,4 @@
-"""What the boundary check measured."""
+"""Hold what the boundary check measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the calibration check measured."""
+"""Hold what the calibration check measured."""
 
 from __future__ import annotations
 

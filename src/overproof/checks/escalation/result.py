@@ -1,4 +1,4 @@
-"""What the escalation check measured."""
+"""Hold what the escalation check measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The confidence below which an event goes to the full model, and what is guaranteed of it.
+"""Choose the confidence below which an event goes to the full model, and say what is guaranteed of it.
 
 An attack is lost where the full model catches it and the student, sure enough not to ask, calls it benign. The higher
 the threshold, the fewer are lost: that order is what the guarantee rests on.

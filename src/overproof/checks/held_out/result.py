@@ -1,4 +1,4 @@
-"""What the check of held-out threats measured."""
+"""Hold what the check of held-out threats measured."""
 
 from __future__ import annotations
 

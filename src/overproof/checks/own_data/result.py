@@ -1,4 +1,4 @@
-"""What the own-data check measured."""
+"""Hold what the own-data check measured."""
 
 from __future__ import annotations
 

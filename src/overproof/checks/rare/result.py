@@ -1,4 +1,4 @@
-"""What the check of rare and edge cases measured."""
+"""Hold what the check of rare and edge cases measured."""
 
 from __future__ import annotations
 

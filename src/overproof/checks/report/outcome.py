@@ -160,7 +160,7 @@ class CheckOutcome:
 
     @property
     def passed(self) -> bool:
-        """Whether no gate is closed."""
+        """True if no gate is closed."""
         return not self.closed
 
     @property

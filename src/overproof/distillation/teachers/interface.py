@@ -55,7 +55,7 @@ class Teacher(Protocol):
 
     @property
     def card(self) -> TeacherCard:
-        """What it is and how big."""
+        """The model's name and size."""
         ...
 
     @property

@@ -90,7 +90,7 @@ class Cascade:
         return self.verdicts(scores, decision, self.ask([texts[i] for i in decision.escalated]))
 
     def decide(self, scores: Scores) -> Decision:
-        """Which events go to the full model; spends the budget on those that need it most first."""
+        """Choose the events that go to the full model; spends the budget on those that need it most first."""
         found = deferrals(scores, self.policy)
         if self.full is None:
             return Decision(found, [], {})

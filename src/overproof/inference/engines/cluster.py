@@ -54,7 +54,7 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def streaming() -> DataContext:
-    """How Ray Data shall work: results in the order of the input, in small blocks, without a word."""
+    """Set Ray Data up: results in the order of the input, in small blocks, without a word."""
     from ray.data import DataContext
 
     context = DataContext.get_current().copy()

@@ -53,7 +53,7 @@ class Found:
 
     @property
     def families(self) -> dict[str, int]:
-        """How many of the neighbours are of which family, most first; those of none are left out."""
+        """Count how many of the neighbours are of which family, most first; those of none are left out."""
         named = (neighbour.family or neighbour.label for neighbour in self.neighbours)
         return dict(Counter(name for name in named if name).most_common())
 

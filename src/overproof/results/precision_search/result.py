@@ -77,7 +77,7 @@ class PrecisionSearchReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every guard holds for what was written."""
+        """True if every guard holds for what was written."""
         return self.step.passed
 
     def __post_init__(self) -> None:

@@ -87,7 +87,7 @@ class Step:
 
     @property
     def passed(self) -> bool:
-        """Whether every guard held; an unmeasured one has not."""
+        """True if every guard held; an unmeasured one has not."""
         return all(finding.status == HELD for finding in self.findings)
 
     @property
