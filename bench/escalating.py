@@ -143,7 +143,7 @@ def to_markdown(result: dict[str, Any]) -> str:
     for who in ("full", "student", "cascade"):
         line(f"benign flagged, {who}", lambda r, who=who: f"{r['false_alarms'][who]:,} of {r['benign']:,}")
     line("lost against the full model, won", lambda r: f"{r['lost']:,}, {r['won']:,}")
-    line("share lost of those that it catches (95 %)", lambda r: _share(r["lost_share"]))
+    line("share lost of those that it detects (95 %)", lambda r: _share(r["lost_share"]))
     line("exact McNemar test of the misses", lambda r: f"p = {r['p']:.2g}")
     line("cost, of always asking the full model", lambda r: f"{100 * r['cost']:.1f} %")
     return "\n".join(lines)

@@ -130,7 +130,7 @@ def test_false_positives_of_the_cascade_are_counted(make: Make) -> None:
 
 
 def simulated(random: np.random.Generator, n: int, missed: float) -> Cascade:
-    """Attacks that the full model catches; the student misses a share, as sure of it as of all else: uniformly."""
+    """Attacks that the full model detects; the student misses a share, as sure of it as of all else: uniformly."""
     everything = np.ones(n, dtype=bool)
     return Cascade(random.uniform(0.5, 1, n), everything, random.random(n) < missed, everything)
 
@@ -303,7 +303,7 @@ ODD: dict[str, Callable[[Make], CheckContext]] = {
     "NaN full": lambda make: broken(small(make), FULL),
     "NaN student": lambda make: broken(small(make), QUANTIZED),
     "NaN control": lambda make: broken(make(), CONTROL),
-    "full catches nothing": lambda make: small(make, benign=("benign",), wrong={FULL: {"*": 1.0}}),
+    "full detects nothing": lambda make: small(make, benign=("benign",), wrong={FULL: {"*": 1.0}}),
     "a wide surrogate": lambda make: replace(small(make), sample=replace(small(make).sample, texts=["\ud800"] * 50)),
 }
 

@@ -129,7 +129,7 @@ def test_escalation_cures(key: str) -> None:
     assert decision.decision == "deploy with escalation" and decision.threshold == 0.93
     assert decision.sentence == (
         "Deploy with escalation at confidence 0.930: 2.00 % of the events go to the full model, and at most 0.50 % of "
-        "the attacks that it catches are lost (95 % confidence, for events like these); not alone: "
+        "the attacks that it detects are lost (95 % confidence, for events like these); not alone: "
         f"{key} failed."
     )
     assert decision.because == (key, *CASCADE)

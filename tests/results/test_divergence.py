@@ -93,7 +93,7 @@ def test_recall_lost_in_each_family_by_hand() -> None:
     after = of_attack(0.9, 0.39, 0.3, 0.1, 0.9, 0.5, 0.1, 0.9)
     found = judge(before, after, known)
     assert found.families == {"sqli": Detected(4, 3, 1), "xss": Detected(2, 1, 2), "rce": Detected(1, 1, 1)}
-    assert {name: caught.lost for name, caught in found.families.items()} == {"sqli": 0.5, "xss": -0.5, "rce": 0}
+    assert {name: detected.lost for name, detected in found.families.items()} == {"sqli": 0.5, "xss": -0.5, "rce": 0}
     assert found.worst == ("sqli", Detected(4, 3, 1))
     assert judge(before, before, known).worst is None
 

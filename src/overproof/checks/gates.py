@@ -52,20 +52,22 @@ DEFAULTS = {
     "held-out/false-positives": Default(
         0.005, False, "Benign events that the student flags and the full model does not, net."
     ),
-    "held-out/quantized-alone": Default(0.005, True, "Attacks that full model and FP32 student catch and INT8 misses."),
+    "held-out/quantized-alone": Default(
+        0.005, True, "Attacks that full model and FP32 student detect and INT8 misses."
+    ),
     "held-out/novel": Default(
-        0.05, False, "Attacks of families never trained on that the full model alone catches, net."
+        0.05, False, "Attacks of families never trained on that the full model alone detects, net."
     ),
     "held-out/family": Default(0.05, False, "The same in each family that was held out of training."),
     "escalation/guarantee": Default(
-        0.005, True, "Attacks that the full model catches and the cascade may miss, with 95 % confidence."
+        0.005, True, "Attacks that the full model detects and the cascade may miss, with 95 % confidence."
     ),
     "escalation/verified": Default(0.01, True, "Those misses, counted on events that did not choose the threshold."),
     "escalation/budget": Default(0.05, True, "Share of the events that is escalated at that threshold."),
 }
 MARGIN = "held-out/misses"  # its limit is the margin that the bundle was made with
 MEANING_OF_MARGIN = (
-    "Attacks that the student misses and the full model catches, net. The bundle's own margin, if left out."
+    "Attacks that the student misses and the full model detects, net. The bundle's own margin, if left out."
 )
 
 

@@ -134,7 +134,7 @@ def _with_escalation(gates: GateResults, threshold: EscalationThreshold, kept: S
     """Let it through by the three gates of escalation; `kept` is what keeps the student from standing alone."""
     value, share = threshold.value, 0.0 if threshold.escalated is None else threshold.escalated.value
     sentence = f"Deploy with escalation at confidence {written(value)}: {percent(share)} of the events go to the full "
-    sentence += f"model, and at most {percent(threshold.limit)} of the attacks that it catches are lost (95 % "
+    sentence += f"model, and at most {percent(threshold.limit)} of the attacks that it detects are lost (95 % "
     sentence += f"confidence, for events like these); not alone: {_listed(kept)}."
     return Decision(ESCALATED, sentence, value, _keys([*kept, *_at(gates, CASCADE)]))
 

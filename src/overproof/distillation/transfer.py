@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from overproof.bundle.scores import Floats
 from overproof.distillation.augment import transfer_texts
 from overproof.distillation.teachers import Teacher, align, cached_logits
-from overproof.events.families import families_of
+from overproof.events.families import families_of, labelled_events
 from overproof.events.schema import event_table
 from overproof.progress import Console
 
@@ -63,7 +62,7 @@ def transfer_set(teacher: Teacher, train: pa.Table, *, per_event: float, seed: i
 def edited_events(train: pa.Table, *, per_event: float, seed: int) -> pa.Table:
     """Make unlabelled events from the training events (see `augment.transfer_texts`)."""
     count = int(per_event * train.num_rows)
-    known = train.filter(pc.is_valid(train["label"]))
+    known = labelled_events(train)
     texts = transfer_texts(
         known["text"].to_pylist(), [family or "" for family in families_of(known)], count=count, seed=seed
     )

@@ -1,4 +1,4 @@
-"""Tell the families of events, and leave some out."""
+"""Tell the families of events, leave some out, and pick the labelled."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ def without_families(events: pa.Table, families: Sequence[str]) -> pa.Table:
     if not families:
         return events
     return events.filter(pa.array([family not in families for family in families_of(events)]))
+
+
+def labelled_events(events: pa.Table) -> pa.Table:
+    """Return the events that have a label."""
+    return events.filter(pc.is_valid(events["label"]))

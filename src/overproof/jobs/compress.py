@@ -23,7 +23,7 @@ from overproof.distillation.students.presets import preset
 from overproof.distillation.teachers import Teacher, default_directory, union_classes
 from overproof.distillation.training_set import Examples, TrainingSet, joined
 from overproof.distillation.transfer import SoftLabelSource, query_teacher, transfer_set
-from overproof.events.families import attack_families
+from overproof.events.families import attack_families, labelled_events
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns
 from overproof.inference.cascade.signals import signals
@@ -31,7 +31,7 @@ from overproof.jobs.config import CheckSettings, CompressConfig, DataConfig, Dis
 from overproof.jobs.config_json import Events
 from overproof.jobs.evaluate import ComparedModels, compare, is_benign, thresholds
 from overproof.jobs.fit_ood import fit_ood
-from overproof.jobs.load import LoadedData, labelled_events, load_dataset, open_teacher
+from overproof.jobs.load import LoadedData, load_dataset, open_teacher
 from overproof.jobs.package_bundle import BundleContents, Provenance, package_bundle
 from overproof.jobs.write_evidence import EvidenceModels, calibrating_temperature, train_control, write_evidence
 from overproof.progress import SILENT, Console

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from overproof.bundle.ood import OodDetector, fit_detector
 from overproof.bundle.runtime import WindowScorer
+from overproof.events.families import labelled_events
 
 EVENTS = 50_000  # more of them would hardly move means and covariance
 
@@ -20,7 +20,7 @@ def fit_ood(scorer: WindowScorer, train: pa.Table, *, seed: int) -> OodDetector:
     train
         Events with columns `text` and `label`, at least one of them labelled.
     """
-    labelled = train.filter(pc.is_valid(train["label"]))
+    labelled = labelled_events(train)
     if labelled.num_rows > EVENTS:
         rows = np.random.default_rng(seed).choice(labelled.num_rows, EVENTS, replace=False)
         labelled = labelled.take(np.sort(rows))

@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from overproof.bundle.evidence_store import HELD_OUT, INDEX, EvidenceStore
@@ -24,7 +23,7 @@ from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, HeldOut
 from overproof.errors import InputError
-from overproof.events.families import families_of, without_families
+from overproof.events.families import families_of, labelled_events, without_families
 from overproof.files import atomic_write
 from overproof.jobs.config import (
     CompressConfig,
@@ -199,7 +198,7 @@ def _compress(config: CompressConfig, teacher: Any, place: Path, options: RunOpt
 def _fit_baseline(events: pa.Table, out: Path, seed: int) -> None:
     from overproof.distillation.baseline import fit_baseline, to_bytes
 
-    labelled = events.filter(pc.is_valid(events["label"]))
+    labelled = labelled_events(events)
     baseline = fit_baseline(labelled["text"].to_pylist(), labelled["label"].to_pylist(), seed=seed)
     out.write_bytes(to_bytes(baseline))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from overproof.distillation.dataset import DatasetSplits, EventTables, split_dataset
 from overproof.distillation.teachers import Teacher, load_teacher
@@ -82,11 +81,6 @@ def open_teacher(teacher: Teacher | str | Sequence[str], splits: DatasetSplits, 
     if options.engine == "ray":
         return on_ray(specs, classes=splits.labels, columns=columns, address=options.address)
     return load_teacher(specs, classes=splits.labels, columns=columns)
-
-
-def labelled_events(events: pa.Table) -> pa.Table:
-    """Return the events that have a label."""
-    return events.filter(pc.is_valid(events["label"]))
 
 
 def _read(data: DataConfig, rejects: Path | None) -> EventTables:

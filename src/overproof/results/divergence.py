@@ -22,7 +22,7 @@ class Detected:
     events
         Attacks of the family.
     before, after
-        Of those, how many the float and the quantized model catch.
+        Of those, how many the float and the quantized model detect.
     """
 
     events: int

@@ -34,11 +34,11 @@ FAMILIES = {
 SKILL = {F: 0.6, D: 0.9, Q: 1.05, C: 0.95, B: 1.8}  # times the misses of the table above
 RARE = 50
 MISSES = (
-    "The student misses 49 of 4,001 attacks that the full model catches, net 37: 0.92 % [0.56, 1.28], and the margin "
+    "The student misses 49 of 4,001 attacks that the full model detects, net 37: 0.92 % [0.56, 1.28], and the margin "
     f"is 0.50 %. Most are of {EVIL}."
 )
 SENTENCE = (
-    "Deploy it only with the full model behind it: alone it misses 0.92 % of the attacks that the full model catches, "
+    "Deploy it only with the full model behind it: alone it misses 0.92 % of the attacks that the full model detects, "
     "and the margin is 0.50 %; with 3.7 % of the events escalated it misses 0.30 %."
 )
 KEYS = {
@@ -46,7 +46,7 @@ KEYS = {
     "calibration": ("Calibration", "Does a confidence of 0.9 mean right nine times in ten?"),
     "rare": ("Rare families", "Did compression give up what is seldom seen?"),
     "boundary": ("Boundary", "Do verdicts near the boundary stand?"),
-    "held-out": ("Held out", "What does the student miss that the full model catches?"),
+    "held-out": ("Held out", "What does the student miss that the full model detects?"),
     "escalation": ("Escalation", "Does handing over the doubtful ones help, and what does it promise?"),
 }
 

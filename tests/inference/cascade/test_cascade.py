@@ -158,7 +158,7 @@ def test_the_guarantee_of_a_check(student: OnnxScorer) -> None:
     model = str(student.manifest.files[MODEL]["sha256"])
     policy = policy_for(student.manifest, guarantee=Guarantee(model, 0.9340546, 0.005, 0.95, "check.json"))
     assert (policy.confidence, policy.temperature) == (0.9340546, 1.5)
-    assert policy.basis.startswith("at most 0.5 % of the attacks that the full model catches are lost, with 95 %")
+    assert policy.basis.startswith("at most 0.5 % of the attacks that the full model detects are lost, with 95 %")
 
 
 def test_the_check_of_another_model(student: OnnxScorer) -> None:

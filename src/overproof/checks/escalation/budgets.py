@@ -67,7 +67,7 @@ def areas(context: CheckContext) -> dict[str, float]:
 def budgets(context: CheckContext) -> tuple[BudgetRow, ...] | NotMeasured:
     """Count attacks that the cascade misses when a share of the events, the least confident, goes to the full model.
 
-    Bounds: an oracle escalates first the attacks that only the full model catches; at random each event is as likely
+    Bounds: an oracle escalates first the attacks that only the full model detects; at random each event is as likely
     to go as any other, and the figure is what is expected.
     """
     why = why_not(context, FULL, QUANTIZED)

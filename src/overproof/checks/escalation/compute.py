@@ -40,7 +40,7 @@ def escalation(context: CheckContext) -> CheckResult[Escalation]:
     """Choose a threshold on one half of the events, and count on the other half what the cascade misses.
 
     An event goes to the full model if the quantized student's confidence lies below the threshold, whatever the
-    label. What is promised is a share of the attacks that the full model catches.
+    label. What is promised is a share of the attacks that the full model detects.
     """
     gates, threshold = _threshold(context)
     return CheckResult(
@@ -62,7 +62,7 @@ def _threshold(context: CheckContext) -> tuple[tuple[GateResult, ...], Escalatio
     why = why_not(context, FULL, QUANTIZED)
     cascade = None if why else cascade_of(context)
     if cascade is not None and not cascade.detected.any():
-        why = "there is no attack that the full model catches" if context.attacks.any() else "there are no attacks"
+        why = "there is no attack that the full model detects" if context.attacks.any() else "there are no attacks"
     if why or cascade is None:
         nothing = tuple(unmeasured(key, why or "", context.gate(key)) for key in (GUARANTEE, VERIFIED, BUDGET))
         return nothing, NotMeasured(why or "")
@@ -84,7 +84,7 @@ def _guarantee(context: CheckContext, cascade: Cascade) -> tuple[GateResult, flo
     index = _learned(cascade, thresholds, gate.limit)
     if index is None:
         needed = _needed(cascade, gate.limit, 0)
-        why = f"{all_detected:,} attacks that the full model catches, needs {needed:,}: the half of them that chooses "
+        why = f"{all_detected:,} attacks that the full model detects, needs {needed:,}: the half of them that chooses "
         why += f"a threshold cannot show that at most {percent(gate.limit)} are lost"
         return unmeasured(GUARANTEE, why, gate, events=all_detected, needed=needed), None
     threshold = thresholds[max(index, 1)]
@@ -92,7 +92,7 @@ def _guarantee(context: CheckContext, cascade: Cascade) -> tuple[GateResult, flo
         threshold = max(threshold, spending(cascade, _budget_gate(context).limit))
     k, n = cascade.count(threshold, cascade.choosing)
     message = f"an event of which the student is less sure than {written(threshold)} goes to the full model: on the "
-    message += f"half of the events that chose this, {k:,} of {n:,} attacks that it catches are lost, "
+    message += f"half of the events that chose this, {k:,} of {n:,} attacks that it detects are lost, "
     shown = f"which shows at most {percent(gate.limit)} with 95 % confidence"
     message += shown if index else f"too many, and only escalating everything {shown}"
     figure = Interval(k / n, lower_bound(k, n, CONFIDENCE), upper_bound(k, n, CONFIDENCE))
@@ -117,9 +117,9 @@ def _verified(context: CheckContext, cascade: Cascade, threshold: float) -> Gate
     gate = context.gate(VERIFIED)
     k, n = cascade.count(threshold, ~cascade.choosing)
     if not n:
-        return unmeasured(VERIFIED, "no attack that the full model catches is left to verify with", gate, events=0)
+        return unmeasured(VERIFIED, "no attack that the full model detects is left to verify with", gate, events=0)
     figure = clopper_pearson(k, n)
-    message = f"of {n:,} attacks that the full model catches and that did not choose the threshold {k:,} are lost: "
+    message = f"of {n:,} attacks that the full model detects and that did not choose the threshold {k:,} are lost: "
     message += percent_within(figure)
     return decided(VERIFIED, message, gate, Measured(figure, n, needed_for_share(k, n, gate.limit)))
 

@@ -72,12 +72,12 @@ class BudgetRow:
 
 @dataclass(frozen=True)
 class LostAttacks:
-    """Attacks that the full model catches and the cascade misses.
+    """Attacks that the full model detects and the cascade misses.
 
     Attributes
     ----------
     k, n
-        How many are missed, of how many that the full model catches.
+        How many are missed, of how many that the full model detects.
     share
         k / n with its interval; None where n is 0.
     """
@@ -116,9 +116,9 @@ class EscalationThreshold:
     value
         The threshold; 0 where nothing is escalated, and nothing need be.
     limit, confidence
-        What is promised: at most this share of the attacks that the full model catches is lost, with this confidence.
+        What is promised: at most this share of the attacks that the full model detects is lost, with this confidence.
     chosen_on, verified_on
-        Attacks that the full model catches, on either half of the events.
+        Attacks that the full model detects, on either half of the events.
     escalated
         Share of the verifying half that is escalated; None where that half is empty.
     missed

@@ -1,6 +1,6 @@
 """Choose the confidence below which an event goes to the full model, and say what is guaranteed of it.
 
-An attack is lost where the full model catches it and the student, sure enough not to ask, calls it benign. The higher
+An attack is lost where the full model detects it and the student, sure enough not to ask, calls it benign. The higher
 the threshold, the fewer are lost: that order is what the guarantee rests on.
 """
 
@@ -34,7 +34,7 @@ class Cascade:
     sure
         The student's confidence, shape (n,).
     detected
-        Attacks that the full model catches: those a guarantee can be about, shape (n,).
+        Attacks that the full model detects: those a guarantee can be about, shape (n,).
     silent
         Those of them that the student calls benign: lost unless they are escalated, shape (n,).
     choosing
@@ -51,7 +51,7 @@ class Cascade:
         return np.asarray(self.silent & (self.sure >= threshold))
 
     def count(self, threshold: float, rows: Bools) -> tuple[int, int]:
-        """Count of those events the attacks lost, attacks that the full model catches."""
+        """Count of those events the attacks lost, attacks that the full model detects."""
         return int((self.lost(threshold) & rows).sum()), int((self.detected & rows).sum())
 
 

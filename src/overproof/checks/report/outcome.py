@@ -88,7 +88,7 @@ class CheckedEvents:
 
 @dataclass(frozen=True)
 class Margin:
-    """How many of the attacks that the full model catches the student may miss.
+    """How many of the attacks that the full model detects the student may miss.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ class Guarantee:
     threshold
         The confidence below which an event is escalated.
     limit, confidence
-        At most this share of the attacks that the full model catches is lost, with this confidence.
+        At most this share of the attacks that the full model detects is lost, with this confidence.
     source
         Where it was read.
     """
@@ -43,7 +43,7 @@ class Guarantee:
     @property
     def basis(self) -> str:
         """The promise in words."""
-        promise = f"at most {100 * self.limit:g} % of the attacks that the full model catches are lost"
+        promise = f"at most {100 * self.limit:g} % of the attacks that the full model detects are lost"
         return f"{promise}, with {100 * self.confidence:g} % confidence ({self.source})"
 
 
