@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -33,9 +34,12 @@ def workers_of(parent: int) -> list[int]:
     """The worker processes that a process has."""
     found = []
     for task in Path(f"/proc/{parent}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if b"overproof.inference.engines.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(int(child))
+        # A thread of a library's pool may end between being listed and being read.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in (task / "children").read_text().split():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    if b"overproof.inference.engines.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                        found.append(int(child))
     return found
 
 
