@@ -29,6 +29,7 @@ from overproof.checks.escalation.budgets import confidence
 from overproof.checks.escalation.compute import escalation
 from overproof.checks.escalation.threshold import Cascade, candidates, cascade_of, halves, learned, spending, written
 from overproof.checks.held_out.compute import held_out
+from overproof.checks.stats import Units
 
 Make = Callable[..., CheckContext]
 Check = Callable[[CheckContext], CheckResult]
@@ -132,7 +133,7 @@ def test_false_positives_of_the_cascade_are_counted(make: Make) -> None:
 def simulated(random: np.random.Generator, n: int, missed: float) -> Cascade:
     """Attacks that the full model detects; the student misses a share, as sure of it as of all else: uniformly."""
     everything = np.ones(n, dtype=bool)
-    return Cascade(random.uniform(0.5, 1, n), everything, random.random(n) < missed, everything)
+    return Cascade(random.uniform(0.5, 1, n), everything, random.random(n) < missed, everything, Units(n))
 
 
 def test_the_guarantee_holds_on_fresh_events() -> None:

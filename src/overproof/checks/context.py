@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats, softmax
 from overproof.checks.gate_result import Gate, Gates
+from overproof.checks.stats import Units
+from overproof.checks.units import units_of
+from overproof.inference.cascade.policy import Policy
 
 Bools = NDArray[np.bool_]
 
@@ -55,12 +58,17 @@ class ModelOutputs:
         Its logits on the validation events, shape (v, classes); None where they are not kept.
     note
         What a reader must know of it.
+    ood_distance, overflow
+        How far each event lies from all that was taught, and whether it goes on past the last judged window, shape
+        (n,) each: what the deployed cascade defers by, besides confidence. None where that is not known.
     """
 
     logits: Floats
     temperature: float | None = None
     validation: Floats | None = None
     note: str = ""
+    ood_distance: Floats | None = None
+    overflow: Bools | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +192,8 @@ class CheckContext:
         None where no model could be asked.
     held_out
         Families that were trained without.
+    policy
+        The policy that is to be deployed, but for its confidence threshold, which the escalation check finds.
     """
 
     sample: Sample
@@ -197,7 +207,13 @@ class CheckContext:
     boundary: Boundary | None = None
     held_out: tuple[HeldOut, ...] = ()
     operation: Operation = field(default_factory=Operation)
+    policy: Policy = field(default_factory=Policy)
     seed: int = 0
+
+    @cached_property
+    def units(self) -> Units:
+        """How the events hang together: which of them are further evidence, and which are copies."""
+        return units_of(self.sample.texts, self.sample.groups)
 
     @cached_property
     def benign_classes(self) -> Bools:

@@ -13,6 +13,8 @@ PASSED: Status = "passed"
 FAILED: Status = "failed"
 UNMEASURED: Status = "unmeasured"
 STATUSES = (PASSED, FAILED, UNMEASURED)
+MOST = 100  # times as many units: what takes more is not a question of number
+AT_THE_LIMIT = "the estimate sits at the limit, so that more of them will hardly decide"
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,15 @@ class GateResult:
         The figure and its interval; None where there is none.
     limit, required
         Of the gate.
-    events
-        How many it was measured on.
+    events, units
+        How many it was measured on, and how many of them are independent: copies, and events of one group, count once.
+        Units are None where they are not what counts.
     needed
-        How many it would take; None unless that can be said.
+        How many independent ones it would take; None unless that can be said.
+    correction
+        What the interval was corrected by, such as "Holm, 14 families"; empty where it was not.
+    waived
+        Whether the user judged by it all the same: it is not closed then, but nothing is passed by it either.
     """
 
     key: str
@@ -65,12 +72,15 @@ class GateResult:
     limit: float | None = None
     required: bool = True
     events: int | None = None
+    units: int | None = None
     needed: int | None = None
+    correction: str = ""
+    waived: bool = False
 
     @property
     def closed(self) -> bool:
-        """True if the gate lets nothing through: failed, or required and unmeasured."""
-        return self.status == FAILED or (self.required and self.status == UNMEASURED)
+        """True if the gate lets nothing through: failed, or required and unmeasured; not if it was waived."""
+        return not self.waived and (self.status == FAILED or (self.required and self.status == UNMEASURED))
 
 
 @dataclass(frozen=True)
@@ -84,28 +94,56 @@ class Measured:
     events
         How many events it was measured on.
     needed
-        How many would decide it, for where these do not; None unless that can be said.
+        How many units would decide it, for where these do not; None where more would hardly help.
+    units
+        How many of the events are independent; None where that is not what counts.
+    correction
+        What the interval was corrected by.
     """
 
     figure: Interval
     events: int
     needed: int | None = None
+    units: int | None = None
+    correction: str = ""
 
 
 def decided(key: str, message: str, gate: Gate, measured: Measured) -> GateResult:
     """Decide a gate: an interval below the limit passes, one above it fails, any other proves nothing."""
-    figure, events, needed = measured.figure, measured.events, measured.needed
+    figure, events, units = measured.figure, measured.events, measured.units
     value, low, high = float(figure.value), float(figure.low), float(figure.high)
     status = PASSED if high <= gate.limit else FAILED if low > gate.limit else UNMEASURED
+    needed = None
     if status == UNMEASURED:
-        more = f", needs {needed:,}" if needed is not None and needed > events else ""
-        message = f"unmeasured: {events:,} events{more}: {message}"
-    short = needed if status == UNMEASURED else None
-    return GateResult(key, status, message, value, low, high, gate.limit, gate.required, events, short)
+        there = events if units is None else units
+        needed = measured.needed if measured.needed is not None and there < measured.needed <= MOST * there else None
+        of = "" if units is None or units == events else f", {units:,} of them independent"
+        more = f", needs {needed:,}" if needed is not None else f"; {AT_THE_LIMIT}"
+        message = f"unmeasured: {events:,} events{of}{more}: {message}"
+    return GateResult(
+        key,
+        status,
+        message,
+        value,
+        low,
+        high,
+        gate.limit,
+        gate.required,
+        events,
+        units,
+        needed,
+        measured.correction,
+    )
 
 
 def unmeasured(key: str, why: str, gate: Gate, *, events: int | None = None, needed: int | None = None) -> GateResult:
     """Return a gate that nothing could be measured for, and why."""
     return GateResult(
-        key, UNMEASURED, f"unmeasured: {why}", limit=gate.limit, required=gate.required, events=events, needed=needed
+        key,
+        UNMEASURED,
+        f"unmeasured: {why}",
+        limit=gate.limit,
+        required=gate.required,
+        events=events,
+        needed=needed,
     )

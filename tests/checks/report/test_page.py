@@ -253,8 +253,8 @@ def test_a_missing_and_an_unknown_entry_are_refused(stored: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (("schema",), "overproof.check/1", "schema: 'overproof.check/1', expected overproof.check/2: run `overproof"),
-        (("schema",), 3, "schema: expected overproof.check/2, as `overproof check` writes it"),
+        (("schema",), "overproof.check/1", "schema: 'overproof.check/1', expected overproof.check/3: run `overproof"),
+        (("schema",), 3, "schema: expected overproof.check/3, as `overproof check` writes it"),
         (("bundle", "bytes"), "9", "bundle.bytes: Input should be a valid integer"),
         (("bundle", "bytes"), float("inf"), "bundle.bytes: "),
         (("bundle", "bytes"), -1, "bundle.bytes: -1, expected a count"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from overproof.checks.stats import augrc, learn_then_test, risk_coverage, upper_bound
+from overproof.checks.stats import Units, augrc, learn_then_test, risk_coverage, upper_bound
 
 EVENTS = st.integers(1, 60).flatmap(
     lambda n: st.tuples(
@@ -96,7 +96,7 @@ def test_it_is_the_fixed_sequence_of_mapie(limit: float, confidence: float) -> N
     for _ in range(60):
         losses = random.random((n, 12)) < np.sort(random.uniform(0, 2 * limit, 12))
         k = losses.sum(axis=0)
-        chosen = learn_then_test(losses, limit, confidence)
+        chosen = learn_then_test(losses, Units(len(losses)), limit, confidence)
         ours = 0 if chosen is None else chosen + 1
         for p in (compute_hoeffding_bentkus_p_value(k / n, n, limit, binary=True)[:, 0], stats.binom.cdf(k, n, limit)):
             assert control_fwer(p, 1 - confidence, "fixed_sequence").tolist() == list(range(ours))
@@ -115,24 +115,26 @@ def test_a_candidate_passes_where_its_exact_upper_bound_does(
     bounds = [upper_bound(int(k), len(losses), confidence) for k in losses.sum(axis=0)]
     if min(abs(bound - limit) for bound in bounds) > 1e-9:
         failing = [i for i, bound in enumerate(bounds) if bound > limit] or [len(bounds)]
-        assert learn_then_test(losses, limit, confidence) == (failing[0] - 1 if failing[0] else None)
+        assert learn_then_test(losses, Units(len(losses)), limit, confidence) == (
+            failing[0] - 1 if failing[0] else None
+        )
 
 
 def test_the_first_failure_ends_it() -> None:
     """The third candidate never loses, but the second stands before it."""
     losses = np.zeros((100, 3), bool)
     losses[:50, 1] = True
-    assert learn_then_test(losses, 0.05) == 0
-    assert learn_then_test(losses[:, 1:], 0.05) is None
-    assert learn_then_test(losses[:, [0, 2]], 0.05) == 1
-    assert learn_then_test(losses[:58, [0, 2]], 0.05) is None, "59 events without a loss are needed"
+    assert learn_then_test(losses, Units(len(losses)), 0.05) == 0
+    assert learn_then_test(losses[:, 1:], Units(len(losses)), 0.05) is None
+    assert learn_then_test(losses[:, [0, 2]], Units(len(losses)), 0.05) == 1
+    assert learn_then_test(losses[:58, [0, 2]], Units(58), 0.05) is None, "59 events without a loss are needed"
 
 
 @pytest.mark.parametrize("step", [0.001, 0.01])
 def test_the_promise_is_broken_in_at_most_one_of_twenty(step: float) -> None:
     random, trials, limit = np.random.default_rng(0), 2000, 0.05
     risks = np.arange(0.01, 0.12, step)
-    chosen = [learn_then_test(nested(random, risks, 400), limit) for _ in range(trials)]
+    chosen = [learn_then_test(nested(random, risks, 400), Units(400), limit) for _ in range(trials)]
     broken = np.mean([i is not None and risks[i] > limit + 1e-12 for i in chosen])
     assert broken <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / trials)
     assert np.mean([i is not None for i in chosen]) > 0.9, "and something is chosen nearly always"
@@ -150,4 +152,4 @@ def test_the_promise_is_broken_in_at_most_one_of_twenty(step: float) -> None:
 )
 def test_what_cannot_be_tested_is_refused(losses: NDArray[np.bool_], limit: float, confidence: float) -> None:
     with pytest.raises(ValueError, match="limit"):
-        learn_then_test(losses, limit, confidence)
+        learn_then_test(losses, Units(len(losses)), limit, confidence)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from overproof.checks.base import CONFIDENCE, FULL, QUANTIZED, Bools, CheckContext
 from overproof.checks.escalation.budgets import confidence
 from overproof.checks.rates import SLACK
-from overproof.checks.stats import learn_then_test
+from overproof.checks.stats import Units, learn_then_test
 from overproof.events.split import template
 
 EVERYTHING = math.inf  # the threshold that keeps nothing
@@ -39,12 +39,15 @@ class Cascade:
         Those of them that the student calls benign: lost unless they are escalated, shape (n,).
     choosing
         Whether the event helps to choose the threshold; the others verify it, shape (n,).
+    units
+        How the events hang together.
     """
 
     sure: NDArray[np.float64]
     detected: Bools
     silent: Bools
     choosing: Bools
+    units: Units
 
     def lost(self, threshold: float) -> Bools:
         """Return the attacks that are lost at a threshold, shape (n,)."""
@@ -59,7 +62,7 @@ def cascade_of(context: CheckContext) -> Cascade:
     """Put full model and quantized student together as a cascade."""
     detected = context.attacks & context.detected(FULL)
     silent = detected & ~context.detected(QUANTIZED)
-    return Cascade(confidence(context, QUANTIZED), detected, silent, halves(context))
+    return Cascade(confidence(context, QUANTIZED), detected, silent, halves(context), context.units)
 
 
 def halves(context: CheckContext) -> Bools:
@@ -106,7 +109,7 @@ def learned(cascade: Cascade, thresholds: Sequence[float], limit: float) -> int 
     more and passed as well, and that one depends on no events; it passes in at most 5 % of samples. For the same
     reason any threshold above the one found is as safe.
 
-    Events count as independent draws: within a half, near-duplicates make the guarantee a little too kind.
+    Events that hang together count as one (see `stats.units`).
 
     Returns
     -------
@@ -116,7 +119,7 @@ def learned(cascade: Cascade, thresholds: Sequence[float], limit: float) -> int 
     rows = cascade.detected & cascade.choosing
     silent, sure = cascade.silent[rows], cascade.sure[rows]
     losses = silent[:, None] & (sure[:, None] >= np.array(thresholds)[None, :])
-    return learn_then_test(losses, limit, CONFIDENCE)
+    return learn_then_test(losses, cascade.units.take(rows), limit, CONFIDENCE)
 
 
 def spending(cascade: Cascade, budget: float) -> float:

@@ -46,7 +46,7 @@ class Frame:
     Attributes
     ----------
     schema
-        Version of this format: `overproof.check/2`.
+        Version of this format: `overproof.check/3`.
     overproof, seed
         Version of the program, and the seed of everything random.
     bundle

@@ -10,7 +10,7 @@ from overproof.checks.base import CheckResult, GateResult
 from overproof.checks.verdict import Decision, Verdict
 from overproof.results import Comparison
 
-SCHEMA = "overproof.check/2"
+SCHEMA = "overproof.check/3"
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,19 @@ from overproof.checks.stats.proportions import (
 )
 from overproof.checks.stats.resampling import Resampling, bootstrap
 from overproof.checks.stats.selective import augrc, learn_then_test, risk_coverage
+from overproof.checks.stats.units import Units, difference_within, share_at_most, share_within
 
 __all__ = [
     "Bin",
     "Interval",
     "Resampling",
+    "Units",
     "augrc",
     "bootstrap",
     "brier",
     "classwise_ece",
     "clopper_pearson",
+    "difference_within",
     "ece",
     "events_needed",
     "fit_temperature",
@@ -39,6 +42,8 @@ __all__ = [
     "non_inferior",
     "reliability",
     "risk_coverage",
+    "share_at_most",
+    "share_within",
     "tango",
     "tango_p",
     "upper_bound",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HALVINGS = 100  # of an interval no wider than 2: past the last bit of a float
+SLACK = 1e-9  # what parts of units may add up to beyond their number
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
     return Interval(k / max(n, 1), lower_bound(k, n, side), upper_bound(k, n, side))
 
 
-def upper_bound(k: int, n: int, confidence: float = 0.95) -> float:
+def upper_bound(k: float, n: float, confidence: float = 0.95) -> float:
     """Return the one-sided exact upper limit of k / n, the rate at which k or fewer have probability 1 - confidence.
 
-    Source: Clopper & Pearson 1934, as a quantile of Beta(k + 1, n - k).
+    Source: Clopper & Pearson 1934, as a quantile of Beta(k + 1, n - k). Counts may be real-valued (see `units`).
 
     Raises
     ------
@@ -82,10 +83,10 @@ def upper_bound(k: int, n: int, confidence: float = 0.95) -> float:
     return float(special.betaincinv(k + 1, n - k, _share(confidence))) if k < n else 1.0
 
 
-def lower_bound(k: int, n: int, confidence: float = 0.95) -> float:
+def lower_bound(k: float, n: float, confidence: float = 0.95) -> float:
     """Return the one-sided exact lower limit of k / n, the rate at which k or more have probability 1 - confidence.
 
-    Source: Clopper & Pearson 1934, as a quantile of Beta(k, n - k + 1).
+    Source: Clopper & Pearson 1934, as a quantile of Beta(k, n - k + 1). Counts may be real-valued (see `units`).
 
     Raises
     ------
@@ -184,7 +185,7 @@ def holm(p: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def tango(b: int, c: int, n: int, confidence: float = 0.95) -> Interval:
+def tango(b: float, c: float, n: float, confidence: float = 0.95) -> Interval:
     """Return the score interval of the paired difference (b - c) / n (Tango 1998; the ends solve his eq. 24 to 26).
 
     Unlike Wald's it has a width where b = c = 0: its ends are then ± z² / (n + z²).
@@ -192,7 +193,7 @@ def tango(b: int, c: int, n: int, confidence: float = 0.95) -> Interval:
     Parameters
     ----------
     b, c
-        Pairs that only the first, and only the second, is right on.
+        Pairs that only the first, and only the second, is right on; they may be real-valued (see `units`).
     n
         All pairs.
 
@@ -272,7 +273,7 @@ def needed_for_margin(margin: float, n: int, b: int, c: int, confidence: float =
     return math.floor(n * (z / score) ** 2) + 1 if score < 0 else None
 
 
-def _score(b: int, c: int, n: int, difference: float) -> float:
+def _score(b: float, c: float, n: float, difference: float) -> float:
     """Return Tango's statistic: how far (b - c) / n lies above `difference`, in standard errors at that difference.
 
     The variance takes q, the maximum-likelihood estimate of the second's discordant rate under the difference (Tango
@@ -313,13 +314,13 @@ def _share(value: float) -> float:
     return value
 
 
-def _require_counts(k: int, n: int) -> None:
-    if n < 1 or not 0 <= k <= n:
+def _require_counts(k: float, n: float) -> None:
+    if not (n >= 1 and 0 <= k <= n):
         raise ValueError(f"{k} of {n} is no proportion")
 
 
-def _require_pairs(b: int, c: int, n: int) -> None:
-    if n < 1 or min(b, c) < 0 or b + c > n:
+def _require_pairs(b: float, c: float, n: float) -> None:
+    if not (n >= 1 and min(b, c) >= 0 and b + c <= n + SLACK):
         raise ValueError(f"{b} and {c} discordant of {n} pairs")
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from overproof.checks.stats.units import Units
+
 Reals = NDArray[np.floating[Any]]
 
 
@@ -64,19 +66,21 @@ def augrc(confidence: Reals, wrong: NDArray[np.bool_]) -> float:
     return float(np.trapezoid(np.append(0.0, generalized), np.append(0.0, coverage)))
 
 
-def learn_then_test(losses: NDArray[np.bool_], limit: float, confidence: float = 0.95) -> int | None:
+def learn_then_test(losses: NDArray[np.bool_], units: Units, limit: float, confidence: float = 0.95) -> int | None:
     """Find the boldest candidate whose risk is shown to be at most `limit`.
 
     It is wrong with probability 1 - confidence at most. Fixed-sequence testing: candidates are tested from the safest
     on, and the first that fails ends it, so no correction for their number is needed (Angelopoulos, Bates, Candès,
     Jordan & Lei 2021, "Learn then Test"). The p-value of H0: risk > limit is P(Binomial(n, limit) <= losses),
-    exact for losses of 0 or 1.
+    exact for losses of 0 or 1; where events hang together it is the largest of all ways to count (see `units`).
 
     Parameters
     ----------
     losses
         Whether each candidate loses on each event, shape (n, candidates), the safest candidate first. The order must
-        not hang on these events, and the events must be exchangeable with those to come.
+        not hang on these events, and the units must be exchangeable with those to come.
+    units
+        How the events hang together.
     limit
         Greatest risk that is allowed, between 0 and 1.
 
@@ -95,6 +99,9 @@ def learn_then_test(losses: NDArray[np.bool_], limit: float, confidence: float =
     lost = np.asarray(losses, dtype=bool)
     if lost.ndim != 2 or not lost.size or not 0 < limit < 1 or not 0 < confidence < 1:
         raise ValueError(f"losses of shape {lost.shape}, a limit of {limit} and a confidence of {confidence}")
-    p = special.bdtr(lost.sum(axis=0), len(lost), limit)
+    p = np.zeros(lost.shape[1])
+    for n, counts in units.sums(*lost.T):
+        k = np.minimum(counts, n)
+        p = np.maximum(p, special.betainc(n - k, k + 1, 1 - limit, where=k < n, out=np.ones(len(p))))
     passed = int(np.logical_and.accumulate(p <= 1 - confidence).sum())
     return passed - 1 if passed else None
