@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from overproof.events.schema import SCHEMA, event_table
+from overproof.events.schema import SCHEMA, event_table, unordered_fingerprint
 
 
 def test_absent_columns_are_null_and_origins_count_from_one() -> None:
@@ -29,3 +29,12 @@ def test_no_events_are_a_table_too() -> None:
 def test_columns_of_different_lengths_are_refused() -> None:
     with pytest.raises(pa.ArrowInvalid):
         event_table({"text": ["a", "b"], "label": ["x"]})
+
+
+def test_events_are_the_same_in_any_order() -> None:
+    texts, labels = ["a", "b", "b"], ["x", None, "y"]
+    found = unordered_fingerprint(texts, labels)
+    assert found == unordered_fingerprint(texts[::-1], labels[::-1])
+    assert found != unordered_fingerprint(texts, ["x", "y", "y"])
+    assert found != unordered_fingerprint(texts[:2], labels[:2])
+    assert len(found) == 64

@@ -209,10 +209,14 @@ def inspect(path: Path | str) -> dict[str, Any]:
     }
 
 
+def seal(manifest: Manifest) -> str:
+    """Return the sha256 of a manifest, and so of the whole bundle: it holds the hash of every file."""
+    return _seal(manifest.to_json())
+
+
 def _sealed(manifest: Manifest) -> bytes:
     """Return the manifest's JSON with its own hash inside, so that a change to it is seen too."""
-    data = manifest.to_json()
-    return json.dumps({**data, "sha256": _seal(data)}, indent=1).encode()
+    return json.dumps({**manifest.to_json(), "sha256": seal(manifest)}, indent=1).encode()
 
 
 def _unsealed(path: Path) -> Manifest:

@@ -43,6 +43,15 @@ def fingerprint(texts: Sequence[str], labels: Sequence[str | None]) -> str:
     return digest.hexdigest()
 
 
+def unordered_fingerprint(texts: Sequence[str], labels: Sequence[str | None]) -> str:
+    """Hash texts with their labels with SHA-256; the same events in another order give the same hash."""
+    events = (repr(pair).encode("utf-8", "backslashreplace") for pair in zip(texts, labels, strict=True))
+    digest = hashlib.sha256()
+    for one in sorted(hashlib.sha256(event).digest() for event in events):
+        digest.update(one)
+    return digest.hexdigest()
+
+
 def event_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
     """Build an event table from column lists; absent columns are null, further ones are appended.
 

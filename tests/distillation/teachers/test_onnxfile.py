@@ -194,3 +194,10 @@ def test_another_number_of_classes(write: Write, events: pa.Table) -> None:
     (path.parent / "labels.json").write_text('["benign", "sqli"]')
     with pytest.raises(InputError, match=r"shape \(\d+, 3\), expected \(\d+, 2\)"):
         load_teacher([str(path)]).logits(events)
+
+
+def test_the_fingerprint_covers_every_file_that_decides_answers(write: Write) -> None:
+    path = write(summing_model())
+    before = load_teacher([str(path)]).card.fingerprint
+    (path.parent / "tokenizer_config.json").write_text('{"model_max_length": 2}')  # cuts every text
+    assert load_teacher([str(path)]).card.fingerprint != before

@@ -107,7 +107,7 @@ def load(path: Path) -> OnnxTeacher:
         parameters=parameters,
         bytes=path.stat().st_size + sum(file.stat().st_size for file in weights),
         runtime="onnxruntime",
-        fingerprint=fingerprint_files(path, *weights, tokenizer_file, labels_file),
+        fingerprint=fingerprint_files(path, *weights, *files_beside(path)),
     )
     running = _session(path)
     _check_inputs(path, running, tokenizer)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from overproof.bundle.manifest import MODEL, open_bundle
+from overproof.bundle.manifest import MODEL, open_bundle, seal
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats
 from overproof.distillation.teachers.interface import Report, TeacherCard, texts_of
@@ -51,6 +51,6 @@ def load(path: Path, *, threads: int = 1) -> OwnTeacher:
         parameters=int(bundle.manifest.network["parameters"]),
         bytes=len(bundle.files[MODEL]),
         runtime="onnxruntime",
-        fingerprint=":".join(str(f["sha256"]) for _, f in sorted(bundle.manifest.files.items())),
+        fingerprint=seal(bundle.manifest),  # of the files, and of what decides answers besides them: classes, windows
     )
     return OwnTeacher(bundle.manifest.classes, card, OnnxScorer(bundle, threads=threads))
