@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import json
+import os
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -16,11 +19,13 @@ from typer.testing import CliRunner
 
 import overproof
 from overproof.cli import app
-from overproof.errors import InputError, TamperedBundle
+from overproof.errors import BundleError, ExitCode, InputError, MissingExtra, OverproofError, TamperedBundle
 from overproof.events.sources import Reading
+from overproof.inference.cascade.full import FullDown
 from overproof.inference.stream import Request
 from overproof.jobs.deploy_config import CascadeConfig, ServeConfig, TriageConfig
 
+OLD = Path(__file__).parent / "compat" / "format1"  # a bundle, events and an index
 COMMANDS = (
     "demo",
     "teach",
@@ -222,30 +227,174 @@ def test_json_is_for_programs_and_text_for_terminals(called: dict[str, Any]) -> 
     assert run("demo", "--out", "x").stdout == "demo: \\x1b[2Jdone\n"
 
 
+# Command: words that are well-formed, and the function that then does all the work.
+WORK = {
+    "demo": (["--out", "x"], "overproof.demo"),
+    "teach": (["a.csv", "--out", "x"], "overproof.teach"),
+    "compress": (["a.csv", "--teacher", "t", "--out", "x"], "overproof.compress"),
+    "quantize": (["m.onnx", "--calibrate", "a.csv", "--out", "x"], "overproof.quantize"),
+    "check": (["b", "a.csv"], "overproof.check"),
+    "triage": (["b"], "overproof.jobs.triage.triage"),
+    "serve": (["b"], "overproof.jobs.serve.serve"),
+    "index": (["b", "a.csv", "--out", "x"], "overproof.inference.similarity.build.build_index"),
+    "similar": (["b", "i", "id=1"], "overproof.inference.similarity.search.search"),
+    "inspect": (["b"], "overproof.bundle.manifest.inspect"),
+    "lesson": ([], "overproof.lesson.walk"),
+}
+
+
+def ends_with(monkeypatch: pytest.MonkeyPatch, command: str, error: BaseException) -> Any:
+    """What a command ends with whose work raises this."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    words, function = WORK[command]
+    monkeypatch.setattr(function, fail)
+    return run(command, *words)
+
+
+def caused_by(code: int) -> InputError:
+    """An error of ours that words one of the system's."""
+    error = InputError("a.csv: cannot be read")
+    error.__context__ = OSError(code, os.strerror(code))
+    return error
+
+
+def test_every_command_is_tried() -> None:
+    assert tuple(WORK) == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
         (InputError("a.csv: line 3: no column 'text'"), 2, "error: a.csv: line 3: no column 'text'\n"),
-        (TamperedBundle("model.onnx: changed"), 3, "error: model.onnx: changed\n"),
-        (PermissionError(13, "Permission denied", "/out"), 1, "error: /out: Permission denied\n"),
         (InputError("a.csv: \x1b[31mred"), 2, "error: a.csv: \\x1b[31mred\n"),
+        (BundleError("b: no bundle"), 2, "error: b: no bundle\n"),
+        (TamperedBundle("model.onnx: changed"), 2, "error: model.onnx: changed\n"),
+        (MissingExtra("pip install 'overproof[compress]'"), 2, "error: pip install 'overproof[compress]'\n"),
+        (ModuleNotFoundError("No", name="scipy"), 2, "error: the package scipy is not installed\n"),
+        (PermissionError(13, "Permission denied", "/out"), 2, "error: /out: Permission denied\n"),
+        (IsADirectoryError(21, "Is a directory", "/out"), 2, "error: /out: Is a directory\n"),
+        (NotADirectoryError(20, "Not a directory", "/out"), 2, "error: /out: Not a directory\n"),
+        (FileNotFoundError(2, "No such file or directory", "/a"), 2, "error: /a: No such file or directory\n"),
+        (OSError(errno.EROFS, "Read-only file system", "/a"), 2, "error: /a: Read-only file system\n"),
+        (OSError(errno.ENOSPC, "No space left on device", "/a"), 3, "error: /a: No space left on device\n"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "/a"), 3, "error: /a: Disk quota exceeded\n"),
+        (OSError(errno.EIO, "Input/output error", "/a"), 3, "error: /a: Input/output error\n"),
+        (OSError(errno.EMFILE, "Too many open files", "/a"), 3, "error: /a: Too many open files\n"),
+        (OSError("Couldn't deserialize thrift"), 3, "error: Couldn't deserialize thrift\n"),
+        (caused_by(errno.EIO), 3, "error: a.csv: cannot be read\n"),
+        (caused_by(errno.ENOSPC), 3, "error: a.csv: cannot be read\n"),
+        (caused_by(errno.EACCES), 2, "error: a.csv: cannot be read\n"),
+        (FullDown("http://full: answered 503"), 3, "error: http://full: answered 503\n"),
+        (OverproofError("3 worker processes died"), 3, "error: 3 worker processes died\n"),
+        (MemoryError(), 3, "error: not enough memory\n"),
+        (MemoryError("Unable to allocate 9 GiB"), 3, "error: not enough memory (Unable to allocate 9 GiB)\n"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
         (KeyboardInterrupt(), 130, ""),
     ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
 def test_every_failure_is_one_line_and_an_exit_code(
-    monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, line: str
+    monkeypatch: pytest.MonkeyPatch, command: str, error: BaseException, code: int, line: str
 ) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        raise error
-
-    monkeypatch.setitem(vars(overproof), "demo", fail)
-    result = run("demo", "--out", "x")
+    result = ends_with(monkeypatch, command, error)
     assert (result.exit_code, result.stderr, result.stdout) == (code, line, "")
 
 
-def test_a_bug_still_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(vars(overproof), "demo", lambda *_, **__: 1 / 0)
-    assert isinstance(run("demo", "--out", "x").exception, ZeroDivisionError)
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("error", [ZeroDivisionError("by \x1b[2Jzero"), RecursionError("too deep"), ValueError("odd")])
+def test_a_bug_shows_its_traceback_and_is_no_decision(
+    monkeypatch: pytest.MonkeyPatch, command: str, error: Exception
+) -> None:
+    result = ends_with(monkeypatch, command, error)
+    *lines, last = result.stderr.splitlines()
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert lines[0] == "Traceback (most recent call last):" and "\x1b" not in result.stderr
+    assert last.startswith(f"error: {type(error).__name__}: ")
+    assert last.endswith(
+        "the program failed where the lines above say; unless disk or memory ran out, please report them"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--version",
+        "--help",
+        "compress --help",
+        "lesson",
+        "lesson --html /dev/full",
+        f"inspect {OLD / 'bundle'}",
+        f"triage {OLD / 'bundle'} {OLD / 'events.jsonl'}",
+        f"triage {OLD / 'bundle'} {OLD / 'events.jsonl'} --out /dev/full",
+        f"similar {OLD / 'bundle'} {OLD / 'known.index'} --events {OLD / 'events.jsonl'}",
+    ],
+)
+def test_a_full_disk_is_a_failure_and_no_decision(words: str, tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "overproof", *words.split()],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=120,
+        )
+    assert (done.returncode, done.stderr.count(b"\n")) == (3, 1)
+    assert done.stderr.startswith(b"error: ") and b"No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [("nonsense", 2), ("inspect nowhere", 2), ("--version", 0)])
+def test_words_that_cannot_be_said_change_no_exit_code(words: str, code: int, tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "overproof", *words.split()]
+        assert subprocess.run(command, cwd=tmp_path, stderr=full, timeout=120).returncode == code
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("quantize", ["--calibrate", "events.jsonl", "--out", "out"]),
+        ("check", ["events.jsonl"]),
+        ("triage", ["events.jsonl"]),
+        ("serve", ["--port", "0"]),
+        ("index", ["events.jsonl", "--out", "out"]),
+        ("similar", ["index", "id=1"]),
+        ("inspect", []),
+    ],
+)
+def test_a_bundle_that_was_tampered_with_cannot_be_used(
+    command: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(OLD / "bundle", "bundle")
+    shutil.copy(OLD / "events.jsonl", ".")
+    shutil.copytree(OLD / "known.index", "index")
+    (tmp_path / "bundle" / "model.onnx").write_bytes(b"another")
+    result = run(command, "bundle", *words)
+    assert result.exit_code == 2, result.output
+    assert "bundle/model.onnx: changed since the bundle was written" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["demo", "compress", "quantize", "check"])
+@pytest.mark.parametrize(("passed", "code"), [(True, 0), (False, 1)])
+def test_a_decision_that_is_no_is_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, command: str, passed: bool, code: int
+) -> None:
+    words, function = WORK[command]
+    monkeypatch.setattr(function, lambda *_, **__: SimpleNamespace(render=lambda: "so it is", passed=passed))
+    result = run(command, *words)
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "so it is\n", "")
+
+
+def test_there_is_one_table_of_exit_codes_and_it_is_what_help_says(root: Path) -> None:
+    page = (root / "docs" / "guide" / "exit-codes.md").read_text("utf-8")
+    shown = run("--help").stdout
+    for code in ExitCode:
+        assert f"| {code:d} | {code.meaning} |" in page
+        assert f"  {code:<4}{code.meaning}\n" in shown
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,8 @@ def test_six_checks_and_a_verdict(report: Any) -> None:
     assert stored["absent"] == {}
     assert stored["margin"] == {"value": 0.02, "fixed_before": True, "message": stored["margin"]["message"]}
     assert stored["verdict"]["decision"] in ("deploy alone", "deploy with escalation", "do not deploy")
-    assert report.passed == (stored["gates"]["closed"] == [])
+    deployed = stored["verdict"]["decision"] != "do not deploy"
+    assert report.passed == (stored["gates"]["closed"] == [] and deployed)
     assert stored["notes"] and "simulated" in stored["notes"][0]
     for check in stored["checks"]:
         for found in check["gates"]:

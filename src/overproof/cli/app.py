@@ -1,11 +1,10 @@
-"""Put the commands together, and turn what goes wrong into a line on stderr and an exit code."""
+"""Put the commands together."""
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -23,11 +22,10 @@ from overproof.cli import (
     teach,
     triage,
 )
-from overproof.errors import OverproofError
-from overproof.progress import printable
+from overproof.cli.ending import exit_code_of
+from overproof.errors import ExitCode
 from overproof.version import __version__
 
-EXIT_BROKEN_PIPE = 141  # what a shell reports for a program that died of SIGPIPE
 COMMANDS = {
     "demo": demo,
     "teach": teach,
@@ -44,33 +42,25 @@ COMMANDS = {
 
 
 class _Commands(TyperGroup):
-    """The one place where what went wrong becomes a line on stderr and an exit code."""
+    """The commands, which end in one of `ExitCode`, whatever happens."""
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run the chosen command; a user's mistake ends in one line, never in a traceback."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-            return result
-        except OverproofError as error:
-            raise _fail(str(error), error.exit_code) from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                # What is still buffered would fail again at exit, with a traceback: let it go nowhere.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise typer.Exit(EXIT_BROKEN_PIPE) from error
-            where = f"{error.filename}: " if error.filename else ""
-            raise _fail(f"{where}{error.strerror or error}", 1) from error
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, *_: Any, **__: Any) -> NoReturn:
+        """Run the chosen command and leave the process; a user's mistake ends in one line, never in a traceback."""
+        words = sys.argv[1:] if args is None else list(args)
+
+        def run() -> None:
+            with self.make_context(prog_name or "overproof", words) as context:
+                self.invoke(context)
+
+        sys.exit(exit_code_of(run))
 
 
-def _fail(message: str, code: int) -> typer.Exit:
-    typer.echo(f"error: {printable(message)}", err=True)
-    return typer.Exit(code)
-
+EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code:<4}{code.meaning}" for code in ExitCode)
 
 app = typer.Typer(
     name="overproof",
     cls=_Commands,
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -9,7 +9,7 @@ import typer
 
 import overproof
 from overproof.cli.options import AsJson, Seed
-from overproof.cli.output import show
+from overproof.cli.output import show_gated
 from overproof.progress import terminal
 
 DemoOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the events, the teacher and the bundle go.")]
@@ -18,7 +18,8 @@ DemoOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the e
 HELP = """Run the whole job on the built-in traffic.
 
 Simulates labelled events, trains a teacher, compresses it and reports what that cost. Takes some minutes on
-two cores and downloads nothing. Its figures are those of simulated traffic.
+two cores and downloads nothing. Its figures are those of simulated traffic. Exit code 1 if the check says
+not to deploy: that is a result of the demo, not its failure.
 
 \b
 Example:
@@ -33,4 +34,4 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run the whole job on the built-in traffic."""
-    show(overproof.demo(out, seed=seed, console=terminal()), as_json)
+    show_gated(overproof.demo(out, seed=seed, console=terminal()), as_json)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import typer
 
+from overproof.errors import ExitCode
 from overproof.progress import printable
 
 
@@ -36,10 +37,10 @@ def show(report: Report, as_json: bool) -> None:
 
 
 def show_gated(report: GatedReport, as_json: bool) -> None:
-    """Print a result; end with exit code 1 if it did not pass."""
+    """Print a result; end with exit code 1, `ExitCode.REFUSED`, if it did not pass."""
     show(report, as_json)
     if not report.passed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 def indented(value: object) -> str:

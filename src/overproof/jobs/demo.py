@@ -29,6 +29,11 @@ class Demo:
     compression: Report
     check: CheckReport
 
+    @property
+    def passed(self) -> bool:
+        """True if every guard holds and the check lets the bundle be deployed."""
+        return self.compression.passed and self.check.passed
+
     def to_json(self) -> dict[str, Any]:
         """Return both as plain JSON."""
         return {**self.compression.to_json(), "check": self.check.to_json()}

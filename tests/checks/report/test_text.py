@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from overproof.checks.base import GateResult
 from overproof.checks.report import CheckReport, render
+from overproof.checks.verdict import Verdict
 from overproof.progress import printable
 
 from .figures import EVIL
@@ -33,6 +38,24 @@ def test_golden(everything: CheckReport) -> None:
     assert "bytes                  402 MB      17 MB           4.51 MB          1.05 MB" in lines
     assert any(line.startswith("xpathi ") and "1/2" in line and "0/2" in line for line in lines)
     assert lines[-1].startswith("71 attacks that the full model detects and the student misses")
+
+
+@pytest.mark.parametrize("decision", ["deploy alone", "deploy with escalation", "do not deploy"])
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_check_passed_where_no_gate_is_closed_and_it_may_be_deployed(
+    everything: CheckReport, decision: Verdict, closed: bool
+) -> None:
+    optional = [replace(check, gates=tuple(map(_optional, check.gates))) for check in everything.checks]
+    checks = everything.checks if closed else tuple(optional)
+    report = replace(everything, checks=checks, verdict=replace(everything.verdict, decision=decision))
+    assert bool(report.closed) == closed
+    assert report.passed == (not closed and decision != "do not deploy")
+    assert ("No gate is closed." in render(report)) == (not closed)
+
+
+def _optional(gate: GateResult) -> GateResult:
+    """The same gate, unmeasured and not required: what closes nothing, and shows nothing."""
+    return replace(gate, status="unmeasured", required=False)
 
 
 def test_nothing_steers_the_terminal(stored: dict[str, Any]) -> None:

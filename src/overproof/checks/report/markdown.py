@@ -45,7 +45,7 @@ def _check(check: CheckResult[Any]) -> list[str]:
 
 
 def _closed(report: CheckOutcome) -> str:
-    if report.passed:
+    if not report.closed:
         return "No gate is closed."
     lines = [f"- {SIGNS[gate.status]} {code(gate.key)}: {prose(gate.message)}" for gate in report.closed]
     return "\n".join(["### Closed gates", "", *lines])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from overproof.checks.base import CheckResult, GateResult
-from overproof.checks.verdict import Decision, Verdict
+from overproof.checks.verdict import NOT, Decision, Verdict
 from overproof.results import Comparison
 
 SCHEMA = "overproof.check/3"
@@ -160,8 +160,8 @@ class CheckOutcome:
 
     @property
     def passed(self) -> bool:
-        """True if no gate is closed."""
-        return not self.closed
+        """True if no gate is closed and the bundle may be deployed; what is unmeasured may forbid it and close none."""
+        return not self.closed and self.decision != NOT
 
     @property
     def decision(self) -> Verdict:

@@ -38,7 +38,7 @@ def _checks(report: CheckOutcome) -> str:
 
 
 def _closed(report: CheckOutcome) -> str:
-    if report.passed:
+    if not report.closed:
         return "No gate is closed."
     head = ["closed gates", "status", "figure [95 %]", "limit", "events"]
     return aligned([head, *(_gate(gate) for gate in report.closed)], left=(0, 1))

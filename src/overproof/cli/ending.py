@@ -1,0 +1,135 @@
+"""End a command: what went wrong becomes words on stderr, and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TextIO
+
+import typer
+
+from overproof.errors import ExitCode, OverproofError
+from overproof.progress import printable
+
+# What ails the machine, whatever was given to the program; reading a file meets these too.
+MACHINE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+}
+# What is wrong with a name that was given; of any other error of the system the input is not to blame.
+NAMES = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENXIO,
+    errno.EADDRINUSE,
+    errno.EADDRNOTAVAIL,
+}
+REPORT_IT = "the program failed where the lines above say; unless disk or memory ran out, please report them"
+
+
+def exit_code_of(run: Callable[[], object]) -> int:
+    """Run a command to its end; whatever happens is told on stderr and becomes an exit code, never an exception."""
+    try:
+        code = _finished(run)
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    except Exception as error:
+        code = _code_of(error)
+        with suppress(OSError):  # standard error may be what is full, or gone
+            _tell(error)
+    for stream in (sys.stdout, sys.stderr):
+        _let_go(stream)
+    return code
+
+
+def _finished(run: Callable[[], object]) -> int:
+    """Run it, and pass on what it printed: that a disk is full may show no earlier."""
+    code: int = ExitCode.HOLDS
+    try:
+        run()
+    except typer.Exit as end:
+        code = end.exit_code
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return code
+
+
+def _code_of(error: Exception) -> int:
+    if isinstance(error, OverproofError):
+        return ExitCode.FAILED if _machine_failed(error) else error.exit_code
+    if isinstance(error, OSError):
+        if error.errno == errno.EPIPE:
+            return ExitCode.BROKEN_PIPE
+        return ExitCode.UNUSABLE if error.errno in NAMES else ExitCode.FAILED
+    unusable = _is_usage(error) or isinstance(error, ModuleNotFoundError)
+    return ExitCode.UNUSABLE if unusable else ExitCode.FAILED
+
+
+def _tell(error: Exception) -> None:
+    """Say what went wrong in one line, after the traceback where the program may be to blame."""
+    if _is_usage(error):
+        error.show()  # type: ignore[attr-defined]
+        return
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        return  # who had enough needs no word
+    words = _words(error)
+    if words is None:
+        lines = "".join(traceback.format_exception(error))
+        words = f"{type(error).__name__}: {error}: {REPORT_IT}"
+        typer.echo(printable(lines), err=True, nl=False)
+    typer.echo(f"error: {printable(words)}", err=True)
+
+
+def _words(error: Exception) -> str | None:
+    """Return what is to be said of an error that explains itself; None of any other."""
+    if isinstance(error, OverproofError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package {error.name} is not installed"
+    if isinstance(error, MemoryError):
+        return f"not enough memory{f' ({error})' if str(error) else ''}"
+    return None
+
+
+def _is_usage(error: Exception) -> bool:
+    """Say whether it is typer's own, of an option or argument; its class has no public name."""
+    return hasattr(error, "show") and hasattr(error, "format_message")
+
+
+def _machine_failed(error: BaseException | None) -> bool:
+    """Say whether an error of ours is but the wording of the machine's: who reads a file may meet EIO."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in MACHINE:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _let_go(stream: TextIO | None) -> None:
+    """Flush a stream; what it cannot pass on goes nowhere, since at exit the interpreter would try again and say so."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
