@@ -15,6 +15,8 @@ Floats = NDArray[np.float32]
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     """softmax(z / T) along the last axis, computed stably.
 
+    A logit of -inf is no probability; a row with NaN, inf or nothing else is NaN.
+
     Parameters
     ----------
     logits
@@ -23,7 +25,8 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
         T > 0; above 1 spreads the probabilities (Hinton et al. 2015, eq. 1).
     """
     z = np.asarray(logits, dtype=np.float64) / temperature
-    z -= z.max(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as it should be, and no reason for a warning
+        z -= z.max(axis=-1, keepdims=True)
     e = np.exp(z)
     return np.asarray(e / e.sum(axis=-1, keepdims=True), dtype=np.float32)
 

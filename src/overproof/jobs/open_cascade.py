@@ -8,6 +8,7 @@ from overproof.bundle.manifest import Bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.errors import InputError
 from overproof.inference.cascade import Bucket, Cascade, Full, parse_rate
+from overproof.inference.cascade.budget import POOL
 from overproof.inference.cascade.thresholds import Guarantee, policy_for
 from overproof.jobs.deploy_config import CascadeConfig
 from overproof.jobs.full_model import open_full, reserve
@@ -19,7 +20,7 @@ def open_cascade(bundle: Bundle, config: CascadeConfig | None = None, *, tokens:
     Parameters
     ----------
     tokens
-        Of the escalation budget at the start; see `cascade.budget.Bucket`.
+        Of the escalation budget at the start, for any kind of reason; see `cascade.budget.Bucket`.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def open_cascade(bundle: Bundle, config: CascadeConfig | None = None, *, tokens:
             f"{bundle.path}: keeps no thresholds of its own (it was made by an older version), expected --check "
             "check.json of `overproof check`, or a bundle compressed again"
         )
-    return Cascade(student, full, policy, Bucket(rate, level=tokens))
+    return Cascade(student, full, policy, Bucket(rate, level=None if tokens is None else {POOL: tokens}))
 
 
 def read_guarantee(path: Path) -> Guarantee:

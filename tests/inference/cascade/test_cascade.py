@@ -11,16 +11,16 @@ import pytest
 
 from overproof.bundle.manifest import MODEL
 from overproof.bundle.runtime import OnnxScorer
-from overproof.bundle.scores import Floats
+from overproof.bundle.scores import Floats, Scores
 from overproof.errors import InputError
-from overproof.inference.cascade import Bucket, Cascade, Full, FullDown, Policy, Rate
+from overproof.inference.cascade import EVERYTHING, Bucket, Cascade, Full, FullDown, Policy, Promise, Rate
 from overproof.inference.cascade.full import aligned
 from overproof.inference.cascade.signals import CONFIDENCE, OOD_DISTANCE, signals, threshold
 from overproof.inference.cascade.thresholds import SPENT, SPENT_ON_OOD, Guarantee, policy_for
 
 from .conftest import CLASSES, TEXTS, always
 
-EVERYTHING = Policy(confidence=2.0)
+ALL = Policy(confidence=EVERYTHING)
 
 
 def test_what_is_not_deferred_the_student_decides(student: OnnxScorer) -> None:
@@ -40,12 +40,15 @@ def test_the_reason_tells_how_sure_it_was_and_had_to_be(student: OnnxScorer) -> 
 
 
 def test_what_is_deferred_the_full_model_decides(student: OnnxScorer) -> None:
-    for verdict in Cascade(student, always("sqli"), EVERYTHING).judge(TEXTS):
+    for verdict in Cascade(student, always("sqli"), ALL).judge(TEXTS):
         assert (verdict["status"], verdict["decided_by"], verdict["label"]) == ("decided", "full", "sqli")
         assert verdict["attack"] == 1.0
         assert verdict["full"]["probabilities"] == {"benign": 0, "sqli": 1, "xss": 0}
-        assert verdict["reason"].endswith("< 2.000") or verdict["reason"] == "longer than was judged"
-    models = Cascade(student, always("sqli"), EVERYTHING).models
+        assert (
+            verdict["reason"].endswith(", and every event goes to the full model")
+            or verdict["reason"] == "longer than was judged"
+        )
+    models = Cascade(student, always("sqli"), ALL).models
     assert models == {"student": student.manifest.files[MODEL]["sha256"][:16], "full": "always sqli"}
 
 
@@ -63,24 +66,60 @@ def test_only_what_is_deferred_is_asked(student: OnnxScorer) -> None:
 
 
 def test_without_a_full_model_nobody_decides(student: OnnxScorer) -> None:
-    for verdict, judged in zip(Cascade(student, None, EVERYTHING).judge(TEXTS), student.judge(TEXTS), strict=True):
+    for verdict, judged in zip(Cascade(student, None, ALL).judge(TEXTS), student.judge(TEXTS), strict=True):
         assert (verdict["status"], verdict["decided_by"]) == ("abstained", "nobody")
         assert verdict["label"] == judged.label
         assert verdict["reason"].endswith("; no full model was given")
 
 
 def test_what_exceeds_the_budget_is_deferred_and_never_dropped(student: OnnxScorer) -> None:
-    cascade = Cascade(student, always("xss"), EVERYTHING, Bucket(Rate(share=0.5)))
-    verdicts = cascade.judge(TEXTS * 2)
+    policy = replace(ALL, overflow=False)
+    cascade = Cascade(student, always("xss"), policy, Bucket(Rate(share=0.5), level={"pool": 2.8}))
+    verdicts = cascade.judge(TEXTS * 2)  # of 14 events 7 tokens, 4.2 of them reserved for doubtful ones
     assert [v["status"] for v in verdicts].count("deferred") == 7
     assert [v["decided_by"] for v in verdicts].count("full") == 7
     sure = [v["student"]["confidence"] for v in verdicts if v["status"] == "deferred"]
-    rest = [v for v in verdicts if v["status"] == "decided" and not v["student"]["overflow"]]
-    assert min(sure) >= max(v["student"]["confidence"] for v in rest)
+    assert min(sure) >= max(v["student"]["confidence"] for v in verdicts if v["status"] == "decided")
     for verdict in verdicts:
         if verdict["status"] == "deferred":
             assert verdict["label"] == verdict["student"]["label"]
-            assert verdict["reason"].endswith("; over the escalation budget")
+            assert verdict["reason"].endswith("; over the escalation budget reserved for doubtful events")
+
+
+FAR, LONG, UNSURE = "foreign text", "a" * 700, "doubtful"
+
+
+def flood(kinds: Sequence[str]) -> tuple[Scores, Policy]:
+    """Events each of which is deferred for one kind of reason."""
+    n = len(kinds)
+    logits = np.array([[0.1, 0.0, 0.0] if kind == UNSURE else [9.0, 0.0, 0.0] for kind in kinds], dtype=np.float32)
+    far = np.array([99.0 if kind == FAR else 1.0 for kind in kinds], dtype=np.float32)
+    scores = Scores(logits, CLASSES, np.ones(n, np.int32), np.array([kind == LONG for kind in kinds]), far)
+    return scores, Policy(confidence=0.9, ood_distance=30.0)
+
+
+@pytest.mark.parametrize("foe", [FAR, LONG])
+def test_a_flood_of_events_of_another_kind_defers_no_doubtful_one(student: OnnxScorer, foe: str) -> None:
+    """What the review did: 10 % of foreign texts, and 61 of 61 doubtful events were deferred."""
+    cascade = Cascade(student, always("xss"), Policy(), Bucket(Rate(share=0.05)))
+    deferred = {UNSURE: 0, foe: 0}
+    for batch in range(3):
+        kinds = [foe if i % 10 == 5 else UNSURE if i % 100 == batch else "sure" for i in range(2048)]
+        scores, cascade.policy = flood(kinds)
+        decision = cascade.decide(scores)
+        for i, why in decision.deferred.items():
+            deferred[kinds[i]] += 1
+            assert "reserved for events" in why
+    assert deferred[UNSURE] == 0 < deferred[foe]
+
+
+def test_the_least_sure_of_a_kind_goes_first_whatever_the_reason(student: OnnxScorer) -> None:
+    logits = np.array([[0.2, 0, 0], [1.4, 1.3, -9.0], [0.1, 0, 0], [1.5, 1.3, -9.0]], dtype=np.float32)
+    scores = Scores(logits, CLASSES, np.ones(4, np.int32), np.zeros(4, dtype=bool))
+    cascade = Cascade(student, always("xss"), Policy(0.4, 0.1), Bucket(Rate(share=0.5), level={"doubt": 0.9}))
+    decision = cascade.decide(scores)
+    assert decision.escalated == [0, 2]
+    assert set(decision.deferred) == {1, 3}
 
 
 def down(texts: Sequence[str]) -> Floats:
@@ -91,7 +130,7 @@ def down(texts: Sequence[str]) -> Floats:
     ("on_full_down", "status", "decided_by"), [("hold", "held", "nobody"), ("student", "decided", "student")]
 )
 def test_a_full_model_that_is_down(student: OnnxScorer, on_full_down: str, status: str, decided_by: str) -> None:
-    policy = replace(EVERYTHING, on_full_down=on_full_down)
+    policy = replace(ALL, on_full_down=on_full_down)
     for verdict in Cascade(student, Full(CLASSES, down, "m"), policy).judge(TEXTS):
         assert (verdict["status"], verdict["decided_by"]) == (status, decided_by)
         assert verdict["full"] is None
@@ -101,7 +140,7 @@ def test_a_full_model_that_is_down(student: OnnxScorer, on_full_down: str, statu
 
 def test_a_policy_may_fail_when_the_full_model_is_down(student: OnnxScorer) -> None:
     with pytest.raises(FullDown, match="no route"):
-        Cascade(student, Full(CLASSES, down, "m"), replace(EVERYTHING, on_full_down="fail")).judge(TEXTS)
+        Cascade(student, Full(CLASSES, down, "m"), replace(ALL, on_full_down="fail")).judge(TEXTS)
 
 
 def test_a_full_model_with_other_columns_is_put_in_order() -> None:
@@ -112,11 +151,11 @@ def test_a_full_model_with_other_columns_is_put_in_order() -> None:
 
 
 def test_no_events(student: OnnxScorer) -> None:
-    assert Cascade(student, always("xss"), EVERYTHING).judge([]) == []
+    assert Cascade(student, always("xss"), ALL).judge([]) == []
 
 
 def test_verdicts_are_plain_json(student: OnnxScorer) -> None:
-    verdicts = Cascade(student, always("xss"), EVERYTHING).judge(TEXTS)
+    verdicts = Cascade(student, always("xss"), ALL).judge(TEXTS)
     assert orjson.loads(orjson.dumps(verdicts)) == verdicts
 
 
@@ -158,7 +197,11 @@ def test_the_guarantee_of_a_check(student: OnnxScorer) -> None:
     model = str(student.manifest.files[MODEL]["sha256"])
     policy = policy_for(student.manifest, guarantee=Guarantee(model, 0.9340546, 0.005, 0.95, "check.json"))
     assert (policy.confidence, policy.temperature) == (0.9340546, 1.5)
-    assert policy.basis.startswith("at most 0.5 % of the attacks that the full model detects are lost, with 95 %")
+    assert policy.promise == Promise(0.005, 0.95, "check.json")
+    assert policy.basis == "the threshold that the check found (check.json)"
+    assert str(policy.promise) == (
+        "at most 0.5 % of the attacks that the full model detects are lost, with 95 % confidence (check.json)"
+    )
 
 
 def test_the_check_of_another_model(student: OnnxScorer) -> None:

@@ -60,10 +60,11 @@ def test_labels_that_are_never_decided_alone() -> None:
     assert found.reasons == {0: "xss is never decided alone"}
 
 
-def test_the_gravest_reason_stands_and_the_least_sure_goes_first() -> None:
+def test_the_gravest_reason_stands_and_the_least_sure_of_a_kind_goes_first() -> None:
     policy = Policy(confidence=0.99, never_alone=("xss",))
     found = deferrals(scores([[1, 0, 0], [0.5, 0, 0], [0, 0, 1], [9, 0, 0]], [False, False, False, True]), policy)
-    assert found.rows == [2, 3, 1, 0]
+    assert found.rows == [1, 0, 2, 3]
+    assert found.kinds == {0: "doubt", 1: "doubt", 2: "other", 3: "other"}
     assert found.reasons[2] == "xss is never decided alone"
     assert found.reasons[3] == "longer than was judged"
 

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import TypeAdapter
 
 from overproof.bundle.runtime import OnnxScorer
-from overproof.inference.cascade import Cascade, Full, FullDown, Policy
+from overproof.inference.cascade import EVERYTHING, Cascade, Full, FullDown, Policy
 from overproof.inference.cascade.remote import parsed
 from overproof.inference.service import schemas
 
@@ -57,7 +57,7 @@ def test_predict_is_what_a_text_classifier_answers(client: Client, student: Onnx
 
 def test_predict_answers_by_who_decided(start: Start, student: OnnxScorer) -> None:
     sure = np.array([[0.0, 1.0, 0.0]], dtype=np.float32)
-    client = start(Full(student.classes, lambda texts: sure.repeat(len(texts), 0), "m"), Policy(confidence=2.0))
+    client = start(Full(student.classes, lambda texts: sure.repeat(len(texts), 0), "m"), Policy(confidence=EVERYTHING))
     assert client.post("/predict", {"inputs": "a"}).json()[0][0] == {"label": "sqli", "score": 1.0}
 
 
@@ -65,7 +65,7 @@ def test_what_is_held_has_no_final_probabilities(start: Start, student: OnnxScor
     def down(texts: Any) -> Any:
         raise FullDown("gone")
 
-    client = start(Full(student.classes, down, "m"), Policy(confidence=2.0))
+    client = start(Full(student.classes, down, "m"), Policy(confidence=EVERYTHING))
     assert client.post("/judge", {"text": "a"}).json()["status"] == "held"
     answer = client.post("/predict", {"inputs": "a"})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

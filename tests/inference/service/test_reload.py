@@ -13,7 +13,7 @@ import pytest
 
 from overproof.bundle.manifest import MODEL, open_bundle, write_bundle
 from overproof.bundle.runtime import OnnxScorer
-from overproof.inference.cascade import Bucket, Cascade, Full, Policy, Rate
+from overproof.inference.cascade import EVERYTHING, Bucket, Cascade, Full, Policy, Rate
 from overproof.progress import Console, _no_bar
 
 from .conftest import Client, Start, gate
@@ -43,7 +43,9 @@ def other(place: Path) -> Callable[..., None]:
 
 
 def opening(place: Path, bucket: Bucket | None = None, full: Full | None = None) -> Callable[[], Cascade]:
-    return lambda: Cascade(OnnxScorer(open_bundle(place)), full, Policy(confidence=2.0) if full else None, bucket)
+    return lambda: Cascade(
+        OnnxScorer(open_bundle(place)), full, Policy(confidence=EVERYTHING) if full else None, bucket
+    )
 
 
 def reloaded(client: Client) -> None:
@@ -123,7 +125,7 @@ def test_reloading_does_not_fill_the_budget(start: Start, place: Path) -> None:
     full = Full(CLASSES, by_length, "m")
 
     def again() -> Cascade:
-        return opening(place, Bucket(Rate(per_second=3), clock=lambda: 0.0), full)()
+        return opening(place, Bucket(Rate(per_second=5), clock=lambda: 0.0), full)()
 
     client = start(open_cascade=again)
     for _ in range(2):

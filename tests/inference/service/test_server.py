@@ -26,7 +26,7 @@ SERVE = """
 import sys
 from pathlib import Path
 from overproof.bundle.manifest import open_bundle
-from overproof.inference.cascade import Cascade, Policy
+from overproof.inference.cascade import EVERYTHING, Cascade, Policy
 from overproof.inference.cascade.breaker import Breaker
 from overproof.inference.cascade.remote import remote
 from overproof.progress import terminal
@@ -37,7 +37,7 @@ def opened():
     if len(sys.argv) < 4:
         return Cascade(student)
     full = remote(sys.argv[3], student.classes, breaker=Breaker(failures=2, rest=1.0))
-    return Cascade(student, full, Policy(confidence=2.0))
+    return Cascade(student, full, Policy(confidence=EVERYTHING))
 serve(opened, Endpoint(port=0), limits=Limits(**eval(sys.argv[2])), console=terminal())
 """
 HEAD = b"POST /judge HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"

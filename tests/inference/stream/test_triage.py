@@ -24,7 +24,7 @@ from overproof.bundle.manifest import open_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.errors import InputError
 from overproof.events.sources import read_events
-from overproof.inference.cascade import Cascade, Full, FullDown, Policy, Rate
+from overproof.inference.cascade import EVERYTHING, Cascade, Full, FullDown, Policy, Rate
 from overproof.inference.cascade.budget import Bucket
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.inference.engines import Scored, in_process
@@ -357,7 +357,7 @@ def test_a_full_model_that_is_down_may_fail_the_run_which_then_goes_on(
         return always("xss", student.classes).ask(texts)
 
     out = events.with_name("out.jsonl")
-    cascade = Cascade(student, Full(student.classes, ask, "m"), Policy(confidence=2.0, on_full_down="fail"))
+    cascade = Cascade(student, Full(student.classes, ask, "m"), Policy(confidence=EVERYTHING, on_full_down="fail"))
     request = Request((str(events),), str(out))
     with pytest.raises(FullDown, match="gone"):
         triage(cascade, request)

@@ -1,47 +1,42 @@
 """Join student and full model in a cascade: what the student cannot be trusted with goes to the full model.
 
-`policy.py` says which events those are, a pure function of scores; `budget.py` how many may go; `full.py` what they go
-to, `remote.py` where that stands elsewhere; `verdicts.py` writes down who decided, and why.
+`policy.py` says which events those are, a pure function of scores; `budget.py` how many may go, `decision.py` which;
+`full.py` what they go to, `remote.py` where that stands elsewhere; `verdicts.py` writes down who decided, and why;
+`promise.py` says what may be said of it all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from overproof.bundle.manifest import MODEL
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats, Scores
 from overproof.inference.cascade.budget import Bucket, Rate, parse_rate
+from overproof.inference.cascade.decision import Decision, spend
 from overproof.inference.cascade.full import Full, FullDown, aligned
-from overproof.inference.cascade.policy import Deferrals, Policy, deferrals
+from overproof.inference.cascade.policy import EVERYTHING, Policy, deferrals
+from overproof.inference.cascade.promise import Promise, PromiseStatus, Unverified
 from overproof.inference.cascade.verdicts import Settled, verdicts
 
-__all__ = ["Bucket", "Cascade", "Decision", "Full", "FullDown", "Policy", "Rate", "parse_rate"]
+__all__ = [
+    "EVERYTHING",
+    "Bucket",
+    "Cascade",
+    "Decision",
+    "Full",
+    "FullDown",
+    "Policy",
+    "Promise",
+    "PromiseStatus",
+    "Rate",
+    "Unverified",
+    "parse_rate",
+]
 
 HASH_DIGITS = 16
-OVER_BUDGET = "over the escalation budget"
 Answers = Floats | FullDown | None
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What becomes of n events before the full model is asked.
-
-    Attributes
-    ----------
-    deferrals
-        The events that the student may not decide alone.
-    escalated
-        Those that the budget lets through, ascending.
-    deferred
-        Those that it does not, each to why.
-    """
-
-    deferrals: Deferrals
-    escalated: list[int]
-    deferred: Mapping[int, str]
 
 
 class Cascade:
@@ -92,11 +87,7 @@ class Cascade:
     def decide(self, scores: Scores) -> Decision:
         """Choose the events that go to the full model; spends the budget on those that need it most first."""
         found = deferrals(scores, self.policy)
-        if self.full is None:
-            return Decision(found, [], {})
-        granted = self.bucket.grant(len(scores.overflow), len(found.rows))
-        over = dict.fromkeys(found.rows[granted:], OVER_BUDGET)
-        return Decision(found, sorted(found.rows[:granted]), over)
+        return Decision(found, [], {}) if self.full is None else spend(found, self.bucket)
 
     def ask(self, texts: Sequence[str]) -> Answers:
         """Ask the full model for probabilities, shape (n, classes), or for why there are none.

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats, Scores, softmax
+from overproof.errors import InputError
+from overproof.inference.cascade.budget import RESERVED, Kind
+from overproof.inference.cascade.promise import Promise
 
 OnFullDown = Literal["hold", "student", "fail"]
+EVERYTHING = math.inf  # the confidence that no event has: all are deferred
+NO_NUMBERS = "the student's scores are no numbers"
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class Policy:
     Attributes
     ----------
     confidence
-        Below this calibrated probability of the best label an event is deferred; 0 defers none.
+        Below this calibrated probability of the best label an event is deferred; 0 defers none, `EVERYTHING` all.
     margin
         Where the two best labels lie closer than this (calibrated probability), the event is deferred; 0 defers none.
     ood_distance
@@ -38,6 +44,13 @@ class Policy:
         `fail` the run.
     basis
         Where the thresholds come from, in words.
+    promise
+        What a check promises of a cascade with this policy; None: nothing is promised.
+
+    Raises
+    ------
+    InputError
+        A threshold or temperature that is no number, or out of its range.
     """
 
     confidence: float = 0.0
@@ -48,6 +61,22 @@ class Policy:
     temperature: float = 1.0
     on_full_down: OnFullDown = "hold"
     basis: str = "no threshold"
+    promise: Promise | None = None
+
+    def __post_init__(self) -> None:
+        # written so that NaN, of which every comparison is false, fits no range
+        far = self.ood_distance
+        ranges = (
+            ("confidence", self.confidence, 0 <= self.confidence <= 1 or self.confidence == EVERYTHING, "from 0 to 1"),
+            ("margin", self.margin, 0 <= self.margin <= 1, "from 0 to 1"),
+            ("ood_distance", far, far is None or 0 <= far < math.inf, "from 0 up, or none"),
+            ("temperature", self.temperature, 0 < self.temperature < math.inf, "above 0"),
+        )
+        for name, value, fits, expected in ranges:
+            if not fits:
+                raise InputError(f"the policy's {name} is {value}, expected a number {expected}")
+        if self.on_full_down not in get_args(OnFullDown):
+            raise InputError(f"on_full_down {self.on_full_down}: expected one of {', '.join(get_args(OnFullDown))}")
 
 
 @dataclass(frozen=True)
@@ -57,15 +86,18 @@ class Deferrals:
     Attributes
     ----------
     rows
-        The deferred events, the one that needs the full model most first: by kind of reason, then by confidence.
+        The deferred events: by kind, and within a kind the least sure first.
     reasons
-        Row to why it is deferred, in one phrase.
+        Row to why it is deferred, in one phrase: the first of its reasons.
+    kinds
+        Row to the kind of that reason, whose part of the budget it may use.
     confidence
-        Calibrated probability of the student's label, shape (n,).
+        Calibrated probability of the student's label, shape (n,); NaN where the scores are no numbers.
     """
 
     rows: list[int]
-    reasons: dict[int, str]
+    reasons: Mapping[int, str]
+    kinds: Mapping[int, Kind]
     confidence: Floats
 
 
@@ -84,20 +116,30 @@ def deferrals(scores: Scores, policy: Policy) -> Deferrals:
     sure = ordered[:, -1]
     apart = sure - ordered[:, -2] if probabilities.shape[1] > 1 else np.ones_like(sure)
     kept_back = np.isin(np.array(scores.classes), policy.never_alone)[best]
-    found: list[tuple[NDArray[np.bool_], Callable[[int], str]]] = [
-        (kept_back, lambda i: f"{scores.classes[best[i]]} is never decided alone"),
-        (out_of_distribution(scores, policy), lambda i: _far(scores, policy, i)),
-        (scores.overflow & policy.overflow, lambda i: "longer than was judged"),
-        (sure < policy.confidence, lambda i: f"confidence {below(sure[i], policy.confidence)}"),
-        (apart < policy.margin, lambda i: f"margin {below(apart[i], policy.margin)}"),
+    found: list[tuple[NDArray[np.bool_], Kind, Callable[[int], str]]] = [
+        (~numbers(scores, probabilities), "doubt", lambda i: NO_NUMBERS),
+        (kept_back, "other", lambda i: f"{scores.classes[best[i]]} is never decided alone"),
+        (out_of_distribution(scores, policy), "ood", lambda i: _far(scores, policy, i)),
+        (scores.overflow & policy.overflow, "other", lambda i: "longer than was judged"),
+        (sure < policy.confidence, "doubt", lambda i: f"confidence {below(sure[i], policy.confidence)}"),
+        (apart < policy.margin, "doubt", lambda i: f"margin {below(apart[i], policy.margin)}"),
     ]
     reasons: dict[int, str] = {}
-    rows: list[int] = []
-    for deferred, why in found:
+    kinds: dict[int, Kind] = {}
+    for deferred, kind, why in found:
         new = [int(i) for i in np.flatnonzero(deferred) if int(i) not in reasons]
         reasons.update((i, why(i)) for i in new)
-        rows += sorted(new, key=lambda i: (float(sure[i]), i))
-    return Deferrals(rows, reasons, sure)
+        kinds.update(dict.fromkeys(new, kind))
+    order = {kind: place for place, kind in enumerate(RESERVED)}
+    least = np.nan_to_num(sure, nan=-1.0)  # nothing is less sure than what is no number
+    rows = sorted(reasons, key=lambda i: (order[kinds[i]], float(least[i]), i))
+    return Deferrals(rows, reasons, kinds, sure)
+
+
+def numbers(scores: Scores, probabilities: Floats) -> NDArray[np.bool_]:
+    """Return which events' logits, probabilities (shape (n, classes)) and OOD distance are numbers, shape (n,)."""
+    finite = np.isfinite(scores.logits).all(axis=1) & np.isfinite(probabilities).all(axis=1)
+    return np.asarray(finite if scores.ood_distance is None else finite & np.isfinite(scores.ood_distance))
 
 
 def _far(scores: Scores, policy: Policy, i: int) -> str:
@@ -107,6 +149,8 @@ def _far(scores: Scores, policy: Policy, i: int) -> str:
 
 def below(value: float, limit: float) -> str:
     """Return `0.93 < 0.934`, with as many digits as it takes to tell them apart."""
+    if limit == EVERYTHING:
+        return f"{value:.2f}, and every event goes to the full model"
     return _compared(value, "<", limit)
 
 

@@ -10,6 +10,7 @@ from overproof.bundle.manifest import MODEL, Manifest
 from overproof.errors import InputError
 from overproof.inference.cascade.budget import Rate
 from overproof.inference.cascade.policy import OnFullDown, Policy
+from overproof.inference.cascade.promise import Promise
 from overproof.inference.cascade.signals import CONFIDENCE, OOD_DISTANCE, threshold
 
 BUDGET = 0.05  # where none is given
@@ -39,12 +40,6 @@ class Guarantee:
     limit: float
     confidence: float
     source: str
-
-    @property
-    def basis(self) -> str:
-        """The promise in words."""
-        promise = f"at most {100 * self.limit:g} % of the attacks that the full model detects are lost"
-        return f"{promise}, with {100 * self.confidence:g} % confidence ({self.source})"
 
 
 def policy_for(
@@ -86,7 +81,9 @@ def policy_for(
         policy = replace(policy, ood_distance=threshold(manifest.signals, OOD_DISTANCE, SPENT_ON_OOD * budget))
     if guarantee is not None:
         require_same_model(guarantee, manifest)
-        return replace(policy, confidence=guarantee.threshold, basis=guarantee.basis)
+        promise = Promise(guarantee.limit, guarantee.confidence, guarantee.source)
+        basis = f"the threshold that the check found ({guarantee.source})"
+        return replace(policy, confidence=guarantee.threshold, basis=basis, promise=promise)
     if manifest.signals is None:
         return policy
     found, spent = threshold(manifest.signals, CONFIDENCE, SPENT * budget), f"{100 * SPENT * budget:g} %"

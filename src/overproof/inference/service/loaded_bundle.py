@@ -12,6 +12,7 @@ import numpy as np
 from overproof.bundle.scores import Floats, Scores, joined, softmax
 from overproof.errors import InputError
 from overproof.inference.cascade import Cascade, Decision, FullDown
+from overproof.inference.cascade.budget import Kind
 from overproof.inference.cascade.policy import Deferrals
 from overproof.inference.service.drift import Drift
 from overproof.inference.similarity.search import Searcher
@@ -26,6 +27,7 @@ class Escalated:
     text: str
     scores: Scores
     reason: str
+    kind: Kind
     confidence: float
 
 
@@ -58,7 +60,8 @@ class LoadedBundle:
         self.drift.add(confidence=deferrals.confidence, ood_distance=scores.ood_distance)
         found: list[Verdict | Escalated] = list(cascade.verdicts(scores, decision, None))
         for i in decision.escalated:
-            found[i] = Escalated(texts[i], scores.take([i]), deferrals.reasons[i], float(deferrals.confidence[i]))
+            why, kind, sure = deferrals.reasons[i], deferrals.kinds[i], float(deferrals.confidence[i])
+            found[i] = Escalated(texts[i], scores.take([i]), why, kind, sure)
         return found
 
     def settle(self, escalated: Sequence[Escalated], answers: Floats | FullDown | str) -> list[Verdict]:
@@ -73,7 +76,8 @@ class LoadedBundle:
         parts = [one.scores for one in escalated]
         scores = joined(parts)
         confidence = np.array([one.confidence for one in escalated], dtype=np.float32)
-        deferrals = Deferrals(list(rows), {i: escalated[i].reason for i in rows}, confidence)
+        reasons, kinds = {i: escalated[i].reason for i in rows}, {i: escalated[i].kind for i in rows}
+        deferrals = Deferrals(list(rows), reasons, kinds, confidence)
         if isinstance(answers, str):
             return list(self.cascade.verdicts(scores, Decision(deferrals, [], dict.fromkeys(rows, answers)), None))
         return list(self.cascade.verdicts(scores, Decision(deferrals, list(rows), {}), answers))

@@ -129,7 +129,7 @@ class _State:
             self.groups = Groups() if mark is None or mark.groups is None else Groups.from_json(mark.groups)
         self._known = 0 if mark is None else mark.events
         if mark is not None:
-            cascade.bucket.level = mark.tokens
+            cascade.bucket.level = dict(mark.tokens)
 
     def is_new(self, events: int) -> bool:
         """Return whether the next batch was not judged yet: marks lie between batches, read alike each time."""

@@ -26,7 +26,7 @@ class Mark:
     offset
         What the sink has written: bytes, or parts.
     tokens
-        Of the escalation budget.
+        Of the escalation budget, by kind of reason (`cascade.budget.Bucket.level`).
     tally
         Counts so far.
     groups
@@ -37,7 +37,7 @@ class Mark:
 
     events: int
     offset: int
-    tokens: float
+    tokens: Mapping[str, float]
     tally: Mapping[str, Any]
     groups: Mapping[str, Any] | None
     top: list[dict[str, Any]] | None

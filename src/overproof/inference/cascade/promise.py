@@ -1,0 +1,138 @@
+"""Say what a check promises of a run, and withdraw it once the run is another than the one that was checked.
+
+The promise is of a cascade in which every event that the student may not decide alone is decided by the full model.
+Where one of them is not, its label is the student's own, and nobody has shown how often that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from overproof.errors import InputError
+
+Status = Literal["stands", "withdrawn"]
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What `overproof check` promises of a cascade.
+
+    Attributes
+    ----------
+    limit
+        At most this share of the attacks that the full model detects is lost: called benign by the student, alone.
+    confidence
+        With which that was shown.
+    source
+        Where it was read.
+
+    Raises
+    ------
+    InputError
+        A limit or confidence that is not between 0 and 1.
+    """
+
+    limit: float
+    confidence: float
+    source: str
+
+    def __post_init__(self) -> None:
+        for name, value in (("limit", self.limit), ("confidence", self.confidence)):
+            if not 0 < value < 1:
+                raise InputError(f"{self.source}: a promise's {name} of {value}, expected a number between 0 and 1")
+
+    def __str__(self) -> str:
+        return (
+            f"at most {100 * self.limit:g} % of the attacks that the full model detects are lost, "
+            f"with {100 * self.confidence:g} % confidence ({self.source})"
+        )
+
+
+@dataclass(frozen=True)
+class Unverified:
+    """How many events the full model should have decided and did not.
+
+    Attributes
+    ----------
+    deferred, held, abstained
+        Those that nobody decided: over the budget, for a full model that is down, without any full model.
+    stood_in
+        Those that the student decided in place of a full model that is down.
+    """
+
+    deferred: int = 0
+    held: int = 0
+    abstained: int = 0
+    stood_in: int = 0
+
+    @classmethod
+    def of(cls, status: Mapping[str, int], stood_in: int) -> Unverified:
+        """Take them from counts of the verdicts' status."""
+        deferred, held, abstained = (status.get(name, 0) for name in ("deferred", "held", "abstained"))
+        return cls(deferred, held, abstained, stood_in)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.deferred + self.held + self.abstained + self.stood_in
+
+    def __str__(self) -> str:
+        said = {
+            "deferred over the budget": self.deferred,
+            "held while it was down": self.held,
+            "abstained from without one": self.abstained,
+            "decided by the student in its place": self.stood_in,
+        }
+        return ", ".join(f"{count:,} {what}" for what, count in said.items() if count)
+
+
+@dataclass(frozen=True)
+class PromiseStatus:
+    """What is left of a promise after so many events.
+
+    Attributes
+    ----------
+    promise
+        What the check promised.
+    events
+        Events that were judged.
+    unverified
+        Those of them that should have gone to the full model and were not decided by it.
+    """
+
+    promise: Promise
+    events: int
+    unverified: Unverified
+
+    @property
+    def status(self) -> Status:
+        """`stands` while the full model has decided every event that it should."""
+        return "withdrawn" if self.unverified.total else "stands"
+
+    @property
+    def message(self) -> str:
+        """What can be said, in a sentence that is understood alone."""
+        if self.status == "stands":
+            return f"stands: {self.promise}"
+        return (
+            f"withdrawn: the full model did not verify {self.unverified.total:,} of {self.events:,} events "
+            f"({self.unverified!s}); the labels of these are the student's own, and nothing is promised of them. "
+            f"Beside what is lost among them, {self.promise}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        counts = self.unverified
+        return {
+            "limit": self.promise.limit,
+            "confidence": self.promise.confidence,
+            "source": self.promise.source,
+            "status": self.status,
+            "deferred": counts.deferred,
+            "held": counts.held,
+            "abstained": counts.abstained,
+            "stood_in": counts.stood_in,
+            "message": self.message,
+        }
