@@ -125,7 +125,7 @@ def test_what_cannot_be_told_says_why(make: Make, healthy: CheckContext) -> None
     none = replace(tried.boundary, neighbours=tried.boundary.neighbours[:0])
     wild = replace(tried.boundary, neighbours=np.full_like(tried.boundary.neighbours, np.nan), logits={})
     for evidence, told in (
-        (near(make(counts={"benign": 3, "sqli": 2}), {}), "needs 10 events"),
+        (near(make(counts={"benign": 3, "sqli": 2}), {}), "needs 10"),
         (replace(tried, models={**tried.models, QUANTIZED: nan}), "hold NaN or infinity"),
         (replace(tried, boundary=none), "were not tried"),
         (replace(tried, boundary=wild), "at neighbouring grid points hold NaN"),

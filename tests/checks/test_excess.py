@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from overproof.checks.non_inferiority import Counts, counted, excess_p, least_loss
+from overproof.checks.stats import Units
 
 LIMIT = 0.05
 
@@ -51,15 +52,16 @@ def test_one_lost_event_shows_nothing_and_a_lost_family_of_15_does() -> None:
 
 def test_events_of_a_cluster_count_as_one_where_they_are_alike() -> None:
     lost = np.array([1] * 6 + [0] * 54)
-    assert counted(lost) == Counts(60, 6, 0)
-    assert counted(lost, np.arange(60)) == Counts(60, 6, 0)
-    assert counted(lost, np.arange(60) // 6).b <= 1 and counted(lost, np.arange(60) // 6).n <= 12
-    assert counted(lost, np.zeros(60, dtype=int)) == Counts(1, 0, 0)
-    assert counted(np.ones(60, dtype=int), np.arange(60) // 5) == Counts(12, 12, 0)
+    assert counted(lost, Units(60)) == (Counts(60, 6, 0),)
+    assert counted(lost, Units.of(60, range(60))) == (Counts(60, 6, 0),) * 2
+    plain, sixes = counted(lost, Units.of(60, np.arange(60) // 6))
+    assert plain == Counts(60, 6, 0) and sixes.b <= 1 and sixes.n <= 12
+    assert counted(lost, Units.of(60, [0] * 60))[1] == Counts(1, 0, 0)
+    assert counted(np.ones(60, dtype=int), Units.of(60, np.arange(60) // 5))[1] == Counts(12, 12, 0)
 
 
 def test_clusters_of_unlike_events_cost_nothing() -> None:
     random = np.random.default_rng(0)
     lost = (random.random(3000) < 0.2).astype(int)
-    found = counted(lost, random.integers(0, 300, 3000))
+    found = counted(lost, Units.of(3000, random.integers(0, 300, 3000)))[1]
     assert found.n > 2400 and found.b / found.n == pytest.approx(lost.mean(), rel=0.05)

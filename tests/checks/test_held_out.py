@@ -28,7 +28,7 @@ from overproof.checks.base import (
 )
 from overproof.checks.held_out.compute import held_out
 from overproof.checks.pairs import paired
-from overproof.checks.stats import tango, wilson
+from overproof.checks.stats import Units, clopper_pearson, tango, wilson
 
 Make = Callable[..., CheckContext]
 
@@ -120,6 +120,8 @@ def test_few_events_prove_nothing_and_say_how_many_would(make: Make) -> None:
         assert f"events, needs {result.needed:,}" in result.message
     more = found["misses"].needed or 0
     assert tango(0, 0, more).high <= 0.005 < tango(0, 0, more - 1).high
+    more = found["quantized-alone"].needed or 0
+    assert clopper_pearson(0, more).high <= 0.005 < clopper_pearson(0, more - 1).high
 
 
 def test_events_of_a_group_are_not_independent(lossy: CheckContext) -> None:
@@ -132,10 +134,11 @@ def test_events_of_a_group_are_not_independent(lossy: CheckContext) -> None:
     before, after = plain(held_out(lossy))["attacks"]["loss"], plain(held_out(grouped))["attacks"]["loss"]
     assert after["value"] == before["value"]
     assert after["high"] > before["high"] and after["low"] < before["low"]
+    assert plain(held_out(grouped))["attacks"]["units"] == 100
     assert plain(held_out(grouped))["benign"] == plain(held_out(lossy))["benign"]
     few = replace(lossy, sample=replace(sample, groups=[f"host {i % 4}" for i in range(len(sample))]))
     result = named(held_out(few))["misses"]
-    assert result.status == "unmeasured" and "4 groups" in result.message
+    assert result.status == "unmeasured" and "2,500 events, 4 of them independent" in result.message
     assert plain(held_out(few))["attacks"]["n"] == 2500
 
 
@@ -193,8 +196,10 @@ def test_families_held_out_of_training(healthy: CheckContext) -> None:
     assert found["family:xss"].status == "passed" and found["family:ssti"].status == "failed"
     assert found["family:sqli"].status == "unmeasured" and found["family:sqli"].message.endswith("it has seen it")
     assert known.status == "failed"
-    loss = tango(30, 0, 100)
-    assert found["family:ssti"].high == loss.high and (found["family:ssti"].low or 0) < loss.low  # for three families
+    loss, ssti_gate = tango(30, 0, 100), found["family:ssti"]
+    assert ssti_gate.high == clopper_pearson(30, 100).high and (ssti_gate.low or 0) < loss.low
+    assert ssti_gate.correction == "Bonferroni for 3 families"
+    assert "corrected by Bonferroni for 3 families" in ssti_gate.message
     entry = plain(known)["held_out"][1]
     assert entry["trained_without"][QUANTIZED] == {"k": 70, "n": 100, "share": wilson(70, 100).to_json()}
     detected = int(healthy.detected(BASELINE)[ssti.rows].sum())
@@ -209,6 +214,37 @@ def test_a_family_of_many_does_not_fail_by_chance(healthy: CheckContext) -> None
     assert named(held_out(replace(healthy, held_out=(one,))))["family:ssti"].status == "failed"
     many = (one, *(held(healthy, "xss", 0) for _ in range(4)))
     assert named(held_out(replace(healthy, held_out=many)))["family:ssti"].status == "unmeasured"
+
+
+def test_gains_do_not_hide_what_a_family_loses(healthy: CheckContext) -> None:
+    """Ten lost and ten gained of 100 are no net loss, and no passed family either."""
+    student, full = np.ones(100, dtype=bool), np.ones(100, dtype=bool)
+    student[:10], full[10:20] = False, False
+    one = held(healthy, "ssti", 0, detected={FULL: full, QUANTIZED: student})
+    result = named(held_out(replace(healthy, held_out=(one,))))["family:ssti"]
+    assert result.status == "unmeasured" and result.value == 0.1
+
+
+def test_copies_are_no_evidence(make: Make) -> None:
+    """Twenty attacks, each sixty times: with the same group, with the same text, or with other digits and case."""
+    evidence = make(counts={"benign": 2000, "sqli": 1200}, training=False)
+    rows, n = np.flatnonzero(evidence.attacks), len(evidence.sample)
+    names = ["".join("abcdefghij"[int(d)] for d in f"{i:02d}") for i in range(20)]
+    texts, groups = list(evidence.sample.texts), [f"flow {i}" for i in range(n)]
+    copied = [
+        [f"sqli {names[k // 60]}" for k in range(1200)],
+        [f"{'SQLI' if k % 2 else 'sqli'} {names[k // 60]} {k}" for k in range(1200)],
+    ]
+    for some in copied:
+        for row, text in zip(rows, some, strict=True):
+            texts[row] = text
+        found = named(held_out(replace(evidence, sample=replace(evidence.sample, texts=texts, groups=groups))))
+        assert found["misses"].status == found["quantized-alone"].status == "unmeasured"
+        assert found["misses"].units == 20 and "1,200 events, 20 of them independent" in found["misses"].message
+        assert found["false-positives"].status == "passed"
+    groups = [f"campaign {(i - rows[0]) // 60}" if i in rows else f"flow {i}" for i in range(n)]
+    found = named(held_out(replace(evidence, sample=replace(evidence.sample, groups=groups))))
+    assert found["misses"].status == "unmeasured" and found["misses"].units == 20
 
 
 def test_the_waterfall_adds_up(lossy: CheckContext) -> None:
@@ -252,5 +288,6 @@ def test_pairs_without_groups_are_tangos() -> None:
     full, student = random.random(300) < 0.9, random.random(300) < 0.8
     b, c = int((full & ~student).sum()), int((student & ~full).sum())
     assert paired(full, student).loss == tango(b, c, 300)
-    assert paired(full, student, [None] * 200 + ["x"] * 100).loss == tango(b, c, 300)
-    assert paired(full, student, [str(i // 2) for i in range(300)]).n == 300
+    assert paired(full, student, Units.of(300, [None] * 300)).loss == tango(b, c, 300)
+    two = paired(full, student, Units.of(300, [str(i // 2) for i in range(300)]))
+    assert (two.n, two.units.count) == (300, 150)

@@ -9,6 +9,7 @@ import numpy as np
 
 from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED
 from overproof.checks.rare.slices import LEAST, Slice, Verdicts, losing, slices_of
+from overproof.checks.stats import Units
 
 if TYPE_CHECKING:
     from overproof.checks.base import CheckContext
@@ -46,7 +47,9 @@ def test_a_hidden_slice_is_found_and_named(healthy: CheckContext) -> None:
     hidden = (np.array(region) == "north") & (source == "gateway")
     full = np.ones(n, dtype=bool)
     parts = list(slices_of(sample, healthy.labelled))
-    worst = losing(parts, Verdicts(full, ~(hidden & (np.arange(n) % 3 == 0)), healthy.labelled), LIMIT)[0]
+    worst = losing(parts, Verdicts(full, ~(hidden & (np.arange(n) % 3 == 0)), healthy.labelled, healthy.units), LIMIT)[
+        0
+    ]
     assert worst.p_holm < 0.001
     assert "north" in worst.name and "gateway" in worst.name
 
@@ -58,7 +61,8 @@ def test_healthy_students_are_rarely_accused(make: Make) -> None:
         counts = {"benign": 150, "sqli": 100, "xss": 80}
         evidence = make({QUANTIZED: {"*": 0.05}}, counts=counts, training=False, seed=seed, without=UNUSED)
         parts = slices_of(evidence.sample, evidence.labelled)
-        found = losing(parts, Verdicts(evidence.right(FULL), evidence.right(QUANTIZED), evidence.labelled), LIMIT)
+        right = (evidence.right(model) for model in (FULL, QUANTIZED))
+        found = losing(parts, Verdicts(*right, evidence.labelled, evidence.units), LIMIT)
         accused += found[0].p_holm <= 0.05
     assert accused <= 18
 
@@ -84,8 +88,8 @@ def test_a_session_counts_once_in_a_slice(healthy: CheckContext) -> None:
     rows = np.arange(n) < 100
     student = np.arange(n) >= 30
     everyone, part = np.ones(n, dtype=bool), [Slice("host", "web-1", rows)]
-    (alone,) = losing(part, Verdicts(everyone, student, everyone), LIMIT)
+    (alone,) = losing(part, Verdicts(everyone, student, everyone, Units(n)), LIMIT)
     sessions = np.where(rows, np.arange(n) // 30, np.arange(n))
-    (together,) = losing(part, Verdicts(everyone, student, everyone, sessions), LIMIT)
+    (together,) = losing(part, Verdicts(everyone, student, everyone, Units.of(n, sessions.tolist())), LIMIT)
     assert (together.b, together.n) == (alone.b, alone.n) == (30, 100)
     assert alone.p < 1e-6 and together.p > 0.1

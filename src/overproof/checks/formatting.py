@@ -15,9 +15,45 @@ def percent(share: float) -> str:
     return f"{100 * share:.{min(6, max(2, -math.floor(math.log10(points))))}f} %"
 
 
-def percent_within(figure: Interval) -> str:
-    """Write a share and its interval in percent."""
-    return f"{percent(figure.value)} (95 % interval {percent(figure.low)} to {percent(figure.high)})"
+def percent_within(figure: Interval, correction: str = "") -> str:
+    """Write a share and its interval in percent.
+
+    Parameters
+    ----------
+    correction
+        What the interval was corrected by; empty where it was not.
+    """
+    return f"{percent(figure.value)} ({_named(correction)} {percent(figure.low)} to {percent(figure.high)})"
+
+
+def change_within(figure: Interval, more: str = "lost", fewer: str = "gained", correction: str = "") -> str:
+    """Write a change and its interval in percent, its sign in words.
+
+    Parameters
+    ----------
+    more, fewer
+        What the change is where it is above zero, and where it is below.
+    correction
+        What the interval was corrected by; empty where it was not.
+    """
+    value, low, high = (more if end >= 0 else fewer for end in (figure.value, figure.low, figure.high))
+    ends = f"{_amount(figure.low)} to {_amount(figure.high)} {high}"
+    if low != high:
+        ends = f"{_amount(figure.low)} {low} to {_amount(figure.high)} {high}"
+    return f"{_amount(figure.value)} {value} ({_named(correction)} {ends})"
+
+
+def among(n: int, what: str, units: int) -> str:
+    """Write `1,200 attacks`, and how many of them are independent where not all are."""
+    return f"{n:,} {what}" if units == n else f"{n:,} {what} ({units:,} of them independent)"
+
+
+def _amount(share: float) -> str:
+    return percent(abs(share))
+
+
+def _named(correction: str) -> str:
+    return f"95 % interval, corrected by {correction}:" if correction else "95 % interval"
 
 
 def number_within(figure: Interval) -> str:

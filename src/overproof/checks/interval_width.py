@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from overproof.checks.stats import Interval
+from overproof.checks.gate_result import MOST
+from overproof.checks.stats import Interval, Units
 
 DRAWS = 300
+HALVINGS = 40
+SLACK = 1e-6  # what bisection may be off
 LEAST_GROUPS = 10  # of fewer the bootstrap's interval is too narrow, of one it has no width
 
 
@@ -50,6 +53,44 @@ def events_for(figure: Interval, limit: float, events: int, other: float = math.
         return None
     spread = (1 / events + 1 / other) * ((figure.value - limit) / reach) ** 2 - 1 / other
     return math.ceil(1 / spread) if spread > 1e-12 else None
+
+
+def needed_units(bound: Callable[[float], Interval], limit: float, units: int) -> int | None:
+    """Say with how many units an interval would no longer hold the limit, if every rate stayed as it is.
+
+    It is a plan, not a promise: with so many the next sample decides about every second time.
+
+    Parameters
+    ----------
+    bound
+        The interval that so many times as many units would have.
+
+    Returns
+    -------
+    int | None
+        None where a hundred times as many would not do: the estimate sits at the limit.
+    """
+
+    def decides(times: float) -> bool:
+        figure = bound(times)
+        return figure.high <= limit or figure.low > limit
+
+    if not decides(MOST):
+        return None
+    short, enough = 1.0, float(MOST)
+    for _ in range(HALVINGS):
+        middle = (short + enough) / 2
+        short, enough = (short, middle) if decides(middle) else (middle, enough)
+    return math.ceil(enough * units - SLACK)
+
+
+def too_few_units(*samples: Units) -> str | None:
+    """Say why the units of these samples cannot be drawn again; None where they can."""
+    for units in samples:
+        if units.count < LEAST_GROUPS:
+            together = f"{units.n:,} events, {units.count} of them independent (others are copies, or of one group)"
+            return f"{together}, needs {LEAST_GROUPS}"
+    return None
 
 
 def clusters_of(*samples: Sequence[str | None]) -> list[object] | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.checks.interval_width import LEAST_GROUPS
-from overproof.checks.stats import lower_bound, tango, tango_p
+from overproof.checks.stats import Units, lower_bound, tango, tango_p
 
 Integers = NDArray[np.integer[Any]]
 
@@ -24,23 +24,22 @@ class Counts:
     c: int
 
 
-def counted(lost: Integers, clusters: Integers | None = None) -> Counts:
-    """Count some events; where they come in clusters, as many as would say as much if they were independent.
+def counted(lost: Integers, units: Units) -> tuple[Counts, ...]:
+    """Count some events, and for each way in which they hang together as many as would say as much if they did not.
 
-    All counts are divided by the design effect (Rao & Scott 1992) and rounded so that they say less.
+    There all counts are divided by the design effect (Rao & Scott 1992) and rounded so that they say less.
 
     Parameters
     ----------
     lost
         1 where the full model alone is right, -1 where the student alone is, else 0; shape (n,).
-    clusters
-        Cluster of each event, shape (n,).
+    units
+        How the events hang together.
     """
     n, b, c = len(lost), int((lost > 0).sum()), int((lost < 0).sum())
-    if clusters is None or not b:
-        return Counts(n, b, c)
-    effect = _design_effect(lost, clusters)
-    return Counts(math.ceil(n / effect), math.floor(b / effect), math.ceil(c / effect))
+    effects = [_design_effect(lost, way) for way in units.ways] if b else []
+    fewer = (Counts(math.ceil(n / by), math.floor(b / by), math.ceil(c / by)) for by in effects)
+    return (Counts(n, b, c), *fewer)
 
 
 def excess_p(counts: Counts, limit: float) -> float:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from overproof.checks.base import Bools, CheckContext, GateResult, unmeasured
-from overproof.checks.interval_width import clusters_of
-from overproof.checks.non_inferiority import Counts, Integers, counted, least_loss
-from overproof.checks.pairs import SIDE, Pairs, groups_at, loss_decided, mostly, paired
+from overproof.checks.base import Bools, CheckContext, GateResult, decided
+from overproof.checks.non_inferiority import Counts, counted, excess_p, least_loss
+from overproof.checks.pairs import SIDE, Pairs, loss_measured, paired
+from overproof.checks.stats import Interval
 
 
 @dataclass(frozen=True)
@@ -21,23 +22,22 @@ class Loss:
     pairs
         The counts, and the interval by which it passes.
     counts
-        The counts by which it fails: fewer where events come in groups.
+        The counts by which it fails, for plain events and for each way in which events hang together.
     """
 
     pairs: Pairs
-    counts: Counts
+    counts: tuple[Counts, ...]
+
+    def excess_p(self, limit: float) -> float:
+        """Return the p-value that more than the limit is lost (see `non_inferiority.excess_p`)."""
+        return max(excess_p(counts, limit) for counts in self.counts)
+
+    def at_least(self, confidence: float = SIDE) -> float:
+        """Return the one-sided lower limit of the net loss, at least 0."""
+        return min(least_loss(counts, confidence) for counts in self.counts)
 
 
-def clusters(context: CheckContext) -> Integers | None:
-    """Give each event's group a number, shape (n,), an event without one being its own; None if most have none."""
-    if not mostly(context.sample.groups):
-        return None
-    place: dict[object, int] = {}
-    named = clusters_of(context.sample.groups) or []
-    return np.array([place.setdefault(name, len(place)) for name in named], dtype=np.intp)
-
-
-def loss_of(context: CheckContext, rows: Bools, full: Bools, student: Bools, cluster: Integers | None) -> Loss:
+def loss_of(context: CheckContext, rows: Bools, full: Bools, student: Bools) -> Loss:
     """Compare the models on some events.
 
     Parameters
@@ -46,26 +46,24 @@ def loss_of(context: CheckContext, rows: Bools, full: Bools, student: Bools, clu
         Which events, shape (n,), at least one.
     full, student
         What each handles well, shape (n,).
-    cluster
-        What `clusters` gives.
     """
-    lost = full[rows].astype(np.int8) - student[rows]
-    return Loss(
-        paired(full[rows], student[rows], groups_at(context, rows), context.seed),
-        counted(lost, None if cluster is None else cluster[rows]),
-    )
+    pairs = paired(full[rows], student[rows], context.units.take(rows))
+    return Loss(pairs, counted(pairs.lost, pairs.units))
 
 
-def loss_gate(key: str, message: str, context: CheckContext, loss: Loss, low: float = 1.0) -> GateResult:
+def decide_loss(
+    key: str, context: CheckContext, loss: Loss, message: Callable[[Interval], str], *, low: float = 1.0
+) -> GateResult:
     """Decide on a net loss: what passes is the interval of `paired`, what fails must stand `excess_p` besides.
 
     Parameters
     ----------
+    message
+        The message, given the interval by which it is decided.
     low
         A lower low end, where failing is corrected for the number of tests.
     """
-    pairs = loss.pairs
-    low = min(low, pairs.loss.low, least_loss(loss.counts, SIDE))
-    if pairs.few_groups and low <= context.gate(key).limit:
-        return unmeasured(key, f"{pairs.few_groups}: {message}", context.gate(key), events=pairs.n)
-    return loss_decided(key, message, context, pairs, low)
+    gate = context.gate(key)
+    measured = loss_measured(loss.pairs, gate.limit)
+    figure = replace(measured.figure, low=float(np.min([low, measured.figure.low, loss.at_least()])))
+    return decided(key, message(figure), gate, replace(measured, figure=figure))

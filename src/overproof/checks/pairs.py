@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from overproof.checks import rates
-from overproof.checks.base import CONFIDENCE, Bools, CheckContext, GateResult, Measured, decided, unmeasured
-from overproof.checks.interval_width import clusters_of, events_for, too_few_groups
+from overproof.checks.base import CONFIDENCE, Bools, CheckContext, GateResult, Measured, decided
+from overproof.checks.formatting import change_within
+from overproof.checks.interval_width import needed_units
 from overproof.checks.reasons import NO_EVENTS
-from overproof.checks.stats import (
-    Interval,
-    Resampling,
-    bootstrap,
-    clopper_pearson,
-    events_needed,
-    mcnemar,
-    needed_for_margin,
-    tango,
-    wilson,
-)
+from overproof.checks.stats import Interval, Units, difference_within, mcnemar, share_within, wilson
 
-DRAWS = 1000
 SIDE = (1 + CONFIDENCE) / 2  # each end of a two-sided interval holds alone with this confidence
 
 
@@ -33,33 +23,42 @@ class Pairs:
 
     Attributes
     ----------
-    both, full_only, student_only, neither
-        How many are handled by whom.
+    lost
+        1 where the full model alone handles the event well, -1 where the student alone does, else 0; shape (n,).
+    both
+        How many both handle well.
+    units
+        How the events hang together.
     loss
         (full_only - student_only) / n, the net loss, and its interval.
-    grouped
-        Whether the interval allows for groups.
-    few_groups
-        Why the groups are too few for that; None unless they are.
     """
 
+    lost: NDArray[np.int8]
     both: int
-    full_only: int
-    student_only: int
-    neither: int
+    units: Units
     loss: Interval
-    grouped: bool = False
-    few_groups: str | None = None
 
     @property
     def n(self) -> int:
         """All events."""
-        return self.both + self.full_only + self.student_only + self.neither
+        return len(self.lost)
+
+    @property
+    def full_only(self) -> int:
+        """How many the full model alone handles well."""
+        return int((self.lost > 0).sum())
+
+    @property
+    def student_only(self) -> int:
+        """How many the student alone handles well."""
+        return int((self.lost < 0).sum())
 
     def result(self) -> PairedLoss:
         """Return the counts as the report has them, with the two-sided p-value of McNemar's exact test."""
-        p = mcnemar(self.full_only, self.student_only)
-        return PairedLoss(self.n, self.both, self.full_only, self.student_only, self.neither, p, self.loss)
+        b, c = self.full_only, self.student_only
+        return PairedLoss(
+            self.n, self.units.count, self.both, b, c, self.n - self.both - b - c, mcnemar(b, c), self.loss
+        )
 
 
 @dataclass(frozen=True)
@@ -68,15 +67,18 @@ class PairedLoss:
 
     Attributes
     ----------
-    n, both, full_only, student_only, neither
-        All events, and how many are handled well by whom.
+    n, units
+        All events, and how many of them are independent.
+    both, full_only, student_only, neither
+        How many of all events are handled well by whom.
     mcnemar
-        Two-sided p-value of McNemar's exact test.
+        Two-sided p-value of McNemar's exact test, as if all events were independent.
     loss
         (full_only - student_only) / n, and its interval.
     """
 
     n: int
+    units: int
     both: int
     full_only: int
     student_only: int
@@ -85,77 +87,56 @@ class PairedLoss:
     loss: Interval
 
 
-def paired(
-    full: Bools, student: Bools, groups: Sequence[str | None] | None = None, seed: int = 0, confidence: float = 0.95
-) -> Pairs:
+def paired(full: Bools, student: Bools, units: Units | None = None) -> Pairs:
     """Count pairs.
 
     Parameters
     ----------
     full, student
         Whether each handles the event well, shape (n,), n at least 1.
-    groups
-        Group of each event, shape (n,). Events of a group are not independent: where most have one, the interval is
-        the wider, at either end, of Tango's and of a bootstrap that draws whole groups again.
+    units
+        How the events hang together; None is not at all. The interval is Tango's (see `stats.units`).
     """
-    both, neither = int((full & student).sum()), int((~full & ~student).sum())
-    b, c = int((full & ~student).sum()), int((student & ~full).sum())
-    loss = tango(b, c, len(full), confidence)
-    if groups is None or not mostly(groups):
-        return Pairs(both, b, c, neither, loss)
-    lost = full.astype(np.float64) - student
-    drawn = bootstrap(
-        lambda rows: float(lost[rows].mean()),
-        Resampling(np.zeros(len(lost)), clusters_of(groups), DRAWS, seed),
-        confidence,
-    )
-    loss = Interval(loss.value, min(loss.low, drawn.low), max(loss.high, drawn.high))
-    return Pairs(both, b, c, neither, loss, grouped=True, few_groups=too_few_groups(groups))
+    units = units or Units(len(full))
+    lost = full.astype(np.int8) - student
+    return Pairs(lost, int((full & student).sum()), units, difference_within(lost, units))
 
 
-def mostly(groups: Sequence[str | None]) -> bool:
-    """Tell whether more than half of the events have a group."""
-    return 2 * sum(group is not None for group in groups) > len(groups)
+def loss_measured(pairs: Pairs, limit: float) -> Measured:
+    """Return a net loss as a gate is decided by it."""
+    units = pairs.units
+
+    def bound(times: float) -> Interval:
+        return difference_within(pairs.lost, units, CONFIDENCE, times)
+
+    return Measured(pairs.loss, pairs.n, needed_units(bound, limit, units.count), units.count)
 
 
-def groups_at(context: CheckContext, rows: Bools) -> list[str | None]:
-    """List the groups of those events."""
-    return [context.sample.groups[i] for i in np.flatnonzero(rows).tolist()]
-
-
-def loss_gate(key: str, message: str, context: CheckContext, pairs: Pairs, low: float = 1.0) -> GateResult:
-    """Decide on a net loss; too few groups prove nothing.
+def share_measured(hit: Bools, units: Units, limit: float) -> Measured:
+    """Return a share of events as a gate is decided by it.
 
     Parameters
     ----------
-    low
-        A lower low end, where failing is corrected for the number of tests.
+    hit
+        Of each event, whether it counts, shape (n,), n at least 1.
     """
-    if pairs.few_groups:
-        return unmeasured(key, pairs.few_groups, context.gate(key), events=pairs.n)
-    return loss_decided(key, message, context, pairs, low)
+
+    def bound(times: float) -> Interval:
+        return share_within(hit, units, CONFIDENCE, times)
+
+    return Measured(bound(1), len(hit), needed_units(bound, limit, units.count), units.count)
 
 
-def loss_decided(key: str, message: str, context: CheckContext, pairs: Pairs, low: float) -> GateResult:
-    """Decide on a net loss whatever its groups.
+def loss_gate(key: str, message: str, context: CheckContext, pairs: Pairs) -> GateResult:
+    """Decide on a net loss.
 
-    Where the interval allows for groups, the number of events needed follows from its width.
+    Parameters
+    ----------
+    message
+        What was counted; the loss and its interval are added.
     """
-    gate, loss = context.gate(key), pairs.loss
-    needed = (
-        events_for(loss, gate.limit, pairs.n)
-        if pairs.grouped
-        else needed_for_margin(gate.limit, pairs.n, pairs.full_only, pairs.student_only, SIDE)
-    )
-    figure = Interval(loss.value, min(low, loss.low), loss.high)
-    return decided(key, message, gate, Measured(figure, pairs.n, needed))
-
-
-def needed_for_share(k: int, n: int, limit: float) -> int | None:
-    """Say with how many events the exact interval of k / n would no longer hold the limit, the share being as it is."""
-    if not k and 0 < limit < 1:
-        return events_needed(limit, SIDE)
-    return events_for(clopper_pearson(k, n), limit, n) if n else None
+    gate = context.gate(key)
+    return decided(key, f"{message}: {change_within(pairs.loss)}, net", gate, loss_measured(pairs, gate.limit))
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,7 @@ def rare() -> Rare:
             by="server",
             name=EVIL if i == 2 else f"host-{i:02}",
             n=400 - 9 * i,
+            units=390 - 9 * i,
             b=14 - i,
             c=i // 3,
             loss=around((14 - 1.3 * i) / 400, 0.012),
@@ -154,6 +155,7 @@ def _family(name: str) -> FamilyLoss:
     return FamilyLoss(
         name=f"{EVIL} {name}" if name == "ssti" else name,
         n=n,
+        units=n,
         rare=trained < RARE,
         trained_on=trained,
         models={m: RightLabels(k, n, wilson(k, n), wilson(k, n, 2.1)) for m, (k, n) in counts.items()},
@@ -190,14 +192,14 @@ def held_out(texts: list[str]) -> HeldOutThreats:
     """Its data."""
     missed = tuple(event(text, "xss", i) for i, text in enumerate(texts))
     families = tuple(
-        FamilyPairs(name, n, n - 3, 2, 0, 1, 0.5, around(2 / n, min(1.4 / n**0.5, 1)), 1.0)
+        FamilyPairs(name, n, n, n - 3, 2, 0, 1, 0.5, around(2 / n, min(1.4 / n**0.5, 1)), 1.0)
         for name, (n, _, _) in FAMILIES.items()
         if name != "benign" and n > 3
     )
     novel = {m: counted(60 - i, 64) for i, m in enumerate(MODELS)}
     return HeldOutThreats(
-        attacks=PairedLoss(4001, 3908, 41, 12, 40, 0.0001, around(0.0072, 0.0036)),
-        benign=PairedLoss(7400, 7381, 7, 3, 9, 0.34, around(0.0005, 0.0009)),
+        attacks=PairedLoss(4001, 3860, 3908, 41, 12, 40, 0.0001, around(0.0072, 0.0036)),
+        benign=PairedLoss(7400, 7400, 7381, 7, 3, 9, 0.34, around(0.0005, 0.0009)),
         families=families,
         held_out=tuple(_held_out(*kept) for kept in (("nosqli", 11, 0.9), ("ssti", 190, 0.93), ("xxe", 120, 0.95))),
         novel=NovelFamilies(("graphql", EVIL), 64, novel, around(0.031, 0.05)),

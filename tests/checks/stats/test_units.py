@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from overproof.checks.stats import Units, clopper_pearson, difference_within, share_at_most, share_within, tango
 from overproof.checks.stats.proportions import upper_bound
+from overproof.checks.stats.units import mean_bound
 from overproof.checks.units import mark, units_of
 
 
@@ -47,6 +48,34 @@ def test_a_unit_that_is_partly_lost_counts_as_that_part(whole: int, halves: int)
     assert upper_bound(whole + halves, n, 0.975) > share_at_most(hit, Units.of(2 * n, [i // 2 for i in range(2 * n)]))
 
 
+@pytest.mark.parametrize("k", [0, 1, 7, 150, 299, 300])
+def test_the_bound_of_a_mean_is_the_exact_one_for_zeros_and_ones(k: int) -> None:
+    values = np.repeat([1.0, 0.0], [k, 300 - k])
+    exact = upper_bound(k, 300, 0.975)
+    assert exact - 1e-12 <= mean_bound(values, 0.975, least=0.0) <= exact + 0.004 * min(1, 20 * exact)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("rates", [(0.02, 0.0), (0.1, 0.02), (0.5, 0.3), (0.9, 0.1)])
+def test_it_covers_the_mean_of_parts(part: float, rates: tuple[float, float]) -> None:
+    """By simulation of units that are lost not at all, in part or wholly."""
+    random, n, missed = np.random.default_rng(3), 60, 0
+    some, whole = rates
+    mean = some * (1 - whole) * part + whole
+    for _ in range(400):
+        values = np.where(random.random(n) < whole, 1.0, np.where(random.random(n) < some, part, 0.0))
+        missed += mean_bound(values, 0.95, least=0.0) < mean
+    assert missed <= 32  # 5 % of 400 are 20, and 32 are more than 1 % of the time
+
+
+def test_parts_that_vary_little_cost_little() -> None:
+    """Edits of an event hang together, but those that flip by chance hardly do."""
+    random, events = np.random.default_rng(1), np.repeat(np.arange(200), 6).tolist()
+    lost = random.choice([1, -1, 0], 1200, p=[0.09, 0.09, 0.82])
+    plain, units = difference_within(lost, Units(1200)), difference_within(lost, Units.of(1200, events))
+    assert plain.high < units.high < 1.6 * plain.high
+
+
 def test_events_of_one_group_or_of_one_mark_hang_together() -> None:
     units = units_of(["a", "b", "A", "c1", "c2", "d"], ["g", "g", "h", None, None, None])
     assert [way.tolist() for way in units.ways] == [[0, 0, 1, 2, 3, 4], [0, 1, 0, 2, 2, 3]]
@@ -63,6 +92,7 @@ def test_events_of_one_group_or_of_one_mark_hang_together() -> None:
         ("GET /a?session=deadbeef99aa1234", "GET /a?session=0123456789abcdef"),
         ("id 550e8400-e29b-41d4-a716-446655440000 x", "id 123e4567-e89b-12d3-a456-426614174000 x"),
         ("a  b\tc", "a b c "),
+        ("id=7", "id=1234"),
         ("flow orig=10.0.0.1 bytes=2^10", "flow orig=10.0.0.9 bytes=2^10"),
     ],
 )

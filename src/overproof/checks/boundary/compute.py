@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from overproof.checks import rates
 from overproof.checks.base import (
+    CONFIDENCE,
     DISTILLED,
     FULL,
     QUANTIZED,
@@ -29,17 +30,16 @@ from overproof.checks.boundary.result import (
     NeighbourFlips,
     Robustness,
 )
-from overproof.checks.formatting import percent, percent_within
-from overproof.checks.interval_width import LEAST_GROUPS, events_for
-from overproof.checks.pairs import needed_for_share
-from overproof.checks.stats import Interval, Resampling, bootstrap, clopper_pearson, tango, wilson
+from overproof.checks.formatting import among, change_within, percent, percent_within
+from overproof.checks.interval_width import needed_units, too_few_units
+from overproof.checks.pairs import share_measured
+from overproof.checks.stats import Interval, Units, difference_within, wilson
 from overproof.results.typed_json import NotMeasured
 
 KEY = "boundary"
 EDITS, NEIGHBOURS, QUANTIZATION = f"{KEY}/edits", f"{KEY}/neighbours", f"{KEY}/quantization"
 NEAREST = 200
 BINS, REACH = 20, 20.0  # of the histograms of margins; logits beyond are counted in the outermost bins
-DRAWS = 1000
 
 
 def nearest(context: CheckContext, count: int = NEAREST) -> NDArray[np.intp]:
@@ -92,7 +92,7 @@ def _flips(context: CheckContext, near: Boundary, model: str) -> Bools:
 
 
 def _edits(context: CheckContext) -> tuple[GateResult, tuple[EditFlips, ...] | NotMeasured]:
-    """Count flips by harmless edits beyond the full model's; edits of one event stay together in the bootstrap."""
+    """Count flips by harmless edits beyond the full model's; edits of one event count once."""
     gate, near, why = context.gate(EDITS), context.boundary, _why_not(context, QUANTIZED)
     if near is None or why or not near.variants:
         why = why or "no edit changed an event"
@@ -103,24 +103,27 @@ def _edits(context: CheckContext) -> tuple[GateResult, tuple[EditFlips, ...] | N
         return unmeasured(EDITS, why, gate), NotMeasured(why)
     table, rows = _table(near, flips), [variant.row for variant in near.variants]
     why = "" if FULL in flips else _why_not(context, FULL) or "the full model gives no answer to edited events"
-    if not why and len(set(rows)) < LEAST_GROUPS:
-        why = f"{len(rows)} edits of {len(set(rows))} events near the boundary, needs {LEAST_GROUPS} events"
+    units = _of_events(context, rows)
+    why = why or too_few_units(units) or ""
     if why:
         return unmeasured(EDITS, why, gate, events=len(rows)), table
-    beyond = flips[QUANTIZED].astype(np.float64) - flips[FULL]
-    drawn = bootstrap(
-        lambda some: float(beyond[some].mean()),
-        Resampling(np.zeros(len(beyond)), rows, DRAWS, context.seed),
-    )
-    plain = tango(int((beyond > 0).sum()), int((beyond < 0).sum()), len(beyond))
-    apart = Interval(plain.value, min(plain.low, drawn.low), max(plain.high, drawn.high))
+    beyond = flips[QUANTIZED].astype(np.int8) - flips[FULL]
+    apart = difference_within(beyond, units)
     own, full = (percent(float(flips[model].mean())) for model in (QUANTIZED, FULL))
-    message = (
-        f"{len(rows):,} harmless edits of {len(set(rows)):,} events near the boundary flip {own} of the student's "
-        f"verdicts and {full} of the full model's: {percent_within(apart)} more"
-    )
-    measured = Measured(apart, len(rows), events_for(apart, gate.limit, len(rows)))
+    edits = f"{len(rows):,} harmless edits of {among(len(set(rows)), 'events', units.count)} near the boundary"
+    message = f"{edits} flip {own} of the student's verdicts and {full} of the full model's: "
+    message += change_within(apart, "more", "fewer")
+
+    def bound(times: float) -> Interval:
+        return difference_within(beyond, units, CONFIDENCE, times)
+
+    measured = Measured(apart, len(rows), needed_units(bound, gate.limit, units.count), units.count)
     return decided(EDITS, message, gate, measured), table
+
+
+def _of_events(context: CheckContext, rows: Sequence[int]) -> Units:
+    """Return how edits hang together: those of one event do, and those of events that do."""
+    return Units.of(len(rows), *(way[rows].tolist() for way in context.units.ways), rows)
 
 
 def _asked(near: Boundary, model: str) -> bool:
@@ -164,11 +167,12 @@ def _neighbours(context: CheckContext) -> tuple[GateResult, NeighbourFlips | Not
 
 
 def _share(key: str, flipped: Bools, context: CheckContext, message: str) -> tuple[GateResult, Flips]:
-    k, n, gate = int(flipped.sum()), len(flipped), context.gate(key)
-    figure = clopper_pearson(k, n)
-    measured = Measured(figure, n, needed_for_share(k, n, gate.limit))
-    result = decided(key, f"{message.format(k, n)}: {percent_within(figure)}", gate, measured)
-    return result, Flips(n, k, figure)
+    near, gate = context.boundary, context.gate(key)
+    assert near is not None
+    k, n = int(flipped.sum()), len(flipped)
+    measured = share_measured(flipped, context.units.take(near.rows), gate.limit)
+    result = decided(key, f"{message.format(k, n)}: {percent_within(measured.figure)}", gate, measured)
+    return result, Flips(n, k, measured.figure)
 
 
 def _margins(context: CheckContext) -> dict[str, MarginHistogram]:

@@ -9,8 +9,8 @@ from overproof.checks import rates
 from overproof.checks.base import FULL, QUANTIZED, CheckContext, CheckResult, GateResult, Measured, decided, unmeasured
 from overproof.checks.calibration.result import Calibration, CalibrationErrors, ModelCalibration
 from overproof.checks.calibration.threshold_drift import threshold_drift
-from overproof.checks.formatting import percent_within
-from overproof.checks.interval_width import DRAWS, clusters_of, conservative, events_for, too_few_groups
+from overproof.checks.formatting import change_within, percent_within
+from overproof.checks.interval_width import DRAWS, conservative, events_for, too_few_units
 from overproof.checks.stats import Interval, Resampling, bootstrap, brier, classwise_ece, ece, nll, reliability
 
 KEY = "calibration"
@@ -99,12 +99,9 @@ def _ece_within(context: CheckContext, model: str, temperature: float) -> Interv
 
 
 def _redrawn(context: CheckContext) -> Resampling:
-    """Say how events are drawn again: by class, in whole groups."""
-    return Resampling(context.targets[_rows(context)], clusters_of(_groups(context)), DRAWS, context.seed)
-
-
-def _groups(context: CheckContext) -> list[str | None]:
-    return [group for group, known in zip(context.sample.groups, _rows(context), strict=True) if known]
+    """Say how events are drawn again: by class, in whole units."""
+    units = context.units.take(_rows(context)).coarsest()
+    return Resampling(context.targets[_rows(context)], units, DRAWS, context.seed)
 
 
 def _why_not(context: CheckContext, *models: str) -> str | None:
@@ -122,7 +119,7 @@ def _why_not(context: CheckContext, *models: str) -> str | None:
         return f"every event is “{context.classes[known[0]]}”: confidence is judged on more than one class"
     if len(known) < LEAST:
         return f"{len(known):,} labelled events, needs {LEAST}"
-    return too_few_groups(_groups(context))
+    return too_few_units(context.units.take(_rows(context)))
 
 
 def _error(context: CheckContext) -> GateResult:
@@ -147,10 +144,12 @@ def _against_full(context: CheckContext) -> GateResult:
     figure = conservative(bootstrap(lambda rows: student.ece(rows) - full.ece(rows), _redrawn(context)))
     bare = [m for m in (FULL, QUANTIZED) if not context.models[m].temperature]
     how = f", no temperature was fitted for: {', '.join(bare)}" if bare else ""
-    message = f"the quantized student's ECE minus the full model's is {percent_within(figure)}{how}"
+    change = change_within(figure, "higher", "lower")
+    message = f"the quantized student's ECE, compared with the full model's, is {change}{how}"
     return _decided(AGAINST_FULL, message, context, figure, n)
 
 
 def _decided(key: str, message: str, context: CheckContext, figure: Interval, events: int) -> GateResult:
     gate = context.gate(key)
-    return decided(key, message, gate, Measured(figure, events, events_for(figure, gate.limit, events)))
+    units = context.units.take(_rows(context)).count
+    return decided(key, message, gate, Measured(figure, events, events_for(figure, gate.limit, units), units))

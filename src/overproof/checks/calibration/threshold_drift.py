@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.checks import rates
-from overproof.checks.base import CONFIDENCE, FULL, QUANTIZED, CheckContext, GateResult, Measured, decided, unmeasured
+from overproof.checks.base import FULL, QUANTIZED, CheckContext, GateResult, decided, unmeasured
 from overproof.checks.calibration.result import SwappedThreshold
-from overproof.checks.formatting import percent, percent_within
-from overproof.checks.stats import Interval, clopper_pearson, needed_for_margin, tango
+from overproof.checks.formatting import among, change_within, percent
+from overproof.checks.pairs import loss_measured, paired
+from overproof.checks.stats import Interval, clopper_pearson
 from overproof.results.typed_json import NotMeasured
 
 KEY = "calibration/threshold-drift"
@@ -38,15 +39,12 @@ def threshold_drift(context: CheckContext) -> tuple[GateResult, tuple[SwappedThr
     scores = context.attack(FULL), context.attack(QUANTIZED)
     table = tuple(row for rate in rates.FALSE_POSITIVE_RATES if (row := _swapped(context, *scores, rate)))
     full, student = (attack[benign] > table[0].full_threshold for attack in scores)
-    b, c = int((student & ~full).sum()), int((full & ~student).sum())
-    gained = tango(b, c, n)
-    message = (
-        f"behind the full model's threshold for {percent(GATED_RATE)} false positives the quantized student flags "
-    )
-    message += f"{b:,} benign events more and {c:,} less: {percent_within(gained)} gained"
-    more = needed_for_margin(gate.limit, n, b, c, (1 + CONFIDENCE) / 2)  # the interval is two-sided
-    result = decided(KEY, message, gate, Measured(gained, n, more))
-    return result, table
+    pairs = paired(student, full, context.units.take(benign))
+    of = among(n, "benign events", pairs.units.count)
+    message = f"behind the full model's threshold for {percent(GATED_RATE)} false positives the quantized student "
+    message += f"flags {pairs.full_only:,} of {of} that the full model does not, and leaves alone "
+    message += f"{pairs.student_only:,} that it flags: {change_within(pairs.loss, 'more', 'fewer')}"
+    return decided(KEY, message, gate, loss_measured(pairs, gate.limit)), table
 
 
 def _swapped(

@@ -22,9 +22,9 @@ from overproof.checks.base import (
 from overproof.checks.escalation.budgets import areas, budgets, curves
 from overproof.checks.escalation.result import Escalation, EscalationThreshold, FlaggedBenign, LostAttacks
 from overproof.checks.escalation.threshold import Cascade, candidates, cascade_of, learned, spending, written
-from overproof.checks.formatting import percent, percent_within
+from overproof.checks.formatting import among, percent, percent_within
 from overproof.checks.interval_width import events_for
-from overproof.checks.pairs import needed_for_share, why_not
+from overproof.checks.pairs import share_measured, why_not
 from overproof.checks.stats import Interval, clopper_pearson, events_needed, lower_bound, tango, upper_bound, wilson
 from overproof.results.typed_json import NotMeasured
 
@@ -118,10 +118,12 @@ def _verified(context: CheckContext, cascade: Cascade, threshold: float) -> Gate
     k, n = cascade.count(threshold, ~cascade.choosing)
     if not n:
         return unmeasured(VERIFIED, "no attack that the full model detects is left to verify with", gate, events=0)
-    figure = clopper_pearson(k, n)
-    message = f"of {n:,} attacks that the full model detects and that did not choose the threshold {k:,} are lost: "
-    message += percent_within(figure)
-    return decided(VERIFIED, message, gate, Measured(figure, n, needed_for_share(k, n, gate.limit)))
+    rows = cascade.detected & ~cascade.choosing
+    measured = share_measured(cascade.lost(threshold)[rows], cascade.units.take(rows), gate.limit)
+    attacks = among(n, "attacks", cascade.units.take(rows).count)
+    message = f"of {attacks} that the full model detects and that did not choose the threshold {k:,} are lost: "
+    message += percent_within(measured.figure)
+    return decided(VERIFIED, message, gate, measured)
 
 
 def _budget_gate(context: CheckContext) -> Gate:

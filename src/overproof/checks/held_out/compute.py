@@ -14,18 +14,17 @@ from overproof.checks.base import (
     CheckContext,
     CheckResult,
     GateResult,
-    Measured,
     decided,
     unmeasured,
 )
-from overproof.checks.formatting import percent_within
+from overproof.checks.formatting import among, change_within, percent_within
 from overproof.checks.held_out.families import families_held_out, novel
 from overproof.checks.held_out.result import FamilyPairs, HeldOutThreats
 from overproof.checks.held_out.waterfall import waterfall
 from overproof.checks.listed_event import ListedEvent, listed_event
-from overproof.checks.pairs import PairedLoss, groups_at, loss_gate, needed_for_share, paired, why_not
+from overproof.checks.pairs import PairedLoss, loss_measured, paired, share_measured, why_not
 from overproof.checks.reasons import NO_ATTACKS, NO_BENIGN
-from overproof.checks.stats import clopper_pearson, holm
+from overproof.checks.stats import holm
 from overproof.results.typed_json import NotMeasured
 
 KEY = "held-out"
@@ -47,35 +46,40 @@ class _Events:
         Why nothing can be measured if there are none.
     message
         The message of the gate, with places for the counts.
+    more, fewer
+        What a loss is, and what a gain.
     """
 
     key: str
     attacks: bool
     none: str
     message: str
+    more: str = "lost"
+    fewer: str = "gained"
 
 
 MISSES = _Events(
     f"{KEY}/misses",
     True,
     NO_ATTACKS,
-    "of {n:,} attacks the quantized student misses {b:,} that the full model detects, and detects {c:,} that it "
-    "misses: {loss} lost, net",
+    "of {events} the quantized student misses {b:,} that the full model detects, and detects {c:,} that it misses",
 )
 FALSE_POSITIVES = _Events(
     f"{KEY}/false-positives",
     False,
     NO_BENIGN,
-    "of {n:,} benign events the quantized student flags {b:,} that the full model leaves alone, and leaves alone "
-    "{c:,} that it flags: {loss} gained, net",
+    "of {events} the quantized student flags {b:,} that the full model leaves alone, and leaves alone {c:,} that it "
+    "flags",
+    more="more flagged",
+    fewer="fewer flagged",
 )
 
 
 def held_out(context: CheckContext) -> CheckResult[HeldOutThreats]:
     """Compare full model and quantized student attack by attack, and both on families that are new to them.
 
-    Where most events have a group, the events of one are not independent: the interval of a net loss is then the
-    wider, at either end, of Tango's and of a bootstrap over groups (see `pairs.paired`).
+    Copies and events of one group count once: the interval of a net loss is the widest of Tango's by plain events and
+    by each way in which they hang together (see `stats.units`).
     """
     misses, attacks = _two_by_two(context, MISSES)
     false_positives, benign = _two_by_two(context, FALSE_POSITIVES)
@@ -110,9 +114,12 @@ def _two_by_two(context: CheckContext, events: _Events) -> tuple[GateResult, Pai
     if why:
         return unmeasured(events.key, why, context.gate(events.key), events=n), NotMeasured(why)
     full, student = ((context.detected(model) == events.attacks)[rows] for model in (FULL, QUANTIZED))
-    pairs = paired(full, student, groups_at(context, rows), context.seed)
-    message = events.message.format(n=n, b=pairs.full_only, c=pairs.student_only, loss=percent_within(pairs.loss))
-    return loss_gate(events.key, message, context, pairs), pairs.result()
+    pairs = paired(full, student, context.units.take(rows))
+    counted = among(n, "attacks" if events.attacks else "benign events", pairs.units.count)
+    message = events.message.format(events=counted, b=pairs.full_only, c=pairs.student_only)
+    change = change_within(pairs.loss, events.more, events.fewer)
+    gate = context.gate(events.key)
+    return decided(events.key, f"{message}: {change}, net", gate, loss_measured(pairs, gate.limit)), pairs.result()
 
 
 def _quantized_alone(context: CheckContext) -> GateResult:
@@ -120,11 +127,12 @@ def _quantized_alone(context: CheckContext) -> GateResult:
     why = why_not(context, FULL, DISTILLED, QUANTIZED) or (None if n else NO_ATTACKS)
     if why:
         return unmeasured(ALONE, why, gate, events=n)
-    k = len(_lost(context, FULL, DISTILLED))
-    figure = clopper_pearson(k, n)
-    message = f"of {n:,} attacks {k:,} are detected by full model and FP32 student and missed after quantization: "
-    message += percent_within(figure)
-    return decided(ALONE, message, gate, Measured(figure, n, needed_for_share(k, n, gate.limit)))
+    lost, units = np.zeros(len(context.sample), dtype=bool), context.units.take(context.attacks)
+    lost[_lost(context, FULL, DISTILLED)] = True
+    measured = share_measured(lost[context.attacks], units, gate.limit)
+    message = f"of {among(n, 'attacks', units.count)} {int(lost.sum()):,} are detected by full model and FP32 student "
+    message += f"and missed after quantization: {percent_within(measured.figure)}"
+    return decided(ALONE, message, gate, measured)
 
 
 def _families(context: CheckContext) -> tuple[FamilyPairs, ...]:
@@ -133,10 +141,11 @@ def _families(context: CheckContext) -> tuple[FamilyPairs, ...]:
         return ()
     names = context.families[context.attacks].astype(str)
     full, student = (context.detected(model)[context.attacks] for model in (FULL, QUANTIZED))
+    units = context.units.take(context.attacks)
     compared: dict[str, PairedLoss] = {}
     for name in np.unique(names).tolist():
         rows = names == name
-        compared[name] = paired(full[rows], student[rows]).result()
+        compared[name] = paired(full[rows], student[rows], units.take(rows)).result()
     corrected = holm([pairs.mcnemar for pairs in compared.values()]).tolist()
     table = [
         FamilyPairs(name, **vars(pairs), holm=p) for (name, pairs), p in zip(compared.items(), corrected, strict=True)

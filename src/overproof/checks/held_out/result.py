@@ -18,8 +18,8 @@ class FamilyPairs:
 
     Attributes
     ----------
-    name, n
-        The family, and how many attacks are of it.
+    name, n, units
+        The family, how many attacks are of it, and how many of them are independent.
     both, full_only, student_only, neither
         How many of them are detected by whom.
     mcnemar, holm
@@ -30,6 +30,7 @@ class FamilyPairs:
 
     name: str
     n: int
+    units: int
     both: int
     full_only: int
     student_only: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,10 +21,10 @@ from overproof.checks.base import (
     decided,
     unmeasured,
 )
-from overproof.checks.formatting import p_value, percent, percent_within
+from overproof.checks.formatting import among, change_within, p_value, percent
 from overproof.checks.listed_event import ListedEvent, listed_event
 from overproof.checks.non_inferiority import Counts, least_loss
-from overproof.checks.paired_loss import clusters, loss_gate, loss_of
+from overproof.checks.paired_loss import decide_loss, loss_of
 from overproof.checks.pairs import why_not
 from overproof.checks.rare import families
 from overproof.checks.rare.result import HardBenign, Rare
@@ -44,7 +45,7 @@ OF = 50  # the size of slice whose visible loss the message names
 def rare(context: CheckContext) -> CheckResult[Rare]:
     """Compare the quantized student with the full model, family by family and slice by slice, on true labels.
 
-    Where most events have a group, the events of one are not independent: see `paired_loss`.
+    Copies and events of one group count once: see `stats.units`.
     """
     why = why_not(context, FULL, QUANTIZED)
     names = families.families_of(context)
@@ -71,7 +72,7 @@ def rare(context: CheckContext) -> CheckResult[Rare]:
 
 
 def _slices(context: CheckContext) -> list[Lossy]:
-    verdicts = Verdicts(context.right(FULL), context.right(QUANTIZED), context.labelled, clusters(context))
+    verdicts = Verdicts(context.right(FULL), context.right(QUANTIZED), context.labelled, context.units)
     return losing(slices_of(context.sample, context.labelled), verdicts, context.gate(SLICES).limit)
 
 
@@ -85,19 +86,22 @@ def _slices_gate(context: CheckContext, why: str | None, found: Sequence[Lossy])
     if why or not found:
         return unmeasured(SLICES, why or f"{n:,} labelled events make no slice of {LEAST} or more", gate, events=n)
     worst, confidence = found[0], 1 - (1 - CONFIDENCE) / len(found)
-    bound = least_loss(worst.counts, confidence)
+    bound = min(least_loss(counts, confidence) for counts in worst.counts)
     words = (
-        f"of {len(found):,} slices tested together {{}} is shown to lose over {percent(gate.limit)}: in the worst, "
-        f"{worst.by} “{worst.name}”, the full model alone gets {worst.b:,} of {worst.n:,} right and the student alone "
-        f"{worst.c:,}, at least {percent(bound)} lost ({p_value(worst.p_holm)} after Holm's correction)"
+        f"is shown to lose over {percent(gate.limit)}: in the worst, {worst.by} “{worst.name}”, "
+        f"{worst.b:,} of {among(worst.n, 'events', worst.units)} are labelled rightly by the full model alone and "
+        f"{worst.c:,} by the student alone, at least {percent(bound)} lost ({p_value(worst.p_holm)} after Holm's "
+        f"correction for {len(found):,} slices)"
     )
-    measured = Measured(Interval(bound, bound, bound), n)
-    result = decided(SLICES, words.format("none"), gate, measured)
+    tested = f"of {len(found):,} slices tested together"
+    measured = Measured(Interval(bound, bound, bound), n, units=context.units.take(context.labelled).count)
+    measured = replace(measured, correction=f"Holm for {len(found):,} slices")
+    result = decided(SLICES, f"{tested} none {words}", gate, measured)
     if result.status == FAILED:
-        return decided(SLICES, words.format("one or more"), gate, measured)
+        return decided(SLICES, f"{tested} one or more {words}", gate, measured)
     seen = next((b for b in range(1, OF + 1) if least_loss(Counts(OF, b, 0), confidence) > gate.limit), None)
     much = f"of {OF} events none would" if seen is None else f"of {OF} events, {seen} lost would"
-    return decided(SLICES, f"{words.format('none')}; {much} have shown", gate, measured)
+    return decided(SLICES, f"{tested} none {words}; {much} have shown it", gate, measured)
 
 
 def _hard_benign(context: CheckContext, why: str | None) -> tuple[GateResult, HardBenign | NotMeasured]:
@@ -107,14 +111,18 @@ def _hard_benign(context: CheckContext, why: str | None) -> tuple[GateResult, Ha
     if why:
         return unmeasured(HARD_BENIGN, why, gate), NotMeasured(why)
     rows, how = _hardest(context)
-    loss = loss_of(context, rows, ~context.detected(FULL), ~context.detected(QUANTIZED), clusters(context))
+    loss = loss_of(context, rows, ~context.detected(FULL), ~context.detected(QUANTIZED))
     pairs = loss.pairs
     message = (
-        f"of {pairs.n:,} hard benign events ({how}) the quantized student alone flags {pairs.full_only:,} and the "
-        f"full model alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
+        f"of {among(pairs.n, 'hard benign events', pairs.units.count)} ({how}) the quantized student alone flags "
+        f"{pairs.full_only:,} and the full model alone {pairs.student_only:,}"
     )
     data = HardBenign(pairs.n, pairs.full_only, pairs.student_only, pairs.loss, how)
-    return loss_gate(HARD_BENIGN, message, context, loss), data
+
+    def described(figure: Interval) -> str:
+        return f"{message}: {change_within(figure, 'more flagged', 'fewer flagged')}, net"
+
+    return decide_loss(HARD_BENIGN, context, loss, described), data
 
 
 def _hardest(context: CheckContext) -> tuple[Bools, str]:

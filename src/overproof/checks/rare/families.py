@@ -20,9 +20,10 @@ from overproof.checks.base import (
     GateResult,
     unmeasured,
 )
-from overproof.checks.formatting import percent_within
-from overproof.checks.non_inferiority import excess_p
-from overproof.checks.paired_loss import Loss, clusters, loss_gate, loss_of
+from overproof.checks.family_loss import Harm, correction, family_gate
+from overproof.checks.formatting import among, change_within
+from overproof.checks.paired_loss import Loss, decide_loss, loss_of
+from overproof.checks.pairs import Pairs
 from overproof.checks.rare.result import FamilyLoss, RightLabels, Step
 from overproof.checks.reasons import NO_ATTACKS
 from overproof.checks.stats import clopper_pearson, holm, mcnemar, wilson
@@ -65,12 +66,11 @@ def families_of(context: CheckContext) -> tuple[Family, ...]:
     """Find all families of the labelled events by name, benign ones too."""
     asked = {FULL, QUANTIZED} <= set(rates.answering(context))
     full, student = (context.right(model) if asked else None for model in (FULL, QUANTIZED))
-    cluster = clusters(context)
     sizes = Counter(name for name in context.families if name is not None)
     found = []
     for name, n in sorted(sizes.items()):
         rows = np.asarray(context.families == name, dtype=bool)
-        loss = None if full is None or student is None else loss_of(context, rows, full, student, cluster)
+        loss = None if full is None or student is None else loss_of(context, rows, full, student)
         rare = n < RARE_SHARE * sizes.total()
         found.append(Family(name, rows, n, rare, bool((rows & context.attacks).any()), loss))
     return tuple(found)
@@ -94,6 +94,7 @@ def table(context: CheckContext, families: tuple[Family, ...]) -> tuple[FamilyLo
         row = FamilyLoss(
             name=family.name,
             n=family.n,
+            units=context.units.take(family.rows).count,
             rare=family.rare,
             trained_on=None if met is None else met[family.name],
             models={model: _right(int(of[family.rows].sum()), family.n) for model, of in right.items()},
@@ -118,15 +119,10 @@ def pooled(context: CheckContext, families: tuple[Family, ...], why: str | None)
         return (unmeasured(POOLED, why, context.gate(POOLED), events=int(rows.sum())),)
     if not rare:
         return ()
-    full, student = context.right(FULL), context.right(QUANTIZED)
-    loss = loss_of(context, rows, full, student, clusters(context))
-    pairs = loss.pairs
+    loss = loss_of(context, rows, context.right(FULL), context.right(QUANTIZED))
     named = ", ".join(f"“{family.name}”" for family in rare[:NAMED]) + (", …" if len(rare) > NAMED else "")
-    message = (
-        f"of {pairs.n:,} attacks of rare families ({named}) the full model alone gets {pairs.full_only:,} right and "
-    )
-    message += f"the quantized student alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
-    return (loss_gate(POOLED, message, context, loss),)
+    message = f"{_counted(loss.pairs, 'attacks')} of rare families ({named}) {_right_alone(loss.pairs)}"
+    return (decide_loss(POOLED, context, loss, lambda figure: f"{message}: {change_within(figure)}, net"),)
 
 
 def gates(context: CheckContext, families: tuple[Family, ...], why: str | None) -> tuple[GateResult, ...]:
@@ -139,14 +135,24 @@ def gates(context: CheckContext, families: tuple[Family, ...], why: str | None) 
     if why:
         return tuple(unmeasured(f"{FAMILY}:{f.name}", why, gate, events=f.n) for f in attacks)
     compared = [(family, family.loss) for family in attacks if family.loss]
-    corrected = holm([excess_p(loss.counts, gate.limit) for _, loss in compared]).tolist()
+    corrected = holm([loss.excess_p(gate.limit) for _, loss in compared]).tolist()
     found = []
     for (family, loss), p in zip(compared, corrected, strict=True):
-        pairs, low = loss.pairs, 1.0 if p <= 1 - CONFIDENCE else gate.limit
-        message = f"“{family.name}”: the full model alone gets {pairs.full_only:,} of {pairs.n:,} right, the quantized "
-        message += f"student alone {pairs.student_only:,}: {percent_within(pairs.loss)} lost, net"
-        found.append(loss_gate(f"{FAMILY}:{family.name}", message, context, loss, low))
+        low = min(loss.pairs.loss.low, loss.at_least())
+        harm = Harm(low if p <= 1 - CONFIDENCE else min(low, gate.limit), correction("Holm", len(compared)))
+        message = f"“{family.name}”: {_counted(loss.pairs, 'events')} {_right_alone(loss.pairs)}"
+        found.append(family_gate(f"{FAMILY}:{family.name}", message, context, loss.pairs, harm))
     return tuple(found)
+
+
+def _counted(pairs: Pairs, what: str) -> str:
+    return f"of {among(pairs.n, what, pairs.units.count)}"
+
+
+def _right_alone(pairs: Pairs) -> str:
+    """Say who alone gives how many events their true label; how many both do is no part of it."""
+    b, c = pairs.full_only, pairs.student_only
+    return f"{b:,} are labelled rightly by the full model alone and {c:,} by the quantized student alone"
 
 
 def _right(k: int, n: int) -> RightLabels:

@@ -37,8 +37,8 @@ class FamilyLoss:
 
     Attributes
     ----------
-    name, n
-        The family, and how many events are of it.
+    name, n, units
+        The family, how many events are of it, and how many of them are independent.
     rare
         Whether less than 1 % of the labelled events are.
     trained_on
@@ -59,6 +59,7 @@ class FamilyLoss:
 
     name: str
     n: int
+    units: int
     rare: bool
     trained_on: int | None
     models: Mapping[str, RightLabels]
@@ -78,8 +79,9 @@ class SliceLoss:
     ----------
     by, name
         What the slice was chosen by, and which of it.
-    n, b, c
-        Labelled events in it; those that the full model alone gets right; those that the student alone does.
+    n, units, b, c
+        Labelled events in it; how many of them are independent; those that the full model alone gets right; those that
+        the student alone does.
     loss
         (b - c) / n, the net loss, and its interval.
     p, p_holm
@@ -89,6 +91,7 @@ class SliceLoss:
     by: str
     name: str
     n: int
+    units: int
     b: int
     c: int
     loss: Interval

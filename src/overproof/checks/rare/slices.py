@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from itertools import chain, combinations, pairwise
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.checks.base import Bools, Sample
-from overproof.checks.non_inferiority import Counts, Integers, counted, excess_p
+from overproof.checks.non_inferiority import Counts, counted, excess_p
 from overproof.checks.rare.result import SliceLoss
-from overproof.checks.stats import holm, tango
+from overproof.checks.stats import Units, difference_of, holm
 
 LEAST = 20  # events of a slice
 MOST = 0.9  # of the events: what holds more is no slice
@@ -53,8 +53,12 @@ class Lossy:
         Of the slice.
     n, b, c
         Labelled events; those that the full model alone gets right; those that the student alone does.
+    units
+        How many of the n are independent.
     counts
-        The same as the test takes them: fewer where events come in groups.
+        The same as the test takes them: for plain events, and fewer for each way in which they hang together.
+    sums
+        What `Units.sums` gives of b and c.
     p, p_holm
         That it loses more than the limit, one-sided (see `excess_p`); corrected for all slices that were tested.
     """
@@ -64,14 +68,16 @@ class Lossy:
     n: int
     b: int
     c: int
-    counts: Counts
+    units: int
+    counts: tuple[Counts, ...]
+    sums: tuple[tuple[int, tuple[float, ...]], ...]
     p: float
     p_holm: float
 
     def result(self) -> SliceLoss:
         """Return it as the report has it, with the loss of all its events."""
-        loss = tango(self.b, self.c, self.n)
-        return SliceLoss(self.by, self.name, self.n, self.b, self.c, loss, self.p, self.p_holm)
+        loss = difference_of(self.sums)
+        return SliceLoss(self.by, self.name, self.n, self.units, self.b, self.c, loss, self.p, self.p_holm)
 
 
 @dataclass(frozen=True)
@@ -84,14 +90,14 @@ class Verdicts:
         Whether each does, shape (n,).
     labelled
         Which events count, shape (n,).
-    clusters
-        Group of each event, shape (n,); None where all are independent.
+    units
+        How the events hang together.
     """
 
     full: Bools
     student: Bools
     labelled: Bools
-    clusters: Integers | None = None
+    units: Units
 
 
 def slices_of(sample: Sample, labelled: Bools) -> Iterator[Slice]:
@@ -126,19 +132,17 @@ def losing(slices: Iterable[Slice], verdicts: Verdicts, limit: float) -> list[Lo
     limit
         Net loss that is allowed.
     """
-    lost, clusters = verdicts.full.astype(np.int8) - verdicts.student, verdicts.clusters
-    names, raw, effective = [], [], []
+    lost, found = verdicts.full.astype(np.int8) - verdicts.student, []
     for part in slices:
         rows = np.flatnonzero(part.rows & verdicts.labelled)
-        names.append((part.by, part.name))
-        raw.append(counted(lost[rows]))
-        effective.append(counted(lost[rows], None if clusters is None else clusters[rows]))
-    p = [excess_p(counts, limit) for counts in effective]
-    found = [
-        Lossy(*name, seen.n, seen.b, seen.c, counts, own, float(adjusted))
-        for name, seen, counts, own, adjusted in zip(names, raw, effective, p, holm(p), strict=True)
-    ]
-    return sorted(found, key=lambda lossy: (lossy.p, -lossy.b))
+        units, own = verdicts.units.take(rows), lost[rows]
+        counts = counted(own, units)
+        seen, p = counts[0], max(excess_p(fewer, limit) for fewer in counts)
+        sums = tuple(units.sums(own > 0, own < 0))
+        found.append(Lossy(part.by, part.name, seen.n, seen.b, seen.c, units.count, counts, sums, p, 1.0))
+    adjusted = holm([lossy.p for lossy in found]).tolist()
+    tested = [replace(lossy, p_holm=p) for lossy, p in zip(found, adjusted, strict=True)]
+    return sorted(tested, key=lambda lossy: (lossy.p, -lossy.b))
 
 
 def _usable(part: Slice, labelled: Bools) -> bool:

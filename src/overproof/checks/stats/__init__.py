@@ -17,7 +17,7 @@ from overproof.checks.stats.proportions import (
 )
 from overproof.checks.stats.resampling import Resampling, bootstrap
 from overproof.checks.stats.selective import augrc, learn_then_test, risk_coverage
-from overproof.checks.stats.units import Units, difference_within, share_at_most, share_within
+from overproof.checks.stats.units import Units, difference_of, difference_within, share_at_most, share_within
 
 __all__ = [
     "Bin",
@@ -29,6 +29,7 @@ __all__ = [
     "brier",
     "classwise_ece",
     "clopper_pearson",
+    "difference_of",
     "difference_within",
     "ece",
     "events_needed",
