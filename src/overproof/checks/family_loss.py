@@ -43,6 +43,6 @@ def family_gate(key: str, message: str, context: CheckContext, pairs: Pairs, har
     """
     gate = context.gate(key)
     measured = share_measured(pairs.lost > 0, pairs.units, gate.limit)
-    figure = replace(measured.figure, low=min(harm.at_least, measured.figure.low))
+    figure = replace(measured.figure, low=max(0.0, min(harm.at_least, measured.figure.low)))
     measured = replace(measured, figure=figure, correction=harm.correction)
     return decided(key, f"{message}: {percent_within(figure, harm.correction)} lost", gate, measured)

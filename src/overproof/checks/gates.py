@@ -39,8 +39,12 @@ DEFAULTS = {
     "rare/pooled": Default(
         0.05, True, "Share of all events of rare families that the full model alone gets right, net."
     ),
-    "rare/family": Default(0.05, False, "The same in each family."),
-    "rare/slices": Default(0.05, True, "The same in the worst slice that was found, all slices tested together."),
+    "rare/family": Default(
+        0.05, False, "Events of each attack family that the full model alone gets right; gains do not make up for them."
+    ),
+    "rare/slices": Default(
+        0.05, True, "Net loss that is shown in the worst slice that was found, all slices tested together."
+    ),
     "rare/hard-benign": Default(
         0.05, True, "Benign events hardest for the full model that the student alone flags, net."
     ),
@@ -58,7 +62,11 @@ DEFAULTS = {
     "held-out/novel": Default(
         0.05, False, "Attacks of families never trained on that the full model alone detects, net."
     ),
-    "held-out/family": Default(0.05, False, "The same in each family that was held out of training."),
+    "held-out/family": Default(
+        0.05,
+        False,
+        "Attacks of each family held out of training that the full model alone detects; gains do not make up for them.",
+    ),
     "escalation/guarantee": Default(
         0.005, True, "Attacks that the full model detects and the cascade may miss, with 95 % confidence."
     ),
@@ -112,7 +120,8 @@ def template() -> str:
     lines = [
         "# Gates of `overproof check`: what compression may cost at most. Write them down before the run, keep them",
         "# version control, give them with --gate. A figure passes if its whole 95 % interval lies at or below",
-        "# the limit, fails if the whole interval lies above it, and is unmeasured otherwise: too few events.",
+        "# the limit, fails if the whole interval lies above it, and is unmeasured otherwise: too few events. Copies",
+        "# (near-duplicate texts) and events of one group count once.",
         "# required = true: unmeasured closes the gate too (exit code 1). A failed gate is closed in any case.",
     ]
     before = ""

@@ -60,7 +60,20 @@ def test_findings_of_one_gate_share_its_rule(everything: CheckReport) -> None:
     families = [result for result in run["results"] if result["ruleId"] == "rare/family"]
     assert len(families) == 4
     assert families[0]["properties"]["limit"] == 0.05
-    assert {"value", "low", "high", "limit", "events", "needed", "status", "closed"} == set(families[0]["properties"])
+    expected = {
+        "value",
+        "low",
+        "high",
+        "limit",
+        "events",
+        "units",
+        "needed",
+        "correction",
+        "waived",
+        "status",
+        "closed",
+    }
+    assert set(families[0]["properties"]) == expected
     rule = run["tool"]["driver"]["rules"][ids.index("rare/pooled")]
     assert rule["shortDescription"]["text"] == "Rare families: pooled"
     assert "limit is 5.00 %; if it is unmeasured, the gate is closed." in rule["fullDescription"]["text"]

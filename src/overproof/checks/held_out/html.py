@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from overproof.bundle.model_names import in_order
 from overproof.checks.event_list import event_list
+from overproof.checks.formatting import among
 from overproof.checks.held_out.figures import waterfall, with_and_without
 from overproof.checks.held_out.result import Cost, FamilyPairs, HeldOutFamily, HeldOutThreats, NovelFamilies
 from overproof.checks.pairs import PairedLoss, Share
@@ -68,7 +69,7 @@ def _two_by_two(found: PairedLoss, title: str, good: str, bad: str) -> Html:
         [f"full: {bad}", f"{found.student_only:,}", f"{found.neither:,}"],
     ]
     message = f"McNemar's exact p {probability(found.mcnemar)}; net loss {interval(found.loss)}."
-    shown = table(f"{found.n:,} {title}", ["", f"INT8: {good}", f"INT8: {bad}"], body, kind="two")
+    shown = table(among(found.n, title, found.units), ["", f"INT8: {good}", f"INT8: {bad}"], body, kind="two")
     return many([shown, paragraph(message, "small")])
 
 
@@ -76,7 +77,8 @@ def _families(families: Sequence[FamilyPairs]) -> Html:
     body = [
         [
             name(row.name),
-            *(f"{k:,}" for k in (row.n, row.both, row.full_only, row.student_only, row.neither)),
+            among(row.n, "attacks", row.units),
+            *(f"{k:,}" for k in (row.both, row.full_only, row.student_only, row.neither)),
             interval(row.loss),
             probability(row.mcnemar),
             probability(row.holm),

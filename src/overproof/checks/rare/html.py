@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overproof.checks.event_list import event_list
+from overproof.checks.formatting import among
 from overproof.checks.rare.result import FamilyLoss, HardBenign, Rare, SliceLoss, Step
 from overproof.report import intervals, words
 from overproof.report.intervals import Counted
@@ -45,7 +46,7 @@ def _families(families: Sequence[FamilyLoss]) -> Html:
 
 
 def _family(row: FamilyLoss) -> list[str]:
-    facts = f"{row.n:,} events" + ("" if row.trained_on is None else f", trained on {row.trained_on:,}")
+    facts = among(row.n, "events", row.units) + ("" if row.trained_on is None else f", trained on {row.trained_on:,}")
     rarity = span("rare", kind="rare") if row.rare else ""
     shares = {title: Counted(right.k, right.n, right.wilson) for title, right in row.models.items()}
     return [
@@ -82,7 +83,7 @@ def _slices(slices: Sequence[SliceLoss], tested: int) -> Html:
     body = [
         [
             span(words.short(row.by), " = ", name(row.name)),
-            f"{row.n:,}",
+            among(row.n, "events", row.units),
             _flips(row.b, row.c),
             interval(row.loss),
             probability(row.p),

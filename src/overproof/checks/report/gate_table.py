@@ -8,6 +8,7 @@ from overproof.checks.base import CheckResult, GateResult
 from overproof.checks.report import gate_words
 from overproof.checks.report.gate_figure import against_limit
 from overproof.checks.report.sections import section
+from overproof.report import words
 from overproof.report.markup import Html, span, table
 
 
@@ -39,7 +40,7 @@ def _row(gate: GateResult, place: int) -> list[str]:
     return [
         section("gate_name", gate, place),
         against_limit(gate),
-        section("gate_figure", gate_words.figure(gate), gate_words.limit(gate)),
+        section("gate_figure", gate_words.figure(gate), gate_words.limit(gate), words.short(gate.correction)),
         section("gate_events", events, needed),
         section("gate_status", gate),
     ]

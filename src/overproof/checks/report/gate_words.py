@@ -39,8 +39,10 @@ def limit(gate: GateResult) -> str:
 
 
 def support(gate: GateResult) -> str:
-    """Write on how many events it was measured, and how many it would take."""
+    """Write on how many events it was measured, how many are independent, and how many of those it would take."""
     counted = "not counted" if gate.events is None else f"{gate.events:,}"
+    if gate.units is not None and gate.units != gate.events:
+        counted = f"{counted} ({gate.units:,} independent)"
     return counted if gate.needed is None else f"{counted}, needs {gate.needed:,}"
 
 

@@ -81,6 +81,7 @@ def _gates(report: CheckOutcome) -> str:
 
 def _gate(gate: GateResult) -> list[str]:
     state = f"{gate.status}, gate closed" if gate.closed else gate.status
+    state = f"{state}, judged by all the same" if gate.waived else state
     figures = (gate_words.figure(gate), gate_words.limit(gate), gate_words.support(gate))
     return [code(gate.key), f"{SIGNS[gate.status]} {state}", *figures]
 

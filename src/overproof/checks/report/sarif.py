@@ -18,7 +18,7 @@ from overproof.report.sarif import Artifact, Run, log, plain_message
 
 RULE = (
     "{question} A finding passes if its 95 % interval lies at or below the limit, fails if it lies above it, and is "
-    "unmeasured otherwise. This gate's limit is {limit}; {required}."
+    "unmeasured otherwise; copies and events of one group count once. This gate's limit is {limit}; {required}."
 )
 
 
@@ -63,7 +63,8 @@ def _rule_id(gate: GateResult) -> str:
 def _result(gate: GateResult, places: Mapping[str, int], artifact: Artifact) -> dict[str, Any]:
     rule, (kind, level) = _rule_id(gate), _kind(gate)
     figures = {"value": gate.value, "low": gate.low, "high": gate.high, "limit": gate.limit}
-    counts = {"events": gate.events, "needed": gate.needed}
+    counts = {"events": gate.events, "units": gate.units, "needed": gate.needed}
+    how = {"correction": one_line(gate.correction), "waived": gate.waived}
     return {
         "ruleId": rule,
         "ruleIndex": places[rule],
@@ -72,7 +73,7 @@ def _result(gate: GateResult, places: Mapping[str, int], artifact: Artifact) -> 
         "message": {"text": plain_message(gate.message) or gate.status},
         "locations": [artifact.location],
         "partialFingerprints": {"finding/v1": one_line(gate.key)},
-        "properties": {**figures, **counts, "status": gate.status, "closed": gate.closed},
+        "properties": {**figures, **counts, **how, "status": gate.status, "closed": gate.closed},
     }
 
 
