@@ -74,7 +74,7 @@ def decide(checks: Sequence[CheckResult[Any]]) -> Decision:
     """
     gates = {key: GateResult(key, UNMEASURED, f"unmeasured: no gate {key}") for key in (*STANDS, *CASCADE)}
     gates |= {result.key: result for check in checks for result in check.gates}
-    threshold = _threshold(checks)
+    threshold = threshold_of(checks)
     works = _works(gates, threshold)
     closed = [result for result in gates.values() if result.closed]
     unshown = [key for key in STANDS if not _passed(gates, key)]
@@ -92,7 +92,7 @@ def decide(checks: Sequence[CheckResult[Any]]) -> Decision:
     return Decision(decision.decision, decision.sentence, decision.threshold, decision.because, uses_of(gates, overall))
 
 
-def _threshold(checks: Sequence[CheckResult[Any]]) -> EscalationThreshold | None:
+def threshold_of(checks: Sequence[CheckResult[Any]]) -> EscalationThreshold | None:
     """Return the threshold that the escalation check found; None where it found none."""
     found = next((check.data.threshold for check in checks if isinstance(check.data, Escalation)), None)
     return found if isinstance(found, EscalationThreshold) else None

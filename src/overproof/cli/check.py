@@ -16,8 +16,9 @@ from overproof.cli.options import (
     Family,
     Group,
     Label,
+    NeverAlone,
+    OnFullDown,
     Rejects,
-    Seed,
     Text,
     Time,
     columns_of,
@@ -108,6 +109,14 @@ AcceptPublicData = Annotated[
         help="Judge by public or simulated events all the same; the report says that you did.",
     ),
 ]
+CheckSeed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        help="Of everything random. The report says that you chose it: the best of several tries proves nothing. "
+        "[default: follows from the events]",
+    ),
+]
 IKnow = Annotated[bool, typer.Option("--i-know", hidden=True)]  # the old name of --accept-public-data
 
 
@@ -140,6 +149,8 @@ def run(
     events_per_day: EventsPerDay = None,
     prevalence: Prevalence = None,
     budget: Budget = f"{CheckConfig.budget:.0%}",
+    on_full_down: OnFullDown = CheckConfig.on_full_down,
+    never_alone: NeverAlone = None,
     accept_public_data: AcceptPublicData = False,
     i_know: IKnow = False,
     text: Text = None,
@@ -149,7 +160,7 @@ def run(
     time: Time = None,
     rejects: Rejects = None,
     cache: Cache = None,
-    seed: Seed = CheckConfig.seed,
+    seed: CheckSeed = CheckConfig.seed,
     as_json: AsJson = False,
 ) -> None:
     """Prove what a bundle lost against the full model: may it be deployed, where, and with what in reserve?"""
@@ -166,6 +177,8 @@ def run(
         events_per_day=events_per_day,
         prevalence=None if prevalence is None else share_of("--prevalence", prevalence),
         budget=share_of("--budget", budget),
+        on_full_down=on_full_down,
+        never_alone=never_alone or (),
         accept_public_data=accept_public_data or i_know,
         columns=columns_of(text, label, family, group, time),
         rejects=rejects,

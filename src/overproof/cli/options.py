@@ -84,23 +84,32 @@ CheckFile = Annotated[
     typer.Option(
         "--check",
         metavar="FILE",
-        help="check.json of `overproof check`: escalate by its threshold, which carries a guarantee. [default: the "
-        "events the bundle is least sure of, up to half the budget; those out of distribution may take a quarter in "
-        "either case]",
+        help="check.json of `overproof check`: escalate by its threshold, which carries a guarantee for this bundle, "
+        "full model and options, and is refused with any other. [default: the events the bundle is least sure of, up "
+        "to half the budget; those out of distribution may take a quarter in either case]",
     ),
 ]
 MaxEscalations = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--max-escalations",
         metavar="SHARE|RATE",
-        help="What may go to the full model: 5% of the events, or 20/s. What exceeds it is marked deferred.",
+        help="What may go to the full model: 5% of the events, or 20/s. What exceeds it is marked deferred. [default: "
+        "what --check is of, else 5%]",
     ),
 ]
 OnFullDown = Annotated[
     str,
     typer.Option(
         "--on-full-down", help="What happens to its events when the full model does not answer: hold, student or fail."
+    ),
+]
+DeployedOnFullDown = Annotated[
+    str | None,
+    typer.Option(
+        "--on-full-down",
+        help="What happens to its events when the full model does not answer: hold, student or fail. [default: what "
+        "--check is of, else hold]",
     ),
 ]
 NeverAlone = Annotated[

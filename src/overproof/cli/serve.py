@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from overproof.cli.options import Bundle, CheckFile, FullModel, MaxEscalations, NeverAlone, OnFullDown
+from overproof.cli.options import Bundle, CheckFile, DeployedOnFullDown, FullModel, MaxEscalations, NeverAlone
 from overproof.progress import terminal
 
 KnownIndex = Annotated[
@@ -37,8 +37,8 @@ def run(
     bundle: Bundle,
     full: FullModel = None,
     check: CheckFile = None,
-    max_escalations: MaxEscalations = "5%",
-    on_full_down: OnFullDown = "hold",
+    max_escalations: MaxEscalations = None,
+    on_full_down: DeployedOnFullDown = None,
     never_alone: NeverAlone = None,
     index: KnownIndex = None,
     host: Host = "127.0.0.1",
@@ -50,5 +50,5 @@ def run(
     from overproof.jobs.deploy_config import CascadeConfig, ServeConfig
     from overproof.jobs.serve import serve
 
-    cascade = CascadeConfig(full, check, max_escalations, on_full_down, tuple(never_alone or ()))
+    cascade = CascadeConfig(full, check, max_escalations, on_full_down, tuple(never_alone) if never_alone else None)
     serve(ServeConfig(bundle, cascade, index, Endpoint(host, port), token_file), console=terminal())

@@ -11,12 +11,12 @@ from overproof.cli.options import (
     AsJson,
     Bundle,
     CheckFile,
+    DeployedOnFullDown,
     Engine,
     Format,
     FullModel,
     MaxEscalations,
     NeverAlone,
-    OnFullDown,
     Rejects,
     Sources,
     Text,
@@ -67,8 +67,8 @@ def run(
     sources: Sources = None,
     full: FullModel = None,
     check: CheckFile = None,
-    max_escalations: MaxEscalations = "5%",
-    on_full_down: OnFullDown = "hold",
+    max_escalations: MaxEscalations = None,
+    on_full_down: DeployedOnFullDown = None,
     never_alone: NeverAlone = None,
     out: VerdictsOut = "-",
     to: To = None,
@@ -103,7 +103,7 @@ def run(
         group_similar=group_similar,
         with_text=with_text,
     )
-    cascade = CascadeConfig(full, check, max_escalations, on_full_down, tuple(never_alone or ()))
+    cascade = CascadeConfig(full, check, max_escalations, on_full_down, tuple(never_alone) if never_alone else None)
     config = TriageConfig(bundle, request, cascade, workers, engine, address, rejects)
     summary = triage(config, console=terminal())
     if out == "-":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,18 @@ import scipy  # noqa: F401 - the checks load it where they compute; that it is m
 from overproof.bundle.evidence_store import EvidenceStore, open_evidence
 from overproof.bundle.manifest import Bundle, open_bundle
 from overproof.checks import CHECKS
-from overproof.checks.base import FULL, Boundary, CheckContext, HeldOut, Operation, Sample, Training
+from overproof.checks.base import FULL, Boundary, CheckContext, CheckResult, HeldOut, Operation, Sample, Training
 from overproof.checks.boundary.compute import nearest
 from overproof.checks.boundary.edits import variants_of
 from overproof.checks.gates import MARGIN, gates_with
 from overproof.checks.report import CheckReport, require_place
-from overproof.checks.verdict import decide
+from overproof.checks.report.proof import Proof, ProvenEvents
+from overproof.checks.verdict import decide, threshold_of
 from overproof.errors import InputError
+from overproof.events.schema import unordered_fingerprint
 from overproof.events.sources import Columns, Rejects, load_events
+from overproof.inference.cascade import Rate
+from overproof.inference.cascade.thresholds import policy_for
 from overproof.jobs.check_report import (
     checked_bundle,
     checked_events,
@@ -39,7 +44,10 @@ from overproof.jobs.held_out import (
     train_without,
 )
 from overproof.jobs.model_outputs import ModelQueries, open_models, query_all, texts_table
+from overproof.jobs.probes import identity_of_teacher
+from overproof.jobs.proof import digests_of, replayed, seed_of
 from overproof.jobs.samples import looks_published, sample_of
+from overproof.jobs.student_as_full import require_no_student_answers, require_no_student_file
 from overproof.progress import SILENT, Console
 from overproof.version import __version__
 
@@ -92,6 +100,11 @@ class CheckData:
     training: Training | None
     families: tuple[str, ...]
 
+    @cached_property
+    def events_sha256(self) -> str:
+        """Hash of the events' texts and labels, in any order."""
+        return unordered_fingerprint(self.sample.texts, self.sample.labels)
+
 
 def check(
     bundle: Path | str,
@@ -107,12 +120,14 @@ def check(
     events_per_day: float | None = None,
     prevalence: float | None = None,
     budget: float = CheckConfig.budget,
+    on_full_down: str = CheckConfig.on_full_down,
+    never_alone: Sequence[str] = CheckConfig.never_alone,
     accept_public_data: bool = CheckConfig.accept_public_data,
     i_know: bool = False,
     columns: Columns | None = None,
     rejects: Path | None = None,
     cache: Path | None = None,
-    seed: int = CheckConfig.seed,
+    seed: int | None = CheckConfig.seed,
     console: Console = SILENT,
 ) -> CheckReport:
     """Measure on events what a bundle lost against the full model, and say whether it may be deployed, and how.
@@ -138,10 +153,15 @@ def check(
         Checkpoint that a Hugging Face teacher is fine-tuned from for that, and how many passes.
     events_per_day, prevalence
         The user's volume, and the share of attacks in it.
-    budget
-        Share of events that may be escalated.
+    budget, on_full_down, never_alone
+        How it is to be deployed: share of events that may be escalated, what becomes of them when the full model does
+        not answer (`hold`, `student` or `fail`), and labels that the student may not decide. The check replays that
+        cascade, and `triage --check` runs no other.
     accept_public_data
         Judge by public or simulated events all the same; the report says so. `i_know` is its former name.
+    seed
+        Of everything random. Without one it follows from the events, so that nobody can choose the best of several; the
+        report says where one was given.
 
     Raises
     ------
@@ -158,6 +178,8 @@ def check(
         events_per_day=events_per_day,
         prevalence=prevalence,
         budget=budget,
+        on_full_down=on_full_down,
+        never_alone=tuple(never_alone),
         accept_public_data=accept_public_data or i_know,
         seed=seed,
     )
@@ -179,19 +201,30 @@ def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) ->
     """Load the events, query all models, move events near the boundary, hold families out, judge and decide."""
     manifest = inputs.bundle.manifest
     gates = gates_with(manifest.margin or CheckSettings.margin, config.gate)
+    policy = policy_for(
+        manifest,
+        rate=Rate(share=config.budget),
+        never_alone=config.never_alone,
+        on_full_down=config.on_full_down,
+    )
     data = load(config, inputs, options)
     models = open_models(inputs.bundle, data.store, inputs.full, data.table, options)
+    if models.full is not None:
+        require_no_student_file(models.full.card, inputs.bundle, data.store)
+    outputs = query_all(models, data.table, data.store, inputs.bundle)
+    require_no_student_answers(models, outputs)
     context = CheckContext(
         sample=data.sample,
         classes=manifest.classes,
         benign=manifest.benign,
-        models=query_all(models, data.table, data.store, inputs.bundle),
+        models=outputs,
         gates=gates,
         margin=gates[MARGIN].limit,
         absent=models.absent,
         training=data.training,
         operation=_operation(config, data),
-        seed=config.seed,
+        policy=policy,
+        seed=seed_of(data.events_sha256) if config.seed is None else config.seed,
     )
     context = replace(context, boundary=query_boundary(context, models, inputs.bundle))
     context = replace(context, held_out=hold_out_families(config, inputs, data, options))
@@ -210,8 +243,9 @@ def judge(
     return CheckReport(
         overproof=__version__,
         seed=context.seed,
+        proof=prove(config, data, models, context, _confidence(results)),
         bundle=checked_bundle(data.bundle),
-        full=full_model_card(models.card),
+        full=full_model_card(models.full),
         events=checked_events(context, data.files, data.skipped),
         absent=dict(context.absent),
         margin=margin_in_force(data.bundle, context.margin, config.gate),
@@ -219,7 +253,25 @@ def judge(
         comparison=compared(data.bundle, context),
         checks=tuple(results),
         gate_file=None if config.gate is None else str(config.gate),
-        notes=tuple(_notes(context, models)),
+        notes=tuple(_notes(config, context, models)),
+    )
+
+
+def prove(
+    config: CheckConfig, data: CheckData, models: ModelQueries, context: CheckContext, confidence: float | None
+) -> Proof:
+    """Say what the check is a proof of: what was measured on what, and the cascade that it was measured as.
+
+    Parameters
+    ----------
+    confidence
+        The threshold that the escalation check found; None where it found none.
+    """
+    return Proof(
+        digests_of(data.bundle),
+        None if models.full is None else identity_of_teacher(models.full, context.classes),
+        replayed(context.policy, config.budget, confidence),
+        ProvenEvents(data.events_sha256, context.seed, config.seed is not None),
     )
 
 
@@ -283,6 +335,11 @@ def query_boundary(context: CheckContext, models: ModelQueries, bundle: Bundle) 
     return Boundary(rows, variants, logits, neighbours, "" if neighbours is not None else why)
 
 
+def _confidence(results: Sequence[CheckResult[Any]]) -> float | None:
+    found = threshold_of(results)
+    return None if found is None else found.value
+
+
 def _operation(config: CheckConfig, data: CheckData) -> Operation:
     published = looks_published(data.table, data.files, data.bundle.manifest.data)
     return Operation(config.events_per_day, config.prevalence, config.budget, config.accept_public_data, published)
@@ -295,7 +352,7 @@ def _prefix(full: Any) -> str | None:
     return named.removeprefix("columns:") if named.startswith("columns:") else None
 
 
-def _notes(context: CheckContext, models: ModelQueries) -> list[str]:
+def _notes(config: CheckConfig, context: CheckContext, models: ModelQueries) -> list[str]:
     """List what must stand over everything."""
     notes = []
     if context.operation.published:
@@ -305,6 +362,10 @@ def _notes(context: CheckContext, models: ModelQueries) -> list[str]:
             else ("no certificate is given for them (--accept-public-data judges all the same)")
         )
         notes.append(f"These events look public or simulated: {context.operation.published}; {certified}.")
+    if config.seed is not None:
+        notes.append(
+            f"The seed {config.seed} was chosen by hand: that it is the best of several tries is not excluded."
+        )
     if not context.attacks.any() or not context.benign_events.any():
         notes.append("The events do not hold both attacks and benign events with labels: most gates stay unmeasured.")
     unknown = sorted(

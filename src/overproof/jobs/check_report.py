@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from overproof.bundle.manifest import COMPARISON, MODEL, Bundle, digest
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, CheckContext
 from overproof.checks.report.outcome import CheckedBundle, CheckedEvents, FullModelCard, Margin
-from overproof.events.schema import fingerprint
+from overproof.distillation.teachers.interface import Teacher
+from overproof.events.schema import unordered_fingerprint
 from overproof.results import Comparison, Labelled, Metrics, Row, measure
 
 
@@ -27,11 +27,12 @@ def checked_bundle(bundle: Bundle) -> CheckedBundle:
     )
 
 
-def full_model_card(card: Mapping[str, Any] | None) -> FullModelCard | None:
+def full_model_card(full: Teacher | None) -> FullModelCard | None:
     """Say which full model it was compared with; None where there was none."""
-    if card is None:
+    if full is None:
         return None
-    return FullModelCard(**{name: card[name] for name in ("kind", "name", "parameters", "bytes", "runtime")})
+    card = full.card
+    return FullModelCard(card.kind, card.name, card.parameters, card.bytes, card.runtime)
 
 
 def checked_events(context: CheckContext, files: Sequence[str], skipped: Mapping[str, int]) -> CheckedEvents:
@@ -52,7 +53,7 @@ def checked_events(context: CheckContext, files: Sequence[str], skipped: Mapping
         unlabelled=int((~context.labelled).sum()),
         files=tuple(files),
         skipped=dict(skipped),
-        sha256=fingerprint(context.sample.texts, context.sample.labels),
+        sha256=unordered_fingerprint(context.sample.texts, context.sample.labels),
     )
 
 

@@ -342,10 +342,15 @@ class CheckConfig:
         The user's volume, and the share of attacks in it.
     budget
         Share of events that may be escalated.
+    on_full_down
+        What is to become of them when the full model does not answer: `hold`, `student` or `fail`.
+    never_alone
+        Labels that the student may not decide.
     accept_public_data
         Judge by public or simulated events all the same.
     seed
-        Of resampling, and of which half of the events chooses the escalation threshold.
+        Of resampling, and of which half of the events chooses the escalation threshold; None takes it from the events'
+        hash, so that nobody can choose the best of several.
     """
 
     events: Events | TableReference
@@ -357,10 +362,17 @@ class CheckConfig:
     events_per_day: float | None = None
     prevalence: float | None = None
     budget: float = 0.05
+    on_full_down: str = "hold"
+    never_alone: tuple[str, ...] = ()
     accept_public_data: bool = False
-    seed: int = 0
+    seed: int | None = None
 
     def __post_init__(self) -> None:
+        from overproof.inference.cascade.thresholds import require_on_full_down
+
+        require_on_full_down(self.on_full_down)
+        if self.seed is not None and not 0 <= self.seed < 2**32:
+            raise InputError(f"--seed {self.seed}: expected a whole number from 0 to {2**32 - 1}")
         for name, value in (("--prevalence", self.prevalence), ("--budget", self.budget)):
             if value is not None and not 0 <= value <= 1:
                 raise InputError(f"{name} {value}: expected a share from 0 to 1")
@@ -378,7 +390,7 @@ class CheckConfig:
         read = {
             "events": restored_events(entries["events"], f"{where}: events"),
             "columns": restored_columns(entries["columns"], f"{where}: columns"),
-            "hold_out": tuple(entries["hold_out"]),
+            **{name: tuple(entries[name]) for name in ("hold_out", "never_alone")},
             **{n: None if entries[n] is None else Path(entries[n]) for n in ("gate", "retrain_from")},
         }
         return built(cls, {**entries, **read}, where)

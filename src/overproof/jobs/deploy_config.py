@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from overproof.distillation.teachers.interface import Teacher
 from overproof.errors import InputError
-from overproof.inference.cascade import Full, parse_rate
-from overproof.inference.cascade.thresholds import require_on_full_down
+from overproof.inference.cascade import Full, Rate, parse_rate
+from overproof.inference.cascade.thresholds import BUDGET, require_on_full_down
 from overproof.inference.engines import ENGINES
 from overproof.inference.service import Endpoint, Limits
 from overproof.inference.stream import Request
@@ -29,22 +29,33 @@ class CascadeConfig:
     check
         `check.json` of `overproof check`, whose threshold carries a guarantee.
     max_escalations
-        `5%` of the events, or `20/s`.
+        `5%` of the events, or `20/s`; None is what was checked, or without a check 5 %.
     on_full_down
-        `hold`, `student` or `fail`.
+        `hold`, `student` or `fail`; None is what was checked, or without a check `hold`.
     never_alone
-        Labels that the student may not decide.
+        Labels that the student may not decide; None are those that were checked, or without a check none.
     """
 
     full: FullModel | Full | None = None
     check: Path | None = None
-    max_escalations: str = "5%"
-    on_full_down: str = "hold"
-    never_alone: tuple[str, ...] = ()
+    max_escalations: str | None = None
+    on_full_down: str | None = None
+    never_alone: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        parse_rate(self.max_escalations)
-        require_on_full_down(self.on_full_down)
+        if self.max_escalations is not None:
+            parse_rate(self.max_escalations)
+        if self.on_full_down is not None:
+            require_on_full_down(self.on_full_down)
+
+
+@dataclass(frozen=True)
+class CascadeOptions:
+    """The options of a cascade, all of them in force: see `CascadeConfig`."""
+
+    rate: Rate = field(default_factory=lambda: Rate(share=BUDGET))
+    on_full_down: str = "hold"
+    never_alone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from overproof.bundle import evidence_store as folder
 from overproof.bundle.evidence_store import EvidenceStore
 from overproof.bundle.manifest import Bundle, open_bundle
 from overproof.bundle.runtime import OnnxScorer
-from overproof.bundle.scores import Floats
+from overproof.bundle.scores import Floats, Scores
 from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED, ModelOutputs
 from overproof.checks.stats import fit_temperature
+from overproof.distillation.teachers.interface import Teacher
 from overproof.events.schema import event_table
 from overproof.jobs.config import RunOptions
 from overproof.jobs.full_model import open_full
@@ -40,15 +41,18 @@ class ModelQueries:
         Model to a function of events and of what they are, which gives logits in the bundle's order of classes.
     absent
         Model to why it cannot be asked.
-    card
-        The full model's card.
+    student
+        A function of events and of what they are, which gives all that the quantized student says of them.
+    full
+        The full model, opened; None where there is none.
     fixed
         Models that know these events alone: soft labels that were computed elsewhere.
     """
 
     queries: Mapping[str, Query]
+    student: Callable[[pa.Table, str], Scores]
     absent: Mapping[str, str] = field(default_factory=dict)
-    card: Mapping[str, Any] | None = None
+    full: Teacher | None = None
     fixed: frozenset[str] = frozenset()
 
 
@@ -72,15 +76,15 @@ def open_models(
     classes, console = bundle.manifest.classes, options.console
     queries: dict[str, Query] = {}
     absent: dict[str, str] = {}
-    card, fixed = None, False
+    opened = None
     if full is None:
         absent[FULL] = NO_FULL
     else:
         labels = sorted(pc.unique(events["label"]).drop_null().to_pylist())
         opened = open_full(full, classes, columns=events.column_names, labels=labels)
         queries[FULL] = query_with_cache(opened, classes, cache=options.cache, console=console)
-        card, fixed = asdict(opened.card), not opened.labels_new_events
-    queries[QUANTIZED] = _query_scorer(OnnxScorer(bundle), QUANTIZED, console)
+    student = _score(OnnxScorer(bundle), QUANTIZED, console)
+    queries[QUANTIZED] = lambda events, what: student(events, what).logits
     for name, place in ((DISTILLED, folder.DISTILLED), (CONTROL, folder.CONTROL)):
         if store is None:
             absent[name] = NO_EVIDENCE
@@ -93,7 +97,8 @@ def open_models(
             queries[BASELINE] = query_baseline(store.baseline, classes)
         except ModuleNotFoundError as error:
             absent[BASELINE] = f"the package {error.name} is not installed (pip install 'overproof[compress]')"
-    return ModelQueries(queries, absent, card, frozenset({FULL} if fixed else ()))
+    fixed = opened is not None and not opened.labels_new_events
+    return ModelQueries(queries, student, absent, opened, frozenset({FULL} if fixed else ()))
 
 
 def query_with_cache(full: Any, classes: Sequence[str], *, cache: Path | None, console: Console) -> Query:
@@ -122,17 +127,22 @@ def query_all(
 ) -> dict[str, ModelOutputs]:
     """Return every model's logits on the events, and on the validation events where they are kept.
 
-    The temperature that calibrates a model is fitted on its validation outputs.
+    The temperature that calibrates a model is fitted on its validation outputs; the quantized student's is the one in
+    its manifest, at which it is deployed, where there is one. Of the student it is also told how far each event lies
+    from all that was taught, and whether it goes on past the last judged window.
     """
     known = None if store is None else targets(store.validation["label"].to_pylist(), bundle.manifest.classes)
     outputs = {}
     for name, query in models.queries.items():
-        logits = query(events, "events")
+        scores = models.student(events, "events") if name == QUANTIZED else None
+        logits = query(events, "events") if scores is None else scores.logits
         before = None if store is None else store.scores.get(name)
         temperature = bundle.manifest.calibration if name == QUANTIZED else None
-        if before is not None and known is not None and (known >= 0).any():
+        if temperature is None and before is not None and known is not None and (known >= 0).any():
             temperature = fit_temperature(before[known >= 0], known[known >= 0])
         outputs[name] = ModelOutputs(logits, temperature, before)
+        if scores is not None:
+            outputs[name] = replace(outputs[name], ood_distance=scores.ood_distance, overflow=scores.overflow)
     return outputs
 
 
@@ -149,14 +159,27 @@ def texts_table(texts: Sequence[str]) -> pa.Table:
 
 def _query_scorer(scorer: OnnxScorer, name: str, console: Console) -> Query:
     """Make a query of a bundle's model, which has the classes that are wanted."""
+    score = _score(scorer, name, console)
+    return lambda events, what: score(events, what).logits
 
-    def query(events: pa.Table, what: str) -> Floats:
+
+def _score(scorer: OnnxScorer, name: str, console: Console) -> Callable[[pa.Table, str], Scores]:
+    """Make a function of events that gives all that a bundle's model says of them."""
+
+    def score(events: pa.Table, what: str) -> Scores:
         texts = events["text"].to_pylist()
-        parts = [np.empty((0, len(scorer.classes)), dtype=np.float32)]
+        parts = []
         with console.progress(f"{name}: {what}", len(texts)) as advance:
-            for start in range(0, len(texts), CHUNK):
-                parts.append(scorer.score(texts[start : start + CHUNK]).logits)
-                advance(len(parts[-1]))
-        return np.concatenate(parts)
+            for start in range(0, max(len(texts), 1), CHUNK):
+                parts.append(scorer.score(texts[start : start + CHUNK]))
+                advance(len(parts[-1].logits))
+        far = [part.ood_distance for part in parts if part.ood_distance is not None]
+        return Scores(
+            np.concatenate([part.logits for part in parts]),
+            scorer.classes,
+            np.concatenate([part.windows for part in parts]),
+            np.concatenate([part.overflow for part in parts]),
+            np.concatenate(far) if far else None,
+        )
 
-    return query
+    return score

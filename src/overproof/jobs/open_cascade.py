@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from overproof.bundle.manifest import Bundle
 from overproof.bundle.runtime import OnnxScorer
+from overproof.distillation.teachers.interface import TeacherCard
 from overproof.errors import InputError
-from overproof.inference.cascade import Bucket, Cascade, Full, parse_rate
+from overproof.inference.cascade import Bucket, Cascade, Full
 from overproof.inference.cascade.budget import POOL
-from overproof.inference.cascade.thresholds import Guarantee, policy_for
-from overproof.jobs.deploy_config import CascadeConfig
+from overproof.inference.cascade.thresholds import policy_for
+from overproof.jobs.checked import (
+    options_in_force,
+    read_checked,
+    require_bundle,
+    require_full,
+    require_policy,
+    without_threshold,
+)
+from overproof.jobs.deploy_config import CascadeConfig, FullModel
 from overproof.jobs.full_model import open_full, reserve
 
 
@@ -25,43 +34,40 @@ def open_cascade(bundle: Bundle, config: CascadeConfig | None = None, *, tokens:
     Raises
     ------
     InputError, BundleError, TamperedBundle, MissingExtra
-        Options or a full model that cannot be used.
+        Options or a full model that cannot be used, or a check that is a proof of something else.
     """
     config = config or CascadeConfig()
-    rate = parse_rate(config.max_escalations)
+    checked = None if config.check is None else read_checked(config.check, with_full=config.full is not None)
+    if checked is not None:
+        require_bundle(checked, bundle)
+    options = options_in_force(config, checked)
     policy = policy_for(
         bundle.manifest,
-        guarantee=None if config.check is None else read_guarantee(config.check),
-        rate=rate,
-        never_alone=config.never_alone,
-        on_full_down=config.on_full_down,
+        guarantee=None if checked is None else checked.guarantee,
+        rate=options.rate,
+        never_alone=options.never_alone,
+        on_full_down=options.on_full_down,
     )
+    if checked is not None:
+        require_policy(checked, policy, options.rate)
+        policy = without_threshold(policy, checked) if checked.guarantee is None else policy
     student = OnnxScorer(bundle)
-    full = config.full
-    if full is not None and not isinstance(full, Full):
-        full = reserve(open_full(full, student.classes))
-    if full is not None and config.check is None and bundle.manifest.signals is None:
+    if config.full is not None and checked is None and bundle.manifest.signals is None:
         raise InputError(
             f"{bundle.path}: keeps no thresholds of its own (it was made by an older version), expected --check "
             "check.json of `overproof check`, or a bundle compressed again"
         )
-    return Cascade(student, full, policy, Bucket(rate, level=None if tokens is None else {POOL: tokens}))
+    full = None
+    if config.full is not None:
+        full, card = _in_reserve(config.full, student.classes)
+        if checked is not None:
+            require_full(checked, full, student.classes, card)
+    return Cascade(student, full, policy, Bucket(options.rate, level=None if tokens is None else {POOL: tokens}))
 
 
-def read_guarantee(path: Path) -> Guarantee:
-    """Read the threshold in a check.json, and what it promises.
-
-    Raises
-    ------
-    InputError
-        No such file, one that does not fit its schema, or a check that found no threshold.
-    """
-    from overproof.checks.escalation.result import Escalation  # most runs need no check, and reading one takes a while
-    from overproof.checks.report import CheckReport
-    from overproof.results.typed_json import NotMeasured
-
-    report = CheckReport.read(path)
-    threshold = next(check.data.threshold for check in report.checks if isinstance(check.data, Escalation))
-    if isinstance(threshold, NotMeasured):
-        raise InputError(f"--check {path}: it found no threshold: {threshold.unmeasured}")
-    return Guarantee(report.bundle.sha256, threshold.value, threshold.limit, threshold.confidence, str(path))
+def _in_reserve(full: FullModel | Full, classes: Sequence[str]) -> tuple[Full, TeacherCard | None]:
+    """Open a full model, and return its card where it has one."""
+    if isinstance(full, Full):
+        return full, None
+    teacher = open_full(full, classes)
+    return reserve(teacher), teacher.card

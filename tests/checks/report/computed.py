@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from overproof.checks import CHECKS
-from overproof.checks.base import QUANTIZED, CheckContext
+from overproof.checks.base import QUANTIZED, CheckContext, CheckResult
 from overproof.checks.report import CheckReport
 from overproof.checks.report.outcome import CheckedBundle, CheckedEvents, FullModelCard, Margin
-from overproof.checks.verdict import decide
+from overproof.checks.report.proof import BundleDigests, Proof, ProvenEvents, ReplayedPolicy
+from overproof.checks.verdict import decide, threshold_of
 from overproof.results import Comparison, Row, measure
 from overproof.results.metrics import Labelled
 
@@ -23,6 +26,7 @@ def computed(context: CheckContext, full: FullModelCard | None = None) -> CheckR
     return CheckReport(
         overproof="0.2.0",
         seed=context.seed,
+        proof=proof(context, results),
         bundle=CheckedBundle("b", "0" * 64, "int8", context.classes, context.benign, 9),
         full=full,
         events=CheckedEvents(
@@ -42,4 +46,24 @@ def computed(context: CheckContext, full: FullModelCard | None = None) -> CheckR
         checks=results,
         gate_file=None,
         notes=(),
+    )
+
+
+def proof(context: CheckContext, results: tuple[CheckResult[Any], ...]) -> Proof:
+    """What such a report is a proof of."""
+    found, policy = threshold_of(results), context.policy
+    return Proof(
+        BundleDigests("2" * 64, {"model.onnx": "0" * 64}, {}),
+        None,
+        ReplayedPolicy(
+            None if found is None else found.value,
+            policy.margin,
+            policy.ood_distance,
+            policy.overflow,
+            policy.never_alone,
+            policy.temperature,
+            context.operation.budget,
+            policy.on_full_down,
+        ),
+        ProvenEvents("1" * 64, context.seed, False),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from overproof.checks.base import CheckResult, GateResult
 from overproof.checks.report import CheckReport
 from overproof.checks.report.outcome import CheckedBundle, CheckedEvents, FullModelCard, Margin
+from overproof.checks.report.proof import BundleDigests, FullModelIdentity, Proof, ProvenEvents, ReplayedPolicy
 from overproof.checks.suitability import Use
 from overproof.checks.verdict import Decision
 from overproof.results import Comparison, Metrics, Row, Share
@@ -124,6 +125,7 @@ def made(texts: list[str]) -> CheckReport:
     return CheckReport(
         overproof="0.1.0",
         seed=7,
+        proof=proof(),
         bundle=CheckedBundle(
             name=f"waf-2026 {EVIL}/../x",
             sha256="5f0c" * 16,
@@ -150,6 +152,17 @@ def made(texts: list[str]) -> CheckReport:
         checks=tuple(CheckResult(key, *KEYS[key], tuple(gates(key)), data[key]) for key in KEYS),
         gate_file="gates.toml",
         notes=(f"A sample of 11,401 of 2,410,003 events was judged (seed 7). {EVIL}",),
+    )
+
+
+def proof() -> Proof:
+    """What it is a proof of."""
+    entries = {"classes": f'["benign", "attack", "{EVIL}"]', "calibration": "1.3", "config": "sha256:" + "0c" * 32}
+    return Proof(
+        bundle=BundleDigests("7ea1" * 16, {"model.onnx": "5f0c" * 16, "tokenizer.json": "31aa" * 16}, entries),
+        full=FullModelIdentity("huggingface", EVIL, "ab12" * 16, ((0.9, 0.1, 0.0), (0.25, 0.75, 0.0))),
+        policy=ReplayedPolicy(0.9314, 0.0, 3.5, True, (EVIL,), 1.3, 0.05, "hold"),
+        events=ProvenEvents("9ab1" * 16, 7, True),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from overproof.checks.report import CheckReport
 from overproof.errors import InputError
-from overproof.jobs.open_cascade import read_guarantee
+from overproof.jobs.checked import read_checked
 
 
 def written(folder: Path, data: dict[str, Any]) -> Path:
@@ -24,37 +24,78 @@ def written(folder: Path, data: dict[str, Any]) -> Path:
 def test_the_threshold_and_its_promise(everything: CheckReport, tmp_path: Path) -> None:
     data = everything.to_json()
     threshold = data["checks"][5]["data"]["threshold"]
-    found = read_guarantee(written(tmp_path, data))
-    assert (found.threshold, found.limit, found.confidence) == tuple(
+    checked = read_checked(written(tmp_path, data), with_full=True)
+    found = checked.guarantee
+    assert found is not None
+    assert (found.threshold, found.promise.limit, found.promise.confidence) == tuple(
         threshold[key] for key in ("value", "limit", "confidence")
     )
-    assert found.model == data["bundle"]["sha256"] and found.source == str(tmp_path / "check.json")
+    assert found.promise.source == str(tmp_path / "check.json")
+    assert checked.proof == everything.proof
 
 
-def test_a_check_without_a_threshold(nothing: CheckReport, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"check\.json: it found no threshold: "):
-        read_guarantee(written(tmp_path, nothing.to_json()))
+def test_a_check_that_decides_not_to_deploy(nothing: CheckReport, tmp_path: Path) -> None:
+    for with_full in (True, False):
+        with pytest.raises(InputError, match=r"check\.json: its decision is 'do not deploy', so that nothing can be"):
+            read_checked(written(tmp_path, nothing.to_json()), with_full=with_full)
 
 
 def test_what_is_no_check(stored: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"No such file or directory; expected check\.json"):
-        read_guarantee(tmp_path / "nowhere.json")
+        read_checked(tmp_path / "nowhere.json", with_full=True)
     (tmp_path / "list.json").write_text("[1]")
     with pytest.raises(InputError, match=r"list\.json: expected an object"):
-        read_guarantee(tmp_path / "list.json")
+        read_checked(tmp_path / "list.json", with_full=True)
     stored["checks"][5]["data"]["threshold"]["escalted"] = stored["checks"][5]["data"]["threshold"].pop("escalated")
     with pytest.raises(InputError, match=r"check\.json: checks\.5\..*escal"):
-        read_guarantee(written(tmp_path, stored))
-    stored["schema"] = "overproof.check/1"
+        read_checked(written(tmp_path, stored), with_full=True)
+    stored["schema"] = "overproof.check/2"
     with pytest.raises(InputError, match="run `overproof check` again"):
-        read_guarantee(written(tmp_path, stored))
+        read_checked(written(tmp_path, stored), with_full=True)
 
 
 def test_reading_one_needs_no_scipy(everything: CheckReport, tmp_path: Path) -> None:
     path = written(tmp_path, everything.to_json())
     code = (
-        "import sys; from pathlib import Path; from overproof.jobs.open_cascade import read_guarantee\n"
-        f"read_guarantee(Path({str(path)!r})); print(sorted({{'scipy', 'torch', 'onnx'}} & set(sys.modules)))"
+        "import sys; from pathlib import Path; from overproof.jobs.checked import read_checked\n"
+        f"read_checked(Path({str(path)!r}), with_full=True)\n"
+        f"print(sorted({{'scipy', 'torch', 'onnx'}} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+@pytest.mark.parametrize("value", ["NaN", "-1.0", "1.5", "0.5", "Infinity"])
+def test_a_threshold_that_is_none_or_another(everything: CheckReport, tmp_path: Path, value: str) -> None:
+    data = everything.to_json()
+    for place in (data["checks"][5]["data"]["threshold"], data["verdict"], data["proof"]["policy"]):
+        for name in {"value", "threshold", "confidence"} & set(place):
+            if name != "confidence" or place is data["proof"]["policy"]:
+                place[name] = "VALUE"
+        path = tmp_path / "check.json"
+        path.write_text(json.dumps(data).replace('"VALUE"', value))
+        if value == "0.5" and place is data["proof"]["policy"]:
+            continue  # the same in all three places: another threshold, and no contradiction
+        with pytest.raises(InputError, match=r"threshold|confidence"):
+            read_checked(path, with_full=True)
+
+
+@pytest.mark.parametrize("key", ["guarantee", "verified", "budget"])
+@pytest.mark.parametrize("status", ["failed", "unmeasured"])
+def test_a_gate_of_the_escalation_that_did_not_pass(
+    everything: CheckReport, tmp_path: Path, key: str, status: str
+) -> None:
+    data = everything.to_json()
+    gate = next(gate for gate in data["checks"][5]["gates"] if gate["key"] == f"escalation/{key}")
+    with pytest.raises(InputError, match=rf"its gate escalation/{key} is {status}, so that nothing is promised"):
+        read_checked(written(tmp_path, restated(data, gate, status)), with_full=True)
+
+
+def restated(data: dict[str, Any], gate: dict[str, Any], status: str) -> dict[str, Any]:
+    """The same report with another status of one gate, and all that follows from it."""
+    gate["status"], gate["closed"] = status, True
+    check = data["checks"][5]
+    check["status"] = "failed" if status == "failed" else "unmeasured"
+    check["message"] = gate["message"]
+    data["gates"]["closed"] = [g["key"] for c in data["checks"] for g in c["gates"] if g["closed"]]
+    return data

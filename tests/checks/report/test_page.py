@@ -137,6 +137,7 @@ def test_a_field_unmeasured_alone_is_told_in_its_place(stored: dict[str, Any]) -
         "escalation": ("curves", "budgets", "threshold"),
     }
     stored["verdict"] |= {"decision": "do not deploy", "threshold": None}
+    stored["proof"]["policy"]["confidence"] = None
     for check in stored["checks"]:
         check["data"] |= {name: {"unmeasured": f"why {name} {EVIL}"} for name in names[check["key"]]}
     text = " ".join("".join(seen(page(CheckReport.from_json(stored))).text).split())
@@ -234,7 +235,7 @@ NAMED = {
     "without",
     "train",
 }
-NAMED |= {"false_positives", "events"}  # objects whose keys are names from outside
+NAMED |= {"false_positives", "events", "files", "entries"}  # objects whose keys are names from outside
 
 
 def test_a_missing_and_an_unknown_entry_are_refused(stored: dict[str, Any]) -> None:

@@ -194,19 +194,20 @@ def test_too_few_validation_events_give_no_threshold(student: OnnxScorer) -> Non
 
 
 def test_the_guarantee_of_a_check(student: OnnxScorer) -> None:
-    model = str(student.manifest.files[MODEL]["sha256"])
-    policy = policy_for(student.manifest, guarantee=Guarantee(model, 0.9340546, 0.005, 0.95, "check.json"))
+    policy = policy_for(student.manifest, guarantee=Guarantee(0.9340546, Promise(0.005, 0.95, "check.json")))
     assert (policy.confidence, policy.temperature) == (0.9340546, 1.5)
     assert policy.promise == Promise(0.005, 0.95, "check.json")
     assert policy.basis == "the threshold that the check found (check.json)"
     assert str(policy.promise) == (
-        "at most 0.5 % of the attacks that the full model detects are lost, with 95 % confidence (check.json)"
+        "at most 0.5 % of the attacks that the full model detects are lost, copies counted once, with 95 % "
+        "confidence, for events like those of the check (check.json)"
     )
 
 
-def test_the_check_of_another_model(student: OnnxScorer) -> None:
-    with pytest.raises(InputError, match=r"--check a\.json: is of another model"):
-        policy_for(student.manifest, guarantee=Guarantee("0" * 64, 0.9, 0.005, 0.95, "a.json"))
+@pytest.mark.parametrize("threshold", [float("nan"), -1.0, 1.5, float("inf")])
+def test_a_threshold_that_is_none(threshold: float) -> None:
+    with pytest.raises(InputError, match=r"--check a\.json: its threshold is .*, expected a number from 0 to 1"):
+        Guarantee(threshold, Promise(0.005, 0.95, "a.json"))
 
 
 def test_options_that_mean_nothing(student: OnnxScorer) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from overproof.bundle.manifest import MODEL
 from overproof.checks import CHECKS
 from overproof.checks.base import CheckResult
 from overproof.checks.report.outcome import SCHEMA, CheckedBundle, CheckedEvents, CheckOutcome, FullModelCard, Margin
+from overproof.checks.report.proof import Proof
 from overproof.checks.report.text import render
 from overproof.checks.report.write import write_all
-from overproof.checks.verdict import ALONE, ESCALATED, Decision
+from overproof.checks.verdict import ALONE, ESCALATED, Decision, threshold_of
 from overproof.errors import InputError
 from overproof.progress import one_line
 from overproof.results import Comparison
@@ -49,6 +51,8 @@ class Frame:
         Version of this format: `overproof.check/3`.
     overproof, seed
         Version of the program, and the seed of everything random.
+    proof
+        What this is a proof of, and of nothing else: whoever relies on it must use all of this.
     bundle
         The bundle that was checked.
     full
@@ -72,6 +76,7 @@ class Frame:
     schema: str
     overproof: str
     seed: int
+    proof: Proof
     bundle: CheckedBundle
     full: FullModelCard | None
     events: CheckedEvents
@@ -102,6 +107,7 @@ class CheckReport(CheckOutcome):
             "schema": SCHEMA,
             "overproof": self.overproof,
             "seed": self.seed,
+            "proof": to_json(self.proof),
             "bundle": to_json(self.bundle),
             "full": to_json(self.full),
             "events": to_json(self.events),
@@ -159,6 +165,7 @@ class CheckReport(CheckOutcome):
         report = cls(
             overproof=frame.overproof,
             seed=frame.seed,
+            proof=frame.proof,
             bundle=frame.bundle,
             full=frame.full,
             events=frame.events,
@@ -231,4 +238,21 @@ def _contradiction(report: CheckReport) -> str | None:
         return f"verdict.threshold: contradicts the decision {verdict.decision!r}"
     if unknown is not None:
         return f"verdict.because: no check has a gate {unknown!a}"
+    return _unbound(report)
+
+
+def _unbound(report: CheckReport) -> str | None:
+    """Return what of a report contradicts what it says that it is a proof of; None if nothing does."""
+    proof, found = report.proof, threshold_of(report.checks)
+    threshold = None if found is None else found.value
+    if threshold is not None and not 0 <= threshold <= 1:
+        return f"checks.escalation.threshold.value: {threshold}, expected a number from 0 to 1"
+    if proof.policy.confidence != threshold:
+        return f"proof.policy.confidence: {proof.policy.confidence}, and the threshold that was found is {threshold}"
+    if report.verdict.threshold not in (None, threshold):
+        return f"verdict.threshold: {report.verdict.threshold}, and the threshold that was found is {threshold}"
+    if proof.bundle.files.get(MODEL) != report.bundle.sha256:
+        return f"proof.bundle.files.{MODEL}: contradicts bundle.sha256"
+    if (proof.events.sha256, proof.events.seed) != (report.events.sha256, report.seed):
+        return "proof.events: contradicts events.sha256 or seed"
     return None

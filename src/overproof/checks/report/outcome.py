@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from overproof.checks.base import CheckResult, GateResult
+from overproof.checks.report.proof import Proof
 from overproof.checks.verdict import NOT, Decision, Verdict
 from overproof.results import Comparison
 
@@ -73,7 +74,7 @@ class CheckedEvents:
     skipped
         Reason to how many records were skipped for it.
     sha256
-        Fingerprint of texts and labels.
+        Hash of texts and labels, in any order.
     """
 
     rows: int
@@ -113,6 +114,8 @@ class CheckOutcome:
     ----------
     overproof, seed
         Version of the program, and the seed of everything random.
+    proof
+        What this is a proof of, and of nothing else.
     bundle
         The bundle that was checked.
     full
@@ -137,6 +140,7 @@ class CheckOutcome:
 
     overproof: str
     seed: int
+    proof: Proof
     bundle: CheckedBundle
     full: FullModelCard | None
     events: CheckedEvents

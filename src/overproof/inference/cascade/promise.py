@@ -45,8 +45,8 @@ class Promise:
 
     def __str__(self) -> str:
         return (
-            f"at most {100 * self.limit:g} % of the attacks that the full model detects are lost, "
-            f"with {100 * self.confidence:g} % confidence ({self.source})"
+            f"at most {100 * self.limit:g} % of the attacks that the full model detects are lost, copies counted once, "
+            f"with {100 * self.confidence:g} % confidence, for events like those of the check ({self.source})"
         )
 
 

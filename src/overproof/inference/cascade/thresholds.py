@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from overproof.bundle.manifest import MODEL, Manifest
+from overproof.bundle.manifest import Manifest
 from overproof.errors import InputError
 from overproof.inference.cascade.budget import Rate
 from overproof.inference.cascade.policy import OnFullDown, Policy
@@ -25,21 +25,25 @@ class Guarantee:
 
     Attributes
     ----------
-    model
-        sha256 of the model file that was checked.
     threshold
         The confidence below which an event is escalated.
-    limit, confidence
-        At most this share of the attacks that the full model detects is lost, with this confidence.
-    source
-        Where it was read.
+    promise
+        What was shown of a cascade with that threshold.
+
+    Raises
+    ------
+    InputError
+        A threshold that is no number from 0 to 1.
     """
 
-    model: str
     threshold: float
-    limit: float
-    confidence: float
-    source: str
+    promise: Promise
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise InputError(
+                f"--check {self.promise.source}: its threshold is {self.threshold}, expected a number from 0 to 1"
+            )
 
 
 def policy_for(
@@ -55,8 +59,9 @@ def policy_for(
     Parameters
     ----------
     guarantee
-        What `overproof check` found for this bundle: its threshold is taken. Without it, is spent on the
-        least sure of the validation events. A quarter is spent on those least like the training events, in either case.
+        What `overproof check` found for this bundle: its threshold is taken. Without it, half the budget is spent on
+        the least sure of the validation events. A quarter is spent on those least like the training events, in either
+        case.
     rate
         What may be escalated; 5 % where it is no share.
     never_alone
@@ -67,7 +72,7 @@ def policy_for(
     Raises
     ------
     InputError
-        A label or word that is unknown, or the check of another bundle.
+        A label or word that is unknown.
     """
     unknown = [name for name in never_alone if name not in manifest.classes]
     if unknown:
@@ -80,10 +85,8 @@ def policy_for(
     if manifest.signals is not None:
         policy = replace(policy, ood_distance=threshold(manifest.signals, OOD_DISTANCE, SPENT_ON_OOD * budget))
     if guarantee is not None:
-        require_same_model(guarantee, manifest)
-        promise = Promise(guarantee.limit, guarantee.confidence, guarantee.source)
-        basis = f"the threshold that the check found ({guarantee.source})"
-        return replace(policy, confidence=guarantee.threshold, basis=basis, promise=promise)
+        basis = f"the threshold that the check found ({guarantee.promise.source})"
+        return replace(policy, confidence=guarantee.threshold, basis=basis, promise=guarantee.promise)
     if manifest.signals is None:
         return policy
     found, spent = threshold(manifest.signals, CONFIDENCE, SPENT * budget), f"{100 * SPENT * budget:g} %"
@@ -98,13 +101,3 @@ def require_on_full_down(word: str) -> OnFullDown:
         raise InputError(f"--on-full-down {word}: expected one of {', '.join(DOWN)}")
     found: OnFullDown = word  # type: ignore[assignment]
     return found
-
-
-def require_same_model(guarantee: Guarantee, manifest: Manifest) -> None:
-    """Raise InputError unless the check was of this bundle's model file."""
-    own = str(manifest.files[MODEL]["sha256"])
-    if guarantee.model != own:
-        checked = guarantee.model[:16]
-        raise InputError(
-            f"--check {guarantee.source}: is of another model (sha256 {checked}…, the bundle's is {own[:16]}…)"
-        )
