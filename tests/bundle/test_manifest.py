@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from overproof.bundle.manifest import FORMAT, MANIFEST, Manifest, digest, inspect, open_bundle, write_bundle
+from overproof.bundle.manifest import FORMAT, MANIFEST, Manifest, _seal, digest, inspect, open_bundle, write_bundle
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError, InputError, TamperedBundle
 
@@ -125,3 +125,55 @@ def test_nothing_is_parsed_before_the_hashes_hold(bundle: Path) -> None:
     (bundle / "model.onnx").write_bytes(b"x")
     with pytest.raises(TamperedBundle, match="sha256"):
         open_bundle(bundle)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "named"),
+    [
+        ("calibration", NAN, "calibration: nan"),
+        ("calibration", INF, "calibration: inf"),
+        ("calibration", 0.0, "calibration is 0.0"),
+        ("calibration", -1.5, "calibration is -1.5"),
+        ("calibration", "1.5", "calibration is '1.5'"),
+        ("calibration", True, "calibration is True"),
+        ("temperature", NAN, "temperature: nan"),
+        ("temperature", 0, "temperature is 0"),
+        ("temperature", None, "temperature is None"),
+        ("thresholds", {"0.01": NAN}, "thresholds.0.01: nan"),
+        ("thresholds", {"0.01": -1.0}, "thresholds.0.01 is -1.0"),
+        ("thresholds", {"0.01": 1.5}, "thresholds.0.01 is 1.5"),
+        ("thresholds", [0.5], "thresholds"),
+        ("signals", {"confidence": {"0.01": NAN}}, "signals.confidence.0.01: nan"),
+        ("signals", {"confidence": {"0.01": -1.0}}, "signals.confidence.0.01 is -1.0"),
+        ("signals", {"confidence": {"0.01": 1.01}}, "signals.confidence.0.01 is 1.01"),
+        ("signals", {"confidence": {"nan": 0.5}}, "signals.confidence: share nan"),
+        ("signals", {"confidence": {"few": 0.5}}, "signals.confidence: share few"),
+        ("signals", {"ood_distance": {"0.01": -INF}}, "signals.ood_distance.0.01: -inf"),
+        ("signals", {"novelty": {"0.01": -0.5}}, "signals.ood_distance.0.01 is -0.5"),
+        ("signals", {"confidence": 0.5}, "signals.confidence"),
+        ("network", {"layers": [{"scale": NAN}]}, "network.layers.0.scale: nan"),
+    ],
+)
+def test_a_number_that_is_none_or_out_of_range_is_refused(entry: str, value: object, named: str) -> None:
+    with pytest.raises(BundleError, match=rf"^manifest\.json: {named}.*expected"):
+        Manifest.from_json({**manifest().to_json(), entry: value}, "manifest.json")
+
+
+@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_json_has_no_number_for_is_refused_although_it_is_sealed(bundle: Path, literal: str) -> None:
+    data = json.loads((bundle / MANIFEST).read_text())
+    del data["sha256"]
+    data["calibration"] = float(literal.replace("Infinity", "inf"))
+    sealed = json.dumps({**data, "sha256": _seal(data)})
+    (bundle / MANIFEST).write_text(sealed.replace(": Infinity", f": {literal}") if literal == "1e999" else sealed)
+    with pytest.raises(BundleError, match=r"manifest\.json: calibration: .*expected a finite number"):
+        open_bundle(bundle)
+
+
+def test_no_bundle_is_written_that_could_not_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="calibration: nan"):
+        write_bundle(tmp_path / "b", manifest(calibration=NAN), FILES)
+    assert list(tmp_path.iterdir()) == []

@@ -163,3 +163,23 @@ def test_a_bundle_of_the_first_format_keeps_its_detector_and_its_thresholds(
     assert old.files == bundle.files
     texts = ["id=1 select xxx", "<script>"]
     np.testing.assert_array_equal(OnnxScorer(old).score(texts).ood_distance, student.score(texts).ood_distance)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["scales", "means"])
+def test_a_detector_of_what_is_no_number_is_refused(name: str, bad: float) -> None:
+    arrays = {"scales": np.ones(2, np.float32), "means": np.zeros((1, 2), np.float32)}
+    arrays[name].flat[0] = bad
+    with pytest.raises(BundleError, match=rf"b/ood\.npz: {name} .*expected finite numbers"):
+        restored(_npz(weights=np.ones((2, 2), np.int8), **arrays), "b/ood.npz")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_the_distance_of_what_is_no_number_is_none(bad: float) -> None:
+    detector = fit_detector(*drawn(300, 0))
+    asked, _ = drawn(3, 3)
+    expected = detector.distance(asked)
+    asked[1, 0] = bad
+    found = detector.distance(asked)
+    assert not np.isfinite(found[1])
+    np.testing.assert_array_equal(found[[0, 2]], expected[[0, 2]])

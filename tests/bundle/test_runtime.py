@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.bundle.runtime import OPTIMIZATIONS, TOKENS_PER_RUN, Labels, WindowScorer, batches, session
-from overproof.bundle.scores import softmax
+from overproof.bundle.scores import Floats, softmax
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError
 
@@ -129,3 +130,44 @@ def test_the_attack_probability_of_many_harmless_classes_does_not_depend_on_the_
     rows = softmax(np.random.default_rng(0).normal(size=(500, 20)).astype(np.float32))
     alone = np.concatenate([scorer.attack(rows[i : i + 1]) for i in range(len(rows))])
     np.testing.assert_array_equal(scorer.attack(rows), alone)
+
+
+class Broken(WindowScorer):
+    """A model whose last output is no number for one text, in the last of its windows."""
+
+    value = float("nan")
+
+    def _run(self, ids: list[list[int]], widths: Mapping[str, int]) -> list[Floats]:
+        found = super()._run(ids, widths)
+        found[-1][-1, -1] = self.value
+        return found
+
+
+@pytest.fixture(params=[np.nan, np.inf])
+def broken(made: Made, request: pytest.FixtureRequest) -> Broken:
+    """That model, which says NaN, or infinity."""
+    labels = Labels(("benign", "sqli", "xss"), ("benign",))
+    found = Broken(made.int8.SerializeToString(), made.tokenizer, labels, WINDOWING)
+    found.value = request.param
+    return found
+
+
+def test_a_window_that_is_no_number_is_not_passed_over(broken: Broken, scorer: WindowScorer) -> None:
+    texts = ["id=1", "GET /index.html select * from users <script>alert(1)</script> id=1"]
+    scores = broken.score(texts)
+    assert scores.windows[1] > 1
+    assert not np.isfinite(scores.logits[1]).all()
+    np.testing.assert_array_equal(scores.logits[0], scorer.score(texts).logits[0])
+
+
+def test_an_embedding_that_is_no_number_is_not_made_one(broken: Broken, scorer: WindowScorer) -> None:
+    for value in (broken.value, 1e30):  # whose square float32 does not hold
+        broken.value = value
+        found = broken.embed(["id=1", "<script>"])
+        assert np.isnan(found[1]).all()
+        np.testing.assert_array_equal(found[0], scorer.embed(["id=1"])[0])
+
+
+def test_no_verdict_is_given_on_scores_that_are_no_numbers(broken: Broken) -> None:
+    with pytest.raises(BundleError, match=r"^the model's scores of access\.csv:2 are no numbers"):
+        broken.judge(["id=1", "<script>"], origins=["access.csv:1", "access.csv:2"])

@@ -13,6 +13,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from overproof.bundle.numbers import require_numbers
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.files import atomic_folder
@@ -101,7 +102,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> Manifest:
-        """Read a manifest back; BundleError names what is missing or of another format."""
+        """Read a manifest back; BundleError names what is missing, of another format, or no number in its range."""
         stored = data.get("format")
         if stored not in READABLE:
             raise BundleError(
@@ -117,8 +118,9 @@ class Manifest:
                 known[name] = tuple(known[name])
             if known.get("signals") is not None:
                 known["signals"] = {FORMER_SIGNALS.get(name, name): v for name, v in known["signals"].items()}
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise BundleError(f"{where}: {error}") from None
+        require_numbers(known, where)
         return cls(**known)
 
 
@@ -143,8 +145,11 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, bytes]) -> N
     ------
     InputError
         If `out` holds something that is not a bundle: it is left alone.
+    BundleError
+        A number in the manifest that is none, or out of its range: the bundle could not be opened.
     """
     require_free(out)
+    require_numbers(manifest.to_json(), str(out / MANIFEST))
     with atomic_folder(out) as aside:
         for name, content in files.items():
             (aside / name).write_bytes(content)

@@ -59,6 +59,8 @@ class OodDetector:
     def distance(self, embeddings: Floats) -> Floats:
         """Return the Mahalanobis distance of each embedding to the nearest class, shape (n,) (Lee et al. 2018, eq. 2).
 
+        It is no finite number where the embedding holds one that is none.
+
         Parameters
         ----------
         embeddings
@@ -66,9 +68,10 @@ class OodDetector:
         """
         found = np.empty(len(embeddings), dtype=np.float32)
         for start in range(0, len(embeddings), ROWS):
-            part = self._whitened(embeddings[start : start + ROWS])
-            apart = part[:, None, :] - self.means
-            found[start : start + ROWS] = np.sqrt(np.square(apart).sum(axis=2).min(axis=1))
+            with np.errstate(invalid="ignore", over="ignore"):  # what is no number stays none: `cascade.policy`
+                part = self._whitened(embeddings[start : start + ROWS])
+                apart = part[:, None, :] - self.means
+                found[start : start + ROWS] = np.sqrt(np.square(apart).sum(axis=2).min(axis=1))
         return found
 
     def _whitened(self, embeddings: Floats) -> Floats:
@@ -115,7 +118,7 @@ def fit_detector(embeddings: Floats, labels: Sequence[str]) -> OodDetector:
 
 
 def restored(content: bytes, where: str) -> OodDetector:
-    """Read what `OodDetector.stored` wrote; nothing in it can be code.
+    """Read what `OodDetector.stored` wrote; nothing in it can be code, and all of it is finite numbers.
 
     Raises
     ------
@@ -132,6 +135,9 @@ def restored(content: bytes, where: str) -> OodDetector:
     names = [part.dtype.name for part in (found.weights, found.scales, found.means)]
     if not (shapes and names == ["int8", "float32", "float32"]):
         raise BundleError(f"{where}: expected weights (h, r) in int8, scales (r,) and means (classes, r) in float32")
+    for name, part in (("scales", found.scales), ("means", found.means)):
+        if not np.isfinite(part).all():
+            raise BundleError(f"{where}: {name} hold NaN or infinity, expected finite numbers")
     return found
 
 

@@ -103,7 +103,7 @@ class WindowScorer:
         """Return what the head reads of texts, in their order, each of length 1: shape (n, hidden).
 
         The deciding window's, and of an INT8 student the very numbers that its logits come from. Near ones mean much
-        the same to the model.
+        the same to the model. A row that holds no number, or one too large, is NaN.
 
         Raises
         ------
@@ -119,8 +119,7 @@ class WindowScorer:
         windows = self.windows(texts)
         logits, embedding = self._run(windows.ids, {OUTPUT: len(self.classes), EMBEDDING: self.hidden})
         rows = self.deciding(windows, logits)
-        length = np.linalg.norm(embedding[rows], axis=1, keepdims=True)
-        return self._scores(windows, logits, rows), embedding[rows] / np.maximum(length, np.finfo(np.float32).tiny)
+        return self._scores(windows, logits, rows), _of_length_1(embedding[rows])
 
     def windows(self, texts: Sequence[str]) -> Windows:
         """Cut texts into the windows that they are judged in."""
@@ -140,10 +139,13 @@ class WindowScorer:
         return Scores(logits[deciding], self.classes, _per_event(windows), windows.overflow)
 
     def deciding(self, windows: Windows, logits: Floats) -> NDArray[np.intp]:
-        """Return each event's deciding window, shape (n,): the first with its highest attack probability."""
+        """Return each event's deciding window, shape (n,): the first with its highest attack probability.
+
+        One whose logits are no numbers comes before all others: nobody knows what it says, so it is not passed over.
+        """
         if len(logits) == len(windows.overflow):
             return np.arange(len(logits))
-        attack = self.attack(softmax(logits))
+        attack = np.where(np.isfinite(logits).all(axis=1), self.attack(softmax(logits)), np.inf)
         order = np.lexsort((np.arange(len(attack)), -attack, windows.owner))
         per_event = _per_event(windows)
         return np.asarray(order[np.cumsum(per_event) - per_event])
@@ -163,10 +165,21 @@ class WindowScorer:
             Events as text.
         origins
             Where each came from; `event:1`, `event:2`, … if not given.
+
+        Raises
+        ------
+        BundleError
+            Scores that are no numbers: there is no verdict on them.
         """
         scores = WindowScorer.score(self, texts)  # a verdict does not show the rest of what a subclass measures
         probabilities = scores.probabilities
         attack = self.attack(probabilities)
+        names = [f"event:{i + 1}" for i in range(len(texts))] if origins is None else origins
+        if bad := [names[int(i)] for i in np.flatnonzero(~np.isfinite(scores.logits).all(axis=1))]:
+            raise BundleError(
+                f"the model's scores of {', '.join(bad[:3])}{' and others' if bad[3:] else ''} are no numbers: "
+                "there is no verdict on them, and the model should not be used"
+            )
         return [
             Verdict(
                 label=self.classes[int(p.argmax())],
@@ -174,7 +187,7 @@ class WindowScorer:
                 probabilities=dict(zip(self.classes, map(float, p), strict=True)),
                 windows=int(scores.windows[i]),
                 overflow=bool(scores.overflow[i]),
-                origin=f"event:{i + 1}" if origins is None else origins[i],
+                origin=names[i],
             )
             for i, p in enumerate(probabilities)
         ]
@@ -233,6 +246,14 @@ def open(path: str | Path, *, threads: int = 1) -> OnnxScorer:
         See `bundle.open_bundle`.
     """
     return OnnxScorer(open_bundle(path), threads=threads)
+
+
+def _of_length_1(embeddings: Floats) -> Floats:
+    """Scale each row to length 1; NaN where its length is no finite number."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        scaled = embeddings / np.maximum(length, np.finfo(np.float32).tiny)
+    return np.where(np.isfinite(length), scaled, np.float32(np.nan))
 
 
 def _per_event(windows: Windows) -> NDArray[np.int32]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
 import pytest
 
-from overproof.bundle.manifest import MODEL
+from overproof.bundle.manifest import MODEL, open_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats, Scores
 from overproof.errors import InputError
@@ -215,3 +219,113 @@ def test_options_that_mean_nothing(student: OnnxScorer) -> None:
         policy_for(student.manifest, never_alone=["rce"])
     with pytest.raises(InputError, match="--on-full-down panic: expected one of hold, student, fail"):
         policy_for(student.manifest, on_full_down="panic")
+
+
+class Broken(OnnxScorer):
+    """A student whose scores of some texts are no numbers."""
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        scores = super().score(texts)
+        assert scores.ood_distance is not None
+        for i, text in enumerate(texts):
+            if "logits" in text:
+                scores.logits[i, 0] = float(text.partition("=")[2])
+            elif "distance" in text:
+                scores.ood_distance[i] = float(text.partition("=")[2])
+        return scores
+
+
+NO_NUMBERS = [f"{what}={value}" for what in ("logits", "distance") for value in ("nan", "inf", "-inf")]
+
+
+@pytest.fixture(scope="module")
+def broken(small_bundle: Path) -> Broken:
+    """That student."""
+    return Broken(open_bundle(small_bundle))
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(confidence=0.0, ood_distance=30.0), ALL])
+def test_scores_that_are_no_numbers_are_never_decided_by_the_student(broken: Broken, policy: Policy) -> None:
+    for verdict in Cascade(broken, None, policy).judge(NO_NUMBERS):
+        assert (verdict["status"], verdict["decided_by"]) == ("abstained", "nobody")
+        assert verdict["reason"] == "the student's scores are no numbers; no full model was given"
+    for verdict in Cascade(broken, always("xss"), policy).judge(NO_NUMBERS):
+        assert (verdict["status"], verdict["decided_by"], verdict["label"]) == ("decided", "full", "xss")
+    for verdict in Cascade(broken, always("xss"), policy, Bucket(Rate(share=0.0))).judge(NO_NUMBERS):
+        assert (verdict["status"], verdict["decided_by"]) == ("deferred", "nobody")
+
+
+def test_what_is_no_number_is_null_and_has_no_label(broken: Broken) -> None:
+    logits, distance = Cascade(broken).judge(["logits=nan", "distance=inf"])
+    assert (logits["label"], logits["attack"]) == (None, None)
+    student = logits["student"]
+    assert (student["label"], student["attack"], student["confidence"]) == (None, None, None)
+    assert student["probabilities"] == {"benign": None, "sqli": None, "xss": None}
+    assert distance["student"]["ood_distance"] is None
+    assert distance["label"] in CLASSES and 0 <= distance["attack"] <= 1
+    for verdict in (logits, distance):
+        assert json.loads(json.dumps(verdict, allow_nan=False)) == verdict
+
+
+def test_a_student_that_is_down_and_has_no_numbers_does_not_stand_in(broken: Broken) -> None:
+    policy = replace(ALL, on_full_down="student")
+    for verdict in Cascade(broken, Full(CLASSES, down, "m"), policy).judge(NO_NUMBERS):
+        assert (verdict["status"], verdict["decided_by"]) == ("held", "nobody")
+
+
+def answering(answer: Any) -> Full:
+    return Full(CLASSES, lambda texts: answer, "m")
+
+
+SURE = [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (np.array([SURE]), r"shape \(1, 3\), expected \(2, 3\)"),
+        (np.array([SURE[:2]] * 2), r"shape \(2, 2\), expected \(2, 3\)"),
+        (np.array(SURE), r"shape \(3,\), expected \(2, 3\)"),
+        (None, r"shape \(\), expected"),
+        ([SURE, ["high", 0, 0]], "not an array of numbers"),
+        ([SURE, [0.5]], "not an array of numbers"),
+        (np.array([SURE, [np.nan, 0.5, 0.5]]), "probabilities that are no numbers"),
+        (np.array([SURE, [np.inf, 0.0, 0.0]]), "probabilities that are no numbers"),
+        (np.array([SURE, [1.5, -0.5, 0.0]]), "probabilities below 0"),
+        (np.array([SURE, [0.5, 0.2, 0.0]]), "probabilities that do not add up to 1"),
+        (np.array([SURE, [9.0, 3.0, 1.0]]), "probabilities that do not add up to 1"),
+    ],
+)
+def test_an_answer_that_is_none_is_a_full_model_that_is_down(student: OnnxScorer, answer: Any, why: str) -> None:
+    for verdict in Cascade(student, answering(answer), ALL).judge(["a", "b"]):
+        assert (verdict["status"], verdict["full"]) == ("held", None)
+        assert re.search(rf"the full model is down, held \(m: answered with .*{why}", verdict["reason"])
+    with pytest.raises(FullDown, match=why):
+        Cascade(student, answering(answer), replace(ALL, on_full_down="fail")).judge(["a", "b"])
+
+
+def test_a_full_model_that_fails_is_down(student: OnnxScorer) -> None:
+    def failing(texts: Sequence[str]) -> Floats:
+        raise ZeroDivisionError("by zero")
+
+    for verdict in Cascade(student, Full(CLASSES, failing, "m"), ALL).judge(["a", "b"]):
+        assert verdict["status"] == "held"
+        assert verdict["reason"].endswith("the full model is down, held (m: ZeroDivisionError: by zero)")
+
+
+def test_what_the_program_refuses_is_no_full_model_that_is_down(student: OnnxScorer) -> None:
+    def refusing(texts: Sequence[str]) -> Floats:
+        raise InputError("a label that nobody knows")
+
+    with pytest.raises(InputError, match="a label that nobody knows"):
+        Cascade(student, Full(CLASSES, refusing, "m"), ALL).judge(["a"])
+
+
+def test_no_signals_come_of_scores_that_are_no_numbers() -> None:
+    logits = np.zeros((9, 3), dtype=np.float32)
+    far = np.arange(9, dtype=np.float32)
+    for values in (logits[3], far[4:5]):
+        values[0] = np.nan
+        with pytest.raises(InputError, match="1 of 9 validation events are no numbers"):
+            signals(logits, 1.0, far)
+        values[0] = 0.0

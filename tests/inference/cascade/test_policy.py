@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from overproof.bundle.scores import Scores
-from overproof.inference.cascade.policy import Policy, below, deferrals
+from overproof.errors import InputError
+from overproof.inference.cascade.policy import EVERYTHING, Policy, below, deferrals
 
 CLASSES = ("benign", "sqli", "xss")
 
@@ -91,3 +92,45 @@ def test_an_event_is_deferred_alike_in_any_company(logits: list[list[float]], ra
 )
 def test_a_value_is_told_from_its_limit(value: float, limit: float, said: str) -> None:
     assert below(value, limit) == said
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("bad", [NAN, INF, -INF])
+@pytest.mark.parametrize(
+    "policy", [Policy(), Policy(confidence=0.4, margin=0.1, ood_distance=30.0), Policy(overflow=False)], ids=str
+)
+def test_scores_that_are_no_numbers_are_doubtful_whatever_the_thresholds(bad: float, policy: Policy) -> None:
+    logits = [[9.0, 0, 0], [9.0, bad, 0], [9.0, 0, 0]]
+    for found in (deferrals(scores(logits), policy), deferrals(scores(logits, [False] * 3, [1.0, 99.0, bad]), policy)):
+        assert found.reasons[1] == "the student's scores are no numbers"
+        assert found.kinds[1] == "doubt"
+        assert found.rows[0] == 1  # nothing is less sure
+        assert 0 not in found.reasons
+    assert found.reasons[2] == "the student's scores are no numbers"
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("confidence", [NAN, -1.0, 1.001, -INF]),
+        ("margin", [NAN, -0.1, 2.0, INF]),
+        ("ood_distance", [NAN, -1.0, INF]),
+        ("temperature", [NAN, 0.0, -1.0, INF]),
+    ],
+)
+def test_a_threshold_that_is_no_number_or_out_of_range_is_refused(name: str, values: list[float]) -> None:
+    for value in values:
+        with pytest.raises(InputError, match=rf"^the policy's {name} is {value}, expected a number "):
+            Policy(**{name: value})
+
+
+def test_a_policy_knows_what_to_do_when_the_full_model_is_down() -> None:
+    with pytest.raises(InputError, match="on_full_down panic: expected one of hold, student, fail"):
+        Policy(on_full_down="panic")  # type: ignore[arg-type]
+
+
+def test_a_confidence_that_no_event_has_defers_every_event() -> None:
+    found = deferrals(scores([[99.0, 0, 0]]), Policy(confidence=EVERYTHING))
+    assert found.reasons == {0: "confidence 1.00, and every event goes to the full model"}

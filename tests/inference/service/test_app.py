@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import TypeAdapter
 
+from overproof.bundle.manifest import open_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.inference.cascade import EVERYTHING, Cascade, Full, FullDown, Policy
 from overproof.inference.cascade.remote import parsed
@@ -287,3 +289,34 @@ def test_telemetry_cannot_be_switched_on_from_outside(client: Client, monkeypatc
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     assert not any(FastAPI.__call__.__globals__["NativeTelemetry"](client.app._telemetry).config[name]
                    for name in ("auto_configure", "tracing", "metrics", "logs"))  # fmt: skip
+
+
+class NoNumbers(OnnxScorer):
+    """A student whose scores of what begins with `nan` are no numbers."""
+
+    def score_and_embed(self, texts: Any) -> Any:
+        scores, embeddings = super().score_and_embed(texts)
+        broken = [text.startswith("nan") for text in texts]
+        scores.logits[broken], embeddings[broken] = np.nan, np.nan
+        return scores, embeddings
+
+    def window_logits(self, ids: Any) -> Any:
+        return np.full_like(super().window_logits(ids), np.nan)
+
+
+def test_scores_that_are_no_numbers_are_answered_as_such(start: Start, small_bundle: Path) -> None:
+    student = NoNumbers(open_bundle(small_bundle))
+    client = start(open_cascade=lambda: Cascade(student))
+    good, bad = client.post("/judge", {"events": [{"text": "id=1"}, {"text": "nan"}]}).json()["verdicts"]
+    assert good["status"] != bad["status"] == "abstained"
+    assert (bad["label"], bad["attack"], bad["student"]["confidence"]) == (None, None, None)
+    TypeAdapter(schemas.Verdict).validate_python(bad)
+    answer = client.post("/predict", {"inputs": ["id=1", "nan"]})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["detail"] == "the student's scores are no numbers; no full model was given"
+    (window,) = client.post("/windows", {"text": "a"}).json()["windows"]
+    assert (window["label"], window["attack"], window["decides"]) == (None, None, True)
+    assert sample(client, "overproof_verdicts_total", status="abstained", label="") == 2.0
+    sure = Full(student.classes, lambda texts: np.eye(3, dtype=np.float32)[[1] * len(texts)], "m")
+    full = start(open_cascade=lambda: Cascade(student, sure))
+    assert full.post("/predict", {"inputs": "nan"}).json()[0][0] == {"label": "sqli", "score": 1.0}

@@ -77,3 +77,9 @@ def test_old_events_are_forgotten() -> None:
     assert bins.psi() > 1
     bins.add(np.repeat([0.0, 2.0], WINDOW // 2))
     assert bins.psi() == pytest.approx(0, abs=1e-6)
+
+
+def test_what_is_no_number_is_not_counted() -> None:
+    bins = Bins({"0.5": 0.5}, below=True)
+    bins.add([0.25] * 300 + [float("nan"), float("inf")] * 200 + [0.75] * 299)
+    assert bins.psi() == pytest.approx(0.0, abs=1e-4)

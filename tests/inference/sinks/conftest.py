@@ -33,6 +33,7 @@ PLAIN = {
     "attack": 0.98,
     "status": "decided",
     "decided_by": "student",
+    "stood_in": False,
     "reason": "the student is sure",
     "student": STUDENT,
     "full": None,
@@ -67,6 +68,24 @@ ESCALATED = {
     "text": "GET /item?id=1'-- …\x00",
     "group": 3,
 }
+NO_NUMBERS = {
+    **PLAIN,
+    "label": None,
+    "attack": None,
+    "status": "abstained",
+    "decided_by": "nobody",
+    "reason": "the student's scores are no numbers; no full model was given",
+    "student": {
+        "label": None,
+        "attack": None,
+        "confidence": None,
+        "probabilities": {"benign": None, "sqli": None, "xss": None},
+        "windows": 1,
+        "overflow": False,
+        "ood_distance": None,
+    },
+    "event": EVENT,
+}
 
 
 @pytest.fixture
@@ -100,11 +119,14 @@ def any_verdict(draw: st.DrawFn) -> dict[str, Any]:
         probabilities = draw(st.dictionaries(words, shares, max_size=3))
         return {"label": label, "attack": draw(shares), "confidence": draw(shares), "probabilities": probabilities}
 
-    student = {**answer(), "windows": draw(st.integers(1, 16)), "overflow": draw(st.booleans())}
+    known = draw(st.booleans())  # else the student's scores are no numbers
+    said = answer() if known else {**NO_NUMBERS["student"]}
+    student = {**said, "windows": draw(st.integers(1, 16)), "overflow": draw(st.booleans())}
     student["ood_distance"] = draw(st.none() | st.floats(0, 1e6, width=32))
     full = (draw(st.booleans()) and answer()) or None
     stands = full or student
-    status = "decided" if full else draw(st.sampled_from(["decided", "deferred", "held", "abstained"]))
+    undecided = ["deferred", "held", "abstained"]
+    status = "decided" if full else draw(st.sampled_from(["decided", *undecided] if known else undecided))
     event = draw(columns) | draw(st.fixed_dictionaries({}, optional={"src_ip": addresses, "dst_ip": addresses}))
     return {
         "origin": draw(words),
@@ -114,6 +136,7 @@ def any_verdict(draw: st.DrawFn) -> dict[str, Any]:
         "attack": stands["attack"],
         "status": status,
         "decided_by": "full" if full else "student" if status == "decided" else "nobody",
+        "stood_in": draw(st.booleans()),
         "reason": draw(words),
         "student": student,
         "full": full,

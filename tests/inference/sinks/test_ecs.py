@@ -15,7 +15,7 @@ from hypothesis import given
 from overproof.inference.sinks import SINKS, About
 from overproof.inference.sinks.ecs import document
 
-from .conftest import ESCALATED, NOW, PLAIN, any_verdict, plain
+from .conftest import ESCALATED, NO_NUMBERS, NOW, PLAIN, any_verdict, plain
 
 ABOUT = About("1.2.3", ("benign",), {"student": "0123456789abcdef", "full": None}, NOW)
 
@@ -188,3 +188,10 @@ def test_the_sink_writes_what_the_function_says() -> None:
     SINKS["ecs"].stream(out, ABOUT).write([PLAIN, ESCALATED])
     told = [json.loads(line) for line in out.getvalue().splitlines()]
     assert told == [document(v, ABOUT) for v in (PLAIN, ESCALATED)]
+
+
+def test_scores_that_are_no_numbers_are_an_alert_without_a_score() -> None:
+    found = document(NO_NUMBERS, ABOUT)
+    assert "risk_score" not in found["event"]
+    assert (found["event"]["kind"], found["event"]["severity"], found["rule"]["name"]) == ("alert", 3, "unlabelled")
+    assert (found["overproof"]["label"], found["overproof"]["attack"]) == (None, None)

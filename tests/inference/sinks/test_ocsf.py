@@ -15,7 +15,7 @@ from overproof.inference.sinks import SINKS, About
 from overproof.inference.sinks.fields import address
 from overproof.inference.sinks.ocsf import finding
 
-from .conftest import ESCALATED, EVENT, NOW, PLAIN, any_verdict, plain
+from .conftest import ESCALATED, EVENT, NO_NUMBERS, NOW, PLAIN, any_verdict, plain
 
 ABOUT = About("1.2.3", ("benign",), {"student": "0123456789abcdef", "full": None}, NOW)
 
@@ -127,7 +127,8 @@ def test_any_verdict_is_a_detection_finding(verdict: dict[str, Any]) -> None:
     DetectionFinding.model_validate(json.loads(json.dumps(event, default=str)))
     hold_to_the_rules(event, "detection_finding")
     assert event["type_uid"] == event["class_uid"] * 100 + event["activity_id"] == 200401
-    assert 0 <= event["confidence_score"] <= 100 and 0 <= event["risk_score"] <= 100
+    assert ("risk_score" in event) == (verdict["attack"] is not None)
+    assert 0 <= event.get("confidence_score", 0) <= 100 and 0 <= event.get("risk_score", 0) <= 100
     for name in ("severity", "status", "confidence"):
         caption = DetectionFinding.model_validate(plain(event)).model_dump()[f"{name}_id"].name
         assert event[name] == caption
@@ -238,3 +239,11 @@ def test_the_sink_writes_what_the_function_says() -> None:
     out = io.BytesIO()
     SINKS["ocsf"].stream(out, ABOUT).write([PLAIN, ESCALATED])
     assert [json.loads(line) for line in out.getvalue().splitlines()] == [finding(v, ABOUT) for v in (PLAIN, ESCALATED)]
+
+
+def test_scores_that_are_no_numbers_are_an_alert_without_a_score() -> None:
+    event = finding(NO_NUMBERS, ABOUT)
+    assert event.keys().isdisjoint({"confidence_score", "risk_score"})
+    assert (event["is_alert"], event["severity"], event["confidence"]) == (True, "Medium", "Low")
+    assert (event["finding_info"]["title"], event["unmapped"]["attack"]) == ("unlabelled", None)
+    assert event["message"].startswith("unlabelled (attack unknown) at access.log:17: undecided, the student's scores")

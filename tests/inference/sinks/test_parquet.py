@@ -17,7 +17,7 @@ from hypothesis import given
 from overproof.inference.sinks import SINKS, About, parquet
 from overproof.inference.sinks.fields import COLUMNS
 
-from .conftest import ESCALATED, EVENT, FULL, PLAIN, STUDENT, any_verdict, plain
+from .conftest import ESCALATED, EVENT, FULL, NO_NUMBERS, PLAIN, STUDENT, any_verdict, plain
 
 
 def back(row: dict[str, Any]) -> dict[str, Any]:
@@ -25,13 +25,13 @@ def back(row: dict[str, Any]) -> dict[str, Any]:
 
     def answer(who: str) -> dict[str, Any]:
         said = {"label": row[f"{who}_label"]}
-        said |= {name: np.float32(row[f"{who}_{name}"]) for name in ("attack", "confidence")}
+        said |= {name: number(row[f"{who}_{name}"]) for name in ("attack", "confidence")}
         return said | {"probabilities": json.loads(row[f"{who}_probabilities"])}
 
     event = {name: row["http_status" if name == "status" else name] for name in COLUMNS}
     event = {name: value for name, value in event.items() if value is not None} | json.loads(row["event"] or "{}")
-    verdict = {name: row[name] for name in parquet.SCHEMA.names[:8]}
-    verdict["attack"] = np.float32(row["attack"])
+    verdict = {name: row[name] for name in parquet.SCHEMA.names[:9]}
+    verdict["attack"] = number(row["attack"])
     verdict["student"] = answer("student") | {name: row[name] for name in ("windows", "overflow", "ood_distance")}
     verdict["full"] = None if row["full_label"] is None else answer("full")
     verdict["models"] = {"student": row["student_model"], "full": row["full_model"]}
@@ -39,11 +39,16 @@ def back(row: dict[str, Any]) -> dict[str, Any]:
     return verdict | {name: row[name] for name in ("text", "group") if row[name] is not None}
 
 
+def number(value: Any) -> Any:
+    """A number as a column of 32 bits has it."""
+    return None if value is None else np.float32(value)
+
+
 @given(any_verdict())
 def test_a_row_holds_the_whole_verdict(verdict: dict[str, Any]) -> None:
     (row,) = parquet.table([verdict]).to_pylist()
     for answer in (verdict, verdict["student"], verdict["full"] or {}):  # a column has 32 bits, whatever JSON says
-        answer |= {name: np.float32(answer[name]) for name in ("attack", "confidence") if name in answer}
+        answer |= {name: number(answer[name]) for name in ("attack", "confidence") if name in answer}
     found, expected = plain(back(row)), plain(verdict)
     for port in ("src_port", "dst_port", "status"):  # digits became a number
         if isinstance(found.get("event", {}).get(port), int) and not isinstance(expected["event"][port], int):
@@ -141,3 +146,10 @@ def test_other_readers_see_the_same_rows(
         import polars
 
         assert polars.read_parquet(path).to_dicts() == expected
+
+
+def test_scores_that_are_no_numbers_are_nulls(about: About, tmp_path: Path) -> None:
+    (row,) = written(tmp_path, about, [NO_NUMBERS], 1).read().to_pylist()
+    nulls = ("label", "attack", "student_label", "student_attack", "student_confidence", "ood_distance")
+    assert [row[name] for name in nulls] == [None] * len(nulls)
+    assert row["status"] == "abstained"

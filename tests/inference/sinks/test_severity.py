@@ -58,3 +58,7 @@ def test_names_are_those_of_ocsf() -> None:
     from py_ocsf_models.events.findings.severity_id import SeverityID
 
     assert {number: SeverityID(number).name.lower() for number in severity.NAMES} == severity.NAMES
+
+
+def test_what_is_not_known_is_not_belittled() -> None:
+    assert severity.severity(None, None, BENIGN, "abstained") == severity.MEDIUM

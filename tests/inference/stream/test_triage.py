@@ -386,3 +386,32 @@ def test_a_bundle_of_an_older_version_needs_a_check_to_escalate(small_bundle: Pa
     assert open_cascade(older).policy.basis == "no threshold"
     with pytest.raises(InputError, match=r"expected --check check\.json"):
         open_cascade(older, CascadeConfig(full=always("xss", student.classes)))
+
+
+class NoNumbers(OnnxScorer):
+    """A student whose scores of every seventh of these events are no numbers."""
+
+    def score_and_embed(self, texts: Any) -> Any:
+        scores, embeddings = super().score_and_embed(texts)
+        broken = [int(text.split()[0].removeprefix("id=")) % 7 == 3 for text in texts]
+        scores.logits[broken], embeddings[broken] = np.nan, np.nan
+        return scores, embeddings
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet", "out.ocsf.jsonl", "out.ecs.jsonl"])
+@pytest.mark.parametrize("top", [None, 9])
+def test_every_form_survives_scores_that_are_no_numbers(
+    small_bundle: Path, events: Path, name: str, top: int | None
+) -> None:
+    cascade = Cascade(NoNumbers(open_bundle(small_bundle)))
+    out = events.with_name(name)
+    summary = triage(cascade, Request((str(events),), str(out), top=top, group_similar=True))
+    broken = len(range(3, len(EVENTS), 7))
+    assert summary.tally.counts["status"]["abstained"] >= broken
+    assert json.loads(json.dumps(summary.to_json(), allow_nan=False))["label"]["no label"] == broken
+    if name == "out.jsonl":
+        found = [json.loads(line, parse_constant=pytest.fail) for line in out.read_bytes().splitlines()]
+        without = [v for v in found if v["label"] is None]
+        assert {(v["status"], v["decided_by"]) for v in without} == {("abstained", "nobody")}
+        assert all("group" not in v for v in without)
+        assert len(without) == (broken if top is None else 9)  # nobody knows that others are graver

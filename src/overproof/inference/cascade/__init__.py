@@ -119,15 +119,19 @@ class Cascade:
         for i, why in decision.deferred.items():
             status[i], reasons[i] = "deferred", f"{deferred[i]}; {why}"
         full: dict[int, Floats] = {}
+        stood_in: set[int] = set()
         for place, i in enumerate(decision.escalated):
             if isinstance(answers, FullDown):
-                stands = self.policy.on_full_down == "student"
+                # a student whose scores are no numbers (NaN) has no answer that could stand
+                stands = self.policy.on_full_down == "student" and confidence[i] >= 0
                 status[i], decided_by[i] = ("decided", "student") if stands else ("held", "nobody")
                 then = "the student's answer stands" if stands else "held"
+                if stands:
+                    stood_in.add(i)
                 reasons[i] = f"{deferred[i]}; the full model is down, {then} ({answers})"
             elif answers is not None:
                 status[i], decided_by[i], reasons[i], full[i] = "decided", "full", deferred[i], answers[place]
-        return Settled(status, decided_by, reasons, confidence, full)
+        return Settled(status, decided_by, stood_in, reasons, confidence, full)
 
     def _trusted(self, confidence: Floats) -> list[str]:
         """Say why the student may decide: how sure it is of each event, and how sure it has to be."""

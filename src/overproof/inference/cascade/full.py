@@ -1,14 +1,20 @@
-"""Define the full model in reserve: something that can be asked, and that may be down."""
+"""Define the full model in reserve: something that can be asked, and that may be down.
+
+An answer that is no probabilities is no answer, whatever gave it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from overproof.bundle.scores import Floats
 from overproof.errors import InputError, OverproofError
+
+TOLERANCE = 0.01  # of the sum of an answer's probabilities, which a service may have rounded
 
 
 class FullDown(OverproofError):
@@ -40,6 +46,9 @@ class Full:
 def aligned(full: Full, classes: Sequence[str]) -> Full:
     """Put a full model's columns in the student's order; a class that it lacks gets probability 0.
 
+    What it is asked through then raises FullDown too for an answer that is no probabilities of its classes, and for
+    whatever else befalls it but what the program itself refuses.
+
     Raises
     ------
     InputError
@@ -51,13 +60,40 @@ def aligned(full: Full, classes: Sequence[str]) -> Full:
             f"the full model {full.model} knows {', '.join(unknown)}, which the bundle has no class for; expected the "
             "teacher that the bundle was distilled from, or one with its classes"
         )
-    if tuple(full.classes) == tuple(classes):
-        return full
     columns = [list(classes).index(name) for name in full.classes]
 
     def ask(texts: Sequence[str]) -> Floats:
         answer = np.zeros((len(texts), len(classes)), dtype=np.float32)
-        answer[:, columns] = full.ask(texts)
+        answer[:, columns] = _asked(full, texts)
         return answer
 
     return replace(full, classes=tuple(classes), ask=ask)
+
+
+def _asked(full: Full, texts: Sequence[str]) -> Floats:
+    try:
+        answer: Any = full.ask(texts)
+    except OverproofError:
+        raise
+    except Exception as error:  # the student's answer is there, and the verdict says what befell the full model
+        raise FullDown(f"{full.model}: {type(error).__name__}: {error}") from error
+    try:
+        found = np.asarray(answer, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise FullDown(f"{full.model}: answered with what is not an array of numbers") from None
+    if wrong := fault(found, len(texts), len(full.classes)):
+        raise FullDown(f"{full.model}: answered with {wrong}")
+    return found
+
+
+def fault(answer: Floats, count: int, classes: int) -> str | None:
+    """Say what is wrong with an answer, expected to be probabilities of shape (count, classes); None if nothing is."""
+    if answer.shape != (count, classes):
+        return f"shape {answer.shape}, expected {(count, classes)}"
+    if not np.isfinite(answer).all():
+        return "probabilities that are no numbers"
+    if (answer < 0).any():
+        return "probabilities below 0"
+    if not np.allclose(answer.sum(axis=1), 1, rtol=0, atol=TOLERANCE):
+        return "probabilities that do not add up to 1: every class is expected"
+    return None

@@ -116,8 +116,9 @@ def deferrals(scores: Scores, policy: Policy) -> Deferrals:
     sure = ordered[:, -1]
     apart = sure - ordered[:, -2] if probabilities.shape[1] > 1 else np.ones_like(sure)
     kept_back = np.isin(np.array(scores.classes), policy.never_alone)[best]
+    known = numbers(scores, probabilities)
     found: list[tuple[NDArray[np.bool_], Kind, Callable[[int], str]]] = [
-        (~numbers(scores, probabilities), "doubt", lambda i: NO_NUMBERS),
+        (~known, "doubt", lambda i: NO_NUMBERS),
         (kept_back, "other", lambda i: f"{scores.classes[best[i]]} is never decided alone"),
         (out_of_distribution(scores, policy), "ood", lambda i: _far(scores, policy, i)),
         (scores.overflow & policy.overflow, "other", lambda i: "longer than was judged"),
@@ -131,9 +132,9 @@ def deferrals(scores: Scores, policy: Policy) -> Deferrals:
         reasons.update((i, why(i)) for i in new)
         kinds.update(dict.fromkeys(new, kind))
     order = {kind: place for place, kind in enumerate(RESERVED)}
-    least = np.nan_to_num(sure, nan=-1.0)  # nothing is less sure than what is no number
+    least = np.where(known, sure, -1.0)  # nothing is less sure than what is no number
     rows = sorted(reasons, key=lambda i: (order[kinds[i]], float(least[i]), i))
-    return Deferrals(rows, reasons, kinds, sure)
+    return Deferrals(rows, reasons, kinds, np.where(known, sure, np.float32(np.nan)))
 
 
 def numbers(scores: Scores, probabilities: Floats) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ import orjson
 from overproof.bundle.scores import Floats
 from overproof.errors import InputError, MissingExtra
 from overproof.inference.cascade.breaker import Breaker
-from overproof.inference.cascade.full import Full, FullDown
+from overproof.inference.cascade.full import Full, FullDown, fault
 
 CONNECT_SECONDS, READ_SECONDS = 2.0, 30.0
 RETRIES = 2
@@ -121,8 +121,8 @@ def parsed(content: bytes, count: int, classes: Sequence[str], url: str) -> Floa
                 if entry["label"] not in place:
                     raise ValueError(f"label {str(entry['label'])[:60]!r}, which the bundle has no class for")
                 found[row, place[entry["label"]]] = entry["score"]
-        if not (np.isfinite(found).all() and (found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=0.01)):
-            raise ValueError("scores that do not add up to 1: every class is expected")
+        if wrong := fault(found, count, len(classes)):
+            raise ValueError(wrong)
     except (ValueError, TypeError, KeyError) as error:
         raise FullDown(f"{url}: not an answer of a text classifier ({error})") from None
     return found

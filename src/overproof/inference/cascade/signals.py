@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from overproof.bundle.scores import Floats, softmax
+from overproof.errors import InputError
 
 SHARES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.0125, 0.025, 0.05, 0.1, 0.25, 0.5)
 CONFIDENCE, OOD_DISTANCE = "confidence", "ood_distance"
@@ -31,7 +32,20 @@ def signals(logits: Floats, temperature: float | None, ood_distance: Floats | No
     ood_distance
         Of those events (`Scores.ood_distance`), shape (n,); None where the model has no detector: then nor do the
         signals.
+
+    Raises
+    ------
+    InputError
+        Logits or distances that are no numbers: the model cannot be used, and no threshold be set by them.
     """
+    finite = np.asarray(np.isfinite(logits).all(axis=1))
+    if ood_distance is not None:
+        finite &= np.isfinite(ood_distance)
+    if not finite.all():
+        raise InputError(
+            f"the student's scores of {int((~finite).sum()):,} of {len(finite):,} validation events are no numbers: "
+            "expected finite ones; its training or its quantization failed"
+        )
     sure = np.sort(softmax(logits, temperature or 1.0).max(axis=1, initial=0.0)).astype(np.float64)
     found = {CONFIDENCE: {f"{share:g}": _at(sure, share) for share in SHARES}}
     if ood_distance is not None:

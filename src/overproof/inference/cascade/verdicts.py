@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,16 +23,19 @@ class Settled:
         `decided`, `deferred`, `held` or `abstained`, n of them.
     decided_by
         `student`, `full` or `nobody`, n of them.
+    stood_in
+        Those that the student decided in place of a full model that is down.
     reasons
         One phrase each.
     confidence
-        The student's, calibrated, shape (n,).
+        The student's, calibrated, shape (n,); NaN where its scores are no numbers.
     full
         Row to the full model's probabilities, where it was asked and answered; shape (classes,) each.
     """
 
     status: Sequence[str]
     decided_by: Sequence[str]
+    stood_in: Collection[int]
     reasons: Sequence[str]
     confidence: Floats
     full: dict[int, Floats]
@@ -43,20 +46,19 @@ def verdicts(
 ) -> Iterator[dict[str, Any]]:
     """Yield one JSON object an event, without its origin."""
     student = _answers(scores.probabilities, benign)
-    sure = np.round(settled.confidence.astype(np.float64), DIGITS).tolist()
+    sure = _plain(settled.confidence, DIGITS)
     rows = sorted(settled.full)
     full = dict(zip(rows, _answers(np.stack([settled.full[i] for i in rows]), benign), strict=True)) if rows else {}
     distances = [None] * len(sure)
     if scores.ood_distance is not None:
-        distances = np.round(scores.ood_distance.astype(float), 3).tolist()
+        distances = _plain(scores.ood_distance, 3)
     for i, (label, attack, probabilities) in enumerate(student):
         theirs = None
         if i in full:
-            names = [scores.classes[full[i][0]], full[i][1], max(full[i][2])]
-            theirs = dict(zip(("label", "attack", "confidence"), names, strict=True))
+            theirs = {"label": scores.classes[full[i][0]], "attack": full[i][1], "confidence": max(full[i][2])}
             theirs["probabilities"] = dict(zip(scores.classes, full[i][2], strict=True))
         mine = {
-            "label": scores.classes[label],
+            "label": None if attack is None else scores.classes[label],
             "attack": attack,
             "confidence": sure[i],
             "probabilities": dict(zip(scores.classes, probabilities, strict=True)),
@@ -70,6 +72,7 @@ def verdicts(
             "attack": final["attack"],
             "status": settled.status[i],
             "decided_by": settled.decided_by[i],
+            "stood_in": i in settled.stood_in,
             "reason": settled.reasons[i],
             "student": mine,
             "full": theirs,
@@ -77,10 +80,23 @@ def verdicts(
         }
 
 
-def _answers(probabilities: Floats, benign: Sequence[bool]) -> Iterator[tuple[int, float, list[float]]]:
-    """Yield the index of the best class, probability of an attack and all probabilities, a row at a time."""
+def _answers(probabilities: Floats, benign: Sequence[bool]) -> Iterator[tuple[int, Any, list[Any]]]:
+    """Yield the index of the best class, probability of an attack and all probabilities, a row at a time.
+
+    None stands for every number of a row that holds none.
+    """
     benign_shares = np.ascontiguousarray(probabilities[:, np.asarray(benign, dtype=bool)])  # see WindowScorer.attack
     attack = (1.0 - benign_shares.sum(axis=1)).astype(np.float32)
     best: list[int] = probabilities.argmax(axis=1).tolist()
-    shown = np.round(probabilities.astype(np.float64), DIGITS).tolist()
-    return zip(best, np.round(attack.astype(np.float64), DIGITS).tolist(), shown, strict=True)
+    return zip(best, _plain(attack, DIGITS), _plain(probabilities, DIGITS), strict=True)
+
+
+def _plain(numbers: Floats, digits: int) -> list[Any]:
+    """Round numbers for JSON, which has none for NaN and infinity: None."""
+    rounded = np.round(numbers.astype(np.float64), digits)
+    finite = np.isfinite(rounded)
+    if not finite.all():
+        rounded = rounded.astype(object)
+        rounded[~finite] = None
+    plain: list[Any] = rounded.tolist()
+    return plain

@@ -106,12 +106,12 @@ def _judging(app: FastAPI, service: Service) -> None:
     async def predict(body: schemas.Predict) -> Response:
         """Return the final probabilities, as a text classifier of Hugging Face's kind: the likeliest label first.
 
-        Where nobody decided they are the student's; what is held for a full model that is down is answered by 503,
-        since this format cannot say so.
+        Where nobody decided they are the student's; what is held for a full model that is down, and what the student
+        has no numbers for, is answered by 503, since this format cannot say so.
         """
         verdicts = await service.judge(_texts(service.limits, body.inputs))
         for verdict in verdicts:
-            if verdict["status"] == "held":
+            if verdict["status"] == "held" or verdict["attack"] is None:
                 raise FullDown(verdict["reason"])
         return _json([_scores(verdict)[: body.parameters.top_k] for verdict in verdicts])
 

@@ -36,8 +36,9 @@ class Bins:
         self._recent: NDArray[np.intp] = np.empty(0, dtype=np.intp)
 
     def add(self, values: ArrayLike) -> None:
-        """Count values, and forget as many of the oldest where there are more than a window's."""
-        new = np.searchsorted(self._edges, self._sign * np.asarray(values, dtype=np.float64), side="right")
+        """Count values that are numbers, and forget as many of the oldest where there are more than a window's."""
+        found = np.asarray(values, dtype=np.float64)
+        new = np.searchsorted(self._edges, self._sign * found[np.isfinite(found)], side="right")
         self._recent = np.concatenate([self._recent, new])[-WINDOW:]
 
     def psi(self) -> float | None:

@@ -96,8 +96,9 @@ class LoadedBundle:
             shown = [
                 {
                     "tokens": student.decode(windows.ids[i][1:]),
-                    "label": student.classes[int(probabilities[i].argmax())],
-                    "attack": round(float(attack[i]), 7),
+                    # of logits that are no numbers there is neither
+                    "label": student.classes[int(probabilities[i].argmax())] if np.isfinite(attack[i]) else None,
+                    "attack": round(float(attack[i]), 7) if np.isfinite(attack[i]) else None,
                     "decides": i == decides,
                 }
                 for i in own.tolist()

@@ -81,7 +81,7 @@ class Metrics:
     def verdicts(self, verdicts: Sequence[Mapping[str, Any]]) -> None:
         """Count events that were judged."""
         for (label, status, by), count in Counter((v["label"], v["status"], v["decided_by"]) for v in verdicts).items():
-            self._verdicts.labels(label, status, by).inc(count)
+            self._verdicts.labels(label or "", status, by).inc(count)
 
     def asked(self, events: int) -> None:
         """Count events that the full model was asked about."""

@@ -24,7 +24,8 @@ async function post(path, body) {
   return reply;
 }
 
-const percent = (share) => (100 * share).toFixed(share > 0.999 || share < 0.001 ? 3 : 1) + " %";
+// null is "no number", which is not zero
+const percent = (share) => share === null ? "unknown" : (100 * share).toFixed(share > 0.999 || share < 0.001 ? 3 : 1) + " %";
 
 function answerOf(who, answer, decided) {
   const box = made("div");
@@ -38,7 +39,7 @@ function answerOf(who, answer, decided) {
     const row = made("div", undefined, "bar");
     const bar = made("progress");
     bar.max = 1;
-    bar.value = share;
+    if (share !== null) bar.value = share;
     bar.setAttribute("aria-label", label);
     row.append(made("span", label), bar, made("span", percent(share)));
     box.append(row);
@@ -49,7 +50,7 @@ function answerOf(who, answer, decided) {
 
 function showVerdict(verdict) {
   const open = verdict.status !== "decided";
-  at("label").textContent = verdict.label + (open ? " (provisional)" : "");
+  at("label").textContent = (verdict.label ?? "no label") + (open ? " (provisional)" : "");
   at("label").className = open ? "open" : verdict.attack > 0.5 ? "alert" : "benign";
   at("attack").textContent = "attack " + percent(verdict.attack);
   at("why").textContent = verdict.status + ", by " + verdict.decided_by + ": " + verdict.reason;
@@ -65,7 +66,7 @@ function showVerdict(verdict) {
 function showWindows(found) {
   const list = found.windows.map((one) => {
     const item = made("li", undefined, one.decides ? "decides" : "");
-    item.append(made("span", one.label + ", attack " + percent(one.attack) + (one.decides ? ": decides " : " ")));
+    item.append(made("span", (one.label ?? "no label") + ", attack " + percent(one.attack) + (one.decides ? ": decides " : " ")));
     const code = made("code");
     for (const piece of one.tokens) code.append(made("b", piece));
     item.append(code);

@@ -21,6 +21,7 @@ VERDICT: dict[str, Any] = {
     "attack": 0.9993,
     "status": "decided",
     "decided_by": "student",
+    "stood_in": False,
     "reason": "confidence 0.997 ≥ 0.934",
     "student": {**ANSWER, "windows": 1, "overflow": False, "ood_distance": 9.871},
     "full": None,
@@ -95,12 +96,12 @@ class Similar(_Asked):
 
 
 class Answer(BaseModel):
-    """What one model says."""
+    """What one model says; null where the student's scores are no numbers, never for the full model."""
 
-    label: str
-    attack: float = Field(description="Probability that the event is not benign.")
-    confidence: float
-    probabilities: dict[str, float]
+    label: str | None
+    attack: float | None = Field(description="Probability that the event is not benign.")
+    confidence: float | None
+    probabilities: dict[str, float | None]
 
 
 class StudentAnswer(Answer):
@@ -119,16 +120,20 @@ class Models(BaseModel):
 
 
 class Verdict(BaseModel):
-    """A verdict; label and attack are final where the status is `decided`, else the student's and provisional."""
+    """A verdict; label and attack are final where the status is `decided`, else the student's and provisional.
+
+    They are null where nobody decided and the student's scores are no numbers.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [VERDICT]})
     origin: str
     source: str
     time: str | None
-    label: str
-    attack: float
+    label: str | None
+    attack: float | None
     status: Literal["decided", "deferred", "held", "abstained"]
     decided_by: Literal["student", "full", "nobody"]
+    stood_in: bool = Field(description="The student decided in place of the full model, which was down.")
     reason: str
     student: StudentAnswer
     full: Answer | None
@@ -168,11 +173,14 @@ class Found(BaseModel):
 
 
 class Window(BaseModel):
-    """One window: its tokens, what the student says of it, and whether it is the one that decides."""
+    """One window: its tokens, what the student says of it, and whether it is the one that decides.
+
+    Label and attack are null where its logits are no numbers.
+    """
 
     tokens: list[str]
-    label: str
-    attack: float
+    label: str | None
+    attack: float | None
     decides: bool
 
 

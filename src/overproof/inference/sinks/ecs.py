@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from overproof.inference.sinks import severity
-from overproof.inference.sinks.fields import EPOCH, address, identity, sentence, shared, when
+from overproof.inference.sinks.fields import EPOCH, address, identity, label, sentence, shared, when
 from overproof.inference.sinks.interface import About, Verdict
 
 VERSION = "9.3.0"
@@ -27,9 +27,10 @@ def document(verdict: Verdict, about: About) -> dict[str, Any]:
         "dataset": "overproof.verdict",
         "id": identity(verdict),
         "severity": severity.of(verdict, about.benign),
-        "risk_score": round(100 * float(verdict["attack"]), 2),
         "reason": verdict["reason"],
     }
+    if verdict["attack"] is not None:
+        event["risk_score"] = round(100 * float(verdict["attack"]), 2)
     if categories:
         event |= {"category": categories, "type": ["info"]}
     if "text" in verdict:
@@ -45,7 +46,7 @@ def document(verdict: Verdict, about: About) -> dict[str, Any]:
         **_related(known),
     }
     if alert:
-        found["rule"] = {"name": verdict["label"], "ruleset": "overproof", "version": _model(verdict)}
+        found["rule"] = {"name": label(verdict), "ruleset": "overproof", "version": _model(verdict)}
     if "user" in known:
         found["user"] = {"name": known["user"]}
     own = {name: verdict[name] for name in _OWN if name in verdict}
@@ -55,7 +56,7 @@ def document(verdict: Verdict, about: About) -> dict[str, Any]:
     return found
 
 
-_OWN = "origin source time label attack status decided_by reason student full models group".split()
+_OWN = "origin source time label attack status decided_by stood_in reason student full models group".split()
 
 
 def _iso(milliseconds: int) -> str:

@@ -30,6 +30,7 @@ COLUMNS: Mapping[str, type] = {
     "query": str,
     "flow_id": str,
 }
+NO_LABEL = "unlabelled"
 # A port, or the status of an answer: anything longer is neither, and would not fit the forms' integers.
 _DIGITS = 5
 
@@ -111,16 +112,22 @@ def identity(verdict: Verdict) -> str:
     return hashlib.sha256(orjson.dumps(what, default=str, option=orjson.OPT_SERIALIZE_NUMPY)).hexdigest()[:32]
 
 
-def confidence(verdict: Verdict) -> float:
-    """Of the model whose label stands."""
-    by = "full" if verdict["decided_by"] == "full" else "student"
-    return float(verdict[by]["confidence"])
+def confidence(verdict: Verdict) -> float | None:
+    """Of the model whose label stands; None where its scores are no numbers."""
+    found = verdict["full" if verdict["decided_by"] == "full" else "student"]["confidence"]
+    return None if found is None else float(found)
+
+
+def label(verdict: Verdict) -> str:
+    """Return the label, or a word for there being none, for forms that must have one."""
+    return verdict["label"] or NO_LABEL
 
 
 def sentence(verdict: Verdict) -> str:
     """Put the verdict in a sentence for people."""
     who = "undecided" if verdict["decided_by"] == "nobody" else f"decided by the {_SAID[verdict['decided_by']]}"
-    return f"{verdict['label']} (attack {verdict['attack']:.2f}) at {verdict['origin']}: {who}, {verdict['reason']}"
+    attack = "unknown" if verdict["attack"] is None else f"{verdict['attack']:.2f}"
+    return f"{label(verdict)} (attack {attack}) at {verdict['origin']}: {who}, {verdict['reason']}"
 
 
 _SAID = {"student": "student", "full": "full model"}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from overproof.inference.sinks import severity
-from overproof.inference.sinks.fields import address, confidence, identity, sentence, shared, when
+from overproof.inference.sinks.fields import address, confidence, identity, label, sentence, shared, when
 from overproof.inference.sinks.interface import About, Verdict
 
 VERSION = "1.5.0"
@@ -32,10 +32,9 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
     rest.update({name: known.pop(name) for name in _unplaced(known)})
     evidence = _evidence(known, verdict["source"])
     grave = severity.of(verdict, about.benign)
-    sure = _confidence_id(verdict)
+    sure, score = _confidence_id(verdict), confidence(verdict)
     uid = identity(verdict)
     said = sentence(verdict)
-    label = verdict["label"]
     event: dict[str, Any] = {
         "category_uid": FINDINGS,
         "category_name": "Findings",
@@ -52,22 +51,24 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
         "status": "New",
         "status_code": verdict["status"],
         "status_detail": verdict["reason"],
-        "is_alert": label not in about.benign,
+        "is_alert": verdict["label"] not in about.benign,
         "message": said,
         "confidence_id": sure,
         "confidence": CONFIDENCES[sure],
-        "confidence_score": round(100 * confidence(verdict)),
-        "risk_score": round(100 * float(verdict["attack"])),
         "metadata": _metadata(verdict, about, uid),
         "finding_info": {
             "uid": uid,
-            "title": label,
+            "title": label(verdict),
             "desc": said,
-            "types": [label],
+            "types": [label(verdict)],
             "data_sources": [verdict["source"]],
             **_analytics(verdict, about),
         },
     }
+    if score is not None:
+        event["confidence_score"] = round(100 * score)
+    if verdict["attack"] is not None:
+        event["risk_score"] = round(100 * float(verdict["attack"]))
     if evidence:
         event["evidences"] = [evidence]
     if "host" in known and known.keys().isdisjoint({"url", "dst_ip"}):
@@ -84,12 +85,12 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
     return event
 
 
-_UNMAPPED = ("origin", "source", "attack", "status", "decided_by", "reason", "student", "full", "models", "group")
+_UNMAPPED = "origin source attack status decided_by stood_in reason student full models group".split()
 
 
 def _confidence_id(verdict: Verdict) -> int:
     sure = confidence(verdict)
-    if verdict["decided_by"] == "nobody" or sure < MEDIUM:
+    if verdict["decided_by"] == "nobody" or sure is None or sure < MEDIUM:
         return 1
     return 3 if sure >= HIGH else 2
 

@@ -22,14 +22,15 @@ SCHEMA = pa.schema(
         pa.field("origin", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("time", pa.string()),
-        pa.field("label", pa.string(), nullable=False),
-        pa.field("attack", pa.float32(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("attack", pa.float32()),
         pa.field("status", pa.string(), nullable=False),
         pa.field("decided_by", pa.string(), nullable=False),
+        pa.field("stood_in", pa.bool_(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
-        pa.field("student_label", pa.string(), nullable=False),
-        pa.field("student_attack", pa.float32(), nullable=False),
-        pa.field("student_confidence", pa.float32(), nullable=False),
+        pa.field("student_label", pa.string()),
+        pa.field("student_attack", pa.float32()),
+        pa.field("student_confidence", pa.float32()),
         pa.field("student_probabilities", pa.string(), nullable=False),
         pa.field("windows", pa.int32(), nullable=False),
         pa.field("overflow", pa.bool_(), nullable=False),
@@ -79,7 +80,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-_SAME = ("origin", "source", "time", "label", "attack", "status", "decided_by", "reason")
+_SAME = ("origin", "source", "time", "label", "attack", "status", "decided_by", "stood_in", "reason")
 _ANSWER = ("label", "attack", "confidence")
 
 

@@ -24,7 +24,7 @@ RUNS_CODE = frozenset("cmdi command-injection rce rfi ssti deserialization websh
 PREPARES = frozenset("suspicious probe scan port-scan sweep recon reconnaissance open-redirect".split())
 
 
-def severity(label: str, attack: float, benign: Collection[str], status: str) -> int:
+def severity(label: str | None, attack: float | None, benign: Collection[str], status: str) -> int:
     """Return the severity of a label and its probability, 1 (informational) to 5 (critical).
 
     What the attack can do sets the highest severity (`RUNS_CODE` critical, `PREPARES` medium, else high); the
@@ -34,16 +34,17 @@ def severity(label: str, attack: float, benign: Collection[str], status: str) ->
     Parameters
     ----------
     label, attack, status
-        As in the verdict.
+        As in the verdict; None, of scores that are no numbers, may be anything that is not benign.
     benign
         Benign labels; one that was decided is informational.
     """
     decided = status == "decided"
     if label in benign:
         return INFORMATIONAL if decided else LOW
+    attack = 1.0 if attack is None else attack
     if attack < LIKELY:
         return LOW
-    name = label.lower()
+    name = (label or "").lower()
     most = CRITICAL if name in RUNS_CODE else MEDIUM if name in PREPARES else HIGH
     return max(LOW, most - bool(attack < SURE) - (not decided))
 

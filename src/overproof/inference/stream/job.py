@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from overproof.errors import BundleError
@@ -156,13 +157,16 @@ class _State:
             self._write(wanted)
 
     def _group(self, verdicts: list[Verdict], texts: list[str]) -> None:
-        """Group alerts alone: what is benign resembles everything."""
+        """Group alerts alone: what is benign resembles everything, and what is no number resembles nothing."""
         assert self.groups is not None
         benign = self._cascade.student.manifest.benign
         alerts = [i for i, verdict in enumerate(verdicts) if verdict["label"] not in benign]
         if alerts:
-            of = [texts[i] for i in alerts]
-            for i, group in zip(alerts, self.groups.assign(self._cascade.student.embed(of), of), strict=True):
+            embeddings = self._cascade.student.embed([texts[i] for i in alerts])
+            finite = np.asarray(np.isfinite(embeddings).all(axis=1))
+            alerts = [i for i, known in zip(alerts, finite, strict=True) if known]
+            groups = self.groups.assign(embeddings[finite], [texts[i] for i in alerts])
+            for i, group in zip(alerts, groups, strict=True):
                 verdicts[i]["group"] = group
 
     def _write(self, verdicts: list[Verdict]) -> None:

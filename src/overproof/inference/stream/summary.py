@@ -10,6 +10,7 @@ from typing import Any
 from overproof.inference.stream.records import Verdict
 
 ANOTHER_SOURCE = 0.25  # share of events out of distribution above which the source is not the training events'
+NO_LABEL = "no label"  # of scores that are no numbers
 COUNTED = ("label", "status", "decided_by", "source")
 
 
@@ -32,7 +33,7 @@ class Tally:
         self.overflow += verdict["student"]["overflow"]
         self.escalated += verdict["full"] is not None
         for name in COUNTED:
-            self.counts[name][verdict[name]] += 1
+            self.counts[name][verdict[name] or NO_LABEL] += 1
         self.counts["severity"][severity] += 1
         if family is not None:
             self.counts["family"][family] += 1

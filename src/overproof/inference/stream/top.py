@@ -9,7 +9,10 @@ from overproof.inference.stream.records import Verdict
 
 
 class Top:
-    """Keeps so many verdicts of the highest attack probability; of equals, the earliest."""
+    """Keeps so many verdicts of the highest attack probability; of equals, the earliest.
+
+    One without, since the scores are no numbers, stands with the highest: nobody knows that another is graver.
+    """
 
     def __init__(self, count: int, kept: Sequence[Verdict] = ()) -> None:
         self._count = count
@@ -20,7 +23,8 @@ class Top:
     def add(self, verdicts: Iterable[Verdict]) -> None:
         """Consider more verdicts."""
         for verdict in verdicts:
-            entry = (verdict["attack"], -self._seen, verdict)
+            attack = 1.0 if verdict["attack"] is None else verdict["attack"]
+            entry = (attack, -self._seen, verdict)
             self._seen += 1
             if len(self._heap) < self._count:
                 heapq.heappush(self._heap, entry)
