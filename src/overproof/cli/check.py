@@ -124,7 +124,8 @@ HELP = """Prove what a bundle lost against the full model: may it be deployed, w
 
 Six checks on your own labelled events: own data, calibration, rare and edge cases, robustness at the boundary,
 misses and false positives against the full model on held-out threats, escalation. Each ends in passed, failed or
-unmeasured, with the reason and how many events it would take. Exit code 1 if a gate is closed.
+unmeasured, with the reason and how many events it would take. Exit code 1 if a gate is closed, or the verdict
+is not to deploy.
 
 \b
 Examples:
