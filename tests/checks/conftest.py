@@ -112,6 +112,7 @@ def make() -> Make:
             margin=0.005,
             absent={name: f"no {name} was given" for name in without},
             training=known,
+            same_teacher=None if FULL in without else True,
         )
         return replace(made, **changed)
 

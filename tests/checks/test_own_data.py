@@ -89,6 +89,7 @@ def test_healthy_events_pass(alike: CheckContext) -> None:
     assert known.status == "passed", [(f.key, f.message) for f in known.gates]
     assert [f.key for f in known.gates] == [
         "own-data/published",
+        "own-data/full-model",
         "own-data/leaked",
         "own-data/score-drift",
         "own-data/field-drift",
@@ -108,13 +109,12 @@ def test_published_events_close_the_gate_unless_the_user_insists(alike: CheckCon
     assert "CSIC 2010" in result.message and "events of your own" in result.message
     assert plain(own_data(public))["published"] == "the file is in the public CSIC 2010 set"
 
-    result = named(own_data(replace(public, operation=replace(public.operation, accept_public_data=True))))["published"]
-    assert (result.status, result.value) == ("passed", 0)
-    assert (
-        "--accept-public-data" in result.message
-        and "CSIC 2010" in result.message
-        and "events of your own" in result.message
-    )
+    known = own_data(replace(public, operation=replace(public.operation, accept_public_data=True)))
+    result = named(known)["published"]
+    assert (result.status, result.waived, result.closed, result.value) == ("unmeasured", True, False, None)
+    assert result.message.startswith("unmeasured: nothing is known of your own events: ")
+    assert "--accept-public-data" in result.message and "CSIC 2010" in result.message
+    assert (known.status, known.message) == ("unmeasured", result.message)
 
 
 def test_leaked_templates_are_counted(alike: CheckContext) -> None:

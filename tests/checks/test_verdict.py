@@ -37,6 +37,7 @@ CURABLE = [
 ]
 INCURABLE = [
     "own-data/published",
+    "own-data/full-model",
     "own-data/leaked",
     "calibration/error",
     "rare/pooled",
@@ -159,7 +160,7 @@ def test_what_was_not_measured_keeps_it_from_standing_alone() -> None:
     for key in ("own-data/leaked", "rare/pooled", "calibration/error"):
         decision = decide(found({key: "unmeasured"}))
         assert decision.decision == "deploy with escalation" and decision.because[0] == key
-    for key in ("own-data/published", *CASCADE):
+    for key in ("own-data/published", "own-data/full-model", *CASCADE):
         decision = decide(found({key: "unmeasured"}))
         assert decision.decision == "do not deploy" and key in decision.because
         assert decision.sentence == f"Do not deploy yet: what {key} says."
@@ -175,11 +176,25 @@ def test_gates_that_require_nothing_do_not_let_the_unmeasured_stand_alone() -> N
     assert decide(found(leave_out=(MARGIN,))).decision == "deploy with escalation"
 
 
+@pytest.mark.parametrize("changed", [{}, {MARGIN: "failed"}, {MARGIN: "failed", CASCADE[0]: "unmeasured"}])
+def test_a_verdict_on_public_events_says_so(changed: dict[str, Status]) -> None:
+    checks = found({"own-data/published": "unmeasured", **changed})
+    waived = [
+        replace(check, gates=tuple(replace(gate, waived=gate.key == "own-data/published") for gate in check.gates))
+        for check in checks
+    ]
+    own, public = decide(found(changed)), decide(waived)
+    assert (public.decision, public.threshold) == (own.decision, own.threshold)
+    said = " All of this is of public or simulated events: nothing is known of your own."
+    assert public.sentence == own.sentence + said
+    assert waived[0].status == "unmeasured" and waived[0].message == "what own-data/published says"
+
+
 def test_nothing_at_all_is_no_reason_to_deploy() -> None:
     for checks in ([], [CheckResult("escalation", "", "", (), {})]):
         decision = decide(checks)
         assert decision.decision == "do not deploy" and decision.because[0] == "own-data/published"
-        assert decision.sentence.startswith("Do not deploy yet: unmeasured: no gate own-data/published (and 3 more")
+        assert decision.sentence.startswith("Do not deploy yet: unmeasured: no gate own-data/published (and 4 more")
         assert answers(decision)["need for explanation"] == "no"
         plain(decision)
 

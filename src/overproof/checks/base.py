@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from overproof.bundle.model_names import BASELINE, CONTROL, DISTILLED, FULL, MODELS, QUANTIZED
 from overproof.checks.context import (
+    AskedAgain,
     Bools,
     Boundary,
     CheckContext,
@@ -49,6 +50,7 @@ __all__ = [
     "QUANTIZED",
     "STATUSES",
     "UNMEASURED",
+    "AskedAgain",
     "Bools",
     "Boundary",
     "Check",
@@ -96,19 +98,25 @@ class CheckResult(Generic[D]):
 
     @property
     def status(self) -> Status:
-        """Failed if any gate failed; unmeasured if a required one, or every one, is; else passed."""
+        """Failed if any gate failed; unmeasured if a required one is, waived or not, or every one; else passed."""
         if any(gate.status == FAILED for gate in self.gates):
             return FAILED
         passed = any(gate.status == PASSED for gate in self.gates)
-        return PASSED if passed and not any(gate.closed for gate in self.gates) else UNMEASURED
+        return PASSED if passed and not any(gate.closed or gate.waived for gate in self.gates) else UNMEASURED
 
     @property
     def message(self) -> str:
-        """The message of the gate that decides: the first failed, else the first closed, else the first."""
-        for wanted in ([g for g in self.gates if g.status == FAILED], [g for g in self.gates if g.closed]):
-            if wanted:
-                return wanted[0].message
-        return self.gates[0].message if self.gates else "unmeasured: no gate applies"
+        """The message of the gate that decides: the first failed, else the first closed, waived, or of all."""
+        for decisive in (
+            lambda gate: gate.status == FAILED,
+            lambda gate: gate.closed,
+            lambda gate: gate.waived,
+            lambda gate: True,
+        ):
+            found = next(filter(decisive, self.gates), None)
+            if found is not None:
+                return found.message
+        return "unmeasured: no gate applies"
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON, with what follows from its gates: status, message, and which gates are closed."""

@@ -72,6 +72,22 @@ class ModelOutputs:
 
 
 @dataclass(frozen=True)
+class AskedAgain:
+    """What the full model says today of validation events, of which the teacher's answers are kept.
+
+    Attributes
+    ----------
+    rows
+        Which of the validation events it was asked about, shape (k,).
+    logits
+        Its answers, shape (k, classes).
+    """
+
+    rows: NDArray[np.intp]
+    logits: Floats
+
+
+@dataclass(frozen=True)
 class Training:
     """What the student was trained on, and validated with.
 
@@ -192,6 +208,12 @@ class CheckContext:
         None where no model could be asked.
     held_out
         Families that were trained without.
+    teacher_again
+        What the full model says today of validation events, to be compared with what the teacher said of them (the
+        `validation` of the full model's outputs); None where it was not asked, or nothing is kept.
+    same_teacher
+        Whether the full model has the fingerprint of the teacher in the bundle's manifest; None where either has none
+        or the two cannot be compared, as those of a service or of tables of soft labels.
     policy
         The policy that is to be deployed, but for its confidence threshold, which the escalation check finds.
     """
@@ -207,6 +229,8 @@ class CheckContext:
     boundary: Boundary | None = None
     held_out: tuple[HeldOut, ...] = ()
     operation: Operation = field(default_factory=Operation)
+    teacher_again: AskedAgain | None = None
+    same_teacher: bool | None = None
     policy: Policy = field(default_factory=Policy)
     seed: int = 0
 

@@ -22,7 +22,12 @@ class Default:
 
 DEFAULTS = {
     "own-data/published": Default(
-        0.0, True, "Events that look public or simulated (--accept-public-data counts none)."
+        0.0,
+        True,
+        "Events that look public or simulated (--accept-public-data judges by them; nothing is passed by it).",
+    ),
+    "own-data/full-model": Default(
+        0.01, True, "Validation events that the full model labels otherwise than the teacher did; 1 allows any model."
     ),
     "own-data/leaked": Default(0.01, True, "Share of the events of whose group or template are training events too."),
     "own-data/score-drift": Default(

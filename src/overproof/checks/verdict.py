@@ -16,9 +16,11 @@ Verdict = Literal["deploy alone", "deploy with escalation", "do not deploy"]
 ALONE: Verdict = "deploy alone"
 ESCALATED: Verdict = "deploy with escalation"
 NOT: Verdict = "do not deploy"
-PUBLISHED, MISSES, FALSE_POSITIVES = "own-data/published", "held-out/misses", "held-out/false-positives"
+PUBLISHED, FULL_MODEL = "own-data/published", "own-data/full-model"
+MISSES, FALSE_POSITIVES = "held-out/misses", "held-out/false-positives"
+GROUNDS = (PUBLISHED, FULL_MODEL)  # of whose events and against which model: without these nothing else says much
 CASCADE = ("escalation/guarantee", "escalation/verified", "escalation/budget")
-STANDS = (PUBLISHED, MISSES, FALSE_POSITIVES)  # for "alone" these pass, whatever a gate file leaves unrequired
+STANDS = (*GROUNDS, MISSES, FALSE_POSITIVES)  # for "alone" these pass, whatever a gate file leaves unrequired
 # What asking the full model mends, besides boundary/*: all else that fails forbids to deploy (docs/decisions/010).
 CURABLE = {
     MISSES,
@@ -31,6 +33,7 @@ CURABLE = {
     "own-data/score-drift",
 }
 
+OF_PUBLIC = " All of this is of public or simulated events: nothing is known of your own."
 NAMED = 3  # gates of a kind that the sentence names
 
 GateResults = Mapping[str, GateResult]
@@ -83,13 +86,14 @@ def decide(checks: Sequence[CheckResult[Any]]) -> Decision:
         decision = _refused(incurable, "; escalation does not cure that", ())
     elif not closed and not unshown:
         decision = _alone(gates)
-    elif threshold is not None and works and _passed(gates, PUBLISHED):
+    elif threshold is not None and works and all(_passed(gates, key) for key in GROUNDS):
         decision = _with_escalation(gates, threshold, closed or _at(gates, unshown))
     else:
-        lacking = [key for key in (PUBLISHED, *CASCADE) if not _passed(gates, key)]
+        lacking = [key for key in (*GROUNDS, *CASCADE) if not _passed(gates, key)]
         decision = _refused(_at(gates, lacking), "", closed or _at(gates, unshown))
     overall = Overall(_answer(decision, gates), decision.because[0], works)
-    return Decision(decision.decision, decision.sentence, decision.threshold, decision.because, uses_of(gates, overall))
+    sentence = decision.sentence + (OF_PUBLIC if gates[PUBLISHED].waived else "")
+    return Decision(decision.decision, sentence, decision.threshold, decision.because, uses_of(gates, overall))
 
 
 def threshold_of(checks: Sequence[CheckResult[Any]]) -> EscalationThreshold | None:
@@ -118,7 +122,8 @@ def _curable(result: GateResult, threshold: EscalationThreshold | None) -> bool:
 
 
 def _passed(gates: GateResults, key: str) -> bool:
-    return gates[key].status == PASSED
+    """Say whether nothing stands in the way there: it passed, or the user judges all the same."""
+    return gates[key].status == PASSED or gates[key].waived
 
 
 def _at(gates: GateResults, keys: Sequence[str]) -> list[GateResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from overproof.bundle.scores import Floats
@@ -19,6 +20,7 @@ from overproof.checks.formatting import number_within, p_value, percent
 from overproof.checks.interval_width import events_for, too_few_groups
 from overproof.checks.own_data.distance import LEAST
 from overproof.checks.own_data.field_drift import LABEL, fields, table, worst_within
+from overproof.checks.own_data.full_model import full_model_gate
 from overproof.checks.own_data.rates import alerts, classes, families, recall_at_rates
 from overproof.checks.own_data.result import FieldDrift, OwnData, ScoreDrift, Split
 from overproof.checks.own_data.same_mix import same_mix
@@ -46,7 +48,7 @@ def own_data(context: CheckContext) -> CheckResult[OwnData]:
         key=KEY,
         title="Own data",
         question="Are these events like the student's training, yet unseen, and how do the models do on them?",
-        gates=(_published(context), leaked, score_gate, field_gate),
+        gates=(_published(context), full_model_gate(context), leaked, score_gate, field_gate),
         data=OwnData(
             split=split,
             published=context.operation.published or None,
@@ -68,8 +70,11 @@ def _published(context: CheckContext) -> GateResult:
     if not why:
         return decided(PUBLISHED, "nothing says that the events are public or simulated", gate, Measured(NONE, n))
     if context.operation.accept_public_data:
-        message = f"the events look public or simulated ({why}), and --accept-public-data was given: {OWN}"
-        return decided(PUBLISHED, message, gate, Measured(NONE, n))
+        message = (
+            f"nothing is known of your own events: these look public or simulated ({why}), and are judged all the "
+        )
+        message += "same, since --accept-public-data was given"
+        return replace(unmeasured(PUBLISHED, message, gate, events=n), waived=True)
     message = f"the events look public or simulated ({why}): {OWN}; --accept-public-data judges by these all the same"
     return decided(PUBLISHED, message, gate, Measured(ALL, n))
 
