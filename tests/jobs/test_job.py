@@ -218,7 +218,8 @@ def test_the_command_line_ends_as_the_gates_do(job: Job, tmp_path: Path) -> None
     open_wide = "\n".join(
         f"{key.split('/')[1]} = {{ limit = 1, required = false }}" if "/" in key else key
         for key in [
-            *("[own-data]", "own-data/published", "own-data/leaked", "own-data/score-drift", "own-data/field-drift"),
+            *("[own-data]", "own-data/published", "own-data/full-model", "own-data/leaked"),
+            *("own-data/score-drift", "own-data/field-drift"),
             *("[calibration]", "calibration/error", "calibration/against-full", "calibration/threshold-drift"),
             *("[rare]", "rare/pooled", "rare/family", "rare/slices", "rare/hard-benign"),
             *("[boundary]", "boundary/edits", "boundary/neighbours", "boundary/quantization"),
