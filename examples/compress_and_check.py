@@ -44,9 +44,7 @@ def main(out: Path) -> None:
         seed=SEED,
     )
     print(report.comparison.render())
-    checked = overproof.check(
-        out / "bundle", TRAFFIC.test, full=TEACHER, evidence=out / "evidence", out=out / "check", seed=SEED
-    )
+    checked = overproof.check(out / "bundle", TRAFFIC.test, full=TEACHER, evidence=out / "evidence", out=out / "check")
     print(f"{checked.decision}, with all reasons: {out / 'check' / 'report.html'}")
 
 

@@ -88,7 +88,6 @@ def demo(out: Path | str, *, seed: int = 0, console: Console = SILENT) -> Demo:
         evidence=out / "evidence",
         out=out / "check",
         accept_public_data=True,
-        seed=seed,
         console=console,
     )
     return Demo(compressed, checked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from overproof.checks.report.outcome import SCHEMA, CheckOutcome
+from overproof.checks.report.proof import FullModelIdentity, ReplayedPolicy
 from overproof.checks.report.sections import section
 from overproof.report import words
 from overproof.report.markup import Html, code, listed, many, name, span
@@ -25,10 +26,12 @@ def _bundle(report: CheckOutcome) -> list[Fact]:
     return [
         ("Bundle", name(bundle.name, 200)),
         ("SHA-256 of the model", code(bundle.sha256)),
+        ("SHA-256 of the whole bundle", code(report.proof.bundle.sha256)),
         ("Precision, size", f"{words.short(bundle.precision)}, {words.size(bundle.bytes)}"),
         ("Classes", listed(bundle.classes) or "none"),
         ("Benign classes", listed(bundle.benign) or "none"),
         ("Full model", _card(report)),
+        ("Cascade", _policy(report.proof.policy)),
     ]
 
 
@@ -39,7 +42,29 @@ def _card(report: CheckOutcome) -> str:
     sizes = {"parameters": full.parameters, "bytes": full.bytes}
     known = [f"{title} {value:,}" for title, value in sizes.items() if value is not None]
     names = [f"{title} {words.short(value)}" for title, value in (("kind", full.kind), ("name", full.name))]
-    return ", ".join([*names, *known, f"runtime {words.short(full.runtime)}"])
+    return ", ".join([*names, *known, f"runtime {words.short(full.runtime)}", _known_by(report.proof.full)])
+
+
+def _known_by(full: FullModelIdentity | None) -> str:
+    if full is None or full.answers is None:
+        return "it cannot be asked, so that nothing is promised of another"
+    told = "" if full.fingerprint is None else f"its fingerprint {words.short(full.fingerprint)} and "
+    return f"known by {told}its answers to {len(full.answers)} probe texts"
+
+
+def _policy(policy: ReplayedPolicy) -> str:
+    """Say which cascade was replayed: nothing is promised of another."""
+    sure = "no threshold" if policy.confidence is None else f"confidence {policy.confidence:.6g}"
+    far = "any distance" if policy.ood_distance is None else f"distance {policy.ood_distance:.6g}"
+    kept = ", ".join(words.short(label) for label in policy.never_alone) or "no label"
+    return (
+        f"{sure}, margin {policy.margin:g}, {far}, temperature {policy.temperature:.6g}, budget "
+        f"{words.percent(policy.budget)}, never alone: {kept}, full model down: {policy.on_full_down}"
+    )
+
+
+def _seed(report: CheckOutcome) -> str:
+    return "chosen by hand" if report.proof.events.seed_given else "follows from the events"
 
 
 def _events(report: CheckOutcome) -> list[Fact]:
@@ -70,6 +95,6 @@ def _run(report: CheckOutcome) -> list[Fact]:
         ("Gates", file),
         ("Closed gates", many(span(code(gate.key), kind="item") for gate in report.closed) or "none"),
         ("Models not there", "; ".join(absent) or "none"),
-        ("overproof, seed", f"{words.short(report.overproof)}, seed {report.seed}"),
+        ("overproof, seed", f"{words.short(report.overproof)}, seed {report.seed} ({_seed(report)})"),
         ("Format", SCHEMA),
     ]
