@@ -16,9 +16,10 @@ from pydantic import TypeAdapter
 
 from overproof.bundle.manifest import open_bundle
 from overproof.bundle.runtime import OnnxScorer
-from overproof.inference.cascade import EVERYTHING, Cascade, Full, FullDown, Policy
+from overproof.inference.cascade import EVERYTHING, Cascade, Full, FullDown, Policy, Promise
 from overproof.inference.cascade.remote import parsed
 from overproof.inference.service import schemas
+from overproof.progress import Console, _no_bar
 
 from .conftest import SMALL, TEXTS, Client, Start
 
@@ -320,3 +321,43 @@ def test_scores_that_are_no_numbers_are_answered_as_such(start: Start, small_bun
     sure = Full(student.classes, lambda texts: np.eye(3, dtype=np.float32)[[1] * len(texts)], "m")
     full = start(open_cascade=lambda: Cascade(student, sure))
     assert full.post("/predict", {"inputs": "nan"}).json()[0][0] == {"label": "sqli", "score": 1.0}
+
+
+PROMISE = Promise(0.005, 0.95, "check.json")
+
+
+def test_the_promise_is_withdrawn_with_the_first_event_that_is_not_verified(start: Start, student: OnnxScorer) -> None:
+    def ask(texts: Any) -> Any:
+        if "down" in texts[0]:
+            raise FullDown("gone")
+        return np.eye(3, dtype=np.float32)[[1] * len(texts)]
+
+    said: list[str] = []
+    policy = Policy(confidence=EVERYTHING, on_full_down="student", promise=PROMISE)
+    client = start(Full(student.classes, ask, "m"), policy, console=Console(said.append, _no_bar))
+    client.post("/judge", {"text": "id=1"})
+    status = client.get("/readyz").json()["promise"]
+    schemas.PromiseState.model_validate(status)
+    assert (status["status"], status["stood_in"], status["limit"]) == ("stands", 0, 0.005)
+    assert sample(client, "overproof_promise", status="stands") == 1.0
+    assert said == []
+    for _ in range(2):
+        client.post("/judge", {"events": [{"text": "down"}, {"text": "down too"}]})
+    status = client.get("/readyz").json()["promise"]
+    assert (status["status"], status["stood_in"]) == ("withdrawn", 4)
+    assert "did not verify 4 of 5 events (4 decided by the student in its place)" in status["message"]
+    assert sample(client, "overproof_promise", status="stands") == 0.0
+    assert sample(client, "overproof_promise", status="withdrawn") == 1.0
+    assert sample(client, "overproof_unverified_events_total", why="stood_in") == 4.0
+    assert sample(client, "overproof_unverified_events_total", why="held") == 0.0
+    (line,) = said  # once
+    assert line.startswith("promise withdrawn: the full model did not verify 2 of 3 events")
+
+
+def test_where_nothing_was_promised_nothing_is_withdrawn(start: Start) -> None:
+    said: list[str] = []
+    client = start(None, ALL, console=Console(said.append, _no_bar))
+    assert client.post("/judge", {"text": "id=1"}).json()["status"] == "abstained"
+    assert client.get("/readyz").json()["promise"] is None
+    assert sample(client, "overproof_promise", status="none") == 1.0
+    assert said == []

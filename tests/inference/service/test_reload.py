@@ -13,7 +13,7 @@ import pytest
 
 from overproof.bundle.manifest import MODEL, open_bundle, write_bundle
 from overproof.bundle.runtime import OnnxScorer
-from overproof.inference.cascade import EVERYTHING, Bucket, Cascade, Full, Policy, Rate
+from overproof.inference.cascade import EVERYTHING, Bucket, Cascade, Full, Policy, Promise, Rate
 from overproof.progress import Console, _no_bar
 
 from .conftest import Client, Start, gate
@@ -152,3 +152,22 @@ def test_asked_while_it_reloads_it_reloads_once_more(start: Start, place: Path) 
 
     client.run(often())
     assert len(opens) == 3
+
+
+def test_reloading_mends_no_promise_unless_it_is_of_another_cascade(
+    start: Start, place: Path, other: Callable[..., None]
+) -> None:
+    policy = Policy(confidence=EVERYTHING, promise=Promise(0.005, 0.95, "check.json"))
+    said: list[str] = []
+    opened = lambda: Cascade(OnnxScorer(open_bundle(place)), None, policy)  # noqa: E731
+    client = start(open_cascade=opened, console=Console(said.append, _no_bar))
+    for _ in range(2):
+        client.post("/judge", {"text": "a"})
+        reloaded(client)
+        status = client.get("/readyz").json()["promise"]
+        assert status["status"] == "withdrawn"
+    assert status["abstained"] == 2
+    assert sum(line.startswith("promise withdrawn") for line in said) == 1
+    other()
+    reloaded(client)
+    assert client.get("/readyz").json()["promise"]["status"] == "stands"

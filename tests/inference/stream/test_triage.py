@@ -24,7 +24,7 @@ from overproof.bundle.manifest import open_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.errors import InputError
 from overproof.events.sources import read_events
-from overproof.inference.cascade import EVERYTHING, Cascade, Full, FullDown, Policy, Rate
+from overproof.inference.cascade import EVERYTHING, Cascade, Full, FullDown, Policy, Promise, Rate
 from overproof.inference.cascade.budget import Bucket
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.inference.engines import Scored, in_process
@@ -415,3 +415,67 @@ def test_every_form_survives_scores_that_are_no_numbers(
         assert {(v["status"], v["decided_by"]) for v in without} == {("abstained", "nobody")}
         assert all("group" not in v for v in without)
         assert len(without) == (broken if top is None else 9)  # nobody knows that others are graver
+
+
+PROMISE = Promise(0.005, 0.95, "check.json")
+
+
+def down(texts: Any) -> Any:
+    raise FullDown("no route")
+
+
+@pytest.mark.parametrize(
+    ("policy", "answers", "share", "why"),
+    [
+        (Policy(confidence=0.5, promise=PROMISE), True, 1.0, None),
+        (Policy(confidence=0.5, promise=PROMISE), True, 0.01, "deferred"),
+        (Policy(confidence=0.5, promise=PROMISE), False, 1.0, "held"),
+        (Policy(confidence=0.5, on_full_down="student", promise=PROMISE), False, 1.0, "stood_in"),
+    ],
+)
+def test_the_words_follow_the_run(
+    student: OnnxScorer, events: Path, policy: Policy, answers: bool, share: float, why: str | None
+) -> None:
+    ask = always("xss", student.classes).ask if answers else down
+    out = events.with_name("out.jsonl")
+    cascade = Cascade(student, Full(student.classes, ask, "m"), policy, Bucket(Rate(share=share)))
+    summary = triage(cascade, Request((str(events),), str(out)))
+    found = verdicts(out)
+    told = summary.to_json()["promise"]
+    counts = {name: sum(v["status"] == name for v in found) for name in ("deferred", "held", "abstained")}
+    counts["stood_in"] = sum(v["stood_in"] for v in found)
+    assert {name for name, count in counts.items() if count} == ({why} if why else set())
+    assert {name: told[name] for name in counts} == counts
+    assert told["status"] == ("withdrawn" if why else "stands")
+    assert (told["limit"], told["confidence"], told["source"]) == (0.005, 0.95, "check.json")
+    assert f"  promise    {told['message']}" in summary.render()
+    if why:
+        assert f"did not verify {sum(counts.values()):,} of 5,000 events ({counts[why]:,} " in summary.render()
+    if why == "stood_in":
+        assert f"{counts[why]:,} decided by the student in place of the full model" in summary.render()
+
+
+def test_without_a_check_nothing_is_promised(student: OnnxScorer, events: Path) -> None:
+    summary = triage(Cascade(student), Request((str(events),), str(events.with_name("out.jsonl"))))
+    assert summary.to_json()["promise"] is None
+    assert "  promise    none" in summary.render()
+
+
+def test_what_was_withdrawn_before_a_break_stays_withdrawn(
+    student: OnnxScorer, events: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    policy = Policy(confidence=0.5, overflow=False, on_full_down="student", promise=PROMISE)
+    request = Request((str(events),), str(events.with_name("out.jsonl")))
+
+    def cascade(ask: Any) -> Cascade:
+        return Cascade(student, Full(student.classes, ask, "m"), policy)
+
+    with pytest.raises(Broken):
+        triage(cascade(down), request, engine=breaking_after(1)(student))
+    summary = triage(cascade(always("xss", student.classes).ask), request)
+    found = verdicts(events.with_name("out.jsonl"))
+    stood_in = sum(v["stood_in"] for v in found)
+    assert summary.resumed == 2048
+    assert not any(v["stood_in"] for v in found[2048:])
+    assert summary.to_json()["promise"]["stood_in"] == stood_in > 0

@@ -6,7 +6,8 @@ Where one of them is not, its label is the student's own, and nobody has shown h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,7 +58,7 @@ class Unverified:
     Attributes
     ----------
     deferred, held, abstained
-        Those that nobody decided: over the budget, for a full model that is down, without any full model.
+        Those that nobody decided: over the budget or the full model's queue; for a full model that is down; for none.
     stood_in
         Those that the student decided in place of a full model that is down.
     """
@@ -73,6 +74,20 @@ class Unverified:
         deferred, held, abstained = (status.get(name, 0) for name in ("deferred", "held", "abstained"))
         return cls(deferred, held, abstained, stood_in)
 
+    @classmethod
+    def among(cls, verdicts: Iterable[Mapping[str, Any]]) -> Unverified:
+        """Count them among verdicts."""
+        found = Counter("stood_in" if verdict["stood_in"] else verdict["status"] for verdict in verdicts)
+        return cls.of(found, found["stood_in"])
+
+    def __add__(self, other: Unverified) -> Unverified:
+        return Unverified(
+            self.deferred + other.deferred,
+            self.held + other.held,
+            self.abstained + other.abstained,
+            self.stood_in + other.stood_in,
+        )
+
     @property
     def total(self) -> int:
         """All of them."""
@@ -80,9 +95,9 @@ class Unverified:
 
     def __str__(self) -> str:
         said = {
-            "deferred over the budget": self.deferred,
+            "deferred": self.deferred,
             "held while it was down": self.held,
-            "abstained from without one": self.abstained,
+            "abstained from": self.abstained,
             "decided by the student in its place": self.stood_in,
         }
         return ", ".join(f"{count:,} {what}" for what, count in said.items() if count)
@@ -118,7 +133,7 @@ class PromiseStatus:
             return f"stands: {self.promise}"
         return (
             f"withdrawn: the full model did not verify {self.unverified.total:,} of {self.events:,} events "
-            f"({self.unverified!s}); the labels of these are the student's own, and nothing is promised of them. "
+            f"({self.unverified!s}); their labels are the student's own, and nothing is promised of them. "
             f"Beside what is lost among them, {self.promise}"
         )
 

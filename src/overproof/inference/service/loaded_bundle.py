@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from overproof.bundle.scores import Floats, Scores, joined, softmax
 from overproof.errors import InputError
-from overproof.inference.cascade import Cascade, Decision, FullDown
+from overproof.inference.cascade import Cascade, Decision, FullDown, PromiseStatus, Unverified
 from overproof.inference.cascade.budget import Kind
 from overproof.inference.cascade.policy import Deferrals
 from overproof.inference.service.drift import Drift
@@ -29,6 +29,14 @@ class Escalated:
     reason: str
     kind: Kind
     confidence: float
+
+
+@dataclass
+class _Judged:
+    """How many events were judged, and which of them were not verified."""
+
+    events: int = 0
+    unverified: Unverified = field(default_factory=Unverified)
 
 
 class LoadedBundle:
@@ -50,6 +58,28 @@ class LoadedBundle:
         self.drift = Drift(cascade.student.manifest.signals)
         self.searcher = None if index is None else Searcher(cascade.student, index)
         self.embed = cascade.student.embed
+        self._judged = _Judged()
+
+    @property
+    def promised(self) -> PromiseStatus | None:
+        """What is left of the check's promise after the events that were judged; None where nothing was promised."""
+        promise = self.cascade.policy.promise
+        return None if promise is None else PromiseStatus(promise, self._judged.events, self._judged.unverified)
+
+    def count(self, verdicts: Sequence[Verdict]) -> PromiseStatus | None:
+        """Count verdicts that are answered; returns the promise's status if they withdraw it."""
+        judged = self._judged
+        stood = judged.unverified.total == 0
+        judged.events += len(verdicts)
+        judged.unverified += Unverified.among(verdicts)
+        return self.promised if stood and judged.unverified.total else None
+
+    def follow(self, before: LoadedBundle) -> None:
+        """Go on with another's budget, and with its counts if it is the same cascade: a reload mends no promise."""
+        self.cascade.bucket = before.cascade.bucket
+        mine, its = ((one.cascade.policy, one.cascade.models) for one in (self, before))
+        if mine == its:
+            self._judged = before._judged
 
     def judge(self, texts: list[str]) -> list[Verdict | Escalated]:
         """Return the verdict on each text, or what to ask the full model; spend the escalation budget."""

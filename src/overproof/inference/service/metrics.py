@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client import Counter as Count
 from prometheus_client.core import GaugeMetricFamily
+
+from overproof.inference.cascade import Unverified
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 EVENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -59,6 +62,11 @@ class Metrics:
         self._escalated = self._count("escalated", "Events that the full model was asked about")
         self._failures = self._count("full_failures", "Times that the full model did not answer")
         self._reloads = self._count("reloads", "Times that the bundle was opened again", "outcome")
+        self._unverified = self._count(
+            "unverified_events", "Events that the full model should have decided and did not", "why"
+        )
+        for why in asdict(Unverified()):
+            self._unverified.labels(why)
         for outcome in ("swapped", "kept"):
             self._reloads.labels(outcome)
         for code in REJECTED:
@@ -82,6 +90,8 @@ class Metrics:
         """Count events that were judged."""
         for (label, status, by), count in Counter((v["label"], v["status"], v["decided_by"]) for v in verdicts).items():
             self._verdicts.labels(label or "", status, by).inc(count)
+        for why, count in asdict(Unverified.among(verdicts)).items():
+            self._unverified.labels(why).inc(count)
 
     def asked(self, events: int) -> None:
         """Count events that the full model was asked about."""

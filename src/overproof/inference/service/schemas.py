@@ -198,6 +198,20 @@ class Problem(BaseModel):
     detail: str
 
 
+class PromiseState(BaseModel):
+    """What a check promised, and what is left of it after the events that the service has judged."""
+
+    limit: float = Field(description="At most this share of the attacks that the full model detects is lost.")
+    confidence: float
+    source: str
+    status: Literal["stands", "withdrawn"]
+    deferred: int
+    held: int
+    abstained: int
+    stood_in: int = Field(description="Events that the student decided in place of the full model, which was down.")
+    message: str
+
+
 class Ready(BaseModel):
     """Whether requests are taken; the rest is for those who may ask the other endpoints."""
 
@@ -206,6 +220,7 @@ class Ready(BaseModel):
     classes: list[str] | None = None
     benign: list[str] | None = None
     policy: str | None = Field(default=None, description="Where the thresholds come from.")
+    promise: PromiseState | None = Field(default=None, description="Null: no check stands behind the verdicts.")
     full: str | None = None
     known_events: int | None = None
     drift: dict[str, float] | None = None

@@ -94,6 +94,8 @@ class Service:
         settled = iter(loaded.settle(escalated, await self._asked(loaded.cascade, escalated)) if escalated else ())
         verdicts = [next(settled) if isinstance(one, Escalated) else one for one in found]
         self.metrics.verdicts(verdicts)
+        if withdrawn := loaded.count(verdicts):
+            self._say(f"promise {withdrawn.message}")
         return verdicts
 
     async def _asked(self, cascade: Cascade, escalated: list[Escalated]) -> Floats | FullDown | str:
@@ -154,7 +156,7 @@ class Service:
                 self.metrics.reloaded("kept")
                 self._say(f"reload: the bundle in service stays: {error}")
             else:
-                new.cascade.bucket = self._loaded.cascade.bucket  # a reload is no way to spend more
+                new.follow(self._loaded)
                 self._loaded = new
                 self.metrics.reloaded("swapped")
                 self._say(f"reload: model {new.cascade.models['student']} is in service")
@@ -171,6 +173,7 @@ class Service:
             "classes": list(cascade.student.classes),
             "benign": list(cascade.student.manifest.benign),
             "policy": cascade.policy.basis,
+            "promise": None if self._loaded.promised is None else self._loaded.promised.to_json(),
             "full": None if cascade.full is None else "resting after failures" if cascade.full.resting() else "in use",
             "known_events": None if searcher is None else searcher.rows,
             "drift": drift.measured() or None,
@@ -190,6 +193,11 @@ class Service:
         yield "overproof_ready", "Whether requests are taken", {}, float(self.status()["ready"])
         for name, queue in self._queues.items():
             yield "overproof_queue_events", "Events that wait", {"model": name}, queue.waiting
+        promised = self._loaded.promised
+        now = "none" if promised is None else promised.status
+        for status in ("stands", "withdrawn", "none"):
+            description = "What is left of the check's promise: 1 for the status that it has"
+            yield "overproof_promise", description, {"status": status}, float(status == now)
         if cascade.full is not None:
             description = "Whether the full model failed and is left alone"
             yield "overproof_full_resting", description, {}, float(cascade.full.resting())

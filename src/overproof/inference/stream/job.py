@@ -102,6 +102,7 @@ def triage(
         resumed=resumed,
         seconds=time.perf_counter() - started,
         basis=cascade.policy.basis,
+        promise=cascade.policy.promise,
         models=cascade.models,
         out=request.out,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from overproof.inference.cascade import Promise, PromiseStatus, Unverified
 from overproof.inference.stream.records import Verdict
 
 ANOTHER_SOURCE = 0.25  # share of events out of distribution above which the source is not the training events'
@@ -23,6 +24,7 @@ class Tally:
     overflow: int = 0
     escalated: int = 0
     out_of_distribution: int = 0
+    stood_in: int = 0
     counts: dict[str, Counter[str]] = field(
         default_factory=lambda: {name: Counter() for name in (*COUNTED, "family", "severity")}
     )
@@ -32,6 +34,7 @@ class Tally:
         self.events += 1
         self.overflow += verdict["student"]["overflow"]
         self.escalated += verdict["full"] is not None
+        self.stood_in += verdict["stood_in"]
         for name in COUNTED:
             self.counts[name][verdict[name] or NO_LABEL] += 1
         self.counts["severity"][severity] += 1
@@ -47,13 +50,14 @@ class Tally:
             "overflow": self.overflow,
             "escalated": self.escalated,
             "out_of_distribution": self.out_of_distribution,
+            "stood_in": self.stood_in,
             **counts,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Tally:
         """Read what `to_json` wrote."""
-        names = ("events", "written", "overflow", "escalated", "out_of_distribution")
+        names = ("events", "written", "overflow", "escalated", "out_of_distribution", "stood_in")
         tally = cls(*(data[name] for name in names))
         for name, counter in tally.counts.items():
             counter.update(data[name])
@@ -78,6 +82,8 @@ class Summary:
         Wall-clock time of this run.
     basis
         Where the policy's thresholds come from.
+    promise
+        What a check promised of the cascade; None: nothing was promised.
     models
         What verdicts call the student and the full model.
     out
@@ -90,8 +96,17 @@ class Summary:
     resumed: int
     seconds: float
     basis: str
+    promise: Promise | None
     models: Mapping[str, str | None]
     out: str
+
+    @property
+    def promised(self) -> PromiseStatus | None:
+        """What is left of the promise after this run; None where there was none."""
+        if self.promise is None:
+            return None
+        unverified = Unverified.of(self.tally.counts["status"], self.tally.stood_in)
+        return PromiseStatus(self.promise, self.tally.events, unverified)
 
     @property
     def events_per_second(self) -> float:
@@ -108,6 +123,7 @@ class Summary:
             "seconds": self.seconds,
             "events_per_second": self.events_per_second,
             "basis": self.basis,
+            "promise": None if self.promised is None else self.promised.to_json(),
             "models": dict(self.models),
             "out": self.out,
         }
@@ -127,7 +143,8 @@ class Summary:
         escalated = f"{tally.escalated:,} ({_percent(tally.escalated, tally.events)})"
         lines += [
             f"  decided    {_counted(counts['decided_by'])}; thresholds: {self.basis}",
-            f"  escalated  {escalated}, {_others(counts['status'])}",
+            f"  escalated  {escalated}, {_others(counts['status'])}{_stand_ins(tally.stood_in)}",
+            f"  promise    {self.promised.message if self.promised else 'none: no check stands behind these verdicts'}",
             f"  OOD        {tally.out_of_distribution:,} unlike the training events{_advice(tally)}",
             f"  overflow   {tally.overflow:,} longer than was judged",
             f"  rejected   {sum(self.rejected.values()):,}{_reasons(self.rejected)}",
@@ -146,6 +163,10 @@ def _counted(counter: Counter[str], most: int = 12) -> str:
 
 def _others(status: Counter[str]) -> str:
     return ", ".join(f"{status[name]:,} {name}" for name in ("deferred", "held", "abstained"))
+
+
+def _stand_ins(count: int) -> str:
+    return f", {count:,} decided by the student in place of the full model, which was down" if count else ""
 
 
 def _advice(tally: Tally) -> str:
