@@ -43,7 +43,7 @@ from overproof.jobs.held_out import (
     judge_held_out,
     train_without,
 )
-from overproof.jobs.model_outputs import ModelQueries, open_models, query_all, texts_table
+from overproof.jobs.model_outputs import ModelQueries, ask_again, open_models, query_all, same_teacher, texts_table
 from overproof.jobs.probes import identity_of_teacher
 from overproof.jobs.proof import digests_of, replayed, seed_of
 from overproof.jobs.samples import looks_published, sample_of
@@ -213,6 +213,7 @@ def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) ->
         require_no_student_file(models.full.card, inputs.bundle, data.store)
     outputs = query_all(models, data.table, data.store, inputs.bundle)
     require_no_student_answers(models, outputs)
+    seed = seed_of(data.events_sha256) if config.seed is None else config.seed
     context = CheckContext(
         sample=data.sample,
         classes=manifest.classes,
@@ -223,8 +224,10 @@ def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) ->
         absent=models.absent,
         training=data.training,
         operation=_operation(config, data),
+        teacher_again=ask_again(models, data.store, manifest.classes, seed),
+        same_teacher=same_teacher(models.full, manifest),
         policy=policy,
-        seed=seed_of(data.events_sha256) if config.seed is None else config.seed,
+        seed=seed,
     )
     context = replace(context, boundary=query_boundary(context, models, inputs.bundle))
     context = replace(context, held_out=hold_out_families(config, inputs, data, options))

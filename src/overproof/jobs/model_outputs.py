@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from overproof.bundle import evidence_store as folder
 from overproof.bundle.evidence_store import EvidenceStore
-from overproof.bundle.manifest import Bundle, open_bundle
+from overproof.bundle.manifest import Bundle, Manifest, open_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats, Scores
-from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED, ModelOutputs
+from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED, AskedAgain, ModelOutputs
 from overproof.checks.stats import fit_temperature
+from overproof.distillation.teachers import align
 from overproof.distillation.teachers.interface import Teacher
 from overproof.events.schema import event_table
 from overproof.jobs.config import RunOptions
@@ -25,6 +26,9 @@ from overproof.jobs.full_model import open_full
 from overproof.progress import Console
 
 CHUNK = 1024
+ASKED_AGAIN = 500  # validation events
+SOFT_LABELS = "soft labels"  # the kind of a teacher that is a table
+FORMER_FINGERPRINT = ":"  # between the hashes of a bundle's files, which stood for it before its manifest's did
 NO_FULL = "no full model was given (--full)"
 NO_EVIDENCE = "no evidence was given (--evidence, what `overproof compress --evidence DIR` keeps)"
 
@@ -103,7 +107,7 @@ def open_models(
 
 def query_with_cache(full: Any, classes: Sequence[str], *, cache: Path | None, console: Console) -> Query:
     """Make a query of a full model; what it answered once is kept in the cache."""
-    from overproof.distillation.teachers import align, cached_logits, default_directory
+    from overproof.distillation.teachers import cached_logits, default_directory
 
     def query(events: pa.Table, what: str) -> Floats:
         with console.progress(f"{FULL}: {what}", events.num_rows) as advance:
@@ -116,7 +120,6 @@ def query_with_cache(full: Any, classes: Sequence[str], *, cache: Path | None, c
 def query_baseline(content: bytes, classes: Sequence[str]) -> Query:
     """Make a query of the linear baseline; ModuleNotFoundError without scikit-learn."""
     from overproof.distillation.baseline import from_bytes
-    from overproof.distillation.teachers import align
 
     baseline = from_bytes(content)
     return lambda events, what: align(baseline.logits(events["text"].to_pylist()), baseline.classes, classes)
@@ -144,6 +147,37 @@ def query_all(
         if scores is not None:
             outputs[name] = replace(outputs[name], ood_distance=scores.ood_distance, overflow=scores.overflow)
     return outputs
+
+
+def ask_again(
+    models: ModelQueries, store: EvidenceStore | None, classes: Sequence[str], seed: int
+) -> AskedAgain | None:
+    """Ask the full model about validation events of which the teacher's answers are kept, never from a cache.
+
+    Parameters
+    ----------
+    seed
+        Chooses at most 500 of them.
+    """
+    full = models.full
+    if full is None or store is None or not full.labels_new_events or FULL not in store.scores:
+        return None
+    count = store.validation.num_rows
+    rows = np.sort(np.random.default_rng(seed).permutation(count)[:ASKED_AGAIN])
+    return AskedAgain(rows, align(full.logits(store.validation.take(rows)), full.classes, classes))
+
+
+def same_teacher(full: Teacher | None, manifest: Manifest) -> bool | None:
+    """Compare the full model's fingerprint with that of the teacher in a manifest; None where they tell nothing.
+
+    A table of soft labels has the file's, and a bundle that an older version named had one of its files alone.
+    """
+    taught, now = manifest.teacher.get("fingerprint"), None if full is None else full.card
+    if not isinstance(taught, str) or now is None or now.fingerprint is None:
+        return None
+    if SOFT_LABELS in (manifest.teacher.get("kind"), now.kind) or FORMER_FINGERPRINT in taught:
+        return None
+    return taught == now.fingerprint
 
 
 def targets(labels: Sequence[str | None], classes: Sequence[str]) -> Any:

@@ -8,7 +8,6 @@ import numpy as np
 
 from overproof.checks.report.proof import FullModelIdentity
 from overproof.distillation.teachers.interface import Teacher, TeacherCard
-from overproof.errors import InputError
 from overproof.inference.cascade import Full
 from overproof.inference.cascade.full import aligned
 from overproof.jobs.full_model import reserve
@@ -49,13 +48,11 @@ def identity_of(full: Full, classes: Sequence[str], card: TeacherCard | None = N
     Raises
     ------
     InputError
-        Classes that the bundle lacks, or answers that are no probabilities.
+        Classes that the bundle lacks.
     FullDown
-        It does not answer.
+        It does not answer, or with what are no probabilities.
     """
     answers = np.asarray(aligned(full, classes).ask(PROBES), dtype=np.float64)
-    if answers.shape != (len(PROBES), len(classes)) or not np.isfinite(answers).all():
-        raise InputError(f"--full {full.model}: answers texts with what are no probabilities of {len(classes)} classes")
     rounded = tuple(tuple(round(float(p), DECIMALS) for p in row) for row in answers)
     if card is None:
         return FullModelIdentity("callable", full.model, None, rounded)
