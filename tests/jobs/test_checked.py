@@ -5,12 +5,15 @@ Each test of a refusal reproduces a false proof: accepted before, with "at most 
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -23,8 +26,11 @@ from overproof.checks.report import CheckReport
 from overproof.cli import app
 from overproof.errors import InputError
 from overproof.inference.cascade import Cascade, Full, FullDown
-from overproof.jobs.deploy_config import CascadeConfig
+from overproof.inference.stream import Request
+from overproof.jobs.deploy_config import CascadeConfig, ServeConfig, TriageConfig
 from overproof.jobs.open_cascade import open_cascade
+from overproof.jobs.serve import serve
+from overproof.jobs.triage import triage
 
 from .stand_ins import StandIn, drawn, right
 
@@ -282,3 +288,31 @@ def test_a_reload_asks_again(proven: Proven) -> None:
     assert proven.opened(full=full())
     changed.append(True)
     refused(proven, "another one than was checked", full=full())
+
+
+def test_serve_checks_at_every_reload(proven: Proven, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = proven.bundle
+    write_bundle(tmp_path / "served", bundle.manifest, bundle.files)
+    opened: list[Callable[[], Cascade]] = []
+    monkeypatch.setattr("overproof.jobs.serve.answer", lambda opening, *_, **__: opened.append(opening))
+    config = CascadeConfig(full=proven.full, check=proven.folder / "proof" / "check.json")
+    serve(ServeConfig(tmp_path / "served", config))
+    assert opened[0]().policy.promise is not None
+    write_bundle(tmp_path / "served", replace(bundle.manifest, calibration=9.0), bundle.files)
+    with pytest.raises(InputError, match="its calibration differs"):
+        opened[0]()
+
+
+def test_what_runs_keeps_what_was_promised(proven: Proven, tmp_path: Path) -> None:
+    """Judge fresh events from files, and count what is lost of the attacks that the full model detects."""
+    fresh = drawn(proven.student, seed=1)
+    pq.write_table(fresh, tmp_path / "fresh.parquet")
+    full = StandIn(proven.student.classes, right(fresh, proven.student))
+    config = CascadeConfig(full=full, check=proven.folder / "proof" / "check.json")
+    request = Request((str(tmp_path / "fresh.parquet"),), out=str(tmp_path / "verdicts.jsonl"))
+    triage(TriageConfig(proven.folder / "bundle", request, config))
+    verdicts = [json.loads(line) for line in (tmp_path / "verdicts.jsonl").read_text().splitlines()]
+    attacks = [v for v, label in zip(verdicts, fresh["label"].to_pylist(), strict=True) if label != "benign"]
+    lost = sum(v["label"] == "benign" for v in attacks)
+    alone = sum(v["student"]["label"] == "benign" for v in attacks)
+    assert lost / len(attacks) <= 0.02 < alone / len(attacks)
