@@ -149,14 +149,17 @@ def full_differences(checked: FullModelIdentity, found: FullModelIdentity) -> li
         return [f"the full model {found.name} is another one than was checked, {checked.name}: its fingerprint differs"]
     if checked.answers is None or found.answers is None:
         return ["the full model was soft labels computed elsewhere: whether any model is their source cannot be told"]
-    apart = [_apart(a, b) for a, b in zip(checked.answers, found.answers, strict=False)]
+    if [len(row) for row in checked.answers] != [len(row) for row in found.answers]:
+        return ["the full model was asked about other probe texts than this version has: run `overproof check` again"]
+    pairs = zip(checked.answers, found.answers, strict=True)
+    apart = [max((abs(x - y) for x, y in zip(a, b, strict=True)), default=0.0) for a, b in pairs]
     other = [difference for difference in apart if not difference <= SAME_ANSWER]
-    if other or len(checked.answers) != len(found.answers):
-        return [
-            f"the full model {found.name} is another one than was checked, {checked.name}: it answers {len(other)} of "
-            f"{len(apart)} probe texts differently, by up to {max(other, default=0.0):.3f} in probability"
-        ]
-    return []
+    if not other:
+        return []
+    return [
+        f"the full model {found.name} is another one than was checked, {checked.name}: it answers {len(other)} of "
+        f"{len(apart)} probe texts differently, by up to {max(other):.3f} in probability"
+    ]
 
 
 def policy_differences(checked: ReplayedPolicy, found: ReplayedPolicy) -> list[str]:
@@ -195,10 +198,3 @@ def _written(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _apart(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Return the largest difference of two answers; infinite where they cannot be compared."""
-    if len(a) != len(b):
-        return float("inf")
-    return max((abs(x - y) for x, y in zip(a, b, strict=True)), default=0.0)
