@@ -29,7 +29,9 @@ DEFAULTS = {
     "own-data/full-model": Default(
         0.01, True, "Validation events that the full model labels otherwise than the teacher did; 1 allows any model."
     ),
-    "own-data/leaked": Default(0.01, True, "Share of the events of whose group or template are training events too."),
+    "own-data/leaked": Default(
+        0.01, True, "Share of the events that is leaked: like training events, beyond what recurs by chance."
+    ),
     "own-data/score-drift": Default(
         0.2,
         True,

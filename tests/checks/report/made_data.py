@@ -76,7 +76,7 @@ def own_data() -> OwnData:
         for rate, seen, needs in ((0.01, True, 300), (0.001, True, 2996), (0.0001, False, 29956))
     )
     return OwnData(
-        split=Split("template", 8123, None, 96, 11401),
+        split=Split(8123, None, 11401, 0, 96, 0, 2500, 2500, 96 / 11401, None),
         published=None,
         drift=(numeric, categorical),
         scores=scores,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 from overproof.bundle.scores import Floats
 from overproof.checks.base import (
@@ -12,27 +11,26 @@ from overproof.checks.base import (
     CheckResult,
     GateResult,
     Measured,
-    Sample,
     decided,
     unmeasured,
 )
-from overproof.checks.formatting import number_within, p_value, percent
+from overproof.checks.formatting import number_within, p_value
 from overproof.checks.interval_width import events_for, too_few_groups
 from overproof.checks.own_data.distance import LEAST
 from overproof.checks.own_data.field_drift import LABEL, fields, table, worst_within
 from overproof.checks.own_data.full_model import full_model_gate
+from overproof.checks.own_data.leaks import leaked
 from overproof.checks.own_data.rates import alerts, classes, families, recall_at_rates
-from overproof.checks.own_data.result import FieldDrift, OwnData, ScoreDrift, Split
+from overproof.checks.own_data.result import FieldDrift, OwnData, ScoreDrift
 from overproof.checks.own_data.same_mix import same_mix
 from overproof.checks.own_data.score_drift import score_drift
 from overproof.checks.rates import answering, numbers, why_not
 from overproof.checks.reasons import NO_EVENTS, NO_TRAINING
 from overproof.checks.stats import Interval
-from overproof.events.split import template
 from overproof.results.typed_json import NotMeasured
 
 KEY = "own-data"
-PUBLISHED, LEAKED = f"{KEY}/published", f"{KEY}/leaked"
+PUBLISHED = f"{KEY}/published"
 SCORE_DRIFT, FIELD_DRIFT = f"{KEY}/score-drift", f"{KEY}/field-drift"
 NONE, ALL = Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)  # of what the events look like
 OWN = "a certificate needs events of your own"
@@ -40,7 +38,7 @@ OWN = "a certificate needs events of your own"
 
 def own_data(context: CheckContext) -> CheckResult[OwnData]:
     """Compare the events with those that the student learned from, and measure every model on them."""
-    leaked, split = _leaked(context)
+    leak_gate, split = leaked(context)
     score_gate, scores = _scores(context)
     field_gate, drift = _fields(context)
     benign = int(context.benign_events.sum())
@@ -48,7 +46,7 @@ def own_data(context: CheckContext) -> CheckResult[OwnData]:
         key=KEY,
         title="Own data",
         question="Are these events like the student's training, yet unseen, and how do the models do on them?",
-        gates=(_published(context), full_model_gate(context), leaked, score_gate, field_gate),
+        gates=(_published(context), full_model_gate(context), leak_gate, score_gate, field_gate),
         data=OwnData(
             split=split,
             published=context.operation.published or None,
@@ -77,33 +75,6 @@ def _published(context: CheckContext) -> GateResult:
         return replace(unmeasured(PUBLISHED, message, gate, events=n), waived=True)
     message = f"the events look public or simulated ({why}): {OWN}; --accept-public-data judges by these all the same"
     return decided(PUBLISHED, message, gate, Measured(ALL, n))
-
-
-def _leaked(context: CheckContext) -> tuple[GateResult, Split | NotMeasured]:
-    """Count the events that the student has seen the like of: a count of these events, so without an interval.
-
-    The like is of the same group where all events have one, on both sides (two flows that differ by a digit need not be
-    alike), else of the same template.
-    """
-    gate, sample, training = context.gate(LEAKED), context.sample, context.training
-    why = NO_EVENTS if not len(sample) else NO_TRAINING
-    if training is None or not len(sample):
-        return unmeasured(LEAKED, why, gate, events=len(sample)), NotMeasured(why)
-    before = (training.train, training.validation)
-    by: Literal["group", "template"] = "template"
-    if not any(None in part.groups for part in (sample, *before)):
-        by = "group"
-    seen = {mark for part in before for mark in _marks(part, by)}
-    k, n = sum(mark in seen for mark in _marks(sample, by)), len(sample)
-    message = f"{k:,} of {n:,} events ({percent(k / n)}) have a {by} that the training events have too"
-    groups = {group for group in sample.groups if group is not None}
-    split = Split(by, len(set(_marks(sample, "template"))), len(groups) or None, k, n)
-    return decided(LEAKED, message, gate, Measured(Interval(k / n, k / n, k / n), n)), split
-
-
-def _marks(sample: Sample, by: str) -> list[str | None]:
-    """List what near-duplicates share."""
-    return list(sample.groups) if by == "group" else [template(text) for text in sample.texts]
 
 
 def _scores(context: CheckContext) -> tuple[GateResult, ScoreDrift | NotMeasured]:

@@ -40,11 +40,11 @@ def section(data: OwnData) -> Html:
 
 
 def _split(data: OwnData, found: Split) -> Html:
+    groups = "no group column" if found.groups is None else f"{found.groups:,} groups"
     message = (
-        f"Near-duplicates are kept together by {found.by}. "
-        f"{found.events:,} events of {found.templates:,} templates and "
-        f"{'no group column' if found.groups is None else f'{found.groups:,} groups'}; "
-        f"the template of {found.leaked:,} of them is among the training events too."
+        f"{found.events:,} events, {found.marks:,} of them distinct but for case, numbers and identifiers; {groups}. "
+        f"{found.alike:,} are like training events: {found.of_group:,} by their group, the others as near-duplicates. "
+        f"By chance {found.recurring:,} of {found.validation:,} validation events recur so."
     )
     looks = "They do not look public or simulated."
     if data.published:

@@ -16,21 +16,32 @@ class Split:
 
     Attributes
     ----------
-    by
-        What near-duplicates share: their group where all events and all training events have one, else their template.
-    templates, groups
-        Distinct ones among these events; `groups` is None without a group column.
-    leaked
-        Events whose group or template the training events have too.
+    marks, groups
+        Distinct near-duplicates and groups among these events; `groups` is None without a group column.
     events
         All of them.
+    of_group, alike
+        Those whose group the training or validation events have too; those of which that, or near-duplicates, are
+        among them.
+    recurring, validation, validation_units
+        Validation events that recur so by chance, of how many with the same share of attacks, and how many of these are
+        independent.
+    leaked
+        Share of the events that is leaked: as counted where nothing recurs by chance, else the least that is shown.
+    unseen
+        The smallest leak that would have been shown; None where they are counted.
     """
 
-    by: Literal["group", "template"]
-    templates: int
+    marks: int
     groups: int | None
-    leaked: int
     events: int
+    of_group: int
+    alike: int
+    recurring: int
+    validation: int
+    validation_units: int
+    leaked: float
+    unseen: float | None
 
 
 @dataclass(frozen=True)
