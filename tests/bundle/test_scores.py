@@ -37,4 +37,5 @@ def test_extreme_logits_stay_finite() -> None:
 def test_what_is_no_number_gives_no_probability() -> None:
     found = softmax(np.array([[np.nan, 0, 1], [np.inf, 0, 1], [np.inf, np.inf, 0], [3, 0, -np.inf]], dtype=np.float32))
     assert np.isnan(found[:3]).all()
+    assert np.isnan(softmax(np.array([[1.0, 2.0]], dtype=np.float32), 1e-310)).all()
     np.testing.assert_allclose(found[3], [0.952574, 0.047426, 0.0], rtol=1e-5)

@@ -135,9 +135,10 @@ def restored(content: bytes, where: str) -> OodDetector:
     names = [part.dtype.name for part in (found.weights, found.scales, found.means)]
     if not (shapes and names == ["int8", "float32", "float32"]):
         raise BundleError(f"{where}: expected weights (h, r) in int8, scales (r,) and means (classes, r) in float32")
-    for name, part in (("scales", found.scales), ("means", found.means)):
-        if not np.isfinite(part).all():
-            raise BundleError(f"{where}: {name} hold NaN or infinity, expected finite numbers")
+    if not np.isfinite(found.means).all():
+        raise BundleError(f"{where}: means hold NaN or infinity, expected finite numbers")
+    if not (np.isfinite(found.scales) & (found.scales > 0)).all():
+        raise BundleError(f"{where}: scales hold NaN, infinity or what is not above 0, expected finite numbers above 0")
     return found
 
 

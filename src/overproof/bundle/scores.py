@@ -24,8 +24,9 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     temperature
         T > 0; above 1 spreads the probabilities (Hinton et al. 2015, eq. 1).
     """
-    z = np.asarray(logits, dtype=np.float64) / temperature
-    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as it should be, and no reason for a warning
+    # inf - inf is NaN, as it should be, and no reason for a warning
+    with np.errstate(invalid="ignore", over="ignore"):
+        z = np.asarray(logits, dtype=np.float64) / temperature
         z -= z.max(axis=-1, keepdims=True)
     e = np.exp(z)
     return np.asarray(e / e.sum(axis=-1, keepdims=True), dtype=np.float32)

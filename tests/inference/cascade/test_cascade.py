@@ -291,6 +291,8 @@ SURE = [1.0, 0.0, 0.0]
         ([SURE, [0.5]], "not an array of numbers"),
         (np.array([SURE, [np.nan, 0.5, 0.5]]), "probabilities that are no numbers"),
         (np.array([SURE, [np.inf, 0.0, 0.0]]), "probabilities that are no numbers"),
+        ([SURE, [1e300, 0.0, 0.0]], "probabilities that are no numbers"),
+        (np.array([SURE, [1e300, 0.0, 0.0]]), "probabilities that are no numbers"),
         (np.array([SURE, [1.5, -0.5, 0.0]]), "probabilities below 0"),
         (np.array([SURE, [0.5, 0.2, 0.0]]), "probabilities that do not add up to 1"),
         (np.array([SURE, [9.0, 3.0, 1.0]]), "probabilities that do not add up to 1"),

@@ -108,6 +108,10 @@ def test_a_busy_server_is_asked_again(server: Server) -> None:
         ((200, [[{"label": "rce", "score": 1.0}]]), "label 'rce', which the bundle has no class for"),
         ((200, [[{"label": "sqli", "score": 0.4}]]), "every class is expected"),
         ((200, [[{"label": "sqli", "score": "high"}]]), "not an answer"),
+        ((200, [[{"label": "sqli", "score": 1e300}]]), "do not add up to 1"),
+        ((200, b'[[{"label": "sqli", "score": 1e999}]]'), "not an answer"),
+        ((200, b'[[{"label": "sqli", "score": NaN}]]'), "not an answer"),
+        ((200, [[{"label": "sqli", "score": 2.0}, {"label": "benign", "score": -1.0}]]), "probabilities below 0"),
         ((200, {"error": "loading"}), "not an answer"),
     ],
 )

@@ -13,14 +13,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from overproof.bundle.manifest import open_bundle
+from overproof.bundle.manifest import digest, open_bundle, write_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.errors import InputError
 from overproof.events.sources import read_events
@@ -29,13 +30,17 @@ from overproof.inference.cascade.budget import Bucket
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.inference.engines import Scored, in_process
 from overproof.inference.sinks import severity
-from overproof.inference.stream import Request, Summary, triage
+from overproof.inference.stream import Request, RunContext, Summary, triage
 from overproof.inference.stream import job as loop
 from overproof.inference.stream.journal import Journal, Mark
 from overproof.inference.stream.top import Top
 from overproof.jobs.deploy_config import CascadeConfig, TriageConfig
 from overproof.jobs.open_cascade import open_cascade
 from overproof.jobs.triage import triage as triage_job
+from overproof.progress import Console, _no_bar
+
+if TYPE_CHECKING:
+    from ...conftest import Made
 
 EVENTS = [f"id={i} or {'x' * (i * 7 % 11)}" for i in range(5000)]
 
@@ -479,3 +484,36 @@ def test_what_was_withdrawn_before_a_break_stays_withdrawn(
     assert summary.resumed == 2048
     assert not any(v["stood_in"] for v in found[2048:])
     assert summary.to_json()["promise"]["stood_in"] == stood_in > 0
+
+
+def test_a_model_that_gives_no_numbers_decides_nothing_whoever_runs_it(
+    small_bundle: Path, made: Made, events: Path
+) -> None:
+    """A bundle that was sealed anew around a model with a NaN in its head: every hash holds."""
+    model = onnx.ModelProto()
+    model.CopyFrom(made.fp32)
+    head = next(tensor for tensor in model.graph.initializer if tensor.name.endswith("bias") and tensor.dims == [3])
+    head.CopyFrom(onnx.numpy_helper.from_array(np.full(3, np.nan, dtype=np.float32), head.name))
+    whole = open_bundle(small_bundle)
+    files = {**whole.files, "model.onnx": model.SerializeToString()}
+    digests = {name: digest(content) for name, content in files.items()}
+    write_bundle(events.with_name("broken"), replace(whole.manifest, files=digests), files)
+    outs = [events.with_name(name) for name in ("1.jsonl", "2.jsonl")]
+    for workers, out in enumerate(outs, 1):
+        summary = run(events.with_name("broken"), [events], out=out, workers=workers)
+        assert summary.tally.counts["status"] == {"abstained": len(EVENTS)}
+        assert summary.tally.counts["label"] == {"no label": len(EVENTS)}
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    cascade = CascadeConfig(always("xss", whole.manifest.classes), max_escalations="10%")
+    summary = run(events.with_name("broken"), [events], out=outs[0], cascade=cascade)
+    assert set(summary.tally.counts["status"]) == {"decided", "deferred"}
+    assert summary.tally.counts["decided_by"]["student"] == 0
+
+
+def test_a_long_run_says_once_that_the_promise_is_withdrawn(student: OnnxScorer, events: Path) -> None:
+    said: list[str] = []
+    cascade = Cascade(student, None, Policy(confidence=EVERYTHING, promise=PROMISE))
+    context = RunContext(console=Console(said.append, _no_bar))
+    triage(cascade, Request((str(events),), str(events.with_name("out.jsonl"))), context=context)
+    (line,) = said
+    assert line.startswith("promise withdrawn: the full model did not verify 2,048 of 2,048 events")

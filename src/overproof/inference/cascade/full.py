@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
 from overproof.errors import InputError, OverproofError
@@ -78,7 +79,8 @@ def _asked(full: Full, texts: Sequence[str]) -> Floats:
     except Exception as error:  # the student's answer is there, and the verdict says what befell the full model
         raise FullDown(f"{full.model}: {type(error).__name__}: {error}") from error
     try:
-        found = np.asarray(answer, dtype=np.float32)
+        with np.errstate(over="ignore"):  # too large becomes inf, which is refused below
+            found = np.asarray(answer, dtype=np.float32)
     except (TypeError, ValueError):
         raise FullDown(f"{full.model}: answered with what is not an array of numbers") from None
     if wrong := fault(found, len(texts), len(full.classes)):
@@ -86,7 +88,7 @@ def _asked(full: Full, texts: Sequence[str]) -> Floats:
     return found
 
 
-def fault(answer: Floats, count: int, classes: int) -> str | None:
+def fault(answer: NDArray[np.floating[Any]], count: int, classes: int) -> str | None:
     """Say what is wrong with an answer, expected to be probabilities of shape (count, classes); None if nothing is."""
     if answer.shape != (count, classes):
         return f"shape {answer.shape}, expected {(count, classes)}"

@@ -115,7 +115,7 @@ def parsed(content: bytes, count: int, classes: Sequence[str], url: str) -> Floa
         if len(answers) != count:
             raise ValueError(f"{len(answers)} answers to {count} texts")
         place = {name: i for i, name in enumerate(classes)}
-        found = np.zeros((count, len(classes)), dtype=np.float32)
+        found = np.zeros((count, len(classes)))
         for row, answer in enumerate(answers):
             for entry in answer:
                 if entry["label"] not in place:
@@ -125,7 +125,7 @@ def parsed(content: bytes, count: int, classes: Sequence[str], url: str) -> Floa
             raise ValueError(wrong)
     except (ValueError, TypeError, KeyError) as error:
         raise FullDown(f"{url}: not an answer of a text classifier ({error})") from None
-    return found
+    return found.astype(np.float32)
 
 
 def _why(error: Exception) -> str:

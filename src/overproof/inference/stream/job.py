@@ -14,7 +14,7 @@ import pyarrow as pa
 from overproof.errors import BundleError
 from overproof.events.sources import Rejects, read_events
 from overproof.events.sources.interface import OnSkip
-from overproof.inference.cascade import Cascade
+from overproof.inference.cascade import Cascade, PromiseStatus
 from overproof.inference.cascade.policy import out_of_distribution
 from overproof.inference.engines import Engine, Scored, in_process
 from overproof.inference.similarity.groups import Groups
@@ -93,7 +93,7 @@ def triage(
         else:
             scored = (pair for pair in elsewhere(context.rejects) if state.is_new(pair[0].num_rows))
         with closing(scored), context.console.progress("events", 0) as advance:  # type: ignore[type-var]
-            _judge_all(scored, state, advance, always_remember=request.follow)
+            _judge_all(scored, state, context.console, advance)
         state.finish()
     return Summary(
         tally=state.tally,
@@ -108,12 +108,16 @@ def triage(
     )
 
 
-def _judge_all(scored: Iterator[Scored], state: _State, advance: Advance, *, always_remember: bool) -> None:
+def _judge_all(scored: Iterator[Scored], state: _State, console: Console, advance: Advance) -> None:
     last = time.monotonic()
     for batch, scores in scored:
+        stood = state.promised
         state.judge(batch, scores)
         advance(batch.num_rows)
-        if time.monotonic() - last >= CHECKPOINT_SECONDS or always_remember:
+        now = state.promised
+        if now is not None and stood is not None and now.status != stood.status:
+            console.say(f"promise {now.message}")  # now, since a run that follows files has no end
+        if time.monotonic() - last >= CHECKPOINT_SECONDS or state.followed:
             state.remember()
             last = time.monotonic()
 
@@ -132,6 +136,16 @@ class _State:
         self._known = 0 if mark is None else mark.events
         if mark is not None:
             cascade.bucket.level = dict(mark.tokens)
+
+    @property
+    def followed(self) -> bool:
+        """Whether the run follows files: each batch is remembered."""
+        return self._request.follow
+
+    @property
+    def promised(self) -> PromiseStatus | None:
+        """What is left of the promise so far."""
+        return self.tally.promised(self._cascade.policy.promise)
 
     def is_new(self, events: int) -> bool:
         """Return whether the next batch was not judged yet: marks lie between batches, read alike each time."""

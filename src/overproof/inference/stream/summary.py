@@ -41,6 +41,12 @@ class Tally:
         if family is not None:
             self.counts["family"][family] += 1
 
+    def promised(self, promise: Promise | None) -> PromiseStatus | None:
+        """Return what is left of a promise after these events; None where there was none."""
+        if promise is None:
+            return None
+        return PromiseStatus(promise, self.events, Unverified.of(self.counts["status"], self.stood_in))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
         counts = {name: dict(counter.most_common()) for name, counter in self.counts.items()}
@@ -103,10 +109,7 @@ class Summary:
     @property
     def promised(self) -> PromiseStatus | None:
         """What is left of the promise after this run; None where there was none."""
-        if self.promise is None:
-            return None
-        unverified = Unverified.of(self.tally.counts["status"], self.tally.stood_in)
-        return PromiseStatus(self.promise, self.tally.events, unverified)
+        return self.tally.promised(self.promise)
 
     @property
     def events_per_second(self) -> float:
