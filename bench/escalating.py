@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import perf_counter
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from settings import OUT, TEST, TRAIN
 import overproof
 from overproof.bundle.manifest import open_bundle
 from overproof.bundle.scores import Floats, softmax
-from overproof.checks.escalation.threshold import halves
+from overproof.checks.base import FULL, CheckContext, ModelOutputs
+from overproof.checks.escalation.halves import halves
 from overproof.checks.stats import clopper_pearson, mcnemar
 from overproof.events.sources import load_events
 from overproof.inference.cascade import Full
@@ -55,8 +55,12 @@ def measured() -> dict[str, Any]:
     full = Full(bundle.manifest.classes, lambda asked: np.stack([known[text] for text in asked]), "teacher")
     checked = OUT / "field" / "http-check"
     # half of these events choose a threshold there, so that only the other half may be counted here
-    overproof.check(BUNDLE, [TEST], full=str(TEACHER), out=checked, cache=OUT / "cache", console=terminal())
-    verifying = ~halves(SimpleNamespace(sample=sample_of(events), seed=0))  # type: ignore[arg-type]
+    report = overproof.check(BUNDLE, [TEST], full=str(TEACHER), out=checked, cache=OUT / "cache", console=terminal())
+    answers = {FULL: ModelOutputs(np.stack([known[text] for text in texts]))}
+    manifest = bundle.manifest
+    verifying = ~halves(
+        CheckContext(sample_of(events), manifest.classes, manifest.benign, answers, {}, 0.0, seed=report.seed)
+    )
     settings = {
         "5 % of the events": (None, np.ones(len(texts), dtype=bool)),
         "the checklist's guarantee": (checked / "check.json", verifying),

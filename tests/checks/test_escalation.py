@@ -27,9 +27,12 @@ from overproof.checks.base import (
 )
 from overproof.checks.escalation.budgets import confidence
 from overproof.checks.escalation.compute import escalation
-from overproof.checks.escalation.threshold import Cascade, candidates, cascade_of, halves, learned, spending, written
+from overproof.checks.escalation.halves import halves
+from overproof.checks.escalation.threshold import Cascade, candidates, cascade_of, learned, spending, written
+from overproof.checks.formatting import percent
 from overproof.checks.held_out.compute import held_out
 from overproof.checks.stats import Units
+from overproof.inference.cascade import Policy
 
 Make = Callable[..., CheckContext]
 Check = Callable[[CheckContext], CheckResult]
@@ -66,11 +69,11 @@ def gated(evidence: CheckContext, **limits: float) -> CheckContext:
 def test_a_healthy_student_passes(healthy: CheckContext) -> None:
     known = escalation(healthy)
     assert known.status == "passed", known.message
-    assert list(named(known)) == ["guarantee", "verified", "budget"]
+    assert list(named(known)) == ["guarantee", "verified", "budget", "deferred"]
     data = plain(known)
     found = data["threshold"]
     assert found["missed"]["k"] == 0 and found["limit"] == 0.005 and found["confidence"] == 0.95
-    assert 0 < found["escalated"]["value"] < 0.05  # half of the budget is spent though nothing needs it
+    assert 0 < found["escalated"]["share"]["value"] < 0.05  # half of the budget is spent though nothing needs it
     assert found["chosen_on"] + found["verified_on"] == (healthy.attacks & healthy.detected(FULL)).sum()
     assert "not under attack" in data["warning"]
     assert plain(escalation(healthy)) == data
@@ -91,7 +94,7 @@ def test_escalation_does_not_cure_a_student_that_is_sure_of_its_errors(unsure: C
     known = escalation(certain)
     assert named(known)["guarantee"].status == "failed"
     assert "only escalating everything" in named(known)["guarantee"].message
-    assert {named(known)[key].status for key in ("verified", "budget")} == {"unmeasured"}
+    assert {named(known)[key].status for key in ("verified", "budget", "deferred")} == {"unmeasured"}
     assert "unmeasured" in plain(known)["threshold"]
 
 
@@ -113,10 +116,11 @@ def test_the_cascade_by_brute_force(unsure: CheckContext) -> None:
         missed[bool(side[row])] += final == "benign"
     assert found["missed"]["k"] == missed[False] and found["verified_on"] == detected[False]
     assert found["chosen_on"] == detected[True]
-    assert found["escalated"]["value"] == pytest.approx(sent / (~side).sum())
+    assert found["escalated"]["share"]["value"] == pytest.approx(sent / (~side).sum())
     result = named(escalation(unsure))["guarantee"]
     assert result.value == missed[True] / detected[True]
     assert result.high == stats.upper_bound(missed[True], detected[True])
+    assert f"{percent(result.value)} ({percent(result.low)} to {percent(result.high)}, " in result.message
 
 
 def test_false_positives_of_the_cascade_are_counted(make: Make) -> None:
@@ -174,23 +178,9 @@ def test_a_student_that_need_not_ask_spends_half_the_budget(healthy: CheckContex
     assert spending(cascade, 0) == 0
     known = escalation(replace(healthy, operation=Operation(budget=0.0)))
     assert plain(known)["threshold"]["value"] == 0
-    assert plain(known)["threshold"]["escalated"] == {"value": 0, "low": 0, "high": 0}
+    assert plain(known)["threshold"]["escalated"]["share"] == {"value": 0, "low": 0, "high": 0}
     assert named(known)["budget"].status == "passed" and named(known)["budget"].limit == 0
     assert named(escalation(replace(healthy, operation=Operation(budget=1.0))))["budget"].limit == 0.05
-
-
-def test_near_duplicates_stay_in_one_half(healthy: CheckContext) -> None:
-    n = len(healthy.sample)
-    texts = [f"attack number {i:05}" if i % 2 else f"{text} {i % 7}" for i, text in enumerate(healthy.sample.texts)]
-    groups = [f"host {i % 50}" if i % 3 == 0 else None for i in range(n)]
-    evidence = replace(healthy, sample=replace(healthy.sample, texts=texts, groups=groups))
-    side = halves(evidence)
-    assert all(len(set(side[i:n:50][np.arange(i, n, 50) % 3 == 0])) == 1 for i in range(50))
-    assert len({bool(side[i]) for i in range(n) if i % 2 and groups[i] is None}) == 1
-    assert 0.4 < halves(healthy).mean() < 0.6
-    assert (halves(replace(healthy, seed=1)) != halves(healthy)).mean() > 0.3
-    turned = replace(healthy.sample, texts=healthy.sample.texts[::-1], groups=healthy.sample.groups[::-1])
-    assert (halves(replace(healthy, sample=turned))[::-1] == halves(healthy)).all()
 
 
 def test_too_few_attacks_say_how_many_it_takes(make: Make) -> None:
@@ -253,12 +243,14 @@ def test_curves_and_areas(unsure: CheckContext) -> None:
     assert data["augrc"]["oracle"] < data["augrc"][QUANTIZED] < data["augrc"]["random"]
 
 
-def test_confidence_is_calibrated(healthy: CheckContext) -> None:
-    warm = replace(healthy.models[QUANTIZED], temperature=3.0)
-    evidence = replace(healthy, models={**healthy.models, QUANTIZED: warm})
+def test_confidence_is_that_of_the_policy_that_is_deployed(healthy: CheckContext) -> None:
+    """The temperature that is fitted here would be another one."""
+    warm = replace(healthy.models[QUANTIZED], temperature=7.0)
+    models = {**healthy.models, QUANTIZED: warm, FULL: replace(healthy.models[FULL], temperature=2.0)}
+    evidence = replace(healthy, models=models, policy=Policy(temperature=3.0))
     assert confidence(evidence, QUANTIZED) == pytest.approx(healthy.probabilities(QUANTIZED, 3.0).max(axis=1))
-    none = replace(healthy, models={**healthy.models, QUANTIZED: replace(warm, temperature=None)})
-    assert (confidence(none, QUANTIZED) == confidence(healthy, QUANTIZED)).all()
+    assert confidence(evidence, FULL) == pytest.approx(evidence.probabilities(FULL, 2.0).max(axis=1))
+    assert (cascade_of(evidence).sure == confidence(evidence, QUANTIZED)).all()
 
 
 def test_thresholds_are_written_with_the_digits_they_need() -> None:

@@ -11,7 +11,14 @@ import pytest
 
 from overproof.checks.base import DISTILLED, FULL, QUANTIZED, CheckContext, CheckResult, GateResult, Operation, Status
 from overproof.checks.escalation.compute import escalation
-from overproof.checks.escalation.result import Escalation, EscalationThreshold, FlaggedBenign, LostAttacks
+from overproof.checks.escalation.result import (
+    Escalation,
+    EscalationThreshold,
+    FlaggedBenign,
+    LostAttacks,
+    Replay,
+    SentShare,
+)
 from overproof.checks.gates import DEFAULTS, MARGIN
 from overproof.checks.held_out.compute import held_out
 from overproof.checks.rare.compute import rare
@@ -22,7 +29,7 @@ from overproof.results.typed_json import NotMeasured, to_json
 Make = Callable[..., CheckContext]
 
 FAMILIES = {"rare/family": "rare/family:ssti", "held-out/family": "held-out/family:xss"}
-CASCADE = ["escalation/guarantee", "escalation/verified", "escalation/budget"]
+CASCADE = ["escalation/guarantee", "escalation/verified", "escalation/budget", "escalation/deferred"]
 CURABLE = [
     MARGIN,
     "held-out/novel",
@@ -81,11 +88,15 @@ def chosen_threshold(value: float, escalated: float, flagged: float) -> Escalati
         value=value,
         limit=0.005,
         confidence=0.95,
+        policy="longer than was judged",
         chosen_on=1000,
+        chosen_units=1000,
         verified_on=1000,
-        escalated=Interval(escalated, 0, 0.03),
+        verified_units=1000,
+        escalated=SentShare(Interval(escalated, 0, 0.03), 0.5, weighted=False),
         missed=LostAttacks(0, 1000, Interval(0, 0, 0.003)),
         flagged=FlaggedBenign(1000, 0, 0, Interval(0, 0, flagged)),
+        replay=Replay(2000, "at random", 0.05, {"doubt": 40}, {"doubt": 0}, 1000, 0, 0, 1000, 3),
     )
 
 
@@ -129,9 +140,10 @@ def test_escalation_cures(key: str) -> None:
     decision = decide(found({key: "failed"}))
     assert decision.decision == "deploy with escalation" and decision.threshold == 0.93
     assert decision.sentence == (
-        "Deploy with escalation at confidence 0.930: 2.00 % of the events go to the full model, and at most 0.50 % of "
-        "the attacks that it detects are lost (95 % confidence, for events like these); not alone: "
-        f"{key} failed."
+        "Deploy with escalation at confidence 0.930: 2.00 % of the events, where 50.0 % are attacks, go to the full "
+        "model, and at most 0.50 % of the attacks that it detects are lost (95 % confidence, copies and events of one "
+        "group counted once, for events like these under the policy that was replayed with a budget of 5.00 %); what "
+        f"exceeds the budget is deferred, and nothing is promised of it; not alone: {key} failed."
     )
     assert decision.because == (key, *CASCADE)
     assert answers(decision)["high-volume log triage"] == "with escalation"
@@ -194,7 +206,7 @@ def test_nothing_at_all_is_no_reason_to_deploy() -> None:
     for checks in ([], [CheckResult("escalation", "", "", (), {})]):
         decision = decide(checks)
         assert decision.decision == "do not deploy" and decision.because[0] == "own-data/published"
-        assert decision.sentence.startswith("Do not deploy yet: unmeasured: no gate own-data/published (and 4 more")
+        assert decision.sentence.startswith("Do not deploy yet: unmeasured: no gate own-data/published (and 5 more")
         assert answers(decision)["need for explanation"] == "no"
         plain(decision)
 

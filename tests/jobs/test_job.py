@@ -225,6 +225,7 @@ def test_the_command_line_ends_as_the_gates_do(job: Job, tmp_path: Path) -> None
             *("[boundary]", "boundary/edits", "boundary/neighbours", "boundary/quantization"),
             *("[held-out]", "held-out/misses", "held-out/false-positives", "held-out/quantized-alone"),
             *("held-out/novel", "[escalation]", "escalation/guarantee", "escalation/verified", "escalation/budget"),
+            "escalation/deferred",
         ]
     )
     (tmp_path / "wide.toml").write_text(open_wide)

@@ -77,8 +77,19 @@ DEFAULTS = {
     "escalation/guarantee": Default(
         0.005, True, "Attacks that the full model detects and the cascade may miss, with 95 % confidence."
     ),
-    "escalation/verified": Default(0.01, True, "Those misses, counted on events that did not choose the threshold."),
-    "escalation/budget": Default(0.05, True, "Share of the events that is escalated at that threshold."),
+    "escalation/verified": Default(
+        0.01,
+        True,
+        "Those misses on events that did not choose the threshold, when the cascade is replayed with its budget.",
+    ),
+    "escalation/budget": Default(
+        0.05,
+        True,
+        "Share of the events that the policy sends to the full model, whatever the reason; --budget if less.",
+    ),
+    "escalation/deferred": Default(
+        0.005, True, "Share of the events that are over the budget in that replay: nothing is promised of them."
+    ),
 }
 MARGIN = "held-out/misses"  # its limit is the margin that the bundle was made with
 MEANING_OF_MARGIN = (

@@ -55,7 +55,8 @@ def described(kind: type) -> list[Attribute]:
     _, found, body = section.partition("Attributes\n----------\n")
     if not found:
         return []
-    entries = re.findall(r"^(\w[\w, ]*)\n((?:    .*\n?|\n)+)", body + "\n", re.MULTILINE)
+    own = re.split(r"^\w+\n-+$", body, flags=re.MULTILINE)[0]  # another section may follow
+    entries = re.findall(r"^(\w[\w, ]*)\n((?:    .*\n?|\n)+)", own + "\n", re.MULTILINE)
     return [Attribute(tuple(name.split(", ")), _as_json(text)) for name, text in entries]
 
 

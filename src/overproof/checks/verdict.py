@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from overproof.checks.base import FAILED, PASSED, UNMEASURED, CheckResult, GateResult
-from overproof.checks.escalation.result import Escalation, EscalationThreshold
+from overproof.checks.escalation.result import Escalation, EscalationThreshold, SentShare
 from overproof.checks.escalation.threshold import written
 from overproof.checks.formatting import percent
 from overproof.checks.suitability import Answer, Overall, Use, uses_of
@@ -19,7 +19,7 @@ NOT: Verdict = "do not deploy"
 PUBLISHED, FULL_MODEL = "own-data/published", "own-data/full-model"
 MISSES, FALSE_POSITIVES = "held-out/misses", "held-out/false-positives"
 GROUNDS = (PUBLISHED, FULL_MODEL)  # of whose events and against which model: without these nothing else says much
-CASCADE = ("escalation/guarantee", "escalation/verified", "escalation/budget")
+CASCADE = ("escalation/guarantee", "escalation/verified", "escalation/budget", "escalation/deferred")
 STANDS = (*GROUNDS, MISSES, FALSE_POSITIVES)  # for "alone" these pass, whatever a gate file leaves unrequired
 # What asking the full model mends, besides boundary/*: all else that fails forbids to deploy (docs/decisions/010).
 CURABLE = {
@@ -105,7 +105,7 @@ def threshold_of(checks: Sequence[CheckResult[Any]]) -> EscalationThreshold | No
 def _works(gates: GateResults, threshold: EscalationThreshold | None) -> bool:
     """Say whether escalation was shown to work; a threshold below which nothing lies is none."""
     escalated = None if threshold is None else threshold.escalated
-    return escalated is not None and escalated.value > 0 and all(_passed(gates, key) for key in CASCADE)
+    return escalated is not None and escalated.share.value > 0 and all(_passed(gates, key) for key in CASCADE)
 
 
 def _curable(result: GateResult, threshold: EscalationThreshold | None) -> bool:
@@ -136,12 +136,30 @@ def _alone(gates: GateResults) -> Decision:
 
 
 def _with_escalation(gates: GateResults, threshold: EscalationThreshold, kept: Sequence[GateResult]) -> Decision:
-    """Let it through by the three gates of escalation; `kept` is what keeps the student from standing alone."""
-    value, share = threshold.value, 0.0 if threshold.escalated is None else threshold.escalated.value
-    sentence = f"Deploy with escalation at confidence {written(value)}: {percent(share)} of the events go to the full "
-    sentence += f"model, and at most {percent(threshold.limit)} of the attacks that it detects are lost (95 % "
-    sentence += f"confidence, for events like these); not alone: {_listed(kept)}."
+    """Let it through by the gates of escalation; `kept` is what keeps the student from standing alone."""
+    value, sent = threshold.value, threshold.escalated
+    sentence = (
+        f"Deploy with escalation at confidence {written(value)}: {_sent(sent)} go to the full model, and at most "
+    )
+    sentence += f"{percent(threshold.limit)} of the attacks that it detects are lost ({100 * threshold.confidence:g} % "
+    sentence += "confidence, copies and events of one group counted once, for events like these under the policy that "
+    sentence += (
+        f"was replayed{_budget(threshold)}); what exceeds the budget is deferred, and nothing is promised of it; "
+    )
+    sentence += f"not alone: {_listed(kept)}."
     return Decision(ESCALATED, sentence, value, _keys([*kept, *_at(gates, CASCADE)]))
+
+
+def _sent(sent: SentShare | None) -> str:
+    """Say which share of the events goes to the full model, and for which share of attacks."""
+    share = percent(0.0 if sent is None else sent.share.value)
+    if sent is None or sent.prevalence is None:
+        return f"{share} of the events"
+    return f"{share} of the events, where {percent(sent.prevalence)} are attacks,"
+
+
+def _budget(threshold: EscalationThreshold) -> str:
+    return "" if threshold.replay is None else f" with a budget of {percent(threshold.replay.budget)}"
 
 
 def _refused(reasons: Sequence[GateResult], after: str, kept: Sequence[GateResult]) -> Decision:

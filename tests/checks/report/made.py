@@ -108,6 +108,7 @@ def gates(key: str) -> list[GateResult]:
             result("escalation/guarantee", "passed", 0.003, 0.0015, 0.005, events=5700),
             result("escalation/verified", "passed", 0.003, 0.003, 0.01, events=5701),
             result("escalation/budget", "passed", 0.037, 0.005, 0.05, events=5701),
+            result("escalation/deferred", "passed", 0.001, 0.001, 0.005, events=5701),
         ],
     }[key]
 

@@ -19,8 +19,10 @@ from overproof.checks.escalation.result import (
     EscalationThreshold,
     FlaggedBenign,
     LostAttacks,
+    Replay,
     RiskCurve,
     RiskCurves,
+    SentShare,
 )
 from overproof.checks.held_out.result import Cost, FamilyPairs, HeldOutFamily, HeldOutThreats, NovelFamilies
 from overproof.checks.own_data.result import (
@@ -253,11 +255,26 @@ def escalation() -> Escalation:
         value=0.9314,
         limit=0.005,
         confidence=0.95,
+        policy=f"longer than was judged; never decided alone: {EVIL}",
         chosen_on=5700,
+        chosen_units=5600,
         verified_on=5701,
-        escalated=wilson(211, 5701),
+        verified_units=5590,
+        escalated=SentShare(wilson(211, 5701), 0.35, weighted=False),
         missed=LostAttacks(6, 1998, wilson(6, 1998)),
         flagged=FlaggedBenign(7400, 5, 2, around(0.0004, 0.0007)),
+        replay=Replay(
+            5701,
+            "by time",
+            0.05,
+            {"doubt": 150, "ood": 40, "other": 15},
+            {"doubt": 2, "ood": 4, "other": 0},
+            1998,
+            8,
+            2,
+            3700,
+            11,
+        ),
     )
     return Escalation(
         curves=curves,

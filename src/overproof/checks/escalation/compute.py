@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from overproof.checks.base import (
     CONFIDENCE,
     FULL,
     QUANTIZED,
+    Bools,
     CheckContext,
     CheckResult,
     Gate,
@@ -20,27 +21,34 @@ from overproof.checks.base import (
     unmeasured,
 )
 from overproof.checks.escalation.budgets import areas, budgets, curves
-from overproof.checks.escalation.result import Escalation, EscalationThreshold, FlaggedBenign, LostAttacks
+from overproof.checks.escalation.replay import Replayed, replay
+from overproof.checks.escalation.result import Escalation, EscalationThreshold, FlaggedBenign, LostAttacks, SentShare
+from overproof.checks.escalation.share import sent_on
 from overproof.checks.escalation.threshold import Cascade, candidates, cascade_of, learned, spending, written
 from overproof.checks.formatting import among, percent, percent_within
-from overproof.checks.interval_width import events_for
 from overproof.checks.pairs import share_measured, why_not
-from overproof.checks.stats import Interval, clopper_pearson, events_needed, lower_bound, tango, upper_bound, wilson
+from overproof.checks.stats import Interval, difference_within, events_needed, share_within
+from overproof.inference.cascade.policy import Policy
 from overproof.results.typed_json import NotMeasured
 
 KEY = "escalation"
-GUARANTEE, VERIFIED, BUDGET = f"{KEY}/guarantee", f"{KEY}/verified", f"{KEY}/budget"
+GUARANTEE, VERIFIED, BUDGET, DEFERRED = (f"{KEY}/{gate}" for gate in ("guarantee", "verified", "budget", "deferred"))
+GATES = (GUARANTEE, VERIFIED, BUDGET, DEFERRED)
+ONE_SIDED = 2 * CONFIDENCE - 1  # a two-sided interval with this confidence, each end of which holds alone with 95 %
 WARNING = (
-    "The guarantee holds for events drawn like these: not under attack, where events are made to be missed, and not "
-    "after drift. Measure it again on new events."
+    "The guarantee holds for events drawn like these, copies and events of one group counted once, with the policy "
+    "and the budget that were replayed, and as long as nothing is deferred: not under attack, where events are made to "
+    "be missed, and not after drift. Events that come in bursts may exceed a budget that they keep on average. Measure "
+    "it again on new events."
 )
 
 
 def escalation(context: CheckContext) -> CheckResult[Escalation]:
     """Choose a threshold on one half of the events, and count on the other half what the cascade misses.
 
-    An event goes to the full model if the quantized student's confidence lies below the threshold, whatever the
-    label. What is promised is a share of the attacks that the full model detects.
+    An event goes to the full model if the policy that is to be deployed says so: for its confidence, which lies below
+    the threshold, or for any other reason, whatever the label. What is promised is a share of the attacks that the
+    full model detects. The other half is replayed with the budget.
     """
     gates, threshold = _threshold(context)
     return CheckResult(
@@ -59,51 +67,71 @@ def escalation(context: CheckContext) -> CheckResult[Escalation]:
 
 
 def _threshold(context: CheckContext) -> tuple[tuple[GateResult, ...], EscalationThreshold | NotMeasured]:
-    why = why_not(context, FULL, QUANTIZED)
+    why = why_not(context, FULL, QUANTIZED) or _unknown(context)
     cascade = None if why else cascade_of(context)
     if cascade is not None and not cascade.detected.any():
         why = "there is no attack that the full model detects" if context.attacks.any() else "there are no attacks"
     if why or cascade is None:
-        nothing = tuple(unmeasured(key, why or "", context.gate(key)) for key in (GUARANTEE, VERIFIED, BUDGET))
-        return nothing, NotMeasured(why or "")
+        return tuple(unmeasured(key, why or "", _gate(context, key)) for key in GATES), NotMeasured(why or "")
     guarantee, threshold = _guarantee(context, cascade)
     if threshold is None:
-        limits = {VERIFIED: context.gate(VERIFIED), BUDGET: _budget_gate(context)}
-        rest = (unmeasured(key, "no threshold was found", gate) for key, gate in limits.items())
+        rest = (unmeasured(key, "no threshold was found", _gate(context, key)) for key in GATES[1:])
         return (guarantee, *rest), NotMeasured(guarantee.message.removeprefix("unmeasured: "))
-    gates = (guarantee, _verified(context, cascade, threshold), _affordable(context, cascade, threshold))
-    return gates, _found(context, cascade, threshold)
+    trial = _Trial(context, cascade, threshold, replay(context, threshold, ~cascade.choosing))
+    affordable, sent = _affordable(trial)
+    return (guarantee, _verified(trial), affordable, _deferred(trial)), _found(trial, sent)
+
+
+def _unknown(context: CheckContext) -> str | None:
+    """Say what the policy decides by and is not known of the events; None where all is."""
+    if context.policy.ood_distance is not None and context.models[QUANTIZED].ood_distance is None:
+        return "how far these events lie from all training events is not known, and the policy decides by it"
+    return None
+
+
+def _gate(context: CheckContext, key: str) -> Gate:
+    """Return a gate; of that on what is sent on the limit, or what the user grants where that is less."""
+    gate = context.gate(key)
+    return replace(gate, limit=min(gate.limit, context.operation.budget)) if key == BUDGET else gate
 
 
 def _guarantee(context: CheckContext, cascade: Cascade) -> tuple[GateResult, float | None]:
     """Find the threshold, and what was shown of it on the half that chose it; None where only escalating all helps."""
-    gate, all_detected = context.gate(GUARANTEE), int(cascade.detected.sum())
+    gate, chosen = context.gate(GUARANTEE), cascade.detected & cascade.choosing
+    all_detected, units = int(cascade.detected.sum()), cascade.units.take(cascade.detected).count
     if not gate.limit:
         return unmeasured(GUARANTEE, "no number of events shows that nothing is lost", gate, events=all_detected), None
     thresholds = candidates(cascade, gate.limit)
     index = _learned(cascade, thresholds, gate.limit)
     if index is None:
         needed = _needed(cascade, gate.limit, 0)
-        why = f"{all_detected:,} attacks that the full model detects, needs {needed:,}: the half of them that chooses "
-        why += f"a threshold cannot show that at most {percent(gate.limit)} are lost"
-        return unmeasured(GUARANTEE, why, gate, events=all_detected, needed=needed), None
+        why = (
+            f"{among(all_detected, 'attacks', units)} that the full model detects, needs {needed:,} independent ones: "
+        )
+        why += f"the half of them that chooses a threshold cannot show that at most {percent(gate.limit)} are lost"
+        found = unmeasured(GUARANTEE, why, gate, events=all_detected, needed=needed)
+        return replace(found, units=units), None
     threshold = thresholds[max(index, 1)]
     if index:
-        threshold = max(threshold, spending(cascade, _budget_gate(context).limit))
-    k, n = cascade.count(threshold, cascade.choosing)
-    message = f"an event of which the student is less sure than {written(threshold)} goes to the full model: on the "
-    message += f"half of the events that chose this, {k:,} of {n:,} attacks that it detects are lost, "
-    shown = f"which shows at most {percent(gate.limit)} with 95 % confidence"
-    message += shown if index else f"too many, and only escalating everything {shown}"
-    figure = Interval(k / n, lower_bound(k, n, CONFIDENCE), upper_bound(k, n, CONFIDENCE))
-    more = None if index else _needed(cascade, gate.limit, k)
-    return decided(GUARANTEE, message, gate, Measured(figure, all_detected, more)), threshold if index else None
+        threshold = max(threshold, spending(cascade, _gate(context, BUDGET).limit))
+    lost, hung = cascade.lost(threshold)[chosen], cascade.units.take(chosen)
+    figure = share_within(lost, hung, ONE_SIDED)
+    message = f"an event of which the student is less sure than {written(threshold)} goes to the full model, and so "
+    message += f"does what the policy sends on for another reason: of {among(len(lost), 'attacks', hung.count)} that "
+    message += f"it detects in the half of the events that chose this, {int(lost.sum()):,} are lost: "
+    message += (
+        f"{percent(figure.value)} ({percent(figure.low)} to {percent(figure.high)}, either end with 95 % confidence"
+    )
+    message += ")" if index else "), too many: only escalating everything keeps the limit"
+    more = None if index else _needed(cascade, gate.limit, int(lost.sum()))
+    return decided(GUARANTEE, message, gate, Measured(figure, all_detected, more, units)), threshold if index else None
 
 
 def _needed(cascade: Cascade, limit: float, losses: int) -> int:
-    """Count the attacks in all with which the half that chooses could show the limit, with so many lost."""
-    chosen, all_detected = int((cascade.detected & cascade.choosing).sum()), int(cascade.detected.sum())
-    return math.ceil(events_needed(limit, CONFIDENCE, losses) * (all_detected / chosen if chosen else 2))
+    """Count the independent attacks in all with which the half that chooses could show the limit, with so many lost."""
+    chosen = cascade.units.take(cascade.detected & cascade.choosing).count
+    in_all = cascade.units.take(cascade.detected).count
+    return math.ceil(events_needed(limit, CONFIDENCE, losses) * (in_all / chosen if chosen else 2))
 
 
 def _learned(cascade: Cascade, thresholds: list[float], limit: float) -> int | None:
@@ -113,67 +141,107 @@ def _learned(cascade: Cascade, thresholds: list[float], limit: float) -> int | N
     return learned(cascade, thresholds, limit) if limit < 1 else len(thresholds) - 1
 
 
-def _verified(context: CheckContext, cascade: Cascade, threshold: float) -> GateResult:
-    gate = context.gate(VERIFIED)
-    k, n = cascade.count(threshold, ~cascade.choosing)
-    if not n:
-        return unmeasured(VERIFIED, "no attack that the full model detects is left to verify with", gate, events=0)
-    rows = cascade.detected & ~cascade.choosing
-    measured = share_measured(cascade.lost(threshold)[rows], cascade.units.take(rows), gate.limit)
-    attacks = among(n, "attacks", cascade.units.take(rows).count)
-    message = f"of {attacks} that the full model detects and that did not choose the threshold {k:,} are lost: "
-    message += percent_within(measured.figure)
-    return decided(VERIFIED, message, gate, measured)
+@dataclass(frozen=True)
+class _Trial:
+    """A threshold on trial: the events, the cascade, and its replay on the verifying half."""
+
+    context: CheckContext
+    cascade: Cascade
+    threshold: float
+    replayed: Replayed
+
+    @property
+    def verifying(self) -> Bools:
+        """The events that did not choose the threshold, shape (n,)."""
+        return ~self.cascade.choosing
 
 
-def _budget_gate(context: CheckContext) -> Gate:
-    """Return the gate on what is escalated: its limit, or what the user grants where that is less."""
-    gate = context.gate(BUDGET)
-    return replace(gate, limit=min(gate.limit, context.operation.budget))
-
-
-def _affordable(context: CheckContext, cascade: Cascade, threshold: float) -> GateResult:
-    gate, rows = _budget_gate(context), ~cascade.choosing
+def _verified(trial: _Trial) -> GateResult:
+    """Decide by the attacks that are lost in the replay, those among them that were over the budget too."""
+    gate, rows = trial.context.gate(VERIFIED), trial.cascade.detected & trial.verifying
     if not rows.any():
-        return unmeasured(BUDGET, "no event is left to verify with", gate, events=0)
-    figure = _escalated(cascade, threshold)
-    message = f"{percent_within(figure)} of the events that did not choose the threshold go to the full model"
-    n = int(rows.sum())
-    return decided(BUDGET, message, gate, Measured(figure, n, events_for(figure, gate.limit, n)))
+        return unmeasured(VERIFIED, "no attack that the full model detects is left to verify with", gate, events=0)
+    counts = trial.replayed.counts
+    measured = share_measured(trial.replayed.lost[rows], trial.cascade.units.take(rows), gate.limit)
+    message = (
+        f"of {among(counts.attacks, 'attacks', measured.units or 0)} that the full model detects and that did not "
+    )
+    message += f"choose the threshold {counts.lost:,} are lost when the cascade is replayed"
+    message += f", {counts.lost_deferred:,} of them over the budget" if counts.lost_deferred else ""
+    return decided(VERIFIED, f"{message}: {percent_within(measured.figure)}", gate, measured)
 
 
-def _escalated(cascade: Cascade, threshold: float) -> Interval:
-    """Return the share of verifying events below the threshold; below 0 lies none, which needs no counting."""
-    if not threshold:
-        return Interval(0.0, 0.0, 0.0)
-    sent = cascade.sure[~cascade.choosing] < threshold
-    return wilson(int(sent.sum()), len(sent))
+def _affordable(trial: _Trial) -> tuple[GateResult, SentShare | None]:
+    """Decide by the share of the events that the policy sends on, whatever the reason."""
+    context, gate = trial.context, _gate(trial.context, BUDGET)
+    found = sent_on(context, trial.cascade.sent(trial.threshold), trial.verifying, gate.limit)
+    if isinstance(found, str):
+        return unmeasured(BUDGET, found, gate, events=0), None
+    if not context.operation.budget:  # what no event can do needs no counting
+        nothing = replace(found.measured, figure=Interval(0.0, 0.0, 0.0))
+        message = "no event goes to the full model, since nothing may be spent on it"
+        return decided(BUDGET, message, gate, nothing), replace(found.share, share=nothing.figure)
+    return decided(BUDGET, found.message, gate, found.measured), found.share
 
 
-def _found(context: CheckContext, cascade: Cascade, threshold: float) -> EscalationThreshold:
-    verifying = ~cascade.choosing
-    k, n = cascade.count(threshold, verifying)
+def _deferred(trial: _Trial) -> GateResult:
+    """Decide by the share of the events that the policy sends on and the budget holds back."""
+    gate, rows, counts = trial.context.gate(DEFERRED), trial.verifying, trial.replayed.counts
+    if not rows.any():
+        return unmeasured(DEFERRED, "no event is left to verify with", gate, events=0)
+    measured = share_measured(trial.replayed.deferred[rows], trial.cascade.units.take(rows), gate.limit)
+    message = f"of {among(counts.events, 'events', measured.units or 0)} that did not choose the threshold "
+    message += f"{sum(counts.deferred.values()):,} are over a budget of {percent(counts.budget)} when the cascade is "
+    message += f"replayed {counts.order}: {percent_within(measured.figure)}"
+    return decided(DEFERRED, message, gate, measured)
+
+
+def _found(trial: _Trial, sent: SentShare | None) -> EscalationThreshold:
+    context, cascade, threshold = trial.context, trial.cascade, trial.threshold
+    chosen, verified = cascade.detected & cascade.choosing, cascade.detected & trial.verifying
+    lost, hung = cascade.lost(threshold)[verified], cascade.units.take(verified)
     return EscalationThreshold(
         value=threshold,
         limit=context.gate(GUARANTEE).limit,
         confidence=CONFIDENCE,
-        chosen_on=cascade.count(threshold, cascade.choosing)[1],
-        verified_on=n,
-        escalated=_escalated(cascade, threshold) if verifying.any() else None,
-        missed=LostAttacks(k, n, clopper_pearson(k, n) if n else None),
-        flagged=_flagged(context, cascade, threshold),
+        policy=other_reasons(context.policy),
+        chosen_on=int(chosen.sum()),
+        chosen_units=cascade.units.take(chosen).count,
+        verified_on=len(lost),
+        verified_units=hung.count,
+        escalated=sent,
+        missed=LostAttacks(int(lost.sum()), len(lost), share_within(lost, hung) if len(lost) else None),
+        flagged=_flagged(trial),
+        replay=trial.replayed.counts if trial.verifying.any() else None,
     )
 
 
-def _flagged(context: CheckContext, cascade: Cascade, threshold: float) -> FlaggedBenign | None:
+def other_reasons(policy: Policy) -> str:
+    """List for what reasons besides confidence a policy sends an event to the full model."""
+    reasons = ["scores that are no numbers"]
+    if policy.margin:
+        reasons.append(f"two best labels closer than {policy.margin:g}")
+    if policy.ood_distance is not None:
+        reasons.append(f"farther than {policy.ood_distance:.4g} from all training events")
+    if policy.overflow:
+        reasons.append("longer than was judged")
+    if policy.never_alone:
+        reasons.append(f"never decided alone: {', '.join(policy.never_alone)}")
+    return "; ".join(reasons)
+
+
+def _flagged(trial: _Trial) -> FlaggedBenign | None:
     """Count benign events that the cascade flags and the full model leaves alone, and the reverse, with the net share.
 
     No benign event chose the threshold, so all of them count; None without any.
     """
-    rows = context.benign_events & (cascade.sure >= threshold)
-    n = int(context.benign_events.sum())
-    if not n:
+    context = trial.context
+    benign = context.benign_events
+    if not benign.any():
         return None
+    kept = ~trial.cascade.sent(trial.threshold)
     full, student = context.detected(FULL), context.detected(QUANTIZED)
-    b, c = int(np.sum(rows & student & ~full)), int(np.sum(rows & full & ~student))
-    return FlaggedBenign(n, b, c, tango(b, c, n))
+    gained = (kept & student & ~full).astype(np.int8) - (kept & full & ~student)
+    found = gained[benign]
+    b, c = int((found > 0).sum()), int((found < 0).sum())
+    return FlaggedBenign(len(found), b, c, difference_within(found, context.units.take(benign)))

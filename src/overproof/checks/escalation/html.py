@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from overproof.checks.escalation.figures import CURVES, curve_points, risk
-from overproof.checks.escalation.result import BudgetRow, Escalation, EscalationThreshold, RiskCurves
+from overproof.checks.escalation.result import (
+    BudgetRow,
+    Escalation,
+    EscalationThreshold,
+    Replay,
+    RiskCurves,
+    SentShare,
+)
 from overproof.report import words
 from overproof.report.markup import Html, beside, box, details, figure, many, model, paragraph, part, span, table
 from overproof.report.words import count, decimal, interval, percent
+
+KINDS = {"doubt": "Doubtful:", "ood": "Out of distribution:", "other": "Too long, or never decided alone:"}
 
 
 def section(data: Escalation) -> Html:
@@ -54,15 +63,39 @@ def _budgets(rows: tuple[BudgetRow, ...]) -> Html:
 
 
 def _threshold(found: EscalationThreshold, warning: str) -> Html:
-    missed = found.missed
+    missed, sent = found.missed, found.escalated
     body = [
         ["Escalate below a confidence of", decimal(found.value)],
+        ["and besides", found.policy],
         ["so that at most so many attacks are missed", percent(found.limit)],
         ["with confidence", percent(found.confidence)],
-        ["chosen on", f"{found.chosen_on:,} events"],
-        ["verified on", f"{found.verified_on:,} events"],
-        ["Escalated [95 %]", interval(found.escalated)],
+        ["chosen on", _attacks(found.chosen_on, found.chosen_units)],
+        ["verified on", _attacks(found.verified_on, found.verified_units)],
+        [f"Escalated{_where(sent)} [95 %]", interval(None if sent is None else sent.share)],
         ["Missed there [95 %]", f"{missed.k:,}/{missed.n:,}, {interval(missed.share)}"],
     ]
     shown = table("Below it an event goes to the full model", ["What", "Figure"], body)
-    return many([shown, paragraph(warning, "warning")])
+    replayed = [] if found.replay is None else [_replay(found.replay)]
+    return many([beside(shown, *replayed), paragraph(warning, "warning")])
+
+
+def _attacks(events: int, units: int) -> str:
+    return f"{events:,} attacks, {units:,} of them independent"
+
+
+def _where(sent: SentShare | None) -> str:
+    """Say for which share of attacks a share is."""
+    if sent is None or sent.prevalence is None:
+        return ""
+    return f" where {percent(sent.prevalence)} are attacks" + ("" if sent.weighted else ", as here")
+
+
+def _replay(found: Replay) -> Html:
+    body = [
+        *([f"{what} escalated", count(found.escalated[kind])] for kind, what in KINDS.items()),
+        *([f"{what} deferred", count(found.deferred[kind])] for kind, what in KINDS.items()),
+        ["Attacks lost", f"{found.lost:,}/{found.attacks:,}, {found.lost_deferred:,} of them deferred"],
+        ["Benign events flagged", f"{found.flagged:,}/{found.benign:,}"],
+    ]
+    caption = f"The cascade replayed on {found.events:,} events {found.order}, with a budget of {percent(found.budget)}"
+    return table(caption, ["What", "Events"], body)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from overproof.checks.stats import Interval
 from overproof.results.typed_json import NotMeasured
+
+Order = Literal["by time", "at random"]
+BY_TIME: Order = "by time"
+AT_RANDOM: Order = "at random"
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class LostAttacks:
     k, n
         How many are missed, of how many that the full model detects.
     share
-        k / n with its interval; None where n is 0.
+        k / n with its interval, in which copies and events of one group count once; None where n is 0.
     """
 
     k: int
@@ -98,7 +103,7 @@ class FlaggedBenign:
     student_only, full_only
         Flagged by the cascade alone, and by the full model alone.
     loss
-        (student_only - full_only) / n, with its interval.
+        (student_only - full_only) / n, with its interval, in which copies and events of one group count once.
     """
 
     n: int
@@ -108,33 +113,109 @@ class FlaggedBenign:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """What became of the verifying events when they ran through policy and budget, in batches as triage reads them.
+
+    Attributes
+    ----------
+    events
+        How many there were.
+    order
+        In which they ran: by their times where all have one, in a random order otherwise.
+    budget
+        Share of the events that may be escalated.
+    escalated, deferred
+        Kind of reason (`doubt`, `ood`, `other`) to how many events went to the full model for it, and to how many
+        should have and were over the budget.
+    attacks, lost
+        Attacks that the full model detects, and those of them that the student called benign without being overruled.
+    lost_deferred
+        Those of the lost that were deferred.
+    benign, flagged
+        Benign events, and those of them that were called an attack in the end.
+    """
+
+    events: int
+    order: Order
+    budget: float
+    escalated: Mapping[str, int]
+    deferred: Mapping[str, int]
+    attacks: int
+    lost: int
+    lost_deferred: int
+    benign: int
+    flagged: int
+
+
+@dataclass(frozen=True)
+class SentShare:
+    """The share of the events that the policy sends to the full model, measured on the verifying half.
+
+    Attributes
+    ----------
+    share
+        With its interval, in which copies and events of one group count once.
+    prevalence
+        For which share of attacks: the one that was said of the field (`--prevalence`), or that of the labelled among
+        these events; None where no event has a label.
+    weighted
+        Whether attacks and benign events were weighted to that prevalence.
+    """
+
+    share: Interval
+    prevalence: float | None
+    weighted: bool
+
+
+@dataclass(frozen=True)
 class EscalationThreshold:
     """The confidence below which an event goes to the full model, and what it promises.
 
     Attributes
     ----------
     value
-        The threshold; 0 where nothing is escalated, and nothing need be.
+        The threshold, from 0 to 1; 0 where no event is escalated for its confidence, and none need be.
     limit, confidence
         What is promised: at most this share of the attacks that the full model detects is lost, with this confidence.
-    chosen_on, verified_on
-        Attacks that the full model detects, on either half of the events.
+    policy
+        What else the policy sends to the full model, in words.
+    chosen_on, chosen_units
+        Attacks that the full model detects in the half of the events that chose the threshold, and how many of them
+        are independent: copies, and events of one group, count once.
+    verified_on, verified_units
+        The same of the other half.
     escalated
-        Share of the verifying half that is escalated; None where that half is empty.
+        Share of the events that the policy sends on; None where the verifying half is empty.
     missed
-        Attacks of the verifying half that are lost.
+        Attacks of the verifying half that are lost where whatever the policy sends on is decided by the full model.
     flagged
         Of all benign events, those that the cascade flags otherwise than the full model; None without any.
+    replay
+        The verifying half with the budget; None where that half is empty.
+
+    Raises
+    ------
+    ValueError
+        A threshold, limit or confidence that is no number from 0 to 1.
     """
 
     value: float
     limit: float
     confidence: float
+    policy: str
     chosen_on: int
+    chosen_units: int
     verified_on: int
-    escalated: Interval | None
+    verified_units: int
+    escalated: SentShare | None
     missed: LostAttacks
     flagged: FlaggedBenign | None
+    replay: Replay | None
+
+    def __post_init__(self) -> None:
+        for name, number in (("value", self.value), ("limit", self.limit), ("confidence", self.confidence)):
+            if not 0 <= number <= 1:  # neither is NaN
+                raise ValueError(f"{name} {number}: expected a number from 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,24 @@ the threshold, the fewer are lost: that order is what the guarantee rests on.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from overproof.bundle.scores import Scores
 from overproof.checks.base import CONFIDENCE, FULL, QUANTIZED, Bools, CheckContext
-from overproof.checks.escalation.budgets import confidence
+from overproof.checks.escalation.halves import halves
 from overproof.checks.rates import SLACK
 from overproof.checks.stats import Units, learn_then_test
-from overproof.events.split import template
+from overproof.inference.cascade.policy import EVERYTHING, deferrals
 
-EVERYTHING = math.inf  # the threshold that keeps nothing
+NEVER = -math.inf  # how sure the student is taken to be of an event that it may not decide, however sure it is
 CANDIDATES = 200
-SPENT = 0.5  # share of the budget that is spent in any case
+SPENT = 0.5  # share of the budget that doubt spends in any case
+MOST_SPENT = 0.75  # share of it that all reasons together may have spent by that: traffic is less tame
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Cascade:
     Attributes
     ----------
     sure
-        The student's confidence, shape (n,).
+        The student's confidence; `NEVER` where the policy sends the event on whatever that is, shape (n,).
     detected
         Attacks that the full model detects: those a guarantee can be about, shape (n,).
     silent
@@ -49,37 +50,36 @@ class Cascade:
     choosing: Bools
     units: Units
 
+    def sent(self, threshold: float) -> Bools:
+        """Return the events that the policy sends to the full model at a threshold, shape (n,)."""
+        return np.asarray(self.sure < threshold)
+
     def lost(self, threshold: float) -> Bools:
-        """Return the attacks that are lost at a threshold, shape (n,)."""
-        return np.asarray(self.silent & (self.sure >= threshold))
+        """Return the attacks that are lost at a threshold if all that is sent on is decided there, shape (n,)."""
+        return np.asarray(self.silent & ~self.sent(threshold))
 
     def count(self, threshold: float, rows: Bools) -> tuple[int, int]:
         """Count of those events the attacks lost, attacks that the full model detects."""
         return int((self.lost(threshold) & rows).sum()), int((self.detected & rows).sum())
 
 
+def scores_of(context: CheckContext) -> Scores:
+    """Return what the quantized student says of the events, as the deployed cascade gets it."""
+    outputs = context.models[QUANTIZED]
+    n = len(outputs.logits)
+    overflow = np.zeros(n, dtype=np.bool_) if outputs.overflow is None else outputs.overflow
+    logits = np.asarray(outputs.logits, dtype=np.float32)
+    return Scores(logits, context.classes, np.ones(n, dtype=np.int32), overflow, outputs.ood_distance)
+
+
 def cascade_of(context: CheckContext) -> Cascade:
-    """Put full model and quantized student together as a cascade."""
+    """Put full model and quantized student together as the policy does: the same function says what is sent on."""
+    found = deferrals(scores_of(context), replace(context.policy, confidence=0.0))
+    sure = found.confidence.astype(np.float64)
+    sure[found.rows] = NEVER
     detected = context.attacks & context.detected(FULL)
     silent = detected & ~context.detected(QUANTIZED)
-    return Cascade(confidence(context, QUANTIZED), detected, silent, halves(context), context.units)
-
-
-def halves(context: CheckContext) -> Bools:
-    """Say which events choose, shape (n,): every second group, or template where there is none, in a random order.
-
-    Near-duplicates stay together. The same events in another order are parted the same way.
-    """
-    pairs = zip(context.sample.groups, context.sample.texts, strict=True)
-    # the kind of key stands before it, so that a group named like a template is not taken for it
-    keys = [f"t{template(text)}" if group is None else f"g{group}" for group, text in pairs]
-    order = sorted(set(keys), key=lambda key: _hash(context.seed, key))
-    chosen = set(order[::2])
-    return np.array([key in chosen for key in keys], dtype=bool)
-
-
-def _hash(seed: int, key: str) -> tuple[bytes, str]:
-    return hashlib.blake2b(f"{seed}:{key}".encode("utf-8", "backslashreplace"), digest_size=8).digest(), key
+    return Cascade(sure, detected, silent, halves(context), context.units)
 
 
 def candidates(cascade: Cascade, limit: float) -> list[float]:
@@ -89,8 +89,9 @@ def candidates(cascade: Cascade, limit: float) -> list[float]:
     confidence that was seen; also the greatest that was seen, and 0 where nothing stops it. At most 200, evenly
     thinned. Only the surest misses count: where more than the limit are lost, nothing can be shown any more.
     """
-    seen = np.append(np.unique(cascade.sure[cascade.choosing]), EVERYTHING)
-    misses = np.sort(cascade.sure[cascade.silent & cascade.choosing])[::-1]
+    kept = cascade.choosing & (cascade.sure > NEVER)
+    seen = np.append(np.unique(cascade.sure[kept]), EVERYTHING)
+    misses = np.sort(cascade.sure[cascade.silent & kept])[::-1]
     most = int(limit * (cascade.detected & cascade.choosing).sum()) + 1
     above = seen[np.searchsorted(seen, misses[:most], side="right")]
     boldest = [0.0] if len(misses) <= most else []
@@ -123,14 +124,16 @@ def learned(cascade: Cascade, thresholds: Sequence[float], limit: float) -> int 
 
 
 def spending(cascade: Cascade, budget: float) -> float:
-    """Find the threshold below which half the budget of the choosing events lies.
+    """Find the threshold below which half the budget of the choosing events lies, beside what is sent on anyway.
 
     A student that loses nothing needs no threshold, but one that may not stand alone is no safer for a threshold of
-    0; so some of what the user grants is spent in any case.
+    0; so some of what the user grants is spent in any case. It is less than half where all reasons together would
+    spend more than three quarters.
     """
     sure = np.sort(cascade.sure[cascade.choosing])
-    sent = int(SPENT * budget * len(sure) + SLACK)
-    return float(sure[sent]) if 0 < sent < len(sure) else 0.0
+    anyway = int((sure == NEVER).sum())
+    doubtful = int(min(SPENT * budget * len(sure), MOST_SPENT * budget * len(sure) - anyway) + SLACK)
+    return float(sure[anyway + doubtful]) if 0 < doubtful < len(sure) - anyway else 0.0
 
 
 def written(threshold: float) -> str:

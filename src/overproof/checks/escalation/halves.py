@@ -1,0 +1,59 @@
+"""Part the events in two: those that choose the threshold, and those that verify it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.checks.base import FULL, Bools, CheckContext
+from overproof.checks.stats import Units
+
+Counts = NDArray[np.intp]
+
+
+def halves(context: CheckContext) -> Bools:
+    """Say which events choose, shape (n,).
+
+    Whatever hangs together, by group, as near-duplicates, or over several steps of these, is on one side as a whole.
+    Both sides get as much evidence: the parts are dealt out one by one, those with attacks that the full model detects
+    first, the largest first, each to the side that has fewer independent events of its kind, or else fewer events. So
+    one giant part leaves no side without evidence. Nothing of this hangs on what the student says; which part comes to
+    which side is drawn by the seed and by what the part holds, whatever the order of the events.
+    """
+    part = context.units.joined()
+    parts = int(part.max()) + 1 if len(part) else 0
+    detected = _independent(context.units, context.attacks & context.detected(FULL), part, parts)
+    independent = _independent(context.units, np.ones(len(part), dtype=bool), part, parts)
+    size = np.bincount(part, minlength=parts)
+    drawn = _drawn(context, part, parts)
+    order = sorted(range(parts), key=lambda i: (-detected[i], -independent[i], -size[i], drawn[i]))
+    chosen = np.zeros(parts, dtype=bool)
+    there = np.zeros((2, 3), dtype=np.intp)  # of either side: detected attacks and all events that are independent, all
+    for i in order:
+        kind = 0 if detected[i] else 1
+        fewer, more = there[:, kind], there[:, 2]
+        ahead = (int(fewer[1] - fewer[0]), int(more[1] - more[0]))
+        chosen[i] = ahead < (0, 0) if any(ahead) else drawn[i][0] % 2
+        there[int(chosen[i])] += (detected[i], independent[i], size[i])
+    return np.asarray(chosen[part], dtype=bool)
+
+
+def _independent(units: Units, rows: Bools, part: Counts, parts: int) -> Counts:
+    """Count how many independent units some of the events have in each part, shape (parts,)."""
+    _, first = np.unique(units.take(rows).coarsest(), return_index=True)
+    return np.bincount(part[rows][first], minlength=parts)  # a unit lies in one part as a whole
+
+
+def _drawn(context: CheckContext, part: Counts, parts: int) -> list[bytes]:
+    """Draw a random number for each part, by the seed and by the texts that it holds."""
+    texts: list[list[str]] = [[] for _ in range(parts)]
+    for i, text in zip(part.tolist(), context.sample.texts, strict=True):
+        texts[i].append(text)
+    return [random_key(context.seed, *sorted(held)) for held in texts]
+
+
+def random_key(seed: int, *content: str) -> bytes:
+    """Return a number that is as good as random: equal for equal seed and content, whatever else there is."""
+    return hashlib.blake2b(repr((seed, content)).encode("utf-8", "backslashreplace"), digest_size=8).digest()
