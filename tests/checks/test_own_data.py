@@ -284,6 +284,34 @@ def test_clusters_widen_the_interval() -> None:
     assert together.high - together.low > 2 * (alone.high - alone.low)
 
 
+def repeated(context: CheckContext, times: int) -> CheckContext:
+    """The same events, each so many times."""
+    return some(context, np.repeat(np.arange(len(context.sample)), times))
+
+
+def test_copies_are_no_further_evidence_of_drift(alike: CheckContext) -> None:
+    few = some(alike, np.random.default_rng(0).permutation(N)[:300])
+    once, often = own_data(few), own_data(repeated(few, 12))
+    for key in ("score-drift", "field-drift"):
+        one, many = named(once)[key], named(often)[key]
+        assert (many.events, many.units, one.units) == (12 * 300, 300, 300)
+        assert one.high is not None and one.low is not None and many.high is not None and many.low is not None
+        assert many.high - many.low > 0.8 * (one.high - one.low)
+    before, after = (plain(known) for known in (once, often))
+    assert after["scores"]["distance"]["value"] == pytest.approx(before["scores"]["distance"]["value"], abs=1e-9)
+    assert after["scores"]["p"] == pytest.approx(before["scores"]["p"], rel=1e-6)
+    fields_of = [{row["field"]: row["p"] for row in data["drift"]} for data in (before, after)]
+    assert fields_of[1] == pytest.approx(fields_of[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("key", ["score-drift", "field-drift"])
+def test_a_drift_says_the_interval_that_decides_it(alike: CheckContext, key: str) -> None:
+    found = named(own_data(repeated(some(alike, np.arange(0, N, 10)), 3)))[key]
+    assert found.value is not None and found.low is not None and found.high is not None
+    assert f"{found.value:.3f} (95 % interval {found.low:.3f} to {found.high:.3f})" in found.message
+    assert (found.events, found.units) == (600, 200)
+
+
 def test_class_rates_are_scikit_learns(alike: CheckContext) -> None:
     data = plain(own_data(alike))
     message = alike.models[BASELINE].logits.argmax(axis=1)
@@ -414,7 +442,7 @@ def test_odd_events(alike: CheckContext) -> None:
     assert no_benign.status == "unmeasured" and "no class is benign" in no_benign.message
 
     one_group = own_data(replace(alike, sample=replace(alike.sample, groups=["host"] * N)))
-    assert "1 groups" in named(one_group)["score-drift"].message
+    assert "2,000 events, 1 of them independent" in named(one_group)["score-drift"].message
     assert named(one_group)["field-drift"].status == "unmeasured"
     plain(one_group)
 

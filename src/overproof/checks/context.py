@@ -100,6 +100,16 @@ class Training:
     train: Sample
     validation: Sample
 
+    @cached_property
+    def train_units(self) -> Units:
+        """How the training events hang together."""
+        return units_of(self.train.texts, self.train.groups)
+
+    @cached_property
+    def validation_units(self) -> Units:
+        """How the validation events hang together."""
+        return units_of(self.validation.texts, self.validation.groups)
+
 
 @dataclass(frozen=True)
 class Variant:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from overproof.checks.gate_result import MOST
 from overproof.checks.stats import Interval, Units
@@ -93,21 +96,9 @@ def too_few_units(*samples: Units) -> str | None:
     return None
 
 
-def clusters_of(*samples: Sequence[str | None]) -> list[object] | None:
-    """Return the cluster of each event of several samples: its group, or itself; None where no event has a group."""
-    if all(group is None for groups in samples for group in groups):
+def clusters_of(*samples: Units) -> NDArray[np.intp] | None:
+    """Return the cluster of each event of several samples, apart for each; None where all events are independent."""
+    if all(units.count == units.n for units in samples):
         return None
-    return [(i, j if group is None else group) for i, groups in enumerate(samples) for j, group in enumerate(groups)]
-
-
-def too_few_groups(*samples: Sequence[str | None]) -> str | None:
-    """Say why clusters of these samples cannot be drawn again; None where they can.
-
-    Without a group an event is its own.
-    """
-    for groups in samples:
-        kinds = len({group for group in groups if group is not None}) + sum(group is None for group in groups)
-        if kinds < LEAST_GROUPS:
-            together = f"{len(groups):,} events are of {kinds} groups, and those of one vary together"
-            return f"{together}, needs {LEAST_GROUPS} groups"
-    return None
+    starts = np.cumsum([0, *(units.n for units in samples)])
+    return np.concatenate([units.coarsest() + start for units, start in zip(samples, starts, strict=False)])

@@ -15,7 +15,7 @@ from overproof.checks.base import (
     unmeasured,
 )
 from overproof.checks.formatting import number_within, p_value
-from overproof.checks.interval_width import events_for, too_few_groups
+from overproof.checks.interval_width import events_for, too_few_units
 from overproof.checks.own_data.distance import LEAST
 from overproof.checks.own_data.field_drift import LABEL, fields, table, worst_within
 from overproof.checks.own_data.full_model import full_model_gate
@@ -90,10 +90,11 @@ def _scores(context: CheckContext) -> tuple[GateResult, ScoreDrift | NotMeasured
         why, needed = gap or ("", None)
         return unmeasured(SCORE_DRIFT, why, gate, events=n, needed=needed), NotMeasured(why)
     mix = same_mix(context, training.validation)
-    data = score_drift(context, training.validation, validation, mix)
-    needed = events_for(data.distance, gate.limit, n, len(mix))
+    data = score_drift(context, training, validation, mix)
+    units = context.units.count
+    needed = events_for(data.distance, gate.limit, units, training.validation_units.take(mix).count)
     message = _score_message(data, len(mix))
-    return decided(SCORE_DRIFT, message, gate, Measured(data.distance, n, needed)), data
+    return decided(SCORE_DRIFT, message, gate, Measured(data.distance, n, needed, units)), data
 
 
 def _no_scores(context: CheckContext, validation: Floats | None) -> tuple[str, int | None] | None:
@@ -111,7 +112,7 @@ def _no_scores(context: CheckContext, validation: Floats | None) -> tuple[str, i
     if min(n, len(validation)) < LEAST:
         why = f"{n:,} events and {len(validation):,} validation events, needs {LEAST} of each"
         return why, LEAST
-    few = too_few_groups(context.training.validation.groups, context.sample.groups)
+    few = too_few_units(context.training.validation_units, context.units)
     return (few, None) if few else None
 
 
@@ -137,7 +138,7 @@ def _fields(context: CheckContext) -> tuple[GateResult, tuple[FieldDrift, ...] |
         why = f"{n:,} events and {len(context.training.train):,} training events, needs {LEAST} of each"
         needed = LEAST
     else:
-        why = too_few_groups(context.training.train.groups, context.sample.groups)
+        why = too_few_units(context.training.train_units, context.units)
     if why:
         return unmeasured(FIELD_DRIFT, why, gate, events=n, needed=needed), NotMeasured(why)
     compared = {field.name: field for field in fields(context)}
@@ -149,5 +150,6 @@ def _fields(context: CheckContext) -> tuple[GateResult, tuple[FieldDrift, ...] |
     measure = "KS distance" if worst.numeric else "total variation"
     message = f"of {len(rows)} fields “{worst.name}” lies furthest from the training events: {measure} "
     message += f"{number_within(apart)}, {p_value(first.p_holm)} after Holm's correction"
-    more = events_for(apart, gate.limit, len(worst.events), len(worst.train))
-    return decided(FIELD_DRIFT, message, gate, Measured(apart, n, more)), rows
+    before, units = worst.independent
+    more = events_for(apart, gate.limit, units, before)
+    return decided(FIELD_DRIFT, message, gate, Measured(apart, len(worst.events), more, units)), rows

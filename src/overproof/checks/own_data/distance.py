@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,13 @@ from numpy.typing import NDArray
 
 from overproof.checks.interval_width import DRAWS, conservative
 from overproof.checks.stats import Interval, Resampling, bootstrap
+from overproof.checks.stats.resampling import Labels
 
 LEAST = 50  # events on either side; below, chance alone puts two samples of one kind 0.2 apart
 TESTED = 20  # categories of the chi-square test; the rest are pooled, so that its counts are not too small
 
 Codes = NDArray[np.intp]
+Counts = tuple[int, int]
 
 
 def distance(codes: Codes, side: Codes, numeric: bool) -> float:
@@ -39,7 +40,7 @@ def distance(codes: Codes, side: Codes, numeric: bool) -> float:
 
 
 def distance_within(
-    first: NDArray[Any], second: NDArray[Any], numeric: bool, clusters: Sequence[object] | None, seed: int
+    first: NDArray[Any], second: NDArray[Any], numeric: bool, clusters: Labels | None, seed: int
 ) -> Interval:
     """Measure `distance` with its interval, both samples drawn again, in whole clusters where there are some.
 
@@ -53,17 +54,31 @@ def distance_within(
     return conservative(found, 0.0)
 
 
-def ks(first: NDArray[Any], second: NDArray[Any]) -> tuple[float, float]:
-    """Return the Kolmogorov-Smirnov distance of two samples of numbers and its p-value, which ties make too large."""
-    from scipy.stats import ks_2samp
+def ks(first: NDArray[Any], second: NDArray[Any], independent: Counts | None = None) -> tuple[float, float]:
+    """Return the Kolmogorov-Smirnov distance of two samples of numbers and its p-value, which ties make too large.
 
-    return distance(*_pooled(first, second), numeric=True), float(ks_2samp(first, second, method="asymp").pvalue)
+    Parameters
+    ----------
+    independent
+        How many of either sample's values are independent: the p-value is that of so many. None for all.
+    """
+    from scipy.stats import kstwo
+
+    n, m = independent or (len(first), len(second))
+    apart = distance(*_pooled(first, second), numeric=True)
+    return apart, float(np.clip(kstwo.sf(apart, max(1, round(n * m / (n + m)))), 0, 1))
 
 
-def total_variation(first: NDArray[Any], second: NDArray[Any]) -> tuple[float, float]:
-    """Return the total variation of two samples of categories, and the p-value of the chi-square test."""
+def total_variation(
+    first: NDArray[Any], second: NDArray[Any], independent: Counts | None = None
+) -> tuple[float, float]:
+    """Return the total variation of two samples of categories, and the p-value of the chi-square test.
+
+    Its counts are scaled to the `independent` values of either sample, if not all are (Rao & Scott 1981, first order).
+    """
     codes, side = _pooled(first, second)
-    return distance(codes, side, numeric=False), _chi_square(codes, side)
+    sizes = len(first), len(second)
+    return distance(codes, side, numeric=False), _chi_square(codes, side, np.divide(independent or sizes, sizes))
 
 
 def _pooled(first: NDArray[Any], second: NDArray[Any]) -> tuple[Codes, Codes]:
@@ -71,12 +86,18 @@ def _pooled(first: NDArray[Any], second: NDArray[Any]) -> tuple[Codes, Codes]:
     return codes.astype(np.intp), np.repeat(np.arange(2), [len(first), len(second)])
 
 
-def _chi_square(codes: Codes, side: Codes) -> float:
-    """Return the p-value of the chi-square test that both sides are of one mix; all but the commonest are pooled."""
+def _chi_square(codes: Codes, side: Codes, scale: NDArray[np.float64]) -> float:
+    """Return the p-value of the chi-square test that both sides are of one mix; all but the commonest are pooled.
+
+    Parameters
+    ----------
+    scale
+        What the counts of either side are multiplied by.
+    """
     from scipy.stats import chi2_contingency
 
     counts = np.array([np.bincount(codes[side == i], minlength=int(codes.max()) + 1) for i in (0, 1)])
     order = np.argsort(-counts.sum(axis=0), kind="stable")
     tested = np.column_stack([counts[:, order[:TESTED]], counts[:, order[TESTED:]].sum(axis=1)])
-    tested = tested[:, tested.sum(axis=0) > 0]
+    tested = tested[:, tested.sum(axis=0) > 0] * scale[:, None]
     return float(chi2_contingency(tested, correction=False)[1]) if tested.shape[1] > 1 else 1.0

@@ -23,7 +23,6 @@ from overproof.checks.formatting import percent_within
 from overproof.checks.rates import answering, numbers, why_not
 from overproof.checks.reasons import NO_EVENTS
 from overproof.checks.stats import Interval, events_needed, share_within
-from overproof.checks.units import units_of
 
 KEY = "own-data/full-model"
 NONE, ALL, ANY = Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0), Interval(0.0, 0.0, 1.0)
@@ -59,7 +58,7 @@ def _answers(context: CheckContext, gate: Gate) -> GateResult | None:
         return None
     if not (numbers(again.logits) and numbers(said[again.rows])):
         return unmeasured(KEY, "answers to the validation events hold NaN or infinity", gate)
-    units = units_of(training.validation.texts, training.validation.groups).take(again.rows)
+    units = training.validation_units.take(again.rows)
     other = _otherwise(said, again)
     figure = share_within(other, units, CONFIDENCE)
     n, k = len(other), int(other.sum())

@@ -70,7 +70,7 @@ class NumericDrift:
     distance
         Kolmogorov-Smirnov distance, between 0 and 1.
     p, p_holm
-        Its p-value, by itself and corrected for the number of fields (Holm).
+        Its p-value for as many events as are independent, by itself and corrected for the number of fields (Holm).
     train, events
         Its values among the training events and among these.
     """
@@ -95,7 +95,8 @@ class CategoricalDrift:
     distance
         Total variation, between 0 and 1.
     p, p_holm
-        P-value of the chi-square test, by itself and corrected for the number of fields (Holm).
+        P-value of the chi-square test for as many events as are independent, by itself and corrected for the number of
+        fields (Holm).
     train, events
         The five commonest values over both sides to their shares among the training events and among these.
     """
@@ -123,7 +124,7 @@ class ScoreDrift:
     validation, events
         Share of either side's events in each bin.
     distance, p
-        Kolmogorov-Smirnov distance of the two, and its p-value.
+        Kolmogorov-Smirnov distance of the two, and its p-value for as many events as are independent.
     benign, attacks
         The distance among those alone; None with fewer than 50 on either side.
     """

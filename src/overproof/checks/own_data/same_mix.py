@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from overproof.checks.base import CheckContext, Sample
+from overproof.checks.base import CheckContext, Sample, Training
 from overproof.checks.own_data.distance import Codes
+from overproof.checks.stats import Units
 
 
 def same_mix(context: CheckContext, validation: Sample) -> Codes:
@@ -34,9 +35,11 @@ def same_mix(context: CheckContext, validation: Sample) -> Codes:
     return np.sort(np.concatenate([benign, attacks]))
 
 
-def trained_on(context: CheckContext, train: Sample) -> Sample:
-    """Return the training events with the sample's share of attacks."""
-    rows = same_mix(context, train).tolist()
+def trained_on(context: CheckContext, training: Training) -> tuple[Sample, Units]:
+    """Return the training events with the sample's share of attacks, and how they hang together."""
+    train = training.train
+    rows = same_mix(context, train)
     columns = ("texts", "origins", "labels", "families", "groups", "times")
-    parts = {name: [getattr(train, name)[row] for row in rows] for name in columns}
-    return Sample(**parts, fields={name: [values[row] for row in rows] for name, values in train.fields.items()})
+    parts = {name: [getattr(train, name)[row] for row in rows.tolist()] for name in columns}
+    own = {name: [values[row] for row in rows.tolist()] for name, values in train.fields.items()}
+    return Sample(**parts, fields=own), training.train_units.take(rows)

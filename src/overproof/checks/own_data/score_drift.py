@@ -6,33 +6,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
-from overproof.checks.base import QUANTIZED, CheckContext, Sample
+from overproof.checks.base import QUANTIZED, CheckContext, Sample, Training
 from overproof.checks.interval_width import clusters_of
 from overproof.checks.own_data.distance import LEAST, Codes, distance_within, ks
 from overproof.checks.own_data.result import ScoreDrift
 
 
-def score_drift(context: CheckContext, validation: Sample, logits: Floats, mix: Codes) -> ScoreDrift:
+def score_drift(context: CheckContext, training: Training, logits: Floats, mix: Codes) -> ScoreDrift:
     """Compare the quantized student's attack probabilities on validation events with those on the user's.
 
     Parameters
     ----------
-    validation, logits
-        The validation events, and the student's logits on them, shape (v, classes).
+    training
+        Holds the v validation events.
+    logits
+        The student's logits on them, shape (v, classes).
     mix
         What `same_mix` gives for them.
     """
     before, after = context.attack_of(logits[mix]), context.attack(QUANTIZED)
-    groups = [validation.groups[row] for row in mix.tolist()]
+    units = training.validation_units.take(mix), context.units
     edges = np.linspace(0, 1, 11)
     shares = [np.histogram(np.clip(scores, 0, 1), edges)[0] / len(scores) for scores in (before, after)]
-    alone = _alone(context, validation, context.attack_of(logits))
+    alone = _alone(context, training.validation, context.attack_of(logits))
     return ScoreDrift(
         edges=tuple(edges.tolist()),
         validation=tuple(shares[0].tolist()),
         events=tuple(shares[1].tolist()),
-        distance=distance_within(before, after, True, clusters_of(groups, context.sample.groups), context.seed),
-        p=ks(before, after)[1],
+        distance=distance_within(before, after, True, clusters_of(*units), context.seed),
+        p=ks(before, after, (units[0].count, units[1].count))[1],
         benign=alone.get("benign"),
         attacks=alone.get("attacks"),
     )
