@@ -88,7 +88,7 @@ def to_markdown(results: dict[str, dict[str, Any]]) -> str:
     """Write some steps of each search, and what was written at its end."""
     parts = []
     for name, result in results.items():
-        head = ["layers in float", "labels that flip, held back", "KL, nats", "guards broken"]
+        head = ["layers in float", "labels that flip, held back", "KL, nats", "above its limit"]
         lines = [
             f"{result['precision']}, guards: {name}.",
             "",
@@ -99,10 +99,10 @@ def to_markdown(results: dict[str, dict[str, Any]]) -> str:
             if place % SHOWN and place not in (1, 2, len(result["path"]) - 1):
                 continue
             found = step["found"]
-            broken = ", ".join(f["guard"] for f in step["findings"] if f["status"] != "held") or "none"
+            above = ", ".join(f["guard"] for f in step["observed"] if not f["measured"] <= f["limit"]) or "none"
             flips = f"{found['flips']} of {found['events']:,} ({found['flips'] / found['events']:.2%})"
             kept = f"{len(step['kept'])} of {len(result['sensitivity'])}"
-            lines.append(f"| {kept} | {flips} | {found['kl']:.2e} | {broken} |")
+            lines.append(f"| {kept} | {flips} | {found['kl']:.2e} | {above} |")
         test = result["tested"]
         end = "every guard holds" if result["passed"] else "exit code 1, and the best is set aside in OUT.failed"
         lines += [

@@ -31,6 +31,7 @@ from overproof.jobs.deploy_config import TriageConfig
 from overproof.jobs.triage import triage
 from overproof.quantization.guards import Guards
 from overproof.results.compression import Report
+from overproof.results.precision_search import BROKEN
 
 pytestmark = pytest.mark.slow
 
@@ -399,6 +400,10 @@ def test_guards_that_nothing_holds_end_in_a_bundle_set_aside(job: Job, tmp_path:
     assert report.precision_search is not None
     assert len(report.precision_search.path) > 2 and all(step.found.kl > 0 for step in report.precision_search.path)
     assert "broken" in report.render()
+    decision = report.precision_search.decision
+    assert decision is not None and decision.chosen_from == "test events" and decision.findings[0].status == BROKEN
+    assert decision.found.events + decision.left_out == report.comparison.events
+    assert report.precision_search.held_back < decision.found.events, "validation events chose the layers"
 
 
 @pytest.mark.parametrize(

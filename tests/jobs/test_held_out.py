@@ -154,9 +154,9 @@ def test_a_guard_of_a_family_that_is_held_out_stays_unmeasured() -> None:
     options = RunOptions(console=Console(say=lines.append, progress=SILENT.progress))
     guards = Guards(max_flips=0.01, max_recall_loss={"sqli": 0.05, "ssti": 0.1})
     config = replace(CONFIG, quantize=replace(CONFIG.quantize, guards=guards))
-    splits = SimpleNamespace(validation=TRAIN.slice(0, 0), benign=("benign",))
+    splits = SimpleNamespace(train=TRAIN.slice(0, 0), validation=TRAIN.slice(0, 0), benign=("benign",))
     for held_out, expected in (((), guards), (("sqli",), Guards(max_flips=0.01, max_recall_loss={"ssti": 0.1}))):
-        splits.validation = MET if not held_out else without_families(MET, held_out)
+        splits.test = MET if not held_out else without_families(MET, held_out)
         run = CompressRun(
             replace(config, data=replace(config.data, held_out=held_out)), "t", Outputs(Path("b")), options
         )

@@ -68,7 +68,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
             cache=folder / "cache",
             evidence=folder / "evidence",
             margin=0.02,
-            guards=Guards(max_kl=10.0, max_recall_loss={FAMILY: 1.0}),
+            guards=Guards(max_flips=0.9, max_recall_loss={FAMILY: 1.0}),
         )
         yield Job(folder, traffic.test)
 
@@ -246,7 +246,7 @@ def test_a_family_is_held_out_once_and_then_only_judged(job: Job, monkeypatch: p
     kept = open_evidence(job.folder / "evidence", open_bundle(job.folder / "bundle")).events
     rows = overproof.open(place / "bundle").manifest.data["rows"]
     own, without = (open_bundle(folder).manifest.config for folder in (job.folder / "bundle", place / "bundle"))
-    assert own is not None and without is not None and own["quantize"]["guards"]["max_kl"] == 10.0
+    assert own is not None and without is not None and own["quantize"]["guards"]["max_flips"] == 0.9
     assert {name for name in own if own[name] != without[name]} == {"data"}
     assert without["data"]["held_out"] == [FAMILY]
     assert rows["train"] + rows["validation"] == kept.filter(pc.not_equal(kept["family"], FAMILY)).num_rows

@@ -87,11 +87,11 @@ def test_three_formats_say_the_same(flows: Flows, tmp_path: Path) -> None:
 @pytest.mark.parametrize("precision", ["w8a8", "w4a8", "w4a32"])
 def test_a_guard_on_a_rare_family_from_the_command_line(precision: str, flows: Flows, tmp_path: Path) -> None:
     words = (flows.save(tmp_path), "--calibrate", flows.csv(tmp_path), "--precision", precision)
-    result = run(*words, "--max-recall-loss", "ldap=0", "--max-kl", "0.5", "--out", tmp_path / "out")
+    result = run(*words, "--max-recall-loss", "ldap=50%", "--max-flips", "10%", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert "+ rare (written)" in result.stdout, "the path is shown"
     assert "every layer quantized" in result.stdout
-    assert "Guards: every one holds." in result.stdout
+    assert "Guards: every one holds, decided on 300 held-back events that chose nothing." in result.stdout
     stored = {w.name: w.data_type for w in onnx.load(tmp_path / "out" / "flows.onnx").graph.initializer}
     assert stored["rare"] == TensorProto.FLOAT
     assert stored["w2"] == (TensorProto.INT8 if precision == "w8a8" else TensorProto.INT4)
@@ -112,15 +112,69 @@ def test_guards_that_do_not_hold_end_with_1_and_beside_the_place(flows: Flows, t
 def test_too_few_of_a_family_is_a_guard_that_does_not_hold(flows: Flows, tmp_path: Path) -> None:
     words = (flows.save(tmp_path), "--calibrate", flows.csv(tmp_path), "--out", tmp_path / "out")
     result = run(*words, "--max-recall-loss", "sqli=0.01")
-    held = json.loads((tmp_path / "out.failed" / "quantizing.json").read_text())["path"][0]["findings"][0]
-    assert f"unmeasured: {held['events']} samples, needs 299" in result.stdout
+    (found,) = json.loads((tmp_path / "out.failed" / "quantizing.json").read_text())["decision"]["findings"]
+    assert (found["status"], found["needed"]) == ("unmeasured", 299) and found["high"] > 0.01
+    assert "unmeasured: needs 299 independent events" in result.stdout
     assert result.exit_code == 1 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("guard", [("--max-recall-loss", "ldap=0"), ("--max-flips", "0"), ("--max-kl", "0.5")])
+def test_few_events_without_a_loss_hold_no_limit(guard: tuple[str, str], flows: Flows, tmp_path: Path) -> None:
+    """A limit of 0 was held on one attack, and a divergence on one event."""
+    few = flows.table().slice(0, 40)
+    pq.write_table(few, tmp_path / "few.parquet")
+    result = run(flows.save(tmp_path), "--calibrate", tmp_path / "few.parquet", *guard, "--out", tmp_path / "out")
+    assert result.exit_code in (1, 2) and not (tmp_path / "out").exists(), result.output
+
+
+def test_what_decides_chose_nothing(flows: Flows, tmp_path: Path) -> None:
+    """Half of the held-back events; or the test events, where there are some."""
+    model, events = flows.save(tmp_path), [str(flows.csv(tmp_path))]
+    guards = Guards(max_flips=0.1)
+    report = overproof.quantize(model, calibrate_on=events, out=tmp_path / "out", guards=guards)
+    assert report.decision is not None and report.passed
+    assert report.decision.chosen_from == "held-back events that chose nothing"
+    assert (report.calibrated, report.held_back, report.decision.found.events) == (450, 450, 300)
+    moved = flows.x + np.float32(0.01)
+    np.savez(tmp_path / "test.npz", x=np.concatenate([moved, flows.x[:200]]), label=flows.label + flows.label[:200])
+    given = [str(tmp_path / "test.npz")]
+    tested = overproof.quantize(model, calibrate_on=events, test=given, out=tmp_path / "out", guards=guards)
+    assert tested.decision is not None and tested.tested is not None
+    assert (tested.calibrated, tested.held_back) == (600, 600), "all of the others choose"
+    assert (tested.decision.chosen_from, tested.decision.left_out) == ("test events", 200)
+    assert (tested.decision.found.events, tested.tested.events) == (1200, 1400)
+    assert tested.decision.found.threshold == tested.step.found.threshold == tested.tested.threshold
+    line = refused(model, "--calibrate", *events, "--test", *events, "--max-flips", "1%", out=tmp_path / "other")
+    assert line.startswith("each of the 1,200 test events is a near-duplicate") and "--test FILE" in line
+
+
+def test_without_guards_all_events_choose(flows: Flows, tmp_path: Path) -> None:
+    report = overproof.quantize(flows.save(tmp_path), calibrate_on=[str(flows.csv(tmp_path))], out=tmp_path / "out")
+    assert report.decision is None and report.passed and report.held_back == 600
+
+
+def test_copies_of_few_events_hold_nothing(flows: Flows, tmp_path: Path) -> None:
+    """Twenty events sixty times each were 1,200 events."""
+    picked = np.repeat(np.random.default_rng(0).permutation(1200)[:20], 60)
+    np.savez(tmp_path / "copies.npz", x=flows.x[picked], label=np.array(flows.label)[picked])
+    words = (flows.save(tmp_path), "--calibrate", flows.csv(tmp_path), "--out", tmp_path / "out")
+    moved = flows.x[picked] + np.float32(0.01)
+    np.savez(tmp_path / "copies.npz", x=moved, label=np.array(flows.label)[picked])
+    result = run(*words, "--test", tmp_path / "copies.npz", "--max-flips", "1%", "--json")
+    (found,) = json.loads(result.stdout)["decision"]["findings"]
+    assert (result.exit_code, found["status"], found["events"], found["units"]) == (1, "unmeasured", 1200, 20)
+
+
+def test_events_that_hang_together_as_one_cannot_be_set_apart(flows: Flows, tmp_path: Path) -> None:
+    np.savez(tmp_path / "same.npz", x=np.repeat(flows.x[:1], 50, axis=0), label=flows.label[:1] * 50)
+    words = ("--calibrate", tmp_path / "same.npz", "--max-flips", "10%")
+    assert "hang together" in refused(flows.save(tmp_path), *words, out=tmp_path / "out")
 
 
 def test_the_same_seed_gives_the_same_file(flows: Flows, tmp_path: Path) -> None:
     model, events = flows.save(tmp_path), str(flows.csv(tmp_path))
     for name in ("one", "two"):
-        overproof.quantize(model, calibrate_on=[events], out=tmp_path / name, seed=4, guards=Guards(max_kl=0.01))
+        overproof.quantize(model, calibrate_on=[events], out=tmp_path / name, seed=4, guards=Guards(max_flips=0.1))
     assert (tmp_path / "one" / "flows.onnx").read_bytes() == (tmp_path / "two" / "flows.onnx").read_bytes()
 
 
@@ -167,7 +221,7 @@ def texts(tmp_path: Path) -> Path:
     tokenizer.save(str(tmp_path / "waf.tokenizer.json"))
     (tmp_path / "labels.json").write_text('["benign", "sqli"]')
     with (tmp_path / "events.jsonl").open("w") as file:
-        for i in range(300):
+        for i in range(1200):
             low, high = (2, 5) if i % 3 else (5, 12)
             text = " ".join(WORDS[j] for j in random.integers(low, high, random.integers(2, 9)))
             label = "benign" if i % 3 else "sqli"
@@ -554,7 +608,7 @@ def test_what_torch_exports(kind: str, tmp_path: Path) -> None:
         ),
     }[kind]  # fmt: skip
     network.eval()
-    x = torch.randn(500, *shape)
+    x = torch.randn(1500, *shape)
     with torch.no_grad():
         network[-1].weight.mul_(20)
         network[-1].bias.sub_(network(x).mean(0))
@@ -567,7 +621,7 @@ def test_what_torch_exports(kind: str, tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "labels.json").write_text('["benign", "sqli", "xss"]')
     np.savez(tmp_path / "events.npz", x=x.numpy(), label=label)
-    flat = {f"f{i}": column for i, column in enumerate(x.reshape(500, -1).numpy().T)}
+    flat = {f"f{i}": column for i, column in enumerate(x.reshape(1500, -1).numpy().T)}
     pyarrow.csv.write_csv(pa.table({**flat, "label": label}), tmp_path / "events.csv")
     reports = [
         overproof.quantize(

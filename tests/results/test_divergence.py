@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import rel_entr
 from scipy.special import softmax as reference
 
-from overproof.results.divergence import Detected, Divergence, Truth, judge, truth
+from overproof.results.divergence import Detected, Divergence, Truth, changes, judge, truth
 from overproof.results.typed_json import from_json
 
 CLASSES, BENIGN = ("benign", "sqli", "xss"), ("benign", "normal")
@@ -92,10 +92,33 @@ def test_recall_lost_in_each_family_by_hand() -> None:
     before = of_attack(0.9, 0.9, 0.9, 0.1, 0.9, 0.3, 0.9, 0.9)
     after = of_attack(0.9, 0.39, 0.3, 0.1, 0.9, 0.5, 0.1, 0.9)
     found = judge(before, after, known)
-    assert found.families == {"sqli": Detected(4, 3, 1), "xss": Detected(2, 1, 2), "rce": Detected(1, 1, 1)}
-    assert {name: detected.lost for name, detected in found.families.items()} == {"sqli": 0.5, "xss": -0.5, "rce": 0}
-    assert found.worst == ("sqli", Detected(4, 3, 1))
+    assert found.families == {
+        "sqli": Detected(4, 3, 1, 2),
+        "xss": Detected(2, 1, 2, 0),
+        "rce": Detected(1, 1, 1, 0),
+    }
+    assert {name: detected.recall_lost for name, detected in found.families.items()} == {
+        "sqli": 0.5,
+        "xss": 0,
+        "rce": 0,
+    }
+    assert found.worst == ("sqli", Detected(4, 3, 1, 2))
     assert judge(before, before, known).worst is None
+
+
+def test_what_a_family_gains_hides_nothing_that_it_loses() -> None:
+    known = Truth(np.array([True, False, False]), ["sqli"] * 4, threshold=0.5)
+    before, after = of_attack(0.9, 0.9, 0.1, 0.1), of_attack(0.1, 0.9, 0.9, 0.9)
+    assert judge(before, after, known).families == {"sqli": Detected(4, 2, 3, 1)}
+    each = changes(before, after, known)
+    assert each.lost.tolist() == [True, False, False, False]
+    assert each.flipped.tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize("counts", [(3, 3, 1, 1), (3, 2, 2, 3), (4, 2, 3, 3), (3, 0, 0, -1)])
+def test_counts_that_contradict_each_other(counts: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match=r"lost|detected"):
+        Detected(*counts)
 
 
 def test_recall_may_be_lost_where_no_label_changes() -> None:
@@ -103,7 +126,7 @@ def test_recall_may_be_lost_where_no_label_changes() -> None:
     known = Truth(np.array([True, False, False]), ["sqli"] * 3, threshold=0.9)
     found = judge(of_attack(0.95, 0.95, 0.95), of_attack(0.95, 0.85, 0.85), known)
     assert found.flips == 0
-    assert found.families["sqli"].lost == pytest.approx(2 / 3)
+    assert found.families["sqli"].recall_lost == pytest.approx(2 / 3)
 
 
 def test_json_there_and_back() -> None:

@@ -23,7 +23,9 @@ from overproof.results.precision_search import (
     BROKEN,
     HELD,
     UNMEASURED,
+    Decision,
     Finding,
+    Observed,
     PrecisionSearchReport,
     Sensitivity,
     Step,
@@ -35,12 +37,19 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def cost(kl: float, flips: int = 0, after: int = 119, events: int = 1000) -> Divergence:
-    families = {"sqli": Detected(120, 119, after), "xss": Detected(30, 30, 30)}
+    families = {"sqli": Detected(120, 119, after, 119 - after), "xss": Detected(30, 30, 30, 0)}
     return Divergence(events, kl, flips, 0.25, 0.126, families)
 
 
-def finding(measured: float, status: str, needed: int | None = None) -> Finding:
-    return Finding("flips", 0.002, measured, status, 1000, needed)
+def flips(measured: float) -> Observed:
+    return Observed("flips", 0.002, measured, 1000)
+
+
+HOLDS = Finding("flips", 0.002, 0.001, HELD, 4000, 4000, 0.0003, 0.00198)
+
+
+def decision(*findings: Finding, left_out: int = 0) -> Decision:
+    return Decision("test events", left_out, cost(1e-3, 4, 118, 4000), findings)
 
 
 def report(*names: str, **changed: Any) -> PrecisionSearchReport:
@@ -50,8 +59,8 @@ def report(*names: str, **changed: Any) -> PrecisionSearchReport:
     ]
     rows[0] = replace(rows[0], alone=cost(0.0))
     path = (
-        Step((), cost(3e-3, 5, 116), (finding(0.005, BROKEN),)),
-        Step((names[-1],), cost(1e-3, 1, 118), (finding(0.001, HELD),)),
+        Step((), cost(3e-3, 5, 116), (flips(0.005),)),
+        Step((names[-1],), cost(1e-3, 1, 118), (flips(0.001),)),
     )
     whole = PrecisionSearchReport(
         model="models/waf.onnx",
@@ -70,6 +79,7 @@ def report(*names: str, **changed: Any) -> PrecisionSearchReport:
             (Variation("threads", ("1", "2"), 64), Variation("padding", (), unmeasured="no tokens")),
             (PairSums("head", 4, 2, 1000, 900, 80, 0),),
         ),
+        decision=decision(HOLDS),
     )
     return replace(whole, **changed)
 
@@ -83,18 +93,52 @@ def test_json_and_back() -> None:
     assert report().to_json()["passed"] is True
 
 
-def test_what_version_0_1_wrote_is_read() -> None:
-    data = json.loads(json.dumps(report().to_json()))
+def older(described: PrecisionSearchReport, *statuses: str) -> Any:
+    """What version 0.1.0 would have written of it: guards without bounds, losses net."""
+    data = json.loads(json.dumps(described.to_json()))
     data["whole"] = data.pop("all_quantized")
-    assert PrecisionSearchReport.from_json(data) == report()
-
-
-def test_guards_are_written_as_counts_and_shares() -> None:
-    assert str(finding(0.005, BROKEN)) == "flips 5 of 1,000 (0.50%), limit 0.2%: broken"
-    assert str(finding(0.001, UNMEASURED, 1497)) == (
-        "flips 1 of 1,000 (0.10%), limit 0.2%: unmeasured: 1,000 samples, needs 1,497"
+    del data["decision"]
+    for step, status in zip(data["path"], statuses, strict=True):
+        step["findings"] = [{**entry, "status": status, "needed": None} for entry in step.pop("observed")]
+    return json.loads(
+        json.dumps(data), object_hook=lambda d: {k: v for k, v in d.items() if k != "lost"} if "before" in d else d
     )
-    assert str(Finding("kl", 1e-3, 2.5e-4, HELD)) == "kl 0.00025 nats, limit 0.001: held"
+
+
+def test_what_version_0_1_wrote_is_read_and_what_it_called_held_is_not() -> None:
+    read = PrecisionSearchReport.from_json(older(report(), BROKEN, HELD))
+    assert replace(read, decision=None) == replace(report(), decision=None)
+    assert read.decision is not None and not read.passed
+    (finding,) = read.decision.findings
+    assert str(finding) == (
+        "flips 1 of 1,000 (0.10%), limit 0.2%: unmeasured: it was written by a version that computed no bounds: "
+        "quantize again"
+    )
+    broken = PrecisionSearchReport.from_json(older(report(chosen=0), BROKEN, HELD)).decision
+    assert broken is not None and [finding.status for finding in broken.findings] == [BROKEN]
+
+
+def test_older_files_without_guards_have_no_decision() -> None:
+    free = report(path=(Step((), cost(0.0), ()),), chosen=0, decision=None)
+    assert PrecisionSearchReport.from_json(older(free, HELD)) == free
+    nats = report(path=(Step((), cost(1e-3), (Observed("kl", 0.1, 1e-3),)),), chosen=0, decision=None)
+    (finding,) = (PrecisionSearchReport.from_json(older(nats, HELD)).decision or decision()).findings
+    assert str(finding).startswith("kl 0.001 nats, limit 0.1: unmeasured: it was written")
+
+
+def test_a_finding_is_one_sentence_with_the_bound_that_its_status_hangs_on() -> None:
+    assert str(HOLDS) == "flips 4 of 4,000 (0.10%), at most 0.198% with 95% confidence, limit 0.2%: held"
+    broken = replace(HOLDS, measured=0.02, status=BROKEN, low=0.0164321, high=0.03)
+    assert str(broken) == "flips 80 of 4,000 (2.00%), at least 1.64% with 95% confidence, limit 0.2%: broken"
+    few = replace(HOLDS, status=UNMEASURED, units=20, high=0.1391083, needed=900, reason="needs 900 independent events")
+    assert str(few) == (
+        "flips 4 of 4,000 (0.10%) (20 independent), at most 14% with 95% confidence, limit 0.2%: unmeasured: "
+        "needs 900 independent events"
+    )
+    kl = Finding("kl", 1e-3, 2.5e-4, HELD, 500, 500, 1e-5, 0.0006541, True, 0.1)
+    assert str(kl) == (
+        "kl 0.00025 nats, at most 0.000655 with 95% confidence, no event counting more than 0.1, limit 0.001: held"
+    )
 
 
 def test_the_text_says_what_each_step_changed() -> None:
@@ -103,24 +147,33 @@ def test_the_text_says_what_each_step_changed() -> None:
     assert "one layer kept in float" in text
     steps = text.split("The search")[1].split("\n\n")[1].splitlines()[2:]
     assert [re.split(r"  +", line) for line in steps] == [
-        ["every layer quantized", "3.00e-03", "5 of 1,000 (0.50%)", "flips 5 of 1,000 (0.50%), limit 0.2%: broken"],
-        ["+ head (written)", "1.00e-03", "1 of 1,000 (0.10%)", "every one holds"],
+        ["every layer quantized", "3.00e-03", "5 of 1,000 (0.50%)", "flips 5 of 1,000 (0.50%), limit 0.2%"],
+        ["+ head (written)", "1.00e-03", "1 of 1,000 (0.10%)", "none"],
     ]
     assert re.search(r"\nhead +Gemm +1,000 .* in float\n", text)
     assert re.search(r"\nall of them +3,000 +3\.00e-03", text)
-    assert re.search(r"\nsqli +119 of 120 \(99\.17%\) +118 of 120 \(98\.33%\) +-1\n", text)
+    assert re.search(r"\nsqli +119 of 120 \(99\.17%\) +118 of 120 \(98\.33%\) +1 +0\n", text)
     assert "the same in the other families (1)" in text
     assert "padding: unmeasured: no tokens" in text
-    assert text.endswith("Guards: every one holds.\n  flips 1 of 1,000 (0.10%), limit 0.2%: held\nWritten: waf-int8")
+    assert re.search(r"written, on the events that decide +1\.00e-03 +0\.25 +4 of 4,000 ", text)
+    assert text.endswith(
+        "Guards: every one holds, decided on 4,000 test events.\n"
+        "  flips 4 of 4,000 (0.10%), at most 0.198% with 95% confidence, limit 0.2%: held\nWritten: waf-int8"
+    )
+    assert "Guards: every one holds" in report().render_search()
 
 
 def test_what_does_not_hold_is_said_in_words() -> None:
-    unmeasured = report(chosen=0, path=(Step((), cost(0.0), (finding(0.0, UNMEASURED, 1497),)),))
-    assert "Guards: NOT every one holds; too few events to show that all hold." in unmeasured.render()
-    assert re.search(r"every layer quantized \(written\) .* flips: unmeasured\n", unmeasured.render())
-    assert "Guards: NOT every one holds; this is the best that was found." in report(chosen=0).render()
-    free = report(path=(Step((), replace(cost(0.0), families={}), ()),), chosen=0)
-    assert "Guards: none were asked for." in free.render() and "The search" not in free.render()
+    open_ = report(decision=decision(replace(HOLDS, status=UNMEASURED, reason="why"), left_out=12)).render()
+    assert (
+        "Guards: NOT every one holds, decided on 4,000 test events (12 left out: near-duplicates of events that "
+        "chose); too little to show that all hold."
+    ) in open_
+    broken = report(decision=decision(HOLDS, replace(HOLDS, status=BROKEN))).render()
+    assert "Guards: NOT every one holds, decided on 4,000 test events; this is the best that was found." in broken
+    free = report(path=(Step((), replace(cost(0.0), families={}), ()),), chosen=0, decision=None)
+    assert free.passed and "Guards: none were asked for." in free.render() and "The search" not in free.render()
+    assert "no guards" in free.render_search() and "Guards" not in free.render_search()
     assert "Recall by family: unmeasured" in free.render()
 
 

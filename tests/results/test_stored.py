@@ -18,7 +18,16 @@ from overproof.results.divergence import Detected, Divergence
 from overproof.results.layers import Activations, LayerDiagnostics, LayerReport, Seen, Weights
 from overproof.results.layers.svg import draw as draw_layer
 from overproof.results.portability import PairSums, PortabilityReport, Variation
-from overproof.results.precision_search import HELD, Finding, PrecisionSearchReport, Sensitivity, Step
+from overproof.results.precision_search import (
+    HELD,
+    UNMEASURED,
+    Decision,
+    Finding,
+    Observed,
+    PrecisionSearchReport,
+    Sensitivity,
+    Step,
+)
 from overproof.results.precision_search.svg import draw as draw_search
 from overproof.results.rounding_cost import Band, Cost
 from overproof.results.stored import read_back
@@ -47,8 +56,12 @@ def layers() -> LayerDiagnostics:
 
 
 def search() -> PrecisionSearchReport:
-    cost = Divergence(100, 1e-3, 2, 0.5, 0.4, {"sqli": Detected(10, 9, 8)}, 30.0)
-    steps = (Step(("head",), cost, (Finding("flips", 0.1, 0.02, HELD, 100, 30), Finding("kl", 0.1, 1e-3, HELD))),)
+    cost = Divergence(100, 1e-3, 2, 0.5, 0.4, {"sqli": Detected(10, 9, 8, 2)}, 30.0)
+    steps = (Step(("head",), cost, (Observed("flips", 0.1, 0.02, 100), Observed("kl", 0.1, 1e-3))),)
+    findings = (
+        Finding("flips", 0.1, 0.02, HELD, 100, 90, 0.003, 0.06),
+        Finding("kl", 0.1, 1e-3, UNMEASURED, 100, 90, 1e-4, 0.3, True, 10.0, 299, "needs 299 independent events"),
+    )
     matrices = (PairSums("head", 3, 1, 40_000, 9, 3, 0),)
     return PrecisionSearchReport(
         model="m.onnx",
@@ -65,6 +78,7 @@ def search() -> PrecisionSearchReport:
         compared={"w4a8": cost},
         tested=cost,
         portability=PortabilityReport((Variation("threads", ("1", "2"), 10),), matrices),
+        decision=Decision("test events", 3, cost, findings),
     )
 
 

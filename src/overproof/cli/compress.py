@@ -92,9 +92,9 @@ HELP = """Distil and quantize a teacher into a bundle.
 A small student learns from the teacher's probabilities, is quantized to INT8, and is compared at every step
 with the teacher and with a linear baseline. The bundle runs without torch.
 
-Guards limit what quantization may cost on validation events: the worst layers stay in float until they hold;
-else the student is trained with the rounding. If one still breaks, the exit code is 1 and the best that was found
-is in BUNDLE.failed.
+Guards limit what quantization may cost. Where validation events exceed them, the worst layers stay in float, or
+the student is trained with the rounding. Whether they hold is decided on the test events, with 95 % confidence; if
+one is not shown to hold, the exit code is 1 and the best that was found is in BUNDLE.failed.
 
 \b
 Examples:

@@ -135,7 +135,7 @@ Precision = Annotated[
     ),
 ]
 MaxFlips = Annotated[
-    str | None, typer.Option("--max-flips", metavar="SHARE", help="Labels that may change, such as 0.0005 or 0.05%.")
+    str | None, typer.Option("--max-flips", metavar="SHARE", help="Labels that may change, such as 0.005 or 0.5%.")
 ]
 MaxKl = Annotated[
     float | None, typer.Option("--max-kl", metavar="NATS", help="Mean KL(float || quantized) that is allowed.")
@@ -145,7 +145,7 @@ MaxRecallLoss = Annotated[
     typer.Option(
         "--max-recall-loss",
         metavar="FAMILY=SHARE",
-        help="Attacks of that family that may be lost; 0 allows none of those held back. Repeatable.",
+        help="Attacks of that family, of those that the float model detects, that may be missed. Repeatable.",
     ),
 ]
 

@@ -64,13 +64,14 @@ Observer = Annotated[
 HELP = """Quantize a bundle or any ONNX classifier, and keep in float what the guards cannot bear.
 
 Part of the events fixes the ranges of activations; on the others every layer is measured, alone and left out.
-Where a guard breaks, the worst layers stay in float until none does. Ends with exit code 1 if some guard does not
-hold; the best that was found is then in OUT.failed.
+While a guarded figure lies above its limit, the worst layers stay in float. Whether the guards hold, with 95 %
+confidence, is then decided on events that chose nothing: those of --test, or half of those held back. Ends with exit
+code 1 if some guard is not shown to hold; the best that was found is then in OUT.failed.
 
 \b
 Examples:
   overproof quantize teacher --calibrate train.csv.gz --out teacher-int8
-  overproof quantize waf.onnx --calibrate requests.jsonl --max-flips 0.1% --max-recall-loss sqli=1% --out waf-int8
+  overproof quantize waf.onnx --calibrate requests.jsonl --max-flips 1% --max-recall-loss sqli=1% --out waf-int8
   overproof quantize flows.onnx --calibrate flows.csv --precision w4a8 --max-kl 0.001 --out flows-int4
 """
 

@@ -37,7 +37,12 @@ from overproof.jobs.write_evidence import EvidenceModels, calibrating_temperatur
 from overproof.progress import SILENT, Console
 from overproof.quantization.guards import Guards
 from overproof.quantization.qat import QatPlan, train_with_rounding
-from overproof.quantization.quantize_student import QuantizedStudent, bundle_precision, quantize_student
+from overproof.quantization.quantize_student import (
+    QuantizedStudent,
+    bundle_precision,
+    decision_events,
+    quantize_student,
+)
 from overproof.quantization.run import QuantizationSettings
 from overproof.results import Comparison
 from overproof.results.boundary_events import boundary_events
@@ -186,7 +191,7 @@ def compress(
         How the student learns; see `DistillConfig`.
     precision, guards, qat
         How it is quantized; see `QuantizeConfig`. Where layers kept in float do not help a guard, the student is
-        trained with the rounding (QAT).
+        trained with the rounding (QAT). The guards are decided on test events.
     margin
         Recall that may be lost against the full model, as a share: fixed here, before anything is measured, and
         stored in the bundle for `check` to hold it to.
@@ -236,8 +241,9 @@ def load(run: CompressRun) -> LoadedData:
     """Read and split the events, open the teacher, and refuse what would fail only after hours of training."""
     data, options = run.config.data, run.options
     splits = load_dataset(data, rejects=options.rejects, console=options.console)
-    if not data.held_out:  # else some of them may have lost their events: `_measurable_guards`
-        run.config.quantize.limits.require_families(attack_families(splits.validation, splits.benign))
+    if run.config.quantize.limits and not data.held_out:  # else they may have lost their events: `_measurable_guards`
+        deciding = decision_events(splits).require_any().events
+        run.config.quantize.limits.require_families(attack_families(deciding, splits.benign))
     teacher = open_teacher(run.teacher, splits, options)
     return LoadedData(splits, teacher, union_classes(teacher.classes, splits.labels), splits.describe())
 
@@ -290,7 +296,11 @@ def export_student(run: CompressRun, loaded: LoadedData, distilled: Distilled) -
 
 
 def quantize(run: CompressRun, loaded: LoadedData, distilled: Distilled, exported: Exported) -> QuantizedStudent:
-    """Quantize the student under its guards, which may ask for training with the rounding."""
+    """Quantize the student under its guards, which may ask for training with the rounding.
+
+    Layers are chosen by the validation events, as was when training ends. The guards are decided on test events: those
+    chose nothing.
+    """
     config, console = run.config.quantize, run.options.console
     checkpoint = run.outputs.checkpoint("rounding")
     plan = QatPlan(config.precision, distilled.trained, distilled.training_set, checkpoint, console)
@@ -355,9 +365,9 @@ def provenance(run: CompressRun, loaded: LoadedData) -> Provenance:
 def _measurable_guards(run: CompressRun, loaded: LoadedData) -> Guards:
     """Return the guards, without those of families that are held out or have no event left to be judged by."""
     guards, splits = run.config.quantize.limits, loaded.splits
-    if not run.config.data.held_out:
+    if not (guards and run.config.data.held_out):
         return guards
-    families = attack_families(splits.validation, splits.benign)
+    families = attack_families(decision_events(splits).events, splits.benign)
     unmeasured = [family for family in guards.max_recall_loss if family not in families]
     if unmeasured:
         run.options.console.say(

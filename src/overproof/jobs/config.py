@@ -132,7 +132,7 @@ class QuantizeConfig:
     observer
         What chooses the ranges of activations: a key of `affine.OBSERVERS`.
     guards
-        What quantization may cost on validation events; None guards nothing.
+        What quantization may cost, decided on events that chose nothing; None guards nothing.
     qat
         Train with the rounding in any case.
     """
@@ -283,7 +283,7 @@ class QuantizeJobConfig:
     calibrate_on
         Files of events: part of them for the ranges of activations, the others held back to judge by.
     test
-        Files of events that nothing is chosen by, to measure the result on.
+        Files of events that nothing is chosen by, to measure the result on and decide the guards by.
     columns
         Which column of a table holds what; None looks for the usual names.
     benign

@@ -45,7 +45,9 @@ from overproof.jobs.config import (
 )
 from overproof.jobs.evaluate import thresholds
 from overproof.progress import SILENT, Console
-from overproof.quantization.calibrated_model import split_calibration
+from overproof.quantization.calibrated_model import calibration_count, split_calibration
+from overproof.quantization.decision_events import DecisionEvents, divide_by_units
+from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.guards import Guards
 from overproof.quantization.models import open_model
 from overproof.quantization.models.interface import QuantizableModel
@@ -57,6 +59,8 @@ from overproof.quantization.run import QuantizationEvents, QuantizationRun, Quan
 from overproof.results.precision_search import PrecisionSearchReport
 from overproof.results.precision_search.svg import draw
 
+HELD_BACK, TESTED = "held-back events that chose nothing", "test events"  # on which the guards are decided
+
 
 @dataclass(frozen=True)
 class LoadedEvents:
@@ -67,11 +71,27 @@ class LoadedEvents:
 
 
 @dataclass(frozen=True)
+class SetApart:
+    """Events to choose by, and those that decide the guards; None where there are no guards."""
+
+    rest: pa.Table
+    decision: DecisionEvents | None
+
+
+@dataclass(frozen=True)
 class DividedEvents:
     """The events by their use, and how the model is trained with the rounding; None where it is not."""
 
     events: QuantizationEvents
     retrain: Retrain | None
+
+    @property
+    def held_back(self) -> pa.Table:
+        """All events that gave no ranges: what is measured of the finished model may use those that decided too."""
+        decision = self.events.decision
+        if decision is None or decision.chosen_from != HELD_BACK:
+            return self.events.held_back
+        return pa.concat_tables([self.events.held_back, decision.events])
 
 
 def quantize(
@@ -99,7 +119,8 @@ def quantize(
     model
         A bundle whose model is FP32, or an ONNX file (its tokenizer and class names beside it).
     calibrate_on
-        Files of events: part of them for the ranges of activations, the others held back to judge by.
+        Files of events: part of them for the ranges of activations, the others held back to judge by. Where there are
+        guards and no `test`, half of the latter decides them, and nothing is chosen by it.
     out
         Folder to write: a bundle for a bundle; else the ONNX file with what lay beside it. Where not every guard
         holds, the best that was found goes to `OUT.failed` instead, so that nothing deploys it by accident.
@@ -111,7 +132,7 @@ def quantize(
         Train a bundle's network with the rounding, under this teacher or under its own float self: on `qat`, or where
         a teacher is given and the guards break. The events are then what it learns from, a tenth held back.
     test
-        Events that nothing is chosen by, to measure the result on.
+        Events that nothing is chosen by, to measure the result on and to decide the guards by.
 
     Raises
     ------
@@ -145,9 +166,9 @@ def run_quantize(model: Path, config: QuantizeJobConfig, out: Path, options: Run
         retrain=divided.retrain,
         console=options.console,
     )
-    place = out if run.result.passed else _failed(out)
+    place = out if run.report.passed else _failed(out)
     run = replace(run, report=replace(run.report, out=place))
-    write(place, quantizable, run, divided.events.held_back, config)
+    write(place, quantizable, run, divided.held_back, config)
     discard(_checkpoint(out))
     return run.report
 
@@ -163,12 +184,15 @@ def load(quantizable: QuantizableModel, config: QuantizeJobConfig, options: RunO
 def divide(
     quantizable: QuantizableModel, loaded: LoadedEvents, config: QuantizeJobConfig, out: Path, options: RunOptions
 ) -> DividedEvents:
-    """Divide the events: some for the ranges, or to learn from with the rounding, the others to judge by."""
-    calibration, held_back = split_calibration(loaded.events, seed=config.seed)
+    """Divide the events: some for the ranges, or to learn from with the rounding, some to choose by, some to decide."""
     if not (config.quantize.qat or config.teacher):
-        return DividedEvents(QuantizationEvents(calibration, held_back, loaded.tested), None)
+        held_back = loaded.events.num_rows - calibration_count(loaded.events.num_rows)
+        chosen = set_apart(loaded, config, loaded.events, held_back / 2 / max(1, loaded.events.num_rows))
+        calibration, searched = split_calibration(chosen.rest, seed=config.seed)
+        return DividedEvents(QuantizationEvents(calibration, searched, loaded.tested, chosen.decision), None)
     parts = split_events(loaded.events, seed=SPLIT_SEED, validation=0.1, test=0.0)  # as `compress` divides them
     calibration = split_calibration(parts.train, seed=config.seed)[0]
+    chosen = set_apart(loaded, config, parts.validation, 0.5, trained=parts.train)
     training = RetrainSettings(
         config.quantize.precision,
         config.teacher or None,
@@ -177,8 +201,43 @@ def divide(
         DistillConfig.transfer,
         config.seed,
     )
-    retrain = retraining(quantizable, parts.train, parts.validation, training, options.console)
-    return DividedEvents(QuantizationEvents(calibration, parts.validation, loaded.tested), retrain)
+    retrain = retraining(quantizable, parts.train, chosen.rest, training, options.console)
+    return DividedEvents(QuantizationEvents(calibration, chosen.rest, loaded.tested, chosen.decision), retrain)
+
+
+def set_apart(
+    loaded: LoadedEvents,
+    config: QuantizeJobConfig,
+    held_back: pa.Table,
+    share: float,
+    trained: pa.Table | None = None,
+) -> SetApart:
+    """Set apart the events that decide the guards: test events where there are some, else part of those held back.
+
+    Parameters
+    ----------
+    share
+        Of the held-back events that decide.
+    trained
+        Events that are learned from; None for none.
+
+    Raises
+    ------
+    InputError
+        No events are left to decide by, or none to choose by.
+    """
+    if not config.quantize.limits:
+        return SetApart(held_back, None)
+    if loaded.tested is not None:
+        return SetApart(held_back, DecisionEvents.unseen(loaded.tested, loaded.events, TESTED).require_any())
+    rest, deciding = divide_by_units(held_back, share, seed=config.seed)
+    if rest.num_rows < 2:
+        raise InputError(
+            f"{held_back.num_rows} held-back events hang together as near-duplicates or by group, so that none can be "
+            "set apart to decide the guards by: give --test FILE, or more events"
+        )
+    seen = rest if trained is None else trained
+    return SetApart(rest, DecisionEvents.unseen(deciding, seen, HELD_BACK).require_any())
 
 
 def write(
@@ -194,7 +253,7 @@ def write(
     if quantizable.bundle is None:
         _write_folder(out, quantizable, result.model, {**reports, SENSITIVITY: draw(run.report).encode()})
     else:
-        files, manifest = _quantized_bundle(quantizable.bundle, run, reports, held_back)
+        files, manifest = _quantized_bundle(quantizable.bundle, run, reports, EvaluationSet(quantizable, held_back))
         write_bundle(out, replace(manifest, config=config_in_force(quantizable.bundle, config)), files)
 
 
@@ -207,15 +266,15 @@ def config_in_force(origin: Bundle, config: QuantizeJobConfig) -> dict[str, Any]
 
 
 def _quantized_bundle(
-    origin: Bundle, run: QuantizationRun, reports: Mapping[str, bytes], held_back: pa.Table
+    origin: Bundle, run: QuantizationRun, reports: Mapping[str, bytes], evaluation: EvaluationSet
 ) -> tuple[dict[str, bytes], Manifest]:
     """Return the bundle's files with the model replaced, and its manifest with the thresholds of the new one."""
-    model, report, evaluation = run.result.model, run.report, run.evaluation
+    model, report = run.result.model, run.report
     files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], **reports}
     distances = None
     if OOD in origin.files:
         files[OOD] = origin.files[OOD]
-        distances = OnnxScorer(replace(origin, files=files)).score(held_back["text"].to_pylist()).ood_distance
+        distances = OnnxScorer(replace(origin, files=files)).score(evaluation.events["text"].to_pylist()).ood_distance
     cost = report.step.found
     parity = {
         "step": f"FP32 → {report.precision}",

@@ -92,5 +92,10 @@ def split_calibration(events: pa.Table, *, seed: int) -> tuple[pa.Table, pa.Tabl
     if events.num_rows < 2:
         raise InputError(f"{events.num_rows} calibration events: expected at least two, one of them held back")
     order = np.random.default_rng(seed).permutation(events.num_rows)
-    count = min(CALIBRATION_EVENTS, events.num_rows // 2)
+    count = calibration_count(events.num_rows)
     return events.take(np.sort(order[:count])), events.take(np.sort(order[count:]))
+
+
+def calibration_count(events: int) -> int:
+    """Return how many of so many events `split_calibration` takes for the ranges."""
+    return min(CALIBRATION_EVENTS, events // 2)

@@ -12,7 +12,7 @@ from overproof.bundle.scores import Floats, softmax
 from overproof.errors import InputError
 from overproof.events.families import families_of
 from overproof.quantization.models.interface import QuantizableModel
-from overproof.results.divergence import Divergence, judge, truth
+from overproof.results.divergence import Changes, Divergence, changes, judge, truth
 
 
 class EvaluationSet:
@@ -57,7 +57,11 @@ class EvaluationSet:
             same = order[names[order] == name]
             rank[same] = np.arange(len(same))
         chosen = order[np.argsort(rank[order], kind="stable")[:limit]]
-        return EvaluationSet(self.quantizable, self.events.take(np.sort(chosen)), threshold=self.truth.threshold)
+        return self.at_its_threshold(self.events.take(np.sort(chosen)))
+
+    def at_its_threshold(self, events: pa.Table) -> EvaluationSet:
+        """Return other events, to be judged at the operating threshold of these."""
+        return EvaluationSet(self.quantizable, events, threshold=self.truth.threshold)
 
     @property
     def families(self) -> list[str]:
@@ -66,9 +70,28 @@ class EvaluationSet:
 
     def attack(self, model: onnx.ModelProto) -> Floats:
         """Compute the model's attack probability of each event."""
-        probabilities = softmax(self.quantizable.logits(model, self.prepared))
+        probabilities = softmax(self._logits(model))
         return np.asarray(1.0 - probabilities[:, self.truth.benign].sum(axis=1), dtype=np.float32)
 
     def judge(self, model: onnx.ModelProto) -> Divergence:
         """Measure what the model changed."""
-        return judge(self.before, self.quantizable.logits(model, self.prepared), self.truth)
+        return judge(self.before, self._logits(model), self.truth)
+
+    def judge_each(self, model: onnx.ModelProto) -> tuple[Divergence, Changes]:
+        """Measure what the model changed, and of which events."""
+        after = self._logits(model)
+        return judge(self.before, after, self.truth), changes(self.before, after, self.truth)
+
+    def judge_none(self) -> tuple[Divergence, Changes]:
+        """Return what `judge_each` would, had there been no events."""
+        nothing, known = self.before[:0], replace(self.truth, families=[])
+        return judge(nothing, nothing, known), changes(nothing, nothing, known)
+
+    def _logits(self, model: onnx.ModelProto) -> Floats:
+        """Run a quantized model; InputError if what it says is no number."""
+        logits = self.quantizable.logits(model, self.prepared)
+        if not np.isfinite(logits).all():
+            raise InputError(
+                f"{self.quantizable.name}: once quantized, its output holds inf or NaN on the events given"
+            )
+        return logits

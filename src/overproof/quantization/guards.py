@@ -1,16 +1,27 @@
-"""Set guards: the limits of what quantization may cost."""
+"""Set guards: the limits of what quantization may cost, and the bounds that decide whether they hold."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.checks.stats import Units, events_needed, lower_bound, upper_bound
 from overproof.errors import InputError
-from overproof.results.divergence import Detected, Divergence
-from overproof.results.precision_search import BROKEN, HELD, UNMEASURED, Finding
+from overproof.quantization.mean_bound import lower_mean, upper_mean
+from overproof.results.divergence import Changes, Detected, Divergence
+from overproof.results.precision_search import BROKEN, CONFIDENCE, HELD, UNMEASURED, Finding, Observed
 
-CONFIDENCE = 0.95
+CAP = 100  # limits of nats that an event counts at most: a mean without a greatest value has no bound
+MOST = 100  # times as many events: what takes more is not a question of number
+AT_THE_LIMIT = "the estimate sits at the limit: more events will hardly decide"
+NEVER = "no number of events shows that nothing is lost"
+
+Bound = Callable[[float, int, float], float]  # total, number and confidence to a bound of the mean
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,8 @@ class Guards:
     max_kl
         Mean KL(float ‖ quantized), in nats.
     max_recall_loss
-        Family to the share of its attacks that may be lost; 0 allows not one of those at hand.
+        Family to the share of its attacks that may be lost: those that the float model detects and the quantized one
+        misses.
     """
 
     max_flips: float | None = None
@@ -36,51 +48,118 @@ class Guards:
         for name, share in shares.items():
             if share is not None and not 0 <= share <= 1:
                 raise InputError(f"{name} is {share}: expected a share from 0 to 1, or a percentage such as 0.5%")
-        if self.max_kl is not None and not self.max_kl >= 0:
+        if self.max_kl is not None and not 0 <= self.max_kl < math.inf:
             raise InputError(f"max-kl is {self.max_kl}: expected 0 or more")
 
     def __bool__(self) -> bool:
         return self.max_flips is not None or self.max_kl is not None or bool(self.max_recall_loss)
 
     def require_families(self, known: Sequence[str]) -> None:
-        """Raise InputError if a guarded family has no held-back event."""
+        """Raise InputError if a guarded family has none of the events that decide."""
         for name in self.max_recall_loss:
             if name not in known:
                 listed = ", ".join(sorted(known)) or "none: the events have no labels, or no class is benign"
                 raise InputError(f"--max-recall-loss {name}: no held-back attack of that family; families are {listed}")
 
-    def findings(self, found: Divergence) -> tuple[Finding, ...]:
-        """Measure each guard: held, broken, or unmeasured for want of events.
+    def observed(self, found: Divergence) -> tuple[Observed, ...]:
+        """Return the guarded figures as they are: what a search goes by, and no more than that."""
+        figures = []
+        if self.max_flips is not None:
+            figures.append(Observed("flips", self.max_flips, found.flip_rate, found.events))
+        if self.max_kl is not None:
+            figures.append(Observed("kl", self.max_kl, found.kl))
+        for family, limit in self.max_recall_loss.items():
+            detected = found.families.get(family, Detected(0, 0, 0, 0))
+            figures.append(Observed(_recall(family), limit, detected.recall_lost, detected.events))
+        return tuple(figures)
 
-        A share that is to stay below p is measured only by as many events as would show p with 95 % confidence:
-        ln 0.05 / ln (1 - p), the "rule of three" (Hanley, Lippman-Hand 1983).
+    def findings(self, found: Changes, units: Units) -> tuple[Finding, ...]:
+        """Decide each guard by one-sided bounds with 95 % confidence, in independent units: held, broken, unmeasured.
+
+        The events must have chosen nothing. All guards hold only if each bound does, so that the whole errs no more
+        often than each: an intersection-union test (Berger 1982), which needs no correction.
+
+        Parameters
+        ----------
+        units
+            How the events hang together.
         """
         results = []
         if self.max_flips is not None:
-            results.append(_share("flips", self.max_flips, found.flips, found.events))
+            results.append(_share("flips", self.max_flips, found.flipped, units))
         if self.max_kl is not None:
-            results.append(Finding("kl", self.max_kl, found.kl, HELD if found.kl <= self.max_kl else BROKEN))
+            results.append(_mean_kl(self.max_kl, found.kl, units))
         for family, limit in self.max_recall_loss.items():
-            detected = found.families.get(family, Detected(0, 0, 0))
-            lost = detected.before - detected.after
-            results.append(_share(f"recall lost in {family}", limit, lost, detected.events))
+            members = found.families == family
+            results.append(_share(_recall(family), limit, found.lost[members], units.take(members)))
         return tuple(results)
 
 
 def needed(limit: float) -> int:
-    """Return how many events without a loss show a share below `limit` with 95 % confidence; 1 for limits 0 and 1."""
-    return 1 if limit in (0.0, 1.0) else math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-limit))
+    """Return how many events without a loss show a share of at most `limit`; 1 for the limit 1, which all do."""
+    return events_needed(limit, CONFIDENCE) if limit < 1 else 1
 
 
-def violation(findings: Sequence[Finding]) -> float:
-    """Return by how much guards are broken, in units of their limits; 0 if none is."""
-    return sum((f.measured - f.limit) / max(f.limit, 1e-6) for f in findings if f.status == BROKEN)
+def _recall(family: str) -> str:
+    return f"recall lost in {family}"
 
 
-def _share(name: str, limit: float, lost: int, events: int) -> Finding:
-    measured = lost / events if events else 0.0
-    if measured > limit:
-        return Finding(name, limit, measured, BROKEN, events)
-    if events < needed(limit):
-        return Finding(name, limit, measured, UNMEASURED, events, needed(limit))
-    return Finding(name, limit, measured, HELD, events)
+def _share(name: str, limit: float, hit: NDArray[np.bool_], units: Units) -> Finding:
+    """Decide the limit of a share by Clopper & Pearson's bound (1934)."""
+    finding = Finding(name, limit, float(hit.mean()) if len(hit) else 0.0, UNMEASURED, len(hit))
+    return _decided(finding, hit, units, (lower_bound, upper_bound))
+
+
+def _mean_kl(limit: float, kl: NDArray[np.float64], units: Units) -> Finding:
+    """Decide the limit of the mean KL, by a bound of the mean in which an event counts `CAP` limits at most.
+
+    What lies beyond counts in full in the figure itself: one that is above its limit is not held.
+    """
+    finding = Finding("kl", limit, float(kl.mean()) if len(kl) else 0.0, UNMEASURED, len(kl), nats=True)
+    if not limit:  # nothing is small beside it, so there is no cap, and nothing to bound
+        return replace(finding, status=BROKEN) if kl.any() else replace(finding, reason=NEVER)
+    cap = CAP * limit
+    parts = np.minimum(np.where(np.isnan(kl), np.inf, kl) / cap, 1.0)
+    found = _decided(replace(finding, cap=cap), parts, units, (lower_mean, upper_mean), scale=cap)
+    if found.status == HELD and not found.measured <= limit:
+        beyond = int((parts >= 1).sum())
+        why = f"{beyond:,} of {len(kl):,} events, beyond {cap:g} nats, put the mean of all above the limit"
+        return replace(found, status=UNMEASURED, reason=why)
+    return found
+
+
+def _decided(
+    finding: Finding, values: NDArray[Any], units: Units, bounds: tuple[Bound, Bound], scale: float = 1.0
+) -> Finding:
+    """Decide a limit by a lower and an upper bound of the mean of values in [0, 1].
+
+    Of the ways in which events hang together the widest bounds count; `units` and `needed` are of the way that has the
+    highest.
+    """
+    limit, (lower, upper) = finding.limit / scale, bounds
+    if not len(values):
+        return replace(finding, units=0, **_unmeasured(limit, 0.0, 0, upper))
+    ways = [(total, n) for n, (total,) in units.sums(values)]
+    low = min(lower(total, n, CONFIDENCE) for total, n in ways)
+    high, total, n = max((upper(total, n, CONFIDENCE), total, n) for total, n in ways)
+    finding = replace(finding, units=n, low=low * scale, high=high * scale)
+    if low > limit or (not limit and values.any()):
+        return replace(finding, status=BROKEN)
+    if high <= limit:
+        return replace(finding, status=HELD)
+    return replace(finding, **_unmeasured(limit, total / n, n, upper))
+
+
+def _unmeasured(limit: float, rate: float, n: int, upper: Bound) -> dict[str, Any]:
+    """Say why a limit is unmeasured, and how many units would show it, were the rate to stay as it is."""
+    if not limit:
+        return {"reason": NEVER}
+    fewest = needed(limit)
+    most = MOST * max(n, fewest)
+    if rate >= limit or upper(rate * most, most, CONFIDENCE) > limit:
+        return {"reason": AT_THE_LIMIT}
+    short, enough = n, most
+    while enough - short > 1:
+        middle = (short + enough) // 2
+        short, enough = (short, middle) if upper(rate * middle, middle, CONFIDENCE) <= limit else (middle, enough)
+    return {"needed": enough, "reason": f"needs {enough:,} independent events"}

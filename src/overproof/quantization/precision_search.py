@@ -1,4 +1,7 @@
-"""Search for a precision of every layer under guards: keep in float what the guards cannot bear."""
+"""Search for a precision of every layer under guards: keep in float what exceeds their limits.
+
+The search goes by the figures that it observes. Whether the guards hold is decided afterwards, on other events (`run`).
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ import onnx
 from overproof.progress import SILENT, Console
 from overproof.quantization.calibrated_model import CalibratedModel
 from overproof.quantization.evaluation import EvaluationSet
-from overproof.quantization.guards import Guards, violation
+from overproof.quantization.guards import Guards
 from overproof.quantization.sensitivity import sensitivities, worst_first
 from overproof.results.divergence import Divergence
-from overproof.results.precision_search import BROKEN, Sensitivity, Step
+from overproof.results.precision_search import Sensitivity, Step
 
 SENSITIVITY_EVENTS = 512
 Retrain = Callable[[CalibratedModel], CalibratedModel]  # the same model, trained with the rounding
@@ -30,7 +33,7 @@ class PrecisionSearch:
     guards
         What the quantized model may cost.
     held_back, sample
-        Where guards are measured, and a part of it for the sensitivity of the layers.
+        What layers are chosen by, and a part of it for the sensitivity of the layers.
     """
 
     precision: str
@@ -65,33 +68,22 @@ class SearchResult:
     sensitivity: tuple[Sensitivity, ...]
 
     @property
-    def passed(self) -> bool:
-        """Every guard holds."""
-        return self.path[self.chosen].passed
-
-    @property
-    def broken(self) -> float:
-        """By how much guards are broken, in units of their limits; 0 if none is."""
-        return violation(self.path[self.chosen].findings)
+    def excess(self) -> float:
+        """By how much the chosen step exceeds limits, in units of the limits; 0 if it exceeds none."""
+        return self.path[self.chosen].excess
 
 
 def search_precisions(
     calibrated: CalibratedModel, search: PrecisionSearch, *, every_layer: bool, console: Console = SILENT
 ) -> SearchResult:
-    """Search for the quantized model that holds the guards.
+    """Search for the quantized model that exceeds no limit.
 
     Parameters
     ----------
     every_layer
         Measure the sensitivity even if nothing depends on it.
-
-    Raises
-    ------
-    InputError
-        A guard on a family that the held-back events do not have.
     """
     layers, precision, guards = calibrated.layers, search.precision, search.guards
-    guards.require_families(search.held_back.families)
     measured: list[Sensitivity] = []
 
     def measure() -> None:
@@ -110,7 +102,7 @@ def search_precisions(
         measure()
     names = [layer.name for layer in layers]
     path = search_path(names, order, lambda kept: search.held_back.judge(calibrated.at(without(kept))), guards)
-    chosen = path.index(least_broken(path))
+    chosen = path.index(least_exceeding(path))
     precisions = without(frozenset(path[chosen].kept))
     return SearchResult(
         calibrated.at(precisions), calibrated.quantizable.model, precisions, path, chosen, tuple(measured)
@@ -125,7 +117,7 @@ def search_with_retraining(
     retrain: Retrain | None,
     console: Console = SILENT,
 ) -> tuple[SearchResult, bool]:
-    """Search; where the guards still break, or on `qat`, search once more with a model trained with the rounding.
+    """Search; where limits are still exceeded, or on `qat`, search once more with a model trained with the rounding.
 
     Parameters
     ----------
@@ -139,12 +131,12 @@ def search_with_retraining(
         What was found, and whether it is the trained one.
     """
     found = search_precisions(calibrated, search, every_layer=True, console=console)
-    if retrain is None or not (qat or found.broken):
+    if retrain is None or not (qat or found.excess):
         return found, False
     again = search_precisions(retrain(calibrated), search, every_layer=False, console=console)
     # What was learned further would drown one layer's share of the rounding: that is reported as it was before.
     again = replace(again, sensitivity=found.sensitivity)
-    return (again, True) if qat or again.broken < found.broken else (found, False)
+    return (again, True) if qat or again.excess < found.excess else (found, False)
 
 
 def search_path(
@@ -153,45 +145,41 @@ def search_path(
     judge: Callable[[frozenset[str]], Divergence],
     guards: Guards,
 ) -> tuple[Step, ...]:
-    """Keep one more of the worst layers in float until every guard holds, or no layer is left to quantize.
+    """Keep one more of the worst layers in float until no limit is exceeded, or no layer is left to quantize.
 
     Parameters
     ----------
     names
         All layers that are quantized at first.
     order
-        The layers, worst first; called only if the first step breaks a guard.
+        The layers, worst first; called only if the first step exceeds a limit.
     judge
         What quantization costs with these layers kept in float.
 
     Returns
     -------
     tuple of Step
-        The path; the last step holds every guard, if one does.
+        The path; the last step exceeds no limit, if one does not.
     """
     kept: frozenset[str] = frozenset()
     path = [_step(kept, judge, guards)]
-    if not _broken(path[-1]):
+    if not path[-1].exceeded:
         return tuple(path)
     for worst in order():
         kept |= {worst}
         if len(kept) == len(names):
             break
         path.append(_step(kept, judge, guards))
-        if not _broken(path[-1]):
+        if not path[-1].exceeded:
             break
     return tuple(path)
 
 
-def least_broken(path: Sequence[Step]) -> Step:
-    """Return the step that breaks the guards least; the earlier of equals."""
-    return min(path, key=lambda step: (violation(step.findings), len(step.kept)))
+def least_exceeding(path: Sequence[Step]) -> Step:
+    """Return the step that exceeds the limits least; the earlier of equals."""
+    return min(path, key=lambda step: (step.excess, len(step.kept)))
 
 
 def _step(kept: frozenset[str], judge: Callable[[frozenset[str]], Divergence], guards: Guards) -> Step:
     found = judge(kept)
-    return Step(tuple(sorted(kept)), found, guards.findings(found))
-
-
-def _broken(step: Step) -> bool:
-    return any(finding.status == BROKEN for finding in step.findings)
+    return Step(tuple(sorted(kept)), found, guards.observed(found))

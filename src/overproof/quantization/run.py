@@ -1,14 +1,17 @@
-"""Run one quantization: calibrate, measure every layer, search under guards, train if need be, report."""
+"""Run one quantization: calibrate, measure every layer, search under guards, train if need be, decide, report."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
 import pyarrow as pa
 
 from overproof.progress import SILENT, Console
 from overproof.quantization.calibrated_model import CalibratedModel, calibrate
+from overproof.quantization.decision_events import DecisionEvents, units_of_events
 from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.guards import Guards
 from overproof.quantization.models.interface import QuantizableModel
@@ -22,7 +25,7 @@ from overproof.quantization.precision_search import (
 from overproof.quantization.precisions import PRECISIONS
 from overproof.quantization.reports import portability_report
 from overproof.results.divergence import Divergence
-from overproof.results.precision_search import PrecisionSearchReport
+from overproof.results.precision_search import Decision, PrecisionSearchReport
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class QuantizationSettings:
     precision
         One of `precisions.DEPLOYABLE`.
     guards
-        What quantization may cost on the held-back events.
+        What quantization may cost.
     observer
         What chooses the ranges of activations: a key of `affine.OBSERVERS`.
     qat
@@ -58,11 +61,14 @@ class QuantizationEvents:
         For the ranges, and to judge and choose by.
     tested
         To measure the result on; None for none.
+    decision
+        To decide the guards on; None where there are none.
     """
 
     calibration: pa.Table
     held_back: pa.Table
     tested: pa.Table | None = None
+    decision: DecisionEvents | None = None
 
 
 @dataclass(frozen=True)
@@ -73,14 +79,11 @@ class QuantizationRun:
     ----------
     result
         The model, and the float one that was rounded.
-    evaluation
-        The held-back events.
     report
         What it cost; `out` is still to be filled in.
     """
 
     result: SearchResult
-    evaluation: EvaluationSet
     report: PrecisionSearchReport
 
 
@@ -111,6 +114,7 @@ def run_quantization(
         f"{events.held_back.num_rows:,} held back to judge by"
     )
     evaluation = EvaluationSet(quantizable, events.held_back)
+    decide = _decide_later(evaluation, events.decision, settings.guards)
     sample = evaluation.subsample(SENSITIVITY_EVENTS, seed=seed)
     search = PrecisionSearch(precision, settings.guards, evaluation, sample)
     found, trained = search_with_retraining(calibrated, search, qat=settings.qat, retrain=retrain, console=console)
@@ -129,11 +133,33 @@ def run_quantization(
         sensitivity=found.sensitivity,
         all_quantized=sample.judge(calibrated.at({layer.name: precision for layer in calibrated.layers})),
         compared=_compared(calibrated, evaluation, precision),
-        tested=None if events.tested is None else EvaluationSet(quantizable, events.tested).judge(found.model),
+        tested=None if events.tested is None else evaluation.at_its_threshold(events.tested).judge(found.model),
         portability=portability_report(quantizable, found.model, events.held_back, seed=seed),
         seed=seed,
+        decision=decide(found.model),
     )
-    return QuantizationRun(found, evaluation, report)
+    return QuantizationRun(found, report)
+
+
+def _decide_later(
+    evaluation: EvaluationSet, decision: DecisionEvents | None, guards: Guards
+) -> Callable[[onnx.ModelProto], Decision | None]:
+    """Return what decides the guards for a model; a family that cannot be decided is refused now.
+
+    An attack counts as detected above the threshold of the events that the search goes by: it is not chosen anew.
+    """
+    if not guards or decision is None:
+        return lambda model: None
+    events = decision.events
+    deciding = evaluation.at_its_threshold(events) if events.num_rows else None
+    guards.require_families(deciding.families if deciding else ())
+
+    def decide(model: onnx.ModelProto) -> Decision:
+        found, each = deciding.judge_each(model) if deciding else evaluation.judge_none()
+        findings = guards.findings(each, units_of_events(events))
+        return Decision(decision.chosen_from, decision.left_out, found, findings)
+
+    return decide
 
 
 def _compared(calibrated: CalibratedModel, evaluation: EvaluationSet, precision: str) -> dict[str, Divergence]:

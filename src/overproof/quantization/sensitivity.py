@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from overproof.quantization.guards import Guards, violation
+from overproof.quantization.guards import Guards
 from overproof.quantization.layers import Layer
 from overproof.results.divergence import Divergence
-from overproof.results.precision_search import Sensitivity
+from overproof.results.precision_search import Sensitivity, excess
 
 Judge = Callable[[Mapping[str, str]], Divergence]
 
@@ -32,7 +32,5 @@ def sensitivities(
 
 
 def worst_first(found: Sequence[Sensitivity], guards: Guards) -> list[str]:
-    """Order the layers' names: first the one without which guards are broken least, then by the KL left without it."""
-    return [
-        row.name for row in sorted(found, key=lambda row: (violation(guards.findings(row.left_out)), row.left_out.kl))
-    ]
+    """Order the layers' names: first by what exceeds the limits without them, then by the KL left."""
+    return [row.name for row in sorted(found, key=lambda row: (excess(guards.observed(row.left_out)), row.left_out.kl))]

@@ -36,7 +36,7 @@ class Report:
     seed
         What initialization, order and perturbation were drawn from.
     precision_search
-        What quantization cost on validation events, and the guards it was held to.
+        What quantization cost on validation events, and the guards, decided on test events.
     """
 
     bundle: Path

@@ -23,20 +23,26 @@ class Detected:
         Attacks of the family.
     before, after
         Of those, how many the float and the quantized model detect.
+    lost
+        Of those that the float model detects, how many the quantized one misses. Attacks that it gains make up for
+        none of them: they are others.
     """
 
     events: int
     before: int
     after: int
+    lost: int
 
     def __post_init__(self) -> None:
         if min(self.before, self.after) < 0 or max(self.before, self.after) > self.events:
             raise ValueError(f"{self.before} and {self.after} detected of {self.events} attacks")
+        if not max(0, self.before - self.after) <= self.lost <= min(self.before, self.events - self.after):
+            raise ValueError(f"{self.lost} lost, {self.before} and {self.after} detected of {self.events} attacks")
 
     @property
-    def lost(self) -> float:
-        """The recall lost, as a share of the family's events; negative if it was gained."""
-        return (self.before - self.after) / self.events if self.events else 0.0
+    def recall_lost(self) -> float:
+        """The attacks lost as a share of the family's events."""
+        return self.lost / self.events if self.events else 0.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class Divergence:
     @property
     def worst(self) -> tuple[str, Detected] | None:
         """The family that lost the largest share of its recall, and what of it; None if none lost any."""
-        losing = [(found.lost, name, found) for name, found in self.families.items() if found.lost > 0]
+        losing = [(found.recall_lost, name, found) for name, found in self.families.items() if found.lost]
         return max(losing)[1:] if losing else None
 
 
@@ -99,6 +105,34 @@ class Truth:
     benign: NDArray[np.bool_]
     families: Sequence[str | None]
     threshold: float
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What quantization changed of each event; `Divergence` sums it up.
+
+    Attributes
+    ----------
+    kl
+        KL(float ‖ quantized) of its class probabilities, in nats, at least 0, shape (n,).
+    flipped
+        Whether its label changed, shape (n,).
+    before, after
+        Whether its attack probability lies above the threshold, by the float and the quantized model, shape (n,).
+    families
+        Family of each attack, empty for benign events and unknown ones, shape (n,).
+    """
+
+    kl: NDArray[np.float64]
+    flipped: NDArray[np.bool_]
+    before: NDArray[np.bool_]
+    after: NDArray[np.bool_]
+    families: NDArray[np.str_]
+
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """Whether the float model detects it and the quantized one misses it, shape (n,)."""
+        return self.before & ~self.after
 
 
 def truth(
@@ -129,26 +163,37 @@ def truth(
     return Truth(classes_benign, families if classes_benign.any() else [None] * len(labels), threshold)
 
 
-def judge(before: Floats, after: Floats, truth: Truth) -> Divergence:
-    """Compare two models' logits on the same events, shape (n, classes) both."""
+def changes(before: Floats, after: Floats, truth: Truth) -> Changes:
+    """Compare two models' logits event by event, shape (n, classes) both."""
     log_p, log_q = _log_softmax(before), _log_softmax(after)
     kl = (np.exp(log_p) * (log_p - log_q)).sum(axis=1)
     detected = [_attack(softmax(logits), truth.benign) > truth.threshold for logits in (before, after)]
-    names = np.array([name or "" for name in truth.families])
-    families = {
-        str(name): Detected(int((names == name).sum()), *(int(d[names == name].sum()) for d in detected))
-        for name in np.unique(names)
-        if name
-    }
+    return Changes(
+        kl=np.maximum(kl, 0.0),  # rounding alone makes it negative
+        flipped=np.asarray(before.argmax(1) != after.argmax(1)),
+        before=detected[0],
+        after=detected[1],
+        families=np.array([name or "" for name in truth.families], dtype=str),
+    )
+
+
+def judge(before: Floats, after: Floats, truth: Truth) -> Divergence:
+    """Compare two models' logits on the same events, shape (n, classes) both."""
+    found = changes(before, after, truth)
     return Divergence(
         events=len(before),
-        kl=max(0.0, float(kl.mean())) if len(before) else 0.0,  # rounding alone makes it negative
-        flips=int((before.argmax(1) != after.argmax(1)).sum()),
+        kl=float(found.kl.mean()) if len(before) else 0.0,
+        flips=int(found.flipped.sum()),
         max_difference=float(np.abs(before - after).max(initial=0.0)),
         threshold=truth.threshold,
-        families=families,
+        families={str(name): _detected(found, found.families == name) for name in np.unique(found.families) if name},
         sqnr_db=_sqnr_db(before, after),
     )
+
+
+def _detected(found: Changes, members: NDArray[np.bool_]) -> Detected:
+    counts = (int((members & each).sum()) for each in (found.before, found.after, found.lost))
+    return Detected(int(members.sum()), *counts)
 
 
 def _log_softmax(logits: Floats) -> NDArray[np.float64]:

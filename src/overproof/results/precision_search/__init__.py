@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from overproof.results.precision_search.inspect import look_at
 from overproof.results.precision_search.result import PrecisionSearchReport
-from overproof.results.precision_search.steps import BROKEN, HELD, UNMEASURED, Finding, Sensitivity, Step
+from overproof.results.precision_search.steps import (
+    BROKEN,
+    CONFIDENCE,
+    HELD,
+    UNMEASURED,
+    Decision,
+    Finding,
+    Observed,
+    Sensitivity,
+    Step,
+    excess,
+)
 
 __all__ = [
     "BROKEN",
+    "CONFIDENCE",
     "HELD",
     "UNMEASURED",
+    "Decision",
     "Finding",
+    "Observed",
     "PrecisionSearchReport",
     "Sensitivity",
     "Step",
+    "excess",
     "look_at",
 ]

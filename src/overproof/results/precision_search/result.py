@@ -12,11 +12,10 @@ from overproof.progress import SILENT, Console, one_line
 from overproof.results.divergence import Divergence
 from overproof.results.portability import PortabilityReport, stored_portability
 from overproof.results.precision_search import text
-from overproof.results.precision_search.steps import Sensitivity, Step
+from overproof.results.precision_search.former import upgraded
+from overproof.results.precision_search.steps import Decision, Sensitivity, Step
 from overproof.results.stored import read_back, read_from, without
 from overproof.results.typed_json import from_json
-
-FORMER_KEYS = {"whole": "all_quantized"}  # in files that version 0.1 wrote
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,8 @@ class PrecisionSearchReport:
     bytes_before, bytes_after
         Of the ONNX files.
     calibrated, held_back
-        Events that ranges were taken from, and events that everything below was measured on.
+        Events that ranges were taken from, and events that everything below was measured on and chosen by, except
+        `tested` and `decision`.
     path
         The search; its `chosen` step is what was written.
     chosen
@@ -46,11 +46,13 @@ class PrecisionSearchReport:
     compared
         Other ways of quantizing, not written, to compare with.
     tested
-        The same on events that the search never saw; None if there were none.
+        The same on test events; None if there were none.
     portability
         Whether verdicts hang on anything but the event; None where that was not asked for.
     seed
         What the held-back events were drawn by.
+    decision
+        The guards, on events that chose nothing; None where there are no guards.
     """
 
     model: str
@@ -69,6 +71,7 @@ class PrecisionSearchReport:
     tested: Divergence | None = None
     portability: PortabilityReport | None = None
     seed: int = 0
+    decision: Decision | None = None
 
     @property
     def step(self) -> Step:
@@ -77,8 +80,8 @@ class PrecisionSearchReport:
 
     @property
     def passed(self) -> bool:
-        """True if every guard holds for what was written."""
-        return self.step.passed
+        """True if every guard holds for what was written; so it does where there are none."""
+        return self.decision is None or self.decision.passed
 
     def __post_init__(self) -> None:
         if not 0 <= self.chosen < len(self.path):
@@ -92,7 +95,7 @@ class PrecisionSearchReport:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PrecisionSearchReport:
         """Read what `to_json` gave; ValueError if it is something else."""
-        stored = _renamed(without(data, "passed"))
+        stored = upgraded(without(data, "passed"))
         if isinstance(stored, Mapping) and "portability" in stored:
             stored = {**stored, "portability": stored_portability(stored["portability"])}
         return from_json(cls, stored)
@@ -121,7 +124,8 @@ class PrecisionSearchReport:
         """Write the path and the guards as plain text."""
         after = ", after training with the rounding" if self.trained else ""
         head = f"Quantization ({self.precision}{after}) on {self.held_back:,} validation events:"
-        return f"{head}\n\n{text.path_table(self.path, self.chosen)}"
+        parts = [head, text.path_table(self.path, self.chosen)]
+        return "\n\n".join(parts if self.decision is None else [*parts, text.guards(self.decision)])
 
     def render(self) -> str:
         """Write size, sensitivity, search, cost, portability and guards as plain text.
@@ -136,7 +140,7 @@ class PrecisionSearchReport:
             text.costs(self._measured()),
             text.recall(found, " on test events" if self.tested else ""),
             self.portability.render() if self.portability is not None else "",
-            f"{text.guards(self.step)}\nWritten: {self.out}",
+            f"{text.guards(self.decision)}\nWritten: {self.out}",
         ]
         return "\n\n".join(part for part in parts if part)
 
@@ -156,14 +160,9 @@ class PrecisionSearchReport:
     def _measured(self) -> Iterator[tuple[str, Divergence]]:
         """Yield what was written, and the other ways to do it that it is compared with."""
         yield "written", self.step.found
+        if self.decision is not None:
+            yield "written, on the events that decide", self.decision.found
         if self.tested is not None:
             yield "written, on test events", self.tested
         for name, found in self.compared.items():
             yield f"to compare: every layer {one_line(name)}", found
-
-
-def _renamed(data: Any) -> Any:
-    """Give the entries of an older file their present names."""
-    if not isinstance(data, Mapping):
-        return data
-    return {FORMER_KEYS.get(key, key): value for key, value in data.items()}

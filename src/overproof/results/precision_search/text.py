@@ -8,7 +8,7 @@ from overproof.progress import one_line
 from overproof.report.layout import aligned
 from overproof.results.divergence import Divergence
 from overproof.results.formatting import count_of
-from overproof.results.precision_search.steps import BROKEN, UNMEASURED, Sensitivity, Step
+from overproof.results.precision_search.steps import UNMEASURED, Decision, Sensitivity, Step
 
 
 def sensitivity_table(
@@ -48,14 +48,14 @@ def sensitivity_table(
 
 def search(path: Sequence[Step], chosen: int) -> str:
     """Write the search, where there was one."""
-    if not path[chosen].findings:
+    if not path[chosen].observed:
         return ""
     return f"The search, + is one layer more that stays in float:\n\n{path_table(path, chosen)}"
 
 
 def path_table(path: Sequence[Step], chosen: int) -> str:
-    """Write a line for each step with the layer that was put back, and the guards that do not hold."""
-    rows = [["", "KL", "flips", "guards"]]
+    """Write a line for each step with the layer that was put back, and what was observed above its limit."""
+    rows = [["", "KL", "flips", "above its limit"]]
     before: frozenset[str] = frozenset()
     for place, step in enumerate(path):
         added = sorted(set(step.kept) - before)
@@ -63,7 +63,7 @@ def path_table(path: Sequence[Step], chosen: int) -> str:
         what = ", ".join(f"+ {one_line(name)}" for name in added) or "every layer quantized"
         flips = count_of(step.found.flips, step.found.events)
         written = " (written)" if place == chosen else ""
-        rows.append([what + written, f"{step.found.kl:.2e}", flips, _open_guards(step)])
+        rows.append([what + written, f"{step.found.kl:.2e}", flips, _exceeded(step)])
     return aligned(rows, left=(0, 3))
 
 
@@ -81,29 +81,30 @@ def recall(found: Divergence, where: str) -> str:
     where = f"at threshold {found.threshold:.3g}{where}"
     if not found.families:
         return "Recall by family: unmeasured, no event is labelled as an attack, or no class is benign."
-    rows = [[f"recall {where}", "before", "after", "change"]]
-    for name, detected in sorted(found.families.items(), key=lambda item: (-item[1].lost, item[0])):
-        if detected.before != detected.after:
+    rows = [[f"recall {where}", "before", "after", "lost", "gained"]]
+    for name, detected in sorted(found.families.items(), key=lambda item: (-item[1].recall_lost, item[0])):
+        gained = detected.after - detected.before + detected.lost
+        if detected.lost or gained:
             counts = (count_of(detected.before, detected.events), count_of(detected.after, detected.events))
-            rows.append([one_line(name), *counts, f"{detected.after - detected.before:+,}"])
+            rows.append([one_line(name), *counts, f"{detected.lost:,}", f"{gained:,}"])
     same = len(found.families) - len(rows) + 1
     if len(rows) == 1:
         return f"Recall {where}: the same in each of {same} families."
     return f"{aligned(rows)}\nthe same in the other families ({same})"
 
 
-def guards(step: Step) -> str:
-    """Write whether every guard holds, and a line for each."""
-    lines = [f"  {one_line(str(finding))}" for finding in step.findings]
-    if not step.findings:
-        lines.append("Guards: none were asked for.")
-    elif step.passed:
-        lines.insert(0, "Guards: every one holds.")
+def guards(decision: Decision | None) -> str:
+    """Write whether every guard holds, on which events that was decided, and a line for each."""
+    if decision is None:
+        return "Guards: none were asked for."
+    where = f"decided on {decision.described}"
+    if decision.passed:
+        head = f"Guards: every one holds, {where}."
     else:
-        missing = {finding.status for finding in step.not_held}
-        why = "too few events to show that all hold" if missing == {UNMEASURED} else "this is the best that was found"
-        lines.insert(0, f"Guards: NOT every one holds; {why}.")
-    return "\n".join(lines)
+        missing = {finding.status for finding in decision.not_held}
+        why = "too little to show that all hold" if missing == {UNMEASURED} else "this is the best that was found"
+        head = f"Guards: NOT every one holds, {where}; {why}."
+    return "\n".join([head, *(f"  {one_line(str(finding))}" for finding in decision.findings)])
 
 
 def lost_most(found: Divergence) -> str:
@@ -111,15 +112,14 @@ def lost_most(found: Divergence) -> str:
     if found.worst is None:
         return "-"
     name, detected = found.worst
-    return f"{one_line(name)} {detected.before - detected.after:,} of {detected.events:,}"
+    return f"{one_line(name)} {detected.lost:,} of {detected.events:,}"
 
 
 def _three(found: Divergence) -> list[str]:
     return [f"{found.kl:.2e}", f"{found.flips:,}", lost_most(found)]
 
 
-def _open_guards(step: Step) -> str:
-    if not step.findings:
-        return "none"
-    lines = (str(f) if f.status == BROKEN else f"{f.guard}: {f.status}" for f in step.not_held)
-    return "; ".join(map(one_line, lines)) or "every one holds"
+def _exceeded(step: Step) -> str:
+    if not step.observed:
+        return "no guards"
+    return "; ".join(one_line(str(figure)) for figure in step.exceeded) or "none"
