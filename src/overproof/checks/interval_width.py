@@ -71,14 +71,14 @@ def needed_units(bound: Callable[[float], Interval], limit: float, units: int) -
     Returns
     -------
     int | None
-        None where a hundred times as many would not do: the estimate sits at the limit.
+        None where it is decided already, or a hundred times as many would not do: the estimate sits at the limit.
     """
 
     def decides(times: float) -> bool:
         figure = bound(times)
         return figure.high <= limit or figure.low > limit
 
-    if not decides(MOST):
+    if decides(1) or not decides(MOST):
         return None
     short, enough = 1.0, float(MOST)
     for _ in range(HALVINGS):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overproof.bundle.manifest import Bundle
-from overproof.checks.base import CONFIDENCE
 from overproof.checks.gate_result import PASSED
 from overproof.checks.report.proof import Proof, bundle_differences, full_differences, policy_differences
 from overproof.distillation.teachers.interface import TeacherCard
@@ -40,13 +39,13 @@ class Checked:
     guarantee
         Its threshold and what that promises; None where the student is deployed alone, without a full model.
     alone
-        What was shown of the student alone; None where there is a full model.
+        What was shown of the student alone; empty where there is a full model.
     """
 
     source: str
     proof: Proof
     guarantee: Guarantee | None
-    alone: Promise | None = None
+    alone: str = ""
 
 
 def read_checked(path: Path, *, with_full: bool) -> Checked:
@@ -161,12 +160,15 @@ def _guarantee(report: CheckReport, path: Path) -> Guarantee:
     return Guarantee(threshold.value, Promise(threshold.limit, threshold.confidence, str(path)))
 
 
-def _alone(report: CheckReport, path: Path) -> Promise:
-    """Return what was shown of the student alone."""
+def _alone(report: CheckReport, path: Path) -> str:
+    """Say what was shown of the student alone."""
     gate = next(gate for gate in report.gates if gate.key == MISSES)
     if gate.status != PASSED or gate.limit is None:
         raise InputError(f"--check {path}: its gate {gate.key} is {gate.status}, so that nothing is promised")
-    return Promise(gate.limit, CONFIDENCE, str(path), alone=True)
+    return (
+        f"deploy alone: the student misses at most {100 * gate.limit:g} % more of the attacks than the full model that "
+        f"it was checked against, with 95 % confidence, for events like those of the check ({path})"
+    )
 
 
 def _reason(report: CheckReport) -> str:
@@ -175,5 +177,4 @@ def _reason(report: CheckReport) -> str:
 
 def without_threshold(policy: Policy, checked: Checked) -> Policy:
     """Let the student decide alone, as was checked; what is too long or out of distribution is still abstained from."""
-    basis = f"none, the student decides alone, as it was checked ({checked.source})"
-    return replace(policy, confidence=0.0, basis=basis, promise=checked.alone)
+    return replace(policy, confidence=0.0, basis=checked.alone)
