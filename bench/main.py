@@ -22,6 +22,7 @@ import foreign
 import fusion
 import novelty
 import portable
+import proof
 import service
 import similarity
 import speed
@@ -135,6 +136,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "engines": deployed("engines", engines),
     "edge": deployed("edge", edge),
     "transcript": lambda: transcript.to_markdown(once("demo", transcript.measured)),
+    **proof.TABLES,
 }
 
 

@@ -26,6 +26,8 @@ NEEDED = {
     "captures": RECORDED,
     "novelty": PAYLOADS + RECORDED,
     "transcript": (),
+    "coverage": (),
+    "replays": (),
 }
 
 
