@@ -141,6 +141,7 @@ NAN, INF = float("nan"), float("inf")
         ("calibration", True, "calibration is True"),
         ("temperature", NAN, "temperature: nan"),
         ("temperature", 0, "temperature is 0"),
+        ("temperature", 10**400, "temperature is 1000"),
         ("temperature", None, "temperature is None"),
         ("thresholds", {"0.01": NAN}, "thresholds.0.01: nan"),
         ("thresholds", {"0.01": -1.0}, "thresholds.0.01 is -1.0"),

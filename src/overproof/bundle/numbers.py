@@ -6,6 +6,7 @@ JSON has no NaN and no infinity, but readers take both, and 1e999 for one of the
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ def require_numbers(data: Mapping[str, Any], where: str) -> None:
             raise BundleError(f"{where}: {path}: {value}, expected a finite number")
     for path, value, least, most, expected in _ranges(data, where):
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise BundleError(f"{where}: {path} is {value!r}, expected a number {expected}")
+            raise BundleError(f"{where}: {path} is {repr(value)[:60]}, expected a number {expected}")
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -37,17 +38,17 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _ranges(data: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any, float, float, str]]:
     """Yield path, value, least, most and what is expected, of every number that decides something."""
-    positive = math.ulp(0.0)
-    yield "temperature", data["temperature"], positive, math.inf, "above 0"
+    positive, greatest = math.ulp(0.0), sys.float_info.max  # a whole number in JSON may be larger than any float
+    yield "temperature", data["temperature"], positive, greatest, "above 0"
     yield "hard_weight", data["hard_weight"], 0.0, 1.0, SHARES
     if data.get("calibration") is not None:
-        yield "calibration", data["calibration"], positive, math.inf, "above 0, or null"
+        yield "calibration", data["calibration"], positive, greatest, "above 0, or null"
     if data.get("margin") is not None:
         yield "margin", data["margin"], 0.0, 1.0, PROBABILITIES
     for path, value in _by_share(data["thresholds"], "thresholds", where):
         yield path, value, -SLACK, 1.0 + SLACK, PROBABILITIES
     for signal, found in _mapping(data.get("signals") or {}, "signals", where).items():
-        most, expected = (1.0, PROBABILITIES) if signal == "confidence" else (math.inf, "from 0 up, or null")
+        most, expected = (1.0, PROBABILITIES) if signal == "confidence" else (greatest, "from 0 up, or null")
         for path, value in _by_share(found, f"signals.{signal}", where):
             yield path, value, 0.0, most, expected
 

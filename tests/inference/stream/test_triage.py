@@ -36,6 +36,7 @@ from overproof.inference.stream.journal import Journal, Mark
 from overproof.inference.stream.top import Top
 from overproof.jobs.deploy_config import CascadeConfig, TriageConfig
 from overproof.jobs.open_cascade import open_cascade
+from overproof.jobs.serve import FIRST_TOKENS
 from overproof.jobs.triage import triage as triage_job
 from overproof.progress import Console, _no_bar
 
@@ -383,6 +384,13 @@ def test_options_that_mean_nothing(small_bundle: Path, events: Path, tmp_path: P
         run(small_bundle, [events], to="morse", out=tmp_path / "x")
     with pytest.raises(InputError, match="cannot be written there"):
         run(small_bundle, [events], out=tmp_path / "no" / "where")
+
+
+def test_a_service_has_a_few_tokens_for_the_first_events_of_any_kind(small_bundle: Path, student: OnnxScorer) -> None:
+    config = CascadeConfig(always("xss", student.classes), max_escalations="5%", never_alone=student.classes)
+    cascade = open_cascade(open_bundle(small_bundle), config, tokens=FIRST_TOKENS)
+    decided = [cascade.judge(["a"])[0]["decided_by"] for _ in range(14)]
+    assert decided == ["full"] * int(FIRST_TOKENS) + ["nobody"] * 4
 
 
 def test_a_bundle_of_an_older_version_needs_a_check_to_escalate(small_bundle: Path, student: OnnxScorer) -> None:
