@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from overproof.bundle.manifest import MODEL, open_bundle
 from overproof.bundle.runtime import OnnxScorer
@@ -331,3 +333,38 @@ def test_no_signals_come_of_scores_that_are_no_numbers() -> None:
         with pytest.raises(InputError, match="1 of 9 validation events are no numbers"):
             signals(logits, 1.0, far)
         values[0] = 0.0
+
+
+anything = st.floats(width=32)
+event = st.tuples(st.lists(anything | st.floats(-9, 9, width=32), min_size=3, max_size=3), anything, st.booleans())
+policies = st.builds(
+    Policy,
+    confidence=st.floats(0, 1) | st.just(EVERYTHING),
+    margin=st.floats(0, 1),
+    ood_distance=st.none() | st.floats(0, 1e30),
+    overflow=st.booleans(),
+    temperature=st.floats(1e-300, 1e300),
+    on_full_down=st.sampled_from(["hold", "student"]),
+)
+
+
+@given(st.lists(event, max_size=8), policies, st.sampled_from([always("xss"), Full(CLASSES, down, "m"), None]))
+def test_whatever_is_scored_nothing_is_decided_by_a_number_that_is_none(
+    student: OnnxScorer, events: list[tuple[list[float], float, bool]], policy: Policy, full: Full | None
+) -> None:
+    n = len(events)
+    logits = np.array([z for z, _, _ in events], dtype=np.float32).reshape(n, 3)
+    far = np.array([distance for _, distance, _ in events], dtype=np.float32)
+    over = np.array([overflow for _, _, overflow in events], dtype=bool)
+    scores = Scores(logits, CLASSES, np.ones(n, np.int32), over, far)
+    found = list(Cascade(student, full, policy, Bucket(Rate(share=0.5))).settle(["a"] * n, scores))
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    for i, verdict in enumerate(found):
+        if verdict["decided_by"] == "student":
+            assert np.isfinite(logits[i]).all() and np.isfinite(far[i])
+            if not verdict["stood_in"]:
+                assert verdict["student"]["confidence"] >= policy.confidence - 1e-6
+                assert policy.ood_distance is None or far[i] <= policy.ood_distance
+                assert not (over[i] and policy.overflow)
+        assert (verdict["status"] == "decided") == (verdict["decided_by"] != "nobody")
+        assert verdict["stood_in"] <= (verdict["decided_by"] == "student" and policy.on_full_down == "student")
