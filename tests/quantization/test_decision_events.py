@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -83,3 +85,46 @@ def test_nothing_on_one_side_hangs_together_with_the_other(rows: list[tuple[int,
     assert first.num_rows + second.num_rows == len(rows)
     if first.num_rows:
         assert DecisionEvents.unseen(second, first, "").left_out == 0
+
+
+def words(start: int, stop: int) -> list[str]:
+    return [f"{chr(97 + i % 26)}{chr(97 + i // 26 % 26)} {'x' * (i // 676)}" for i in range(start, stop)]
+
+
+def test_a_student_is_decided_on_test_events_that_are_new() -> None:
+    from overproof.distillation.dataset import DatasetSplits
+    from overproof.quantization.quantize_student import decision_events
+
+    train, validation = (events(words(*part), ["benign"] * 50) for part in ((0, 50), (50, 100)))
+    test = events(words(40, 120), ["benign"] * 80)
+    found = decision_events(DatasetSplits(train, validation, test, ("benign",), ("benign", "sqli"), 0, {}))
+    assert found.events["text"].to_pylist() == words(100, 120)
+    assert (found.left_out, found.chosen_from) == (60, "test events")
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_what_ends_training_with_the_rounding_does_not_decide(guarded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from overproof.jobs import quantize as job
+    from overproof.jobs.config import QuantizeConfig, QuantizeJobConfig, RunOptions
+    from overproof.quantization.guards import Guards
+
+    given: dict[str, pa.Table] = {}
+
+    def retraining(model: object, train: pa.Table, validation: pa.Table, *_: object) -> None:
+        given.update(train=train, validation=validation)
+
+    monkeypatch.setattr(job, "retraining", retraining)
+    whole = events(words(0, 1000), ["sqli" if i % 5 == 0 else "benign" for i in range(1000)])
+    settings = QuantizeConfig(guards=Guards(max_flips=0.1) if guarded else None, qat=True)
+    config = QuantizeJobConfig(("events.csv",), quantize=settings)
+    loaded = job.LoadedEvents(whole, None)
+    divided = job.divide(None, loaded, config, Path("out"), RunOptions())  # type: ignore[arg-type]
+    assert divided.events.held_back.equals(given["validation"])
+    assert divided.held_back.num_rows == 100
+    if guarded:
+        decision = divided.events.decision
+        assert decision is not None and decision.events.num_rows == 50 == given["validation"].num_rows
+        for seen in given.values():
+            assert DecisionEvents.unseen(decision.events, seen, "").left_out == 0
+    else:
+        assert divided.events.decision is None

@@ -166,11 +166,32 @@ def test_few_events_without_a_loss_are_not_at_the_limit() -> None:
     assert finding.needed == 2995 and "needs 2,995 independent events" in str(finding)
 
 
-@pytest.mark.parametrize("flips", [10, 11, 12])
-def test_at_the_limit_no_number_is_given(flips: int) -> None:
+@pytest.mark.parametrize(
+    ("flips", "reason"),
+    [
+        (10, "the estimate sits at the limit: more events will hardly decide"),
+        (12, "the estimate lies above the limit, on too few events to call it broken"),
+    ],
+)
+def test_where_more_events_would_not_hold_it_no_number_is_given(flips: int, reason: str) -> None:
     finding = one(Guards(max_flips=0.01), each(1000, flips=flips))
     assert (finding.status, finding.needed) == (UNMEASURED, None)
-    assert str(finding).endswith("unmeasured: the estimate sits at the limit: more events will hardly decide")
+    assert str(finding).endswith(f"unmeasured: {reason}")
+
+
+@pytest.mark.parametrize("mean_size", [1, 2, 5, 20])
+def test_campaigns_do_not_hold_what_their_number_would(mean_size: int) -> None:
+    """Campaigns of geometric sizes are lost as a whole, 1.5 % of them; divergences likewise."""
+    random, guards = np.random.default_rng(mean_size), Guards(max_flips=0.01, max_kl=1.0)
+    held = np.zeros(2)
+    for _ in range(500):
+        sizes = random.geometric(1 / mean_size, 320)
+        lost = random.random(320) < 0.015
+        hit = np.repeat(lost, sizes)
+        found = replace(each(len(hit)), flipped=hit, kl=100.0 * hit)
+        units = Units.of(len(hit), np.repeat(np.arange(320), sizes).tolist())
+        held += [status == HELD for status in statuses(guards, found, units)]
+    assert (held / 500 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 500)).all()
 
 
 def test_a_family_that_no_event_is_of_is_unmeasured() -> None:

@@ -21,7 +21,6 @@ from overproof.cli.options import (
     Qat,
     Rejects,
     Seed,
-    Test,
     Text,
     columns_of,
     guards_of,
@@ -53,6 +52,15 @@ Calibrate = Annotated[
         metavar="FILE",
         help="Events as the model will meet them, with labels where there are some; repeatable. For a tensor: csv or "
         "parquet whose columns of numbers are the features, or npz with x, label, family.",
+    ),
+]
+NewEvents = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--test",
+        metavar="FILE",
+        help="Events that nothing is chosen by, to measure the result on and to decide the guards by; repeatable. "
+        "[default: the guards are decided on half of those held back]",
     ),
 ]
 QuantizedOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.")]
@@ -87,7 +95,7 @@ def run(
     max_recall_loss: MaxRecallLoss = None,
     qat: Qat = QuantizeConfig.qat,
     teacher: QatTeacher = None,
-    test: Test = None,
+    test: NewEvents = None,
     text: Text = None,
     label: Label = None,
     family: Family = None,

@@ -19,6 +19,7 @@ from overproof.results.precision_search import BROKEN, CONFIDENCE, HELD, UNMEASU
 CAP = 100  # limits of nats that an event counts at most: a mean without a greatest value has no bound
 MOST = 100  # times as many events: what takes more is not a question of number
 AT_THE_LIMIT = "the estimate sits at the limit: more events will hardly decide"
+ABOVE = "the estimate lies above the limit, on too few events to call it broken"
 NEVER = "no number of events shows that nothing is lost"
 
 Bound = Callable[[float, int, float], float]  # total, number and confidence to a bound of the mean
@@ -138,7 +139,7 @@ def _decided(
     """
     limit, (lower, upper) = finding.limit / scale, bounds
     if not len(values):
-        return replace(finding, units=0, **_unmeasured(limit, 0.0, 0, upper))
+        return replace(finding, units=0, **_unmeasured(limit, 0.0, 0, bounds))
     ways = [(total, n) for n, (total,) in units.sums(values)]
     low = min(lower(total, n, CONFIDENCE) for total, n in ways)
     high, total, n = max((upper(total, n, CONFIDENCE), total, n) for total, n in ways)
@@ -147,15 +148,17 @@ def _decided(
         return replace(finding, status=BROKEN)
     if high <= limit:
         return replace(finding, status=HELD)
-    return replace(finding, **_unmeasured(limit, total / n, n, upper))
+    return replace(finding, **_unmeasured(limit, total / n, n, bounds))
 
 
-def _unmeasured(limit: float, rate: float, n: int, upper: Bound) -> dict[str, Any]:
+def _unmeasured(limit: float, rate: float, n: int, bounds: tuple[Bound, Bound]) -> dict[str, Any]:
     """Say why a limit is unmeasured, and how many units would show it, were the rate to stay as it is."""
     if not limit:
         return {"reason": NEVER}
-    fewest = needed(limit)
-    most = MOST * max(n, fewest)
+    lower, upper = bounds
+    most = MOST * max(n, needed(limit))
+    if lower(rate * most, most, CONFIDENCE) > limit:
+        return {"reason": ABOVE}
     if rate >= limit or upper(rate * most, most, CONFIDENCE) > limit:
         return {"reason": AT_THE_LIMIT}
     short, enough = n, most
