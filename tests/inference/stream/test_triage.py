@@ -28,7 +28,7 @@ from overproof.events.sources import read_events
 from overproof.inference.cascade import EVERYTHING, Cascade, Full, FullDown, Policy, Promise, Rate
 from overproof.inference.cascade.budget import Bucket
 from overproof.inference.cascade.thresholds import policy_for
-from overproof.inference.engines import Scored, in_process
+from overproof.inference.engines import Scored, in_process, worker_processes
 from overproof.inference.sinks import severity
 from overproof.inference.stream import Request, RunContext, Summary, triage
 from overproof.inference.stream import job as loop
@@ -525,3 +525,19 @@ def test_a_long_run_says_once_that_the_promise_is_withdrawn(student: OnnxScorer,
     triage(cascade, Request((str(events),), str(events.with_name("out.jsonl"))), context=context)
     (line,) = said
     assert line.startswith("promise withdrawn: the full model did not verify 2,048 of 2,048 events")
+
+
+def test_the_words_are_the_same_whoever_scores(student: OnnxScorer, small_bundle: Path, events: Path) -> None:
+    def judged(name: str, **scored: Any) -> Summary:
+        policy = Policy(confidence=0.5, promise=PROMISE)
+        cascade = Cascade(student, always("xss", student.classes), policy, Bucket(Rate(share=0.02)))
+        summary = triage(cascade, Request((str(events),), str(events.with_name(name))), **scored)
+        return replace(summary, seconds=0, out="")
+
+    def elsewhere(on_skip: Any) -> Iterator[Scored]:
+        return in_process(student)(read_events([str(events)], on_skip=on_skip))
+
+    here = judged("here.jsonl")
+    assert here.promised is not None and here.promised.status == "withdrawn"
+    assert judged("workers.jsonl", engine=worker_processes(student, small_bundle, 2)) == here
+    assert judged("elsewhere.jsonl", elsewhere=elsewhere) == here
