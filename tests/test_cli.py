@@ -305,7 +305,15 @@ def test_every_failure_is_one_line_and_an_exit_code(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("error", [ZeroDivisionError("by \x1b[2Jzero"), RecursionError("too deep"), ValueError("odd")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError("by \x1b[2Jzero"),
+        RecursionError("too deep"),
+        ValueError("odd"),
+        ModuleNotFoundError("No module named 'overproof.gone'", name="overproof.gone"),
+    ],
+)
 def test_a_bug_shows_its_traceback_and_is_no_decision(
     monkeypatch: pytest.MonkeyPatch, command: str, error: Exception
 ) -> None:
@@ -387,6 +395,12 @@ def test_a_decision_that_is_no_is_exit_code_1(
     monkeypatch.setattr(function, lambda *_, **__: SimpleNamespace(render=lambda: "so it is", passed=passed))
     result = run(command, *words)
     assert (result.exit_code, result.stdout, result.stderr) == (code, "so it is\n", "")
+
+
+def test_a_package_that_is_missing_is_no_decision() -> None:
+    done = python("import sys; sys.modules['typer'] = None\nfrom overproof.__main__ import main\nmain()")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: overproof is not wholly installed (") and done.stderr.count("\n") == 1
 
 
 def test_there_is_one_table_of_exit_codes_and_it_is_what_help_says(root: Path) -> None:

@@ -20,6 +20,7 @@ from overproof.checks.base import (
     QUANTIZED,
     CheckContext,
     CheckResult,
+    Gate,
     GateResult,
     ModelOutputs,
     Operation,
@@ -126,6 +127,9 @@ def test_published_events_close_the_gate_unless_the_user_insists(alike: CheckCon
     assert result.message.startswith("unmeasured: nothing is known of your own events: ")
     assert "--accept-public-data" in result.message and "CSIC 2010" in result.message
     assert (known.status, known.message) == ("unmeasured", result.message)
+    wide = replace(public, gates={**public.gates, "own-data/published": Gate(1.0)})
+    allowed = named(own_data(wide))["published"]
+    assert (allowed.status, allowed.waived) == ("unmeasured", True) and "the gate allows it" in allowed.message
 
 
 def test_leaked_templates_are_counted(alike: CheckContext) -> None:

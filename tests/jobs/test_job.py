@@ -144,6 +144,27 @@ def test_simulated_events_certify_nothing_unless_asked(job: Job) -> None:
     assert report.decision == "do not deploy" and not report.passed
 
 
+def test_the_training_events_themselves_prove_nothing(job: Job, tmp_path: Path) -> None:
+    """Each under an identifier that is fresh, as Zeek's are: by groups alone nothing was leaked."""
+    kept = open_evidence(job.folder / "evidence", open_bundle(job.folder / "bundle")).events
+    place = kept.schema.get_field_index("group")
+    fresh = kept.set_column(place, "group", pa.array([f"C{i:09x}" for i in range(kept.num_rows)]))
+    report = job.check(fresh)
+    leaked = finding(report, "own-data/leaked")
+    assert leaked["status"] == "failed" and leaked["value"] > 0.9
+    assert report.decision == "do not deploy" and not report.passed
+    assert "own-data/leaked" in report.verdict.because
+
+
+def test_simulated_events_are_never_said_to_pass_as_own(report: Any) -> None:
+    published = finding(report, "own-data/published")
+    assert (published["status"], published["waived"], published["closed"]) == ("unmeasured", True, False)
+    assert report.checks[0].status != "passed"
+    assert report.verdict.sentence.endswith(
+        "All of this is of public or simulated events: nothing is known of your own."
+    )
+
+
 def test_without_full_model_and_evidence_what_needs_them_is_unmeasured(job: Job) -> None:
     report = job.check(full=None, evidence=None)
     assert set(report.absent) == {FULL, DISTILLED, CONTROL, BASELINE}

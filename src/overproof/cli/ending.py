@@ -77,7 +77,7 @@ def _code_of(error: Exception) -> int:
         if error.errno == errno.EPIPE:
             return ExitCode.BROKEN_PIPE
         return ExitCode.UNUSABLE if error.errno in NAMES else ExitCode.FAILED
-    unusable = _is_usage(error) or isinstance(error, ModuleNotFoundError)
+    unusable = _is_usage(error) or _missing(error) is not None
     return ExitCode.UNUSABLE if unusable else ExitCode.FAILED
 
 
@@ -103,11 +103,17 @@ def _words(error: Exception) -> str | None:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
-    if isinstance(error, ModuleNotFoundError):
-        return f"the package {error.name} is not installed"
+    if (package := _missing(error)) is not None:
+        return f"the package {package} is not installed"
     if isinstance(error, MemoryError):
         return f"not enough memory{f' ({error})' if str(error) else ''}"
     return None
+
+
+def _missing(error: Exception) -> str | None:
+    """Return the package that is not installed; None if that is not what is wrong: a module of ours is there."""
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    return None if name is None or name.partition(".")[0] == "overproof" else name
 
 
 def _is_usage(error: Exception) -> bool:

@@ -14,7 +14,9 @@ import httpx
 import pytest
 
 from overproof.bundle.runtime import OnnxScorer
+from overproof.errors import ExitCode
 from overproof.inference.cascade import Cascade
+from overproof.inference.service import Endpoint, serve
 
 from .conftest import until
 from .test_concurrent import VARIED
@@ -171,3 +173,13 @@ def test_a_full_model_is_left_alone_while_it_is_dead_and_asked_when_it_is_back(s
         until(lambda: verdict()["decided_by"] == "full")
         assert state() == "in use"
         second.kill()
+
+
+def test_a_service_that_does_not_start_has_failed(student: OnnxScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("overproof.inference.service.service.Service.start", broken)
+    with pytest.raises(SystemExit) as ended:
+        serve(lambda: Cascade(student), Endpoint(port=0))
+    assert ended.value.code == ExitCode.FAILED  # as uvicorn has it too

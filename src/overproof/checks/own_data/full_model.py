@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from overproof.bundle.scores import Floats
@@ -25,7 +27,7 @@ from overproof.checks.reasons import NO_EVENTS
 from overproof.checks.stats import Interval, events_needed, share_within
 
 KEY = "own-data/full-model"
-NONE, ALL, ANY = Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0), Interval(0.0, 0.0, 1.0)
+NONE, ALL = Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)
 ON_PURPOSE = (
     "to compare with another full model on purpose, write full-model = { limit = 1 } under [own-data] in the gate file"
 )
@@ -42,11 +44,15 @@ def full_model_gate(context: CheckContext) -> GateResult:
     found = _answers(context, gate)
     if found is not None and (found.status != UNMEASURED or not context.same_teacher):
         return found
-    if context.same_teacher is not None:
-        return _fingerprints(context.same_teacher, gate, len(context.sample))
+    if context.same_teacher:
+        message = "the full model has the fingerprint of the bundle's teacher"
+        return decided(KEY, message, gate, Measured(NONE, len(context.sample)))
     if gate.limit >= 1:
-        message = "the full model is not compared with the bundle's teacher: the gate allows any"
-        return decided(KEY, message, gate, Measured(ANY, len(context.sample)))
+        why = "the full model is not compared with the bundle's teacher, since the gate allows any"
+        return replace(unmeasured(KEY, why, gate), waived=True)
+    if context.same_teacher is not None:
+        message = f"the full model has another fingerprint than the bundle's teacher; {ON_PURPOSE}"
+        return decided(KEY, message, gate, Measured(ALL, len(context.sample)))
     why = "nothing tells whether the full model is the bundle's teacher: neither answers of both to the same events "
     return unmeasured(KEY, f"{why}(--evidence) nor two fingerprints; {ON_PURPOSE}", gate)
 
@@ -75,11 +81,3 @@ def _answers(context: CheckContext, gate: Gate) -> GateResult | None:
 def _otherwise(said: Floats, again: AskedAgain) -> Bools:
     """Say of which events the two give another label, shape (k,)."""
     return np.asarray(said[again.rows].argmax(axis=1) != again.logits.argmax(axis=1))
-
-
-def _fingerprints(same: bool, gate: Gate, n: int) -> GateResult:
-    if same:
-        return decided(KEY, "the full model has the fingerprint of the bundle's teacher", gate, Measured(NONE, n))
-    allowed = "the gate allows any" if gate.limit >= 1 else ON_PURPOSE
-    message = f"the full model has another fingerprint than the bundle's teacher; {allowed}"
-    return decided(KEY, message, gate, Measured(ALL, n))
