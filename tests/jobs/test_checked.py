@@ -6,6 +6,7 @@ Each test of a refusal reproduces a false proof: accepted before, with "at most 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from overproof.jobs.open_cascade import open_cascade
 from overproof.jobs.serve import serve
 from overproof.jobs.triage import triage
 
+from ..conftest import Made, write_small
 from .stand_ins import StandIn, drawn, right
 
 BUDGET = 0.2
@@ -319,3 +321,24 @@ def test_what_runs_keeps_what_was_promised(proven: Proven, tmp_path: Path) -> No
     lost = sum(v["label"] == "benign" for v in attacks)
     alone = sum(v["student"]["label"] == "benign" for v in attacks)
     assert lost / len(attacks) <= 0.02 < alone / len(attacks)
+
+
+def test_the_commands_agree_on_what_was_checked(proven: Proven, made: Made, tmp_path: Path) -> None:
+    """`check` with a teacher's folder, and `triage` with that, with a copy of it, and with its class names swapped."""
+    teacher = write_small(tmp_path / "teacher", made, precision="fp32")
+    pq.write_table(proven.events, tmp_path / "events.parquet")
+    place, events = str(proven.folder / "bundle"), str(tmp_path / "events.parquet")
+    options = [f"--gate={proven.folder / 'gates.toml'}", "--budget=20%", f"--cache={tmp_path / 'cache'}"]
+    done = CliRunner().invoke(
+        app, ["check", place, events, f"--full={teacher}", f"--out={tmp_path / 'proof'}", *options]
+    )
+    assert done.exit_code == 0, done.output
+    out = [f"--check={tmp_path / 'proof' / 'check.json'}", f"--out={tmp_path / 'verdicts.jsonl'}"]
+    shutil.copytree(teacher, tmp_path / "copy")
+    swapped = open_bundle(teacher)
+    manifest = replace(swapped.manifest, classes=("benign", "xss", "sqli"))
+    write_bundle(tmp_path / "swapped", manifest, swapped.files)
+    for name, code in (("teacher", 0), ("copy", 0), ("swapped", 2)):
+        done = CliRunner().invoke(app, ["triage", place, events, f"--full={tmp_path / name}", *out])
+        assert done.exit_code == code, done.output
+    assert "its fingerprint differs" in str(done.exception) + done.output
