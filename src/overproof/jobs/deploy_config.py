@@ -19,6 +19,15 @@ FullModel: TypeAlias = str | Sequence[str] | Teacher
 
 
 @dataclass(frozen=True)
+class CascadeOptions:
+    """The options of a cascade, all of them in force: see `CascadeConfig`."""
+
+    rate: Rate = field(default_factory=lambda: Rate(share=BUDGET))
+    on_full_down: str = "hold"
+    never_alone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class CascadeConfig:
     """What goes to the full model, and what becomes of it there.
 
@@ -48,14 +57,13 @@ class CascadeConfig:
         if self.on_full_down is not None:
             require_on_full_down(self.on_full_down)
 
-
-@dataclass(frozen=True)
-class CascadeOptions:
-    """The options of a cascade, all of them in force: see `CascadeConfig`."""
-
-    rate: Rate = field(default_factory=lambda: Rate(share=BUDGET))
-    on_full_down: str = "hold"
-    never_alone: tuple[str, ...] = ()
+    def options(self, default: CascadeOptions) -> CascadeOptions:
+        """Return the options that are given, and for those that are not the default."""
+        return CascadeOptions(
+            default.rate if self.max_escalations is None else parse_rate(self.max_escalations),
+            default.on_full_down if self.on_full_down is None else self.on_full_down,
+            default.never_alone if self.never_alone is None else self.never_alone,
+        )
 
 
 @dataclass(frozen=True)

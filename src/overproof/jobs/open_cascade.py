@@ -11,15 +11,7 @@ from overproof.errors import InputError
 from overproof.inference.cascade import Bucket, Cascade, Full
 from overproof.inference.cascade.budget import POOL
 from overproof.inference.cascade.thresholds import policy_for
-from overproof.jobs.checked import (
-    options_in_force,
-    read_checked,
-    require_bundle,
-    require_full,
-    require_policy,
-    without_threshold,
-)
-from overproof.jobs.deploy_config import CascadeConfig, FullModel
+from overproof.jobs.deploy_config import CascadeConfig, CascadeOptions, FullModel
 from overproof.jobs.full_model import open_full, reserve
 
 
@@ -37,10 +29,13 @@ def open_cascade(bundle: Bundle, config: CascadeConfig | None = None, *, tokens:
         Options or a full model that cannot be used, or a check that is a proof of something else.
     """
     config = config or CascadeConfig()
-    checked = None if config.check is None else read_checked(config.check, with_full=config.full is not None)
-    if checked is not None:
-        require_bundle(checked, bundle)
-    options = options_in_force(config, checked)
+    checked = None
+    if config.check is not None:
+        from overproof.jobs.checked import read_checked
+
+        checked = read_checked(config.check, with_full=config.full is not None)
+        checked.require_bundle(bundle)
+    options = config.options(CascadeOptions()) if checked is None else checked.options(config)
     policy = policy_for(
         bundle.manifest,
         guarantee=None if checked is None else checked.guarantee,
@@ -49,8 +44,8 @@ def open_cascade(bundle: Bundle, config: CascadeConfig | None = None, *, tokens:
         on_full_down=options.on_full_down,
     )
     if checked is not None:
-        require_policy(checked, policy, options.rate)
-        policy = without_threshold(policy, checked) if checked.guarantee is None else policy
+        checked.require_policy(policy, options.rate)
+        policy = checked.in_force(policy)
     student = OnnxScorer(bundle)
     if config.full is not None and checked is None and bundle.manifest.signals is None:
         raise InputError(
@@ -61,7 +56,7 @@ def open_cascade(bundle: Bundle, config: CascadeConfig | None = None, *, tokens:
     if config.full is not None:
         full, card = _in_reserve(config.full, student.classes)
         if checked is not None:
-            require_full(checked, full, student.classes, card)
+            checked.require_full(full, student.classes, card)
     return Cascade(student, full, policy, Bucket(options.rate, level=None if tokens is None else {POOL: tokens}))
 
 

@@ -1,7 +1,8 @@
 """Say what a check promises of a run, and withdraw it once the run is another than the one that was checked.
 
 The promise is of a cascade in which every event that the student may not decide alone is decided by the full model.
-Where one of them is not, its label is the student's own, and nobody has shown how often that is wrong.
+Where one of them is not, its label is the student's own, and nobody has shown how often that is wrong. Of a student
+that was checked to be deployed alone it is of its labels, whoever else would have to decide.
 """
 
 from __future__ import annotations
@@ -24,30 +25,40 @@ class Promise:
     ----------
     limit
         At most this share of the attacks that the full model detects is lost: called benign by the student, alone.
+        Of a student alone: it misses at most so many more of the attacks than the full model, as a share of them.
     confidence
         With which that was shown.
     source
         Where it was read.
+    alone
+        Whether it is of a student that is deployed without a full model.
 
     Raises
     ------
     InputError
-        A limit or confidence that is not between 0 and 1.
+        A limit or confidence that is no number from 0 up, below 1.
     """
 
     limit: float
     confidence: float
     source: str
+    alone: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("limit", self.limit), ("confidence", self.confidence)):
-            if not 0 < value < 1:
-                raise InputError(f"{self.source}: a promise's {name} of {value}, expected a number between 0 and 1")
+            if not 0 <= value < 1:
+                raise InputError(f"{self.source}: a promise's {name} of {value}, expected a number from 0 up, below 1")
 
     def __str__(self) -> str:
+        share = f"at most {100 * self.limit:g} %"
+        what = (
+            f"the student alone misses {share} more of the attacks than the full model that it was checked against"
+            if self.alone
+            else f"{share} of the attacks that the full model detects are lost"
+        )
         return (
-            f"at most {100 * self.limit:g} % of the attacks that the full model detects are lost, copies counted once, "
-            f"with {100 * self.confidence:g} % confidence, for events like those of the check ({self.source})"
+            f"{what}, copies counted once, with {100 * self.confidence:g} % confidence, for events like those of the "
+            f"check ({self.source})"
         )
 
 
@@ -131,6 +142,12 @@ class PromiseStatus:
         """What can be said, in a sentence that is understood alone."""
         if self.status == "stands":
             return f"stands: {self.promise}"
+        if self.promise.alone:
+            return (
+                f"withdrawn: nobody decided {self.unverified.total:,} of {self.events:,} events ({self.unverified!s}); "
+                "their labels are the student's own, and provisional. Where these are taken for its answers, "
+                f"{self.promise}"
+            )
         return (
             f"withdrawn: the full model did not verify {self.unverified.total:,} of {self.events:,} events "
             f"({self.unverified!s}); their labels are the student's own, and nothing is promised of them. "
@@ -144,6 +161,7 @@ class PromiseStatus:
             "limit": self.promise.limit,
             "confidence": self.promise.confidence,
             "source": self.promise.source,
+            "alone": self.promise.alone,
             "status": self.status,
             "deferred": counts.deferred,
             "held": counts.held,

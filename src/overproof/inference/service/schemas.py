@@ -204,6 +204,7 @@ class PromiseState(BaseModel):
     limit: float = Field(description="At most this share of the attacks that the full model detects is lost.")
     confidence: float
     source: str
+    alone: bool = Field(description="It is of a student without a full model: so many more attacks are missed at most.")
     status: Literal["stands", "withdrawn"]
     deferred: int
     held: int
