@@ -26,7 +26,7 @@ from overproof.checks.gates import DEFAULTS
 from overproof.checks.report import CheckReport
 from overproof.cli import app
 from overproof.errors import InputError
-from overproof.inference.cascade import Cascade, Full, FullDown
+from overproof.inference.cascade import Cascade, Full, FullDown, Promise
 from overproof.inference.cascade.signals import signals
 from overproof.inference.stream import Request
 from overproof.jobs.deploy_config import CascadeConfig, ServeConfig, TriageConfig
@@ -232,12 +232,10 @@ def test_deployed_alone(proven: Proven, tmp_path: Path) -> None:
     assert proven.check(out, gate=tmp_path / "gates.toml").decision == "deploy alone"
     alone = proven.opened(check=out / "check.json", full=None).policy
     assert alone.confidence == 0.0 and alone.ood_distance is not None
-    assert alone.basis.startswith(
-        "deploy alone: the student misses at most 5 % more of the attacks than the full model"
-    )
+    assert alone.basis.startswith("none, the student decides alone, as it was checked")
+    assert alone.promise == Promise(0.05, 0.95, str(out / "check.json"), alone=True)
     behind = proven.opened(check=out / "check.json").policy
-    assert alone.promise is None
-    assert behind.confidence > 0 and behind.promise is not None
+    assert behind.confidence > 0 and behind.promise is not None and not behind.promise.alone
     bundle = proven.bundle
     write_bundle(tmp_path / "resealed", replace(bundle.manifest, calibration=9.0), bundle.files)
     refused(proven, "its calibration", check=out / "check.json", full=None, bundle=open_bundle(tmp_path / "resealed"))

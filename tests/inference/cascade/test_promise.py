@@ -39,10 +39,25 @@ def test_a_single_event_withdraws_it(why: str) -> None:
         "limit": 0.005,
         "confidence": 0.95,
         "source": "proof/check.json",
+        "alone": False,
         "status": "withdrawn",
         **{name: int(name == why) for name in ("deferred", "held", "abstained", "stood_in")},
         "message": status.message,
     }
+
+
+def test_that_of_a_student_alone_is_of_its_labels_those_that_nobody_decided_included() -> None:
+    alone = Promise(0.05, 0.95, "check.json", alone=True)
+    words = (
+        "the student alone misses at most 5 % more of the attacks than the full model that it was checked against, "
+        "copies counted once, with 95 % confidence, for events like those of the check (check.json)"
+    )
+    assert PromiseStatus(alone, 10, Unverified()).message == f"stands: {words}"
+    assert PromiseStatus(alone, 10, Unverified(abstained=3)).message == (
+        "withdrawn: nobody decided 3 of 10 events (3 abstained from); their labels are the student's own, and "
+        f"provisional. Where these are taken for its answers, {words}"
+    )
+    assert PromiseStatus(alone, 10, Unverified(abstained=3)).to_json()["alone"] is True
 
 
 def test_counts_add_up() -> None:
@@ -53,9 +68,9 @@ def test_counts_add_up() -> None:
     assert found.total == 4
 
 
-@pytest.mark.parametrize("value", [float("nan"), 0.0, 1.0, -0.1, float("inf")])
+@pytest.mark.parametrize("value", [float("nan"), 1.0, -0.1, float("inf")])
 def test_a_promise_is_of_numbers(value: float) -> None:
-    with pytest.raises(InputError, match=rf"^c\.json: a promise's limit of {value}, expected a number between 0 and 1"):
+    with pytest.raises(InputError, match=rf"^c\.json: a promise's limit of {value}, expected a number from 0 up"):
         Promise(value, 0.95, "c.json")
     with pytest.raises(InputError, match=rf"^c\.json: a promise's confidence of {value}"):
         Promise(0.005, value, "c.json")
