@@ -308,6 +308,29 @@ def test_copies_are_no_further_evidence_of_drift(alike: CheckContext) -> None:
     assert fields_of[1] == pytest.approx(fields_of[0], rel=1e-6)
 
 
+def intervals(value: object, place: str = "") -> dict[str, float]:
+    """The width of every interval in the data, and where it stands."""
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict):
+        return {}
+    if set(value) == {"value", "low", "high"}:
+        return {place: value["high"] - value["low"]}
+    return {k: width for name, entry in value.items() for k, width in intervals(entry, f"{place}/{name}").items()}
+
+
+def test_copies_narrow_no_interval_of_a_rate(alike: CheckContext) -> None:
+    few = some(alike, np.random.default_rng(1).permutation(N)[:300])
+    few = replace(few, operation=Operation(events_per_day=1e6, prevalence=0.01))
+    once, often = (plain(own_data(context)) for context in (few, repeated(few, 12)))
+    for part in ("classes", "families", "tpr", "alerts"):
+        before, after = intervals(once[part]), intervals(often[part])
+        assert before and set(before) <= set(after)
+        assert all(after[place] >= 0.999 * before[place] for place in before)
+    assert often["smallest_fpr"] == once["smallest_fpr"]
+    assert [row["supported"] for row in often["tpr"]] == [row["supported"] for row in once["tpr"]]
+
+
 @pytest.mark.parametrize("key", ["score-drift", "field-drift"])
 def test_a_drift_says_the_interval_that_decides_it(alike: CheckContext, key: str) -> None:
     found = named(own_data(repeated(some(alike, np.arange(0, N, 10)), 3)))[key]

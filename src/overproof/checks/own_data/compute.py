@@ -41,7 +41,7 @@ def own_data(context: CheckContext) -> CheckResult[OwnData]:
     leak_gate, split = leaked(context)
     score_gate, scores = _scores(context)
     field_gate, drift = _fields(context)
-    benign = int(context.benign_events.sum())
+    benign = context.units.take(context.benign_events).count
     return CheckResult(
         key=KEY,
         title="Own data",

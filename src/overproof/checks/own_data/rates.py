@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from overproof.checks.base import QUANTIZED, Bools, CheckContext
 from overproof.checks.own_data.result import (
     Alerts,
@@ -19,7 +16,7 @@ from overproof.checks.own_data.result import (
 )
 from overproof.checks.rates import FALSE_POSITIVE_RATES, SLACK, answering, threshold_at, why_not
 from overproof.checks.reasons import NO_ATTACKS, NO_BENIGN
-from overproof.checks.stats import Interval, clopper_pearson, wilson
+from overproof.checks.stats import Interval, share_within
 from overproof.results.typed_json import NotMeasured
 
 
@@ -37,50 +34,42 @@ def classes(context: CheckContext) -> tuple[ClassRates, ...]:
         models = {}
         for model in answering(context):
             given = labelled & (context.models[model].logits.argmax(axis=1) == i)
-            models[model] = _figures(int((of_class & given).sum()), int(given.sum()), int(of_class.sum()))
+            models[model] = _figures(context, given, of_class)
         table.append(ClassRates(name, int(of_class.sum()), models))
     return tuple(table)
 
 
-def _figures(hits: int, given: int, true: int) -> ClassFigures:
-    """Measure precision, recall and F1 with Wilson's intervals; None where there is nothing to divide by.
+def _share(context: CheckContext, hit: Bools, among: Bools) -> Interval | None:
+    """Bound the share that is hit of some events, exactly and by independent units; None of none."""
+    return share_within(hit[among], context.units.take(among)) if among.any() else None
+
+
+def _figures(context: CheckContext, given: Bools, of_class: Bools) -> ClassFigures:
+    """Measure precision, recall and F1 of a class; None where there is nothing to divide by.
 
     F1 = 2J / (1 + J), where J = TP / (TP + FP + FN) is the share of hits among the events that are or are called
     of the class: a proportion, and F1 rises with it, so that the ends of its interval map to those of F1. (Goutte &
     Gaussier 2005 map a Beta posterior of the same proportion.) No bootstrap: that of a flawless class has no width.
     """
-    either = given + true - hits
-    jaccard = wilson(hits, either) if either else None
+    hit = given & of_class
+    jaccard = _share(context, hit, given | of_class)
     return ClassFigures(
-        precision=wilson(hits, given) if given else None,
-        recall=wilson(hits, true) if true else None,
+        precision=_share(context, hit, given),
+        recall=_share(context, hit, of_class),
         f1=Interval(*(2 * j / (1 + j) for j in (jaccard.value, jaccard.low, jaccard.high))) if jaccard else None,
     )
 
 
 def families(context: CheckContext) -> tuple[FamilyRates, ...]:
     """Measure recall of each family, the largest first: events with the right label, of those whose label is known."""
-    known = context.targets >= 0
-    place: dict[str, int] = {}
-    of_event = np.array(
-        [-1 if name is None else place.setdefault(name, len(place)) for name in context.families], dtype=np.intp
-    )
-    size, asked = _count(of_event, context.labelled, len(place)), _count(of_event, known, len(place))
-    right = {model: _count(of_event, context.right(model) & known, len(place)) for model in answering(context)}
-    table = [
-        FamilyRates(
-            name=name,
-            n=size[i],
-            models={m: FamilyFigures(wilson(hits[i], asked[i]) if asked[i] else None) for m, hits in right.items()},
-        )
-        for name, i in place.items()
-    ]
+    known, named = context.targets >= 0, context.families
+    right = {model: context.right(model) for model in answering(context)}
+    table = []
+    for name in dict.fromkeys(named[context.labelled].tolist()):
+        rows = context.labelled & (named == name)
+        models = {model: FamilyFigures(_share(context, hit, rows & known)) for model, hit in right.items()}
+        table.append(FamilyRates(name, int(rows.sum()), models))
     return tuple(sorted(table, key=lambda row: (-row.n, row.name)))
-
-
-def _count(of_event: NDArray[np.intp], which: Bools, kinds: int) -> list[int]:
-    counts: list[int] = np.bincount(of_event[which & (of_event >= 0)], minlength=kinds).tolist()
-    return counts
 
 
 def recall_at_rates(context: CheckContext) -> tuple[RecallAtRate, ...]:
@@ -89,18 +78,17 @@ def recall_at_rates(context: CheckContext) -> tuple[RecallAtRate, ...]:
     The threshold is chosen on the events it is measured with: recall has an interval, the rate is as chosen.
     """
     benign, attacks = context.benign_events, context.attacks
+    independent = context.units.take(benign).count
     scores = {model: context.attack(model) for model in answering(context)}
     table = []
     for rate in FALSE_POSITIVE_RATES:
         needs = math.ceil(1 / rate - SLACK)
         models = {}
         for model, attack in scores.items():
-            threshold = threshold_at(attack[benign], rate)
-            recall = None
-            if threshold is not None and attacks.any():
-                recall = wilson(int((attack[attacks] > threshold).sum()), int(attacks.sum()))
+            threshold = threshold_at(attack[benign], rate) if independent >= needs else None
+            recall = None if threshold is None else _share(context, attack > threshold, attacks)
             models[model] = RateFigures(recall, threshold)
-        table.append(RecallAtRate(rate, int(benign.sum()) >= needs, needs, models))
+        table.append(RecallAtRate(rate, independent >= needs, needs, models))
     return tuple(table)
 
 
@@ -120,8 +108,8 @@ def alerts(context: CheckContext) -> Alerts | NotMeasured:
     if not benign.any() or not attacks.any():
         return NotMeasured(NO_ATTACKS if benign.any() else NO_BENIGN)
     detected = context.detected(QUANTIZED)
-    false = _scaled(clopper_pearson(int(detected[benign].sum()), int(benign.sum())), volume * (1 - prevalence))
-    true = _scaled(clopper_pearson(int(detected[attacks].sum()), int(attacks.sum())), volume * prevalence)
+    false, true = (share_within(detected[rows], context.units.take(rows)) for rows in (benign, attacks))
+    false, true = _scaled(false, volume * (1 - prevalence)), _scaled(true, volume * prevalence)
     return Alerts(volume, prevalence, false, true, _precision(false, true))
 
 

@@ -225,7 +225,7 @@ class RecallAtRate:
     fpr
         The rate.
     supported, needs
-        Whether there are enough benign events to see it once, and how many that takes.
+        Whether there are enough independent benign events to see it once, and how many that takes.
     models
         Model to its figures.
     """
