@@ -388,3 +388,16 @@ def test_a_rare_family_is_honoured_where_nothing_else_moves() -> None:
     path = search_path(layers, lambda: ["fragile", "sound"], judged, guarded)
     assert [bool(step.exceeded) for step in path] == [True, False]
     assert path[-1].kept == ("fragile",)
+
+
+def test_the_best_of_twenty_steps_is_no_proof_on_the_events_that_chose_it() -> None:
+    """Each flips 1.5 %: the same events hold one in a fifth of the cases, others in less than one of twenty."""
+    random, guards = np.random.default_rng(0), Guards(max_flips=0.01)
+    flips = random.binomial(299, 0.015, (2, 400, 20))
+    chosen = flips[0].argmin(axis=1)
+    same, other = (
+        np.mean([statuses(guards, each(299, flips=int(k))) == [HELD] for k in part[np.arange(400), chosen]])
+        for part in flips
+    )
+    assert same > 0.15
+    assert other <= 0.05
