@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -53,9 +53,8 @@ def measured() -> dict[str, Any]:
     bundle = open_bundle(BUNDLE)
     known = _answers(events, bundle.manifest.classes)
     full = Full(bundle.manifest.classes, lambda asked: np.stack([known[text] for text in asked]), "teacher")
-    checked = OUT / "field" / "http-check"
     # half of these events choose a threshold there, so that only the other half may be counted here
-    report = overproof.check(BUNDLE, [TEST], full=str(TEACHER), out=checked, cache=OUT / "cache", console=terminal())
+    report = overproof.check(BUNDLE, [TEST], full=str(TEACHER), cache=OUT / "cache", console=terminal())
     answers = {FULL: ModelOutputs(np.stack([known[text] for text in texts]))}
     manifest = bundle.manifest
     verifying = ~halves(
@@ -63,9 +62,9 @@ def measured() -> dict[str, Any]:
     )
     settings = {
         "5 % of the events": (None, np.ones(len(texts), dtype=bool)),
-        "the checklist's guarantee": (checked / "check.json", verifying),
+        "the checklist's guarantee": (report.proof.policy.confidence, verifying),
     }
-    rows = {name: _row(bundle, full, check, texts, attack, part) for name, (check, part) in settings.items()}
+    rows = {name: _row(bundle, full, sure, texts, attack, part) for name, (sure, part) in settings.items()}
     times = _times([texts[i] for i in np.random.default_rng(0).permutation(len(texts))[:TIMED]])
     for row in rows.values():
         row["cost"] = (times["student"] + row["escalated"] / row["events"] * times["full"]) / times["full"]
@@ -78,8 +77,10 @@ def _answers(events: pa.Table, classes: tuple[str, ...]) -> dict[str, Floats]:
     return dict(zip(events["text"].to_pylist(), softmax(ask(events, "events")), strict=True))
 
 
-def _row(bundle: Any, full: Full, check: Path | None, texts: list[str], attack: Any, part: Any) -> dict[str, Any]:
-    cascade = open_cascade(bundle, CascadeConfig(full=full, check=check))
+def _row(bundle: Any, full: Full, sure: float | None, texts: list[str], attack: Any, part: Any) -> dict[str, Any]:
+    cascade = open_cascade(bundle, CascadeConfig(full=full))
+    if sure is not None:  # taken alone: a check of published payloads decides not to deploy, and is refused as a whole
+        cascade.policy = replace(cascade.policy, confidence=sure, basis="the threshold that the check found")
     verdicts: list[dict[str, Any]] = []
     for start in range(0, len(texts), BATCH):
         verdicts += cascade.judge(texts[start : start + BATCH])
