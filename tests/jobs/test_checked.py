@@ -19,13 +19,14 @@ import pytest
 from typer.testing import CliRunner
 
 import overproof
+from overproof.bundle.evidence_store import EvidenceStore, write_evidence_store
 from overproof.bundle.manifest import Bundle, digest, open_bundle, write_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.tokenizer import Windowing
 from overproof.checks.gates import DEFAULTS
 from overproof.checks.report import CheckReport
 from overproof.cli import app
-from overproof.errors import InputError
+from overproof.errors import BundleError, InputError
 from overproof.inference.cascade import Cascade, Full, FullDown, Promise
 from overproof.inference.cascade.signals import signals
 from overproof.inference.stream import Request
@@ -291,6 +292,16 @@ def test_a_reload_asks_again(proven: Proven) -> None:
     assert proven.opened(full=full())
     changed.append(True)
     refused(proven, "another one than was checked", full=full())
+
+
+def test_evidence_of_other_classes(proven: Proven, tmp_path: Path) -> None:
+    """A manifest that was sealed again with swapped class names still has the model that the evidence is of."""
+    classes, few = ("benign", "xss", "sqli"), proven.events.slice(0, 3)
+    store = EvidenceStore(tmp_path / "evidence", classes, few, few, {}, b"", {}, {}, 1)
+    store.path.mkdir()
+    write_evidence_store(store, proven.bundle.files["model.onnx"])
+    with pytest.raises(BundleError, match=r"the classes benign, xss, sqli, and those of .* are benign, sqli, xss"):
+        proven.check(evidence=store.path)
 
 
 def test_serve_checks_at_every_reload(proven: Proven, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

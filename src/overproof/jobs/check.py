@@ -22,7 +22,7 @@ from overproof.checks.gates import MARGIN, gates_with
 from overproof.checks.report import CheckReport, require_place
 from overproof.checks.report.proof import Proof, ProvenEvents
 from overproof.checks.verdict import decide, threshold_of
-from overproof.errors import InputError
+from overproof.errors import BundleError, InputError
 from overproof.events.schema import unordered_fingerprint
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.inference.cascade import Rate
@@ -287,6 +287,12 @@ def load(config: CheckConfig, inputs: CheckInputs, options: RunOptions) -> Check
         table = events if isinstance(events, pa.Table) else load_events(events, columns=config.columns, rejects=skipped)
     files = () if isinstance(events, pa.Table) else tuple(str(file) for file in events)
     store = None if inputs.evidence is None else open_evidence(inputs.evidence, inputs.bundle)
+    own = inputs.bundle.manifest.classes
+    if store is not None and store.classes != own:
+        raise BundleError(
+            f"{store.path}: evidence of a bundle with the classes {', '.join(store.classes)}, and those of "
+            f"{inputs.bundle.path} are {', '.join(own)}"
+        )
     families: list[str] = []
     if store is not None:
         families = families_to_hold_out(config.hold_out, HoldOut(store, inputs.bundle, table))
