@@ -78,6 +78,19 @@ class GateResult:
     waived: bool = False
 
     @property
+    def contradiction(self) -> str | None:
+        """What of it contradicts the rest: its status follows from its interval and its limit; None if nothing does."""
+        if self.value is None or self.low is None or self.high is None or self.limit is None:
+            follows = UNMEASURED
+        else:
+            follows = status_of(Interval(self.value, self.low, self.high), self.limit)
+        if self.status != follows:
+            return f"{self.key}: the status {self.status!r} contradicts its figures, which come to {follows!r}"
+        if self.waived and self.status != UNMEASURED:
+            return f"{self.key}: waived and {self.status}, expected only what is unmeasured to be waived"
+        return None
+
+    @property
     def closed(self) -> bool:
         """True if the gate lets nothing through: failed, or required and unmeasured; not if it was waived."""
         return not self.waived and (self.status == FAILED or (self.required and self.status == UNMEASURED))
@@ -108,11 +121,16 @@ class Measured:
     correction: str = ""
 
 
+def status_of(figure: Interval, limit: float) -> Status:
+    """Tell what an interval comes to: below the limit it passes, above it fails, anything else proves nothing."""
+    return PASSED if figure.high <= limit else FAILED if figure.low > limit else UNMEASURED
+
+
 def decided(key: str, message: str, gate: Gate, measured: Measured) -> GateResult:
     """Decide a gate: an interval below the limit passes, one above it fails, any other proves nothing."""
     figure, events, units = measured.figure, measured.events, measured.units
     value, low, high = float(figure.value), float(figure.low), float(figure.high)
-    status = PASSED if high <= gate.limit else FAILED if low > gate.limit else UNMEASURED
+    status = status_of(figure, gate.limit)
     needed = None
     if status == UNMEASURED:
         there = events if units is None else units

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from overproof.checks.report import CheckReport
+from overproof.checks.report.check_report import sealed
 from overproof.errors import InputError
 from overproof.jobs.checked import read_checked
 
 
 def written(folder: Path, data: dict[str, Any]) -> Path:
     path = folder / "check.json"
-    path.write_text(json.dumps(data))
+    path.write_text(json.dumps(sealed(data)))
     return path
 
 
@@ -74,9 +75,9 @@ def test_a_threshold_that_is_none_or_another(everything: CheckReport, tmp_path: 
                 place[name] = "VALUE"
         path = tmp_path / "check.json"
         path.write_text(json.dumps(data).replace('"VALUE"', value))
-        if value == "0.5" and place is data["proof"]["policy"]:
-            continue  # the same in all three places: another threshold, and no contradiction
-        with pytest.raises(InputError, match=r"threshold|confidence"):
+        # in all three places another threshold contradicts nothing but the file's own hash
+        agrees = value == "0.5" and place is data["proof"]["policy"]
+        with pytest.raises(InputError, match="its own sha256 differs" if agrees else r"threshold|confidence"):
             read_checked(path, with_full=True)
 
 
@@ -87,13 +88,46 @@ def test_a_gate_of_the_escalation_that_did_not_pass(
 ) -> None:
     data = everything.to_json()
     gate = next(gate for gate in data["checks"][5]["gates"] if gate["key"] == f"escalation/{key}")
-    with pytest.raises(InputError, match=rf"its gate escalation/{key} is {status}, so that nothing is promised"):
+    with pytest.raises(
+        InputError, match="'deploy with escalation' contradicts the gates, which come to 'do not deploy'"
+    ):
         read_checked(written(tmp_path, restated(data, gate, status)), with_full=True)
+
+
+@pytest.mark.parametrize("status", ["failed", "unmeasured"])
+def test_a_status_that_its_figures_do_not_give(everything: CheckReport, tmp_path: Path, status: str) -> None:
+    data = everything.to_json()
+    gate = data["checks"][5]["gates"][0]
+    figures = {name: gate[name] for name in ("low", "value", "high")}
+    restated(data, gate, status)
+    gate.update(figures)
+    with pytest.raises(InputError, match=f"the status '{status}' contradicts its figures, which come to 'passed'"):
+        read_checked(written(tmp_path, data), with_full=True)
+
+
+def test_a_gate_that_is_gone(everything: CheckReport, tmp_path: Path) -> None:
+    """A check without its gate on the full model is one that says nothing of it."""
+    data = everything.to_json()
+    own = data["checks"][0]
+    own["gates"] = [gate for gate in own["gates"] if gate["key"] != "own-data/full-model"]
+    with pytest.raises(InputError, match="contradicts the gates, which come to 'do not deploy'"):
+        read_checked(written(tmp_path, data), with_full=True)
+
+
+def test_a_report_that_was_changed(everything: CheckReport, tmp_path: Path) -> None:
+    path = written(tmp_path, everything.to_json())
+    path.write_text(path.read_text().replace("march.jsonl", "april.jsonl"))
+    with pytest.raises(InputError, match=r"check\.json: changed since `overproof check` wrote it"):
+        read_checked(path, with_full=True)
 
 
 def restated(data: dict[str, Any], gate: dict[str, Any], status: str) -> dict[str, Any]:
     """The same report with another status of one gate, and all that follows from it."""
     gate["status"], gate["closed"] = status, True
+    limit = gate["limit"]
+    gate["low"], gate["value"], gate["high"] = (
+        (2 * limit, 3 * limit, 4 * limit) if status == "failed" else (0.0, limit, 2 * limit)
+    )
     check = data["checks"][5]
     check["status"] = "failed" if status == "failed" else "unmeasured"
     check["message"] = gate["message"]

@@ -261,7 +261,11 @@ def test_a_missing_and_an_unknown_entry_are_refused(stored: dict[str, Any]) -> N
         (("bundle", "bytes"), -1, "bundle.bytes: -1, expected a count"),
         (("comparison", "rows", 1, "metrics", "missed", "k"), -1, "comparison.rows.1.metrics.missed.k: -1, expected a"),
         (("events", "attacks"), 3, "events: the counts of attacks, benign, labelled and unlabelled events do not add"),
-        (("verdict", "decision"), "deploy alone", "verdict.decision: 'deploy alone' contradicts the closed gate"),
+        (
+            ("verdict", "decision"),
+            "deploy alone",
+            "verdict.decision: 'deploy alone' contradicts the gates, which come to",
+        ),
         (("verdict", "decision"), "maybe", "verdict.decision: Input should be 'deploy alone'"),
         (("verdict", "threshold"), None, "verdict.threshold: contradicts the decision 'deploy with escalation'"),
         (("verdict", "because"), ["x/y"], "verdict.because: no check has a gate 'x/y'"),

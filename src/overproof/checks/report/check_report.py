@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -10,12 +11,13 @@ from typing import Any
 
 from overproof.bundle.manifest import MODEL
 from overproof.checks import CHECKS
-from overproof.checks.base import CheckResult
+from overproof.checks.base import CONFIDENCE, CheckResult
+from overproof.checks.escalation.compute import GUARANTEE
 from overproof.checks.report.outcome import SCHEMA, CheckedBundle, CheckedEvents, CheckOutcome, FullModelCard, Margin
 from overproof.checks.report.proof import Proof
 from overproof.checks.report.text import render
 from overproof.checks.report.write import write_all
-from overproof.checks.verdict import ALONE, ESCALATED, Decision, threshold_of
+from overproof.checks.verdict import ESCALATED, Decision, decide, threshold_of
 from overproof.errors import InputError
 from overproof.progress import one_line
 from overproof.results import Comparison
@@ -71,6 +73,8 @@ class Frame:
         Which gates are closed.
     notes
         Sentences that stand over everything (`--accept-public-data`, sampled events, …).
+    sha256
+        Of all the rest, as JSON with sorted keys.
     """
 
     schema: str
@@ -86,6 +90,7 @@ class Frame:
     comparison: Comparison
     gates: GateSummary
     notes: tuple[str, ...]
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ class CheckReport(CheckOutcome):
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON (docs/check-schema.md)."""
         closed = [gate.key for gate in self.closed]
-        return {
+        data = {
             "schema": SCHEMA,
             "overproof": self.overproof,
             "seed": self.seed,
@@ -119,6 +124,7 @@ class CheckReport(CheckOutcome):
             "gates": {"file": to_json(self.gate_file), "closed": to_json(closed), "open": not closed},
             "notes": to_json(self.notes),
         }
+        return sealed(data)
 
     @classmethod
     def read(cls, path: Path) -> CheckReport:
@@ -127,7 +133,7 @@ class CheckReport(CheckOutcome):
         Raises
         ------
         InputError
-            A file that cannot be read, or is no check.json of this version: where, and what was expected.
+            A file that cannot be read, is no check.json of this version, or was changed: where, and what was expected.
         """
         try:
             data = json.loads(path.read_bytes())
@@ -135,7 +141,10 @@ class CheckReport(CheckOutcome):
             raise InputError(f"{path}: {error.strerror}; expected check.json of `overproof check`") from None
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: no JSON ({error}); expected check.json of `overproof check`") from None
-        return cls.from_json(data, str(path))
+        report = cls.from_json(data, str(path))
+        if data != sealed(data):
+            raise InputError(f"{path}: changed since `overproof check` wrote it (its own sha256 differs)")
+        return report
 
     @classmethod
     def from_json(cls, data: object, file: str = "check.json") -> CheckReport:
@@ -177,10 +186,17 @@ class CheckReport(CheckOutcome):
             gate_file=frame.gates.file,
             notes=frame.notes,
         )
-        found = difference(report.to_json(), data) or _negative(report, ()) or _contradiction(report)
+        again = {**report.to_json(), "sha256": data.get("sha256")}
+        found = difference(again, data) or _negative(report, ()) or _contradiction(report)
         if found:
             raise ValueError(found)
         return report
+
+
+def sealed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a report's JSON with its own hash inside, so that a change to it is seen."""
+    bare = {name: entry for name, entry in data.items() if name != "sha256"}
+    return {**bare, "sha256": hashlib.sha256(json.dumps(bare, sort_keys=True).encode()).hexdigest()}
 
 
 def _require_version(schema: object) -> None:
@@ -232,8 +248,12 @@ def _contradiction(report: CheckReport) -> str | None:
     unknown = next((key for key in verdict.because if key not in keys), None)
     if events.labelled != events.attacks + events.benign or events.rows != events.labelled + events.unlabelled:
         return "events: the counts of attacks, benign, labelled and unlabelled events do not add up"
-    if verdict.decision == ALONE and not report.passed:
-        return f"verdict.decision: {ALONE!r} contradicts the closed gate {report.closed[0].key!a}"
+    wrong = next((gate.contradiction for gate in report.gates if gate.contradiction), None)
+    if wrong is not None:
+        return one_line(wrong)
+    follows = decide(report.checks).decision
+    if verdict.decision != follows:
+        return f"verdict.decision: {verdict.decision!r} contradicts the gates, which come to {follows!r}"
     if (verdict.threshold is None) == (verdict.decision == ESCALATED):
         return f"verdict.threshold: contradicts the decision {verdict.decision!r}"
     if unknown is not None:
@@ -247,6 +267,9 @@ def _unbound(report: CheckReport) -> str | None:
     threshold = None if found is None else found.value
     if threshold is not None and not 0 <= threshold <= 1:
         return f"checks.escalation.threshold.value: {threshold}, expected a number from 0 to 1"
+    limit = next((gate.limit for gate in report.gates if gate.key == GUARANTEE), None)
+    if found is not None and (found.limit, found.confidence) != (limit, CONFIDENCE):
+        return f"checks.escalation.threshold: contradicts the limit of {GUARANTEE}, or {CONFIDENCE:.0%} confidence"
     if proof.policy.confidence != threshold:
         return f"proof.policy.confidence: {proof.policy.confidence}, and the threshold that was found is {threshold}"
     if report.verdict.threshold not in (None, threshold):
