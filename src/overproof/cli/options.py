@@ -86,7 +86,7 @@ CheckFile = Annotated[
         metavar="FILE",
         help="check.json of `overproof check`: escalate by its threshold, which carries a guarantee for this bundle, "
         "full model and options, and is refused with any other. [default: the events the bundle is least sure of, up "
-        "to half the budget; those out of distribution may take a quarter in either case]",
+        "to half the budget; those out of distribution may take a tenth in either case]",
     ),
 ]
 MaxEscalations = Annotated[

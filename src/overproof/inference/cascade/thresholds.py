@@ -15,7 +15,8 @@ from overproof.inference.cascade.signals import CONFIDENCE, OOD_DISTANCE, thresh
 
 BUDGET = 0.05  # where none is given
 SPENT = 0.5  # share of the budget that the confidence threshold spends on validation events: traffic is less tame
-SPENT_ON_OOD = 0.25  # share of it that the distance threshold spends on them
+SPENT_ON_OOD = 0.1  # share of it that the distance threshold spends on them; of both less than is reserved, so that
+# what comes by chance fits as well, and a run that is like the validation events defers nothing
 DOWN = get_args(OnFullDown)
 
 
@@ -60,7 +61,7 @@ def policy_for(
     ----------
     guarantee
         What `overproof check` found for this bundle: its threshold is taken. Without it, half the budget is spent on
-        the least sure of the validation events. A quarter is spent on those least like the training events, in either
+        the least sure of the validation events. A tenth is spent on those least like the training events, in either
         case.
     rate
         What may be escalated; 5 % where it is no share.
