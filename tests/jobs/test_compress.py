@@ -402,7 +402,7 @@ def test_guards_that_nothing_holds_end_in_a_bundle_set_aside(job: Job, tmp_path:
     assert "broken" in report.render()
     decision = report.precision_search.decision
     assert decision is not None and decision.chosen_from == "test events" and decision.findings[0].status == BROKEN
-    assert decision.found.events + decision.left_out == report.comparison.events
+    assert decision.found.events + decision.left_out == report.comparison.test_rows
     assert report.precision_search.held_back < decision.found.events, "validation events chose the layers"
 
 
