@@ -36,7 +36,7 @@ class StandIn:
         return np.asarray(np.log(np.maximum(self.answer(texts), 1e-7)), dtype=np.float32)
 
 
-def drawn(student: OnnxScorer, count: int = 4000, seed: int = 0) -> pa.Table:
+def drawn(student: OnnxScorer, count: int = 2000, seed: int = 0) -> pa.Table:
     """Draw events that are labelled as the student labels them, but for a share of its least sure benign verdicts.
 
     Those are attacks, which it misses: a cascade that escalates what is unsure detects them.

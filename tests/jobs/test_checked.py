@@ -276,7 +276,7 @@ def test_the_student_is_no_full_model_to_be_checked_against(proven: Proven, fixe
     with pytest.raises(InputError, match=r"is the student that is checked \(its model file is the same\)"):
         proven.check(full=str(proven.folder / "bundle"))
     behind = StandIn(proven.student.classes, own, None, labels_new_events=not fixed)
-    with pytest.raises(InputError, match=r"is the student that is checked \(it answers all 4,000 events alike\)"):
+    with pytest.raises(InputError, match=r"is the student that is checked \(it answers all 2,000 events alike\)"):
         proven.check(full=behind)
 
 

@@ -81,7 +81,7 @@ def test_a_threshold_that_is_none_or_another(everything: CheckReport, tmp_path: 
             read_checked(path, with_full=True)
 
 
-@pytest.mark.parametrize("key", ["guarantee", "verified", "budget"])
+@pytest.mark.parametrize("key", ["guarantee", "verified", "budget", "deferred"])
 @pytest.mark.parametrize("status", ["failed", "unmeasured"])
 def test_a_gate_of_the_escalation_that_did_not_pass(
     everything: CheckReport, tmp_path: Path, key: str, status: str
