@@ -308,6 +308,24 @@ def test_copies_are_no_further_evidence_of_drift(alike: CheckContext) -> None:
     assert fields_of[1] == pytest.approx(fields_of[0], rel=1e-6)
 
 
+def test_a_drift_that_more_events_would_not_decide_says_what_is_too_few(alike: CheckContext) -> None:
+    assert alike.training is not None
+    few = slice(0, None, 6)  # of the 400 validation events
+    validation = alike.training.validation
+    part = {
+        name: getattr(validation, name)[few] for name in ("texts", "origins", "labels", "families", "groups", "times")
+    }
+    models = {
+        name: replace(found, validation=None if found.validation is None else found.validation[few])
+        for name, found in alike.models.items()
+    }
+    training = replace(alike.training, validation=replace(validation, **part, fields={}))
+    unsure = replace(alike, training=training, models=models, gates={**alike.gates, "own-data/score-drift": Gate(0.15)})
+    found = named(own_data(unsure))["score-drift"]
+    assert (found.status, found.needed) == ("unmeasured", None)
+    assert "independent events that they are compared with are too few" in found.message
+
+
 def intervals(value: object, place: str = "") -> dict[str, float]:
     """The width of every interval in the data, and where it stands."""
     if isinstance(value, list):

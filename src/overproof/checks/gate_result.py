@@ -112,6 +112,8 @@ class Measured:
         How many of the events are independent; None where that is not what counts.
     correction
         What the interval was corrected by.
+    undecided
+        What is said where no number of units would decide it.
     """
 
     figure: Interval
@@ -119,6 +121,7 @@ class Measured:
     needed: int | None = None
     units: int | None = None
     correction: str = ""
+    undecided: str = AT_THE_LIMIT
 
 
 def status_of(figure: Interval, limit: float) -> Status:
@@ -136,7 +139,7 @@ def decided(key: str, message: str, gate: Gate, measured: Measured) -> GateResul
         there = events if units is None else units
         needed = measured.needed if measured.needed is not None and there < measured.needed <= MOST * there else None
         of = "" if units is None or units == events else f", {units:,} of them independent"
-        more = f", needs {needed:,}" if needed is not None else f"; {AT_THE_LIMIT}"
+        more = f", needs {needed:,}" if needed is not None else f"; {measured.undecided}"
         message = f"unmeasured: {events:,} events{of}{more}: {message}"
     return GateResult(
         key,

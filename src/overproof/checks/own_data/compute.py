@@ -15,6 +15,7 @@ from overproof.checks.base import (
     unmeasured,
 )
 from overproof.checks.formatting import number_within, p_value
+from overproof.checks.gate_result import MOST
 from overproof.checks.interval_width import events_for, too_few_units
 from overproof.checks.own_data.distance import LEAST
 from overproof.checks.own_data.field_drift import LABEL, fields, table, worst_within
@@ -89,10 +90,26 @@ def _scores(context: CheckContext) -> tuple[GateResult, ScoreDrift | NotMeasured
         return unmeasured(SCORE_DRIFT, why, gate, events=n, needed=needed), NotMeasured(why)
     mix = same_mix(context, training.validation)
     data = score_drift(context, training, validation, mix)
-    units = context.units.count
-    needed = events_for(data.distance, gate.limit, units, training.validation_units.take(mix).count)
-    message = _score_message(data, len(mix))
-    return decided(SCORE_DRIFT, message, gate, Measured(data.distance, n, needed, units)), data
+    units = training.validation_units.take(mix).count, context.units.count
+    measured = _measured(data.distance, gate.limit, n, units)
+    return decided(SCORE_DRIFT, _score_message(data, len(mix)), gate, measured), data
+
+
+def _measured(apart: Interval, limit: float, n: int, units: tuple[int, int]) -> Measured:
+    """Say how many of the user's events would decide a distance, or that those they are compared with are too few.
+
+    Parameters
+    ----------
+    n, units
+        The user's events, and the independent ones of those that they are compared with and of them.
+    """
+    before, after = units
+    needed = events_for(apart, limit, after, before)
+    alone = events_for(apart, limit, after)
+    if alone is None or alone > MOST * after or (needed is not None and needed <= MOST * after):
+        return Measured(apart, n, needed, after)
+    few = f"the {before:,} independent events that they are compared with are too few, whatever their own number"
+    return Measured(apart, n, None, after, undecided=few)
 
 
 def _no_scores(context: CheckContext, validation: Floats | None) -> tuple[str, int | None] | None:
@@ -148,6 +165,5 @@ def _fields(context: CheckContext) -> tuple[GateResult, tuple[FieldDrift, ...] |
     measure = "KS distance" if worst.numeric else "total variation"
     message = f"of {len(rows)} fields “{worst.name}” lies furthest from the training events: {measure} "
     message += f"{number_within(apart)}, {p_value(first.p_holm)} after Holm's correction"
-    before, units = worst.independent
-    more = events_for(apart, gate.limit, units, before)
-    return decided(FIELD_DRIFT, message, gate, Measured(apart, len(worst.events), more, units)), rows
+    measured = _measured(apart, gate.limit, len(worst.events), worst.independent)
+    return decided(FIELD_DRIFT, message, gate, measured), rows
