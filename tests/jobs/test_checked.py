@@ -294,6 +294,21 @@ def test_a_reload_asks_again(proven: Proven) -> None:
     refused(proven, "another one than was checked", full=full())
 
 
+def test_the_student_in_disguise_is_refused_too(proven: Proven, tmp_path: Path) -> None:
+    for name in ("model.onnx", "tokenizer.json"):
+        (tmp_path / name).write_bytes(proven.bundle.files[name])
+    (tmp_path / "labels.json").write_text(json.dumps(proven.student.classes))
+    with pytest.raises(InputError, match=r"model\.onnx: is the student that is checked \(its model file is the same\)"):
+        proven.check(full=str(tmp_path / "model.onnx"))
+    twice = [f"{proven.folder / 'bundle'}@3", f"{proven.folder / 'bundle'}@1"]
+    with pytest.raises(InputError, match=r"is the student that is checked \(it answers all 2,000 events alike\)"):
+        proven.check(full=twice)
+    resealed = tmp_path / "resealed"
+    write_bundle(resealed, replace(proven.bundle.manifest, calibration=9.0), proven.bundle.files)
+    with pytest.raises(InputError, match=r"is the student that is checked \(its model file is the same\)"):
+        proven.check(full=str(resealed))
+
+
 def test_evidence_of_other_classes(proven: Proven, tmp_path: Path) -> None:
     """A manifest that was sealed again with swapped class names still has the model that the evidence is of."""
     classes, few = ("benign", "xss", "sqli"), proven.events.slice(0, 3)
