@@ -44,7 +44,7 @@ def test_the_training_events_are_leaked_though_their_identifiers_are_fresh(
     )
     found = {gate.key: gate for gate in report.gates}
     leaked, published = found["own-data/leaked"], found["own-data/published"]
-    assert leaked.status == "failed" and leaked.value is not None and leaked.value > 0.9
+    assert leaked.status == "failed" and leaked.value is not None and leaked.value > 0.5
     assert report.decision == "do not deploy" and not report.passed
     assert "own-data/leaked" in report.verdict.because
     assert (published.status, published.waived) == ("unmeasured", True)
