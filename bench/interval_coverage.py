@@ -130,7 +130,7 @@ def passed_by_wilson(sizes: Sequence[int] = LIMITED) -> Found:
     """Find the size at which a share that sits at the budget's limit passes most often: nominally 2.5 %."""
     from scipy.stats import binom
 
-    passing = [_most(lambda k, n=n: wilson(k, n).high <= BUDGET, n) for n in sizes]  # type: ignore[misc]
+    passing = [most(lambda k, n=n: wilson(k, n).high <= BUDGET, n) for n in sizes]  # type: ignore[misc]
     return _worst([(float(binom.cdf(k, n, BUDGET)), {"n": n}) for k, n in zip(passing, sizes, strict=True)])
 
 
@@ -150,7 +150,7 @@ def _passed(n: int, limit: float, gain: float) -> float:
     from scipy.stats import binom
 
     gained = np.arange(int(binom.ppf(1 - 1e-9, n, gain)) + 1)
-    least = [_most(lambda b, c=c: tango_p(b, c, n, limit) <= 1 - SIDE, n - c) for c in gained.tolist()]  # type: ignore[misc]
+    least = [most(lambda b, c=c: tango_p(b, c, n, limit) <= 1 - SIDE, n - c) for c in gained.tolist()]  # type: ignore[misc]
     share = (limit + gain) / (1 - gain)
     return float((binom.pmf(gained, n, gain) * binom.cdf(least, n - gained, share)).sum())
 
@@ -254,7 +254,7 @@ def _trinomial(tables: NDArray[np.intp], n: int, p: float, q: float) -> Reals:
     return np.asarray(np.exp(ways + xlogy(i, p) + xlogy(j, q) + xlogy(k, rest)))
 
 
-def _most(passes: Callable[[int], bool], n: int) -> int:
+def most(passes: Callable[[int], bool], n: int) -> int:
     """Find the greatest count up to n that passes, where all smaller ones do; -1 for none."""
     low, high = -1, n
     while low < high:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -17,10 +18,10 @@ from overproof.checks.stats import clopper_pearson
 
 MEANS = (1, 2, 5, 20, 100)
 SHOWS: tuple[Shows, ...] = ("group", "text", "fresh group, same text", "group and text")
-CAMPAIGNS = (118, 400)  # half of the first can just show 5 %, if nothing is lost
-REPEATS = {True: 64, False: 24}  # fewer where each event is judged by itself: those take long and break nothing
+CAMPAIGNS = (118, 236)  # half of the first can just show 5 %, if nothing is lost
+REPEATS = {True: 76, False: 12}  # fewer where each event is judged by itself: those take long and break nothing
 BESIDE = 252
-LIMIT, DEFAULT, MANY = 0.05, 0.005, 3000
+LIMIT, DEFAULT, MANY = 0.05, 0.005, 1500
 SLACK = 1e-9
 Found = dict[str, Any]
 
@@ -48,11 +49,10 @@ def replayed(setting: Setting, seeds: Iterable[int]) -> Replayed:
     return Replayed(runs, promised, broken)
 
 
-def settings() -> list[Setting]:
-    """List the settings of the 10,560 replays."""
+def settings(mean: int) -> list[Setting]:
+    """List the settings of the 10,560 replays whose campaigns are of that size."""
     return [
         Setting(mean, alike, shows, campaigns, scores)
-        for mean in MEANS
         for alike in (True, False)
         for shows in SHOWS
         for campaigns in CAMPAIGNS
@@ -87,30 +87,38 @@ def others() -> dict[str, list[Setting]]:
     }
 
 
-def measured() -> Found:
-    """Replay all of it, in some six minutes on two cores; every setting has seeds of its own."""
-    plain = [(setting, range(k * 1000, k * 1000 + REPEATS[setting.alike])) for k, setting in enumerate(settings())]
-    more = [
-        (name, setting, range(k * 1000, k * 1000 + BESIDE // len(part)))
+def measured(mean: int) -> list[Found]:
+    """Replay the settings of one size of campaigns; all sizes take some five minutes on two cores.
+
+    Every setting has seeds of its own.
+    """
+    jobs = [
+        (setting, range(seed, seed + REPEATS[setting.alike]))
+        for seed, setting in zip(itertools.count(100_000 * mean, 1000), settings(mean), strict=False)
+    ]
+    with ProcessPoolExecutor(WORKERS) as pool:
+        done = list(pool.map(_replayed, jobs))
+    return [{**asdict(setting), **asdict(row)} for (setting, _), row in zip(jobs, done, strict=True)]
+
+
+def beside() -> list[Found]:
+    """Replay what stands beside them, in two minutes."""
+    jobs = [
+        (name, setting, range(100_000 * k, 100_000 * k + BESIDE // len(part)))
         for k, (name, part) in enumerate(others().items(), start=1000)
         for setting in part
     ]
     with ProcessPoolExecutor(WORKERS) as pool:
-        found = list(pool.map(_replayed, plain))
-        beside = list(pool.map(_replayed, [job[1:] for job in more]))
-    return {
-        "replays": [{**asdict(job[0]), **asdict(row)} for job, row in zip(plain, found, strict=True)],
-        "others": [{"name": job[0], **asdict(row)} for job, row in zip(more, beside, strict=True)],
-    }
+        done = list(pool.map(_replayed, [job[1:] for job in jobs]))
+    return [{"name": job[0], **asdict(row)} for job, row in zip(jobs, done, strict=True)]
 
 
 def _replayed(job: tuple[Setting, range]) -> Replayed:
     return replayed(*job)
 
 
-def to_markdown(found: Found) -> str:
+def to_markdown(rows: list[Found], beside: list[Found]) -> str:
     """Write how often the promise was broken, setting by setting, and how often it was given."""
-    rows = found["replays"]
     whole = _sum(rows)
     lines = [
         f"{whole['runs']:,} replays: the promise was given in {_given(whole)} of them and broken in {_broken(whole)}; "
@@ -132,8 +140,8 @@ def to_markdown(found: Found) -> str:
         part = _sum([row for row in rows if row["scores"] == scores])
         lines.append(f"| {scores} | {_broken(part)} | {_given(part)} |")
     lines += ["", f"| beside these, {BESIDE} runs each | broken | given |", "| --- | --- | --- |"]
-    for name in dict.fromkeys(row["name"] for row in found["others"]):
-        part = _sum([row for row in found["others"] if row["name"] == name])
+    for name in dict.fromkeys(row["name"] for row in beside):
+        part = _sum([row for row in beside if row["name"] == name])
         lines.append(f"| {name} | {_broken(part)} | {_given(part)} |")
     return "\n".join(lines)
 

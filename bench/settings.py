@@ -28,6 +28,9 @@ NEEDED = {
     "transcript": (),
     "coverage": (),
     "replays": (),
+    "by-chance": (),
+    "power": (),
+    "guards": (),
 }
 
 

@@ -74,3 +74,79 @@ def test_campaigns_leave_every_interval_its_word(coverage: ModuleType, paired: b
 def test_what_is_drawn_again_is_not_far_from_its_word(coverage: ModuleType) -> None:
     for row in coverage.redrawn(100, 60):
         assert not too_many(max(row["above"], row["below"]), 60, 0.06), row["figure"]
+
+
+SHOWS = ["group", "text", "fresh group, same text", "group and text"]
+
+
+@pytest.mark.parametrize("shows", SHOWS)
+@pytest.mark.parametrize("mean", [1, 5])
+def test_the_promise_is_kept_however_campaigns_show(load: Any, shows: str, mean: int) -> None:
+    """118 campaigns can just show 5 %, and the student is sure of the 5.1 % that it misses: the hardest case."""
+    replays, runs = load("replays"), 60
+    found = replays.replayed(replays.Setting(mean, True, shows, 118, "sure of them"), range(runs))
+    assert not too_many(found.broken, runs, 0.05)
+    assert found.promised > 0.9 * runs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scores", ["unsure of them", "as sure as of all else", "sure of them"])
+@pytest.mark.parametrize("alike", [True, False])
+def test_the_promise_is_kept_whatever_is_missed(load: Any, alike: bool, scores: str) -> None:
+    replays = load("replays")
+    for mean in (2, 20):
+        runs = 150 if alike else 20
+        found = replays.replayed(replays.Setting(mean, alike, "fresh group, same text", 118, scores), range(runs))
+        assert not too_many(found.broken, runs, 0.05)
+        assert found.promised > 0.5 * runs
+
+
+def test_a_promise_of_campaigns_that_nothing_shows_would_be_broken(load: Any) -> None:
+    """So the simulation can tell: it is units that keep the promise, and not a limit that is never reached."""
+    replays = load("replays")
+    found = replays.replayed(replays.Setting(20, True, "nothing", 118, "sure of them"), range(40))
+    assert too_many(found.broken, 40, 0.05)
+
+
+def test_a_good_student_passes_on_ten_thousand_events(load: Any) -> None:
+    retrainings = load("retrainings")
+    found = retrainings.checked(retrainings.retrained(retrainings.Student(10_000), 0))
+    assert found["decision"] == "deploy alone", found["closed"]
+
+
+def test_healthy_retrainings_fail_nothing(load: Any) -> None:
+    retrainings = load("retrainings")
+    student = retrainings.Student(2000, churn=1.0)
+    assert [retrainings.failed(retrainings.checked(retrainings.retrained(student, seed))) for seed in range(3)] == [
+        []
+    ] * 3
+
+
+@pytest.mark.slow
+def test_healthy_retrainings_fail_by_chance_as_rarely_as_stated(load: Any) -> None:
+    retrainings, runs = load("retrainings"), 25
+    student = retrainings.Student(3000, campaigns=2, churn=1.0)
+    found = [retrainings.failed(retrainings.checked(retrainings.retrained(student, seed))) for seed in range(runs)]
+    assert not too_many(sum(map(bool, found)), runs, 0.05), found
+
+
+@pytest.mark.parametrize(
+    ("harm", "gate"),
+    [("rare_family", "rare/family:xxe"), ("one_slice", "rare/slices"), ("hard_benign", "rare/hard-benign")],
+)
+def test_sabotage_is_seen(load: Any, harm: str, gate: str) -> None:
+    retrainings = load("retrainings")
+    student = retrainings.Student(6000)
+    found = retrainings.checked(retrainings.retrained(student, 3, getattr(retrainings, harm)))
+    assert gate in retrainings.failed(found)
+    assert found["decision"] == "do not deploy"
+    assert found["lost"] < 0.015, "accuracy hardly moves"
+
+
+@pytest.mark.parametrize("limit", [0.01, 0.05])
+def test_guards_hold_what_is_too_much_as_rarely_as_stated(load: Any, limit: float) -> None:
+    guarding = load("guarding")
+    for n in (guarding.needed(limit), 2 * guarding.needed(limit), 1000):
+        passing = load("interval_coverage").most(lambda k, n=n: guarding._held(limit, k, n), n)
+        assert passing >= 0
+        assert binom.cdf(passing, n, limit) <= 0.05 and binom.cdf(passing, n, 1.5 * limit) < 0.012
