@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overproof.checks.base import FULL, CheckContext, Sample
-from overproof.checks.escalation.halves import halves
+from overproof.checks.escalation.halves import halves, linked
 
 Make = Callable[..., CheckContext]
 
@@ -42,9 +42,13 @@ def test_nothing_hangs_together_across(make: Make, seed: int, kinds: int, hosts:
     texts = [f"{names[random.integers(kinds)]} {random.integers(100)}" for _ in range(80)]
     groups = [f"host {random.integers(hosts)}" if random.random() < grouped else None for _ in range(80)]
     evidence = replace(with_events(evidence, texts, groups), seed=seed % 7)
-    side, part = halves(evidence), evidence.units.joined()
-    for way in (*evidence.units.ways, part):
+    links = linked(evidence)
+    side, part = halves(evidence), links.joined()
+    *by_group, marks = evidence.units.ways
+    for way in (*by_group, part):
         assert all(len(set(side[way == unit].tolist())) == 1 for unit in range(way.max() + 1))
+    for unit in range(marks.max() + 1):
+        assert len(set(side[(marks == unit) & evidence.attacks].tolist())) <= 1
     # the largest part decides how far the halves may differ
     units = evidence.units.take(detected(evidence)).coarsest()
     of_part = [len(set(units[part[detected(evidence)] == i].tolist())) for i in range(part.max() + 1)]
@@ -88,6 +92,20 @@ def test_copies_of_all_sizes_are_dealt_out_evenly(make: Make) -> None:
     counts = [evidence.units.take(known & rows).count for rows in (side, ~side)]
     assert abs(counts[0] - counts[1]) <= 1
     assert abs((known & side).sum() - (known & ~side).sum()) < 30
+
+
+def test_what_every_host_sends_links_no_hosts(make: Make) -> None:
+    """Each of 300 hosts sends the same benign request and events of its own: either half has half of them."""
+    evidence = make(counts={"benign": 900, "sqli": 600})
+    groups = [f"host {i % 300}" for i in range(1500)]
+    texts = ["GET / HTTP/1.1" if i < 300 else text for i, text in enumerate(evidence.sample.texts)]
+    evidence = with_events(evidence, texts, groups)
+    assert evidence.units.joined().max() == 0
+    side, known = halves(evidence), detected(evidence)
+    counts = [evidence.units.take(known & rows).count for rows in (side, ~side)]
+    assert abs(counts[0] - counts[1]) <= 1 and abs(side.sum() - 750) <= 5
+    *_, marks = evidence.units.ways
+    assert all(len(set(side[(marks == mark) & evidence.attacks].tolist())) <= 1 for mark in set(marks.tolist()))
 
 
 def test_one_part_that_holds_everything_is_on_one_side(make: Make) -> None:

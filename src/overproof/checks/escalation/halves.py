@@ -16,13 +16,13 @@ Counts = NDArray[np.intp]
 def halves(context: CheckContext) -> Bools:
     """Say which events choose, shape (n,).
 
-    Whatever hangs together, by group, as near-duplicates, or over several steps of these, is on one side as a whole.
-    Both sides get as much evidence: the parts are dealt out one by one, those with attacks that the full model detects
-    first, the largest first, each to the side that has fewer independent events of its kind, or else fewer events. So
-    one giant part leaves no side without evidence. Nothing of this hangs on what the student says; which part comes to
-    which side is drawn by the seed and by what the part holds, whatever the order of the events.
+    Whatever hangs together (`linked`) is on one side as a whole. Both sides get as much evidence: the parts are dealt
+    out one by one, those with attacks that the full model detects first, the largest first, each to the side that has
+    fewer independent events of its kind, or else fewer events. So one giant part leaves no side without evidence.
+    Nothing of this hangs on what the student says; which part comes to which side is drawn by the seed and by what the
+    part holds, whatever the order of the events.
     """
-    part = context.units.joined()
+    part = linked(context).joined()
     parts = int(part.max()) + 1 if len(part) else 0
     detected = _independent(context.units, context.attacks & context.detected(FULL), part, parts)
     independent = _independent(context.units, np.ones(len(part), dtype=bool), part, parts)
@@ -40,10 +40,22 @@ def halves(context: CheckContext) -> Bools:
     return np.asarray(chosen[part], dtype=bool)
 
 
+def linked(context: CheckContext) -> Units:
+    """Return how events hang together for the two halves: by group, and attacks as near-duplicates too.
+
+    What every host sends links no hosts: joined through `GET /`, all traffic would be one part, and one half empty.
+    What is chosen and verified is how many attacks are lost, and of those no copy is on both sides.
+    """
+    *groups, marks = context.units.ways
+    alone = context.attacks | np.array([group is None for group in context.sample.groups], dtype=bool)
+    named = [mark if known else None for mark, known in zip(marks.tolist(), alone, strict=True)]
+    return Units.of(len(named), *(way.tolist() for way in groups), named)
+
+
 def _independent(units: Units, rows: Bools, part: Counts, parts: int) -> Counts:
     """Count how many independent units some of the events have in each part, shape (parts,)."""
-    _, first = np.unique(units.take(rows).coarsest(), return_index=True)
-    return np.bincount(part[rows][first], minlength=parts)  # a unit lies in one part as a whole
+    pairs = np.unique(np.column_stack([part[rows], units.take(rows).coarsest()]), axis=0)
+    return np.bincount(pairs[:, 0], minlength=parts)
 
 
 def _drawn(context: CheckContext, part: Counts, parts: int) -> list[bytes]:
