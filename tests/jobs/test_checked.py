@@ -366,3 +366,7 @@ def test_the_commands_agree_on_what_was_checked(proven: Proven, made: Made, tmp_
         done = CliRunner().invoke(app, ["triage", place, events, f"--full={tmp_path / name}", *out])
         assert done.exit_code == code, done.output
     assert "its fingerprint differs" in str(done.exception) + done.output
+    both = [f"--full={teacher}", f"--full={tmp_path / 'copy'}"]
+    for given, code in ((out, 2), (out[1:], 0)):  # their average is another model than the one that was checked
+        done = CliRunner().invoke(app, ["triage", place, events, *both, *given])
+        assert done.exit_code == code, done.output

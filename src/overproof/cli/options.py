@@ -71,12 +71,13 @@ Format = Annotated[
     ),
 ]
 FullModel = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--full",
-        metavar="SPEC",
-        help="The full model, for what the bundle cannot be trusted with: a bundle, a checkpoint's folder, or "
-        "http(s)://… of a text-classification service (token in OVERPROOF_FULL_TOKEN).",
+        metavar="SPEC[@WEIGHT]",
+        help="The full model, for what the bundle cannot be trusted with: a bundle, a checkpoint's folder, … as "
+        "`compress --teacher` takes it, repeatable; or http(s)://… of a text-classification service (token in "
+        "OVERPROOF_FULL_TOKEN).",
     ),
 ]
 CheckFile = Annotated[

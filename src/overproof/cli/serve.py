@@ -50,5 +50,6 @@ def run(
     from overproof.jobs.deploy_config import CascadeConfig, ServeConfig
     from overproof.jobs.serve import serve
 
-    cascade = CascadeConfig(full, check, max_escalations, on_full_down, tuple(never_alone) if never_alone else None)
+    never = tuple(never_alone) if never_alone else None
+    cascade = CascadeConfig(full or None, check, max_escalations, on_full_down, never)
     serve(ServeConfig(bundle, cascade, index, Endpoint(host, port), token_file), console=terminal())

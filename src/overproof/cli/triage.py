@@ -103,7 +103,8 @@ def run(
         group_similar=group_similar,
         with_text=with_text,
     )
-    cascade = CascadeConfig(full, check, max_escalations, on_full_down, tuple(never_alone) if never_alone else None)
+    never = tuple(never_alone) if never_alone else None
+    cascade = CascadeConfig(full or None, check, max_escalations, on_full_down, never)
     config = TriageConfig(bundle, request, cascade, workers, engine, address, rejects)
     summary = triage(config, console=terminal())
     if out == "-":
