@@ -83,7 +83,7 @@ SHOWS = ["group", "text", "fresh group, same text", "group and text"]
 @pytest.mark.parametrize("mean", [1, 5])
 def test_the_promise_is_kept_however_campaigns_show(load: Any, shows: str, mean: int) -> None:
     """118 campaigns can just show 5 %, and the student is sure of the 5.1 % that it misses: the hardest case."""
-    replays, runs = load("replays"), 60
+    replays, runs = load("replays"), 40
     found = replays.replayed(replays.Setting(mean, True, shows, 118, "sure of them"), range(runs))
     assert not too_many(found.broken, runs, 0.05)
     assert found.promised > 0.9 * runs
@@ -104,8 +104,8 @@ def test_the_promise_is_kept_whatever_is_missed(load: Any, alike: bool, scores: 
 def test_a_promise_of_campaigns_that_nothing_shows_would_be_broken(load: Any) -> None:
     """So the simulation can tell: it is units that keep the promise, and not a limit that is never reached."""
     replays = load("replays")
-    found = replays.replayed(replays.Setting(20, True, "nothing", 118, "sure of them"), range(40))
-    assert too_many(found.broken, 40, 0.05)
+    found = replays.replayed(replays.Setting(20, True, "nothing", 118, "sure of them"), range(24))
+    assert too_many(found.broken, 24, 0.05)
 
 
 def test_a_good_student_passes_on_ten_thousand_events(load: Any) -> None:
@@ -124,7 +124,7 @@ def test_healthy_retrainings_fail_nothing(load: Any) -> None:
 
 @pytest.mark.slow
 def test_healthy_retrainings_fail_by_chance_as_rarely_as_stated(load: Any) -> None:
-    retrainings, runs = load("retrainings"), 25
+    retrainings, runs = load("retrainings"), 20
     student = retrainings.Student(3000, campaigns=2, churn=1.0)
     found = [retrainings.failed(retrainings.checked(retrainings.retrained(student, seed))) for seed in range(runs)]
     assert not too_many(sum(map(bool, found)), runs, 0.05), found
