@@ -16,8 +16,8 @@ from overproof.checks.verdict import ALONE, ESCALATED
 
 RETRAININGS = 100
 HEALTHY = (Student(2000, churn=0.5), Student(10_000, churn=0.2), Student(10_000, churn=1.0))
-LIMIT, LIMIT_RUNS = Student(10_000, churn=0.0), 40
-SABOTAGED, SABOTAGES = Student(10_000), 12
+LIMIT, LIMIT_RUNS = Student(10_000, churn=0.0), 150
+SABOTAGED, SABOTAGES = Student(10_000), 20
 HARMS: dict[str, Harm] = {
     "nine in ten of a rare family lost": retrainings.rare_family,
     "half of a small slice lost": retrainings.one_slice,
