@@ -149,7 +149,7 @@ def test_the_old_name_of_an_option_works_and_is_not_shown(called: dict[str, Any]
                     top=3,
                     with_text=True,
                 ),
-                CascadeConfig("f", Path("c.json"), "20/s", "fail", ("rce",)),
+                CascadeConfig(["f"], Path("c.json"), "20/s", "fail", ("rce",)),
                 rejects=Path("r"),
             ),
         ),

@@ -59,11 +59,11 @@ def _independent(units: Units, rows: Bools, part: Counts, parts: int) -> Counts:
 
 
 def _drawn(context: CheckContext, part: Counts, parts: int) -> list[bytes]:
-    """Draw a random number for each part, by the seed and by the texts that it holds."""
-    texts: list[list[str]] = [[] for _ in range(parts)]
-    for i, text in zip(part.tolist(), context.sample.texts, strict=True):
-        texts[i].append(text)
-    return [random_key(context.seed, *sorted(held)) for held in texts]
+    """Draw a random number for each part, by the seed and by the texts and groups that it holds."""
+    content: list[list[str]] = [[] for _ in range(parts)]
+    for i, text, group in zip(part.tolist(), context.sample.texts, context.sample.groups, strict=True):
+        content[i].append(text if group is None else repr((text, group)))  # what two groups both sent is of two parts
+    return [random_key(context.seed, *sorted(held)) for held in content]
 
 
 def random_key(seed: int, *content: str) -> bytes:

@@ -5,8 +5,9 @@ units, and it is the units that are taken as independent draws: a unit counts on
 that is partly lost counts as that part. An interval is the widest of those that plain events and each way give. Where
 every unit is a single event they are all the same, the ordinary one.
 
-What is assumed: units are drawn independently, and how large one is tells nothing of how it is judged. Plain events are
-among the ways so that a large unit that was lost cannot hide behind many small ones.
+What is assumed: units are drawn independently. What is bounded is the share of units, whatever their sizes; it is the
+share of events too where the size of a unit tells nothing of how it is judged. Plain events are among the ways so that
+a large unit that was lost cannot hide behind many small ones.
 """
 
 from __future__ import annotations
