@@ -108,6 +108,8 @@ def test_what_no_number_decides_has_none() -> None:
     for needed in (None, 503_720, 54):
         result = decided("rare/pooled", "it", Gate(0.05), Measured(figure, 80, needed, 80))
         assert result.needed is None and AT_THE_LIMIT in result.message and "needs" not in result.message
+    result = decided("rare/pooled", "it", Gate(0.05), Measured(figure, 80, None, 20))
+    assert result.message == f"unmeasured: 80 events, 20 of them independent; counted once each, {AT_THE_LIMIT}: it"
     result = decided("rare/pooled", "it", Gate(0.05), Measured(figure, 80, 400, 20))
     assert result.message == "unmeasured: 80 events, 20 of them independent, needs 400: it"
     assert gate_words.support(result) == "80 (20 independent), needs 400"

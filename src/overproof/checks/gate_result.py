@@ -138,8 +138,11 @@ def decided(key: str, message: str, gate: Gate, measured: Measured) -> GateResul
     if status == UNMEASURED:
         there = events if units is None else units
         needed = measured.needed if measured.needed is not None and there < measured.needed <= MOST * there else None
-        of = "" if units is None or units == events else f", {units:,} of them independent"
-        more = f", needs {needed:,}" if needed is not None else f"; {measured.undecided}"
+        copies = units is not None and units != events
+        of = f", {units:,} of them independent" if copies else ""
+        # the value is that of all events: with copies counted once the estimate may lie elsewhere
+        once = "counted once each, " if copies and measured.undecided == AT_THE_LIMIT else ""
+        more = f", needs {needed:,}" if needed is not None else f"; {once}{measured.undecided}"
         message = f"unmeasured: {events:,} events{of}{more}: {message}"
     return GateResult(
         key,
