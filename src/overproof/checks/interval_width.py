@@ -12,8 +12,6 @@ from overproof.checks.gate_result import MOST
 from overproof.checks.stats import Interval, Units
 
 DRAWS = 300
-HALVINGS = 40
-SLACK = 1e-6  # what bisection may be off
 LEAST_GROUPS = 10  # of fewer the bootstrap's interval is too narrow, of one it has no width
 
 
@@ -80,11 +78,11 @@ def needed_units(bound: Callable[[float], Interval], limit: float, units: int) -
 
     if decides(1) or not decides(MOST):
         return None
-    short, enough = 1.0, float(MOST)
-    for _ in range(HALVINGS):
-        middle = (short + enough) / 2
-        short, enough = (short, middle) if decides(middle) else (middle, enough)
-    return math.ceil(enough * units - SLACK)
+    short, enough = units, MOST * units
+    while enough - short > 1:
+        middle = (short + enough) // 2
+        short, enough = (short, middle) if decides(middle / units) else (middle, enough)
+    return enough
 
 
 def too_few_units(*samples: Units) -> str | None:

@@ -147,21 +147,18 @@ def check(
     gate
         Gates that were written down before (`--init-gate`); None takes the defaults.
     hold_out
-        Families that teacher, student and baseline are trained without and then judged on; `all-rare` is each of those
-        with under one in a hundred training events. Kept in the evidence: a second run only judges.
+        Families that all models are trained without and then judged on, kept in the evidence; `all-rare`: the rare.
     retrain_from, epochs
         Checkpoint that a Hugging Face teacher is fine-tuned from for that, and how many passes.
     events_per_day, prevalence
         The user's volume, and the share of attacks in it.
     budget, on_full_down, never_alone
-        How it is to be deployed: share of events that may be escalated, what becomes of them when the full model does
-        not answer (`hold`, `student` or `fail`), and labels that the student may not decide. The check replays that
-        cascade, and `triage --check` runs no other.
+        How it is to be deployed: share of events that may be escalated, what becomes of them when the full model is
+        down (`hold`, `student` or `fail`), labels that the student may not decide. `triage --check` runs that alone.
     accept_public_data
         Judge by public or simulated events all the same; the report says so. `i_know` is its former name.
     seed
-        Of everything random. Without one it follows from the events, so that nobody can choose the best of several; the
-        report says where one was given.
+        Of everything random; None follows from the events, so that nobody can choose the best of several.
 
     Raises
     ------
@@ -183,18 +180,22 @@ def check(
         accept_public_data=accept_public_data or i_know,
         seed=seed,
     )
-    if hold_out and evidence is None:
+    inputs = CheckInputs(open_bundle(bundle), full, evidence)
+    require_usable(config, inputs, out)
+    report = run_checks(config, inputs, RunOptions(cache, rejects, console=console))
+    if out is not None:
+        console.say(f"written: {', '.join(map(str, report.write(Path(out))))}")
+    return report
+
+
+def require_usable(config: CheckConfig, inputs: CheckInputs, out: Path | str | None) -> None:
+    """Raise InputError for what would be refused after minutes of work: it is refused now."""
+    if config.hold_out and inputs.evidence is None:
         raise InputError("--hold-out: expected --evidence too, what `overproof compress --evidence DIR` keeps")
-    if hold_out and full is None:
+    if config.hold_out and inputs.full is None:
         raise InputError("--hold-out: expected --full too: the student needs a teacher to learn from")
     if out is not None:
-        require_place(Path(out))  # refused now, not after minutes of work
-    options = RunOptions(cache, rejects, console=console)
-    report = run_checks(config, CheckInputs(open_bundle(bundle), full, evidence), options)
-    if out is not None:
-        written = report.write(Path(out))
-        console.say(f"written: {', '.join(map(str, written))}")
-    return report
+        require_place(Path(out))
 
 
 def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) -> CheckReport:
