@@ -126,10 +126,33 @@ def assert_same_verdicts(told: Ran, known: list[dict[str, Any]]) -> None:
     assert attack[0] == pytest.approx(attack[1], abs=1e-4)
 
 
+# The teacher of 0.1.0 is not kept, and its student before quantization is no full model to check against.
+FULL_MODEL = """
+import numpy as np
+
+class Full:
+    classes_ = ["malicious", "normal", "suspicious"]
+
+    def predict_proba(self, texts):
+        bad = np.array([0.9 if "../" in text or "reg save" in text or "jndi" in text else 0.1 for text in texts])
+        return np.column_stack([bad, 0.95 - bad, np.full(len(texts), 0.05)])
+
+full = Full()
+"""
+
+
+@pytest.fixture
+def full_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A full model that can be imported where the commands run."""
+    (tmp_path / "stand_in_of_0_1_0.py").write_text(FULL_MODEL)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "stand_in_of_0_1_0:full"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("with_full", [False, True])
-def test_check_reads_old_evidence_or_refuses(with_full: bool, tmp_path: Path) -> None:
-    full = ["--full", FP32] if with_full else []
+def test_check_reads_old_evidence_or_refuses(with_full: bool, full_model: str, tmp_path: Path) -> None:
+    full = ["--full", full_model] if with_full else []
     told = run(tmp_path, "check", BUNDLE, EVENTS, *full, "--evidence", EVIDENCE, "--out", "proof", "--json")
     written = sorted(path.name for path in (tmp_path / "proof").glob("*"))
     if told.refused(EVIDENCE, BUNDLE):
@@ -140,9 +163,15 @@ def test_check_reads_old_evidence_or_refuses(with_full: bool, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_check_reads_an_old_bundle_from_python(tmp_path: Path) -> None:
+def test_an_old_student_is_no_full_model(tmp_path: Path) -> None:
+    told = run(tmp_path, "check", BUNDLE, EVENTS, "--full", FP32, "--evidence", EVIDENCE)
+    assert told.code == 2 and "is the student before quantization" in told.err
+
+
+@pytest.mark.slow
+def test_check_reads_an_old_bundle_from_python(full_model: str, tmp_path: Path) -> None:
     try:
-        report = overproof.check(BUNDLE, [str(EVENTS)], full=str(FP32), evidence=EVIDENCE, cache=tmp_path)
+        report = overproof.check(BUNDLE, [str(EVENTS)], full=full_model, evidence=EVIDENCE, cache=tmp_path)
     except overproof.OverproofError as error:
         assert str(EVIDENCE) in str(error) or str(BUNDLE) in str(error)
     else:
