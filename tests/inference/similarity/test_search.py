@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from overproof.errors import MissingExtra
+from overproof.errors import BundleError, MissingExtra
 from overproof.inference.similarity import SEARCHES
-from overproof.inference.similarity.integers import LEVELS, Integers, cosines, rounded, wide
+from overproof.inference.similarity.integers import LEVELS, Integers, cosines, numbers, rounded, wide
 from overproof.inference.similarity.interface import best
 
 FLOATS = st.floats(-1, 1, width=32)
@@ -62,6 +62,15 @@ def test_the_best_are_those_of_a_stable_sort(values: list[float], data: st.DataO
     near = best(np.array(values), k)
     assert near.rows.tolist() == sorted(range(len(values)), key=lambda i: -values[i])[:k]
     assert near.cosines.tolist() == [values[row] for row in near.rows]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_embedding_that_is_no_number_is_refused(value: float) -> None:
+    embeddings = np.eye(3, dtype=np.float32)
+    assert numbers(embeddings) is embeddings
+    embeddings[1, 2] = value
+    with pytest.raises(BundleError, match="no finite embedding of 1 of 3 events"):
+        numbers(embeddings)
 
 
 @pytest.mark.parametrize("name", SEARCHES)

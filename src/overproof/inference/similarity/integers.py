@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
+from overproof.errors import BundleError
 
 Integers = NDArray[np.int8]
 LEVELS = 127
@@ -23,6 +24,17 @@ def rounded(embeddings: Floats) -> Integers:
     """Each row in INT8, shape (n, hidden); a row of zeros stays one."""
     largest = np.abs(embeddings).max(axis=1, keepdims=True, initial=0)
     return np.rint(embeddings / np.where(largest > 0, largest, 1) * LEVELS).astype(np.int8)
+
+
+def numbers(embeddings: Floats) -> Floats:
+    """Return embeddings, shape (n, hidden); BundleError if one is no number, since it is like everything or nothing."""
+    wrong = int((~np.isfinite(embeddings)).any(axis=1).sum())
+    if wrong:
+        raise BundleError(
+            f"the bundle's model gives no finite embedding of {wrong:,} of {len(embeddings):,} events: what they are "
+            "like cannot be told; expected a model that does, compress it again"
+        )
+    return embeddings
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from overproof.events.sources import Reading, read_events
 from overproof.events.sources.interface import OnSkip
 from overproof.inference.similarity import SEARCHES
 from overproof.inference.similarity.found import Found, Neighbour
-from overproof.inference.similarity.integers import rounded
+from overproof.inference.similarity.integers import numbers, rounded
 from overproof.inference.similarity.interface import Near
 from overproof.inference.similarity.store import COUNTS, EVENTS, embeddings_of, model_of, verified
 
@@ -67,7 +67,7 @@ class Searcher:
             raise InputError(f"{k} neighbours: expected 1 or more")
         if not texts:
             return []
-        near = self._search(rounded(self._scorer.embed(texts)), min(k, self.rows))
+        near = self._search(rounded(numbers(self._scorer.embed(texts))), min(k, self.rows))
         events = self._events(np.unique(np.concatenate([one.rows for one in near])))
         return [Found(text, tuple(self._neighbours(one, events))) for text, one in zip(texts, near, strict=True)]
 

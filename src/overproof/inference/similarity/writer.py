@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from overproof.bundle.runtime import WindowScorer
-from overproof.inference.similarity.integers import rounded
+from overproof.inference.similarity.integers import numbers, rounded
 from overproof.inference.similarity.store import COUNTS, EMBEDDINGS, EVENTS
 
 ROWS = 4096  # distinct events of one block, which is one row group of the file of events
@@ -62,7 +62,7 @@ class Writer:
         if not self._waiting:
             return
         texts, *others = (list(values) for values in zip(*self._waiting, strict=True))
-        self._embeddings.write(rounded(self._scorer.embed(texts)).tobytes())
+        self._embeddings.write(rounded(numbers(self._scorer.embed(texts))).tobytes())
         arrays = [pa.array(values, field.type) for values, field in zip((texts, *others), SCHEMA, strict=True)]
         self._table.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
         self._waiting.clear()
