@@ -157,4 +157,7 @@ def _alone(report: CheckReport, path: Path) -> Promise:
 
 
 def _reason(report: CheckReport) -> str:
-    return report.verdict.sentence.partition(": ")[2] or report.verdict.sentence
+    """Name the gates that decided; the report has the sentences."""
+    keys = report.verdict.because
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return f"decided by {', '.join(keys[:NAMED])}{more}"
