@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from overproof.checks.gate_result import MOST
 from overproof.checks.stats import Units, events_needed, lower_bound, upper_bound
 from overproof.errors import InputError
 from overproof.quantization.mean_bound import lower_mean, upper_mean
@@ -17,7 +18,6 @@ from overproof.results.divergence import Changes, Detected, Divergence
 from overproof.results.precision_search import BROKEN, CONFIDENCE, HELD, UNMEASURED, Finding, Observed
 
 CAP = 100  # limits of nats that an event counts at most: a mean without a greatest value has no bound
-MOST = 100  # times as many events: what takes more is not a question of number
 AT_THE_LIMIT = "the estimate sits at the limit: more events will hardly decide"
 ABOVE = "the estimate lies above the limit, on too few events to call it broken"
 NEVER = "no number of events shows that nothing is lost"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.checks.stats import Units, clopper_pearson, difference_within, share_at_most, share_within, tango
+from overproof.checks.stats import Units, clopper_pearson, difference_within, share_within, tango
 from overproof.checks.stats.proportions import upper_bound
 from overproof.checks.stats.units import mean_bound
 from overproof.checks.units import mark, units_of
@@ -21,7 +21,7 @@ def test_single_events_give_the_ordinary_bounds(n: int, data: st.DataObject) -> 
     for units in (Units(n), Units.of(n, range(n), [None] * n)):
         assert share_within(lost > 0, units) == clopper_pearson(b, n)
         assert difference_within(lost, units) == tango(b, c, n)
-        assert share_at_most(lost > 0, units) == upper_bound(b, n)
+        assert share_within(lost > 0, units, 0.9).high == upper_bound(b, n)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(2, 60))
@@ -43,9 +43,9 @@ def test_a_unit_that_is_partly_lost_counts_as_that_part(whole: int, halves: int)
     """Between the bounds of all halves as none and as whole."""
     n = whole + halves + 30
     hit = np.concatenate([np.ones(2 * whole), np.tile([1, 0], halves), np.zeros(60)]).astype(bool)
-    high = share_within(hit, Units.of(2 * n, [i // 2 for i in range(2 * n)])).high
-    assert upper_bound(whole, n, 0.975) < high
-    assert upper_bound(whole + halves, n, 0.975) > share_at_most(hit, Units.of(2 * n, [i // 2 for i in range(2 * n)]))
+    units = Units.of(2 * n, [i // 2 for i in range(2 * n)])
+    assert upper_bound(whole, n, 0.975) < share_within(hit, units).high
+    assert upper_bound(whole + halves, n, 0.975) > share_within(hit, units, 0.9).high
 
 
 @pytest.mark.parametrize("k", [0, 1, 7, 150, 299, 300])

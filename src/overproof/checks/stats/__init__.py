@@ -17,7 +17,7 @@ from overproof.checks.stats.proportions import (
 )
 from overproof.checks.stats.resampling import Resampling, bootstrap
 from overproof.checks.stats.selective import augrc, learn_then_test, risk_coverage
-from overproof.checks.stats.units import Units, difference_of, difference_within, share_at_most, share_within
+from overproof.checks.stats.units import Units, difference_of, difference_within, share_within
 
 __all__ = [
     "Bin",
@@ -43,7 +43,6 @@ __all__ = [
     "non_inferior",
     "reliability",
     "risk_coverage",
-    "share_at_most",
     "share_within",
     "tango",
     "tango_p",

@@ -125,11 +125,6 @@ def share_within(hit: NDArray[np.bool_], units: Units, confidence: float = 0.95,
     return Interval(float(found[0].mean()), low, high)
 
 
-def share_at_most(hit: NDArray[Any], units: Units, confidence: float = 0.95, times: float = 1) -> float:
-    """Return the one-sided upper bound of a share, or of the mean of values from 0 to 1 (see `share_within`)."""
-    return max(_share_at_most(values, confidence, times) for values in units.means(hit))
-
-
 def difference_within(
     lost: NDArray[np.integer[Any]], units: Units, confidence: float = 0.95, times: float = 1
 ) -> Interval:
