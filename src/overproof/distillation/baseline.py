@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import HashingVectorizer
+from scipy.sparse import vstack
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import normalize
 
 from overproof.bundle.scores import Floats
-from overproof.errors import InputError
-
-FEATURES = 2**18
+from overproof.distillation.linear_features import BYTES, FEATURES, FEATURIZERS, SCIKIT_LEARN, byte_ngrams
+from overproof.errors import BundleError, InputError
 
 
 @dataclass(frozen=True)
@@ -33,11 +30,14 @@ class Baseline:
         Shape (features, classes), float32; all 0 in the row of an n-gram that training never met.
     bias
         Shape (classes,), float32.
+    featurizer
+        Which of `linear_features.FEATURIZERS` the weights were trained on.
     """
 
     classes: tuple[str, ...]
     weights: Floats
     bias: Floats
+    featurizer: str = BYTES
 
     @property
     def parameters(self) -> int:
@@ -58,33 +58,54 @@ class Baseline:
         }
 
     def logits(self, texts: Sequence[str]) -> Floats:
-        """Compute logits of shape (texts, classes)."""
-        return np.asarray(_features(texts) @ self.weights + self.bias, dtype=np.float32)
+        """Compute logits of shape (texts, classes); those of a text do not depend on the others."""
+        batches = [features @ self.weights for features in FEATURIZERS[self.featurizer](texts)]
+        return np.concatenate([np.zeros((0, len(self.bias)), np.float32), *batches]) + self.bias
 
 
 def to_bytes(baseline: Baseline) -> bytes:
-    """Write a `.npz` file of the rows in use; it holds no pickle."""
+    """Write a `.npz` file of the rows in use and the featurizer's name; it holds no pickle."""
     used = np.flatnonzero(baseline.weights.any(axis=1)).astype(np.int32)
     file = io.BytesIO()
-    np.savez(file, rows=used, weights=baseline.weights[used], bias=baseline.bias, classes=np.array(baseline.classes))
+    np.savez(
+        file,
+        rows=used,
+        weights=baseline.weights[used],
+        bias=baseline.bias,
+        classes=np.array(baseline.classes),
+        featurizer=np.array(baseline.featurizer),
+    )
     return file.getvalue()
 
 
 def from_bytes(content: bytes) -> Baseline:
-    """Read back what `to_bytes` wrote."""
+    """Read back what `to_bytes` wrote; a file that names no featurizer is of version 0.1, which had scikit-learn's.
+
+    Raises
+    ------
+    BundleError
+        A featurizer that this version does not have.
+    """
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        featurizer = str(stored["featurizer"]) if "featurizer" in stored else SCIKIT_LEARN
+        if featurizer not in FEATURIZERS:
+            raise BundleError(
+                f"the linear baseline reads features of the kind {featurizer!r}, expected "
+                f"{' or '.join(FEATURIZERS)}: read it with the version that wrote it, or run `overproof compress` again"
+            )
         weights = np.zeros((FEATURES, len(stored["bias"])), dtype=np.float32)
         weights[stored["rows"]] = stored["weights"]
-        return Baseline(tuple(map(str, stored["classes"])), weights, stored["bias"])
+        return Baseline(tuple(map(str, stored["classes"])), weights, stored["bias"], featurizer)
 
 
 def fit_baseline(texts: Sequence[str], labels: Sequence[str], *, seed: int) -> Baseline:
-    """Fit multinomial logistic regression (C = 10) on 1- to 4-grams of characters, 2**18 hashed features.
+    """Fit multinomial logistic regression (C = 10) on 1- to 4-grams of bytes within words, 2**18 hashed features.
 
     The strongest of what was tried on three splits of the training rows of shared/data/http: letters
     keep their case, n-grams see the edges of words (accuracy 0.991, against 0.988 where they do not),
     term frequencies are 1 + log(count) without inverse document frequency (which missed 1.9 % of the
     attacks, against 1.1 % without), rows have length 1. saga was as accurate as L-BFGS in a third of its time.
+    n-grams of bytes hashed here are as good as scikit-learn's of characters and ten times as fast (docs/log.md).
 
     Raises
     ------
@@ -94,7 +115,7 @@ def fit_baseline(texts: Sequence[str], labels: Sequence[str], *, seed: int) -> B
     names = sorted(set(labels))
     if len(names) < 2:
         raise InputError(f"the baseline needs events of two or more labels, these have {', '.join(names) or 'none'}")
-    counts = _features(texts)
+    counts = vstack(list(byte_ngrams(texts)), format="csr")
     used = np.unique(counts.indices)
     model = LogisticRegression(C=10, solver="saga", tol=3e-3, max_iter=1000, random_state=seed)
     model.fit(counts[:, used], np.asarray(labels))
@@ -104,24 +125,6 @@ def fit_baseline(texts: Sequence[str], labels: Sequence[str], *, seed: int) -> B
     weights = np.zeros((FEATURES, len(names)), dtype=np.float32)
     weights[used] = coefficients.T
     return Baseline(tuple(str(name) for name in model.classes_), weights, bias.astype(np.float32))
-
-
-_HASHER = HashingVectorizer(
-    analyzer="char_wb",
-    lowercase=False,
-    ngram_range=(1, 4),
-    n_features=FEATURES,
-    alternate_sign=False,
-    norm=None,
-    dtype=np.float32,
-)
-
-
-def _features(texts: Sequence[str]) -> csr_matrix:
-    """Count hashed n-grams: rows of 1 + log(count), made length 1; nothing in it is learned."""
-    counts = csr_matrix(_HASHER.transform(texts))
-    counts.data = np.log(counts.data) + 1
-    return csr_matrix(normalize(counts, copy=False))
 
 
 def _npz_bytes(**arrays: Any) -> int:
