@@ -33,8 +33,9 @@ from overproof.quantization.guards import Guards
 
 DATA = DataConfig(("train.csv",), ("test.csv",), ("pool.jsonl",), Columns(text="payload"), ("fine",), ("sqli",))
 QUANTIZE = QuantizeConfig("w4a8", "mse", Guards(0.001, 0.01, {"xss": 0.02}), qat=True)
+DISTILL = DistillConfig("tiny-student", 4.0, 0.0, 3, 0.25, 1000, ("installed", "src"))
 CONFIGS = [
-    CompressConfig(DATA, DistillConfig("tiny-student", 4.0, 0.0, 3, 0.25), QUANTIZE, CheckSettings(0.02), seed=7),
+    CompressConfig(DATA, DISTILL, QUANTIZE, CheckSettings(0.02), seed=7),
     CompressConfig(DataConfig(("a.csv",))),
     TeachConfig(DATA, "tiny-student", None, 2, 9),
     TeachConfig(DATA, from_checkpoint=Path("MiniLM")),
@@ -94,6 +95,12 @@ def test_a_stored_configuration_that_was_spoiled_is_refused_in_one_line(spoil: A
         (lambda: DistillConfig(hard_weight=1.5), "hard_weight is 1.5: expected a number from 0 to 1"),
         (lambda: DistillConfig(epochs=0), "epochs is 0: expected 1 or more"),
         (lambda: DistillConfig(transfer=-1), "transfer is -1: expected 0 or more"),
+        (lambda: DistillConfig(pool=-1), "--pool -1: expected 0 or more snippets"),
+        (lambda: DistillConfig(pool_from=("src",)), "--pool-from src: nothing is drawn from it without --pool N"),
+        (
+            lambda: DistillConfig(pool=1, pool_from=()),
+            "--pool-from names nothing: expected files, folders or 'installed'",
+        ),
         (lambda: QuantizeConfig("int8"), "precision 'int8': expected one of w8a8, w4a8, w4a32"),
         (lambda: QuantizeConfig("w4a32", qat=True), "precision 'w4a32' with --qat: expected one of w8a8, w4a8"),
         (lambda: QuantizeConfig(observer="mean"), "observer 'mean': expected one of minmax"),

@@ -64,6 +64,24 @@ Transfer = Annotated[
     float,
     typer.Option("--transfer", min=0.0, help="Edited events per event of EVENTS, which the teacher alone labels."),
 ]
+Pool = Annotated[
+    int,
+    typer.Option(
+        "--pool",
+        metavar="N",
+        min=0,
+        help="Snippets of any text, which the teacher alone labels: they carry over what it knows.",
+    ),
+]
+PoolFrom = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pool-from",
+        metavar="PATH",
+        help="File or folder that the snippets are drawn from, or `installed` (the default): the text of the "
+        "interpreter's library and of installed packages; repeatable.",
+    ),
+]
 BundleOut = Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="The folder to write.")]
 KeepFp32 = Annotated[
     Path | None,
@@ -101,6 +119,7 @@ Examples:
   overproof compress train.csv.gz --teacher teacher --out bundle
   overproof compress train.csv.gz --test test.csv.gz --teacher mypackage.model:pipeline --out bundle
   overproof compress train.csv.gz --teacher teacher@2 --teacher ./MiniLM@1 --out bundle
+  overproof compress train.csv.gz --teacher ./MiniLM --pool 40000 --pool-from installed --pool-from src/ --out bundle
   overproof compress train.csv.gz --teacher teacher --precision w4a8 --qat --max-recall-loss sqli=1% --out bundle
 """
 
@@ -115,6 +134,8 @@ def run(
     temperature: Temperature = DistillConfig.temperature,
     hard_weight: HardWeight = DistillConfig.hard_weight,
     transfer: Transfer = DistillConfig.transfer,
+    pool: Pool = DistillConfig.pool,
+    pool_from: PoolFrom = None,
     epochs: Epochs = None,
     text: Text = None,
     label: Label = None,
@@ -148,6 +169,8 @@ def run(
         temperature=temperature,
         hard_weight=hard_weight,
         transfer=transfer,
+        pool=pool,
+        pool_from=pool_from or DistillConfig.pool_from,
         epochs=epochs,
         columns=columns_of(text, label, family, group, time),
         benign=benign_of(benign),

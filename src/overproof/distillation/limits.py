@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from overproof.errors import InputError
+
+INSTALLED = "installed"  # as a place that a pool is drawn from: the text of this installation
 
 
 def require_usable(temperature: float, hard_weight: float, epochs: int) -> None:
@@ -14,3 +18,13 @@ def require_usable(temperature: float, hard_weight: float, epochs: int) -> None:
     ):
         if not usable:
             raise InputError(f"{name} is {value}: expected {expected}")
+
+
+def require_usable_pool(count: int, places: Sequence[str]) -> None:
+    """Raise InputError for a negative number of snippets, or places to draw none from."""
+    if count < 0:
+        raise InputError(f"--pool {count}: expected 0 or more snippets")
+    if not places:
+        raise InputError(f"--pool-from names nothing: expected files, folders or {INSTALLED!r}")
+    if not count and tuple(places) != (INSTALLED,):
+        raise InputError(f"--pool-from {', '.join(places)}: nothing is drawn from it without --pool N")

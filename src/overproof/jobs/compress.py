@@ -31,7 +31,7 @@ from overproof.jobs.config import CheckSettings, CompressConfig, DataConfig, Dis
 from overproof.jobs.config_json import Events
 from overproof.jobs.evaluate import ComparedModels, compare, is_benign, thresholds
 from overproof.jobs.fit_ood import fit_ood
-from overproof.jobs.load import LoadedData, load_dataset, open_teacher
+from overproof.jobs.load import LoadedData, load_dataset, load_pool, open_teacher
 from overproof.jobs.package_bundle import BundleContents, Provenance, package_bundle
 from overproof.jobs.write_evidence import EvidenceModels, calibrating_temperature, train_control, write_evidence
 from overproof.progress import SILENT, Console
@@ -161,6 +161,8 @@ def compress(
     hard_weight: float = DistillConfig.hard_weight,
     epochs: int | None = DistillConfig.epochs,
     transfer: float = DistillConfig.transfer,
+    pool: int = DistillConfig.pool,
+    pool_from: Sequence[str | Path] = DistillConfig.pool_from,
     columns: Columns | None = None,
     benign: Sequence[str] = DEFAULT_BENIGN,
     rejects: Path | None = None,
@@ -187,7 +189,7 @@ def compress(
         A `Teacher`, or specifications as on the command line (several are averaged).
     out
         Folder of the bundle. Where a guard does not hold, the best that was found goes to `OUT.failed`.
-    student, temperature, hard_weight, epochs, transfer
+    student, temperature, hard_weight, epochs, transfer, pool, pool_from
         How the student learns; see `DistillConfig`.
     precision, guards, qat
         How it is quantized; see `QuantizeConfig`. Where layers kept in float do not help a guard, the student is
@@ -212,7 +214,7 @@ def compress(
     """
     config = CompressConfig(
         DataConfig(events, test, unlabelled, columns, tuple(benign)),
-        DistillConfig(student, temperature, hard_weight, epochs, transfer),
+        DistillConfig(student, temperature, hard_weight, epochs, transfer, pool, tuple(map(str, pool_from))),
         QuantizeConfig(precision, guards=guards, qat=qat),
         CheckSettings(margin),
         seed,
@@ -245,18 +247,22 @@ def load(run: CompressRun) -> LoadedData:
         deciding = decision_events(splits).require_any().events
         run.config.quantize.limits.require_families(attack_families(deciding, splits.benign))
     teacher = open_teacher(run.teacher, splits, options)
-    return LoadedData(splits, teacher, union_classes(teacher.classes, splits.labels), splits.describe())
+    pool = load_pool(run.config, splits, teacher, options.console)
+    description = splits.describe() if pool is None else {**splits.describe(), "pool": pool.describe()}
+    return LoadedData(splits, teacher, union_classes(teacher.classes, splits.labels), description, pool)
 
 
 def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
-    """Ask the teacher for soft labels: of the events at hand, and of edited ones that nobody has labelled."""
+    """Ask the teacher for soft labels: of the events at hand, of edited ones, and of text that nobody has labelled."""
     options, splits = run.options, loaded.splits
     source = SoftLabelSource(loaded.teacher, loaded.classes, options.cache or default_directory(), options.console)
     edited = transfer_set(loaded.teacher, splits.train, per_event=run.config.distill.transfer, seed=run.config.seed)
-    soft = query_teacher(source, splits.train, "training events")
-    examples = [as_examples(splits.train, soft, loaded.classes)]
+    parts = {"training events": splits.train}
     if edited is not None:
-        examples.append(as_examples(edited, query_teacher(source, edited, "edited events"), loaded.classes))
+        parts["edited events"] = edited
+    if loaded.pool is not None:
+        parts["snippets of the pool"] = loaded.pool.events()
+    examples = [as_examples(part, query_teacher(source, part, what), loaded.classes) for what, part in parts.items()]
     return SoftLabels(
         joined(examples),
         query_teacher(source, splits.validation, "validation events"),

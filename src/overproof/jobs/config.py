@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from overproof.distillation.limits import require_usable
+from overproof.distillation.limits import INSTALLED, require_usable, require_usable_pool
 from overproof.distillation.students.presets import preset
 from overproof.errors import BundleError, InputError
 from overproof.events.labels import DEFAULT_BENIGN
@@ -101,6 +101,9 @@ class DistillConfig:
         Passes over the events at most; None is the preset's.
     transfer
         Edited and recombined events per training event, which the teacher labels.
+    pool, pool_from
+        Snippets of any text, which the teacher labels, and where they are drawn from: files, folders, and `installed`,
+        the text of the interpreter's library and of all installed packages.
     """
 
     student: str = "tutorial-student"
@@ -108,17 +111,21 @@ class DistillConfig:
     hard_weight: float = 0.5
     epochs: int | None = None
     transfer: float = 0.5
+    pool: int = 0
+    pool_from: tuple[str, ...] = (INSTALLED,)
 
     def __post_init__(self) -> None:
         preset(self.student)
         require_usable(self.temperature, self.hard_weight, 1 if self.epochs is None else self.epochs)
         if not self.transfer >= 0:
             raise InputError(f"transfer is {self.transfer}: expected 0 or more")
+        require_usable_pool(self.pool, self.pool_from)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> DistillConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
-        return built(cls, entries_of(cls, data, where), where)
+        entries = entries_of(cls, data, where)
+        return built(cls, {**entries, "pool_from": tuple(entries["pool_from"])}, where)
 
 
 @dataclass(frozen=True)

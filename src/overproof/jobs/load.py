@@ -9,12 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from overproof.distillation.dataset import DatasetSplits, EventTables, split_dataset
+from overproof.distillation.pool import Pool, PoolSource, draw_pool
 from overproof.distillation.teachers import Teacher, load_teacher
 from overproof.distillation.teachers.ray import on_ray
 from overproof.errors import InputError
 from overproof.events.families import without_families
 from overproof.events.sources import Columns, Rejects, load_events
-from overproof.jobs.config import DataConfig, RunOptions
+from overproof.jobs.config import CompressConfig, DataConfig, RunOptions
 from overproof.jobs.config_json import Events, TableReference
 from overproof.progress import Console
 
@@ -32,13 +33,16 @@ class LoadedData:
     classes
         The student's classes: the teacher's, then the labels that it does not know.
     description
-        Rows, fingerprints and quality of the events.
+        Rows, fingerprints and quality of the events, and of the pool.
+    pool
+        Text that the teacher alone labels; None where none was asked for.
     """
 
     splits: DatasetSplits
     teacher: Teacher
     classes: tuple[str, ...]
     description: Mapping[str, object]
+    pool: Pool | None = None
 
 
 def load_dataset(data: DataConfig, *, rejects: Path | None, console: Console) -> DatasetSplits:
@@ -81,6 +85,32 @@ def open_teacher(teacher: Teacher | str | Sequence[str], splits: DatasetSplits, 
     if options.engine == "ray":
         return on_ray(specs, classes=splits.labels, columns=columns, address=options.address)
     return load_teacher(specs, classes=splits.labels, columns=columns)
+
+
+def load_pool(config: CompressConfig, splits: DatasetSplits, teacher: Teacher, console: Console) -> Pool | None:
+    """Draw the text that the teacher alone labels, none of it the run's events; None where none is asked for.
+
+    Raises
+    ------
+    InputError
+        The teacher cannot label new text, or there is too little of it.
+    """
+    distill, data = config.distill, config.data
+    if not distill.pool:
+        return None
+    if not teacher.labels_new_events:
+        raise InputError(
+            f"--pool {distill.pool}: {teacher.card.name} holds soft labels that were computed elsewhere and cannot "
+            "label new text; expected a teacher that is a model, or --pool 0"
+        )
+    source = PoolSource(
+        distill.pool_from,
+        [Path(file) for events in (data.events, data.test) if isinstance(events, Sequence) for file in events],
+        {text for part in (splits.train, splits.validation, splits.test) for text in part["text"].to_pylist()},
+    )
+    pool = draw_pool(source, distill.pool, seed=config.seed)
+    console.say(f"pool: {len(pool.texts):,} snippets of text drawn from {', '.join(pool.kinds)}")
+    return pool
 
 
 def _read(data: DataConfig, rejects: Path | None) -> EventTables:
