@@ -64,6 +64,24 @@ Transfer = Annotated[
     float,
     typer.Option("--transfer", min=0.0, help="Edited events per event of EVENTS, which the teacher alone labels."),
 ]
+Consistency = Annotated[
+    float,
+    typer.Option(
+        "--consistency",
+        min=0.0,
+        help="Harmless edits per event of EVENTS (case, encodings, white space, padding), under the teacher's answer "
+        "for the event as it was.",
+    ),
+]
+Joined = Annotated[
+    float,
+    typer.Option(
+        "--joined",
+        min=0.0,
+        help="Lists per event of EVENTS (it among benign ones, with separators), under the teacher's answer for the "
+        "event alone.",
+    ),
+]
 Pool = Annotated[
     int,
     typer.Option(
@@ -134,6 +152,8 @@ def run(
     temperature: Temperature = DistillConfig.temperature,
     hard_weight: HardWeight = DistillConfig.hard_weight,
     transfer: Transfer = DistillConfig.transfer,
+    consistency: Consistency = DistillConfig.consistency,
+    joined: Joined = DistillConfig.joined,
     pool: Pool = DistillConfig.pool,
     pool_from: PoolFrom = None,
     epochs: Epochs = None,
@@ -169,6 +189,8 @@ def run(
         temperature=temperature,
         hard_weight=hard_weight,
         transfer=transfer,
+        consistency=consistency,
+        joined=joined,
         pool=pool,
         pool_from=pool_from or DistillConfig.pool_from,
         epochs=epochs,

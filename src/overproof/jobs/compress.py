@@ -17,6 +17,7 @@ from overproof.bundle.scores import Floats
 from overproof.distillation.baseline import Baseline, fit_baseline
 from overproof.distillation.checkpoint import discard
 from overproof.distillation.dataset import as_examples
+from overproof.distillation.derived import derive
 from overproof.distillation.export import ExportedModel, export, parity
 from overproof.distillation.fit import TrainedModel, fit, student_config
 from overproof.distillation.students.presets import preset
@@ -161,6 +162,8 @@ def compress(
     hard_weight: float = DistillConfig.hard_weight,
     epochs: int | None = DistillConfig.epochs,
     transfer: float = DistillConfig.transfer,
+    consistency: float = DistillConfig.consistency,
+    joined: float = DistillConfig.joined,
     pool: int = DistillConfig.pool,
     pool_from: Sequence[str | Path] = DistillConfig.pool_from,
     columns: Columns | None = None,
@@ -189,7 +192,7 @@ def compress(
         A `Teacher`, or specifications as on the command line (several are averaged).
     out
         Folder of the bundle. Where a guard does not hold, the best that was found goes to `OUT.failed`.
-    student, temperature, hard_weight, epochs, transfer, pool, pool_from
+    student, temperature, hard_weight, epochs, transfer, consistency, joined, pool, pool_from
         How the student learns; see `DistillConfig`.
     precision, guards, qat
         How it is quantized; see `QuantizeConfig`. Where layers kept in float do not help a guard, the student is
@@ -214,7 +217,17 @@ def compress(
     """
     config = CompressConfig(
         DataConfig(events, test, unlabelled, columns, tuple(benign)),
-        DistillConfig(student, temperature, hard_weight, epochs, transfer, pool, tuple(map(str, pool_from))),
+        DistillConfig(
+            student,
+            temperature,
+            hard_weight,
+            epochs,
+            transfer=transfer,
+            consistency=consistency,
+            joined=joined,
+            pool=pool,
+            pool_from=tuple(map(str, pool_from)),
+        ),
         QuantizeConfig(precision, guards=guards, qat=qat),
         CheckSettings(margin),
         seed,
@@ -253,16 +266,23 @@ def load(run: CompressRun) -> LoadedData:
 
 
 def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
-    """Ask the teacher for soft labels: of the events at hand, of edited ones, and of text that nobody has labelled."""
-    options, splits = run.options, loaded.splits
+    """Ask the teacher for soft labels: of the events at hand, of edited ones, and of text that nobody has labelled.
+
+    What is derived from training events takes their labels, true and soft.
+    """
+    options, splits, distill = run.options, loaded.splits, run.config.distill
     source = SoftLabelSource(loaded.teacher, loaded.classes, options.cache or default_directory(), options.console)
-    edited = transfer_set(loaded.teacher, splits.train, per_event=run.config.distill.transfer, seed=run.config.seed)
+    edited = transfer_set(loaded.teacher, splits.train, per_event=distill.transfer, seed=run.config.seed)
     parts = {"training events": splits.train}
     if edited is not None:
         parts["edited events"] = edited
     if loaded.pool is not None:
         parts["snippets of the pool"] = loaded.pool.events()
     examples = [as_examples(part, query_teacher(source, part, what), loaded.classes) for what, part in parts.items()]
+    benign = [name in splits.benign for name in loaded.classes]
+    examples += derive(
+        examples[0], benign, consistency=distill.consistency, joined=distill.joined, seed=run.config.seed
+    )
     return SoftLabels(
         joined(examples),
         query_teacher(source, splits.validation, "validation events"),

@@ -6,6 +6,7 @@ from these classes. Importing this module needs nothing but the standard library
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -101,6 +102,10 @@ class DistillConfig:
         Passes over the events at most; None is the preset's.
     transfer
         Edited and recombined events per training event, which the teacher labels.
+    consistency
+        Harmless edits per training event, under the teacher's answer for the event as it was.
+    joined
+        Lists per training event, it among benign ones, under the teacher's answer for the event alone.
     pool, pool_from
         Snippets of any text, which the teacher labels, and where they are drawn from: files, folders, and `installed`,
         the text of the interpreter's library and of all installed packages.
@@ -111,14 +116,17 @@ class DistillConfig:
     hard_weight: float = 0.5
     epochs: int | None = None
     transfer: float = 0.5
+    consistency: float = 0.0
+    joined: float = 0.0
     pool: int = 0
     pool_from: tuple[str, ...] = (INSTALLED,)
 
     def __post_init__(self) -> None:
         preset(self.student)
         require_usable(self.temperature, self.hard_weight, 1 if self.epochs is None else self.epochs)
-        if not self.transfer >= 0:
-            raise InputError(f"transfer is {self.transfer}: expected 0 or more")
+        for name in ("transfer", "consistency", "joined"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"{name} is {getattr(self, name)}: expected 0 or more")
         require_usable_pool(self.pool, self.pool_from)
 
     @classmethod

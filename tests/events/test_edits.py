@@ -7,7 +7,8 @@ from urllib.parse import unquote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.checks.boundary.edits import CASE, EDITS, ENCODING, PADDING, SPACES, padded, variants_of
+from overproof.checks.boundary.edits import variants_of
+from overproof.events.edits import CASE, EDITS, ENCODING, PADDING, SPACES, padded
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
