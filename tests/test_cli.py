@@ -90,10 +90,24 @@ def test_usage_errors_exit_with_2(words: str) -> None:
 def test_options_reach_the_function(called: dict[str, Any], tmp_path: Path) -> None:
     words = "compress a.csv b.jsonl --teacher t@2 --teacher m:pipe --out b --test c.csv --temperature 3"
     more = ("--hard-weight", 0.25, "--text", "payload", "--benign", "ok", "--seed", 7, "--cache", tmp_path)
-    pool = ("--consistency", 0.5, "--joined", 0.25, "--pool", 100, "--pool-from", "installed", "--pool-from", "src")
+    pool = (
+        "--pool-choice",
+        "disagreement",
+        "--consistency",
+        0.5,
+        "--joined",
+        0.25,
+        "--pool",
+        100,
+        "--pool-from",
+        "installed",
+        "--pool-from",
+        "src",
+    )
     assert run(*words.split(), *more, *pool).exit_code == 0
     assert called["function"] == "compress"
     assert (called["consistency"], called["joined"]) == (0.5, 0.25)
+    assert called["pool_choice"] == "disagreement"
     assert (called["pool"], called["pool_from"]) == (100, ["installed", "src"])
     assert called["args"] == (["a.csv", "b.jsonl"],)
     assert called["teacher"] == ["t@2", "m:pipe"]

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from overproof.distillation import pool as drawing
 from overproof.distillation.limits import INSTALLED
 from overproof.distillation.pool import Pool, PoolSource, draw_pool
+from overproof.distillation.pool_choice import most_instructive
 from overproof.errors import InputError
 from overproof.events.split import template
 
@@ -132,3 +134,15 @@ def test_too_little_text_is_refused(tmp_path: Path) -> None:
         draw_pool(PoolSource([str(tmp_path / "none.bin")]), 5, seed=0)
     with pytest.raises(InputError, match="--pool-from nowhere: no such file or folder"):
         draw_pool(PoolSource(["nowhere"]), 5, seed=0)
+
+
+def test_what_teaches_most_is_kept_beside_random_ones() -> None:
+    teacher = np.tile(np.array([9.0, 0.0], np.float32), (100, 1))
+    baseline = teacher.copy()
+    baseline[[3, 50]] = [0, 9]  # the linear model says the opposite
+    teacher[70] = baseline[70] = 0  # both are unsure
+    kept = most_instructive(teacher, baseline, 6, seed=0)
+    assert {3, 50, 70} < set(kept.tolist()) and len(set(kept.tolist())) == 6
+    assert kept.tolist() == sorted(kept.tolist()) == most_instructive(teacher, baseline, 6, seed=0).tolist()
+    assert kept.tolist() != most_instructive(teacher, baseline, 6, seed=1).tolist()
+    assert len(most_instructive(teacher, baseline, 500, seed=0)) == 100

@@ -34,7 +34,7 @@ from overproof.quantization.guards import Guards
 
 DATA = DataConfig(("train.csv",), ("test.csv",), ("pool.jsonl",), Columns(text="payload"), ("fine",), ("sqli",))
 QUANTIZE = QuantizeConfig("w4a8", "mse", Guards(0.001, 0.01, {"xss": 0.02}), qat=True)
-DISTILL = DistillConfig("tiny-student", 4.0, 0.0, 3, 0.25, 0.5, 0.125, 1000, ("installed", "src"))
+DISTILL = DistillConfig("tiny-student", 4.0, 0.0, 3, 0.25, 0.5, 0.125, 1000, ("installed", "src"), "disagreement")
 CONFIGS = [
     CompressConfig(DATA, DISTILL, QUANTIZE, CheckSettings(0.02), seed=7),
     CompressConfig(DataConfig(("a.csv",))),
@@ -98,6 +98,8 @@ def test_a_stored_configuration_that_was_spoiled_is_refused_in_one_line(spoil: A
         (lambda: DistillConfig(transfer=-1), "transfer is -1: expected 0 or more"),
         (lambda: DistillConfig(consistency=math.nan), "consistency is nan: expected 0 or more"),
         (lambda: DistillConfig(joined=math.inf), "joined is inf: expected 0 or more"),
+        (lambda: DistillConfig(pool=9, pool_choice="best"), "--pool-choice best: expected random or disagreement"),
+        (lambda: DistillConfig(pool_choice="disagreement"), "--pool-choice disagreement: there is nothing to choose"),
         (lambda: DistillConfig(pool=-1), "--pool -1: expected 0 or more snippets"),
         (lambda: DistillConfig(pool_from=("src",)), "--pool-from src: nothing is drawn from it without --pool N"),
         (

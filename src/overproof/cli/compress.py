@@ -100,6 +100,15 @@ PoolFrom = Annotated[
         "interpreter's library and of installed packages; repeatable.",
     ),
 ]
+PoolChoice = Annotated[
+    str,
+    typer.Option(
+        "--pool-choice",
+        metavar="HOW",
+        help="random; or disagreement: of four times N, those where the teacher and a linear model disagree or the "
+        "teacher is unsure, and as many random ones.",
+    ),
+]
 BundleOut = Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="The folder to write.")]
 KeepFp32 = Annotated[
     Path | None,
@@ -156,6 +165,7 @@ def run(
     joined: Joined = DistillConfig.joined,
     pool: Pool = DistillConfig.pool,
     pool_from: PoolFrom = None,
+    pool_choice: PoolChoice = DistillConfig.pool_choice,
     epochs: Epochs = None,
     text: Text = None,
     label: Label = None,
@@ -193,6 +203,7 @@ def run(
         joined=joined,
         pool=pool,
         pool_from=pool_from or DistillConfig.pool_from,
+        pool_choice=pool_choice,
         epochs=epochs,
         columns=columns_of(text, label, family, group, time),
         benign=benign_of(benign),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from overproof.errors import InputError
 
+RANDOM, DISAGREEMENT = "random", "disagreement"  # what is kept of the snippets that were drawn
 INSTALLED = "installed"  # as a place that a pool is drawn from: the text of this installation
 
 
@@ -20,8 +21,12 @@ def require_usable(temperature: float, hard_weight: float, epochs: int) -> None:
             raise InputError(f"{name} is {value}: expected {expected}")
 
 
-def require_usable_pool(count: int, places: Sequence[str]) -> None:
-    """Raise InputError for a negative number of snippets, or places to draw none from."""
+def require_usable_pool(count: int, places: Sequence[str], choice: str) -> None:
+    """Raise InputError for a negative number of snippets, places to draw none from, or an unknown choice of them."""
+    if choice not in (RANDOM, DISAGREEMENT):
+        raise InputError(f"--pool-choice {choice}: expected {RANDOM} or {DISAGREEMENT}")
+    if not count and choice != RANDOM:
+        raise InputError(f"--pool-choice {choice}: there is nothing to choose from without --pool N")
     if count < 0:
         raise InputError(f"--pool {count}: expected 0 or more snippets")
     if not places:

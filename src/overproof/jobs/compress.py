@@ -11,17 +11,21 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from overproof.bundle.evidence_store import require_free as require_free_for_evidence
 from overproof.bundle.manifest import require_free
 from overproof.bundle.scores import Floats
 from overproof.distillation.baseline import Baseline, fit_baseline
 from overproof.distillation.checkpoint import discard
-from overproof.distillation.dataset import as_examples
+from overproof.distillation.dataset import DatasetSplits, as_examples
 from overproof.distillation.derived import derive
 from overproof.distillation.export import ExportedModel, export, parity
 from overproof.distillation.fit import TrainedModel, fit, student_config
+from overproof.distillation.limits import DISAGREEMENT
+from overproof.distillation.pool_choice import most_instructive
 from overproof.distillation.students.presets import preset
-from overproof.distillation.teachers import Teacher, default_directory, union_classes
+from overproof.distillation.teachers import Teacher, align, default_directory, union_classes
 from overproof.distillation.training_set import Examples, TrainingSet, joined
 from overproof.distillation.transfer import SoftLabelSource, query_teacher, transfer_set
 from overproof.events.families import attack_families, labelled_events
@@ -166,6 +170,7 @@ def compress(
     joined: float = DistillConfig.joined,
     pool: int = DistillConfig.pool,
     pool_from: Sequence[str | Path] = DistillConfig.pool_from,
+    pool_choice: str = DistillConfig.pool_choice,
     columns: Columns | None = None,
     benign: Sequence[str] = DEFAULT_BENIGN,
     rejects: Path | None = None,
@@ -192,7 +197,7 @@ def compress(
         A `Teacher`, or specifications as on the command line (several are averaged).
     out
         Folder of the bundle. Where a guard does not hold, the best that was found goes to `OUT.failed`.
-    student, temperature, hard_weight, epochs, transfer, consistency, joined, pool, pool_from
+    student, temperature, hard_weight, epochs, transfer, consistency, joined, pool, pool_from, pool_choice
         How the student learns; see `DistillConfig`.
     precision, guards, qat
         How it is quantized; see `QuantizeConfig`. Where layers kept in float do not help a guard, the student is
@@ -227,6 +232,7 @@ def compress(
             joined=joined,
             pool=pool,
             pool_from=tuple(map(str, pool_from)),
+            pool_choice=pool_choice,
         ),
         QuantizeConfig(precision, guards=guards, qat=qat),
         CheckSettings(margin),
@@ -276,9 +282,9 @@ def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
     parts = {"training events": splits.train}
     if edited is not None:
         parts["edited events"] = edited
-    if loaded.pool is not None:
-        parts["snippets of the pool"] = loaded.pool.events()
     examples = [as_examples(part, query_teacher(source, part, what), loaded.classes) for what, part in parts.items()]
+    if loaded.pool is not None:
+        examples.append(_label_pool(run, loaded, source, loaded.pool.events()))
     benign = [name in splits.benign for name in loaded.classes]
     examples += derive(
         examples[0], benign, consistency=distill.consistency, joined=distill.joined, seed=run.config.seed
@@ -288,6 +294,23 @@ def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
         query_teacher(source, splits.validation, "validation events"),
         query_teacher(source, splits.test, "test events"),
     )
+
+
+def _label_pool(run: CompressRun, loaded: LoadedData, source: SoftLabelSource, pool: pa.Table) -> Examples:
+    """Ask the teacher about the pool, and keep what is to be learned from."""
+    distill, seed = run.config.distill, run.config.seed
+    soft = query_teacher(source, pool, "snippets of the pool")
+    if distill.pool_choice == DISAGREEMENT:
+        baseline, texts = _linear_baseline(loaded.splits, seed), pool["text"].to_pylist()
+        linear = align(baseline.logits(texts), baseline.classes, loaded.classes)
+        kept = most_instructive(soft, linear, distill.pool, seed=seed)
+        pool, soft = pool.take(kept), soft[kept]
+    return as_examples(pool, soft, loaded.classes)
+
+
+def _linear_baseline(splits: DatasetSplits, seed: int) -> Baseline:
+    known = labelled_events(splits.train)
+    return fit_baseline(known["text"].to_pylist(), known["label"].to_pylist(), seed=seed)
 
 
 def distil(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Distilled:
@@ -350,8 +373,7 @@ def evaluate(
     texts = splits.test["text"].to_pylist()
     step = f"FP32 → {bundle_precision(run.config.quantize.precision)}"
     changed = parity(step, fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
-    known = labelled_events(splits.train)
-    baseline = fit_baseline(known["text"].to_pylist(), known["label"].to_pylist(), seed=seed)
+    baseline = _linear_baseline(splits, seed)
     models = ComparedModels(loaded.teacher, labels.test, fp32, int8, baseline, loaded.classes)
     return Evaluation(compare(splits, models, seed=seed, budget_s=TIMING_SECONDS), baseline, changed)
 

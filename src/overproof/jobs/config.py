@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from overproof.distillation.limits import INSTALLED, require_usable, require_usable_pool
+from overproof.distillation.limits import INSTALLED, RANDOM, require_usable, require_usable_pool
 from overproof.distillation.students.presets import preset
 from overproof.errors import BundleError, InputError
 from overproof.events.labels import DEFAULT_BENIGN
@@ -109,6 +109,9 @@ class DistillConfig:
     pool, pool_from
         Snippets of any text, which the teacher labels, and where they are drawn from: files, folders, and `installed`,
         the text of the interpreter's library and of all installed packages.
+    pool_choice
+        `random`, or `disagreement`: four times as many are drawn, and half of those kept are where the teacher knows
+        better than a linear model, or is unsure.
     """
 
     student: str = "tutorial-student"
@@ -120,6 +123,7 @@ class DistillConfig:
     joined: float = 0.0
     pool: int = 0
     pool_from: tuple[str, ...] = (INSTALLED,)
+    pool_choice: str = RANDOM
 
     def __post_init__(self) -> None:
         preset(self.student)
@@ -127,7 +131,7 @@ class DistillConfig:
         for name in ("transfer", "consistency", "joined"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}: expected 0 or more")
-        require_usable_pool(self.pool, self.pool_from)
+        require_usable_pool(self.pool, self.pool_from, self.pool_choice)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> DistillConfig:

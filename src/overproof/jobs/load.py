@@ -9,7 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from overproof.distillation.dataset import DatasetSplits, EventTables, split_dataset
+from overproof.distillation.limits import RANDOM
 from overproof.distillation.pool import Pool, PoolSource, draw_pool
+from overproof.distillation.pool_choice import CANDIDATES
 from overproof.distillation.teachers import Teacher, load_teacher
 from overproof.distillation.teachers.ray import on_ray
 from overproof.errors import InputError
@@ -35,7 +37,7 @@ class LoadedData:
     description
         Rows, fingerprints and quality of the events, and of the pool.
     pool
-        Text that the teacher alone labels; None where none was asked for.
+        Text that the teacher alone labels, before any of it is chosen; None where none was asked for.
     """
 
     splits: DatasetSplits
@@ -108,7 +110,8 @@ def load_pool(config: CompressConfig, splits: DatasetSplits, teacher: Teacher, c
         [Path(file) for events in (data.events, data.test) if isinstance(events, Sequence) for file in events],
         {text for part in (splits.train, splits.validation, splits.test) for text in part["text"].to_pylist()},
     )
-    pool = draw_pool(source, distill.pool, seed=config.seed)
+    candidates = 1 if distill.pool_choice == RANDOM else CANDIDATES
+    pool = draw_pool(source, candidates * distill.pool, seed=config.seed)
     console.say(f"pool: {len(pool.texts):,} snippets of text drawn from {', '.join(pool.kinds)}")
     return pool
 
