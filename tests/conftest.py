@@ -84,7 +84,27 @@ def made() -> Made:
     return Made(network, fp32, quantize_model(fp32, feeds), tokenizer)
 
 
-def write_small(out: Path, made: Made, *, precision: str = "int8") -> Path:
+@pytest.fixture(scope="session")
+def made_first(made: Made) -> Made:
+    """A network much like that one, as a student is that learned from the same teacher: most verdicts are the same."""
+    import copy
+
+    import numpy as np
+    import torch
+
+    from overproof.distillation.encoder_graph import to_onnx
+    from overproof.quantization.rewrite import quantize_model
+
+    network, drawn = copy.deepcopy(made.network), torch.Generator().manual_seed(1)
+    weight = network.head.weight.data
+    weight.add_(0.15 * weight.std() * torch.randn(weight.shape, generator=drawn))
+    fp32 = to_onnx(network)
+    random = np.random.default_rng(0)
+    feeds = [{"input_ids": random.integers(2, made.network.config.vocabulary, (16, n))} for n in (4, 12, 32)]
+    return Made(network, fp32, quantize_model(fp32, feeds), made.tokenizer)
+
+
+def write_small(out: Path, made: Made, *, precision: str = "int8", calibration: float = 1.5) -> Path:
     """Write that network as a bundle; untrained, so that what it says is arbitrary, and the same for everybody."""
     from overproof.bundle.manifest import FORMAT, Manifest, digest, write_bundle
     from overproof.bundle.ood import fit_detector
@@ -118,8 +138,8 @@ def write_small(out: Path, made: Made, *, precision: str = "int8") -> Path:
         parity=(),
         versions={},
         files={name: digest(content) for name, content in files.items()},
-        calibration=1.5,
-        signals=signals(validation.logits, 1.5, detector.distance(embeddings)),
+        calibration=calibration,
+        signals=signals(validation.logits, calibration, detector.distance(embeddings)),
     )
     write_bundle(out, manifest, files)
     return out
@@ -132,11 +152,38 @@ def small_bundle(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def first_bundle(made_first: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the other network, in INT8."""
+    return write_small(tmp_path_factory.mktemp("first") / "bundle", made_first, calibration=2.0)
+
+
+@pytest.fixture(scope="session")
+def tiered_bundle(first_bundle: Path, small_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of both students; events are what the second says that they are."""
+    import numpy as np
+
+    from overproof.bundle.tiers import open as open_student
+    from overproof.events.schema import event_table
+    from overproof.jobs.join import join
+
+    letters = np.array(list("ABCDEFGHIJ "))
+    random = np.random.default_rng(3)
+    texts = ["".join(random.choice(letters, int(random.integers(6, 24)))) for _ in range(2000)]
+    second = open_student(small_bundle)
+    labels = np.array(second.classes)[second.score(texts).logits.argmax(axis=1)]
+    out = tmp_path_factory.mktemp("tiered") / "bundle"
+    validation = event_table({"text": texts, "label": labels.tolist()})
+    join(first_bundle, small_bundle, validation=validation, out=out, max_lost=0.02, max_flagged=0.02)
+    return out
+
+
+@pytest.fixture(scope="session")
 def student(small_bundle: Path) -> OnnxScorer:
     """That bundle, opened."""
-    from overproof.bundle.runtime import open as open_scorer
+    from overproof.bundle.manifest import open_bundle
+    from overproof.bundle.runtime import OnnxScorer
 
-    return open_scorer(small_bundle)
+    return OnnxScorer(open_bundle(small_bundle))
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ COMMANDS = (
     "teach",
     "compress",
     "quantize",
+    "join",
     "check",
     "triage",
     "serve",
@@ -63,7 +64,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
         return note
 
-    for name in ("demo", "teach", "compress", "check"):
+    for name in ("demo", "teach", "compress", "join", "check"):
         monkeypatch.setitem(vars(overproof), name, stand_in(name))
     return seen
 
@@ -226,14 +227,21 @@ def test_defaults_are_those_of_the_library(called: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["demo --out x", "teach a.csv --out x", "compress a.csv --teacher t --out x", "check b a.csv"]
+    "words",
+    [
+        "demo --out x",
+        "teach a.csv --out x",
+        "compress a.csv --teacher t --out x",
+        "join a b --validation a.csv --out x",
+        "check b a.csv",
+    ],
 )
 def test_the_library_takes_what_the_command_line_gives(called: dict[str, Any], words: str) -> None:
     assert run(*words.split()).exit_code == 0
     name = called.pop("function")
     takes = inspect.signature(getattr(import_module(overproof._HOMES[name]), name))
     given = takes.bind(*called.pop("args"), **called).arguments
-    chosen = {"out", "columns", "console", "teacher", "bundle", "events"}
+    chosen = {"out", "columns", "console", "teacher", "bundle", "events", "first", "second", "validation"}
     assert {name: value for name, value in given.items() if name not in chosen} == {
         name: takes.parameters[name].default for name in given if name not in chosen
     }
@@ -250,6 +258,7 @@ WORK = {
     "teach": (["a.csv", "--out", "x"], "overproof.teach"),
     "compress": (["a.csv", "--teacher", "t", "--out", "x"], "overproof.compress"),
     "quantize": (["m.onnx", "--calibrate", "a.csv", "--out", "x"], "overproof.quantize"),
+    "join": (["a", "b", "--validation", "a.csv", "--out", "x"], "overproof.join"),
     "check": (["b", "a.csv"], "overproof.check"),
     "triage": (["b"], "overproof.jobs.triage.triage"),
     "serve": (["b"], "overproof.jobs.serve.serve"),
@@ -382,6 +391,7 @@ def test_words_that_cannot_be_said_change_no_exit_code(words: str, code: int, tm
     ("command", "words"),
     [
         ("quantize", ["--calibrate", "events.jsonl", "--out", "out"]),
+        ("join", ["bundle", "--validation", "events.jsonl", "--out", "out"]),
         ("check", ["events.jsonl"]),
         ("triage", ["events.jsonl"]),
         ("serve", ["--port", "0"]),
@@ -434,6 +444,7 @@ def test_there_is_one_table_of_exit_codes_and_it_is_what_help_says(root: Path) -
         ["teach", "nowhere.csv", "--out", "t"],
         ["compress", "nowhere.csv", "--teacher", "t", "--out", "b"],
         ["quantize", "nowhere.csv", "--calibrate", "x.csv", "--out", "q"],
+        ["join", "nowhere.csv", "b", "--validation", "x.csv", "--out", "q"],
         ["check", "nowhere.csv", "x.csv"],
         ["check", "--init-gate", "nowhere.csv/gates.toml"],
         ["inspect", "nowhere.csv"],

@@ -15,11 +15,12 @@ from overproof.errors import BundleError, InputError, MissingExtra, OverproofErr
 from overproof.version import __version__
 
 if TYPE_CHECKING:
-    from overproof.bundle.runtime import open
+    from overproof.bundle.tiers import open
     from overproof.events.sources import Columns, Rejects, load_events
     from overproof.jobs.check import check
     from overproof.jobs.compress import compress
     from overproof.jobs.demo import demo
+    from overproof.jobs.join import join
     from overproof.jobs.quantize import quantize
     from overproof.jobs.teach import teach
     from overproof.results.compression import Report
@@ -37,6 +38,7 @@ __all__ = [
     "check",
     "compress",
     "demo",
+    "join",
     "load_events",
     "open",
     "quantize",
@@ -50,8 +52,9 @@ _HOMES = {
     "check": "overproof.jobs.check",
     "compress": "overproof.jobs.compress",
     "demo": "overproof.jobs.demo",
+    "join": "overproof.jobs.join",
     "load_events": "overproof.events.sources",
-    "open": "overproof.bundle.runtime",
+    "open": "overproof.bundle.tiers",
     "quantize": "overproof.jobs.quantize",
     "teach": "overproof.jobs.teach",
 }

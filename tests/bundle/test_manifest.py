@@ -104,7 +104,7 @@ def test_other_folders_and_formats_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"manifest\.json"):
         open_bundle(tmp_path)
     write_bundle(tmp_path / "b", manifest(format=99), FILES)
-    with pytest.raises(BundleError, match="bundle format 99, this version reads 1 and 2"):
+    with pytest.raises(BundleError, match="bundle format 99, this version reads 1, 2 and 3"):
         open_bundle(tmp_path / "b")
 
 

@@ -19,7 +19,8 @@ from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.files import atomic_folder
 
 FORMAT = 2
-READABLE = (1, 2)  # a bundle of format 1 holds no configuration
+TIERED = 3  # a bundle of two students: what reads but one of them must not take it for a bundle of that one
+READABLE = (1, FORMAT, TIERED)  # a bundle of format 1 holds no configuration
 MANIFEST = "manifest.json"
 MODEL, TOKENIZER, COMPARISON = "model.onnx", "tokenizer.json", "comparison.json"
 OOD = "ood.npz"  # the detector of events out of distribution; not in every bundle
@@ -27,7 +28,34 @@ FORMER_FILES = {"novelty.npz": OOD}  # files of bundles of format 1
 FORMER_SIGNALS = {"novelty": "ood_distance"}
 QUANTIZING = "quantizing.json"  # what quantization cost, layer by layer, and the guards it was held to
 QUANTIZATION = "quantization.json"  # what it did to each layer: grids, histograms, errors
+REPORTS = (COMPARISON, QUANTIZING, QUANTIZATION)  # what nobody needs to judge an event
+FIRST = "first."  # begins the names of a first student's files, of which one is the manifest that it had alone
 SENSITIVITY = "sensitivity.svg"  # a picture of QUANTIZING, beside an ONNX file; of a bundle it is drawn on demand
+
+
+@dataclass(frozen=True)
+class FirstStudent:
+    """What the first of two students may decide; the second decides the rest (`bundle.tiers`).
+
+    Attributes
+    ----------
+    benign, attack
+        The least calibrated probability of its label at which it decides an event, where that label is benign and where
+        it is an attack; None where it decides no such event.
+    ood_limit
+        The greatest distance, by its own detector, at which it decides an event.
+    ood_scale
+        What its distances are multiplied by, so that its limit becomes the second student's distance of the same share
+        of the validation events.
+    chosen
+        How the thresholds were chosen: limits, and what was counted on how many validation events.
+    """
+
+    benign: float | None
+    attack: float | None
+    ood_limit: float
+    ood_scale: float
+    chosen: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,6 +100,9 @@ class Manifest:
         made without.
     config
         The whole configuration of the job that made it, as plain JSON (`jobs.config`); None in a bundle of format 1.
+    first
+        What the first of two students may decide; None in a bundle of one. All other entries are of the second, but
+        `thresholds` and `signals`, which are of both together.
     """
 
     format: int
@@ -95,22 +126,34 @@ class Manifest:
     calibration: float | None = None
     signals: Mapping[str, Mapping[str, float | None]] | None = None
     config: Mapping[str, Any] | None = None
+    first: FirstStudent | None = None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The sha256 of each student's model file, in the order in which they are asked."""
+        prefixes = ("",) if self.first is None else (FIRST, "")
+        return tuple(str(self.files[f"{prefix}{MODEL}"]["sha256"]) for prefix in prefixes)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON, as stored."""
-        return asdict(self)
+        """Return plain JSON, as stored; without `first` where there is none, as before there was any."""
+        return {name: value for name, value in asdict(self).items() if name != "first" or value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> Manifest:
         """Read a manifest back; BundleError names what is missing, of another format, or no number in its range."""
         stored = data.get("format")
         if stored not in READABLE:
-            raise BundleError(
-                f"{where}: bundle format {stored!r}, this version reads {' and '.join(map(str, READABLE))}"
-            )
-        missing = [f.name for f in fields(cls) if f.name not in data and (stored > 1 or f.default is MISSING)]
+            raise BundleError(f"{where}: bundle format {stored!r}, this version reads {_listed(READABLE)}")
+        since = {"first": TIERED}  # the format that an entry is of, where it has a default and is not of the second
+        missing = [
+            f.name
+            for f in fields(cls)
+            if f.name not in data and (stored >= since.get(f.name, FORMAT) or f.default is MISSING)
+        ]
         if missing:
             raise BundleError(f"{where}: no entry {', '.join(missing)}")
+        if (data.get("first") is not None) != (stored == TIERED):
+            raise BundleError(f"{where}: bundle format {stored}; {TIERED} and no other has an entry first")
         known = {f.name: data[f.name] for f in fields(cls) if f.name in data}
         try:
             known["windowing"] = Windowing(**known["windowing"])
@@ -118,9 +161,11 @@ class Manifest:
                 known[name] = tuple(known[name])
             if known.get("signals") is not None:
                 known["signals"] = {FORMER_SIGNALS.get(name, name): v for name, v in known["signals"].items()}
+            if known.get("first") is not None:
+                known["first"] = FirstStudent(**known["first"])
         except (TypeError, AttributeError) as error:
             raise BundleError(f"{where}: {error}") from None
-        require_numbers(known, where)
+        require_numbers({**known, "first": data.get("first")}, where)
         return cls(**known)
 
 
@@ -153,7 +198,7 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, bytes]) -> N
     with atomic_folder(out) as aside:
         for name, content in files.items():
             (aside / name).write_bytes(content)
-        (aside / MANIFEST).write_bytes(_sealed(manifest))
+        (aside / MANIFEST).write_bytes(sealed(manifest))
 
 
 def require_free(out: Path) -> None:
@@ -179,7 +224,7 @@ def open_bundle(path: Path | str) -> Bundle:
         raise BundleError(f"{folder}: no such folder, expected a bundle (what overproof compress writes)")
     if not (folder / MANIFEST).is_file():
         raise BundleError(f"{folder}: no {MANIFEST}, expected a bundle (what overproof compress writes)")
-    manifest = _unsealed(folder / MANIFEST)
+    manifest = unsealed((folder / MANIFEST).read_bytes(), str(folder / MANIFEST))
     found = {entry.name for entry in os.scandir(folder)} - {MANIFEST}
     for name in sorted(found - set(manifest.files)):
         raise TamperedBundle(f"{folder / name}: not listed in the manifest")
@@ -194,6 +239,9 @@ def open_bundle(path: Path | str) -> Bundle:
     for name in (MODEL, TOKENIZER):
         if name not in files:
             raise TamperedBundle(f"{folder / name}: missing, every bundle has one")
+    for name in (f"{FIRST}{MANIFEST}", f"{FIRST}{MODEL}"):
+        if manifest.first is not None and name not in files:
+            raise TamperedBundle(f"{folder / name}: missing, every bundle of two students has one")
     return Bundle(folder, manifest, {FORMER_FILES.get(name, name): content for name, content in files.items()})
 
 
@@ -219,23 +267,36 @@ def seal(manifest: Manifest) -> str:
     return _seal(manifest.to_json())
 
 
-def _sealed(manifest: Manifest) -> bytes:
+def sealed(manifest: Manifest) -> bytes:
     """Return the manifest's JSON with its own hash inside, so that a change to it is seen too."""
     return json.dumps({**manifest.to_json(), "sha256": seal(manifest)}, indent=1).encode()
 
 
-def _unsealed(path: Path) -> Manifest:
+def unsealed(content: bytes, where: str) -> Manifest:
+    """Read what `sealed` returned.
+
+    Raises
+    ------
+    TamperedBundle
+        If it is something else.
+    BundleError
+        See `Manifest.from_json`.
+    """
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(content)
     except ValueError as error:
-        raise TamperedBundle(f"{path}: not JSON ({error})") from None
+        raise TamperedBundle(f"{where}: not JSON ({error})") from None
     if not isinstance(data, dict):
-        raise TamperedBundle(f"{path}: expected a JSON object")
+        raise TamperedBundle(f"{where}: expected a JSON object")
     seal = data.pop("sha256", None)
     if seal != _seal(data):
-        raise TamperedBundle(f"{path}: changed since the bundle was written (its own sha256 differs)")
-    return Manifest.from_json(data, str(path))
+        raise TamperedBundle(f"{where}: changed since the bundle was written (its own sha256 differs)")
+    return Manifest.from_json(data, where)
 
 
 def _seal(data: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"

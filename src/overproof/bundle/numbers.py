@@ -45,6 +45,13 @@ def _ranges(data: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any, flo
         yield "calibration", data["calibration"], positive, greatest, "above 0, or null"
     if data.get("margin") is not None:
         yield "margin", data["margin"], 0.0, 1.0, PROBABILITIES
+    first = data.get("first")
+    if first is not None:
+        for name in ("benign", "attack"):
+            if first[name] is not None:
+                yield f"first.{name}", first[name], 0.0, 1.0, PROBABILITIES
+        yield "first.ood_limit", first["ood_limit"], 0.0, greatest, "from 0 up"
+        yield "first.ood_scale", first["ood_scale"], positive, greatest, "above 0"
     for path, value in _by_share(data["thresholds"], "thresholds", where):
         yield path, value, -SLACK, 1.0 + SLACK, PROBABILITIES
     for signal, found in _mapping(data.get("signals") or {}, "signals", where).items():

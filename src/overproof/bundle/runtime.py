@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # its Linux wheels send telemetry otherwise; must precede the import
 
@@ -14,7 +13,7 @@ import onnxruntime as ort
 import tokenizers
 from numpy.typing import NDArray
 
-from overproof.bundle.manifest import MODEL, OOD, TOKENIZER, Bundle, Manifest, open_bundle
+from overproof.bundle.manifest import MODEL, OOD, TOKENIZER, Bundle, Manifest
 from overproof.bundle.ood import restored
 from overproof.bundle.scores import Floats, Scores, Verdict, softmax
 from overproof.bundle.tokenizer import Windowing, Windows, cut
@@ -172,25 +171,7 @@ class WindowScorer:
             Scores that are no numbers: there is no verdict on them.
         """
         scores = WindowScorer.score(self, texts)  # a verdict does not show the rest of what a subclass measures
-        probabilities = scores.probabilities
-        attack = self.attack(probabilities)
-        names = [f"event:{i + 1}" for i in range(len(texts))] if origins is None else origins
-        if bad := [names[int(i)] for i in np.flatnonzero(~np.isfinite(scores.logits).all(axis=1))]:
-            raise BundleError(
-                f"the model's scores of {', '.join(bad[:3])}{' and others' if bad[3:] else ''} are no numbers: "
-                "there is no verdict on them, and the model should not be used"
-            )
-        return [
-            Verdict(
-                label=self.classes[int(p.argmax())],
-                attack=float(attack[i]),
-                probabilities=dict(zip(self.classes, map(float, p), strict=True)),
-                windows=int(scores.windows[i]),
-                overflow=bool(scores.overflow[i]),
-                origin=names[i],
-            )
-            for i, p in enumerate(probabilities)
-        ]
+        return judged(scores, self.attack, origins)
 
     def decode(self, ids: Sequence[int]) -> list[str]:
         """Spell tokens as text; part of a character becomes U+FFFD."""
@@ -237,15 +218,35 @@ class OnnxScorer(WindowScorer):
         return replace(scores, ood_distance=self.ood.distance(embeddings))
 
 
-def open(path: str | Path, *, threads: int = 1) -> OnnxScorer:
-    """Open a bundle for judging; hashes are verified first.
+def judged(
+    scores: Scores, attack_of: Callable[[Floats], Floats], origins: Sequence[str] | None = None
+) -> list[Verdict]:
+    """Return verdicts on events that were scored, in their order (see `WindowScorer.judge`).
 
-    Raises
-    ------
-    BundleError, TamperedBundle
-        See `bundle.open_bundle`.
+    Parameters
+    ----------
+    attack_of
+        Probabilities, shape (n, classes), to those of an attack, shape (n,).
     """
-    return OnnxScorer(open_bundle(path), threads=threads)
+    probabilities = scores.probabilities
+    attack = attack_of(probabilities)
+    names = [f"event:{i + 1}" for i in range(len(attack))] if origins is None else origins
+    if bad := [names[int(i)] for i in np.flatnonzero(~np.isfinite(scores.logits).all(axis=1))]:
+        raise BundleError(
+            f"the model's scores of {', '.join(bad[:3])}{' and others' if bad[3:] else ''} are no numbers: "
+            "there is no verdict on them, and the model should not be used"
+        )
+    return [
+        Verdict(
+            label=scores.classes[int(p.argmax())],
+            attack=float(attack[i]),
+            probabilities=dict(zip(scores.classes, map(float, p), strict=True)),
+            windows=int(scores.windows[i]),
+            overflow=bool(scores.overflow[i]),
+            origin=names[i],
+        )
+        for i, p in enumerate(probabilities)
+    ]
 
 
 def _of_length_1(embeddings: Floats) -> Floats:

@@ -84,6 +84,9 @@ class Scores:
     ood_distance
         Shape (n,), float32: how far each event lies from all that the model was taught (`ood.OodDetector`);
         None where that is not known.
+    tier
+        Shape (n,), int8: which student of the bundle decided, 1 or 2 (`tiers.TieredScorer`); None where the bundle
+        holds one student.
     """
 
     logits: Floats
@@ -91,6 +94,7 @@ class Scores:
     windows: NDArray[np.int32]
     overflow: NDArray[np.bool_]
     ood_distance: Floats | None = None
+    tier: NDArray[np.int8] | None = None
 
     @property
     def probabilities(self) -> Floats:
@@ -100,18 +104,21 @@ class Scores:
     def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Scores:
         """Return the scores of some events, copied."""
         distances = None if self.ood_distance is None else self.ood_distance[rows]
-        return Scores(self.logits[rows], self.classes, self.windows[rows], self.overflow[rows], distances)
+        tiers = None if self.tier is None else self.tier[rows]
+        return Scores(self.logits[rows], self.classes, self.windows[rows], self.overflow[rows], distances, tiers)
 
 
 def joined(parts: Sequence[Scores]) -> Scores:
     """Join scores of one model for different events, one after the other; at least one part."""
     distances = [part.ood_distance for part in parts if part.ood_distance is not None]
+    tiers = [part.tier for part in parts if part.tier is not None]
     return Scores(
         np.concatenate([part.logits for part in parts]),
         parts[0].classes,
         np.concatenate([part.windows for part in parts]),
         np.concatenate([part.overflow for part in parts]),
         np.concatenate(distances) if len(distances) == len(parts) else None,
+        np.concatenate(tiers) if len(tiers) == len(parts) else None,
     )
 
 

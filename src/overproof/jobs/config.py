@@ -112,6 +112,8 @@ class DistillConfig:
     pool_choice
         `random`, or `disagreement`: four times as many are drawn, and half of those kept are where the teacher knows
         better than a linear model, or is unsure.
+    first
+        Preset of a faster student in front of it, which decides what it is sure of; None is none.
     """
 
     student: str = "tutorial-student"
@@ -124,9 +126,14 @@ class DistillConfig:
     pool: int = 0
     pool_from: tuple[str, ...] = (INSTALLED,)
     pool_choice: str = RANDOM
+    first: str | None = None
 
     def __post_init__(self) -> None:
         preset(self.student)
+        if self.first is not None:
+            preset(self.first)
+            if self.first == self.student:
+                raise InputError(f"--first {self.first}: is --student as well, expected the preset of a faster one")
         require_usable(self.temperature, self.hard_weight, 1 if self.epochs is None else self.epochs)
         for name in ("transfer", "consistency", "joined"):
             if not 0 <= getattr(self, name) < math.inf:
@@ -188,6 +195,32 @@ class QuantizeConfig:
             inner = f"{where}: guards"
             entries["guards"] = built(Guards, entries_of(Guards, entries["guards"], inner), inner)
         return built(cls, entries, where)
+
+
+@dataclass(frozen=True)
+class JoinLimits:
+    """What the first student may get wrong, where the second would not.
+
+    Attributes
+    ----------
+    lost
+        Share of the attacks that the second detects which the first may call benign.
+    flagged
+        Share of the benign events that the second leaves alone which the first may flag.
+
+    Raises
+    ------
+    InputError
+        A share that is not between 0 and 1.
+    """
+
+    lost: float
+    flagged: float = 0.001
+
+    def __post_init__(self) -> None:
+        for option, share in (("--max-lost", self.lost), ("--max-flagged", self.flagged)):
+            if not 0 < share < 1:
+                raise InputError(f"{option} {share}: expected a share between 0 and 1, such as 0.005 or 0.5%")
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from overproof.bundle.evidence_store import HELD_OUT, INDEX, EvidenceStore
 from overproof.bundle.manifest import MANIFEST, Bundle, open_bundle
-from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats
+from overproof.bundle.tiers import open_student
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, HeldOut
 from overproof.errors import InputError
 from overproof.events.families import families_of, labelled_events, without_families
@@ -248,7 +248,7 @@ def _judge(place: Path, done: dict[str, Any], rows: NDArray[np.intp], hold_out: 
         logits, classes = _teacher_logits(place / TEACHER, done["family"], hold_out)
         flagged[FULL] = _flags(logits[both], classes, benign)
     for name, part in ((DISTILLED, FLOAT), (QUANTIZED, done.get("bundle", BUNDLE))):
-        scorer = OnnxScorer(open_bundle(place / part))
+        scorer = open_student(open_bundle(place / part))
         flagged[name] = _flags(scorer.score(texts).logits, scorer.classes, benign)
     baseline = from_bytes((place / BASELINE_FILE).read_bytes())
     flagged[BASELINE] = _flags(baseline.logits(texts), baseline.classes, benign)

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from overproof.bundle import evidence_store as folder
 from overproof.bundle.evidence_store import EvidenceStore
 from overproof.bundle.manifest import Bundle, Manifest, open_bundle
-from overproof.bundle.runtime import OnnxScorer
-from overproof.bundle.scores import Floats, Scores
+from overproof.bundle.scores import Floats, Scores, joined
+from overproof.bundle.tiers import Student, open_student
 from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED, AskedAgain, ModelOutputs
 from overproof.checks.stats import fit_temperature
 from overproof.distillation.teachers import align
@@ -87,13 +87,13 @@ def open_models(
         labels = sorted(pc.unique(events["label"]).drop_null().to_pylist())
         opened = open_full(full, classes, columns=events.column_names, labels=labels)
         queries[FULL] = query_with_cache(opened, classes, cache=options.cache, console=console)
-    student = _score(OnnxScorer(bundle), QUANTIZED, console)
+    student = _score(open_student(bundle), QUANTIZED, console)
     queries[QUANTIZED] = lambda events, what: student(events, what).logits
     for name, place in ((DISTILLED, folder.DISTILLED), (CONTROL, folder.CONTROL)):
         if store is None:
             absent[name] = NO_EVIDENCE
         else:
-            queries[name] = _query_scorer(OnnxScorer(open_bundle(store.path / place)), name, console)
+            queries[name] = _query_scorer(open_student(open_bundle(store.path / place)), name, console)
     if store is None:
         absent[BASELINE] = NO_EVIDENCE
     else:
@@ -191,13 +191,13 @@ def texts_table(texts: Sequence[str]) -> pa.Table:
     return event_table({"text": list(texts)})
 
 
-def _query_scorer(scorer: OnnxScorer, name: str, console: Console) -> Query:
+def _query_scorer(scorer: Student, name: str, console: Console) -> Query:
     """Make a query of a bundle's model, which has the classes that are wanted."""
     score = _score(scorer, name, console)
     return lambda events, what: score(events, what).logits
 
 
-def _score(scorer: OnnxScorer, name: str, console: Console) -> Callable[[pa.Table, str], Scores]:
+def _score(scorer: Student, name: str, console: Console) -> Callable[[pa.Table, str], Scores]:
     """Make a function of events that gives all that a bundle's model says of them."""
 
     def score(events: pa.Table, what: str) -> Scores:
@@ -207,13 +207,6 @@ def _score(scorer: OnnxScorer, name: str, console: Console) -> Callable[[pa.Tabl
             for start in range(0, max(len(texts), 1), CHUNK):
                 parts.append(scorer.score(texts[start : start + CHUNK]))
                 advance(len(parts[-1].logits))
-        far = [part.ood_distance for part in parts if part.ood_distance is not None]
-        return Scores(
-            np.concatenate([part.logits for part in parts]),
-            scorer.classes,
-            np.concatenate([part.windows for part in parts]),
-            np.concatenate([part.overflow for part in parts]),
-            np.concatenate(far) if far else None,
-        )
+        return joined(parts)
 
     return score

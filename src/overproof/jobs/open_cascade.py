@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overproof.bundle.manifest import Bundle
-from overproof.bundle.runtime import OnnxScorer
+from overproof.bundle.tiers import open_student
 from overproof.distillation.teachers.interface import TeacherCard
 from overproof.errors import InputError
 from overproof.inference.cascade import Bucket, Cascade, Full
@@ -46,7 +46,7 @@ def open_cascade(bundle: Bundle, config: CascadeConfig | None = None, *, tokens:
     if checked is not None:
         checked.require_policy(policy, options.rate)
         policy = checked.in_force(policy)
-    student = OnnxScorer(bundle)
+    student = open_student(bundle)
     if config.full is not None and checked is None and bundle.manifest.signals is None:
         raise InputError(
             f"{bundle.path}: keeps no thresholds of its own (it was made by an older version), expected --check "

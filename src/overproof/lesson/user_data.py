@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from overproof.bundle.manifest import COMPARISON, MANIFEST, MODEL, QUANTIZATION, QUANTIZING, Bundle, open_bundle
 from overproof.bundle.model_names import DISTILLED, FULL, QUANTIZED
-from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats, entropy_bits, softmax
+from overproof.bundle.tiers import open_student
 from overproof.errors import BundleError
 from overproof.events.simulate import simulate
 from overproof.lesson import miniature
@@ -146,7 +146,7 @@ def of_bundle(path: Path | str, *, seed: int) -> UserData:
         See `bundle.open_bundle`; also where a file in it does not fit.
     """
     bundle = open_bundle(path)
-    scorer = OnnxScorer(bundle)
+    scorer = open_student(bundle)
     events = simulate(EVENTS, seed=seed).test
     logits = scorer.score(events["text"].to_pylist()).logits
     points, points_of = _stored_points(bundle)

@@ -22,7 +22,7 @@ import pytest
 
 from overproof.bundle.manifest import open_bundle, write_bundle
 from overproof.bundle.runtime import OnnxScorer
-from overproof.bundle.runtime import open as open_scorer
+from overproof.bundle.tiers import open as open_scorer
 from overproof.errors import BundleError, InputError, OverproofError, TamperedBundle
 from overproof.inference.engines import Scored, in_process, worker_processes
 from overproof.inference.engines import worker as worker_module

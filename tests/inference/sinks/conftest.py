@@ -23,6 +23,7 @@ STUDENT = {
     "windows": 1,
     "overflow": False,
     "ood_distance": 9.875,
+    "tier": 2,
 }
 FULL = {"label": "xss", "attack": 0.75, "confidence": 0.5, "probabilities": {"benign": 0.25, "sqli": 0.25, "xss": 0.5}}
 PLAIN = {
@@ -83,6 +84,7 @@ NO_NUMBERS = {
         "windows": 1,
         "overflow": False,
         "ood_distance": None,
+        "tier": None,
     },
     "event": EVENT,
 }
@@ -123,6 +125,7 @@ def any_verdict(draw: st.DrawFn) -> dict[str, Any]:
     said = answer() if known else {**NO_NUMBERS["student"]}
     student = {**said, "windows": draw(st.integers(1, 16)), "overflow": draw(st.booleans())}
     student["ood_distance"] = draw(st.none() | st.floats(0, 1e6, width=32))
+    student["tier"] = draw(st.sampled_from([None, 1, 2]))
     full = (draw(st.booleans()) and answer()) or None
     stands = full or student
     undecided = ["deferred", "held", "abstained"]

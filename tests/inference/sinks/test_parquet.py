@@ -32,7 +32,9 @@ def back(row: dict[str, Any]) -> dict[str, Any]:
     event = {name: value for name, value in event.items() if value is not None} | json.loads(row["event"] or "{}")
     verdict = {name: row[name] for name in parquet.SCHEMA.names[:9]}
     verdict["attack"] = number(row["attack"])
-    verdict["student"] = answer("student") | {name: row[name] for name in ("windows", "overflow", "ood_distance")}
+    verdict["student"] = answer("student") | {
+        name: row[name] for name in ("windows", "overflow", "ood_distance", "tier")
+    }
     verdict["full"] = None if row["full_label"] is None else answer("full")
     verdict["models"] = {"student": row["student_model"], "full": row["full_model"]}
     verdict |= {"event": event} if event else {}

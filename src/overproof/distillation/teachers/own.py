@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from overproof.bundle.manifest import MODEL, open_bundle, seal
-from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats
+from overproof.bundle.tiers import Student, open_student
 from overproof.distillation.teachers.interface import Report, TeacherCard, texts_of
 
 CHUNK = 1024
@@ -22,7 +22,7 @@ class OwnTeacher:
 
     classes: tuple[str, ...]
     card: TeacherCard
-    scorer: OnnxScorer
+    scorer: Student
     labels_new_events: bool = True
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
@@ -53,4 +53,4 @@ def load(path: Path, *, threads: int = 1) -> OwnTeacher:
         runtime="onnxruntime",
         fingerprint=seal(bundle.manifest),  # of the files, and of what decides answers besides them: classes, windows
     )
-    return OwnTeacher(bundle.manifest.classes, card, OnnxScorer(bundle, threads=threads))
+    return OwnTeacher(bundle.manifest.classes, card, open_student(bundle, threads=threads))

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from overproof.bundle.manifest import MODEL
-from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats, Scores
+from overproof.bundle.tiers import Student
 from overproof.inference.cascade.budget import Bucket, Rate, parse_rate
 from overproof.inference.cascade.decision import Decision, spend
 from overproof.inference.cascade.full import Full, FullDown, aligned
@@ -56,7 +55,7 @@ class Cascade:
     """
 
     def __init__(
-        self, student: OnnxScorer, full: Full | None = None, policy: Policy | None = None, bucket: Bucket | None = None
+        self, student: Student, full: Full | None = None, policy: Policy | None = None, bucket: Bucket | None = None
     ) -> None:
         self.student = student
         self.full = None if full is None else aligned(full, student.classes)
@@ -65,7 +64,7 @@ class Cascade:
         manifest = student.manifest
         self._benign = [name in manifest.benign for name in manifest.classes]
         self.models: dict[str, str | None] = {
-            "student": str(manifest.files[MODEL]["sha256"])[:HASH_DIGITS],
+            "student": "+".join(sha256[:HASH_DIGITS] for sha256 in manifest.models),
             "full": None if full is None else full.model,
         }
 

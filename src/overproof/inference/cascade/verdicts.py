@@ -52,6 +52,7 @@ def verdicts(
     distances = [None] * len(sure)
     if scores.ood_distance is not None:
         distances = _plain(scores.ood_distance, 3)
+    tiers = [None] * len(sure) if scores.tier is None else scores.tier.tolist()
     for i, (label, attack, probabilities) in enumerate(student):
         theirs = None
         if i in full:
@@ -65,6 +66,7 @@ def verdicts(
             "windows": int(scores.windows[i]),
             "overflow": bool(scores.overflow[i]),
             "ood_distance": distances[i],
+            "tier": tiers[i],
         }
         final = theirs if settled.decided_by[i] == "full" and theirs is not None else mine
         yield {

@@ -15,8 +15,8 @@ from queue import SimpleQueue
 
 import pyarrow as pa
 
-from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Scores
+from overproof.bundle.tiers import Student
 from overproof.errors import OverproofError
 from overproof.inference.engines.interface import Engine, Scored, named
 from overproof.inference.engines.local import in_process
@@ -30,7 +30,7 @@ DEATHS = 3  # of workers over one batch, until the batch is to blame
 _Turn = tuple[pa.RecordBatch | None, "Future[Scores]"]
 
 
-def worker_processes(scorer: OnnxScorer, path: Path | str, workers: int) -> Engine:
+def worker_processes(scorer: Student, path: Path | str, workers: int) -> Engine:
     """Make an engine of several processes, each with one thread; with one worker it is `in_process(scorer)`.
 
     Batches are read in a thread, and so is `on_skip` called.
@@ -69,7 +69,7 @@ def worker_processes(scorer: OnnxScorer, path: Path | str, workers: int) -> Engi
 class _Pool:
     """The worker processes, each asked by one thread."""
 
-    def __init__(self, scorer: OnnxScorer, path: Path | str, workers: int) -> None:
+    def __init__(self, scorer: Student, path: Path | str, workers: int) -> None:
         self.room = threading.Semaphore(AHEAD * workers)
         self._manifest, self._path = scorer.manifest, path
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="overproof-worker")

@@ -17,8 +17,8 @@ from warnings import catch_warnings, simplefilter
 
 import pyarrow as pa
 
-from overproof.bundle.manifest import MODEL, OOD, TOKENIZER, Bundle
-from overproof.bundle.runtime import OnnxScorer
+from overproof.bundle.manifest import FIRST, REPORTS, Bundle
+from overproof.bundle.tiers import Student, open_student
 from overproof.errors import InputError, OverproofError
 from overproof.events.schema import Skipped
 from overproof.events.sources import Reading, read_events
@@ -71,7 +71,7 @@ def ray_scored(
         raise InputError("-: a Ray cluster reads files, not this process's standard input")
     if not names:
         return
-    files = {name: bundle.files[name] for name in (MODEL, TOKENIZER, OOD) if name in bundle.files}
+    files = {name: held for name, held in bundle.files.items() if name.removeprefix(FIRST) not in REPORTS}
     needed = Bundle(bundle.path, bundle.manifest, files)
     with connected(address):
         from ray.data import DataContext, from_items
@@ -133,9 +133,9 @@ class _Named:
 
 
 @lru_cache(maxsize=1)
-def _opened(named: _Named) -> OnnxScorer:
+def _opened(named: _Named) -> Student:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one core a task
-    return OnnxScorer(named.bundle)
+    return open_student(named.bundle)
 
 
 def _given(rows: pa.Table, on_skip: OnSkip) -> Iterator[Scored]:

@@ -20,8 +20,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from overproof.bundle.manifest import Manifest, open_bundle
-from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Scores
+from overproof.bundle.tiers import Student, open_student
 from overproof.errors import OverproofError, TamperedBundle
 from overproof.inference.engines.interface import packed, score_batch, texts_of, unpacked
 
@@ -111,17 +111,17 @@ def serve(descriptor: int) -> None:
             return  # the parent has closed its end
 
 
-def _open(path: str, manifest: Manifest) -> OnnxScorer | Exception:
+def _open(path: str, manifest: Manifest) -> Student | Exception:
     try:
         bundle = open_bundle(path)
         if bundle.manifest != manifest:
             raise TamperedBundle(f"{path}: another bundle than the one that was opened at first")
-        return OnnxScorer(bundle)
+        return open_student(bundle)
     except Exception as error:
         return _portable(error)
 
 
-def _scored(scorer: OnnxScorer, batch: pa.RecordBatch) -> Scores | Exception:
+def _scored(scorer: Student, batch: pa.RecordBatch) -> Scores | Exception:
     try:
         return score_batch(scorer, texts_of(batch))
     except Exception as error:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats, Scores, joined, softmax
+from overproof.bundle.tiers import deciding
 from overproof.errors import InputError
 from overproof.inference.cascade import Cascade, Decision, FullDown, PromiseStatus, Unverified
 from overproof.inference.cascade.budget import Kind
@@ -113,28 +115,12 @@ class LoadedBundle:
         return list(self.cascade.verdicts(scores, Decision(deferrals, list(rows), {}), answers))
 
     def look(self, texts: list[str]) -> list[dict[str, Any]]:
-        """Show how the student reads each text: its windows, their tokens, what each says, and which decides."""
-        student = self.cascade.student
-        windows = student.windows(texts)
-        logits = student.window_logits(windows.ids)
-        probabilities = softmax(logits)
-        attack, deciding = student.attack(probabilities), student.deciding(windows, logits)
-        found = []
-        for event, overflow in enumerate(windows.overflow.tolist()):
-            own = np.flatnonzero(windows.owner == event)
-            decides = int(deciding[event])
-            shown = [
-                {
-                    "tokens": student.decode(windows.ids[i][1:]),
-                    # of logits that are no numbers there is neither
-                    "label": student.classes[int(probabilities[i].argmax())] if np.isfinite(attack[i]) else None,
-                    "attack": round(float(attack[i]), 7) if np.isfinite(attack[i]) else None,
-                    "decides": i == decides,
-                }
-                for i in own.tolist()
-            ]
-            found.append({"windows": shown, "overflow": overflow})
-        return found
+        """Show how the student reads each text: its windows, their tokens, what each says, and which decides.
+
+        Of two students it is the one that decides the text.
+        """
+        students = deciding(self.cascade.student, texts)
+        return [_looked(student, text) for student, text in zip(students, texts, strict=True)]
 
     def fits(self, before: LoadedBundle) -> None:
         """Raise InputError unless it can take the place of another: clients know that one's classes."""
@@ -144,3 +130,22 @@ class LoadedBundle:
                 f"the new bundle's classes are {', '.join(new.classes)} (benign: {', '.join(new.benign)}), expected "
                 f"those of the one in service: {', '.join(old.classes)} (benign: {', '.join(old.benign)})"
             )
+
+
+def _looked(student: OnnxScorer, text: str) -> dict[str, Any]:
+    """Show how one student reads a text."""
+    windows = student.windows([text])
+    logits = student.window_logits(windows.ids)
+    probabilities = softmax(logits)
+    attack, decides = student.attack(probabilities), int(student.deciding(windows, logits)[0])
+    shown = [
+        {
+            "tokens": student.decode(windows.ids[i][1:]),
+            # of logits that are no numbers there is neither
+            "label": student.classes[int(probabilities[i].argmax())] if np.isfinite(attack[i]) else None,
+            "attack": round(float(attack[i]), 7) if np.isfinite(attack[i]) else None,
+            "decides": i == decides,
+        }
+        for i in range(len(logits))
+    ]
+    return {"windows": shown, "overflow": bool(windows.overflow[0])}

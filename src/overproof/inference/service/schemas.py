@@ -23,7 +23,7 @@ VERDICT: dict[str, Any] = {
     "decided_by": "student",
     "stood_in": False,
     "reason": "confidence 0.997 ≥ 0.934",
-    "student": {**ANSWER, "windows": 1, "overflow": False, "ood_distance": 9.871},
+    "student": {**ANSWER, "windows": 1, "overflow": False, "ood_distance": 9.871, "tier": None},
     "full": None,
     "models": {"student": "efb8fb39bc16f7ca", "full": None},
 }
@@ -105,11 +105,15 @@ class Answer(BaseModel):
 
 
 class StudentAnswer(Answer):
-    """What the student says: in how many windows, if text was left over, how far from the training events it lies."""
+    """What the student says: in how many windows, if text was left over, how far from the training events it lies.
+
+    `tier` is which of the bundle's two students says it, 1 or 2; null in a bundle of one.
+    """
 
     windows: int
     overflow: bool
     ood_distance: float | None
+    tier: int | None
 
 
 class Models(BaseModel):

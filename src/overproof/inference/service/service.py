@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from overproof.bundle.manifest import MODEL
 from overproof.bundle.scores import Floats
 from overproof.errors import OverproofError
 from overproof.inference.cascade import Cascade, FullDown
@@ -184,7 +183,7 @@ class Service:
         cascade = self._loaded.cascade
         manifest = cascade.student.manifest
         about = {
-            "model": str(manifest.files[MODEL]["sha256"]),
+            "model": "+".join(manifest.models),
             "overproof": manifest.overproof,
             "precision": manifest.precision,
             "full": cascade.models["full"] or "",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from overproof.bundle.runtime import open as open_bundle
+from overproof.bundle.tiers import open as open_bundle
 from overproof.errors import BundleError, InputError
 from overproof.events.sources import Reading, Rejects, read_events
 from overproof.inference.similarity import SEARCHES

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from overproof.bundle.runtime import OnnxScorer
-from overproof.bundle.runtime import open as open_bundle
+from overproof.bundle.tiers import Student
+from overproof.bundle.tiers import open as open_bundle
 from overproof.errors import BundleError, InputError
 from overproof.events.sources import Reading, read_events
 from overproof.events.sources.interface import OnSkip
@@ -44,8 +44,8 @@ class Searcher:
         An index of many events, and no usearch.
     """
 
-    def __init__(self, bundle: Path | str | OnnxScorer, index: Path | str) -> None:
-        self._scorer = bundle if isinstance(bundle, OnnxScorer) else open_bundle(bundle)
+    def __init__(self, bundle: Path | str | Student, index: Path | str) -> None:
+        self._scorer = open_bundle(bundle) if isinstance(bundle, Path | str) else bundle
         self._folder = Path(index)
         card = verified(self._folder)
         if self._scorer.hidden is None:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from overproof.bundle.runtime import WindowScorer
+from overproof.bundle.tiers import Student
 from overproof.inference.similarity.integers import numbers, rounded
 from overproof.inference.similarity.store import COUNTS, EMBEDDINGS, EVENTS
 
@@ -30,7 +30,7 @@ class Writer:
         Events added so far; the distinct ones among them.
     """
 
-    def __init__(self, folder: Path, scorer: WindowScorer) -> None:
+    def __init__(self, folder: Path, scorer: Student) -> None:
         self.events = 0
         self._folder, self._scorer = folder, scorer
         self._counts: list[int] = []

@@ -13,6 +13,7 @@ from overproof.inference.stream.records import Verdict
 ANOTHER_SOURCE = 0.25  # share of events out of distribution above which the source is not the training events'
 NO_LABEL = "no label"  # of scores that are no numbers
 COUNTED = ("label", "status", "decided_by", "source")
+FOUND = ("family", "severity", "tier")  # counted besides: what not every event has
 
 
 @dataclass
@@ -25,9 +26,7 @@ class Tally:
     escalated: int = 0
     out_of_distribution: int = 0
     stood_in: int = 0
-    counts: dict[str, Counter[str]] = field(
-        default_factory=lambda: {name: Counter() for name in (*COUNTED, "family", "severity")}
-    )
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in (*COUNTED, *FOUND)})
 
     def add(self, verdict: Verdict, severity: str, family: str | None) -> None:
         """Count one verdict."""
@@ -38,6 +37,9 @@ class Tally:
         for name in COUNTED:
             self.counts[name][verdict[name] or NO_LABEL] += 1
         self.counts["severity"][severity] += 1
+        tier = verdict["student"]["tier"]
+        if tier is not None and verdict["decided_by"] == "student":
+            self.counts["tier"][str(tier)] += 1
         if family is not None:
             self.counts["family"][family] += 1
 
@@ -66,7 +68,7 @@ class Tally:
         names = ("events", "written", "overflow", "escalated", "out_of_distribution", "stood_in")
         tally = cls(*(data[name] for name in names))
         for name, counter in tally.counts.items():
-            counter.update(data[name])
+            counter.update(data.get(name, {}))  # a run that an older version broke off counted no tiers
         return tally
 
 
@@ -145,7 +147,7 @@ class Summary:
             lines.append(f"  families   {_counted(counts['family'])}")
         escalated = f"{tally.escalated:,} ({_percent(tally.escalated, tally.events)})"
         lines += [
-            f"  decided    {_counted(counts['decided_by'])}; thresholds: {self.basis}",
+            f"  decided    {_counted(counts['decided_by'])}{_tiers(counts['tier'])}; thresholds: {self.basis}",
             f"  escalated  {escalated}, {_others(counts['status'])}{_stand_ins(tally.stood_in)}",
             f"  promise    {self.promised.message if self.promised else 'none: no check stands behind these verdicts'}",
             f"  OOD        {tally.out_of_distribution:,} unlike the training events{_advice(tally)}",
@@ -162,6 +164,13 @@ def _counted(counter: Counter[str], most: int = 12) -> str:
     shown = [f"{count:,} {name}" for name, count in counter.most_common(most)]
     rest = sum(counter.values()) - sum(count for _, count in counter.most_common(most))
     return ", ".join([*shown, *([f"{rest:,} others"] if rest else [])]) or "none"
+
+
+def _tiers(counter: Counter[str]) -> str:
+    """Say how many of the events that the student decided each of two students did."""
+    if not counter:
+        return ""
+    return f" ({counter['1']:,} of the student's by the first of its two, {counter['2']:,} by the second)"
 
 
 def _others(status: Counter[str]) -> str:

@@ -50,6 +50,8 @@ def from_scorer(name: str, model: onnx.ModelProto, scorer: WindowScorer, benign:
 def load(path: Path) -> QuantizableModel:
     """Open a bundle whose model is FP32; InputError if it is quantized already."""
     bundle = open_bundle(path)
+    if bundle.manifest.first is not None:
+        raise InputError(f"{path}: holds two students, expected one: quantize each, then `overproof join` them")
     if bundle.manifest.precision != "fp32":
         raise InputError(
             f"{path}: its model is {bundle.manifest.precision} already; expected float32: a teacher's bundle, or the "

@@ -1,0 +1,223 @@
+"""Judge with two students as with one: the first decides what it is sure of, the second the rest.
+
+Both lie in one bundle. To whoever scores events with it, it is one student: an event's scores are those of the student
+that decided it, and hang on that event alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.bundle.manifest import FIRST, MANIFEST, Bundle, FirstStudent, Manifest, open_bundle, unsealed
+from overproof.bundle.runtime import OnnxScorer, judged
+from overproof.bundle.scores import Floats, Scores, Verdict, softmax
+from overproof.errors import BundleError
+
+ONE, TWO = np.int8(1), np.int8(2)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What the first student says of n events, whether or not it may decide them.
+
+    Attributes
+    ----------
+    scores
+        In the second student's units: see `FirstTier.scaled`.
+    confidence
+        Calibrated probability of the label, shape (n,); NaN where the scores are no numbers.
+    benign
+        Whether the label is a benign one, shape (n,).
+    known
+        Whether it may decide the event at all, however sure it is, shape (n,): its scores are numbers, it has read the
+        event to the end, and finds it within its own limit of distance.
+    """
+
+    scores: Scores
+    confidence: Floats
+    benign: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+    def decided(self, benign: float | None, attack: float | None) -> NDArray[np.bool_]:
+        """Return which events it decides, shape (n,).
+
+        Parameters
+        ----------
+        benign, attack
+            The least confidence in a benign label, and in that of an attack; None decides none (see `FirstStudent`).
+        """
+        least = np.where(self.benign, np.inf if benign is None else benign, np.inf if attack is None else attack)
+        return np.asarray(self.known & (self.confidence >= least))
+
+
+@dataclass(frozen=True)
+class FirstTier:
+    """The first of two students.
+
+    Attributes
+    ----------
+    scorer
+        The student, as it would judge alone.
+    sealed
+        What it may decide.
+    calibration
+        The temperature of the second student, at which a policy calibrates whatever the two say.
+    """
+
+    scorer: OnnxScorer
+    sealed: FirstStudent
+    calibration: float | None
+
+    def try_on(self, texts: Sequence[str]) -> Tried:
+        """Score texts, and say how sure it is of them."""
+        return self.tried(self.scorer.score(texts))
+
+    def tried(self, found: Scores) -> Tried:
+        """Say how sure it is of events that it has scored."""
+        manifest = self.scorer.manifest
+        probabilities = softmax(found.logits, manifest.calibration or 1.0)
+        confidence = probabilities.max(axis=1, initial=0.0)
+        is_benign = np.array([name in manifest.benign for name in manifest.classes])
+        known = np.isfinite(found.logits).all(axis=1) & np.isfinite(confidence) & ~found.overflow
+        if found.ood_distance is not None:
+            known &= np.isfinite(found.ood_distance) & (found.ood_distance <= self.sealed.ood_limit)
+        benign = is_benign[probabilities.argmax(axis=1)] if len(probabilities) else np.zeros(0, dtype=bool)
+        return Tried(self.scaled(found), confidence, benign, known)
+
+    def scaled(self, scores: Scores) -> Scores:
+        """Return its scores in the second student's units.
+
+        Its logits are multiplied by the ratio of the two temperatures, so that at the bundle's one temperature its
+        probabilities are calibrated as well, and at any other they are as sure as the second's; its distances so that
+        the limit within which it decides becomes the second's distance of the same share of the validation events.
+        """
+        ratio = np.float32((self.calibration or 1.0) / (self.scorer.manifest.calibration or 1.0))
+        distance = None if scores.ood_distance is None else scores.ood_distance * np.float32(self.sealed.ood_scale)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no number is not decided here
+            return replace(scores, logits=scores.logits * ratio, ood_distance=distance)
+
+
+class TieredScorer:
+    """The two students of a bundle as one.
+
+    Attributes
+    ----------
+    manifest, classes, hidden, ood
+        Of the bundle, which are those of the second student.
+    first, second
+        The students.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        sealed = bundle.manifest.first
+        if sealed is None:
+            raise BundleError(f"{bundle.path}: holds one student, expected two")
+        self.manifest: Manifest = bundle.manifest
+        self.classes = bundle.manifest.classes
+        self.second = OnnxScorer(bundle, threads=threads)
+        self.first = FirstTier(OnnxScorer(first_bundle(bundle), threads=threads), sealed, bundle.manifest.calibration)
+        self.hidden, self.ood = self.second.hidden, self.second.ood
+        if self.first.scorer.classes != self.classes:
+            names = (", ".join(self.first.scorer.classes), ", ".join(self.classes))
+            raise BundleError(f"{bundle.path}: its first student has the classes {names[0]}, its second {names[1]}")
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        """Score texts, in their order; one text's scores do not depend on the others."""
+        tried = self.first.try_on(texts)
+        left = np.flatnonzero(~tried.decided(self.first.sealed.benign, self.first.sealed.attack))
+        return passed_on(tried.scores, self.second.score([texts[i] for i in left.tolist()]), left)
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Return the second student's embeddings, whoever decides: near ones mean much the same in one space alone.
+
+        See `WindowScorer.embed`.
+        """
+        return self.second.embed(texts)
+
+    def score_and_embed(self, texts: Sequence[str]) -> tuple[Scores, Floats]:
+        """Return what `score` and `embed` return."""
+        return self.score(texts), self.embed(texts)
+
+    def attack(self, probabilities: Floats) -> Floats:
+        """Return one minus the benign classes' share, shape (n,)."""
+        return self.second.attack(probabilities)
+
+    def judge(self, texts: Sequence[str], origins: Sequence[str] | None = None) -> list[Verdict]:
+        """Judge texts, in their order; see `WindowScorer.judge`."""
+        return judged(self.score(texts), self.attack, origins)
+
+
+Student: TypeAlias = OnnxScorer | TieredScorer
+
+
+def passed_on(first: Scores, second: Scores, left: NDArray[np.intp]) -> Scores:
+    """Put the second student's scores in the place of the first's, and say whose an event's are.
+
+    Parameters
+    ----------
+    left
+        The rows, of the first's, that the second's are of.
+    """
+    tier = np.full(len(first.overflow), ONE)
+    tier[left] = TWO
+    logits, windows, overflow = first.logits.copy(), first.windows.copy(), first.overflow.copy()
+    logits[left], windows[left], overflow[left] = second.logits, second.windows, second.overflow
+    distance = None
+    if first.ood_distance is not None and second.ood_distance is not None:
+        distance = first.ood_distance.copy()
+        distance[left] = second.ood_distance
+    return Scores(logits, first.classes, windows, overflow, distance, tier)
+
+
+def deciding(student: Student, texts: Sequence[str]) -> list[OnnxScorer]:
+    """Return for each text the student that decides it."""
+    if isinstance(student, OnnxScorer):
+        return [student] * len(texts)
+    tiers = student.score(texts).tier
+    assert tiers is not None
+    return [student.first.scorer if tier == ONE else student.second for tier in tiers.tolist()]
+
+
+def first_bundle(bundle: Bundle) -> Bundle:
+    """Return the first student of a bundle of two as the bundle that it was alone.
+
+    Raises
+    ------
+    TamperedBundle, BundleError
+        Its manifest is none, or that of two students.
+    """
+    files = {name.removeprefix(FIRST): content for name, content in bundle.files.items() if name.startswith(FIRST)}
+    where = str(bundle.path / f"{FIRST}{MANIFEST}")
+    manifest = unsealed(files.pop(MANIFEST), where)
+    if manifest.first is not None:
+        raise BundleError(f"{where}: is of two students, expected one")
+    return Bundle(bundle.path, manifest, files)
+
+
+def open_student(bundle: Bundle, *, threads: int = 1) -> Student:
+    """Open what judges in a verified bundle: its student, or its two as one.
+
+    Raises
+    ------
+    BundleError
+        A model that onnxruntime cannot load, or files that do not belong together.
+    """
+    opened = OnnxScorer if bundle.manifest.first is None else TieredScorer
+    return opened(bundle, threads=threads)
+
+
+def open(path: str | Path, *, threads: int = 1) -> Student:
+    """Open a bundle for judging; hashes are verified first.
+
+    Raises
+    ------
+    BundleError, TamperedBundle
+        See `manifest.open_bundle` and `open_student`.
+    """
+    return open_student(open_bundle(path), threads=threads)
