@@ -14,12 +14,15 @@ import overproof
 from overproof.bundle.manifest import COMPARISON
 from overproof.bundle.model_names import BASELINE, DISTILLED, FULL, QUANTIZED
 from overproof.progress import terminal
+from overproof.report import words
 from overproof.results import Comparison
+from overproof.results.operating_points import FAMILY_RATE
 
 TEACHER = OUT / "teacher"
 STUDENT = "tutorial-student"
 SMALLEST = "tiny-student"
 CHECKED = (STUDENT, 0)
+AT_EQUAL_RATE = "attacks missed at 0.5 % false positives"
 
 
 def teacher() -> dict[str, Any]:
@@ -80,11 +83,13 @@ def comparison(student: str, seed: int) -> Comparison:
 def headline(compared: Comparison) -> str:
     """Write the comparison's rows with a few columns, and what it says of the linear baseline."""
     head = ["", "bytes", "one event, p50 ms", "events/s", "accuracy", "attacks missed", "benign flagged"]
+    head += [AT_EQUAL_RATE]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
     for row in compared.rows:
         shares = [f"{100 * getattr(row.metrics, name):.2f} %" for name in ("accuracy", "fn_rate", "fp_rate")]
         time = f"{row.p50_ms:.3f}" if row.p50_ms < 1 else f"{row.p50_ms:.2f}"  # type: ignore[operator]
-        cells = [row.name, f"{row.bytes:,}", time, f"{row.events_per_second:,.0f}", *shares]
+        missed = words.interval(compared.missed_at(row.name, FAMILY_RATE))
+        cells = [row.name, f"{row.bytes:,}", time, f"{row.events_per_second:,.0f}", *shares, missed]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", f"{compared.test_rows:,} test events, one core. {compared.verdict_in_words()[0]}"])
 
@@ -98,7 +103,16 @@ def interval(values: list[float]) -> tuple[float, float, float]:
 def over_seeds() -> str:
     """Write a table: each model's mean over the seeds with its interval, and what it lost against its teacher."""
     comparisons = [comparison(STUDENT, seed) for seed in SEEDS]
-    head = ["", "accuracy", "macro-F1 (≥ 15 rows)", "FN", "FP", "accuracy lost (points)", "macro-F1 lost (points)"]
+    head = [
+        "",
+        "accuracy",
+        "macro-F1 (≥ 15 rows)",
+        "FN",
+        "FP",
+        AT_EQUAL_RATE,
+        "accuracy lost (points)",
+        "macro-F1 lost (points)",
+    ]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
     for name in (FULL, DISTILLED, QUANTIZED, BASELINE):
         rows = [one.row(name).metrics for one in comparisons]  # type: ignore[union-attr]
@@ -107,11 +121,21 @@ def over_seeds() -> str:
         for figure in ("accuracy", "macro_f1", "fn_rate", "fp_rate"):
             values = [100 * getattr(row, figure) for row in rows]
             cells.append(f"{values[0]:.2f} %" if len(set(values)) == 1 else _span(values, " %"))
+        cells.append(_missed(comparisons, name))
         for figure in ("accuracy", "macro_f1"):
             lost = [100 * (getattr(f, figure) - getattr(r, figure)) for f, r in zip(full, rows, strict=True)]
             cells.append("" if name == FULL else f"{lost[0]:.2f}" if len(set(lost)) == 1 else _span(lost, ""))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _missed(comparisons: list[Comparison], name: str) -> str:
+    """Write a model's mean of the attacks missed at 0.5 % false positives over the seeds."""
+    found = [one.missed_at(name, FAMILY_RATE) for one in comparisons]
+    values = [100 * share.value for share in found if share is not None]
+    if len(values) < len(found):
+        return words.NOT_MEASURED
+    return f"{values[0]:.2f} %" if len(set(values)) == 1 else _span(values, " %")
 
 
 def _span(values: list[float], unit: str) -> str:

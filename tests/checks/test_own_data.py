@@ -32,8 +32,9 @@ from overproof.checks.own_data.compute import own_data
 from overproof.checks.own_data.distance import distance_within, ks
 from overproof.checks.own_data.field_drift import fields, table
 from overproof.checks.own_data.text_features import TRAITS, traits
-from overproof.checks.rates import answering, threshold_at
+from overproof.checks.rates import answering
 from overproof.checks.stats import Interval, clopper_pearson
+from overproof.results.operating_points import threshold_at
 from overproof.results.typed_json import to_json
 
 Make = Callable[..., CheckContext]

@@ -13,10 +13,19 @@ import pytest
 
 from overproof.bundle.manifest import COMPARISON, QUANTIZATION, QUANTIZING
 from overproof.errors import BundleError
+from overproof.report.not_measured import NotMeasured
 from overproof.results import Comparison, Metrics, Row, Share
 from overproof.results.divergence import Detected, Divergence
 from overproof.results.layers import Activations, LayerDiagnostics, LayerReport, Seen, Weights
 from overproof.results.layers.svg import draw as draw_layer
+from overproof.results.operating_points import (
+    Counted,
+    Difference,
+    OperatingPoint,
+    OperatingPoints,
+    PairedDifference,
+    RatePoints,
+)
 from overproof.results.portability import PairSums, PortabilityReport, Variation
 from overproof.results.precision_search import (
     HELD,
@@ -85,7 +94,11 @@ def search() -> PrecisionSearchReport:
 def comparison() -> Comparison:
     share = Share(3, 4)
     metrics = Metrics(4, share, 0.5, 0.5, {"sqli": share}, share, share, share)
-    return Comparison((Row("full", 10, 40, 0.5, 0.7, 1000.0, metrics, "a note"),), 4)
+    point = OperatingPoint(0.5, Counted(1, 4, 3, 0.1, 0.6), NotMeasured("no attacks"), {"sqli": share})
+    apart = PairedDifference(4, 3, 1, 0, 0.25, -0.2, 0.8)
+    against = {"linear baseline": Difference(apart, apart, {"sqli": apart}), "full": NotMeasured("none")}
+    points = OperatingPoints((RatePoints(0.005, {"distilled + INT8": point, "full": NotMeasured("none")}, against),))
+    return Comparison((Row("full", 10, 40, 0.5, 0.7, 1000.0, metrics, "a note"),), 4, points)
 
 
 KINDS = {

@@ -19,6 +19,7 @@ from overproof.checks.base import FULL, Boundary, CheckContext, CheckResult, Hel
 from overproof.checks.boundary.compute import nearest
 from overproof.checks.boundary.edits import variants_of
 from overproof.checks.gates import MARGIN, gates_with
+from overproof.checks.operating_points import curves_of
 from overproof.checks.report import CheckReport, require_place
 from overproof.checks.report.proof import Proof, ProvenEvents
 from overproof.checks.verdict import decide, threshold_of
@@ -255,6 +256,7 @@ def judge(
         margin=margin_in_force(data.bundle, context.margin, config.gate),
         verdict=decide(results),
         comparison=compared(data.bundle, context),
+        curves=curves_of(context),
         checks=tuple(results),
         gate_file=None if config.gate is None else str(config.gate),
         notes=tuple(_notes(config, context, models)),

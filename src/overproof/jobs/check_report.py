@@ -8,6 +8,7 @@ from pathlib import Path
 
 from overproof.bundle.manifest import COMPARISON, MODEL, Bundle, digest
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, CheckContext
+from overproof.checks.operating_points import operating_points_of
 from overproof.checks.report.outcome import CheckedBundle, CheckedEvents, FullModelCard, Margin
 from overproof.distillation.teachers.interface import Teacher
 from overproof.events.schema import unordered_fingerprint
@@ -87,7 +88,7 @@ def compared(bundle: Bundle, context: CheckContext) -> Comparison:
         known, there = stored.get(name), name in context.models
         note = context.absent.get(name, "") if not there else "" if known is None else known.note
         rows.append(replace(known or _row(name, bundle), metrics=_metrics(name, context) if there else None, note=note))
-    return Comparison(tuple(rows), len(context.sample))
+    return Comparison(tuple(rows), len(context.sample), operating_points_of(context))
 
 
 def _row(name: str, bundle: Bundle) -> Row:

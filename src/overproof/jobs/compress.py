@@ -374,7 +374,7 @@ def evaluate(
     step = f"FP32 → {bundle_precision(run.config.quantize.precision)}"
     changed = parity(step, fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
     baseline = _linear_baseline(splits, seed)
-    models = ComparedModels(loaded.teacher, labels.test, fp32, int8, baseline, loaded.classes)
+    models = ComparedModels(loaded.teacher, labels.test, labels.validation, fp32, int8, baseline, loaded.classes)
     return Evaluation(compare(splits, models, seed=seed, budget_s=TIMING_SECONDS), baseline, changed)
 
 

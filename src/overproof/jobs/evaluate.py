@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,12 +14,16 @@ from threadpoolctl import threadpool_limits
 
 from overproof.bundle.model_names import BASELINE, DISTILLED, FULL, QUANTIZED
 from overproof.bundle.scores import Floats
+from overproof.checks.operating_points import JudgedEvents, Truth, attack_scores, operating_points
+from overproof.checks.units import units_of
 from overproof.distillation.baseline import Baseline
 from overproof.distillation.dataset import DatasetSplits
 from overproof.distillation.export import ExportedModel
 from overproof.distillation.teachers import Teacher, align
+from overproof.events.families import families_of
 from overproof.events.schema import event_table
 from overproof.results import Comparison, Labelled, Row, Timing, measure, time_interleaved
+from overproof.results.operating_points import OperatingPoints, threshold_at
 
 FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
 TIMED_EVENTS = 2000
@@ -30,12 +34,8 @@ def thresholds(attack: Floats, benign: Sequence[bool]) -> dict[str, float | None
 
     None where there are too few benign events to see the rate once: unmeasured, not zero.
     """
-    ascending = np.sort(attack[np.asarray(benign, dtype=bool)])
-    found: dict[str, float | None] = {}
-    for rate in FALSE_POSITIVE_RATES:
-        allowed = int(rate * len(ascending))
-        found[f"{rate:g}"] = float(ascending[len(ascending) - 1 - allowed]) if allowed else None
-    return found
+    known = attack[np.asarray(benign, dtype=bool)]
+    return {f"{rate:g}": threshold_at(known, rate) for rate in FALSE_POSITIVE_RATES}
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class ComparedModels:
 
     Attributes
     ----------
-    teacher, soft
-        The full model, and its logits on the test events, columns in the order of `classes`.
+    teacher, soft, validation
+        The full model, and its logits on the test and on the validation events, columns in the order of `classes`.
     distilled, quantized
         The student before and after quantization.
     baseline
@@ -56,15 +56,16 @@ class ComparedModels:
 
     teacher: Teacher
     soft: Floats
+    validation: Floats
     distilled: ExportedModel
     quantized: ExportedModel
     baseline: Baseline
     classes: Sequence[str]
 
-    def logits(self, texts: Sequence[str]) -> dict[str, Floats]:
-        """Return each model's logits on the test events, shape (n, classes)."""
+    def logits(self, texts: Sequence[str], full: Floats) -> dict[str, Floats]:
+        """Return each model's logits on some events, shape (n, classes), the full model's as they are given."""
         return {
-            FULL: self.soft,
+            FULL: full,
             DISTILLED: self.distilled.scorer.score(texts).logits,
             QUANTIZED: self.quantized.scorer.score(texts).logits,
             BASELINE: align(self.baseline.logits(texts), self.baseline.classes, self.classes),
@@ -92,7 +93,7 @@ def compare(splits: DatasetSplits, models: ComparedModels, *, seed: int, budget_
     """
     texts: list[str] = splits.test["text"].to_pylist()
     truth = Labelled(splits.test["label"].to_pylist(), splits.test["family"].to_pylist(), splits.benign)
-    logits = models.logits(texts)
+    logits = models.logits(texts, models.soft)
     timings, sizes = _time(models, texts, seed=seed, budget_s=budget_s), models.sizes
     card = models.teacher.card
     notes = {FULL: f"{card.kind}: {card.name}, {card.runtime}"}
@@ -110,7 +111,27 @@ def compare(splits: DatasetSplits, models: ComparedModels, *, seed: int, budget_
                 note=notes.get(name, ""),
             )
         )
-    return Comparison(tuple(rows), len(texts))
+    return Comparison(tuple(rows), len(texts), _at_equal_rates(splits, models, logits))
+
+
+def _at_equal_rates(splits: DatasetSplits, models: ComparedModels, logits: Mapping[str, Floats]) -> OperatingPoints:
+    """Compare the models' logits on the test events behind thresholds from validation events."""
+    test, validation = splits.test, splits.validation
+    known = models.logits(validation["text"].to_pylist(), models.validation)
+    benign = Truth(
+        np.array([name in splits.benign for name in models.classes], dtype=bool),
+        np.array(is_benign(validation, splits.benign), dtype=bool),
+    )
+    labels: list[str | None] = test["label"].to_pylist()
+    events = JudgedEvents(
+        np.array([label is not None and label not in splits.benign for label in labels], dtype=bool),
+        np.array(is_benign(test, splits.benign), dtype=bool),
+        np.array(families_of(test), dtype=object),
+        units_of(test["text"].to_pylist(), test["group"].to_pylist()),
+    )
+    return operating_points(
+        {name: attack_scores(name, scores, known[name], benign) for name, scores in logits.items()}, events
+    )
 
 
 def _time(models: ComparedModels, texts: Sequence[str], *, seed: int, budget_s: float) -> dict[str, Timing]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from overproof.checks import CHECKS
 from overproof.checks.base import QUANTIZED, CheckContext, CheckResult
+from overproof.checks.operating_points import curves_of, operating_points_of
 from overproof.checks.report import CheckReport
 from overproof.checks.report.outcome import CheckedBundle, CheckedEvents, FullModelCard, Margin
 from overproof.checks.report.proof import BundleDigests, Proof, ProvenEvents, ReplayedPolicy
@@ -42,7 +43,8 @@ def computed(context: CheckContext, full: FullModelCard | None = None) -> CheckR
         absent=context.absent,
         margin=Margin(context.margin, False, "No margin was fixed."),
         verdict=decide(results),
-        comparison=Comparison(tuple(rows), len(sample)),
+        comparison=Comparison(tuple(rows), len(sample), operating_points_of(context)),
+        curves=curves_of(context),
         checks=results,
         gate_file=None,
         notes=(),

@@ -8,7 +8,18 @@ from overproof.checks.report.outcome import CheckedBundle, CheckedEvents, FullMo
 from overproof.checks.report.proof import BundleDigests, FullModelIdentity, Proof, ProvenEvents, ReplayedPolicy
 from overproof.checks.suitability import Use
 from overproof.checks.verdict import Decision
+from overproof.report.not_measured import NotMeasured
 from overproof.results import Comparison, Metrics, Row, Share
+from overproof.results.operating_points import (
+    RATES,
+    Counted,
+    Difference,
+    OperatingPoint,
+    OperatingPoints,
+    PairedDifference,
+    RatePoints,
+)
+from overproof.results.roc import RocCurve
 
 from .figures import (
     EVIL,
@@ -37,7 +48,43 @@ def comparison() -> Comparison:
         B: (262_144, 1_049_001, 0.06, 0.16, 9100.0),
     }
     rows = [Row(name, *size, _metrics(name), f"timed {EVIL}" if name == B else "") for name, size in sizes.items()]
-    return Comparison(tuple(rows), 11401)
+    return Comparison(tuple(rows), 11401, operating_points())
+
+
+def operating_points() -> OperatingPoints:
+    """What the models miss at the same false-positive rates; one was not measured."""
+    return OperatingPoints(
+        tuple(
+            RatePoints(
+                rate,
+                {**{name: _point(name, rate) for name in (F, Q, B)}, D: NotMeasured(f"no evidence {EVIL}")},
+                {B: _difference(rate, -0.004), F: _difference(rate, 0.001)},
+            )
+            for rate in RATES
+        )
+    )
+
+
+def _point(name: str, rate: float) -> OperatingPoint:
+    missed, flagged = round(0.0001 * SKILL[name] * 4001 / rate**0.5), round(7400 * rate * 1.1)
+    return OperatingPoint(
+        0.5 - 10 * rate,
+        Counted(flagged, 7400, 7000, 0.9 * rate, 1.3 * rate),
+        Counted(missed, 4001, 3900, missed / 5000, missed / 3000),
+        {f"sqli {EVIL}": Share(1880, 1900), "xss": Share(820, 820)},
+    )
+
+
+def _difference(rate: float, value: float) -> Difference:
+    shift = PairedDifference(4001, 3900, 10, 26, value, value - 0.001, value + 0.002)
+    return Difference(shift, PairedDifference(7400, 7000, 3, 3, 0.0, -rate, rate), {f"sqli {EVIL}": shift})
+
+
+def curves() -> dict[str, RocCurve]:
+    """Curves of the full model, the student and the baseline."""
+    flagged = (0, 0, 2, 7, 20, 74, 300, 1200, 7400)
+    missed = {F: (900, 60, 30, 12, 6, 2, 0, 0), Q: (1200, 70, 35, 14, 7, 3, 1, 0), B: (2000, 300, 90, 40, 20, 9, 1, 0)}
+    return {name: RocCurve(7400, 4001, flagged, (4001, *counts)) for name, counts in missed.items()}
 
 
 def _metrics(name: str) -> Metrics:
@@ -151,6 +198,7 @@ def made(texts: list[str]) -> CheckReport:
         margin=Margin(0.005, True, "Half a point of recall, written into the bundle when it was made."),
         verdict=verdict(),
         comparison=comparison(),
+        curves=curves(),
         checks=tuple(CheckResult(key, *KEYS[key], tuple(gates(key)), data[key]) for key in KEYS),
         gate_file="gates.toml",
         notes=(f"A sample of 11,401 of 2,410,003 events was judged (seed 7). {EVIL}",),

@@ -96,7 +96,7 @@ def test_tables_have_the_same_number_of_cells_in_every_row(stored: dict[str, Any
         row["name"] = "a|b`|`|" + row["name"]
     html = rendered(to_markdown(CheckReport.from_json(stored)))
     tables = re.findall(r"<table>.*?</table>", html, re.DOTALL)
-    assert len(tables) == 6
+    assert len(tables) == 7
     for table in tables:
         counts = {row.count("<th") + row.count("<td") for row in re.findall(r"<tr>.*?</tr>", table, re.DOTALL)}
         assert len(counts) == 1

@@ -119,6 +119,21 @@ def test_it_opens_with_the_verdict_and_all_six_checks(everything: CheckReport) -
     assert "1,891/1,900" in text and "xpathi" in text and "0/2" in text
 
 
+def test_models_stand_at_the_same_false_positive_rate(everything: CheckReport, nothing: CheckReport) -> None:
+    html = page(everything)
+    drawn = html[html.index('id="equal-rates"') : html.index('id="checks"')]
+    text = " ".join("".join(seen(f"<div><section {drawn[: -len('<section ')]}</div>").text).split())
+    titles = [
+        text.index(words) for words in ("At the same", "ROC curves", "DET curves", "missed at 0.1 %", "Recall at")
+    ]
+    assert titles == sorted(titles)
+    assert "full misses 0.20 % where it flags 0.11 %" in text, "the pictures are told in words"
+    assert drawn.count('class="curve ') == 6 and drawn.count("<desc>") == 2
+    bare = page(nothing)
+    part = bare[bare.index('id="equal-rates"') : bare.index('id="checks"')]
+    assert "<svg" not in part.replace('<svg class="mark', "") and "unmeasured: no full was given (full)" in part
+
+
 def test_what_was_not_measured_says_why(nothing: CheckReport) -> None:
     text = " ".join("".join(seen(page(nothing)).text).split())
     assert text.count("unmeasured: no full was given") >= 8

@@ -11,6 +11,7 @@ from overproof.checks.calibration.result import SwappedThreshold
 from overproof.checks.formatting import among, change_within, percent
 from overproof.checks.pairs import loss_measured, paired
 from overproof.checks.stats import Interval, clopper_pearson
+from overproof.results.operating_points import threshold_at
 from overproof.results.typed_json import NotMeasured
 
 KEY = "calibration/threshold-drift"
@@ -52,7 +53,7 @@ def _swapped(
 ) -> SwappedThreshold | None:
     """Both models behind the full model's threshold; None where there are too few benign events for the rate."""
     benign, attacks = context.benign_events, context.attacks
-    threshold, own = rates.threshold_at(full[benign], rate), rates.threshold_at(student[benign], rate)
+    threshold, own = threshold_at(full[benign], rate), threshold_at(student[benign], rate)
     if threshold is None:
         return None
     return SwappedThreshold(

@@ -10,6 +10,7 @@ from overproof.checks.base import FULL, QUANTIZED, Bools, CheckContext
 from overproof.checks.escalation.result import BudgetRow, RiskCurve, RiskCurves
 from overproof.checks.pairs import why_not
 from overproof.checks.stats import augrc, risk_coverage
+from overproof.results.operating_points import SLACK
 from overproof.results.typed_json import NotMeasured
 
 BUDGETS = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -80,7 +81,7 @@ def budgets(context: CheckContext) -> tuple[BudgetRow, ...] | NotMeasured:
     helped, hurt = int((attacks & full & ~student).sum()), int((attacks & student & ~full).sum())
     table = []
     for budget in BUDGETS:
-        sent = order[: int(budget * len(order) + rates.SLACK)]
+        sent = order[: int(budget * len(order) + SLACK)]
         final = student.copy()
         final[sent] = full[sent]
         useful = _useful(context, sent)

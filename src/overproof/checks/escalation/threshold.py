@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from overproof.bundle.scores import Scores
 from overproof.checks.base import CONFIDENCE, FULL, QUANTIZED, Bools, CheckContext
 from overproof.checks.escalation.halves import halves
-from overproof.checks.rates import SLACK
 from overproof.checks.stats import Units, learn_then_test
 from overproof.inference.cascade.policy import EVERYTHING, deferrals
+from overproof.results.operating_points import SLACK
 
 NEVER = -math.inf  # how sure the student is taken to be of an event that it may not decide, however sure it is
 CANDIDATES = 200

@@ -14,9 +14,10 @@ from overproof.checks.own_data.result import (
     RateFigures,
     RecallAtRate,
 )
-from overproof.checks.rates import FALSE_POSITIVE_RATES, SLACK, answering, threshold_at, why_not
+from overproof.checks.rates import FALSE_POSITIVE_RATES, answering, why_not
 from overproof.checks.reasons import NO_ATTACKS, NO_BENIGN
 from overproof.checks.stats import Interval, share_within
+from overproof.results.operating_points import SLACK, threshold_at
 from overproof.results.typed_json import NotMeasured
 
 

@@ -21,6 +21,7 @@ from overproof.checks.verdict import ESCALATED, Decision, decide, threshold_of
 from overproof.errors import InputError
 from overproof.progress import one_line
 from overproof.results import Comparison
+from overproof.results.roc import RocCurve
 from overproof.results.typed_json import difference, from_json, to_json
 
 
@@ -69,6 +70,8 @@ class Frame:
         The decision, and what the bundle may be used for.
     comparison
         The models side by side: size and speed as the bundle stores them, the rest on these events.
+    curves
+        Model to its ROC curve on these events, at most 200 points each; none where they are not of both kinds.
     gates
         Which gates are closed.
     notes
@@ -88,6 +91,7 @@ class Frame:
     margin: Margin
     verdict: Decision
     comparison: Comparison
+    curves: Mapping[str, RocCurve]
     gates: GateSummary
     notes: tuple[str, ...]
     sha256: str
@@ -120,6 +124,7 @@ class CheckReport(CheckOutcome):
             "margin": to_json(self.margin),
             "verdict": to_json(self.verdict),
             "comparison": to_json(self.comparison.to_json()),
+            "curves": to_json(self.curves),
             "checks": [check.to_json() for check in self.checks],
             "gates": {"file": to_json(self.gate_file), "closed": to_json(closed), "open": not closed},
             "notes": to_json(self.notes),
@@ -182,6 +187,7 @@ class CheckReport(CheckOutcome):
             margin=frame.margin,
             verdict=frame.verdict,
             comparison=frame.comparison,
+            curves=frame.curves,
             checks=_checks(data.get("checks")),
             gate_file=frame.gates.file,
             notes=frame.notes,

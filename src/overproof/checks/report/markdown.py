@@ -12,6 +12,7 @@ from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.verdict import ALONE, ESCALATED, NOT
 from overproof.report import words
 from overproof.report.markdown import code, fold, prose, table
+from overproof.results.comparison import at_rates
 
 SIGNS = {"passed": "✅", "failed": "❌", "unmeasured": "❔"}
 DECISIONS = {ALONE: "✅", ESCALATED: "⚠️", NOT: "❌"}
@@ -54,7 +55,14 @@ def _closed(report: CheckOutcome) -> str:
 def _comparison(report: CheckOutcome) -> str:
     body = [[prose(row.name), *(measure.words(row) for measure in SHORT)] for row in report.comparison.rows]
     lines = [f"- {prose(line)}" for line in report.comparison.verdict_in_words()[:1]]
-    return "\n\n".join(["### From full to INT8", table(["Model", *(m.title for m in SHORT)], body), *lines])
+    shown = [table(["Model", *(m.title for m in SHORT)], body), *_at_equal_rates(report), *lines]
+    return "\n\n".join(["### From full to INT8", *shown])
+
+
+def _at_equal_rates(report: CheckOutcome) -> list[str]:
+    """Write what each model misses at the same false-positive rates."""
+    shown = at_rates.tables(report.comparison.operating_points)[:1]
+    return [table(["Model", *head[1:]], [[prose(row[0]), *row[1:]] for row in body]) for head, *body in shown]
 
 
 def _lost(report: CheckOutcome) -> str:

@@ -10,6 +10,7 @@ from overproof.checks.base import CheckResult, GateResult
 from overproof.checks.report.proof import Proof
 from overproof.checks.verdict import NOT, Decision, Verdict
 from overproof.results import Comparison
+from overproof.results.roc import RocCurve
 
 SCHEMA = "overproof.check/3"
 
@@ -130,6 +131,8 @@ class CheckOutcome:
         The decision, and what the bundle may be used for.
     comparison
         The models side by side: size and speed as the bundle stores them, the rest on these events.
+    curves
+        Model to its ROC curve on these events; none where they are not of both kinds.
     checks
         The six checks, in order.
     gate_file
@@ -148,6 +151,7 @@ class CheckOutcome:
     margin: Margin
     verdict: Decision
     comparison: Comparison
+    curves: Mapping[str, RocCurve]
     checks: tuple[CheckResult[Any], ...]
     gate_file: str | None
     notes: tuple[str, ...]

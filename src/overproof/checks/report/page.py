@@ -12,6 +12,7 @@ from importlib.resources import files
 
 from overproof.checks import CHECKS
 from overproof.checks.report import about, top
+from overproof.checks.report.equal_rates import equal_rates
 from overproof.checks.report.gate_table import check_section
 from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.report.sections import TEMPLATES
@@ -32,6 +33,7 @@ def page(report: CheckOutcome) -> str:
         head=about.head(report),
         verdict=top.verdict(report),
         comparison=top.comparison(report),
+        equal_rates=equal_rates(report),
         boxes=top.boxes(report),
         uses=top.uses(report),
         sections=_sections(report),

@@ -13,6 +13,7 @@ from overproof.checks.report.outcome import CheckOutcome
 from overproof.progress import one_line
 from overproof.report import words
 from overproof.report.layout import aligned
+from overproof.results.comparison import at_rates
 
 NAME = 40  # characters of a name in a table
 
@@ -59,7 +60,12 @@ def _comparison(report: CheckOutcome) -> str:
     head = ["", *(words.short(row.name, NAME) for row in rows)]
     body = [[measure.title, *(measure.words(row) for row in rows)] for measure in MEASURES]
     lines = [one_line(line) for line in (*notes(rows), *report.comparison.verdict_in_words())]
-    return "\n\n".join([aligned([head, *body]), "\n".join(lines)])
+    points = report.comparison.operating_points
+    tables = [
+        aligned([[words.short(cell, NAME) for cell in line] for line in cells]) for cells in at_rates.tables(points)
+    ]
+    lines += [one_line(line) for line in at_rates.footnotes(points)]
+    return "\n\n".join([aligned([head, *body]), *tables, "\n".join(lines)])
 
 
 def _families(report: CheckOutcome) -> str:

@@ -13,6 +13,8 @@ from overproof.checks.suitability import Use
 from overproof.checks.verdict import ALONE, ESCALATED, NOT
 from overproof.report.markup import Html, figure, model, span, table, tag
 from overproof.results import Row
+from overproof.results.comparison.at_rates import decisive
+from overproof.results.comparison.text import size_in_words
 
 DECISIONS = {ALONE: "passed", ESCALATED: "escalate", NOT: "failed"}
 LONG = 180  # characters of a verdict from which it is set smaller
@@ -47,7 +49,7 @@ def comparison(report: CheckOutcome) -> Html:
     caption = f"Size and speed as the bundle stores them, the rest on these {report.comparison.test_rows:,} events"
     there = {row.name for row in rows}
     absent = [f"{title}: absent: {why}" for title, why in report.absent.items() if title not in there]
-    lines = [*report.comparison.verdict_in_words(), *notes(rows), *absent]
+    lines = [decisive(report.comparison.operating_points), *size_in_words(rows), *notes(rows), *absent]
     return section("comparison", table(caption, head, body, kind="comparison"), _traded(rows), lines)
 
 

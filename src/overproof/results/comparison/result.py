@@ -9,10 +9,12 @@ from typing import Any
 from overproof.bundle.manifest import COMPARISON, Bundle
 from overproof.bundle.model_names import FORMER_NAMES
 from overproof.report.layout import aligned, markdown
-from overproof.results.comparison import text
+from overproof.report.not_measured import NotMeasured
+from overproof.results.comparison import at_rates, text
 from overproof.results.comparison.row import Row
+from overproof.results.operating_points import FORMER, Counted, OperatingPoints
 from overproof.results.stored import read_from
-from overproof.results.typed_json import from_json
+from overproof.results.typed_json import from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -25,18 +27,31 @@ class Comparison:
         One for each model.
     test_rows
         How many events they were measured on.
+    operating_points
+        What each misses at the same false-positive rates, behind thresholds from validation events.
     """
 
     rows: tuple[Row, ...]
     test_rows: int
+    operating_points: OperatingPoints | NotMeasured = FORMER
 
     def row(self, name: str) -> Row | None:
         """Return the row of that name, or None."""
         return text.row_named(self.rows, name)
 
+    def missed_at(self, name: str, rate: float) -> Counted | None:
+        """Return the attacks that a model misses at a false-positive rate; None where that was not measured."""
+        points = self.operating_points
+        point = None if isinstance(points, NotMeasured) else points.point(name, rate)
+        return None if point is None or isinstance(point.missed, NotMeasured) else point.missed
+
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers, strings and lists; `from_json` reads it back."""
-        return {"test_rows": self.test_rows, "rows": [asdict(row) for row in self.rows]}
+        return {
+            "test_rows": self.test_rows,
+            "rows": [asdict(row) for row in self.rows],
+            "operating_points": to_json(self.operating_points),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Comparison:
@@ -50,24 +65,27 @@ class Comparison:
         return read_from(bundle, COMPARISON, cls.from_json)
 
     def render(self) -> str:
-        """Write aligned plain text: the models, recall by family, what was not measured, and who wins."""
-        parts = [aligned(table) for table in text.tables(self.rows)]
+        """Write aligned plain text: the models, recall by family, equal false positives, gaps, and who wins."""
+        parts = [aligned(table) for table in self._tables()]
         parts += ["\n".join(lines) for lines in (self._footnotes(), self.verdict_in_words()) if lines]
         return "\n\n".join(parts) + "\n"
 
     def to_markdown(self) -> str:
         """Write the same as Markdown."""
-        parts = [markdown(table) for table in text.tables(self.rows)]
+        parts = [markdown(table) for table in self._tables()]
         parts += ["\n".join(f"- {line}" for line in lines) for lines in (self._footnotes(), self.verdict_in_words())]
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def winners(self) -> text.Winners:
-        """Return for each column title the row or rows with the better value (see `text.winners`)."""
+        """Return for each column of size and speed the row or rows with the better value (see `text.winners`)."""
         return text.winners(self.rows)
 
     def verdict_in_words(self) -> list[str]:
-        """Say whether the baseline beats the quantized student, and who wins which column."""
-        return text.verdict_in_words(self.rows)
+        """Say whether the baseline beats the quantized student at equal false positives, and who is smaller, faster."""
+        return text.verdict_in_words(self.rows, self.operating_points)
+
+    def _tables(self) -> list[text.Cells]:
+        return [*text.tables(self.rows), *at_rates.tables(self.operating_points)]
 
     def _footnotes(self) -> list[str]:
-        return text.footnotes(self.rows, self.test_rows)
+        return [*text.footnotes(self.rows, self.test_rows), *at_rates.footnotes(self.operating_points)]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from overproof.bundle.model_names import BASELINE, QUANTIZED
-from overproof.results.comparison.columns import COLUMNS, DECISIVE, NOT_MEASURED
+from overproof.report.not_measured import NotMeasured
+from overproof.results.comparison import at_rates
+from overproof.results.comparison.columns import COLUMNS, NOT_MEASURED, SIZE_AND_SPEED
 from overproof.results.comparison.row import Row
+from overproof.results.operating_points import OperatingPoints
 
 Winners = Mapping[str, tuple[str, ...]]
 Cells = list[list[str]]
@@ -45,13 +48,14 @@ def footnotes(rows: Sequence[Row], test_rows: int) -> list[str]:
 
 
 def winners(rows: Sequence[Row]) -> Winners:
-    """Return for each column title which of the QUANTIZED student and the baseline has the better value, or both.
+    """Return for each column of size and speed which of the QUANTIZED student and the baseline is better, or both.
 
-    Columns that one of the two was not measured in are left out, and so is the agreement.
+    Columns that one of the two was not measured in are left out. What a model detects is compared by intervals
+    (`at_rates`).
     """
     student, baseline = row_named(rows, QUANTIZED), row_named(rows, BASELINE)
     won: dict[str, tuple[str, ...]] = {}
-    for column in COLUMNS[:-1]:
+    for column in SIZE_AND_SPEED:
         a = None if student is None else column.value(student)
         b = None if baseline is None else column.value(baseline)
         if a is None or b is None:
@@ -62,12 +66,14 @@ def winners(rows: Sequence[Row]) -> Winners:
     return won
 
 
-def verdict_in_words(rows: Sequence[Row]) -> list[str]:
-    """Say whether the baseline beats the quantized student, and who wins which column."""
-    won = winners(rows)
-    if not won:
-        return ["Who wins, the quantized student or the linear baseline, was not measured."]
-    lines = [_first_sentence(rows, won)]
+def verdict_in_words(rows: Sequence[Row], points: OperatingPoints | NotMeasured) -> list[str]:
+    """Say whether the baseline beats the quantized student at equal false positives, and who is smaller and faster."""
+    return [at_rates.decisive(points), *at_rates.in_words(points), *size_in_words(rows)]
+
+
+def size_in_words(rows: Sequence[Row]) -> list[str]:
+    """Say which of the quantized student and the baseline is smaller and faster."""
+    won, lines = winners(rows), []
     for names, verb in (((QUANTIZED,), "wins"), ((BASELINE,), "wins"), ((QUANTIZED, BASELINE), "tie in")):
         titles = [title for title, found in won.items() if found == names]
         if titles:
@@ -78,25 +84,6 @@ def verdict_in_words(rows: Sequence[Row]) -> list[str]:
 def row_named(rows: Sequence[Row], name: str) -> Row | None:
     """Return the row of that name, or None."""
     return next((row for row in rows if row.name == name), None)
-
-
-def _first_sentence(rows: Sequence[Row], won: Winners) -> str:
-    """Say what decides: whether there is a reason to deploy the student."""
-    lost, gained = ([title for title in DECISIVE if won.get(title) == (name,)] for name in (BASELINE, QUANTIZED))
-    if lost:
-        return (
-            f"The linear baseline beats {QUANTIZED} in {_against(rows, lost, BASELINE, QUANTIZED)}: "
-            "there the linear model is the better choice."
-        )
-    if gained:
-        return f"{QUANTIZED} beats the linear baseline in {_against(rows, gained, QUANTIZED, BASELINE)}."
-    return f"The linear baseline is as good as {QUANTIZED}: there is no reason to deploy the student."
-
-
-def _against(rows: Sequence[Row], titles: Sequence[str], winner: str, loser: str) -> str:
-    a, b = row_named(rows, winner), row_named(rows, loser)
-    columns = [column for column in COLUMNS if column.title in titles]
-    return ", ".join(f"{c.title} ({c.cell(a)} against {c.cell(b)})" for c in columns)
 
 
 def _families(rows: Sequence[Row]) -> tuple[list[str], list[str]]:

@@ -1,0 +1,46 @@
+"""Draw the models at the same false-positive rate: what each misses, who wins, and their ROC and DET curves."""
+
+from __future__ import annotations
+
+from overproof.checks.report.outcome import CheckOutcome
+from overproof.checks.report.roc import curve_rows, det, roc
+from overproof.checks.report.sections import section
+from overproof.report.markup import Html, beside, details, figure, legend, many, model, name, span, table
+from overproof.results.comparison import at_rates
+
+ROC = (
+    "ROC: attacks detected against benign events flagged, the latter logarithmic. Marks are the operating points of "
+    "the table, dotted lines the false-positive rates; a share of 0 is drawn at the axis' end."
+)
+DET = "DET: attacks missed against benign events flagged, both logarithmic; further left and down is better."
+
+
+def equal_rates(report: CheckOutcome) -> Html:
+    """Draw the section."""
+    points = report.comparison.operating_points
+    lines = [*at_rates.in_words(points), *at_rates.footnotes(points)]
+    drawn = [draw(cells) for draw, cells in zip((_models, _families), at_rates.tables(points), strict=False)]
+    return section("equal_rates", _pictures(report), many(drawn), lines)
+
+
+def _models(cells: at_rates.Cells) -> Html:
+    head, *body = cells
+    caption = "Attacks missed, each model behind its own threshold from validation events, and the rate achieved here"
+    return table(caption, ["", *head[1:]], [[span(model(row[0])), *row[1:]] for row in body])
+
+
+def _families(cells: at_rates.Cells) -> Html:
+    head, *body = cells
+    caption = f"{head[0].capitalize()}; the intervals are not corrected for the number of families"
+    return table(caption, ["Family", *head[1:]], [[name(row[0]), *row[1:]] for row in body])
+
+
+def _pictures(report: CheckOutcome) -> Html:
+    """Draw the curves, and list some of their points; nothing where there are none."""
+    if not report.curves:
+        return Html()
+    points = report.comparison.operating_points
+    drawn = beside(figure(roc(report.curves, points), ROC), figure(det(report.curves, points), DET))
+    head = ["Benign flagged at most", *(span(model(curve)) for curve in report.curves)]
+    listed = table("Attacks missed (and benign events flagged there)", head, curve_rows(report.curves))
+    return many([legend(report.curves), drawn, details("The curves in figures", listed)])
