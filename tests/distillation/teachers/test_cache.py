@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from overproof.distillation.teachers import cached_logits, default_directory
+from overproof.distillation.teachers.average import average
 from overproof.errors import InputError
 from overproof.events.schema import event_table
 
@@ -95,3 +96,19 @@ def test_the_default_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert default_directory() == tmp_path / "overproof" / "teacher"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert default_directory() == Path.home() / ".cache" / "overproof" / "teacher"
+
+
+def test_the_members_of_an_average_are_kept_one_by_one(tmp_path: Path, fixed_teacher) -> None:
+    slow, quick, other = (
+        fixed_teacher(TABLE),
+        fixed_teacher(TABLE, fingerprint="g"),
+        fixed_teacher(TABLE, fingerprint="h"),
+    )
+    uncached = average([slow, quick], [2, 1]).logits(EVENTS)
+    slow.asked.clear()
+    reported: list[int] = []
+    first = cached_logits(average([slow, quick], [2, 1]), EVENTS, tmp_path, reported.append)
+    assert np.array_equal(first, uncached) and first.dtype == np.float32
+    assert sum(reported) == 2
+    cached_logits(average([slow, other], [1, 1]), EVENTS, tmp_path)
+    assert (slow.asked, other.asked) == ([2], [2])

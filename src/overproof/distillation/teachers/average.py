@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,11 +30,15 @@ class AverageTeacher:
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
         """Compute the log of the averaged probabilities, columns in the order of the first teacher's classes."""
-        mean = np.zeros((events.num_rows, len(self.classes)))
+        return self.averaged(lambda teacher, share: teacher.logits(events, share), report)
+
+    def averaged(self, ask: Callable[[Teacher, Report | None], Floats], report: Report | None) -> Floats:
+        """Average what `ask` gives for each member, logits of the same events."""
         share = None if report is None else _shared(report, len(self.teachers))
+        mean = np.zeros((1, len(self.classes)))
         for teacher, weight in zip(self.teachers, self.weights, strict=True):
             order = [teacher.classes.index(name) for name in self.classes]
-            mean += weight * softmax(teacher.logits(events, share))[:, order]
+            mean = mean + weight * softmax(ask(teacher, share))[:, order]
         return log_probabilities(mean)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from overproof.bundle.scores import Floats
+from overproof.distillation.teachers.average import AverageTeacher
 from overproof.distillation.teachers.interface import Report, Teacher, texts_of
 from overproof.errors import InputError
 from overproof.files import atomic_file
@@ -25,6 +26,8 @@ def default_directory() -> Path:
 
 def cached_logits(teacher: Teacher, events: pa.Table, directory: Path | None, report: Report | None = None) -> Floats:
     """Return logits of shape (events, classes), from the cache if this teacher met these texts before.
+
+    Of an average the members' are kept, so that the next average with one of them asks only the others.
 
     Parameters
     ----------
@@ -43,6 +46,8 @@ def cached_logits(teacher: Teacher, events: pa.Table, directory: Path | None, re
     UserWarning
         The directory cannot be written: the logits are computed and returned, but not kept.
     """
+    if isinstance(teacher, AverageTeacher):
+        return teacher.averaged(lambda member, share: cached_logits(member, events, directory, share), report)
     if directory is None or teacher.card.fingerprint is None:
         return _computed(teacher, events, report)
     path = directory / f"{_key(teacher, events)}.npy"
