@@ -13,6 +13,7 @@ from typing import Any
 
 import accuracy
 import captures
+import core_rule_set
 import edge
 import engines
 import escalating
@@ -122,6 +123,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "speed": lambda: speed.to_markdown(once("speed", speed.measured)),
     "fusion": after_students("fusion", fusion),
     "quantization": after_students("quantization", quantization),
+    "core-rule-set": lambda: core_rule_set.to_markdown(once("core-rule-set", core_rule_set.measured)),
     "field": after_students("field", field),
     "check": lambda: checks.check_table(checks.checked_once()),
     "held-out": lambda: checks.held_out_table(checks.checked_once()),
@@ -155,6 +157,9 @@ def main(wanted: Sequence[str]) -> int:
         return 2
     if "service" in (wanted or TABLES) and shutil.which("wrk") is None:
         print("bench: wrk is not there; install Debian's wrk", file=sys.stderr)
+        return 2
+    if "core-rule-set" in (wanted or TABLES) and (absent := core_rule_set.absent()) is not None:
+        print(f"bench: {absent}", file=sys.stderr)
         return 2
     OUT.mkdir(parents=True, exist_ok=True)
     tables = {name: TABLES[name]() for name in wanted or TABLES}

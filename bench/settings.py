@@ -16,12 +16,14 @@ DATA = Path(_given).resolve() if _given else Path("../shared/data")
 os.chdir(Path(__file__).resolve().parents[1])
 OUT = Path("out/bench")
 TRAIN, TEST = DATA / "http" / "train.csv.gz", DATA / "http" / "test.csv.gz"
-FLOWS, CAPTURES = DATA / "nsl-kdd", DATA / "captures"
+FLOWS, CAPTURES, WAF = DATA / "nsl-kdd", DATA / "captures", DATA / "waf"
 SEEDS = (0, 1, 2)
 PAYLOADS = ((TRAIN, "real HTTP payloads to train on"), (TEST, "real HTTP payloads to test on"))
 # What each table reads; the others read the payloads.
 RECORDED = ((CAPTURES, "captures and logs of pcap, Zeek, Suricata and web servers"),)
+REQUESTS = (*PAYLOADS, (WAF, "real benign request values of web sites"))
 NEEDED = {
+    "core-rule-set": REQUESTS,
     "flows": ((FLOWS, "the files of NSL-KDD"),),
     "captures": RECORDED,
     "novelty": PAYLOADS + RECORDED,
@@ -41,7 +43,7 @@ def missing_data(tables: Iterable[str]) -> str | None:
             if not path.exists():
                 return (
                     f"{path} is missing (expected: {content}; table {table!r}): set {SETTING} to the folder that holds "
-                    f"http, nsl-kdd and captures; docs/benchmarks.md says what is in them"
+                    f"http, waf, nsl-kdd and captures; docs/benchmarks.md says what is in them"
                 )
     return None
 
