@@ -6,10 +6,15 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from overproof.bundle.manifest import open_bundle
 from overproof.bundle.tiers import open as open_student
+from overproof.events.schema import event_table
 from overproof.inference.cascade import Cascade, Full, Policy
 from overproof.inference.service.loaded_bundle import LoadedBundle
+from overproof.inference.sinks import VerdictBatch
+from overproof.inference.sinks.severity import severities
 from overproof.inference.stream.summary import Summary, Tally
 
 TEXTS = ["".join("ABCDEFGHIJ "[(i * k) % 11] for k in range(3 + i % 17)) for i in range(200)]
@@ -39,10 +44,14 @@ def test_a_verdict_names_both_models(tiered_bundle: Path) -> None:
 
 
 def test_the_summary_counts_what_each_student_decided(tiered_bundle: Path) -> None:
-    tally = Tally()
-    verdicts = cascade(tiered_bundle).judge(TEXTS)
-    for verdict in verdicts:
-        tally.add({**verdict, "source": "lines"}, "low", None)
+    tally, judging = Tally(), cascade(tiered_bundle)
+    scores = judging.student.score(TEXTS)
+    decision = judging.decide(scores)
+    columns = judging.columns(scores, decision, judging.ask([TEXTS[i] for i in decision.escalated]))
+    events = event_table({"text": TEXTS}).combine_chunks().to_batches()[0]
+    batch = VerdictBatch(events, columns, np.arange(len(TEXTS)))
+    tally.add(batch, severities(columns, ("benign",)))
+    verdicts = list(batch)
     counted = Counter(str(v["student"]["tier"]) for v in verdicts if v["decided_by"] == "student")
     assert tally.counts["tier"] == counted and set(counted) == {"1", "2"}
     assert Tally.from_json(json.loads(json.dumps(tally.to_json()))).counts == tally.counts

@@ -8,7 +8,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from overproof.bundle.scores import Floats, Scores
 from overproof.bundle.tiers import Student
@@ -17,7 +20,7 @@ from overproof.inference.cascade.decision import Decision, spend
 from overproof.inference.cascade.full import Full, FullDown, aligned
 from overproof.inference.cascade.policy import EVERYTHING, Policy, deferrals
 from overproof.inference.cascade.promise import Promise, PromiseStatus, Unverified
-from overproof.inference.cascade.verdicts import Settled, verdicts
+from overproof.inference.cascade.verdicts import Settled, Verdicts, verdicts
 
 __all__ = [
     "EVERYTHING",
@@ -31,6 +34,7 @@ __all__ = [
     "PromiseStatus",
     "Rate",
     "Unverified",
+    "Verdicts",
     "parse_rate",
 ]
 
@@ -107,6 +111,10 @@ class Cascade:
 
     def verdicts(self, scores: Scores, decision: Decision, answers: Answers) -> Iterator[dict[str, Any]]:
         """Return the verdicts, as JSON objects (docs/verdict-schema.md) without origins."""
+        return self.columns(scores, decision, answers).objects()
+
+    def columns(self, scores: Scores, decision: Decision, answers: Answers) -> Verdicts:
+        """Return the verdicts, as columns."""
         return verdicts(scores, self._settled(decision, answers), benign=self._benign, models=self.models)
 
     def _settled(self, decision: Decision, answers: Answers) -> Settled:
@@ -136,5 +144,12 @@ class Cascade:
         """Say why the student may decide: how sure it is of each event, and how sure it has to be."""
         if not self.policy.confidence:
             return ["no threshold to defer it by"] * len(confidence)
-        limit = f"{self.policy.confidence:.3f}"
-        return [f"confidence {sure:.3f} ≥ {limit}" for sure in confidence.tolist()]
+        said = _sure_enough(self.policy.confidence)
+        thousandths = np.rint(1000 * np.nan_to_num(confidence.astype(np.float64)))  # exact before it is rounded
+        return [said[place] for place in thousandths.astype(np.intp).tolist()]
+
+
+@lru_cache(maxsize=4)
+def _sure_enough(limit: float) -> list[str]:
+    """Say of each thousandth of confidence that it is not below the limit."""
+    return [f"confidence {place / 1000:.3f} ≥ {limit:.3f}" for place in range(1001)]

@@ -8,15 +8,16 @@ from __future__ import annotations
 from overproof.errors import InputError
 from overproof.inference.sinks.ecs import document
 from overproof.inference.sinks.interface import About, Sink, Writer
-from overproof.inference.sinks.jsonl import verdict
+from overproof.inference.sinks.jsonl import JSONL
 from overproof.inference.sinks.lines import line_sink
 from overproof.inference.sinks.ocsf import finding
 from overproof.inference.sinks.parquet import PARQUET
+from overproof.inference.sinks.verdict_batch import VerdictBatch
 
-__all__ = ["SINKS", "About", "Sink", "Writer", "sink_for"]
+__all__ = ["SINKS", "About", "Sink", "VerdictBatch", "Writer", "sink_for"]
 
 SINKS: dict[str, Sink] = {
-    "jsonl": line_sink(".jsonl", verdict),
+    "jsonl": JSONL,
     "parquet": PARQUET,
     "ocsf": line_sink(".ocsf.jsonl", finding),
     "ecs": line_sink(".ecs.jsonl", document),

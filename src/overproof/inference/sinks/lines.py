@@ -14,15 +14,16 @@ from overproof.files import move_into_place, remove
 from overproof.inference.sinks.interface import About, Sink, Verdict
 
 Shape = Callable[[Verdict, About], Mapping[str, Any]]
-Encode = Callable[[Iterable[Verdict]], bytes]
+Encode = Callable[[Iterable[Verdict]], bytes | memoryview]
 
 
 def line_sink(extension: str, shape: Shape) -> Sink:
     """Make the sink of a form: a pure function from a verdict to a JSON object."""
+    return encoded_sink(extension, lambda about: lambda verdicts: lines(shape(verdict, about) for verdict in verdicts))
 
-    def encoding(about: About) -> Encode:
-        return lambda verdicts: lines(shape(verdict, about) for verdict in verdicts)
 
+def encoded_sink(extension: str, encoding: Callable[[About], Encode]) -> Sink:
+    """Make the sink of a form from what writes many verdicts as lines."""
     return Sink(
         extension=extension,
         open=lambda aside, offset, about: LinesWriter(aside, offset, encoding(about)),

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from overproof.errors import InputError
+from overproof.inference.cascade import Verdicts
 
 INFORMATIONAL, LOW, MEDIUM, HIGH, CRITICAL = 1, 2, 3, 4, 5
 NAMES: Mapping[int, str] = {
@@ -44,9 +48,24 @@ def severity(label: str | None, attack: float | None, benign: Collection[str], s
     attack = 1.0 if attack is None else attack
     if attack < LIKELY:
         return LOW
+    return max(LOW, _most(label) - bool(attack < SURE) - (not decided))
+
+
+def severities(verdicts: Verdicts, benign: Collection[str]) -> NDArray[np.int8]:
+    """Return the severities of n verdicts, shape (n,)."""
+    labels: list[str | None] = [*verdicts.scores.classes, None]  # the last is that of no label, which stands at -1
+    most = np.array([_most(label) for label in labels], dtype=np.int8)[verdicts.best]
+    tame = np.array([label in benign for label in labels])[verdicts.best]
+    decided = np.array(verdicts.settled.status) == "decided"
+    attack = np.nan_to_num(verdicts.attack, nan=1.0)
+    found = np.maximum(LOW, most - (attack < SURE) - ~decided)
+    found[attack < LIKELY] = LOW
+    return np.where(tame, np.where(decided, INFORMATIONAL, LOW), found).astype(np.int8)
+
+
+def _most(label: str | None) -> int:
     name = (label or "").lower()
-    most = CRITICAL if name in RUNS_CODE else MEDIUM if name in PREPARES else HIGH
-    return max(LOW, most - bool(attack < SURE) - (not decided))
+    return CRITICAL if name in RUNS_CODE else MEDIUM if name in PREPARES else HIGH
 
 
 def of(verdict: Mapping[str, Any], benign: Collection[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,11 @@ from overproof.events.sources.interface import OnSkip
 from overproof.inference.cascade import Cascade, PromiseStatus
 from overproof.inference.cascade.policy import out_of_distribution
 from overproof.inference.engines import Engine, Scored, in_process
+from overproof.inference.engines.interface import texts_of
 from overproof.inference.similarity.groups import Groups
-from overproof.inference.sinks import severity
+from overproof.inference.sinks import VerdictBatch, severity
+from overproof.inference.sinks.verdict_batch import Verdict
 from overproof.inference.stream.output import Output, Request, open_output
-from overproof.inference.stream.records import Verdict, completed, families
 from overproof.inference.stream.summary import Summary, Tally
 from overproof.inference.stream.top import Top
 from overproof.progress import SILENT, Advance, Console
@@ -154,22 +155,25 @@ class _State:
 
     def judge(self, batch: pa.RecordBatch, scores: Any) -> None:
         """Judge one batch, from scores to what is written."""
-        texts: list[str] = batch.column("text").to_pylist()
-        verdicts = list(completed(batch, self._cascade.settle(texts, scores), with_text=self._request.with_text))
-        if self.groups is not None:
-            self._group(verdicts, texts)
+        decision = self._cascade.decide(scores)
+        answers = self._cascade.ask(batch.column("text").take(pa.array(decision.escalated, pa.int64())).to_pylist())
+        verdicts = self._cascade.columns(scores, decision, answers)
+        severities = severity.severities(verdicts, self._cascade.student.manifest.benign)
+        rows = np.flatnonzero(severities >= self._request.min_severity)
+        judged = VerdictBatch(batch, verdicts, rows, self._request.with_text)
         self.tally.out_of_distribution += int(out_of_distribution(scores, self._cascade.policy).sum())
-        known = families(batch)
-        wanted = []
-        for i, verdict in enumerate(verdicts):
-            grave = severity.of(verdict, self._cascade.student.manifest.benign)
-            self.tally.add(verdict, severity.NAMES[grave], known.get(i))
-            if grave >= self._request.min_severity:
-                wanted.append(verdict)
+        self.tally.add(judged, severities)
+        wanted = judged if self.groups is None else self._grouped(judged)
         if self.top is not None:
             self.top.add(wanted)
         else:
             self._write(wanted)
+
+    def _grouped(self, judged: VerdictBatch) -> list[Verdict]:
+        """Return the wanted verdicts as objects, each alert with its group."""
+        verdicts = list(replace(judged, rows=np.arange(judged.events.num_rows)))
+        self._group(verdicts, texts_of(judged.events))
+        return [verdicts[i] for i in judged.rows.tolist()]
 
     def _group(self, verdicts: list[Verdict], texts: list[str]) -> None:
         """Group alerts alone: what is benign resembles everything, and what is no number resembles nothing."""
@@ -184,7 +188,7 @@ class _State:
             for i, group in zip(alerts, groups, strict=True):
                 verdicts[i]["group"] = group
 
-    def _write(self, verdicts: list[Verdict]) -> None:
+    def _write(self, verdicts: VerdictBatch | list[Verdict]) -> None:
         self._output.write(verdicts)
         self.tally.written += len(verdicts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,8 +14,8 @@ from overproof.events.sources import Reading
 from overproof.files import regular_target
 from overproof.inference.cascade import Cascade
 from overproof.inference.sinks import About, Writer, sink_for
+from overproof.inference.sinks.verdict_batch import Verdict
 from overproof.inference.stream.journal import Journal, Mark
-from overproof.inference.stream.records import Verdict
 from overproof.version import __version__
 
 STREAM = "-"
@@ -76,7 +76,7 @@ class Output:
     journal: Journal | None = None
     mark: Mark | None = None
 
-    def write(self, verdicts: Sequence[Verdict]) -> None:
+    def write(self, verdicts: Iterable[Verdict]) -> None:
         """Write verdicts, in order."""
         self.writer.write(verdicts)
 

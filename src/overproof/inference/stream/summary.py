@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from overproof.inference.cascade import Promise, PromiseStatus, Unverified
-from overproof.inference.stream.records import Verdict
+from overproof.inference.sinks import VerdictBatch, severity
 
 ANOTHER_SOURCE = 0.25  # share of events out of distribution above which the source is not the training events'
 NO_LABEL = "no label"  # of scores that are no numbers
-COUNTED = ("label", "status", "decided_by", "source")
-FOUND = ("family", "severity", "tier")  # counted besides: what not every event has
+COUNTED = ("label", "status", "decided_by", "source", "family", "severity", "tier")
 
 
 @dataclass
@@ -26,22 +28,26 @@ class Tally:
     escalated: int = 0
     out_of_distribution: int = 0
     stood_in: int = 0
-    counts: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in (*COUNTED, *FOUND)})
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in COUNTED})
 
-    def add(self, verdict: Verdict, severity: str, family: str | None) -> None:
-        """Count one verdict."""
-        self.events += 1
-        self.overflow += verdict["student"]["overflow"]
-        self.escalated += verdict["full"] is not None
-        self.stood_in += verdict["stood_in"]
-        for name in COUNTED:
-            self.counts[name][verdict[name] or NO_LABEL] += 1
-        self.counts["severity"][severity] += 1
-        tier = verdict["student"]["tier"]
-        if tier is not None and verdict["decided_by"] == "student":
-            self.counts["tier"][str(tier)] += 1
-        if family is not None:
-            self.counts["family"][family] += 1
+    def add(self, batch: VerdictBatch, severities: NDArray[np.int8]) -> None:
+        """Count all verdicts of a batch, also those that are not written."""
+        verdicts = batch.verdicts
+        settled, scores = verdicts.settled, verdicts.scores
+        labels = [*(name or NO_LABEL for name in scores.classes), NO_LABEL]
+        self.events += len(settled.status)
+        self.overflow += int(scores.overflow.sum())
+        self.escalated += len(verdicts.rows)
+        self.stood_in += len(settled.stood_in)
+        self.counts["label"].update(labels[best] for best in verdicts.best.tolist())
+        self.counts["status"].update(settled.status)
+        self.counts["decided_by"].update(settled.decided_by)
+        self.counts["source"].update(batch.sources)
+        self.counts["family"].update(batch.events.column("family").drop_null().to_pylist())
+        self.counts["severity"].update(severity.NAMES[grave] for grave in severities.tolist())
+        if scores.tier is not None:
+            decided = zip(settled.decided_by, scores.tier.tolist(), strict=True)
+            self.counts["tier"].update(str(tier) for by, tier in decided if by == "student")
 
     def promised(self, promise: Promise | None) -> PromiseStatus | None:
         """Return what is left of a promise after these events; None where there was none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 
-from overproof.inference.stream.records import Verdict
+from overproof.inference.sinks.verdict_batch import Verdict
 
 
 class Top:

@@ -1,0 +1,75 @@
+"""Hold the verdicts on one batch of events as columns; whoever wants objects iterates over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from overproof.events.schema import SCHEMA
+from overproof.inference.cascade import Verdicts
+
+Verdict = dict[str, Any]
+FORMAT = b"format"  # in a batch's metadata: how it was read
+
+
+@dataclass(frozen=True, eq=False)
+class VerdictBatch:
+    """The verdicts on n events that are to be written, with what else is known of each.
+
+    Attributes
+    ----------
+    events
+        All n events.
+    verdicts
+        On all of them.
+    rows
+        Those that are to be written, ascending.
+    with_text
+        Whether the event's text is kept.
+    """
+
+    events: pa.RecordBatch
+    verdicts: Verdicts
+    rows: NDArray[np.intp]
+    with_text: bool = False
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """What each of all n records was, else how it was read."""
+        read_as = ((self.events.schema.metadata or {}).get(FORMAT) or b"events").decode()
+        if "kind" not in self.events.schema.names:
+            return [read_as] * self.events.num_rows
+        return [kind or read_as for kind in self.events.column("kind").to_pylist()]
+
+    @property
+    def further(self) -> dict[str, pa.Array]:
+        """The further columns of all n events."""
+        names = (name for name in self.events.schema.names if name not in SCHEMA.names and name != "kind")
+        return {name: self.events.column(name) for name in names}
+
+    def __len__(self) -> int:
+        """Return how many are to be written."""
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Verdict]:
+        """Yield one JSON object a verdict, in the order of docs/verdict-schema.md."""
+        origins, times, texts = (self.events.column(name).to_pylist() for name in ("origin", "time", "text"))
+        further = {name: column.to_pylist() for name, column in self.further.items()}
+        wanted = np.zeros(self.events.num_rows, dtype=np.bool_)
+        wanted[self.rows] = True
+        for i, (verdict, written) in enumerate(zip(self.verdicts.objects(), wanted.tolist(), strict=True)):
+            if not written:
+                continue
+            found = {"origin": origins[i], "source": self.sources[i], "time": times[i], **verdict}
+            event = {name: values[i] for name, values in further.items() if values[i] is not None}
+            if event:
+                found["event"] = event
+            if self.with_text:
+                found["text"] = texts[i]
+            yield found
