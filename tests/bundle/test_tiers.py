@@ -14,8 +14,9 @@ import pytest
 from overproof.bundle.manifest import FIRST, MANIFEST, MODEL, FirstStudent, Manifest, open_bundle, write_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Scores, joined, softmax
-from overproof.bundle.tiers import TieredScorer, deciding, first_bundle, open_student, passed_on
+from overproof.bundle.tiers import TieredScorer, deciding, first_bundle, open_student
 from overproof.bundle.tiers import open as open_path
+from overproof.bundle.tried import passed_on
 from overproof.errors import BundleError, TamperedBundle
 
 DRAWN = random.Random(5)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from overproof.bundle.manifest import MODEL
 from overproof.bundle.scores import Floats, softmax
 from overproof.checks.base import FULL, QUANTIZED, CheckContext, Gate, GateResult, Operation
 from overproof.checks.escalation.compute import escalation
@@ -71,7 +70,7 @@ def triage(evidence: CheckContext, threshold: float, order: Sequence[int]) -> li
     student = SimpleNamespace(
         classes=evidence.classes,
         score=lambda texts: scores.take([int(text) for text in texts]),
-        manifest=SimpleNamespace(benign=evidence.benign, classes=evidence.classes, files={MODEL: {"sha256": "0" * 64}}),
+        manifest=SimpleNamespace(benign=evidence.benign, classes=evidence.classes, models=("0" * 64,)),
     )
 
     def ask(texts: Sequence[str]) -> Floats:

@@ -14,8 +14,9 @@ import overproof
 from overproof.bundle.manifest import COMPARISON, FIRST, MODEL, OOD, digest, open_bundle, write_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Scores
-from overproof.bundle.tiers import TieredScorer, Tried
+from overproof.bundle.tiers import TieredScorer
 from overproof.bundle.tiers import open as open_path
+from overproof.bundle.tried import Tried
 from overproof.checks.stats import Units, upper_bound
 from overproof.errors import InputError
 from overproof.events.schema import event_table

@@ -20,6 +20,7 @@ from overproof.checks.context import (
     Operation,
     Sample,
     Training,
+    TwoStudents,
     Variant,
 )
 from overproof.checks.gate_result import (
@@ -66,6 +67,7 @@ __all__ = [
     "Sample",
     "Status",
     "Training",
+    "TwoStudents",
     "Variant",
     "decided",
     "unmeasured",

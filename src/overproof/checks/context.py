@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats, softmax
+from overproof.bundle.scores import Floats, Scores, softmax
+from overproof.bundle.tried import Tried
 from overproof.checks.gate_result import Gate, Gates
 from overproof.checks.stats import Units
 from overproof.checks.units import units_of
@@ -195,6 +196,29 @@ class Operation:
 
 
 @dataclass(frozen=True)
+class TwoStudents:
+    """What the two students of a bundle say of the events, each alone; the bundle's scores are of both.
+
+    Attributes
+    ----------
+    tried
+        What the first says, and whether it may decide.
+    second
+        What the second says.
+    benign, attack
+        How sure the first must be to decide, as the bundle seals it (`manifest.FirstStudent`).
+    seconds
+        What an event costs where it was measured: `first`, `second` and `full`, in seconds.
+    """
+
+    tried: Tried
+    second: Scores
+    benign: float | None
+    attack: float | None
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class CheckContext:
     """Everything that the checks see.
 
@@ -226,6 +250,8 @@ class CheckContext:
         or the two cannot be compared, as those of a service or of tables of soft labels.
     policy
         The policy that is to be deployed, but for its confidence threshold, which the escalation check finds.
+    tiers
+        What each of two students says; None in a bundle of one.
     """
 
     sample: Sample
@@ -242,6 +268,7 @@ class CheckContext:
     teacher_again: AskedAgain | None = None
     same_teacher: bool | None = None
     policy: Policy = field(default_factory=Policy)
+    tiers: TwoStudents | None = None
     seed: int = 0
 
     @cached_property

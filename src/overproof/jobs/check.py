@@ -229,6 +229,7 @@ def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) ->
         teacher_again=ask_again(models, data.store, manifest.classes, seed),
         same_teacher=same_teacher(models.full, manifest),
         policy=policy,
+        tiers=None if models.tiers is None else models.tiers(data.table),
         seed=seed,
     )
     context = replace(context, boundary=query_boundary(context, models, inputs.bundle))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
-from overproof.bundle.tiers import Tried
+from overproof.bundle.tried import Tried
 from overproof.checks.base import CONFIDENCE
 from overproof.checks.stats import Units, events_needed, learn_then_test
 from overproof.errors import InputError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,19 @@ import pyarrow.compute as pc
 
 from overproof.bundle import evidence_store as folder
 from overproof.bundle.evidence_store import EvidenceStore
-from overproof.bundle.manifest import Bundle, Manifest, open_bundle
+from overproof.bundle.manifest import COMPARISON, Bundle, Manifest, open_bundle
 from overproof.bundle.scores import Floats, Scores, joined
-from overproof.bundle.tiers import Student, open_student
-from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED, AskedAgain, ModelOutputs
+from overproof.bundle.tiers import Student, TieredScorer, open_student
+from overproof.checks.base import (
+    BASELINE,
+    CONTROL,
+    DISTILLED,
+    FULL,
+    QUANTIZED,
+    AskedAgain,
+    ModelOutputs,
+    TwoStudents,
+)
 from overproof.checks.stats import fit_temperature
 from overproof.distillation.teachers import align
 from overproof.distillation.teachers.interface import Teacher
@@ -24,6 +34,7 @@ from overproof.events.schema import event_table
 from overproof.jobs.config import RunOptions
 from overproof.jobs.full_model import open_full
 from overproof.progress import Console
+from overproof.results import Comparison
 
 CHUNK = 1024
 ASKED_AGAIN = 500  # validation events
@@ -51,6 +62,8 @@ class ModelQueries:
         The full model, opened; None where there is none.
     fixed
         Models that know these events alone: soft labels that were computed elsewhere.
+    tiers
+        A function of events that gives what each of two students says of them; None where there is one.
     """
 
     queries: Mapping[str, Query]
@@ -58,6 +71,7 @@ class ModelQueries:
     absent: Mapping[str, str] = field(default_factory=dict)
     full: Teacher | None = None
     fixed: frozenset[str] = frozenset()
+    tiers: Callable[[pa.Table], TwoStudents] | None = None
 
 
 def open_models(
@@ -87,7 +101,8 @@ def open_models(
         labels = sorted(pc.unique(events["label"]).drop_null().to_pylist())
         opened = open_full(full, classes, columns=events.column_names, labels=labels)
         queries[FULL] = query_with_cache(opened, classes, cache=options.cache, console=console)
-    student = _score(open_student(bundle), QUANTIZED, console)
+    deployed = open_student(bundle)
+    student = _score(deployed, QUANTIZED, console)
     queries[QUANTIZED] = lambda events, what: student(events, what).logits
     for name, place in ((DISTILLED, folder.DISTILLED), (CONTROL, folder.CONTROL)):
         if store is None:
@@ -102,7 +117,19 @@ def open_models(
         except ModuleNotFoundError as error:
             absent[BASELINE] = f"the package {error.name} is not installed (pip install 'overproof[compress]')"
     fixed = opened is not None and not opened.labels_new_events
-    return ModelQueries(queries, student, absent, opened, frozenset({FULL} if fixed else ()))
+    tiers = partial(_each, deployed, bundle) if isinstance(deployed, TieredScorer) else None
+    return ModelQueries(queries, student, absent, opened, frozenset({FULL} if fixed else ()), tiers)
+
+
+def _each(student: TieredScorer, bundle: Bundle, events: pa.Table) -> TwoStudents:
+    """Return what each of two students says of events, and what an event costs where that is stored."""
+    texts: list[str] = events["text"].to_pylist()
+    sealed = student.first.sealed
+    seconds = dict(sealed.chosen.get("seconds", {}))
+    full = Comparison.of(bundle).row(FULL) if COMPARISON in bundle.files else None
+    if full is not None and full.events_per_second:
+        seconds["full"] = 1 / full.events_per_second
+    return TwoStudents(student.first.try_on(texts), student.second.score(texts), sealed.benign, sealed.attack, seconds)
 
 
 def query_with_cache(full: Any, classes: Sequence[str], *, cache: Path | None, console: Console) -> Query:
@@ -140,6 +167,8 @@ def query_all(
         scores = models.student(events, "events") if name == QUANTIZED else None
         logits = query(events, "events") if scores is None else scores.logits
         before = None if store is None else store.scores.get(name)
+        if store is not None and name == QUANTIZED and models.tiers is not None:
+            before = query(store.validation, "validation events")  # the evidence may be of the second student alone
         temperature = bundle.manifest.calibration if name == QUANTIZED else None
         if temperature is None and before is not None and known is not None and (known >= 0).any():
             temperature = fit_temperature(before[known >= 0], known[known >= 0])

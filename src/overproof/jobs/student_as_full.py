@@ -35,7 +35,7 @@ def require_no_student_file(card: TeacherCard, bundle: Bundle, store: EvidenceSt
         students |= {DISTILLED: open_bundle(store.path / folder.DISTILLED)}
         students |= {CONTROL: open_bundle(store.path / folder.CONTROL)}
     for name, student in students.items():
-        if student.manifest.files[MODEL]["sha256"] == own:
+        if own in student.manifest.models:
             _refuse(card, name, "its model file is the same")
 
 

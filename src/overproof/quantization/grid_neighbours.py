@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from overproof.bundle.manifest import MODEL, Bundle
-from overproof.bundle.runtime import OnnxScorer
+from overproof.bundle.manifest import FIRST, MODEL, Bundle
 from overproof.bundle.scores import Floats
+from overproof.bundle.tiers import open_student
 
 HALF_A_STEP = 0.5 * (1 - 1e-6)  # just below, so that what lies on a grid point stays there
 DRAWS = 8
@@ -24,18 +24,19 @@ DRAWS = 8
 def neighbouring_logits(bundle: Bundle, texts: Sequence[str], *, draws: int = DRAWS, seed: int = 0) -> Floats | None:
     """Compute logits under neighbouring roundings, shape (draws, texts, classes).
 
-    None if no activation is rounded in the file. Each draw rounds every tensor's activations up, or every one's down,
-    by a coin for each tensor; the first two are all up and all down.
+    None if no activation is rounded in the file, or in neither of two students'. Each draw rounds every tensor's
+    activations up, or every one's down, by a coin for each tensor; the first two are all up and all down.
     """
-    graph = onnx.load_from_string(bundle.files[MODEL])
-    if not rounded_activations(graph):
+    graphs = {
+        name: onnx.load_from_string(bundle.files[name]) for name in (MODEL, f"{FIRST}{MODEL}") if name in bundle.files
+    }
+    if not any(map(rounded_activations, graphs.values())):
         return None
-    return np.stack(
-        [
-            OnnxScorer(replace(bundle, files={**bundle.files, MODEL: moved.SerializeToString()})).score(texts).logits
-            for moved in shifted(graph, draws, seed)
-        ]
-    )
+    found = []
+    for moved in zip(*(shifted(graph, draws, seed) for graph in graphs.values()), strict=True):
+        files = {name: model.SerializeToString() for name, model in zip(graphs, moved, strict=True)}
+        found.append(open_student(replace(bundle, files={**bundle.files, **files})).score(texts).logits)
+    return np.stack(found)
 
 
 def rounded_activations(model: onnx.ModelProto) -> list[onnx.NodeProto]:

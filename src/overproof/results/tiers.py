@@ -53,6 +53,8 @@ class JoinedTiers:
         What the first student decides either way.
     ood_share
         The share of the validation events that it finds too far from what it was taught.
+    seconds
+        What an event costs in a batch, of `first` and `second`, on the machine that joined them.
     """
 
     bundle: Path
@@ -61,6 +63,7 @@ class JoinedTiers:
     benign: Side
     attack: Side
     ood_share: float
+    seconds: Mapping[str, float]
 
     @property
     def decided(self) -> float:
@@ -81,6 +84,8 @@ class JoinedTiers:
             f"The first student decides {self.decided:.1%} of {self.events:,} validation events, the second the rest.",
             _sentence(self.benign, "as benign", "attacks that the second detects"),
             _sentence(self.attack, "as attacks", "benign events that the second leaves alone"),
+            f"An event takes it {1e6 * self.seconds['first']:,.3g} µs, and the second "
+            f"{1e6 * self.seconds['second']:,.3g} µs.",
             f"It decides none of the {self.ood_share:.1%} of events that lie farthest from what it was taught.",
         ]
 
@@ -90,6 +95,7 @@ def chosen(found: JoinedTiers) -> Mapping[str, Any]:
     return {
         "events": found.events,
         "ood_share": found.ood_share,
+        "seconds": dict(found.seconds),
         **{name: asdict(side) for name, side in (("benign", found.benign), ("attack", found.attack))},
     }
 

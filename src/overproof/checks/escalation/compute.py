@@ -25,6 +25,7 @@ from overproof.checks.escalation.replay import Replayed, replay
 from overproof.checks.escalation.result import Escalation, EscalationThreshold, FlaggedBenign, LostAttacks, SentShare
 from overproof.checks.escalation.share import sent_on
 from overproof.checks.escalation.threshold import Cascade, candidates, cascade_of, learned, spending, written
+from overproof.checks.escalation.tiers import trade
 from overproof.checks.formatting import among, percent, percent_within
 from overproof.checks.pairs import share_measured, why_not
 from overproof.checks.stats import Interval, difference_within, events_needed, share_within
@@ -62,6 +63,7 @@ def escalation(context: CheckContext) -> CheckResult[Escalation]:
             budgets=budgets(context),
             threshold=threshold,
             warning=WARNING,
+            tiers=trade(context, 0.0 if isinstance(threshold, NotMeasured) else threshold.value),
         ),
     )
 

@@ -12,7 +12,9 @@ from overproof.checks.escalation.result import (
     Replay,
     RiskCurves,
     SentShare,
+    TierTrade,
 )
+from overproof.checks.escalation.tier_figure import tier_points, tier_rows, traded
 from overproof.report import words
 from overproof.report.markup import Html, beside, box, details, figure, many, model, paragraph, part, span, table
 from overproof.report.words import count, decimal, interval, percent
@@ -27,6 +29,7 @@ def section(data: Escalation) -> Html:
             part("Risk and coverage", data.curves, lambda curves: _curves(curves, data.augrc)),
             part("Budgets", data.budgets, _budgets),
             part("The threshold and what it promises", data.threshold, lambda found: _threshold(found, data.warning)),
+            *([] if data.tiers is None else [part("Two students and the full model", data.tiers, _tiers)]),
         ]
     )
 
@@ -99,3 +102,22 @@ def _replay(found: Replay) -> Html:
     ]
     caption = f"The cascade replayed on {found.events:,} events {found.order}, with a budget of {percent(found.budget)}"
     return table(caption, ["What", "Events"], body)
+
+
+def _tiers(found: TierTrade) -> Html:
+    """Draw what is traded where the first of two students decides more, or less."""
+    shown = table(
+        f"Who decides {found.events:,} events, at the thresholds that the bundle seals",
+        ["Tier", "Share decided", "Attacks missed by it", "Time an event"],
+        tier_rows(found),
+    )
+    points = table("The curve in figures; * are the sealed thresholds", TIER_HEAD, tier_points(found))
+    lost = f"Missed in all [95 %]: {interval(found.lost)} of {found.attacks:,} attacks. {CERTIFIED}"
+    return beside(figure(traded(found), lost), box(shown, details("The curve in figures", points)))
+
+
+TIER_HEAD = ["First decides", "Second", "Full", "Attacks missed", "Benign flagged", "Time an event"]
+CERTIFIED = (
+    "All thresholds are certified together: what the threshold above promises is the loss of first student, second "
+    "student and full model as one."
+)

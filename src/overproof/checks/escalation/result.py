@@ -219,6 +219,65 @@ class EscalationThreshold:
 
 
 @dataclass(frozen=True)
+class TierPoint:
+    """The three tiers at one pair of thresholds of the first student.
+
+    Attributes
+    ----------
+    benign, attack
+        How sure the first must be to decide an event as benign, and as an attack; None where it decides none.
+    decided
+        Tier (`first`, `second`, `full`) to the share of the events that it decides. `full` is what the policy sends on;
+        without a full model nobody decides those events, and the students' answers to them count.
+    missed
+        Tier to the attacks among those events that it calls benign.
+    flagged
+        Benign events that are called an attack in the end.
+    seconds
+        What an event costs on average; None where that was not measured of every tier.
+    """
+
+    benign: float | None
+    attack: float | None
+    decided: Mapping[str, float]
+    missed: Mapping[str, int]
+    flagged: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class TierTrade:
+    """What is traded where the first student decides more, or less: share decided, attacks missed, cost.
+
+    Attributes
+    ----------
+    events, attacks, benign
+        How many there are of each.
+    seconds
+        Tier to what an event costs there, where it was measured, in seconds.
+    points
+        From where the first student decides nothing on; its two thresholds move together, by the same odds.
+    sealed
+        Index of the thresholds that the bundle seals, which are deployed.
+    lost
+        The share of the attacks that is missed at those, with its interval, in which copies and events of one group
+        count once; None without attacks.
+    """
+
+    events: int
+    attacks: int
+    benign: int
+    seconds: Mapping[str, float]
+    points: tuple[TierPoint, ...]
+    sealed: int
+    lost: Interval | None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sealed < len(self.points):
+            raise ValueError(f"point {self.sealed} sealed of {len(self.points)}")
+
+
+@dataclass(frozen=True)
 class Escalation:
     """What the escalation check measured.
 
@@ -235,6 +294,8 @@ class Escalation:
         The threshold and what it promises.
     warning
         That the promise does not hold under attack or after drift.
+    tiers
+        What is traded between the tiers of a bundle of two students; None in a bundle of one.
     """
 
     curves: RiskCurves | NotMeasured
@@ -242,3 +303,4 @@ class Escalation:
     budgets: tuple[BudgetRow, ...] | NotMeasured
     threshold: EscalationThreshold | NotMeasured
     warning: str
+    tiers: TierTrade | None = None
