@@ -22,7 +22,8 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
-from traffic import Flags, Request, attack_sets, requests, share, share_by_site, share_cell
+from numpy.typing import NDArray
+from traffic import Request, attack_sets, requests, share, share_by_site, share_cell
 
 LEVELS = (1, 2, 3, 4)
 NGINX = Path("/usr/sbin/nginx")
@@ -177,7 +178,7 @@ def _wait(process: subprocess.Popen[str], ports: Iterable[int]) -> None:
                 sleep(0.1)
 
 
-def blocked(messages: Iterable[Message], port: int) -> Flags:
+def blocked(messages: Iterable[Message], port: int) -> NDArray[np.bool_]:
     """Send each request and tell which were blocked; RuntimeError for any answer but 200 and 403."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     flags = []

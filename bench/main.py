@@ -30,6 +30,7 @@ import speed
 import teachers
 import throughput
 import transcript
+import waf
 from settings import OUT, SEEDS, missing_data, once
 
 import checks
@@ -123,6 +124,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "speed": lambda: speed.to_markdown(once("speed", speed.measured)),
     "fusion": after_students("fusion", fusion),
     "quantization": after_students("quantization", quantization),
+    "waf": lambda: waf.to_markdown(once("waf", waf.measured)),
     "core-rule-set": lambda: core_rule_set.to_markdown(once("core-rule-set", core_rule_set.measured)),
     "field": after_students("field", field),
     "check": lambda: checks.check_table(checks.checked_once()),

@@ -24,6 +24,7 @@ RECORDED = ((CAPTURES, "captures and logs of pcap, Zeek, Suricata and web server
 REQUESTS = (*PAYLOADS, (WAF, "real benign request values of web sites"))
 NEEDED = {
     "core-rule-set": REQUESTS,
+    "waf": REQUESTS,
     "flows": ((FLOWS, "the files of NSL-KDD"),),
     "captures": RECORDED,
     "novelty": PAYLOADS + RECORDED,

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from settings import TEST, TRAIN, WAF
 
 import overproof
-from overproof.checks.stats.proportions import clopper_pearson
+from overproof.checks.stats.proportions import lower_bound, upper_bound
 from overproof.checks.stats.resampling import Resampling, bootstrap
 
 BENIGN = "benign"
 HELD_OUT = ("cmdi", "open-redirect", "ssti", "xxe", "ssi", "format-string", "nosqli", "ldapi")
 RARE = 100  # training rows; a family with fewer is a hard one
 
-Flags = NDArray[np.bool_]
+Flags = NDArray[np.bool_] | NDArray[np.float64]  # or the share of the seeds that flag an event
 
 
 @dataclass(frozen=True)
@@ -89,22 +89,26 @@ def attack_sets() -> dict[str, pa.Table]:
 
 
 def share(flags: Flags) -> dict[str, Any]:
-    """Count what is flagged, with the exact 95 % interval (Clopper & Pearson 1934): each event is one draw."""
-    interval = clopper_pearson(int(flags.sum()), len(flags))
-    return {"k": int(flags.sum()), "n": len(flags), "low": interval.low, "high": interval.high}
+    """Count what is flagged, with the exact 95 % interval (Clopper & Pearson 1934): each event is one draw.
+
+    An event that a part of the seeds flags counts as that part (`proportions` takes counts that are no whole numbers).
+    """
+    k, n = float(flags.sum()), len(flags)
+    return {"k": k, "n": n, "low": lower_bound(k, n, 0.975), "high": upper_bound(k, n, 0.975)}
 
 
 def share_by_site(flags: Flags, sites: Sequence[str]) -> dict[str, Any]:
     """Count what is flagged, with the 95 % bootstrap interval over whole sites and the sites' own range.
 
     Requests of a site resemble each other, so that the sites are what was drawn. With as few as eight of them the
-    interval is too narrow (`bootstrap` says so): the lowest and highest site stand beside it.
+    interval is too narrow (`bootstrap` says so): it is widened to what independent events would give, which has a width
+    where no site flags anything, and the lowest and highest site are counted too.
     """
-    names = np.asarray(sites)
+    names, plain = np.asarray(sites), share(flags)
     interval = bootstrap(lambda rows: float(flags[rows].mean()), Resampling([0] * len(flags), names))
     rates = [float(flags[names == site].mean()) for site in sorted(set(sites))]
-    counted = {"k": int(flags.sum()), "n": len(flags), "low": interval.low, "high": interval.high}
-    return {**counted, "sites": len(rates), "least": min(rates), "most": max(rates)}
+    ends = {"low": min(interval.low, plain["low"]), "high": max(interval.high, plain["high"])}
+    return {**plain, **ends, "sites": len(rates), "least": min(rates), "most": max(rates)}
 
 
 def share_cell(counted: dict[str, Any]) -> str:
