@@ -11,6 +11,7 @@ from sklearn.metrics import roc_curve as reference
 
 from overproof.bundle.scores import softmax
 from overproof.checks.base import BASELINE, FULL, QUANTIZED, CheckContext
+from overproof.checks.equal_rates import match
 from overproof.checks.operating_points import (
     OTHER_TEACHER,
     AttackScores,
@@ -24,7 +25,7 @@ from overproof.checks.operating_points import (
     scores_of,
 )
 from overproof.checks.reasons import NO_ATTACKS, NO_BENIGN, NO_TRAINING
-from overproof.checks.stats import Units, clopper_pearson, difference_within, share_within, tango
+from overproof.checks.stats import Units, difference_within, share_within
 from overproof.report.not_measured import NotMeasured
 from overproof.results.metrics import Share
 from overproof.results.operating_points import Difference, OperatingPoint, attack_probability, threshold_at
@@ -64,42 +65,32 @@ def test_intervals_are_those_of_the_statistics_in_units() -> None:
         for name, skill in ((QUANTIZED, 6), (BASELINE, 4), (FULL, 9))
     }
     groups = [f"group {i // 4}" for i in range(6000)]
+    student = scores[QUANTIZED].test
     for units in (Units(6000), Units.of(6000, groups)):
         at = operating_points(scores, events(attacks, units)).at[1]
         above = {name: found.test > threshold_at(found.benign_validation, at.rate) for name, found in scores.items()}
-        student, own = at.models[QUANTIZED], units.take(attacks)
-        missed = share_within(~above[QUANTIZED][attacks], own)
-        flagged = share_within(above[QUANTIZED][~attacks], units.take(~attacks))
-        assert (student.missed.low, student.missed.high, student.missed.units) == (missed.low, missed.high, own.count)
-        assert (student.flagged.low, student.flagged.high) == (flagged.low, flagged.high)
+        point, own, others = at.models[QUANTIZED], units.take(attacks), units.take(~attacks)
+        missed, flagged = (
+            share_within(~above[QUANTIZED][attacks], own),
+            share_within(above[QUANTIZED][~attacks], others),
+        )
+        assert (point.missed.low, point.missed.high, point.missed.units) == (missed.low, missed.high, own.count)
+        assert (point.flagged.low, point.flagged.high) == (flagged.low, flagged.high)
         for rival in (BASELINE, FULL):
-            more = above[rival][attacks].astype(int) - above[QUANTIZED][attacks]
-            bound, found = difference_within(more, own), at.against[rival].missed
-            assert (found.value, found.low, found.high) == (bound.value, bound.low, bound.high)
-            assert (found.first_only, found.second_only) == ((more > 0).sum(), (more < 0).sum())
-            more = above[QUANTIZED][~attacks].astype(int) - above[rival][~attacks]
-            assert at.against[rival].flagged.value == pytest.approx(more.mean())
-            family = at.against[rival].families
-            assert sum(part.n * part.value for part in family.values()) == pytest.approx(found.n * found.value)
-
-
-def test_where_all_events_are_independent_they_are_the_exact_ones() -> None:
-    attacks = np.arange(2400) < 400
-    benign = np.linspace(0, 0.5, 2000)
-    student = np.concatenate([np.where(np.arange(400) < 388, 0.9, 0.1), benign])
-    baseline = np.concatenate([np.where(np.arange(400) >= 20, 0.9, 0.1), benign])
-    scores = {QUANTIZED: AttackScores(benign, student), BASELINE: AttackScores(benign, baseline)}
-    for at in operating_points(scores, events(attacks)).at:
-        point, apart = at.models[QUANTIZED], at.against[BASELINE].missed
-        exact, paired = clopper_pearson(12, 400), tango(12, 20, 400)
-        assert (point.missed.k, point.missed.low, point.missed.high) == (12, exact.low, exact.high)
-        assert (apart.value, apart.low, apart.high) == (paired.value, paired.low, paired.high)
-        assert point.flagged.k == round(at.rate * 2000)
+            found, alone = at.against[rival], above[rival]
+            matched = match(student[~attacks], alone[~attacks], others)
+            more = {t: (student[attacks] <= t).astype(int) - ~alone[attacks] for t in vars(matched).values()}
+            assert found.missed.low == difference_within(more[matched.loose], own).low
+            assert found.missed.high == difference_within(more[matched.strict], own).high
+            assert found.missed.value == more[matched.matched].mean()
+            assert (found.flagged.k, found.student_flagged.k) == (alone[~attacks].sum(), alone[~attacks].sum())
+            families = found.families.values()
+            assert sum(part.n * part.value for part in families) == pytest.approx(found.missed.n * found.missed.value)
 
 
 def test_too_few_benign_validation_events_are_unmeasured() -> None:
     attacks = np.arange(600) < 300
-    score = np.linspace(1, 0, 600)
+    score = np.concatenate([np.linspace(0.2, 1, 300), np.linspace(0, 0.5, 300)])
     found = operating_points(
         {name: AttackScores(np.arange(250) / 999, score) for name in (QUANTIZED, BASELINE)}, events(attacks)
     )
@@ -115,10 +106,10 @@ def test_events_of_one_kind() -> None:
     harmless = operating_points(scores, events(np.zeros(500, dtype=bool))).at[2]
     assert harmless.models[QUANTIZED].missed == NotMeasured(NO_ATTACKS)
     assert (harmless.models[QUANTIZED].flagged.k, harmless.models[QUANTIZED].families) == (5, {})
-    assert harmless.against[FULL].missed == NotMeasured(NO_ATTACKS)
+    assert harmless.against[FULL] == NotMeasured(NO_ATTACKS)
     hostile = operating_points(scores, events(np.ones(500, dtype=bool))).at[2]
     assert hostile.models[QUANTIZED].flagged == NotMeasured(NO_BENIGN)
-    assert hostile.against[FULL].flagged == NotMeasured(NO_BENIGN)
+    assert hostile.against[FULL] == NotMeasured(NO_BENIGN)
     assert hostile.models[QUANTIZED].missed.k == 495
 
 

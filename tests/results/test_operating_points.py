@@ -24,20 +24,15 @@ from overproof.results.operating_points import (
     threshold_at,
 )
 
-NONE = NotMeasured("no event is labelled an attack")
-
-
-def apart(low: float, high: float) -> PairedDifference:
-    return PairedDifference(1000, 900, 30, 20, (low + high) / 2, low, high)
-
 
 def point(missed: int, flagged: int = 5) -> OperatingPoint:
     families = {"sqli": Share(600 - missed, 600), "xss": Share(400, 400)}
     return OperatingPoint(0.4, Counted(flagged, 1000, 900, 0.001, 0.02), Counted(missed, 1000, 900, 0, 0.1), families)
 
 
-def difference(low: float, high: float, flagged: tuple[float, float] = (-0.01, 0.01)) -> Difference:
-    return Difference(apart(low, high), apart(*flagged), {"sqli": apart(low, high)})
+def difference(student_only: int, other_only: int, low: float, high: float) -> Difference:
+    apart = PairedDifference(1000, 900, student_only, other_only, (student_only - other_only) / 1000, low, high)
+    return Difference(Share(5, 1000), Share(5, 1000), apart, {"sqli": apart})
 
 
 def points(*against_baseline: Difference | NotMeasured) -> OperatingPoints:
@@ -45,13 +40,14 @@ def points(*against_baseline: Difference | NotMeasured) -> OperatingPoints:
     models = {FULL: point(2), DISTILLED: NotMeasured("gone"), QUANTIZED: point(8), BASELINE: point(20)}
     return OperatingPoints(
         tuple(
-            RatePoints(rate, models, {BASELINE: found, FULL: difference(-0.002, 0.004)})
+            RatePoints(rate, models, {BASELINE: found, FULL: difference(6, 0, -0.002, 0.012)})
             for rate, found in zip(RATES, against_baseline, strict=True)
         )
     )
 
 
-WIN, LOSS, NEITHER = difference(-0.03, -0.001), difference(0.001, 0.03), difference(-0.01, 0.002)
+WIN, LOSS = difference(1, 13, -0.03, -0.001), difference(12, 0, 0.001, 0.03)
+NEITHER = difference(3, 5, -0.01, 0.002)
 TOO_FEW = NotMeasured("300 benign validation events, needs 1,000")
 
 
@@ -61,15 +57,9 @@ TOO_FEW = NotMeasured("300 benign validation events, needs 1,000")
         (WIN, Outcome.STUDENT),
         (LOSS, Outcome.OTHER),
         (NEITHER, Outcome.NEITHER),
-        (difference(-0.03, 0.0), Outcome.NEITHER),  # by a hair
-        (difference(0.0, 0.03), Outcome.NEITHER),
-        (difference(-0.03, -0.001, (0.0001, 0.02)), Outcome.TRADED),
-        (difference(-0.03, -0.001, (-0.02, -0.0001)), Outcome.STUDENT),  # and flags less besides
-        (difference(0.001, 0.03, (-0.02, -0.0001)), Outcome.TRADED),
-        (difference(0.001, 0.03, (0.0001, 0.02)), Outcome.OTHER),
+        (difference(0, 20, -0.03, 0.0), Outcome.NEITHER),  # by a hair
+        (difference(20, 0, 0.0, 0.03), Outcome.NEITHER),
         (TOO_FEW, Outcome.UNMEASURED),
-        (Difference(NONE, apart(0, 0), {}), Outcome.UNMEASURED),
-        (Difference(apart(0.1, 0.2), NONE, {}), Outcome.UNMEASURED),
         (None, Outcome.UNMEASURED),
     ],
 )
@@ -88,14 +78,14 @@ def test_intervals_alone_decide(found: Difference | NotMeasured | None, who: Out
         (
             points(WIN, LOSS, LOSS),
             "The linear baseline beats distilled + INT8 at the same false-positive rate, in attacks missed: "
-            "2.00 % against 0.80 % at 0.5 %, 2.00 % against 0.80 % at 1 %; distilled + INT8 wins at 0.1 %; "
+            "2.00 % against 3.20 % at 0.5 %, 2.00 % against 3.20 % at 1 %; distilled + INT8 wins at 0.1 %; "
             "where the linear baseline wins it is the better choice.",
         ),
         (
             points(TOO_FEW, NEITHER, NEITHER),
             "Neither distilled + INT8 nor the linear baseline wins: at 0.5 % false positives no difference is measured "
-            "between distilled + INT8 and the linear baseline: 0.80 % and 2.00 % of attacks missed (95 % interval of "
-            "the difference \N{MINUS SIGN}1.00 … 0.20 points).",
+            "between distilled + INT8 and the linear baseline: 1.80 % and 2.00 % of attacks missed where both flag as "
+            "many benign events (95 % interval of the difference \N{MINUS SIGN}1.00 … 0.20 points).",
         ),
         (
             points(TOO_FEW, TOO_FEW, TOO_FEW),
@@ -108,18 +98,26 @@ def test_the_sentence_that_decides(found: OperatingPoints, sentence: str) -> Non
 
 
 def test_every_rate_is_told_against_both() -> None:
-    traded = difference(0.001, 0.03, (-0.02, -0.0001))
-    assert at_rates.in_words(points(TOO_FEW, LOSS, traded))[:2] == [
+    assert at_rates.in_words(points(TOO_FEW, LOSS, WIN))[:2] == [
         "At 0.5 % false positives the linear baseline misses fewer attacks than distilled + INT8: 2.00 % against "
-        "0.80 % (95 % interval of the difference 0.10 … 3.00 points).",
-        "At 1 % false positives the linear baseline misses fewer attacks than distilled + INT8: 2.00 % against "
-        "0.80 % (95 % interval of the difference 0.10 … 3.00 points), but flags more benign events (95 % interval of "
-        "the difference \N{MINUS SIGN}2.00 … \N{MINUS SIGN}0.01 points): neither wins.",
+        "3.20 % where both flag as many benign events (95 % interval of the difference 0.10 … 3.00 points).",
+        "At 1 % false positives distilled + INT8 misses fewer attacks than the linear baseline: 0.80 % against "
+        "2.00 % where both flag as many benign events (95 % interval of the difference "
+        "\N{MINUS SIGN}3.00 … \N{MINUS SIGN}0.10 points).",
     ]
     assert [line for line in at_rates.in_words(points(WIN, WIN, WIN)) if "the full model" in line] == [
         f"At {rate} % false positives no difference is measured between distilled + INT8 and the full model: "
-        "0.80 % and 0.20 % of attacks missed (95 % interval of the difference \N{MINUS SIGN}0.20 … 0.40 points)."
+        "0.80 % and 0.20 % of attacks missed where both flag as many benign events (95 % interval of the difference "
+        "\N{MINUS SIGN}0.20 … 1.20 points)."
         for rate in ("0.1", "0.5", "1")
+    ]
+
+
+def test_why_a_difference_is_unmeasured_is_said_once() -> None:
+    assert at_rates.footnotes(points(TOO_FEW, TOO_FEW, WIN))[-2:] == [
+        "At 0.1 %, 0.5 % and 1 % false positives unmeasured: gone (distilled)",
+        "At 0.1 % and 0.5 % false positives unmeasured: 300 benign validation events, needs 1,000 "
+        "(distilled + INT8 against the linear baseline)",
     ]
 
 
@@ -133,7 +131,7 @@ linear baseline                    2.00 % [0.00, 10.00]  0.50 % [0.10, 2.00]  2.
 
 recall at 0.5 % false positives              full  distilled + INT8   linear baseline  INT8 - baseline, points [95 %]
 -------------------------------  ----------------  ----------------  ----------------  ------------------------------
-sqli                             99.7 % (598/600)  98.7 % (592/600)  96.7 % (580/600)              0.40 [-0.20, 1.00]
+sqli                             99.7 % (598/600)  98.7 % (592/600)  96.7 % (580/600)              0.20 [-0.20, 1.00]
 
 """
 
@@ -153,7 +151,7 @@ def test_markdown_has_the_same_tables() -> None:
 
 
 def test_json_there_and_back() -> None:
-    there = Comparison((), 100, points(WIN, TOO_FEW, difference(-0.5, 0.5)))
+    there = Comparison((), 100, points(WIN, TOO_FEW, NEITHER))
     assert Comparison.from_json(json.loads(json.dumps(there.to_json()))) == there
 
 

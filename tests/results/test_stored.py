@@ -96,7 +96,7 @@ def comparison() -> Comparison:
     metrics = Metrics(4, share, 0.5, 0.5, {"sqli": share}, share, share, share)
     point = OperatingPoint(0.5, Counted(1, 4, 3, 0.1, 0.6), NotMeasured("no attacks"), {"sqli": share})
     apart = PairedDifference(4, 3, 1, 0, 0.25, -0.2, 0.8)
-    against = {"linear baseline": Difference(apart, apart, {"sqli": apart}), "full": NotMeasured("none")}
+    against = {"linear baseline": Difference(share, share, apart, {"sqli": apart}), "full": NotMeasured("none")}
     points = OperatingPoints((RatePoints(0.005, {"distilled + INT8": point, "full": NotMeasured("none")}, against),))
     return Comparison((Row("full", 10, 40, 0.5, 0.7, 1000.0, metrics, "a note"),), 4, points)
 

@@ -13,8 +13,9 @@ from overproof.bundle.scores import Floats
 from overproof.checks import rates
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, CheckContext
 from overproof.checks.context import Bools
+from overproof.checks.equal_rates import difference, match
 from overproof.checks.reasons import NO_ATTACKS, NO_BENIGN, NO_TRAINING
-from overproof.checks.stats import Units, difference_within, share_within
+from overproof.checks.stats import Interval, Units, share_within
 from overproof.report.not_measured import NotMeasured
 from overproof.results.metrics import Share
 from overproof.results.operating_points import (
@@ -172,7 +173,7 @@ def _at(rate: float, scores: Scores, events: JudgedEvents) -> RatePoints:
     found = {name: _flagged(score, rate) for name, score in scores.items()}
     points = {name: _point(flagged, events) for name, flagged in found.items()}
     rivals = [name for name in RIVALS if name in found] if QUANTIZED in found else []
-    return RatePoints(rate, points, {name: _difference(found[QUANTIZED], found[name], events) for name in rivals})
+    return RatePoints(rate, points, {name: _difference(scores[QUANTIZED], found[name], events) for name in rivals})
 
 
 def _flagged(scores: AttackScores | NotMeasured, rate: float) -> _Flagged | NotMeasured:
@@ -205,27 +206,32 @@ def _counted(hit: Bools, units: Units, none: str) -> Counted | NotMeasured:
 
 
 def _difference(
-    student: _Flagged | NotMeasured, rival: _Flagged | NotMeasured, events: JudgedEvents
+    student: AttackScores | NotMeasured, rival: _Flagged | NotMeasured, events: JudgedEvents
 ) -> Difference | NotMeasured:
     if isinstance(student, NotMeasured):
         return student
     if isinstance(rival, NotMeasured):
         return rival
-    missed = rival.events[events.attacks].astype(np.int8) - student.events[events.attacks]
-    flagged = student.events[events.benign].astype(np.int8) - rival.events[events.benign]
+    if not events.attacks.any() or not events.benign.any():
+        return NotMeasured(NO_BENIGN if events.attacks.any() else NO_ATTACKS)
+    attacks, benign = student.test[events.attacks], student.test[events.benign]
+    missed, flagged = ~rival.events[events.attacks], rival.events[events.benign]
+    at = match(benign, flagged, events.benign_units)
+    if isinstance(at, NotMeasured):
+        return at
     return Difference(
-        _paired(missed, events.attack_units, NO_ATTACKS),
-        _paired(flagged, events.benign_units, NO_BENIGN),
-        {name: _within(missed[rows], events.attack_units.take(rows)) for name, rows in events.by_family.items()},
+        Share(int(flagged.sum()), len(flagged)),
+        Share(int((benign > at.matched).sum()), len(flagged)),
+        _paired(difference(attacks, missed, at, events.attack_units), events.attack_units),
+        {
+            name: _paired(difference(attacks[rows], missed[rows], at, units), units)
+            for name, rows in events.by_family.items()
+            for units in (events.attack_units.take(rows),)
+        },
     )
 
 
-def _paired(more: NDArray[np.int8], units: Units, none: str) -> PairedDifference | NotMeasured:
-    return _within(more, units) if len(more) else NotMeasured(none)
-
-
-def _within(more: NDArray[np.int8], units: Units) -> PairedDifference:
-    """Bound a difference: 1 where it holds of the student alone, -1 where of the other alone, else 0; shape (n,)."""
-    bound = difference_within(more, units)
-    first, second = int((more > 0).sum()), int((more < 0).sum())
-    return PairedDifference(len(more), units.count, first, second, bound.value, bound.low, bound.high)
+def _paired(found: tuple[NDArray[np.int8], Interval], units: Units) -> PairedDifference:
+    more, bound = found
+    student, other = int((more > 0).sum()), int((more < 0).sum())
+    return PairedDifference(len(more), units.count, student, other, bound.value, bound.low, bound.high)

@@ -79,52 +79,53 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """How much oftener something holds of the first model than of the second, on the same events.
+    """How many more attacks the quantized student misses than another model, where both flag as many benign events.
 
     Attributes
     ----------
     n, units
-        Events, and how many of them are independent.
-    first_only, second_only
-        Of how many it holds for that model alone.
+        Attacks, and how many of them are independent.
+    student_only, other_only
+        How many that model alone misses.
     value
-        (first_only - second_only) / n.
+        (student_only - other_only) / n.
     low, high
-        Ends of its 95 % interval, in independent units.
+        Ends of its 95 % interval, in independent units; they allow for how well the flagged shares can be matched.
     """
 
     n: int
     units: int
-    first_only: int
-    second_only: int
+    student_only: int
+    other_only: int
     value: float
     low: float
     high: float
 
     def __post_init__(self) -> None:
-        alone = self.first_only + self.second_only
-        counts = min(self.first_only, self.second_only) >= 0 and alone <= self.n and 1 <= self.units <= self.n
+        alone = self.student_only + self.other_only
+        counts = min(self.student_only, self.other_only) >= 0 and alone <= self.n and 1 <= self.units <= self.n
         if not (counts and -1 <= self.low <= self.value <= self.high <= 1):
             interval = f"{self.value} from {self.low} to {self.high}"
-            raise ValueError(f"{self.first_only} and {self.second_only} of {self.n} events apart, {interval}")
+            raise ValueError(f"{self.student_only} and {self.other_only} of {self.n} events apart, {interval}")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What sets two models apart at one false-positive rate.
+    """What sets the quantized student apart from another model behind that model's threshold.
 
     Attributes
     ----------
+    flagged, student_flagged
+        Benign test events that the other model flags there, and the student, which is moved to flag at most as many.
     missed
-        Attacks missed, of all attacks.
-    flagged
-        Benign events flagged, of all benign events.
+        All attacks.
     families
-        Family to attacks of it missed. These intervals are not corrected for their number.
+        Family to its attacks. These intervals are not corrected for their number.
     """
 
-    missed: PairedDifference | NotMeasured
-    flagged: PairedDifference | NotMeasured
+    flagged: Share
+    student_flagged: Share
+    missed: PairedDifference
     families: Mapping[str, PairedDifference]
 
 
@@ -139,7 +140,7 @@ class RatePoints:
     models
         Model to its operating point.
     against
-        Model to how the quantized student differs from it: student minus model.
+        Model to how many more attacks than it the quantized student misses.
     """
 
     rate: float

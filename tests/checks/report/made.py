@@ -77,7 +77,8 @@ def _point(name: str, rate: float) -> OperatingPoint:
 
 def _difference(rate: float, value: float) -> Difference:
     shift = PairedDifference(4001, 3900, 10, 26, value, value - 0.001, value + 0.002)
-    return Difference(shift, PairedDifference(7400, 7000, 3, 3, 0.0, -rate, rate), {f"sqli {EVIL}": shift})
+    flagged = Share(round(7400 * rate), 7400)
+    return Difference(flagged, flagged, shift, {f"sqli {EVIL}": shift})
 
 
 def curves() -> dict[str, RocCurve]:

@@ -250,7 +250,8 @@ NAMED = {
     "without",
     "train",
 }
-NAMED |= {"false_positives", "events", "files", "entries"}  # objects whose keys are names from outside
+# objects whose keys are names from outside
+NAMED |= {"false_positives", "events", "files", "entries", "against", "curves"}
 
 
 def test_a_missing_and_an_unknown_entry_are_refused(stored: dict[str, Any]) -> None:

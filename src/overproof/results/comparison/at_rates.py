@@ -1,7 +1,6 @@
 """Write what models miss at the same false-positive rate, as tables and sentences, and say who wins.
 
-Somebody wins where the paired 95 % interval of the attacks missed excludes zero, and the winner does not measurably
-flag more benign events than the other.
+Somebody wins where the paired 95 % interval of the attacks missed, both flagging as many benign events, excludes zero.
 """
 
 from __future__ import annotations
@@ -32,22 +31,16 @@ class Outcome(Enum):
     STUDENT = "it misses fewer attacks"
     OTHER = "it misses more attacks"
     NEITHER = "no difference is measured"
-    TRADED = "who misses fewer attacks flags more benign events"
     UNMEASURED = "not measured"
 
 
 def outcome(found: Difference | NotMeasured | None) -> Outcome:
-    """Decide by intervals alone."""
+    """Decide by the interval alone."""
     if not isinstance(found, Difference):
         return Outcome.UNMEASURED
-    missed, flagged = found.missed, found.flagged
-    if isinstance(missed, NotMeasured) or isinstance(flagged, NotMeasured):
-        return Outcome.UNMEASURED
-    if missed.low <= 0 <= missed.high:
-        return Outcome.NEITHER
-    if missed.high < 0:
-        return Outcome.TRADED if flagged.low > 0 else Outcome.STUDENT
-    return Outcome.TRADED if flagged.high < 0 else Outcome.OTHER
+    if found.missed.high < 0:
+        return Outcome.STUDENT
+    return Outcome.OTHER if found.missed.low > 0 else Outcome.NEITHER
 
 
 def rate_in_words(rate: float) -> str:
@@ -131,7 +124,9 @@ def footnotes(points: OperatingPoints | NotMeasured) -> list[str]:
         return [f"{words.NOT_MEASURED} at the same false-positive rate: {points.unmeasured}"]
     notes = [
         "At the same false-positive rate each model has a threshold of its own, above which that share of the benign "
-        "validation events lies; missed, achieved: on the test events, 95 % intervals in independent units."
+        "validation events lies; missed, achieved: on the test events, 95 % intervals in independent units.",
+        "Differences are measured where the student flags as many benign test events as the other model behind its "
+        "threshold; their intervals allow for how well that can be told.",
     ]
     at, measured = _of_families(points)
     whole = _families(measured.values(), whole=True)
@@ -144,16 +139,25 @@ def _gaps(points: OperatingPoints) -> list[str]:
     """Say why figures are missing: a line for each reason, with its models and rates."""
     gaps: dict[tuple[str, str], list[str]] = {}
     for at in points.at:
-        found: dict[str, list[str]] = {}
-        for name, point in at.models.items():
-            parts = [point] if isinstance(point, NotMeasured) else [point.missed, point.flagged]
-            for why in dict.fromkeys(part.unmeasured for part in parts if isinstance(part, NotMeasured)):
-                found.setdefault(why, []).append(name)
-        for why, models in found.items():
+        for why, models in _reasons(at).items():
             gaps.setdefault((why, ", ".join(models)), []).append(rate_in_words(at.rate))
     return [
         f"At {_joined(rates)} false positives {UNMEASURED}: {why} ({models})" for (why, models), rates in gaps.items()
     ]
+
+
+def _reasons(at: RatePoints) -> dict[str, list[str]]:
+    """Return reason to the models, or pairs of them, that were not measured for it."""
+    found: dict[str, list[str]] = {}
+    for name, point in at.models.items():
+        parts = [point] if isinstance(point, NotMeasured) else [point.missed, point.flagged]
+        for why in dict.fromkeys(part.unmeasured for part in parts if isinstance(part, NotMeasured)):
+            found.setdefault(why, []).append(name)
+    pairs: dict[str, list[str]] = {}
+    for name, apart in at.against.items():
+        if isinstance(apart, NotMeasured) and apart.unmeasured not in found:
+            pairs.setdefault(apart.unmeasured, []).append(f"{QUANTIZED} against {_named(name)}")
+    return found | pairs
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -169,8 +173,6 @@ def decisive(points: OperatingPoints | NotMeasured) -> str:
         won = [at for at in points.at if found[at.rate] is who]
         if won:
             return _won(won, who, {rate: how for rate, how in found.items() if how is not who})
-    if Outcome.TRADED in found.values():
-        return f"Neither {QUANTIZED} nor the {BASELINE} wins: who misses fewer attacks flags more benign events."
     shown = [at for at in points.at if found[at.rate] is Outcome.NEITHER]
     middle = next((at for at in shown if at.rate == FAMILY_RATE), shown[-1])
     return f"Neither {QUANTIZED} nor the {BASELINE} wins: at {_sentence(middle, BASELINE)}"
@@ -178,16 +180,17 @@ def decisive(points: OperatingPoints | NotMeasured) -> str:
 
 def _won(won: Sequence[RatePoints], who: Outcome, others: Mapping[float, Outcome]) -> str:
     """Say who wins at some rates, by which figures, and what came of the other rates."""
-    winner, loser = (QUANTIZED, BASELINE) if who is Outcome.STUDENT else (BASELINE, QUANTIZED)
-    names = (QUANTIZED, f"the {BASELINE}") if who is Outcome.STUDENT else (f"The {BASELINE}", QUANTIZED)
-    figures = [f"{_missed(at, winner)} against {_missed(at, loser)} at {rate_in_words(at.rate)}" for at in won]
+    student = who is Outcome.STUDENT
+    names = (QUANTIZED, f"the {BASELINE}") if student else (f"The {BASELINE}", QUANTIZED)
+    missed = {rate_in_words(at.rate): _matched(at, BASELINE)[:: 1 if student else -1] for at in won}
+    figures = ", ".join(f"{' against '.join(pair)} at {rate}" for rate, pair in missed.items())
     rest: dict[str, list[str]] = {}
     for rate, how in others.items():
         came_to = {Outcome.STUDENT: f"{QUANTIZED} wins", Outcome.UNMEASURED: UNMEASURED}.get(how, "no winner")
         rest.setdefault(came_to, []).append(rate_in_words(rate))
-    parts = [f"{names[0]} beats {names[1]} at the same false-positive rate, in attacks missed: {', '.join(figures)}"]
+    parts = [f"{names[0]} beats {names[1]} at the same false-positive rate, in attacks missed: {figures}"]
     parts += [f"{how} at {_joined(rates)}" for how, rates in rest.items()]
-    parts += [] if who is Outcome.STUDENT else [f"where the {BASELINE} wins it is the better choice"]
+    parts += [] if student else [f"where the {BASELINE} wins it is the better choice"]
     return f"{'; '.join(parts)}."
 
 
@@ -201,36 +204,34 @@ def in_words(points: OperatingPoints | NotMeasured) -> list[str]:
 
 def _sentence(at: RatePoints, rival: str) -> str:
     """Say who misses fewer attacks at a rate, by which figures; nothing where that was not measured."""
-    found, other = at.against.get(rival), _named(rival)
-    rate, who = f"{rate_in_words(at.rate)} false positives", outcome(found)
-    if not isinstance(found, Difference) or isinstance(found.missed, NotMeasured) or who is Outcome.UNMEASURED:
+    found = at.against.get(rival)
+    if not isinstance(found, Difference):
         return ""
-    interval = _interval(found.missed)
+    rate, who = f"{rate_in_words(at.rate)} false positives", outcome(found)
+    ends = f"{_points(found.missed.low)} … {_points(found.missed.high)}"
+    where = f"where both flag as many benign events (95 % interval of the difference {ends} points)"
+    missed = _matched(at, rival)
     if who is Outcome.NEITHER:
-        both = f"{_missed(at, QUANTIZED)} and {_missed(at, rival)} of attacks missed"
-        return f"{rate} no difference is measured between {QUANTIZED} and {other}: {both} ({interval})."
-    winner, loser = (QUANTIZED, rival) if found.missed.high < 0 else (rival, QUANTIZED)
-    line = f"{rate} {_named(winner)} misses fewer attacks than {_named(loser)}: "
-    line += f"{_missed(at, winner)} against {_missed(at, loser)} ({interval})"
-    if who is Outcome.TRADED and isinstance(found.flagged, PairedDifference):
-        return f"{line}, but flags more benign events ({_interval(found.flagged)}): neither wins."
-    return f"{line}."
+        models = f"{QUANTIZED} and {_named(rival)}"
+        return f"{rate} no difference is measured between {models}: {' and '.join(missed)} of attacks missed {where}."
+    if who is Outcome.STUDENT:
+        return f"{rate} {QUANTIZED} misses fewer attacks than {_named(rival)}: {' against '.join(missed)} {where}."
+    return f"{rate} {_named(rival)} misses fewer attacks than {QUANTIZED}: {' against '.join(missed[::-1])} {where}."
 
 
 def _named(model: str) -> str:
     return {FULL: f"the {FULL} model", BASELINE: f"the {BASELINE}"}.get(model, model)
 
 
-def _missed(at: RatePoints, name: str) -> str:
-    point = at.models.get(name)
-    if not isinstance(point, OperatingPoint) or isinstance(point.missed, NotMeasured):
-        return UNMEASURED
-    return words.percent(point.missed.value)
-
-
-def _interval(found: PairedDifference) -> str:
-    """Write the interval of a difference, the student's figure minus the other's."""
-    return f"95 % interval of the difference {_points(found.low)} … {_points(found.high)} points"
+def _matched(at: RatePoints, rival: str) -> tuple[str, str]:
+    """Write what the student misses where it flags as many benign events as the other, and what that misses."""
+    point, found = at.models.get(rival), at.against.get(rival)
+    if not (isinstance(point, OperatingPoint) and isinstance(found, Difference)) or isinstance(
+        point.missed, NotMeasured
+    ):
+        return UNMEASURED, UNMEASURED
+    other = point.missed.value
+    return words.percent(other + found.missed.value), words.percent(other)
 
 
 def _points(share: float) -> str:
