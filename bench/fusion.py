@@ -25,10 +25,11 @@ from speed import interleaved
 
 import overproof
 from overproof.bundle.manifest import MODEL, open_bundle
-from overproof.bundle.runtime import TOKENS_PER_RUN, OnnxScorer, batches, session
-from overproof.distillation.encoder_graph import to_onnx
+from overproof.bundle.runtime import OnnxScorer, session
+from overproof.bundle.windows import TOKENS_PER_RUN
+from overproof.distillation.network_graph import to_onnx
 from overproof.distillation.students.encoder import new_encoder
-from overproof.distillation.students.presets import preset
+from overproof.distillation.students.presets import ENCODERS
 from overproof.quantization.rewrite import quantize_model
 
 EVENTS, CALIBRATION, TOKENS = 2000, 1024, 13
@@ -73,7 +74,7 @@ def measured() -> dict[str, Any]:
 
 def _feeds(scorer: OnnxScorer, file: Path, count: int) -> list[Feed]:
     texts = random.Random(0).sample(overproof.load_events([file])["text"].to_pylist(), count)
-    return [{"input_ids": batch} for _, batch in batches(scorer.windows(texts).ids)]
+    return [onnx_input for _, onnx_input in scorer.windows(texts).batches()]
 
 
 def _runner(running: Any) -> Run:
@@ -99,7 +100,7 @@ def _wide(calibration: list[Feed]) -> onnx.ModelProto:
     """Return the tutorial-student as it was before: four times as wide inside as its hidden width, for speed alone."""
     from dataclasses import replace
 
-    sizes = preset(STUDENT)
+    sizes = ENCODERS[STUDENT]
     network = new_encoder(replace(sizes, feed_forward=4 * sizes.hidden), 14, seed=0).eval()
     return quantize_model(to_onnx(network), calibration)
 

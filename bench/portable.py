@@ -58,9 +58,11 @@ def measured() -> dict[str, Any]:
     model = onnx.load_from_string(opened.files[MODEL])
     texts = overproof.load_events([TEST])["text"].to_pylist()
     scorer = OnnxScorer(opened)
-    ids = [i for i in scorer.windows(texts).ids if len(i) <= LONGEST]
+    windows = scorer.windows(texts)
+    fit = [row for row, i in enumerate(windows.ids or ()) if len(i) <= LONGEST]
+    ids = [(windows.ids or [])[row] for row in fit]
     some = random.Random(0).sample(range(len(ids)), VARIED)
-    best = np.sort(scorer.window_logits(ids), axis=1)
+    best = np.sort(scorer.window_logits(windows)[fit], axis=1)
     narrow = np.argsort(best[:, -1] - best[:, -2])[:EVENTS].tolist()
     feeds = [{"input_ids": np.array([ids[i]])} for i in some[:EVENTS] + narrow]
     models = {DEFAULT: model, SPREAD: over_whole_range(model)}

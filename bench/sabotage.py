@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from overproof.bundle.manifest import MODEL, Bundle, digest, open_bundle, write_bundle
-from overproof.bundle.runtime import OnnxScorer, batches, session
+from overproof.bundle.runtime import OnnxScorer, session
 
 BITS = 3
 TOO_WIDE = 3  # the range of the weights is taken so many times too wide: at its own, 3 bits harm no family
@@ -74,8 +74,8 @@ def _mean_of(bundle: Bundle, model: onnx.ModelProto, tensor: str, texts: Sequenc
     watched.graph.output.append(helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None))
     running = session(watched.SerializeToString(), optimization="none")
     values: list[Any] = []
-    for _, ids in batches(OnnxScorer(bundle).windows(texts).ids):
-        values.append(running.run([tensor], {"input_ids": ids})[0].reshape(len(ids), -1))
+    for rows, onnx_input in OnnxScorer(bundle).windows(texts).batches():
+        values.append(running.run([tensor], onnx_input)[0].reshape(len(rows), -1))
     return np.asarray(np.concatenate(values).mean(axis=0), dtype=np.float64)
 
 

@@ -13,22 +13,22 @@ import numpy as np
 from accuracy import SMALLEST, STUDENT, bundle, kept
 from numpy.typing import NDArray
 from settings import TEST
-from tokenizers import Tokenizer
 
 import overproof
-from overproof.bundle.manifest import MODEL, TOKENIZER, open_bundle
+from overproof.bundle.manifest import MODEL, open_bundle
+from overproof.bundle.readers import reader_of
 from overproof.bundle.runtime import Labels, WindowScorer, session
 from overproof.bundle.tokenizer import Windowing
-from overproof.distillation.encoder_graph import to_onnx
+from overproof.distillation.network_graph import to_onnx
 from overproof.distillation.students.encoder import new_encoder, parameter_count
-from overproof.distillation.students.presets import preset
+from overproof.distillation.students.presets import ENCODERS
 
 CALLS, BLOCKS, EVENTS = 50, 16, 400
 
 
 def measured() -> dict[str, Any]:
     """Milliseconds of one event, p50 and p99, for the model alone and from text to logits."""
-    network = new_encoder(preset("tutorial-teacher"), 14, seed=0).eval()
+    network = new_encoder(ENCODERS["tutorial-teacher"], 14, seed=0).eval()
     teacher = to_onnx(network).SerializeToString()
     texts = overproof.load_events([TEST])["text"].to_pylist()
     texts = random.Random(0).sample(texts, EVENTS)
@@ -39,13 +39,10 @@ def measured() -> dict[str, Any]:
         f"{STUDENT} FP32": float_student,
         **{f"{name} INT8": b.files[MODEL] for name, b in opened.items()},
     }
-    tokenizers = {name: Tokenizer.from_buffer(b.files[TOKENIZER]) for name, b in opened.items()}
-    read = {name: tokenizers.get(name.split()[0], tokenizers[STUDENT]) for name in files}
-    whole = {
-        name: WindowScorer(file, read[name], Labels(tuple("abcdefghijklmn"), "a"), Windowing())
-        for name, file in files.items()
-    }
-    ids = {name: [np.array([w]) for w in scorer.windows(texts).ids] for name, scorer in whole.items()}
+    readers = {name: reader_of(b.files, Windowing(), str(b.path)) for name, b in opened.items()}
+    read = {name: readers.get(name.split()[0], readers[STUDENT]) for name in files}
+    whole = {name: WindowScorer(file, read[name], Labels(tuple("abcdefghijklmn"), "a")) for name, file in files.items()}
+    ids = {name: [np.array([w]) for w in scorer.windows(texts).ids or ()] for name, scorer in whole.items()}
     alone = {name: session(file) for name, file in files.items()}
     return {
         "parameters": {"tutorial-teacher FP32": parameter_count(network)},

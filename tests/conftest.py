@@ -68,7 +68,7 @@ def made() -> Made:
     import numpy as np
 
     from overproof.bundle.tokenizer import train_bpe
-    from overproof.distillation.encoder_graph import to_onnx
+    from overproof.distillation.network_graph import to_onnx
     from overproof.distillation.students.encoder import Encoder
     from overproof.distillation.students.presets import EncoderConfig
     from overproof.quantization.rewrite import quantize_model
@@ -108,6 +108,7 @@ def write_small(out: Path, made: Made, *, precision: str = "int8", calibration: 
     """Write that network as a bundle; untrained, so that what it says is arbitrary, and the same for everybody."""
     from overproof.bundle.manifest import FORMAT, Manifest, digest, write_bundle
     from overproof.bundle.ood import fit_detector
+    from overproof.bundle.readers import TokenReader
     from overproof.bundle.runtime import Labels, WindowScorer
     from overproof.bundle.tokenizer import Windowing
     from overproof.inference.cascade.signals import signals
@@ -115,7 +116,7 @@ def write_small(out: Path, made: Made, *, precision: str = "int8", calibration: 
     model = made.int8 if precision == "int8" else made.fp32
     files = {"model.onnx": model.SerializeToString(), "tokenizer.json": made.tokenizer.to_str().encode()}
     classes, benign, windowing = ("benign", "sqli", "xss"), ("benign",), Windowing(size=16, overlap=4, limit=3)
-    scorer = WindowScorer(files["model.onnx"], made.tokenizer, Labels(classes, benign), windowing)
+    scorer = WindowScorer(files["model.onnx"], TokenReader(made.tokenizer, windowing), Labels(classes, benign))
     texts = [f"id={i} select {'x' * (i % 37)}" for i in range(1000)]
     validation, embeddings = scorer.score_and_embed(texts)
     detector = fit_detector(embeddings[::2], validation.logits[::2].argmax(axis=1).astype(str).tolist())

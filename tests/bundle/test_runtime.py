@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.bundle.runtime import OPTIMIZATIONS, TOKENS_PER_RUN, Labels, WindowScorer, batches, session
+from overproof.bundle.readers import TokenReader
+from overproof.bundle.runtime import OPTIMIZATIONS, Labels, WindowScorer, session
 from overproof.bundle.scores import Floats, softmax
 from overproof.bundle.tokenizer import Windowing
+from overproof.bundle.windows import TOKENS_PER_RUN, Windows
 from overproof.errors import BundleError
 
 if TYPE_CHECKING:
@@ -27,9 +29,8 @@ TEXTS = ["select * from users", "<script>", "", "GET /index.html " * 9, "é\x00\
 def scorer(made: Made) -> WindowScorer:
     return WindowScorer(
         made.int8.SerializeToString(),
-        made.tokenizer,
+        TokenReader(made.tokenizer, WINDOWING),
         Labels(("benign", "sqli", "xss"), ("benign",)),
-        WINDOWING,
     )
 
 
@@ -44,7 +45,7 @@ def test_the_worst_window_decides(scorer: WindowScorer) -> None:
     text = "GET /index.html select * from users <script>alert(1)</script> id=1"
     windows = scorer.windows([text])
     assert len(windows.ids) > 1
-    each = softmax(scorer.window_logits(windows.ids))
+    each = softmax(scorer.window_logits(windows))
     scores = scorer.score([text])
     assert scorer.attack(scores.probabilities)[0] == pytest.approx(scorer.attack(each).max())
     assert scores.windows[0] == len(windows.ids)
@@ -101,7 +102,7 @@ def test_a_model_from_before_judges_but_does_not_embed(made: Made) -> None:
     old.CopyFrom(made.int8)
     del old.graph.output[1:]
     scorer = WindowScorer(
-        old.SerializeToString(), made.tokenizer, Labels(("benign", "sqli", "xss"), ("benign",)), WINDOWING,
+        old.SerializeToString(), TokenReader(made.tokenizer, WINDOWING), Labels(("benign", "sqli", "xss"), ("benign",)),
     )  # fmt: skip
     assert scorer.hidden is None
     assert len(scorer.judge(["id=1"])) == 1
@@ -112,9 +113,11 @@ def test_a_model_from_before_judges_but_does_not_embed(made: Made) -> None:
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=80))
 def test_every_window_is_in_one_batch_of_its_own_length(lengths: list[int]) -> None:
     ids = [list(range(1, n + 1)) for n in lengths]
-    seen = {int(row): values.tolist() for rows, batch in batches(ids) for row, values in zip(rows, batch, strict=True)}
+    windows = Windows(np.arange(len(ids), dtype=np.int32), np.zeros(len(ids), dtype=bool), ids)
+    batches = [(rows, onnx_input["input_ids"]) for rows, onnx_input in windows.batches()]
+    seen = {int(row): values.tolist() for rows, batch in batches for row, values in zip(rows, batch, strict=True)}
     assert seen == dict(enumerate(ids))
-    assert all(batch.size <= max(TOKENS_PER_RUN, batch.shape[1]) for _, batch in batches(ids))
+    assert all(batch.size <= max(TOKENS_PER_RUN, batch.shape[1]) for _, batch in batches)
 
 
 def test_a_session_optimizes_all_it_can_unless_told_otherwise(made: Made) -> None:
@@ -126,7 +129,9 @@ def test_a_session_optimizes_all_it_can_unless_told_otherwise(made: Made) -> Non
 
 def test_the_attack_probability_of_many_harmless_classes_does_not_depend_on_the_company(made: Made) -> None:
     classes = tuple(f"c{i}" for i in range(20))
-    scorer = WindowScorer(made.int8.SerializeToString(), made.tokenizer, Labels(classes, classes[:15]), WINDOWING)
+    scorer = WindowScorer(
+        made.int8.SerializeToString(), TokenReader(made.tokenizer, WINDOWING), Labels(classes, classes[:15])
+    )
     rows = softmax(np.random.default_rng(0).normal(size=(500, 20)).astype(np.float32))
     alone = np.concatenate([scorer.attack(rows[i : i + 1]) for i in range(len(rows))])
     np.testing.assert_array_equal(scorer.attack(rows), alone)
@@ -137,8 +142,8 @@ class Broken(WindowScorer):
 
     value = float("nan")
 
-    def _run(self, ids: list[list[int]], widths: Mapping[str, int]) -> list[Floats]:
-        found = super()._run(ids, widths)
+    def _run(self, windows: Windows, widths: Mapping[str, int]) -> list[Floats]:
+        found = super()._run(windows, widths)
         found[-1][-1, -1] = self.value
         return found
 
@@ -147,7 +152,7 @@ class Broken(WindowScorer):
 def broken(made: Made, request: pytest.FixtureRequest) -> Broken:
     """That model, which says NaN, or infinity."""
     labels = Labels(("benign", "sqli", "xss"), ("benign",))
-    found = Broken(made.int8.SerializeToString(), made.tokenizer, labels, WINDOWING)
+    found = Broken(made.int8.SerializeToString(), TokenReader(made.tokenizer, WINDOWING), labels)
     found.value = request.param
     return found
 

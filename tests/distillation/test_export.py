@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from overproof.bundle.runtime import session
 from overproof.distillation.embedding_output import with_embedding
-from overproof.distillation.encoder_graph import to_onnx
+from overproof.distillation.network_graph import to_onnx
 from overproof.distillation.students.encoder import Encoder
 from overproof.distillation.students.presets import EncoderConfig
 from overproof.errors import InputError
@@ -137,7 +137,7 @@ def test_a_graph_of_others_has_no_embedding(made: Made) -> None:
     other.CopyFrom(made.fp32)
     head = next(weight for weight in other.graph.initializer if weight.name == "head.weight")
     head.name = "classifier"
-    with pytest.raises(InputError, match="not an encoder that overproof wrote"):
+    with pytest.raises(InputError, match="not a network that overproof wrote"):
         with_embedding(other)
 
 

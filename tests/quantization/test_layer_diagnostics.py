@@ -23,6 +23,7 @@ from overproof.bundle.manifest import (
     open_bundle,
     write_bundle,
 )
+from overproof.bundle.readers import TokenReader
 from overproof.bundle.runtime import Labels, WindowScorer
 from overproof.bundle.tokenizer import Windowing
 from overproof.cli import app
@@ -84,7 +85,9 @@ def flows(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def quantizable(made: Made) -> QuantizableModel:
-    scorer = WindowScorer(made.fp32.SerializeToString(), made.tokenizer, Labels(CLASSES, ("benign",)), Windowing(12, 6))
+    scorer = WindowScorer(
+        made.fp32.SerializeToString(), TokenReader(made.tokenizer, Windowing(12, 6)), Labels(CLASSES, ("benign",))
+    )
     return from_scorer("made", made.fp32, scorer, ("benign",))
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.bundle.runtime import session
-from overproof.distillation.encoder_graph import from_onnx, to_onnx
 from overproof.distillation.losses import distillation_loss
+from overproof.distillation.network_graph import from_onnx, to_onnx
 from overproof.errors import InputError
 from overproof.quantization.affine import Scheme, dequantize, fit, quantize
 from overproof.quantization.calibrate import observe
@@ -73,7 +73,7 @@ def test_an_encoder_survives_the_way_to_onnx_and_back(made: Made) -> None:
     ids = torch.from_numpy(np.random.default_rng(0).integers(2, 200, (8, 10)))
     with torch.inference_mode():
         np.testing.assert_allclose(back(ids).numpy(), made.network(ids).numpy(), atol=1e-5)
-    with pytest.raises(InputError, match="not an encoder that overproof wrote"):
+    with pytest.raises(InputError, match="not a network that overproof wrote"):
         from_onnx(made.int8.__class__(), made.network.config)
 
 

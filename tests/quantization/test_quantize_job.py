@@ -21,8 +21,9 @@ from tokenizers.pre_tokenizers import Whitespace
 from typer.testing import CliRunner
 
 import overproof
-from overproof.bundle.manifest import MODEL, OOD, TOKENIZER, Manifest, digest, inspect, open_bundle, write_bundle
+from overproof.bundle.manifest import MODEL, OOD, Manifest, digest, inspect, open_bundle, write_bundle
 from overproof.bundle.ood import fit_detector
+from overproof.bundle.readers import TOKENIZER
 from overproof.bundle.runtime import session
 from overproof.bundle.tokenizer import Windowing
 from overproof.cli import app

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from overproof.bundle.numbers import require_numbers
+from overproof.bundle.readers import READ_WITH
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.files import atomic_folder
@@ -22,7 +23,7 @@ FORMAT = 2
 TIERED = 3  # a bundle of two students: what reads but one of them must not take it for a bundle of that one
 READABLE = (1, FORMAT, TIERED)  # a bundle of format 1 holds no configuration
 MANIFEST = "manifest.json"
-MODEL, TOKENIZER, COMPARISON = "model.onnx", "tokenizer.json", "comparison.json"
+MODEL, COMPARISON = "model.onnx", "comparison.json"
 OOD = "ood.npz"  # the detector of events out of distribution; not in every bundle
 FORMER_FILES = {"novelty.npz": OOD}  # files of bundles of format 1
 FORMER_SIGNALS = {"novelty": "ood_distance"}
@@ -236,9 +237,10 @@ def open_bundle(path: Path | str) -> Bundle:
         files[name] = entry.read_bytes()
         if digest(files[name]) != listed:
             raise TamperedBundle(f"{entry}: changed since the bundle was written (sha256 differs)")
-    for name in (MODEL, TOKENIZER):
-        if name not in files:
-            raise TamperedBundle(f"{folder / name}: missing, every bundle has one")
+    if MODEL not in files:
+        raise TamperedBundle(f"{folder / MODEL}: missing, every bundle has one")
+    if not any(name in files for name in READ_WITH):
+        raise TamperedBundle(f"{folder}: neither {' nor '.join(READ_WITH)}, every bundle has one of them")
     for name in (f"{FIRST}{MANIFEST}", f"{FIRST}{MODEL}"):
         if manifest.first is not None and name not in files:
             raise TamperedBundle(f"{folder / name}: missing, every bundle of two students has one")

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # its Linux wheels send telemetry otherwise; must precede the import
 
 import numpy as np
 import onnxruntime as ort
-import tokenizers
 from numpy.typing import NDArray
 
-from overproof.bundle.manifest import MODEL, OOD, TOKENIZER, Bundle, Manifest
+from overproof.bundle.manifest import MODEL, OOD, Bundle, Manifest
 from overproof.bundle.ood import restored
+from overproof.bundle.readers import Reader, reader_of
 from overproof.bundle.scores import Floats, Scores, Verdict, softmax
-from overproof.bundle.tokenizer import Windowing, Windows, cut
+from overproof.bundle.windows import Windows
 from overproof.errors import BundleError
 
-TOKENS_PER_RUN = (
-    512  # activations of one run stay in the cache: measured, as is that more lengths cost less than padding
-)
-INPUT, OUTPUT, EMBEDDING = "input_ids", "logits", "embedding"  # names in every model file that overproof writes
+OUTPUT, EMBEDDING = "logits", "embedding"  # names in every model file that overproof writes
 
 OPTIMIZATIONS = {
     "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -66,7 +63,9 @@ class WindowScorer:
     Parameters
     ----------
     model
-        ONNX file with input `input_ids` and outputs `logits` and, for `embed`, `embedding`.
+        ONNX file with outputs `logits` and, for `embed`, `embedding`.
+    reader
+        Turns texts into what it takes.
     labels
         Its classes; an event's score is that of the window least like the benign ones.
 
@@ -79,16 +78,15 @@ class WindowScorer:
     def __init__(
         self,
         model: bytes,
-        tokenizer: tokenizers.Tokenizer,
+        reader: Reader,
         labels: Labels,
-        windowing: Windowing,
         *,
         threads: int = 1,
     ) -> None:
         self.classes = labels.classes
-        self.windowing = windowing
+        self.reader = reader
+        self.windowing = reader.windowing
         self._benign = np.array([name in labels.benign for name in labels.classes])
-        self._tokenizer = tokenizer
         self._session = session(model, threads=threads)
         outputs = {output.name: output for output in self._session.get_outputs()}
         self.hidden: int | None = outputs[EMBEDDING].shape[1] if EMBEDDING in outputs else None
@@ -96,7 +94,7 @@ class WindowScorer:
     def score(self, texts: Sequence[str]) -> Scores:
         """Score texts, in their order; one text's scores do not depend on the others."""
         windows = self.windows(texts)
-        return self.decide(windows, self.window_logits(windows.ids))
+        return self.decide(windows, self.window_logits(windows))
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """Return what the head reads of texts, in their order, each of length 1: shape (n, hidden).
@@ -116,13 +114,13 @@ class WindowScorer:
         if self.hidden is None:
             raise BundleError("the model gives no embedding: it was written before models did; compress it again")
         windows = self.windows(texts)
-        logits, embedding = self._run(windows.ids, {OUTPUT: len(self.classes), EMBEDDING: self.hidden})
+        logits, embedding = self._run(windows, {OUTPUT: len(self.classes), EMBEDDING: self.hidden})
         rows = self.deciding(windows, logits)
         return self._scores(windows, logits, rows), _of_length_1(embedding[rows])
 
     def windows(self, texts: Sequence[str]) -> Windows:
         """Cut texts into the windows that they are judged in."""
-        return cut(self._tokenizer, texts, self.windowing)
+        return self.reader.read(texts)
 
     def decide(self, windows: Windows, logits: Floats) -> Scores:
         """Keep of each event the logits of its window with the highest attack probability.
@@ -130,12 +128,12 @@ class WindowScorer:
         Parameters
         ----------
         logits
-            Shape (windows, classes), in the order of `windows.ids`.
+            Shape (windows, classes), in the order of the windows.
         """
         return self._scores(windows, logits, self.deciding(windows, logits))
 
     def _scores(self, windows: Windows, logits: Floats, deciding: NDArray[np.intp]) -> Scores:
-        return Scores(logits[deciding], self.classes, _per_event(windows), windows.overflow)
+        return Scores(logits[deciding], self.classes, windows.per_event, windows.overflow)
 
     def deciding(self, windows: Windows, logits: Floats) -> NDArray[np.intp]:
         """Return each event's deciding window, shape (n,): the first with its highest attack probability.
@@ -146,7 +144,7 @@ class WindowScorer:
             return np.arange(len(logits))
         attack = np.where(np.isfinite(logits).all(axis=1), self.attack(softmax(logits)), np.inf)
         order = np.lexsort((np.arange(len(attack)), -attack, windows.owner))
-        per_event = _per_event(windows)
+        per_event = windows.per_event
         return np.asarray(order[np.cumsum(per_event) - per_event])
 
     def attack(self, probabilities: Floats) -> Floats:
@@ -173,19 +171,19 @@ class WindowScorer:
         scores = WindowScorer.score(self, texts)  # a verdict does not show the rest of what a subclass measures
         return judged(scores, self.attack, origins)
 
-    def decode(self, ids: Sequence[int]) -> list[str]:
-        """Spell tokens as text; part of a character becomes U+FFFD."""
-        return [self._tokenizer.decode([i], skip_special_tokens=False) for i in ids]
+    def spell(self, windows: Windows, window: int) -> list[str]:
+        """Spell what the model reads of a window; part of a character becomes U+FFFD."""
+        return self.reader.spell(windows, window)
 
-    def window_logits(self, ids: list[list[int]]) -> Floats:
+    def window_logits(self, windows: Windows) -> Floats:
         """Return the logits of each window, shape (windows, classes)."""
-        return self._run(ids, {OUTPUT: len(self.classes)})[0]
+        return self._run(windows, {OUTPUT: len(self.classes)})[0]
 
-    def _run(self, ids: list[list[int]], widths: Mapping[str, int]) -> list[Floats]:
+    def _run(self, windows: Windows, widths: Mapping[str, int]) -> list[Floats]:
         """Return the named outputs of each window, shape (windows, width) each."""
-        found = [np.empty((len(ids), width), dtype=np.float32) for width in widths.values()]
-        for rows, batch in batches(ids):
-            for values, part in zip(found, self._session.run(list(widths), {INPUT: batch}), strict=True):
+        found = [np.empty((len(windows), width), dtype=np.float32) for width in widths.values()]
+        for rows, onnx_input in windows.batches():
+            for values, part in zip(found, self._session.run(list(widths), onnx_input), strict=True):
                 values[rows] = part
         return found
 
@@ -198,11 +196,12 @@ class OnnxScorer(WindowScorer):
         try:
             super().__init__(
                 bundle.files[MODEL],
-                tokenizers.Tokenizer.from_buffer(bundle.files[TOKENIZER]),
+                reader_of(bundle.files, bundle.manifest.windowing, str(bundle.path)),
                 Labels(bundle.manifest.classes, bundle.manifest.benign),
-                bundle.manifest.windowing,
                 threads=threads,
             )
+        except BundleError:
+            raise
         except Exception as error:  # verified bytes that the runtime cannot read: another version's
             raise BundleError(f"{bundle.path}: cannot be loaded by onnxruntime {ort.__version__}: {error}") from error
         stored = bundle.files.get(OOD)
@@ -255,19 +254,3 @@ def _of_length_1(embeddings: Floats) -> Floats:
         length = np.linalg.norm(embeddings, axis=1, keepdims=True)
         scaled = embeddings / np.maximum(length, np.finfo(np.float32).tiny)
     return np.where(np.isfinite(length), scaled, np.float32(np.nan))
-
-
-def _per_event(windows: Windows) -> NDArray[np.int32]:
-    """Count the windows of each event, shape (n,)."""
-    return np.bincount(windows.owner, minlength=len(windows.overflow)).astype(np.int32)
-
-
-def batches(ids: list[list[int]]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int64]]]:
-    """Batches of windows of one length each, with their places: nothing is padded, so no padding can matter."""
-    lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(lengths == length)
-        size = max(1, TOKENS_PER_RUN // int(length))
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            yield part, np.array([ids[row] for row in part], dtype=np.int64)

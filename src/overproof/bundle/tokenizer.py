@@ -14,6 +14,9 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
+from overproof.bundle.windows import Windows
+
+BEFORE, AFTER = 0x02, 0x03  # a window's markers as bytes: where a text begins and ends tells
 PAD = 0
 CLS = 1
 SPECIAL = ("[PAD]", "[CLS]")
@@ -54,22 +57,51 @@ class Windowing:
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Windows of n events.
+class TokenBytes:
+    """The bytes that each token of a byte-level BPE stands for; [CLS] and [PAD] are a window's markers.
 
     Attributes
     ----------
-    ids
-        One token list a window, [CLS] first, never padded.
-    owner
-        Shape (windows,): the event each window belongs to, ascending.
-    overflow
-        Shape (n,): the event has text that no window covers.
+    content, starts
+        All tokens' bytes one after the other, and where each token's start, shape (vocabulary + 1,).
     """
 
-    ids: list[list[int]]
-    owner: NDArray[np.int32]
-    overflow: NDArray[np.bool_]
+    content: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of_tokenizer(cls, tokenizer: tokenizers.Tokenizer) -> TokenBytes:
+        """Read the vocabulary of a tokenizer that `train_bpe` made."""
+        by_id = sorted((i, piece) for piece, i in tokenizer.get_vocab().items())
+        markers = {SPECIAL[CLS]: bytes([BEFORE]), SPECIAL[PAD]: bytes([AFTER])}
+        spelled = [markers.get(piece) or bytes(_BYTES[c] for c in piece) for _, piece in by_id]
+        starts = np.concatenate([[0], np.cumsum([len(piece) for piece in spelled])]).astype(np.int64)
+        return cls(np.frombuffer(b"".join(spelled), dtype=np.uint8), starts)
+
+    def of(self, windows: Sequence[Sequence[int] | NDArray[np.int64]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return windows, each [CLS] first, as bytes between markers: what `ngrams` takes.
+
+        All of them one after the other, and where each window's start, shape (windows + 1,).
+        """
+        ids = np.array([token for window in windows for token in (*window, PAD)], dtype=np.int64)
+        lengths = self.starts[ids + 1] - self.starts[ids]
+        ends = np.concatenate([[0], np.cumsum(lengths)])
+        place = np.arange(ends[-1]) + np.repeat(self.starts[ids] - ends[:-1], lengths)
+        tokens = np.concatenate([[0], np.cumsum([len(window) + 1 for window in windows])]).astype(np.int64)
+        return self.content[place], ends[tokens]
+
+
+def _bytes_of_characters() -> dict[str, int]:
+    """Return the byte that each character of a byte-level vocabulary stands for (Radford et al. 2019).
+
+    Printable Latin-1 characters stand for themselves, the other bytes for U+0100 and what follows, in their order.
+    """
+    themselves = {*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)}
+    others = [byte for byte in range(256) if byte not in themselves]
+    return {chr(byte): byte for byte in themselves} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+_BYTES = _bytes_of_characters()
 
 
 def train_bpe(texts: Iterable[str], *, vocabulary: int) -> tokenizers.Tokenizer:
@@ -121,4 +153,4 @@ def cut(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], windowing: Window
         starts = [*range(0, last, windowing.stride), last]
         ids.extend([CLS, *tokens[s : s + body]] for s in starts)
         owner.extend([event] * len(starts))
-    return Windows(ids, np.asarray(owner, dtype=np.int32), overflow)
+    return Windows(np.asarray(owner, dtype=np.int32), overflow, ids)

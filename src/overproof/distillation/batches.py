@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,10 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from overproof.bundle.tokenizer import PAD
 from overproof.distillation.augment import Ids
 
 STEP = 8  # batches are padded to its multiples: oneDNN compiles its kernels anew for every shape it meets
+
+
+class Trainable(nn.Module, ABC):
+    """A network that says itself how rows of token ids become its input."""
+
+    @abstractmethod
+    def batch(self, ids: Ids) -> tuple[Tensor, ...]:
+        """Turn rows into what the network is called with."""
 
 
 def shuffled(ids: Ids, size: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -23,22 +31,22 @@ def shuffled(ids: Ids, size: int, random: np.random.Generator) -> Iterator[NDArr
         yield order[start : start + size]
 
 
-def padded(ids: Ids, network: nn.Module) -> Tensor:
-    """Pad rows to one tensor on the network's device; a Hugging Face checkpoint brings its own `pad_id`."""
+def padded(ids: Ids, pad: int, device: torch.device) -> Tensor:
+    """Pad rows to one tensor."""
     width = -(-max(len(i) for i in ids) // STEP) * STEP
-    out = np.full((len(ids), width), int(getattr(network, "pad_id", PAD)), dtype=np.int64)
+    out = np.full((len(ids), width), pad, dtype=np.int64)
     for row, values in enumerate(ids):
         out[row, : len(values)] = values
-    return torch.from_numpy(out).to(next(network.parameters()).device)
+    return torch.from_numpy(out).to(device)
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, ids: Ids, batch_rows: int = 256) -> NDArray[np.float32]:
+def predict(network: Trainable, ids: Ids, batch_rows: int = 256) -> NDArray[np.float32]:
     """Compute logits of each row in float32, shape (n, classes); rows go in length order, little is padded."""
     network.eval()
     order = np.argsort([len(i) for i in ids], kind="stable")
     parts = [
-        network(padded([ids[k] for k in order[s : s + batch_rows]], network)).float().cpu().numpy()
+        network(*network.batch([ids[k] for k in order[s : s + batch_rows]])).float().cpu().numpy()
         for s in range(0, len(ids), batch_rows)
     ]
     logits = np.concatenate(parts)

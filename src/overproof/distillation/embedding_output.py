@@ -21,7 +21,7 @@ def with_embedding(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises
     ------
     InputError
-        If the file is not an encoder that overproof wrote.
+        If the file is not a network that overproof wrote.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -29,7 +29,7 @@ def with_embedding(model: onnx.ModelProto) -> onnx.ModelProto:
     maker = {name: node for node in graph.node for name in node.output}
     width = _width(graph)
     if width is None or OUTPUT not in maker:
-        raise InputError("the model is not an encoder that overproof wrote: it has no head")
+        raise InputError("the model is not a network that overproof wrote: it has no head")
     if EMBEDDING in maker:
         _clear(graph, maker[EMBEDDING])
     read = maker[OUTPUT].input[0]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import onnx
 
+from overproof.bundle.readers import NGRAMS
 from overproof.bundle.runtime import Labels, WindowScorer
 from overproof.bundle.scores import Floats
+from overproof.bundle.windows import Windows
+from overproof.distillation.augment import Ids
 from overproof.distillation.batches import predict
-from overproof.distillation.encoder_graph import to_onnx
 from overproof.distillation.fit import TrainedModel
+from overproof.distillation.network_graph import to_onnx
 from overproof.distillation.students.encoder import parameter_count
 from overproof.errors import OverproofError
 from overproof.results.parity import Parity
@@ -22,7 +26,7 @@ EXPORT_TOLERANCE = 1e-2  # float32 sums in another order; a wrong graph is off b
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """One encoder on its way to the bundle: its ONNX file, ready to score.
+    """One network on its way to the bundle: its ONNX file, ready to score.
 
     Attributes
     ----------
@@ -38,6 +42,11 @@ class ExportedModel:
     parameters: int
     trained: TrainedModel
 
+    @property
+    def bytes(self) -> int:
+        """Size of what is learned: the ONNX file, and the table of n-grams where there is one."""
+        return len(self.file) + len(self.scorer.reader.files().get(NGRAMS, b""))
+
 
 def export(
     trained: TrainedModel, classes: Sequence[str], benign: Sequence[str], texts: Sequence[str]
@@ -51,8 +60,7 @@ def export(
     """
     model = ready_model(to_onnx(trained.network), trained, classes, benign)
     windows = model.scorer.windows(texts)
-    ids = [np.asarray(i, dtype=np.int64) for i in windows.ids]
-    before = model.scorer.decide(windows, predict(trained.network, ids)).logits
+    before = model.scorer.decide(windows, predict(trained.network, rows_of_windows(windows))).logits
     step = parity("torch → ONNX", before, model.scorer.score(texts).logits)
     if not step.max_difference <= EXPORT_TOLERANCE:
         raise OverproofError(f"the exported model differs from the trained one: {step}")
@@ -71,5 +79,15 @@ def ready_model(
 ) -> ExportedModel:
     """Join a graph with what reads text for it, ready to score."""
     file = graph.SerializeToString()
-    scorer = WindowScorer(file, trained.tokenizer, Labels(tuple(classes), benign), trained.windowing)
+    scorer = WindowScorer(file, trained.reader, Labels(tuple(classes), benign))
     return ExportedModel(graph, file, scorer, parameter_count(trained.network), trained)
+
+
+def rows_of_windows(windows: Windows) -> Ids:
+    """Return windows as rows for the network that they were cut for."""
+    if windows.ids is not None:
+        return [np.asarray(ids, dtype=np.int64) for ids in windows.ids]
+    if windows.content is None:
+        raise ValueError("expected windows of tokens or of bytes")
+    data, starts = windows.content
+    return [data[a : b - 1].astype(np.int64) for a, b in pairwise(starts)]

@@ -1,4 +1,4 @@
-"""Train an encoder from texts, teacher or student: the tokenizer, the first windows, the loop."""
+"""Train a network from texts, teacher or student: what it reads, the first windows, the loop."""
 
 from __future__ import annotations
 
@@ -10,32 +10,48 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 from numpy.typing import NDArray
-from torch import nn
 
-from overproof.bundle.tokenizer import CLS, Windowing, encode, train_bpe
+from overproof.bundle.readers import Reader, make_reader
+from overproof.bundle.tokenizer import BEFORE, CLS, TokenBytes, Windowing, encode, train_bpe
 from overproof.distillation.augment import Ids, carriers, token_splitter
+from overproof.distillation.batches import Trainable
 from overproof.distillation.checkpoint import History
 from overproof.distillation.students.encoder import Encoder, new_encoder
-from overproof.distillation.students.presets import EncoderConfig
+from overproof.distillation.students.ngrams import NgramNetwork, new_ngram_network
+from overproof.distillation.students.presets import NetworkConfig, NgramConfig
 from overproof.distillation.training import Rows, TrainingTask, rare_repeats, train
 from overproof.distillation.training_set import Examples, TrainConfig, TrainingSet
 from overproof.progress import Console
 
 
-def student_config(sizes: EncoderConfig, epochs: int | None) -> TrainConfig:
-    """Choose the training settings for an encoder of these sizes: narrower networks take larger steps."""
-    rate = min(2e-3, 0.2 / sizes.hidden)
-    return replace(TrainConfig(learning_rate=rate), **({} if epochs is None else {"epochs": epochs}))
+def student_config(sizes: NetworkConfig, epochs: int | None) -> TrainConfig:
+    """Choose the training settings for a network of these sizes: narrower ones take larger steps."""
+    given = {} if epochs is None else {"epochs": epochs}
+    if isinstance(sizes, NgramConfig):  # most of it are table rows that few events touch: more and larger steps
+        return replace(TrainConfig(epochs=12, learning_rate=5e-3, split_tokens=0.0), **given)
+    return replace(TrainConfig(learning_rate=min(2e-3, 0.2 / sizes.hidden)), **given)
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained encoder with what it needs to read text."""
+    """A trained network with what it needs to read text.
 
-    network: Encoder
-    tokenizer: tokenizers.Tokenizer
+    Attributes
+    ----------
+    tokenizer
+        None for a network that reads bytes.
+    """
+
+    network: Encoder | NgramNetwork
+    tokenizer: tokenizers.Tokenizer | None
     windowing: Windowing
     history: History
+
+    @property
+    def reader(self) -> Reader:
+        """What turns texts into the exported model's input."""
+        table = None if self.network.ngrams is None else self.network.ngrams.stored()
+        return make_reader(self.tokenizer, table, self.windowing)
 
 
 @dataclass(frozen=True)
@@ -56,38 +72,49 @@ class TrainingSession:
 
 
 def fit(
-    sizes: EncoderConfig, training_set: TrainingSet, *, checkpoint: Path | None, what: str, console: Console
+    sizes: NetworkConfig, training_set: TrainingSet, *, checkpoint: Path | None, what: str, console: Console
 ) -> TrainedModel:
-    """Train tokenizer and encoder, stopping early by the validation loss."""
-    examples = training_set.examples
+    """Train a network and what it reads with, stopping early by the validation loss."""
+    untrained = _untrained(sizes, training_set)
+    history = learn(untrained.network, untrained, training_set, TrainingSession(checkpoint, what, console))
+    return replace(untrained, history=history)
+
+
+def _untrained(sizes: NetworkConfig, training_set: TrainingSet) -> TrainedModel:
+    """Make the network, and train its tokenizer where it has one."""
+    examples, classes, seed = training_set.examples, len(training_set.benign), training_set.config.seed
+    windowing = Windowing(size=sizes.positions)
+    if isinstance(sizes, NgramConfig):
+        return TrainedModel(new_ngram_network(sizes, classes, seed=seed), None, windowing, History())
     own = [text for text, kind in zip(examples.texts, examples.kinds, strict=True) if kind is not None]
     tokenizer = train_bpe(own or examples.texts, vocabulary=sizes.vocabulary)
     sizes = replace(sizes, vocabulary=tokenizer.get_vocab_size())
-    network = new_encoder(sizes, len(training_set.benign), seed=training_set.config.seed)
-    trained = TrainedModel(network, tokenizer, Windowing(size=sizes.positions), History())
-    history = learn(network, trained, training_set, TrainingSession(checkpoint, what, console))
-    return replace(trained, history=history)
+    spelled = None if sizes.ngrams is None else TokenBytes.of_tokenizer(tokenizer)
+    network = new_encoder(sizes, classes, seed=seed, token_bytes=spelled)
+    return TrainedModel(network, tokenizer, windowing, History())
 
 
-def learn(network: nn.Module, reader: TrainedModel, training_set: TrainingSet, session: TrainingSession) -> History:
+def learn(network: Trainable, reader: TrainedModel, training_set: TrainingSet, session: TrainingSession) -> History:
     """Train `network` in place on the training set, whose texts are read as `reader` reads them."""
+    longest = reader.windowing.size
     encoder = partial(first_windows, reader.tokenizer, reader.windowing)
     examples, config = training_set.examples, training_set.config
     rows = rows_of(encoder, examples, repeats=rare_repeats(examples.kinds))
     known = [(ids, target) for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0]
     benign = [ids for ids, target in known if training_set.benign[target]]
-    surround = carriers(benign, config.carriers, reader.windowing.size)
-    split = token_splitter(reader.tokenizer, config.split_tokens, reader.windowing.size)
+    surround, split = carriers(benign, config.carriers, longest), None
+    if reader.tokenizer is not None:
+        split = token_splitter(reader.tokenizer, config.split_tokens, longest)
     task = TrainingTask(
         rows,
         rows_of(encoder, training_set.validation),
         config,
-        perturb=lambda ids, random: surround(split(ids, random), random),
+        perturb=lambda ids, random: surround(ids if split is None else split(ids, random), random),
     )
     return train_with_progress(network, task, session)
 
 
-def train_with_progress(network: nn.Module, task: TrainingTask, session: TrainingSession) -> History:
+def train_with_progress(network: Trainable, task: TrainingTask, session: TrainingSession) -> History:
     """Run `training.train` and show its progress on the console."""
     rows, config, what, console = task.rows, task.config, session.what, session.console
     total = len(rows) if rows.repeats is None else round(float(rows.repeats.sum()))
@@ -105,9 +132,13 @@ def train_with_progress(network: nn.Module, task: TrainingTask, session: Trainin
     return history
 
 
-def first_windows(tokenizer: tokenizers.Tokenizer, windowing: Windowing, texts: Sequence[str]) -> list[list[int]]:
-    """Return [CLS] and the first tokens of each text: what the network is trained on."""
+def first_windows(
+    tokenizer: tokenizers.Tokenizer | None, windowing: Windowing, texts: Sequence[str]
+) -> list[list[int]]:
+    """Return what a network is trained on: [CLS] and the first tokens of each text, or the marker and first bytes."""
     body = windowing.size - 1
+    if tokenizer is None:
+        return [[BEFORE, *text[:body].encode("utf-8", "surrogatepass")[:body]] for text in texts]
     clipped = [text[: windowing.characters] for text in texts]
     return [[CLS, *tokens[:body]] for tokens in encode(tokenizer, clipped)]
 

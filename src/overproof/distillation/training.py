@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from overproof.distillation.augment import Ids, Perturb
-from overproof.distillation.batches import padded, predict, shuffled
+from overproof.distillation.batches import Trainable, predict, shuffled
 from overproof.distillation.checkpoint import History, TrainingState, resume, save
 from overproof.distillation.losses import mixed_loss
 from overproof.distillation.training_set import UNLABELLED, TrainConfig
@@ -81,7 +81,7 @@ def rare_repeats(kinds: Sequence[str | None], *, target_share: float = 0.01, mos
 
 
 def train(
-    network: nn.Module,
+    network: Trainable,
     task: TrainingTask,
     *,
     checkpoint: Path | None = None,
@@ -137,7 +137,7 @@ def train(
 class _Run:
     """State of one training run: optimizer and best weights."""
 
-    def __init__(self, network: nn.Module, task: TrainingTask) -> None:
+    def __init__(self, network: Trainable, task: TrainingTask) -> None:
         config = task.config
         self.network, self.rows, self.config, self.perturb = network, task.rows, config, task.perturb
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -179,7 +179,7 @@ class _Run:
         if self.rows.teacher is not None:
             teacher = torch.from_numpy(self.rows.teacher[chosen]).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            logits = self.network(padded(ids, self.network))
+            logits = self.network(*self.network.batch(ids))
         loss = mixed_loss(
             logits.float(),
             teacher,

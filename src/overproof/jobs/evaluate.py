@@ -77,8 +77,8 @@ class ComparedModels:
         card = self.teacher.card
         return {
             FULL: (card.parameters, card.bytes),
-            DISTILLED: (self.distilled.parameters, len(self.distilled.file)),
-            QUANTIZED: (self.quantized.parameters, len(self.quantized.file)),
+            DISTILLED: (self.distilled.parameters, self.distilled.bytes),
+            QUANTIZED: (self.quantized.parameters, self.quantized.bytes),
             BASELINE: (self.baseline.parameters, self.baseline.bytes),
         }
 

@@ -17,7 +17,6 @@ from overproof.bundle.manifest import (
     OOD,
     QUANTIZATION,
     QUANTIZING,
-    TOKENIZER,
     Manifest,
     digest,
     write_bundle,
@@ -25,7 +24,7 @@ from overproof.bundle.manifest import (
 from overproof.bundle.ood import OodDetector
 from overproof.distillation.export import ExportedModel
 from overproof.distillation.fit import TrainedModel
-from overproof.distillation.students.encoder import config_json
+from overproof.distillation.students.presets import config_json
 from overproof.distillation.training_set import TrainConfig
 from overproof.inference.cascade.signals import Signals
 from overproof.results import Comparison
@@ -108,7 +107,7 @@ def package_bundle(out: Path, contents: BundleContents, provenance: Provenance) 
         overproof=__version__,
         classes=model.scorer.classes,
         benign=provenance.benign,
-        windowing=trained.windowing,
+        windowing=trained.reader.windowing,
         normalization="none",
         thresholds=contents.thresholds,
         temperature=training.temperature,
@@ -132,7 +131,7 @@ def package_bundle(out: Path, contents: BundleContents, provenance: Provenance) 
 
 def _files(contents: BundleContents) -> dict[str, bytes]:
     """Return the bundle's files by name."""
-    files = {MODEL: contents.model.file, TOKENIZER: contents.trained.tokenizer.to_str().encode()}
+    files = {MODEL: contents.model.file, **contents.trained.reader.files()}
     if contents.ood is not None:
         files[OOD] = contents.ood.stored()
     if contents.comparison is not None:

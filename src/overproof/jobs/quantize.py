@@ -20,13 +20,13 @@ from overproof.bundle.manifest import (
     QUANTIZATION,
     QUANTIZING,
     SENSITIVITY,
-    TOKENIZER,
     Bundle,
     Manifest,
     digest,
     require_free,
     write_bundle,
 )
+from overproof.bundle.readers import READ_WITH
 from overproof.bundle.runtime import OnnxScorer
 from overproof.distillation.checkpoint import discard
 from overproof.distillation.dataset import SPLIT_SEED
@@ -270,7 +270,8 @@ def _quantized_bundle(
 ) -> tuple[dict[str, bytes], Manifest]:
     """Return the bundle's files with the model replaced, and its manifest with the thresholds of the new one."""
     model, report = run.result.model, run.report
-    files = {MODEL: model.SerializeToString(), TOKENIZER: origin.files[TOKENIZER], **reports}
+    read_with = {name: origin.files[name] for name in READ_WITH if name in origin.files}
+    files = {MODEL: model.SerializeToString(), **read_with, **reports}
     distances = None
     if OOD in origin.files:
         files[OOD] = origin.files[OOD]

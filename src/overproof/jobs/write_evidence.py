@@ -15,7 +15,7 @@ from overproof.distillation.baseline import Baseline, to_bytes
 from overproof.distillation.dataset import DatasetSplits, targets
 from overproof.distillation.export import ExportedModel, export
 from overproof.distillation.fit import fit
-from overproof.distillation.students.presets import EncoderConfig
+from overproof.distillation.students.presets import NetworkConfig
 from overproof.distillation.teachers import align
 from overproof.distillation.training_set import TrainingSet
 from overproof.files import atomic_folder
@@ -50,7 +50,7 @@ class EvidenceModels:
 
 
 def train_control(
-    loaded: LoadedData, training_set: TrainingSet, sizes: EncoderConfig, *, checkpoint: Path, console: Console
+    loaded: LoadedData, training_set: TrainingSet, sizes: NetworkConfig, *, checkpoint: Path, console: Console
 ) -> BundleContents:
     """Train and export the student again with another seed, which tells compression from ordinary churn."""
     config = replace(training_set.config, seed=training_set.config.seed + CONTROL_SEED)

@@ -19,11 +19,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from overproof.bundle.runtime import INPUT, session
-from overproof.distillation.batches import predict
-from overproof.distillation.encoder_graph import folded, to_onnx
-from overproof.distillation.fit import TrainedModel, TrainingSession, first_windows, learn
+from overproof.bundle.runtime import OUTPUT, session
+from overproof.bundle.windows import NGRAMS_INPUT
+from overproof.distillation.augment import Ids
+from overproof.distillation.batches import Trainable, predict
+from overproof.distillation.export import rows_of_windows
+from overproof.distillation.fit import TrainedModel, TrainingSession, learn
+from overproof.distillation.network_graph import folded, to_onnx
 from overproof.distillation.students.encoder import Encoder
+from overproof.distillation.students.ngrams import NgramNetwork
 from overproof.distillation.training_set import TrainingSet
 from overproof.errors import InputError, OverproofError
 from overproof.progress import Console
@@ -124,8 +128,8 @@ def fake_quantize(x: Tensor, scale: Tensor, zero: Tensor | float, qmin: int, qma
     return (q - zero) * scale
 
 
-class QuantizationAware(nn.Module):
-    """An encoder that computes as its QDQ file will; forward(ids) as `Encoder`.
+class QuantizationAware(Trainable):
+    """A network that computes as its QDQ file will; called as the network itself.
 
     Parameters
     ----------
@@ -138,7 +142,7 @@ class QuantizationAware(nn.Module):
     """
 
     def __init__(
-        self, network: Encoder, layers: Sequence[Layer], precisions: Mapping[str, str], ranges: Ranges
+        self, network: Encoder | NgramNetwork, layers: Sequence[Layer], precisions: Mapping[str, str], ranges: Ranges
     ) -> None:
         super().__init__()
         self.network = network
@@ -154,7 +158,11 @@ class QuantizationAware(nn.Module):
         for name, ends in zip(self.tensors, self.ends, strict=True):
             self._watch(name, ends)
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def batch(self, ids: Ids) -> tuple[Tensor, ...]:
+        """Turn rows into what `forward` takes, as the network itself does."""
+        return self.network.batch(ids)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
         """Compute logits of each row, as the quantized file does."""
         weights = dict(self.network.named_parameters())
         rounded = {}
@@ -163,7 +171,7 @@ class QuantizationAware(nn.Module):
             if not name.startswith("tokens"):
                 scale = scale[:, None]  # torch keeps (out, in)
             rounded[name] = fake_quantize(weights[name], scale, 0.0, grid.qmin, grid.qmax)
-        return functional_call(self.network, rounded, (ids,))  # type: ignore[no-any-return]
+        return functional_call(self.network, rounded, inputs)  # type: ignore[no-any-return]
 
     def learned(self) -> tuple[dict[str, Grid], Ranges]:
         """Return the grids of the weights and the ranges of the activations, as `quantization.rewrite` takes them."""
@@ -192,6 +200,8 @@ class QuantizationAware(nn.Module):
             scale = (bounds[1] - bounds[0]) / (qmax - qmin)
             return fake_quantize(x, scale, torch.clamp(_rounded(qmin - bounds[0] / scale), qmin, qmax), qmin, qmax)
 
+        if tensor == NGRAMS_INPUT:
+            tensor = "ngrams.bag"
         readers = {"context": "output", "inner": "narrow"}
         place, _, last = tensor.rpartition(".")
         if last in readers:
@@ -209,10 +219,11 @@ def _require_parity(
 
     Torch sums in another order: a value on the edge of a step may fall to its other side, but no more than that.
     """
-    ids = [np.asarray(i, dtype=np.int64) for i in first_windows(trained.tokenizer, trained.windowing, texts)]
-    runner = session(model.SerializeToString())
-    expected = predict(aware.eval(), ids)
-    found = np.concatenate([runner.run(None, {INPUT: row[None]})[0] for row in ids])
+    runner, windows = session(model.SerializeToString()), trained.reader.read(texts)
+    expected = predict(aware.eval(), rows_of_windows(windows))
+    found = np.empty_like(expected)
+    for rows, onnx_input in windows.batches():
+        found[rows] = runner.run([OUTPUT], onnx_input)[0]
     apart = float(np.abs(expected - found).mean() / expected.std())
     if not apart <= PARITY:
         raise OverproofError(f"the quantized file is off what was trained by {apart:.1%} of the logits' spread")

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from tokenizers import Tokenizer
 
-from overproof.bundle.manifest import TOKENIZER
+from overproof.bundle.manifest import Bundle
+from overproof.bundle.readers import HybridReader, NgramReader, TokenReader, reader_of
 from overproof.bundle.scores import Floats
+from overproof.bundle.tokenizer import TokenBytes
 from overproof.distillation.batches import predict
 from overproof.distillation.checkpoint import History
 from overproof.distillation.dataset import as_examples
-from overproof.distillation.encoder_graph import from_onnx
 from overproof.distillation.fit import TrainedModel, first_windows, student_config
-from overproof.distillation.students.presets import EncoderConfig
+from overproof.distillation.network_graph import ReadWith, from_onnx
+from overproof.distillation.students.presets import config_from_json
 from overproof.distillation.teachers import default_directory, load_teacher
 from overproof.distillation.training_set import TrainingSet, joined
 from overproof.distillation.transfer import SoftLabelSource, edited_events, query_teacher
@@ -75,9 +76,7 @@ def retraining(
     if quantizable.bundle is None:
         raise InputError(f"{quantizable.name}: --qat trains the network itself, expected a bundle that overproof wrote")
     manifest = quantizable.bundle.manifest
-    sizes = EncoderConfig(**{f.name: manifest.network[f.name] for f in fields(EncoderConfig)})
-    tokenizer = Tokenizer.from_buffer(quantizable.bundle.files[TOKENIZER])
-    trained = TrainedModel(from_onnx(quantizable.model, sizes), tokenizer, manifest.windowing, History())
+    sizes, trained = config_from_json(manifest.network), _trained(quantizable, quantizable.bundle)
     config = replace(
         student_config(sizes, None),
         temperature=manifest.temperature,
@@ -99,6 +98,16 @@ def retraining(
     )
     plan = QatPlan(settings.precision, trained, training_set, settings.checkpoint, console)
     return partial(train_with_rounding, plan=plan)
+
+
+def _trained(quantizable: QuantizableModel, bundle: Bundle) -> TrainedModel:
+    """Read a bundle's network back, with what it reads text with."""
+    reader = reader_of(bundle.files, bundle.manifest.windowing, str(bundle.path))
+    tokenizer = reader.tokenizer if isinstance(reader, TokenReader | HybridReader) else None
+    table = reader.table if isinstance(reader, NgramReader | HybridReader) else None
+    read_with = ReadWith(table, None if tokenizer is None else TokenBytes.of_tokenizer(tokenizer))
+    network = from_onnx(quantizable.model, config_from_json(bundle.manifest.network), read_with)
+    return TrainedModel(network, tokenizer, bundle.manifest.windowing, History())
 
 
 def _teacher(

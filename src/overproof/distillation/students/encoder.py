@@ -6,13 +6,14 @@ alone (its other rows are never read), and ReLU, whose one-sided output uses all
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from overproof.bundle.tokenizer import PAD
+from overproof.bundle.tokenizer import PAD, TokenBytes
+from overproof.distillation.augment import Ids
+from overproof.distillation.batches import Trainable, padded
+from overproof.distillation.students.ngrams import NgramPart, ngram_batch
 from overproof.distillation.students.presets import EncoderConfig
 
 MASKED = -1e4  # large enough that exp() is exactly 0 in float32, small enough for bf16
@@ -53,19 +54,33 @@ class Layer(nn.Module):
         return heads.transpose(1, 2)
 
 
-class Encoder(nn.Module):
-    """Token ids (batch, tokens), padded with PAD, to logits (batch, classes)."""
+class Encoder(Trainable):
+    """Token ids (batch, tokens), padded with PAD, to logits (batch, classes).
 
-    def __init__(self, config: EncoderConfig, classes: int) -> None:
+    With an n-gram part, the hashed n-grams of the same windows come in beside the tokens, and one head reads both: the
+    n-grams know what was seen, the encoder what it means.
+
+    Parameters
+    ----------
+    token_bytes
+        What each token's bytes are; needed to train a network with an n-gram part.
+    """
+
+    def __init__(self, config: EncoderConfig, classes: int, token_bytes: TokenBytes | None = None) -> None:
         super().__init__()
         self.config = config
+        self.token_bytes = token_bytes
         self.tokens = nn.Embedding(config.vocabulary, config.hidden)
         self.positions = nn.Parameter(torch.empty(config.positions, config.hidden))
         self.embedding_norm = nn.LayerNorm(config.hidden)
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.final_norm = nn.LayerNorm(config.hidden)
-        self.head = nn.Linear(config.hidden, classes)
+        self.ngrams = None if config.ngrams is None else NgramPart(config.ngrams)
+        self.ngrams_norm = None if config.ngrams is None else nn.LayerNorm(config.ngrams.hidden)
+        self.joined = nn.Identity()  # where what the head reads of both comes by
+        extra = 0 if config.ngrams is None else config.ngrams.hidden
+        self.head = nn.Linear(config.hidden + extra, classes)
 
     def initialize(self, seed: int) -> Encoder:
         """Draw all weights from a seeded generator of our own; the global one stays untouched."""
@@ -77,6 +92,8 @@ class Encoder(nn.Module):
                     p.fill_(1.0)
                 elif name.endswith("bias"):
                     p.zero_()
+                elif name == "ngrams.table":
+                    p.normal_(0.0, 1.0, generator=generator)
                 elif name in ("tokens.weight", "positions"):
                     p.normal_(0.0, 0.02, generator=generator)
                 else:
@@ -85,29 +102,37 @@ class Encoder(nn.Module):
                         p.mul_(depth)
         return self
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Compute logits of each row."""
+    def batch(self, ids: Ids) -> tuple[Tensor, ...]:
+        """Turn rows of token ids into what `forward` takes."""
+        device = self.positions.device
+        tokens = padded(ids, PAD, device)
+        if self.config.ngrams is None:
+            return (tokens,)
+        if self.token_bytes is None:
+            raise ValueError("a network with an n-gram part needs the bytes of its tokens")
+        return tokens, *ngram_batch(*self.token_bytes.of(ids), self.config.ngrams, device)
+
+    def forward(self, ids: Tensor, rows: Tensor | None = None, starts: Tensor | None = None) -> Tensor:
+        """Compute logits of each row; `rows` and `starts` are the n-grams' (see `NgramPart`)."""
         bias = torch.zeros(ids.shape, device=ids.device).masked_fill(ids == PAD, MASKED)[:, None, None, :]
         x = self.embedding_norm(self.tokens(ids) + self.positions[: ids.shape[1]])
         x = self.dropout(x)
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
             x = layer(x, bias.to(x.dtype), first_only=i == last)
-        return self.head(self.final_norm(x[:, 0]))  # type: ignore[no-any-return]
+        read = self.final_norm(x[:, 0])
+        if self.ngrams is not None and self.ngrams_norm is not None:
+            read = self.joined(torch.cat([read, self.ngrams_norm(self.ngrams(rows, starts))], dim=-1))
+        return self.head(read)  # type: ignore[no-any-return]
 
 
-def new_encoder(config: EncoderConfig, classes: int, *, seed: int) -> Encoder:
+def new_encoder(config: EncoderConfig, classes: int, *, seed: int, token_bytes: TokenBytes | None = None) -> Encoder:
     """Make an untrained encoder whose weights come from `seed` alone."""
     with torch.random.fork_rng(devices=[]):  # torch's own initialization, which is overwritten, draws globally
-        network = Encoder(config, classes)
+        network = Encoder(config, classes, token_bytes)
     return network.initialize(seed)
 
 
 def parameter_count(network: nn.Module) -> int:
     """Count the trainable numbers of the network."""
     return sum(p.numel() for p in network.parameters())
-
-
-def config_json(config: EncoderConfig) -> dict[str, int | float]:
-    """Return the config as plain JSON."""
-    return asdict(config)

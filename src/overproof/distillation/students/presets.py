@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeAlias
 
 from overproof.errors import InputError
 
 
 @dataclass(frozen=True)
+class NgramSizes:
+    """Sizes of what reads hashed byte n-grams.
+
+    Attributes
+    ----------
+    rows, width
+        Of the table; rows are a power of two.
+    hidden
+        Width of the layer behind it.
+    """
+
+    rows: int = 2**16
+    width: int = 16
+    hidden: int = 64
+
+
+@dataclass(frozen=True)
+class NgramConfig:
+    """All sizes of a network that reads n-grams alone.
+
+    Attributes
+    ----------
+    positions
+        Bytes of the longest window, plus one.
+    """
+
+    ngrams: NgramSizes = NgramSizes()
+    positions: int = 513
+
+
+@dataclass(frozen=True)
 class EncoderConfig:
-    """All sizes of one network.
+    """All sizes of an encoder.
 
     Attributes
     ----------
@@ -21,6 +54,8 @@ class EncoderConfig:
         Tokens of the longest window, [CLS] included; a multiple of 8.
     dropout
         Share of activations dropped while training.
+    ngrams
+        Of the n-gram part that shares its head; None for an encoder alone.
     """
 
     layers: int
@@ -30,20 +65,39 @@ class EncoderConfig:
     vocabulary: int
     positions: int = 128
     dropout: float = 0.1
+    ngrams: NgramSizes | None = None
 
 
-PRESETS = {
+NetworkConfig: TypeAlias = EncoderConfig | NgramConfig
+
+ENCODERS = {
     "tutorial-teacher": EncoderConfig(12, 768, 12, 3072, vocabulary=16384),
     "small-teacher": EncoderConfig(6, 384, 6, 1536, vocabulary=8192),
     "demo-teacher": EncoderConfig(4, 256, 4, 1024, vocabulary=4096),
     "tutorial-student": EncoderConfig(3, 256, 4, 512, vocabulary=8192),
     "small-student": EncoderConfig(2, 128, 2, 512, vocabulary=4096),
+    "hybrid-student": EncoderConfig(3, 256, 4, 512, vocabulary=8192, ngrams=NgramSizes()),
     "tiny-student": EncoderConfig(2, 64, 2, 256, vocabulary=4096),
 }
+PRESETS: dict[str, NetworkConfig] = {**ENCODERS, "ngram-student": NgramConfig()}
 
 
-def preset(name: str) -> EncoderConfig:
+def preset(name: str) -> NetworkConfig:
     """Return the sizes of a preset; InputError lists the names if there is none."""
     if name not in PRESETS:
         raise InputError(f"no preset {name!r}: expected one of {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def config_json(config: NetworkConfig) -> dict[str, Any]:
+    """Return the sizes as plain JSON."""
+    return asdict(config)
+
+
+def config_from_json(data: Mapping[str, Any]) -> NetworkConfig:
+    """Read what `config_json` gave, among other entries; KeyError or TypeError if a size is missing."""
+    kind: type[NetworkConfig] = EncoderConfig if "layers" in data else NgramConfig
+    sizes = {f.name: data[f.name] for f in fields(kind) if f.name in data}
+    if sizes.get("ngrams") is not None:
+        sizes["ngrams"] = NgramSizes(**sizes["ngrams"])
+    return kind(**sizes)

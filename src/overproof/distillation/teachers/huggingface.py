@@ -17,6 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from overproof.bundle.scores import Floats
+from overproof.distillation.augment import Ids
+from overproof.distillation.batches import Trainable
+from overproof.distillation.batches import padded as rows_padded
 from overproof.distillation.teachers.interface import (
     Report,
     TeacherCard,
@@ -33,7 +36,7 @@ os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
 import torch
 import transformers
-from torch import Tensor, nn
+from torch import Tensor
 
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
@@ -45,13 +48,17 @@ BATCH = 64
 Encode = Callable[[Sequence[str]], list[list[int]]]
 
 
-class LogitsOfIds(nn.Module):
+class LogitsOfIds(Trainable):
     """A Hugging Face classifier as ids (B, L) -> logits (B, C); the mask is built from the pad id."""
 
     def __init__(self, model: Any, pad_id: int) -> None:
         super().__init__()
         self.model = model
         self.pad_id = pad_id
+
+    def batch(self, ids: Ids) -> tuple[Tensor, ...]:
+        """Pad rows of token ids, as the training loop asks for it."""
+        return (rows_padded(ids, self.pad_id, next(self.parameters()).device),)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Compute logits (B, C) of padded token ids (B, L), int64."""

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from overproof.bundle.manifest import MODEL, open_bundle, seal
+from overproof.bundle.readers import NGRAMS
 from overproof.bundle.scores import Floats
 from overproof.bundle.tiers import Student, open_student
 from overproof.distillation.teachers.interface import Report, TeacherCard, texts_of
@@ -49,7 +50,7 @@ def load(path: Path, *, threads: int = 1) -> OwnTeacher:
         kind="own",
         name=str(path),
         parameters=int(bundle.manifest.network["parameters"]),
-        bytes=len(bundle.files[MODEL]),
+        bytes=sum(len(bundle.files[name]) for name in (MODEL, NGRAMS) if name in bundle.files),
         runtime="onnxruntime",
         fingerprint=seal(bundle.manifest),  # of the files, and of what decides answers besides them: classes, windows
     )

@@ -135,12 +135,12 @@ class LoadedBundle:
 def _looked(student: OnnxScorer, text: str) -> dict[str, Any]:
     """Show how one student reads a text."""
     windows = student.windows([text])
-    logits = student.window_logits(windows.ids)
+    logits = student.window_logits(windows)
     probabilities = softmax(logits)
     attack, decides = student.attack(probabilities), int(student.deciding(windows, logits)[0])
     shown = [
         {
-            "tokens": student.decode(windows.ids[i][1:]),
+            "tokens": student.spell(windows, i),
             # of logits that are no numbers there is neither
             "label": student.classes[int(probabilities[i].argmax())] if np.isfinite(attack[i]) else None,
             "attack": round(float(attack[i]), 7) if np.isfinite(attack[i]) else None,

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from overproof.bundle.manifest import MODEL, TOKENIZER, Manifest
+from overproof.bundle.manifest import MODEL, Manifest
+from overproof.bundle.readers import READ_WITH
 from overproof.errors import InputError, TamperedBundle
 from overproof.files import atomic_folder
 from overproof.inference.similarity.integers import Integers
@@ -67,8 +68,8 @@ class Card:
 
 
 def model_of(manifest: Manifest) -> dict[str, str]:
-    """Return what an embedding depends on: the model's and the tokenizer's hashes, and how events are cut."""
-    hashes = {name: str(manifest.files[name]["sha256"]) for name in (MODEL, TOKENIZER)}
+    """Return what an embedding depends on: the hashes of the model and of what it reads with, and the windowing."""
+    hashes = {name: str(manifest.files[name]["sha256"]) for name in (MODEL, *READ_WITH) if name in manifest.files}
     return {**hashes, "windowing": json.dumps(asdict(manifest.windowing), sort_keys=True)}
 
 

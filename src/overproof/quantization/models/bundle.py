@@ -1,4 +1,4 @@
-"""Open our own encoder: a bundle with an FP32 model, or a student that is on its way into one."""
+"""Open our own network: a bundle with an FP32 model, or a student that is on its way into one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from overproof.bundle.manifest import MODEL, open_bundle
-from overproof.bundle.runtime import INPUT, OUTPUT, OnnxScorer, WindowScorer, batches
+from overproof.bundle.runtime import OUTPUT, OnnxScorer, WindowScorer
 from overproof.bundle.scores import Floats
 from overproof.distillation.embedding_output import with_embedding
 from overproof.errors import InputError
@@ -22,19 +22,19 @@ from overproof.quantization.models.text import load_texts
 
 
 def from_scorer(name: str, model: onnx.ModelProto, scorer: WindowScorer, benign: Sequence[str]) -> QuantizableModel:
-    """Take our own encoder, judged in windows as it is when it is deployed."""
+    """Take our own network, judged in windows as it is when it is deployed."""
 
     def prepare(events: pa.Table) -> Prepared:
         windows = scorer.windows(events["text"].to_pylist())
-        parts = list(batches(windows.ids))
+        parts = list(windows.batches())
 
         def gather(outputs: Sequence[NDArray[Any]]) -> Floats:
-            logits = np.empty((len(windows.ids), len(scorer.classes)), dtype=np.float32)
+            logits = np.empty((len(windows), len(scorer.classes)), dtype=np.float32)
             for (rows, _), values in zip(parts, outputs, strict=True):
                 logits[rows] = values
             return scorer.decide(windows, logits).logits
 
-        return Prepared(tuple({INPUT: batch} for _, batch in parts), gather)
+        return Prepared(tuple(onnx_input for _, onnx_input in parts), gather)
 
     return QuantizableModel(
         name=name,

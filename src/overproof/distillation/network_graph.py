@@ -1,4 +1,4 @@
-"""Write an encoder of torch as an ONNX graph of few nodes, and read one back.
+"""Write a network of torch as an ONNX graph of few nodes, and read one back.
 
 The graph is written node by node (docs/decisions/002): a small model's time is its number of nodes, and
 torch's exporter leaves shape arithmetic and unfused attention behind.
@@ -15,14 +15,18 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from overproof.bundle.runtime import INPUT, OUTPUT
-from overproof.bundle.tokenizer import PAD
+from overproof.bundle.ngrams import NgramTable
+from overproof.bundle.runtime import OUTPUT
+from overproof.bundle.tokenizer import PAD, TokenBytes
+from overproof.bundle.windows import INPUT, NGRAMS_INPUT
 from overproof.distillation.embedding_output import TOKENS, with_embedding
 from overproof.distillation.students.encoder import MASKED, Encoder
-from overproof.distillation.students.presets import EncoderConfig
+from overproof.distillation.students.ngrams import NgramNetwork
+from overproof.distillation.students.presets import EncoderConfig, NetworkConfig, NgramConfig
 from overproof.errors import InputError
 
 OPSET = 21
+TABLE = "ngrams.table"  # not in the file: whole numbers are added up before it runs
 
 
 @dataclass
@@ -49,12 +53,14 @@ class _Graph:
         return self.add("LayerNormalization", [x, f"{name}.weight", f"{name}.bias"], name, axis=-1, epsilon=1e-5)
 
 
-def to_onnx(network: Encoder) -> onnx.ModelProto:
-    """Write the encoder as an ONNX model.
+def to_onnx(network: Encoder | NgramNetwork) -> onnx.ModelProto:
+    """Write a network as an ONNX model.
 
-    Its input is `input_ids` (batch, tokens) int64, padded with 0, its first output `logits` (batch, classes). Its
-    second output, `embedding` (batch, hidden), is what the head reads (see `embedding_output.with_embedding`). All
-    linear layers work on (batch · tokens, features), so that each is one Gemm; only attention sees the batch.
+    An encoder's input is `input_ids` (batch, tokens) int64, padded with 0; what reads n-grams takes `ngrams` (batch,
+    width) float32, the mean row of each window, whose table is a file of its own. The first output is `logits`
+    (batch, classes), the second, `embedding` (batch, hidden), what the head reads (see
+    `embedding_output.with_embedding`). All linear layers work on (batch · tokens, features), so that each is one Gemm;
+    only attention sees the batch.
     """
     config = network.config
     weights = {k: v.detach().cpu().numpy() for k, v in network.state_dict().items()}
@@ -62,17 +68,27 @@ def to_onnx(network: Encoder) -> onnx.ModelProto:
         weights[name] = np.ascontiguousarray(weights[name].T)  # (in, out): what Gemm wants without transB
     weights = {name: w * np.float32(folded(config, name)) for name, w in weights.items()}
     graph = _Graph(weights)
-    _constants(graph, config)
-    x, mask = _embed(graph), _mask(graph)
-    for i in range(config.layers):
-        x = _layer(graph, x, mask, i, last=i == config.layers - 1)
-    graph.linear(graph.norm(x, "final_norm"), "head")
+    read = _ngrams(graph) if isinstance(config, NgramConfig) else _encoder(graph, config)
+    if isinstance(config, EncoderConfig) and config.ngrams is not None:
+        known = graph.norm(_ngrams(graph), "ngrams_norm")
+        read = graph.add("Concat", [read, known], "joined", axis=1)
+    graph.linear(read, "head")
     graph.nodes[-1].output[0] = OUTPUT
-    return _model(graph, classes=network.head.out_features)
+    return _model(graph, config, classes=network.head.out_features)
 
 
-def from_onnx(model: onnx.ModelProto, config: EncoderConfig) -> Encoder:
-    """Read the encoder that `to_onnx` wrote: its inverse.
+@dataclass(frozen=True)
+class ReadWith:
+    """What a network's weights in ONNX do not tell: the table of its n-grams, and the bytes of its tokens."""
+
+    table: NgramTable | None = None
+    tokens: TokenBytes | None = None
+
+
+def from_onnx(
+    model: onnx.ModelProto, config: NetworkConfig, read_with: ReadWith = ReadWith()
+) -> Encoder | NgramNetwork:
+    """Read the network that `to_onnx` wrote: its inverse.
 
     Raises
     ------
@@ -81,24 +97,50 @@ def from_onnx(model: onnx.ModelProto, config: EncoderConfig) -> Encoder:
     """
     stored = {w.name: numpy_helper.to_array(w) for w in model.graph.initializer}
     if "head.bias" not in stored:
-        raise InputError("the model is not an encoder that overproof wrote")
-    network = Encoder(config, classes=len(stored["head.bias"]))
+        raise InputError("the model is not a network that overproof wrote")
+    classes = len(stored["head.bias"])
+    network: Encoder | NgramNetwork
+    if isinstance(config, NgramConfig):
+        network = NgramNetwork(config, classes)
+    else:
+        network = Encoder(config, classes, read_with.tokens)
     weights = {}
     for name, value in network.state_dict().items():
+        if name == TABLE:
+            weights[name] = value
+            continue
         if name not in stored:
-            raise InputError(f"the model has no weight {name}: it is not an encoder that overproof wrote")
+            raise InputError(f"the model has no weight {name}: it is not a network that overproof wrote")
         linear = value.ndim == 2 and name not in ("tokens.weight", "positions")
         found = stored[name].T if linear else stored[name]
         if found.shape != tuple(value.shape):
             raise InputError(f"weight {name} has shape {found.shape}, expected {tuple(value.shape)}")
         weights[name] = torch.from_numpy(np.ascontiguousarray(found / np.float32(folded(config, name))))
     network.load_state_dict(weights)
+    if network.ngrams is not None and read_with.table is not None:
+        network.ngrams.restore(read_with.table)
     return network.eval()
 
 
-def folded(config: EncoderConfig, name: str) -> float:
+def folded(config: NetworkConfig, name: str) -> float:
     """Return what a weight is multiplied by on its way into the file: the query carries 1 / √d of attention scores."""
-    return float((config.hidden // config.heads) ** -0.5) if ".query." in name else 1.0
+    if ".query." not in name or not isinstance(config, EncoderConfig):
+        return 1.0
+    return float((config.hidden // config.heads) ** -0.5)
+
+
+def _encoder(graph: _Graph, config: EncoderConfig) -> str:
+    """Append the encoder; returns what a head reads of it, (batch, hidden)."""
+    _constants(graph, config)
+    x, mask = _embed(graph), _mask(graph)
+    for i in range(config.layers):
+        x = _layer(graph, x, mask, i, last=i == config.layers - 1)
+    return graph.norm(x, "final_norm")
+
+
+def _ngrams(graph: _Graph) -> str:
+    """Append the layer behind the n-grams; returns its features, (batch, hidden)."""
+    return graph.add("Relu", [graph.linear(NGRAMS_INPUT, "ngrams.hidden")], "ngrams.relu")
 
 
 def _constants(graph: _Graph, config: EncoderConfig) -> None:
@@ -164,12 +206,22 @@ def _first_token(graph: _Graph, x: str, name: str) -> str:
     return graph.add("Gather", [graph.add("Reshape", [x, "by_token"], f"{name}.tokens"), "first"], name, axis=1)
 
 
-def _model(graph: _Graph, classes: int) -> onnx.ModelProto:
+def _inputs(config: NetworkConfig) -> list[onnx.ValueInfoProto]:
+    found = []
+    if isinstance(config, EncoderConfig):
+        found.append(helper.make_tensor_value_info(INPUT, TensorProto.INT64, ["batch", "tokens"]))
+    if config.ngrams is not None:
+        width = config.ngrams.width
+        found.append(helper.make_tensor_value_info(NGRAMS_INPUT, TensorProto.FLOAT, ["batch", width]))
+    return found
+
+
+def _model(graph: _Graph, config: NetworkConfig, classes: int) -> onnx.ModelProto:
     used = {name for node in graph.nodes for name in node.input}
     body = helper.make_graph(
         graph.nodes,
         "overproof",
-        [helper.make_tensor_value_info(INPUT, TensorProto.INT64, ["batch", "tokens"])],
+        _inputs(config),
         [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", classes])],
         [numpy_helper.from_array(w, name) for name, w in graph.weights.items() if name in used],
     )
