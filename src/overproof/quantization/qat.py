@@ -146,6 +146,8 @@ class QuantizationAware(Trainable):
     ) -> None:
         super().__init__()
         self.network = network
+        if network.ngrams is not None:
+            network.ngrams.table.requires_grad_(False)  # rounded already, and a file that stays as it is
         for module in network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # its noise is far above the rounding's

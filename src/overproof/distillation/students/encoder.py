@@ -13,7 +13,7 @@ from torch.nn import functional
 from overproof.bundle.tokenizer import PAD, TokenBytes
 from overproof.distillation.augment import Ids
 from overproof.distillation.batches import Trainable, padded
-from overproof.distillation.students.ngrams import NgramPart, ngram_batch
+from overproof.distillation.students.ngrams import SPREAD, NgramPart, ngram_batch
 from overproof.distillation.students.presets import EncoderConfig
 
 MASKED = -1e4  # large enough that exp() is exactly 0 in float32, small enough for bf16
@@ -93,7 +93,7 @@ class Encoder(Trainable):
                 elif name.endswith("bias"):
                     p.zero_()
                 elif name == "ngrams.table":
-                    p.normal_(0.0, 1.0, generator=generator)
+                    p.normal_(0.0, SPREAD, generator=generator)
                 elif name in ("tokens.weight", "positions"):
                     p.normal_(0.0, 0.02, generator=generator)
                 else:

@@ -20,6 +20,7 @@ from overproof.distillation.batches import Trainable
 from overproof.distillation.students.presets import NgramConfig, NgramSizes
 
 LEVELS = 127  # INT8, symmetric
+SPREAD = 0.1  # of an untrained row: what training never met must not speak (at 1.0 it did, docs/log.md)
 LEAST = 1e-8  # a column's largest weight at least, so that its scale is a number above 0
 
 
@@ -80,7 +81,7 @@ class NgramNetwork(Trainable):
                 if name.endswith("bias"):
                     p.zero_()
                 else:
-                    p.normal_(0.0, 1.0 if name.endswith("table") else p.shape[-1] ** -0.5, generator=generator)
+                    p.normal_(0.0, SPREAD if name.endswith("table") else p.shape[-1] ** -0.5, generator=generator)
         return self
 
     def batch(self, ids: Ids) -> tuple[Tensor, ...]:
