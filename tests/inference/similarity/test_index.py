@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overproof.bundle.manifest import MODEL, TOKENIZER, digest, open_bundle, write_bundle
+from overproof.bundle.manifest import MODEL, digest, open_bundle, write_bundle
+from overproof.bundle.readers import TOKENIZER
 from overproof.bundle.runtime import OnnxScorer
 from overproof.errors import BundleError, InputError, MissingExtra, TamperedBundle
 from overproof.events.schema import event_table
