@@ -8,6 +8,7 @@ import chance
 import guarding
 import interval_coverage
 import replays
+import winners
 from settings import once
 
 
@@ -26,4 +27,5 @@ TABLES: dict[str, Callable[[], str]] = {
     ),
     "power": lambda: chance.power_table(once("proof-power", chance.power)),
     "guards": lambda: guarding.to_markdown(once("proof-guards", guarding.measured)),
+    "winners": lambda: winners.to_markdown(once("proof-winners", winners.measured)),
 }

@@ -34,6 +34,7 @@ NEEDED = {
     "by-chance": (),
     "power": (),
     "guards": (),
+    "winners": (),
 }
 
 

@@ -1,8 +1,8 @@
 """Compare what two models miss where they flag the same share of benign events, with an interval that holds.
 
 Thresholds of validation events let two models flag shares that differ by chance, and so do the misses then: between
-two models that are equally good an interval that takes such thresholds as given excludes zero in 9 to 86 % of cases
-(docs/decisions/019-equal-false-positives.md). Here the rival keeps its threshold, and the student's is moved, by the
+two models that are equally good an interval that takes such thresholds as given excludes zero in up to 87 % of draws
+(bench/winners.py). Here the rival keeps its threshold, and the student's is moved, by the
 benign test events alone, to where it flags as many. How far off that may be is bounded too: the interval begins at a
 threshold where the student is shown to flag no fewer benign events than the rival, and ends at one where it is shown
 to flag no more. Attacks, on which misses are counted, move no threshold.
