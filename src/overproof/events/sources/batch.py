@@ -112,7 +112,12 @@ def plain(value: object) -> str | None:
 def extra_array(values: Sequence[object]) -> pa.Array:
     """Convert values of mixed origin to an Arrow array: numbers and booleans if all are, else strings."""
     kinds = {type(value) for value in values} - {type(None)}
-    types = {frozenset({bool}): pa.bool_(), frozenset({int}): pa.int64(), frozenset(): pa.null()}
+    types = {
+        frozenset({str}): pa.string(),
+        frozenset({bool}): pa.bool_(),
+        frozenset({int}): pa.int64(),
+        frozenset(): pa.null(),
+    }
     numeric = pa.float64() if kinds <= {int, float} else None
     wanted = types.get(frozenset(kinds), numeric)
     if wanted is not None:
