@@ -91,8 +91,8 @@ def made_first(made: Made) -> Made:
 
     import numpy as np
     import torch
-    from overproof.distillation.encoder_graph import to_onnx
 
+    from overproof.distillation.network_graph import to_onnx
     from overproof.quantization.rewrite import quantize_model
 
     network, drawn = copy.deepcopy(made.network), torch.Generator().manual_seed(1)
