@@ -44,7 +44,8 @@ Teacher = Annotated[
         "--teacher",
         metavar="SPEC[@WEIGHT]",
         help="DIR that `overproof teach` wrote or a Hugging Face checkpoint; FILE.onnx; module:attribute with "
-        "predict_proba; labels:FILE or columns:PREFIX of soft labels. Repeat it to average several.",
+        "predict_proba; labels:FILE or columns:PREFIX of soft labels; ngram, which is trained on EVENTS first. Repeat "
+        "it to average several.",
     ),
 ]
 Unlabelled = Annotated[
@@ -145,7 +146,7 @@ one is not shown to hold, the exit code is 1 and the best that was found is in B
 Examples:
   overproof compress train.csv.gz --teacher teacher --out bundle
   overproof compress train.csv.gz --test test.csv.gz --teacher mypackage.model:pipeline --out bundle
-  overproof compress train.csv.gz --teacher teacher@2 --teacher ./MiniLM@1 --out bundle
+  overproof compress train.csv.gz --teacher ./MiniLM@2 --teacher ngram --out bundle
   overproof compress train.csv.gz --teacher ./MiniLM --pool 40000 --pool-from installed --pool-from src/ --out bundle
   overproof compress train.csv.gz --teacher teacher --precision w4a8 --qat --max-recall-loss sqli=1% --out bundle
 """

@@ -37,6 +37,7 @@ from overproof.jobs.config_json import Events
 from overproof.jobs.evaluate import ComparedModels, compare, is_benign, thresholds
 from overproof.jobs.fit_ood import fit_ood
 from overproof.jobs.load import LoadedData, load_dataset, load_pool, open_teacher
+from overproof.jobs.ngram_teacher import train_named
 from overproof.jobs.package_bundle import BundleContents, Provenance, package_bundle
 from overproof.jobs.write_evidence import EvidenceModels, calibrating_temperature, train_control, write_evidence
 from overproof.progress import SILENT, Console
@@ -82,6 +83,11 @@ class Outputs:
                 require_free(folder)
         if self.evidence is not None:
             require_free_for_evidence(self.evidence)
+
+    @property
+    def ngram_teacher(self) -> Path:
+        """Where an n-gram teacher that was trained in the same run is kept, as a bundle of its own."""
+        return self.bundle.with_name(f"{self.bundle.name}.ngram-teacher")
 
     def checkpoint(self, stage: str) -> Path:
         """Return where a stage that is killed finds its last epoch when it is started again."""
@@ -194,7 +200,8 @@ def compress(
         What is learned from (files, or an event table), what is measured on instead of a fifth of it, and more that
         is learned from through the teacher alone; see `DataConfig`.
     teacher
-        A `Teacher`, or specifications as on the command line (several are averaged).
+        A `Teacher`, or specifications as on the command line (several are averaged). `ngram` is one that is trained
+        first, on the run's own events, and kept in `OUT.ngram-teacher`.
     out
         Folder of the bundle. Where a guard does not hold, the best that was found goes to `OUT.failed`.
     student, temperature, hard_weight, epochs, transfer, consistency, joined, pool, pool_from, pool_choice
@@ -265,7 +272,10 @@ def load(run: CompressRun) -> LoadedData:
     if run.config.quantize.limits and not data.held_out:  # else they may have lost their events: `_measurable_guards`
         deciding = decision_events(splits).require_any().events
         run.config.quantize.limits.require_families(attack_families(deciding, splits.benign))
-    teacher = open_teacher(run.teacher, splits, options)
+    named = [run.teacher] if isinstance(run.teacher, str) else run.teacher
+    if isinstance(named, Sequence):
+        named = train_named(named, splits, run.config, out=run.outputs.ngram_teacher, console=options.console)
+    teacher = open_teacher(named, splits, options)
     pool = load_pool(run.config, splits, teacher, options.console)
     description = splits.describe() if pool is None else {**splits.describe(), "pool": pool.describe()}
     return LoadedData(splits, teacher, union_classes(teacher.classes, splits.labels), description, pool)

@@ -22,6 +22,7 @@ from overproof.errors import InputError, MissingExtra
 
 __all__ = [
     "ACCEPTED",
+    "NGRAM",
     "Report",
     "Teacher",
     "TeacherCard",
@@ -30,7 +31,10 @@ __all__ = [
     "default_directory",
     "load_teacher",
     "union_classes",
+    "weighted",
 ]
+
+NGRAM = "ngram"  # a folder of that name is ./ngram
 
 ACCEPTED = """\
   DIR               a teacher that `overproof teach` wrote, or a Hugging Face sequence-classification checkpoint
@@ -39,6 +43,7 @@ ACCEPTED = """\
   labels:FILE       soft labels (csv, jsonl, parquet; plain, .gz or .zst): text and one column a class
   columns:PREFIX    soft labels in the events' own columns, PREFIX before each class
   logits:…          before labels: or columns:, where the values are logits
+  ngram             for `compress`: an n-gram network trained on the run's own events, and kept in BUNDLE.ngram-teacher
   …@WEIGHT          after any of them, when several teachers are averaged"""
 
 _WEIGHTED = re.compile(r"(?P<spec>.+)@(?P<weight>\d+(\.\d*)?|\.\d+)")
@@ -66,7 +71,7 @@ def load_teacher(specs: Sequence[str], *, classes: Sequence[str] | None = None, 
     """
     if not specs:
         raise InputError(f"no teacher given; accepted are\n{ACCEPTED}")
-    parts = [_weighted(spec) for spec in specs]
+    parts = [weighted(spec) for spec in specs]
     teachers = [_load(spec, columns) for spec, _ in parts]
     weights = [weight for _, weight in parts]
     teacher = teachers[0] if len(teachers) == 1 else average(teachers, weights)
@@ -110,7 +115,8 @@ def align(logits: Floats, from_classes: Sequence[str], to_classes: Sequence[str]
     return out
 
 
-def _weighted(spec: str) -> tuple[str, float]:
+def weighted(spec: str) -> tuple[str, float]:
+    """Divide a specification from the weight behind it, 1 where there is none."""
     match = _WEIGHTED.fullmatch(spec)
     if match is None or Path(spec).exists():
         return spec, 1.0
@@ -131,6 +137,10 @@ def _load(spec: str, columns: Sequence[str]) -> Teacher:
 def _load_model(spec: str) -> Teacher:
     """Open a teacher that is a model; what its kind imports is imported here, as only one kind is needed."""
     path = Path(spec)
+    if spec == NGRAM:
+        raise InputError(
+            f"{NGRAM}: only `compress --teacher` trains one; expected the folder that keeps it, BUNDLE.ngram-teacher"
+        )
     if (path / MANIFEST).is_file():
         from overproof.distillation.teachers import own
 
