@@ -14,6 +14,7 @@ from typing import Any
 import accuracy
 import captures
 import core_rule_set
+import domains
 import edge
 import engines
 import escalating
@@ -126,6 +127,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "quantization": after_students("quantization", quantization),
     "waf": lambda: waf.to_markdown(once("waf", waf.measured)),
     "core-rule-set": lambda: core_rule_set.to_markdown(once("core-rule-set", core_rule_set.measured)),
+    "domains": lambda: domains.to_markdown(domains.measured()),
     "field": after_students("field", field),
     "check": lambda: checks.check_table(checks.checked_once()),
     "held-out": lambda: checks.held_out_table(checks.checked_once()),

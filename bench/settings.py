@@ -17,15 +17,22 @@ os.chdir(Path(__file__).resolve().parents[1])
 OUT = Path("out/bench")
 TRAIN, TEST = DATA / "http" / "train.csv.gz", DATA / "http" / "test.csv.gz"
 FLOWS, CAPTURES, WAF = DATA / "nsl-kdd", DATA / "captures", DATA / "waf"
+LINES, COMMANDS = DATA / "logs", DATA / "shell"
 SEEDS = (0, 1, 2)
 PAYLOADS = ((TRAIN, "real HTTP payloads to train on"), (TEST, "real HTTP payloads to test on"))
 # What each table reads; the others read the payloads.
 RECORDED = ((CAPTURES, "captures and logs of pcap, Zeek, Suricata and web servers"),)
+NSL_KDD = ((FLOWS, "the files of NSL-KDD"),)
 REQUESTS = (*PAYLOADS, (WAF, "real benign request values of web sites"))
 NEEDED = {
     "core-rule-set": REQUESTS,
     "waf": REQUESTS,
-    "flows": ((FLOWS, "the files of NSL-KDD"),),
+    "flows": NSL_KDD,
+    "domains": (
+        *NSL_KDD,
+        (LINES, "log lines of CrowdSec's hub"),
+        (COMMANDS, "shell commands, attacks and benign ones"),
+    ),
     "captures": RECORDED,
     "novelty": PAYLOADS + RECORDED,
     "transcript": (),
@@ -45,7 +52,7 @@ def missing_data(tables: Iterable[str]) -> str | None:
             if not path.exists():
                 return (
                     f"{path} is missing (expected: {content}; table {table!r}): set {SETTING} to the folder that holds "
-                    f"http, waf, nsl-kdd and captures; docs/benchmarks.md says what is in them"
+                    f"http, waf, nsl-kdd, logs, shell and captures; docs/benchmarks.md says what is in them"
                 )
     return None
 
