@@ -72,6 +72,7 @@ def test_few_events_are_gone_through_more_often() -> None:
     assert passes(600) == 427 and passes(0) > passes(1) / 2
 
 
+@pytest.mark.slow
 def test_it_learns_the_training_events_and_its_average_is_found_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
