@@ -43,6 +43,7 @@ Bytes = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 
 _MASKS = np.array([[(1 << 8 * n) - 1] for n in range(1, LONGEST + 1)], dtype=np.uint32)
+_LACKING = sum(range(LONGEST))  # n-grams that a window lacks at its end
 _FACTORS = np.array([[m] for m in MULTIPLIERS], dtype=np.uint32)
 
 
@@ -116,6 +117,8 @@ class NgramTable:
         Sums and counts are whole numbers below 2^24, which float32 holds; division and product are rounded once each,
         as IEEE 754 prescribes, and no library's order or fused operation has a say in it.
         """
+        if len(starts) == 2 and len(data) <= PLACES:
+            return self._mean(data, starts)
         sums, counts = self.sums(data, starts)
         found = sums.astype(np.float32)
         found /= counts[:, None].astype(np.float32)
@@ -127,6 +130,16 @@ class NgramTable:
         file = io.BytesIO()
         np.savez(file, weights=self.weights, scales=self.scales)
         return file.getvalue()
+
+    def _mean(self, data: Bytes, starts: Indices) -> Floats:
+        """Return the mean row of one short window: what `means` returns, in fewer steps, for a single event's sake."""
+        count = max(LONGEST * len(data) - _LACKING, 3)
+        packed = self._packed.take(_table_rows(data, starts, len(self.weights)), axis=0).sum(axis=0)
+        found: Floats = np.add.reduce(packed).view(np.uint16).astype(np.float32)
+        found -= BIAS * count  # exact, since all are whole numbers below 2^24
+        found /= count
+        found *= self.scales
+        return found.reshape(1, -1)
 
     def _add(self, data: Bytes, starts: Indices, found: NDArray[np.int32]) -> None:
         """Write one block's sums, of biased weights: first of pieces too short to overflow, then of windows."""
@@ -153,6 +166,8 @@ def cut_bytes(texts: Texts, windowing: Windowing) -> ByteWindows:
     if isinstance(texts, pa.Array | pa.ChunkedArray):
         source, begins, lengths = _arrow_bytes(texts)
     else:
+        if len(texts) == 1 and (single := _single(texts[0], windowing.size)) is not None:
+            return single
         source, begins, lengths = _joined(texts, windowing.tokens)
         if not len(lengths) or lengths.max() < windowing.size:
             starts = np.concatenate((begins - 1, [len(source)]))
@@ -233,17 +248,30 @@ def _table_rows(data: Bytes, starts: Indices, rows: int) -> Indices:
 
 def _counts(lengths: Indices) -> Indices:
     """Return the number of n-grams of windows of so many bytes, markers included: at least two."""
-    return np.maximum(LONGEST * lengths - sum(range(LONGEST)), 3)
+    return np.maximum(LONGEST * lengths - _LACKING, 3)
 
 
 def _blocks(starts: Indices) -> Iterator[tuple[int, int]]:
     """Yield the first window of each block and the one behind it."""
     first, windows = 0, len(starts) - 1
+    if windows and starts[-1] - starts[0] <= BLOCK:
+        yield 0, windows
+        return
     while first < windows:
         behind = int(np.searchsorted(starts, starts[first] + BLOCK, side="right")) - 1
         behind = max(behind, first + 1)
         yield first, behind
         first = behind
+
+
+def _single(text: str, size: int) -> ByteWindows | None:
+    """Return the only window of the usual single event, in a quarter of the time; None of one that needs more."""
+    content = f"{chr(BEFORE)}{text[:size]}{chr(AFTER)}".encode("utf-8", "surrogatepass")
+    if len(content) > size + 1:
+        return None
+    first = np.zeros(1, dtype=np.int32)
+    starts = np.array((0, len(content)), dtype=np.int64)
+    return ByteWindows(np.frombuffer(content, dtype=np.uint8), starts, first, first.astype(np.bool_))
 
 
 def _joined(texts: Sequence[str], most: int) -> tuple[Bytes, Indices, Indices]:
