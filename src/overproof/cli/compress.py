@@ -55,6 +55,14 @@ Unlabelled = Annotated[
 Student = Annotated[
     str, typer.Option("--student", metavar="PRESET", help="Size of the student; an unknown name lists them all.")
 ]
+First = Annotated[
+    str | None,
+    typer.Option(
+        "--first",
+        metavar="PRESET",
+        help="A faster student in front, of the same soft labels: it decides what it is sure of, --student the rest.",
+    ),
+]
 Temperature = Annotated[
     float, typer.Option("--temperature", help="T: above 1 shows more of what the teacher hesitates between.")
 ]
@@ -167,6 +175,7 @@ def run(
     pool: Pool = DistillConfig.pool,
     pool_from: PoolFrom = None,
     pool_choice: PoolChoice = DistillConfig.pool_choice,
+    first: First = None,
     epochs: Epochs = None,
     text: Text = None,
     label: Label = None,
@@ -197,6 +206,7 @@ def run(
         test=test,
         unlabelled=unlabelled,
         student=student,
+        first=first,
         temperature=temperature,
         hard_weight=hard_weight,
         transfer=transfer,

@@ -14,8 +14,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from overproof.bundle.evidence_store import require_free as require_free_for_evidence
-from overproof.bundle.manifest import require_free
+from overproof.bundle.manifest import MODEL, Bundle, require_free
+from overproof.bundle.readers import NGRAMS
 from overproof.bundle.scores import Floats
+from overproof.bundle.tiers import TieredScorer
 from overproof.distillation.baseline import Baseline, fit_baseline
 from overproof.distillation.checkpoint import discard
 from overproof.distillation.dataset import DatasetSplits, as_examples
@@ -32,13 +34,22 @@ from overproof.events.families import attack_families, labelled_events
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns
 from overproof.inference.cascade.signals import signals
-from overproof.jobs.config import CheckSettings, CompressConfig, DataConfig, DistillConfig, QuantizeConfig, RunOptions
+from overproof.jobs.config import (
+    CheckSettings,
+    CompressConfig,
+    DataConfig,
+    DistillConfig,
+    JoinLimits,
+    QuantizeConfig,
+    RunOptions,
+)
 from overproof.jobs.config_json import Events
-from overproof.jobs.evaluate import ComparedModels, compare, is_benign, thresholds
+from overproof.jobs.evaluate import ComparedModels, DeployedModel, compare, is_benign, thresholds
 from overproof.jobs.fit_ood import fit_ood
+from overproof.jobs.join import JoinedStudents, bundle_of_both, join_students
 from overproof.jobs.load import LoadedData, load_dataset, load_pool, open_teacher
 from overproof.jobs.ngram_teacher import train_named
-from overproof.jobs.package_bundle import BundleContents, Provenance, package_bundle
+from overproof.jobs.package_bundle import BundleContents, Provenance, bundle_of, package_bundle, write_packed
 from overproof.jobs.write_evidence import EvidenceModels, calibrating_temperature, train_control, write_evidence
 from overproof.progress import SILENT, Console
 from overproof.quantization.guards import Guards
@@ -46,6 +57,7 @@ from overproof.quantization.qat import QatPlan, train_with_rounding
 from overproof.quantization.quantize_student import (
     QuantizedStudent,
     bundle_precision,
+    decide_as_shipped,
     decision_events,
     quantize_student,
 )
@@ -54,6 +66,7 @@ from overproof.results import Comparison
 from overproof.results.boundary_events import boundary_events
 from overproof.results.compression import Report
 from overproof.results.parity import Parity
+from overproof.results.precision_search import Decision
 
 TIMING_SECONDS = 30.0
 
@@ -89,6 +102,10 @@ class Outputs:
         """Where an n-gram teacher that was trained in the same run is kept, as a bundle of its own."""
         return self.bundle.with_name(f"{self.bundle.name}.ngram-teacher")
 
+    def of_first(self) -> Outputs:
+        """Return where the student in front is made, of which nothing stays there."""
+        return Outputs(self.bundle.with_name(f"{self.bundle.name}.first"))
+
     def checkpoint(self, stage: str) -> Path:
         """Return where a stage that is killed finds its last epoch when it is started again."""
         return self.bundle.with_name(f".{self.bundle.name}.{stage}")
@@ -112,6 +129,11 @@ class CompressRun:
     teacher: Teacher | str | Sequence[str]
     outputs: Outputs
     options: RunOptions = field(default_factory=RunOptions)
+
+    def of_first(self, preset: str) -> CompressRun:
+        """Return the run that makes the student in front, and that alone."""
+        distill = replace(self.config.distill, student=preset, first=None)
+        return replace(self, config=replace(self.config, distill=distill), outputs=self.outputs.of_first())
 
 
 @dataclass(frozen=True)
@@ -140,12 +162,32 @@ class Exported:
 
 
 @dataclass(frozen=True)
+class Student:
+    """One student through all its stages, and what its bundle holds of it."""
+
+    distilled: Distilled
+    exported: Exported
+    quantized: QuantizedStudent
+    contents: BundleContents
+
+
+@dataclass(frozen=True)
+class TwoStudents:
+    """A faster student put in front: its bundle, what it may decide, both as one, and the guards decided on both."""
+
+    first: Bundle
+    joined: JoinedStudents
+    scorer: TieredScorer
+    decision: Decision | None
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """What compression cost: all models compared, the baseline among them, and what quantization changed."""
+    """What compression cost: all models compared, the baseline among them, and what putting one in front changed."""
 
     comparison: Comparison
     baseline: Baseline
-    parity: Parity
+    parity: tuple[Parity, ...]
 
 
 @dataclass(frozen=True)
@@ -154,9 +196,8 @@ class Compressed:
 
     loaded: LoadedData
     labels: SoftLabels
-    distilled: Distilled
-    exported: Exported
-    quantized: QuantizedStudent
+    student: Student
+    both: TwoStudents | None
     evaluation: Evaluation
 
 
@@ -177,6 +218,7 @@ def compress(
     pool: int = DistillConfig.pool,
     pool_from: Sequence[str | Path] = DistillConfig.pool_from,
     pool_choice: str = DistillConfig.pool_choice,
+    first: str | None = DistillConfig.first,
     columns: Columns | None = None,
     benign: Sequence[str] = DEFAULT_BENIGN,
     rejects: Path | None = None,
@@ -206,6 +248,9 @@ def compress(
         Folder of the bundle. Where a guard does not hold, the best that was found goes to `OUT.failed`.
     student, temperature, hard_weight, epochs, transfer, consistency, joined, pool, pool_from, pool_choice
         How the student learns; see `DistillConfig`.
+    first
+        Preset of a faster student in front of it, learned from the same soft labels: it decides what it is sure of, at
+        thresholds chosen on validation events (see `jobs.join`), and the guards are decided on both as shipped.
     precision, guards, qat
         How it is quantized; see `QuantizeConfig`. Where layers kept in float do not help a guard, the student is
         trained with the rounding (QAT). The guards are decided on test events.
@@ -240,6 +285,7 @@ def compress(
             pool=pool,
             pool_from=tuple(map(str, pool_from)),
             pool_choice=pool_choice,
+            first=first,
         ),
         QuantizeConfig(precision, guards=guards, qat=qat),
         CheckSettings(margin),
@@ -254,15 +300,22 @@ def compress(
 
 
 def run_compression(run: CompressRun) -> Report:
-    """Load, label, distil, export, quantize, evaluate and write."""
+    """Load, label, make the student (and a faster one to put in front), evaluate and write."""
     run.outputs.require_free()
     loaded = load(run)
     labels = label(run, loaded)
+    student = make_student(run, loaded, labels)
+    both = put_first(run, loaded, labels, student)
+    evaluation = evaluate(run, loaded, labels, student, both)
+    return write(run, Compressed(loaded, labels, student, both, evaluation))
+
+
+def make_student(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Student:
+    """Distil, export and quantize."""
     distilled = distil(run, loaded, labels)
     exported = export_student(run, loaded, distilled)
     quantized = quantize(run, loaded, distilled, exported)
-    evaluation = evaluate(run, loaded, labels, exported.model, quantized.model)
-    return write(run, Compressed(loaded, labels, distilled, exported, quantized, evaluation))
+    return Student(distilled, exported, quantized, _contents(run, loaded, (distilled, exported, quantized)))
 
 
 def load(run: CompressRun) -> LoadedData:
@@ -366,39 +419,73 @@ def quantize(run: CompressRun, loaded: LoadedData, distilled: Distilled, exporte
     return quantize_student(
         exported.model,
         loaded.splits,
-        QuantizationSettings(
-            config.precision, _measurable_guards(run, loaded), config.observer, config.qat, run.config.seed
-        ),
+        _quantization_settings(run, loaded),
         retrain=lambda calibrated: train_with_rounding(calibrated, plan),
         console=console,
     )
 
 
+def put_first(run: CompressRun, loaded: LoadedData, labels: SoftLabels, student: Student) -> TwoStudents | None:
+    """Make a faster student of the same soft labels, and choose what it may decide; None where none is asked for."""
+    if run.config.distill.first is None:
+        return None
+    own = run.of_first(run.config.distill.first)
+    run.options.console.say(f"the student in front: {run.config.distill.first}")
+    front = make_student(own, loaded, labels)
+    first, second = (
+        bundle_of(of.outputs.bundle, made.contents, provenance(of, loaded))
+        for of, made in ((own, front), (run, student))
+    )
+    joined = join_students(first, second, loaded.splits.validation, JoinLimits(run.config.check.margin))
+    for sentence in joined.report.sentences():
+        run.options.console.say(sentence)
+    scorer = TieredScorer(bundle_of_both(first, second, joined))
+    settings = _quantization_settings(run, loaded)
+    return TwoStudents(
+        first, joined, scorer, decide_as_shipped(student.exported.model, scorer, loaded.splits, settings)
+    )
+
+
 def evaluate(
-    run: CompressRun, loaded: LoadedData, labels: SoftLabels, fp32: ExportedModel, int8: ExportedModel
+    run: CompressRun, loaded: LoadedData, labels: SoftLabels, student: Student, both: TwoStudents | None
 ) -> Evaluation:
     """Measure on the test events what compression cost, beside a baseline that costs next to nothing."""
     run.options.console.say("measuring: full, distilled, distilled + INT8, linear baseline")
     splits, seed = loaded.splits, run.config.seed
-    texts = splits.test["text"].to_pylist()
-    step = f"FP32 → {bundle_precision(run.config.quantize.precision)}"
-    changed = parity(step, fp32.scorer.score(texts).logits, int8.scorer.score(texts).logits)
+    fp32, alone = student.exported.model, student.quantized.model
+    changed: tuple[Parity, ...] = ()
+    deployed = DeployedModel(alone.scorer, alone.parameters, alone.bytes)
+    if both is not None:
+        texts = splits.test["text"].to_pylist()
+        changed = (parity("one → two", alone.scorer.score(texts).logits, both.scorer.score(texts).logits),)
+        deployed = _deployed(run, deployed, both)
     baseline = _linear_baseline(splits, seed)
-    models = ComparedModels(loaded.teacher, labels.test, labels.validation, fp32, int8, baseline, loaded.classes)
+    models = ComparedModels(loaded.teacher, labels.test, labels.validation, fp32, deployed, baseline, loaded.classes)
     return Evaluation(compare(splits, models, seed=seed, budget_s=TIMING_SECONDS), baseline, changed)
 
 
 def write(run: CompressRun, done: Compressed) -> Report:
     """Write the bundle with its measurements, then the evidence, and report."""
     config, outputs, splits = run.config, run.outputs, done.loaded.splits
-    passed = done.quantized.report.passed
-    place = outputs.bundle if passed else outputs.bundle.with_name(f"{outputs.bundle.name}.failed")
-    contents = _contents(run, done, place)
-    size = package_bundle(place, contents, provenance(run, done.loaded))
+    report = done.student.quantized.report
+    if done.both is not None:
+        report = replace(report, decision=done.both.decision)
+    place = outputs.bundle if report.passed else outputs.bundle.with_name(f"{outputs.bundle.name}.failed")
+    contents = replace(
+        done.student.contents,
+        parity=(*done.student.contents.parity, *done.evaluation.parity),
+        comparison=done.evaluation.comparison,
+        search=replace(report, out=place),
+    )
+    bundle = bundle_of(place, contents, provenance(run, done.loaded))
+    if done.both is not None:
+        bundle = bundle_of_both(done.both.first, bundle, done.both.joined)
+    size = write_packed(bundle)
     if outputs.evidence is not None:
         _write_evidence(run, done, outputs.evidence)
     for stage in ("training", "rounding", "control"):
         discard(outputs.checkpoint(stage))
+        discard(outputs.of_first().checkpoint(stage))
     return Report(
         place,
         done.evaluation.comparison,
@@ -408,6 +495,7 @@ def write(run: CompressRun, done: Compressed) -> Report:
         size,
         config.seed,
         contents.search,
+        None if done.both is None else replace(done.both.joined.report, bundle=place, bundle_bytes=size),
     )
 
 
@@ -417,6 +505,25 @@ def provenance(run: CompressRun, loaded: LoadedData) -> Provenance:
     card = asdict(loaded.teacher.card)
     return Provenance(
         config.distill.student, splits.benign, loaded.description, card, config.to_json(), config.check.margin
+    )
+
+
+def _deployed(run: CompressRun, second: DeployedModel, both: TwoStudents) -> DeployedModel:
+    """Describe two students as what is deployed."""
+    files, manifest = both.first.files, both.first.manifest
+    distill, share = run.config.distill, both.joined.report.decided
+    return DeployedModel(
+        both.scorer,
+        second.parameters + int(manifest.network["parameters"]),
+        second.bytes + sum(len(files.get(name, b"")) for name in (MODEL, NGRAMS)),
+        f"{distill.first} decides {share:.1%} of the validation events, {distill.student} the rest",
+    )
+
+
+def _quantization_settings(run: CompressRun, loaded: LoadedData) -> QuantizationSettings:
+    config = run.config.quantize
+    return QuantizationSettings(
+        config.precision, _measurable_guards(run, loaded), config.observer, config.qat, run.config.seed
     )
 
 
@@ -435,35 +542,41 @@ def _measurable_guards(run: CompressRun, loaded: LoadedData) -> Guards:
     return replace(guards, max_recall_loss=kept)
 
 
-def _contents(run: CompressRun, done: Compressed, place: Path) -> BundleContents:
-    """Join the quantized student with what is measured on validation events."""
-    splits, model = done.loaded.splits, done.quantized.model
+def _contents(
+    run: CompressRun, loaded: LoadedData, stages: tuple[Distilled, Exported, QuantizedStudent]
+) -> BundleContents:
+    """Join the quantized student with what is measured on validation events, and what each conversion changed."""
+    distilled, exported, quantized = stages
+    splits, model, precision = loaded.splits, quantized.model, bundle_precision(run.config.quantize.precision)
+    texts = splits.test["text"].to_pylist()
+    before, after = (scorer.score(texts).logits for scorer in (exported.model.scorer, model.scorer))
     ood = fit_ood(model.scorer, splits.train, seed=run.config.seed)
     scores, embeddings = model.scorer.score_and_embed(splits.validation["text"].to_pylist())
     calibration = calibrating_temperature(model, splits)
     attack = model.scorer.attack(scores.probabilities)
     return BundleContents(
         model,
-        done.distilled.trained,
-        done.distilled.training_set.config,
-        bundle_precision(run.config.quantize.precision),
-        parity=(done.exported.parity, done.evaluation.parity),
+        distilled.trained,
+        distilled.training_set.config,
+        precision,
+        parity=(exported.parity, parity(f"FP32 → {precision}", before, after)),
         thresholds=thresholds(attack, is_benign(splits.validation, splits.benign)),
         calibration=calibration,
         signals=signals(scores.logits, calibration, ood.distance(embeddings)),
         ood=ood,
-        comparison=done.evaluation.comparison,
-        layers=done.quantized.layers,
-        search=replace(done.quantized.report, out=place),
+        layers=quantized.layers,
+        search=quantized.report,
     )
 
 
 def _write_evidence(run: CompressRun, done: Compressed, out: Path) -> None:
     """Train the control and write what a sceptic needs to check the bundle."""
-    console, training_set = run.options.console, done.distilled.training_set
+    student = done.student
+    console, training_set = run.options.console, student.distilled.training_set
     sizes, checkpoint = preset(run.config.distill.student), run.outputs.checkpoint("control")
     control = train_control(done.loaded, training_set, sizes, checkpoint=checkpoint, console=console)
-    distilled = BundleContents(done.exported.model, done.distilled.trained, training_set.config)
-    models = EvidenceModels(done.labels.validation, distilled, control, done.quantized.model, done.evaluation.baseline)
+    distilled = BundleContents(student.exported.model, student.distilled.trained, training_set.config)
+    quantized, baseline = student.quantized.model, done.evaluation.baseline
+    models = EvidenceModels(done.labels.validation, distilled, control, quantized, baseline)
     write_evidence(out, models, done.loaded.splits, provenance(run, done.loaded))
     console.say(f"evidence for `overproof check`: {out}")

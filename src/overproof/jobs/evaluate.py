@@ -13,7 +13,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from overproof.bundle.model_names import BASELINE, DISTILLED, FULL, QUANTIZED
-from overproof.bundle.scores import Floats
+from overproof.bundle.scores import Floats, Scorer
 from overproof.checks.operating_points import JudgedEvents, Truth, attack_scores, operating_points
 from overproof.checks.units import units_of
 from overproof.distillation.baseline import Baseline
@@ -39,6 +39,26 @@ def thresholds(attack: Floats, benign: Sequence[bool]) -> dict[str, float | None
 
 
 @dataclass(frozen=True)
+class DeployedModel:
+    """What is deployed: one quantized student, or two as one.
+
+    Attributes
+    ----------
+    scorer
+        Scores events.
+    parameters, bytes
+        Of its model files together.
+    note
+        What a reader of the comparison must know of it.
+    """
+
+    scorer: Scorer
+    parameters: int
+    bytes: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class ComparedModels:
     """The models that are measured side by side.
 
@@ -47,7 +67,7 @@ class ComparedModels:
     teacher, soft, validation
         The full model, and its logits on the test and on the validation events, columns in the order of `classes`.
     distilled, quantized
-        The student before and after quantization.
+        The student before quantization, and what is deployed.
     baseline
         The linear baseline.
     classes
@@ -58,7 +78,7 @@ class ComparedModels:
     soft: Floats
     validation: Floats
     distilled: ExportedModel
-    quantized: ExportedModel
+    quantized: DeployedModel
     baseline: Baseline
     classes: Sequence[str]
 
@@ -96,7 +116,7 @@ def compare(splits: DatasetSplits, models: ComparedModels, *, seed: int, budget_
     logits = models.logits(texts, models.soft)
     timings, sizes = _time(models, texts, seed=seed, budget_s=budget_s), models.sizes
     card = models.teacher.card
-    notes = {FULL: f"{card.kind}: {card.name}, {card.runtime}"}
+    notes = {FULL: f"{card.kind}: {card.name}, {card.runtime}", QUANTIZED: models.quantized.note}
     rows = []
     for name, scores in logits.items():
         timing = timings.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from overproof.bundle.tried import Tried, passed_on
 from overproof.checks.units import units_of
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects, load_events
-from overproof.inference.cascade.signals import signals
+from overproof.inference.cascade.signals import Signals, signals
 from overproof.jobs.config import CheckSettings, CompressConfig, JoinLimits, stored_config
 from overproof.jobs.config_json import Events
 from overproof.jobs.evaluate import is_benign, thresholds
@@ -92,16 +92,34 @@ def join(
         events = validation if given else load_events(validation, columns=columns or Columns(), rejects=skipped)
     for reason, count in skipped.summary().items():
         console.say(f"skipped {count} records: {reason}")
-    bundle, report = join_students(*students, events, limits)
-    bundle = _without_own_row(bundle)
+    joined = join_students(*students, events, limits)
+    bundle = bundle_of_both(students[0], _without_own_row(students[1]), joined)
     write_bundle(place, bundle.manifest, bundle.files)
-    return replace(report, bundle=place, bundle_bytes=sum(path.stat().st_size for path in place.iterdir()))
+    return replace(joined.report, bundle=place, bundle_bytes=sum(path.stat().st_size for path in place.iterdir()))
 
 
-def join_students(
-    first: Bundle, second: Bundle, validation: pa.Table, limits: JoinLimits
-) -> tuple[Bundle, JoinedTiers]:
-    """Make one bundle of two, without writing it; of the report, place and size are still to be filled in.
+@dataclass(frozen=True)
+class JoinedStudents:
+    """What the first of two students may decide, and what is true of both together.
+
+    Attributes
+    ----------
+    sealed
+        What the first may decide.
+    thresholds, signals
+        See `Manifest`.
+    report
+        How that was chosen; where the bundle is, and its size, are still to be filled in.
+    """
+
+    sealed: FirstStudent
+    thresholds: Mapping[str, float | None]
+    signals: Signals
+    report: JoinedTiers
+
+
+def join_students(first: Bundle, second: Bundle, validation: pa.Table, limits: JoinLimits) -> JoinedStudents:
+    """Choose on validation events what the first student may decide, and measure both together on them.
 
     Raises
     ------
@@ -117,23 +135,33 @@ def join_students(
     tried = FirstTier(scorers[0], bare, second.manifest.calibration).tried(theirs)
     flagged = ~_is_benign(second.manifest)[ours.logits.argmax(axis=1)]
     benign, attack = choose(_judged(tried, flagged, validation, second.manifest.benign), limits)
-    seconds = _seconds(scorers, texts)
     far = float(np.mean(~(theirs.ood_distance <= bare.ood_limit)))
-    report = JoinedTiers(second.path, 0, len(texts), benign, attack, far, seconds)
-    student = replace(bare, benign=benign.threshold, attack=attack.threshold, chosen=chosen(report))
-    left = np.flatnonzero(~tried.decided(student.benign, student.attack))
+    report = JoinedTiers(second.path, 0, len(texts), benign, attack, far, _seconds(scorers, texts))
+    sealed = replace(bare, benign=benign.threshold, attack=attack.threshold, chosen=chosen(report))
+    left = np.flatnonzero(~tried.decided(sealed.benign, sealed.attack))
     together = passed_on(tried.scores, ours.take(left), left)
+    attacks = scorers[1].attack(together.probabilities)
+    return JoinedStudents(
+        sealed,
+        thresholds(attacks, is_benign(validation, second.manifest.benign)),
+        signals(together.logits, second.manifest.calibration, together.ood_distance),
+        report,
+    )
+
+
+def bundle_of_both(first: Bundle, second: Bundle, joined: JoinedStudents) -> Bundle:
+    """Make one bundle of two, without writing it."""
     files = {**second.files, **_prefixed(first)}
     manifest = replace(
         second.manifest,
         format=TIERED,
-        first=student,
-        thresholds=thresholds(scorers[1].attack(together.probabilities), is_benign(validation, second.manifest.benign)),
-        signals=signals(together.logits, second.manifest.calibration, together.ood_distance),
+        first=joined.sealed,
+        thresholds=joined.thresholds,
+        signals=joined.signals,
         files={name: digest(content) for name, content in files.items()},
         config=_config(first.manifest, second.manifest),
     )
-    return Bundle(second.path, manifest, files), report
+    return Bundle(second.path, manifest, files)
 
 
 def _seconds(scorers: tuple[OnnxScorer, OnnxScorer], texts: Sequence[str]) -> dict[str, float]:
@@ -190,19 +218,12 @@ def _config(first: Manifest, second: Manifest) -> Mapping[str, Any] | None:
     return replace(ours, distill=replace(ours.distill, first=theirs.distill.student)).to_json()
 
 
-def _without_own_row(bundle: Bundle) -> Bundle:
+def _without_own_row(second: Bundle) -> Bundle:
     """Leave out of the stored comparison what was measured of the second student alone."""
-    if COMPARISON not in bundle.files:
-        return bundle
-    found = Comparison.of(bundle)
+    if COMPARISON not in second.files:
+        return second
+    found = Comparison.of(second)
     rows = tuple(row for row in found.rows if row.name != QUANTIZED)
     why = NotMeasured("the two students as one were not measured on test events")
     content = json.dumps(replace(found, rows=rows, operating_points=why).to_json(), indent=1).encode()
-    return with_file(bundle, COMPARISON, content)
-
-
-def with_file(bundle: Bundle, name: str, content: bytes) -> Bundle:
-    """Put a file into a bundle that is not written yet."""
-    files = {**bundle.files, name: content}
-    listed = {**bundle.manifest.files, name: digest(content)}
-    return Bundle(bundle.path, replace(bundle.manifest, files=listed), files)
+    return replace(second, files={**second.files, COMPARISON: content})

@@ -17,6 +17,7 @@ from overproof.bundle.manifest import (
     OOD,
     QUANTIZATION,
     QUANTIZING,
+    Bundle,
     Manifest,
     digest,
     write_bundle,
@@ -100,6 +101,17 @@ class BundleContents:
 
 def package_bundle(out: Path, contents: BundleContents, provenance: Provenance) -> int:
     """Write model, tokenizer, what was measured and the manifest to `out`; returns the bundle's bytes."""
+    return write_packed(bundle_of(out, contents, provenance))
+
+
+def write_packed(bundle: Bundle) -> int:
+    """Write a bundle where it belongs; returns its bytes."""
+    write_bundle(bundle.path, bundle.manifest, bundle.files)
+    return sum(path.stat().st_size for path in bundle.path.iterdir())
+
+
+def bundle_of(out: Path, contents: BundleContents, provenance: Provenance) -> Bundle:
+    """Make a bundle of model, tokenizer, what was measured and the manifest, without writing it."""
     files = _files(contents)
     model, trained, training = contents.model, contents.trained, contents.training
     manifest = Manifest(
@@ -125,8 +137,7 @@ def package_bundle(out: Path, contents: BundleContents, provenance: Provenance) 
         signals=contents.signals,
         config=provenance.config,
     )
-    write_bundle(out, manifest, files)
-    return sum(path.stat().st_size for path in out.iterdir())
+    return Bundle(out, manifest, files)
 
 
 def _files(contents: BundleContents) -> dict[str, bytes]:

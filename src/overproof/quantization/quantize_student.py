@@ -7,17 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from overproof.bundle.scores import Scorer
 from overproof.distillation.dataset import DatasetSplits
 from overproof.distillation.export import ExportedModel, ready_model
 from overproof.progress import Console
 from overproof.quantization.calibrated_model import CALIBRATION_EVENTS
-from overproof.quantization.decision_events import DecisionEvents
+from overproof.quantization.decision_events import DecisionEvents, units_of_events
+from overproof.quantization.evaluation import EvaluationSet
 from overproof.quantization.models.bundle import from_scorer
 from overproof.quantization.precision_search import Retrain
 from overproof.quantization.reports import layer_report
 from overproof.quantization.run import QuantizationEvents, QuantizationSettings, run_quantization
+from overproof.results.divergence import changes, judge
 from overproof.results.layers import LayerDiagnostics
-from overproof.results.precision_search import PrecisionSearchReport
+from overproof.results.precision_search import Decision, PrecisionSearchReport
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,28 @@ def decision_events(splits: DatasetSplits) -> DecisionEvents:
     columns = ["text", "group"]
     seen = pa.concat_tables([splits.train.select(columns), splits.validation.select(columns)])
     return DecisionEvents.unseen(splits.test, seen, "test events")
+
+
+def decide_as_shipped(
+    fp32: ExportedModel, shipped: Scorer, splits: DatasetSplits, settings: QuantizationSettings
+) -> Decision | None:
+    """Decide the guards on what is deployed, which is more than the one quantized student, against the float student.
+
+    As there, an attack counts as detected above the threshold of the validation events. None where there are no guards.
+    """
+    if not settings.guards:
+        return None
+    quantizable = from_scorer("student", fp32.graph, fp32.scorer, splits.benign)
+    evaluation, decision = EvaluationSet(quantizable, splits.validation), decision_events(splits)
+    if not decision.events.num_rows:
+        found, each = evaluation.judge_none()
+    else:
+        deciding = evaluation.at_its_threshold(decision.events)
+        after = shipped.score(decision.events["text"].to_pylist()).logits
+        found = judge(deciding.before, after, deciding.truth)
+        each = changes(deciding.before, after, deciding.truth)
+    findings = settings.guards.findings(each, units_of_events(decision.events))
+    return Decision(decision.chosen_from, decision.left_out, found, findings)
 
 
 def bundle_precision(precision: str) -> str:

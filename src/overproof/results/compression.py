@@ -11,6 +11,7 @@ from overproof.results.boundary_events import SoftLabel
 from overproof.results.comparison import Comparison
 from overproof.results.parity import Parity
 from overproof.results.precision_search import PrecisionSearchReport
+from overproof.results.tiers import JoinedTiers
 
 SIMULATED = "All figures are of SIMULATED traffic: they show that the system works, not how it does on yours."
 
@@ -37,6 +38,8 @@ class Report:
         What initialization, order and perturbation were drawn from.
     precision_search
         What quantization cost on validation events, and the guards, decided on test events.
+    tiers
+        What a first student may decide; None where there is none.
     """
 
     bundle: Path
@@ -47,6 +50,7 @@ class Report:
     bundle_bytes: int
     seed: int
     precision_search: PrecisionSearchReport | None = None
+    tiers: JoinedTiers | None = None
 
     @property
     def passed(self) -> bool:
@@ -64,6 +68,7 @@ class Report:
             "parity": [step.to_json() for step in self.parity],
             "soft_labels": [asdict(event) for event in self.soft_labels],
             "precision_search": None if self.precision_search is None else self.precision_search.to_json(),
+            "tiers": None if self.tiers is None else self.tiers.to_json(),
         }
 
     def render(self) -> str:
@@ -74,6 +79,7 @@ class Report:
             "Parity of every step:",
             "\n".join(f"  {step}" for step in self.parity),
             *([] if self.precision_search is None else [self.precision_search.render_search()]),
+            *([] if self.tiers is None else ["\n".join(["Two students:", *self.tiers.sentences()])]),
             self.comparison.render(),
         ]
         if self.data.get("simulated"):
