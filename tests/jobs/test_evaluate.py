@@ -14,7 +14,7 @@ from overproof.distillation.dataset import DatasetSplits
 from overproof.distillation.export import parity
 from overproof.distillation.teachers.interface import TeacherCard
 from overproof.events.schema import event_table
-from overproof.jobs.evaluate import ComparedModels, compare, thresholds
+from overproof.jobs.evaluate import ComparedModels, DeployedModel, compare, thresholds
 from overproof.report.not_measured import NotMeasured
 from overproof.results.operating_points import OperatingPoint, OperatingPoints, attack_probability
 
@@ -83,7 +83,8 @@ def test_the_models_are_compared_behind_thresholds_of_validation_events(monkeypa
     splits = DatasetSplits(train, validation, test, ("benign",), ("benign", "sqli"), 0, {})
     full, student, baseline = Fixed(2.5), Fixed(1.5), Fixed(1.0)
     texts = [part["text"].to_pylist() for part in (test, validation)]
-    models = ComparedModels(full, *map(full.logits, texts), student, student, baseline, full.classes)  # type: ignore[arg-type]
+    shipped = DeployedModel(student.scorer, student.parameters, student.bytes)
+    models = ComparedModels(full, *map(full.logits, texts), student, shipped, baseline, full.classes)  # type: ignore[arg-type]
     found = compare(splits, models, seed=0, budget_s=1.0).operating_points
     assert isinstance(found, OperatingPoints)
     few = NotMeasured("600 benign validation events, needs 1,000")
