@@ -231,7 +231,7 @@ def test_the_bundle_says_where_it_came_from(job: Job) -> None:
     assert manifest.teacher["name"] == "a_users_module:pipeline"
     assert manifest.data["rows"]["train"] > 1000
     assert manifest.data["leaked_templates"] == job.report.data["leaked_templates"]
-    assert set(manifest.thresholds) == {"0.01", "0.001", "0.0001"}
+    assert set(manifest.thresholds) == {"0.01", "0.005", "0.001", "0.0001"}
     assert manifest.thresholds["0.0001"] is None, "too few benign events to measure: not a number"
     assert manifest.seed == 0 and manifest.temperature == 2.0
     assert manifest.signals is not None and manifest.signals["confidence"]["0.05"] is not None

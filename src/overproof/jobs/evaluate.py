@@ -25,7 +25,7 @@ from overproof.events.schema import event_table
 from overproof.results import Comparison, Labelled, Row, Timing, measure, time_interleaved
 from overproof.results.operating_points import OperatingPoints, threshold_at
 
-FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4)
+FALSE_POSITIVE_RATES = (1e-2, 5e-3, 1e-3, 1e-4)
 TIMED_EVENTS = 2000
 
 
