@@ -41,7 +41,7 @@ from overproof.events.schema import event_table
 from overproof.progress import terminal
 from overproof.results.operating_points import attack_probability, threshold_at
 
-STUDENTS = ("tutorial-student",)
+STUDENTS = ("tutorial-student", "ngram-student", "hybrid-student")
 PROTOCOLS: dict[str, tuple[str, ...]] = {"known": (), "held": HELD_OUT}
 TEACHER_EPOCHS = {"known": 3, "held": 2}
 RATES = (0.001, 0.01)
