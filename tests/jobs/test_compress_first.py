@@ -52,8 +52,8 @@ def job(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
             teacher="a_users_module:pipeline",
             out=folder / "bundle",
             student="small-student",
-            first="tiny-student",
-            epochs=12,
+            first="ngram-student",
+            epochs=10,
             guards=Guards(max_flips=0.9),
             evidence=folder / "evidence",
             cache=folder / "cache",
@@ -66,11 +66,11 @@ def job(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 def test_both_are_of_one_run(job: Job) -> None:
     bundle = open_bundle(job.folder / "bundle")
     first = unsealed(bundle.files[f"{FIRST}{MANIFEST}"], "first")
-    assert (first.network["preset"], bundle.manifest.network["preset"]) == ("tiny-student", "small-student")
+    assert (first.network["preset"], bundle.manifest.network["preset"]) == ("ngram-student", "small-student")
     assert first.teacher == bundle.manifest.teacher and first.data == bundle.manifest.data
     assert first.precision == bundle.manifest.precision == "int8"
     config = CompressConfig.from_json(bundle.manifest.config or {}, "bundle")
-    assert (config.distill.student, config.distill.first) == ("small-student", "tiny-student")
+    assert (config.distill.student, config.distill.first) == ("small-student", "ngram-student")
     assert not [path for path in job.folder.iterdir() if path.name.startswith(".bundle")], "no checkpoint is left"
 
 
@@ -78,7 +78,7 @@ def test_what_is_reported_is_of_both(job: Job) -> None:
     """Comparison, guards and thresholds are those of the bundle as it is shipped."""
     row = job.report.comparison.row(QUANTIZED)
     assert row is not None and row.metrics is not None and job.report.tiers is not None
-    assert "tiny-student decides" in row.note and job.report.tiers.decided > 0.1
+    assert "ngram-student decides" in row.note and job.report.tiers.decided > 0.1
     assert "Two students:" in job.report.render()
     assert [step.step for step in job.report.parity] == ["torch → ONNX", "FP32 → int8", "one → two"]
     search = job.report.precision_search
@@ -107,6 +107,12 @@ def test_it_is_checked_with_the_evidence_of_its_run(job: Job, tmp_path: Path) ->
     assert tier is not None and at.decided["first"] <= (tier == 1).mean()
     assert at.seconds is not None
     assert "What the tiers trade" in (tmp_path / "proof" / "report.html").read_text()
+
+
+def test_too_few_events_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    events = simulate(300, seed=5).train
+    with pytest.raises(InputError, match="validation events to choose by what the first student may decide, expected"):
+        overproof.compress(events, teacher="t", out=tmp_path / "o", student="small-student", first="ngram-student")
 
 
 def test_the_first_is_another_than_the_second() -> None:

@@ -109,7 +109,9 @@ def test_distances_are_scaled_to_the_same_share() -> None:
     limit, scale = ood_limits(first, second[::-1])
     assert (limit, scale) == (989.0, pytest.approx(3.0))
     assert (first > limit).mean() == OOD_SHARE
-    with pytest.raises(InputError, match="--validation: 99 events, expected at least 100"):
+    with pytest.raises(
+        InputError, match="99 validation events to choose by what the first student may decide, expected at least 100"
+    ):
         ood_limits(first[:99], second[:99])
     with pytest.raises(InputError, match="the distances of a student are no numbers"):
         ood_limits(np.full(1000, np.nan, np.float32), second)

@@ -45,6 +45,7 @@ from overproof.jobs.config import (
 )
 from overproof.jobs.config_json import Events
 from overproof.jobs.evaluate import ComparedModels, DeployedModel, compare, is_benign, thresholds
+from overproof.jobs.first_thresholds import require_enough
 from overproof.jobs.fit_ood import fit_ood
 from overproof.jobs.join import JoinedStudents, bundle_of_both, join_students
 from overproof.jobs.load import LoadedData, load_dataset, load_pool, open_teacher
@@ -322,6 +323,8 @@ def load(run: CompressRun) -> LoadedData:
     """Read and split the events, open the teacher, and refuse what would fail only after hours of training."""
     data, options = run.config.data, run.options
     splits = load_dataset(data, rejects=options.rejects, console=options.console)
+    if run.config.distill.first is not None:
+        require_enough(splits.validation.num_rows)
     if run.config.quantize.limits and not data.held_out:  # else they may have lost their events: `_measurable_guards`
         deciding = decision_events(splits).require_any().events
         run.config.quantize.limits.require_families(attack_families(deciding, splits.benign))

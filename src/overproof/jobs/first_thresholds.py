@@ -57,6 +57,15 @@ def choose(judged: Judged, limits: JoinLimits) -> tuple[Side, Side]:
     )
 
 
+def require_enough(events: int) -> None:
+    """Raise InputError if there are too few validation events to choose anything by."""
+    needed = round(1 / OOD_SHARE)
+    if events < needed:
+        raise InputError(
+            f"{events:,} validation events to choose by what the first student may decide, expected at least {needed:,}"
+        )
+
+
 def ood_limits(first: Floats, second: Floats) -> tuple[float, float]:
     """Return the first student's limit of distance, and what scales it to the second's distance of the same share.
 
@@ -70,15 +79,11 @@ def ood_limits(first: Floats, second: Floats) -> tuple[float, float]:
     InputError
         Too few events to see the share once, or distances that are no numbers.
     """
+    require_enough(len(first))
     passed_on = int(OOD_SHARE * len(first))
-    if not passed_on:
-        raise InputError(
-            f"--validation: {len(first):,} events, expected at least {round(1 / OOD_SHARE):,}, to see what lies far "
-            "from what was taught"
-        )
     limits = [float(np.sort(far.astype(np.float64))[len(far) - 1 - passed_on]) for far in (first, second)]
     if not all(np.isfinite(limits)):
-        raise InputError("--validation: the distances of a student are no numbers; its training or quantization failed")
+        raise InputError("the distances of a student are no numbers; its training or its quantization failed")
     return limits[0], limits[1] / limits[0] if min(limits) > 0 else 1.0
 
 
