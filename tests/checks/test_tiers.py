@@ -133,7 +133,7 @@ def test_the_check_carries_it_and_draws_it(six: CheckContext) -> None:
     data = escalation(six).data
     assert data.tiers is not None and data.tiers.points
     drawn = section(data)
-    for words in ("What the tiers trade", "1/4", "50.00 % *", "10 µs"):
+    for words in ("Attacks missed by share decided", "Attacks missed by cost", "1/4", "50.00 % *", "10 µs", "10 ms"):
         assert words in drawn
     assert escalation(replace(six, tiers=None)).data.tiers is None
-    assert "What the tiers trade" not in section(replace(data, tiers=None))
+    assert "Attacks missed by share decided" not in section(replace(data, tiers=None))

@@ -92,7 +92,7 @@ def test_the_curve_goes_from_nothing_to_all_that_the_first_may_decide(proven: Pr
 
 def test_the_report_draws_it(proven: Proven) -> None:
     page = (proven.folder / "proof" / "report.html").read_text()
-    for words in ("What the tiers trade", "first student", "certified together", "Share decided"):
+    for words in ("Attacks missed by share decided", "first student", "certified together", "Share decided"):
         assert words in page
 
 

@@ -106,7 +106,7 @@ def test_it_is_checked_with_the_evidence_of_its_run(job: Job, tmp_path: Path) ->
     tier = job.scorer.score(events["text"].to_pylist()).tier
     assert tier is not None and at.decided["first"] <= (tier == 1).mean()
     assert at.seconds is not None
-    assert "What the tiers trade" in (tmp_path / "proof" / "report.html").read_text()
+    assert "Attacks missed by share decided" in (tmp_path / "proof" / "report.html").read_text()
 
 
 def test_too_few_events_are_refused_before_anything_is_trained(tmp_path: Path) -> None:

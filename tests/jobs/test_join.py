@@ -66,6 +66,19 @@ def test_the_boldest_threshold_is_taken_that_keeps_the_limit() -> None:
     assert attack.needed == 59
 
 
+def test_the_limit_is_broken_in_at_most_one_of_twenty_samples() -> None:
+    """Of attacks that the second detects the first calls a fifth benign, as sure as may be: at 0.75 that loses 5 %."""
+    random, repeats, bolder = np.random.default_rng(0), 600, 0
+    for _ in range(repeats):
+        first = "".join(random.choice(["b", "a"], 400, p=[0.2, 0.8]))
+        confidence = random.random(400).tolist()
+        found, _ = choose(
+            judged(confidence=confidence, first=first, second="a" * 400, truth="a" * 400), JoinLimits(0.05, 0.05)
+        )
+        bolder += found.threshold is not None and found.threshold < 0.75
+    assert 0 < bolder / repeats <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repeats)
+
+
 def test_copies_are_no_further_evidence() -> None:
     confidence = [0.9] * 400
     words = {"confidence": confidence, "first": "a" * 400, "second": "a" * 400, "truth": "a" * 400}

@@ -14,9 +14,22 @@ from overproof.checks.escalation.result import (
     SentShare,
     TierTrade,
 )
-from overproof.checks.escalation.tier_figure import tier_points, tier_rows, traded
+from overproof.checks.escalation.tier_figure import by_cost, by_share, tier_points, tier_rows
 from overproof.report import words
-from overproof.report.markup import Html, beside, box, details, figure, many, model, paragraph, part, span, table
+from overproof.report.markup import (
+    Html,
+    beside,
+    box,
+    details,
+    figure,
+    many,
+    model,
+    paragraph,
+    part,
+    pictures,
+    span,
+    table,
+)
 from overproof.report.words import count, decimal, interval, percent
 
 KINDS = {"doubt": "Doubtful:", "ood": "Out of distribution:", "other": "Too long, or never decided alone:"}
@@ -113,7 +126,8 @@ def _tiers(found: TierTrade) -> Html:
     )
     points = table("The curve in figures; * are the sealed thresholds", TIER_HEAD, tier_points(found))
     lost = f"Missed in all [95 %]: {interval(found.lost)} of {found.attacks:,} attacks. {CERTIFIED}"
-    return beside(figure(traded(found), lost), box(shown, details("The curve in figures", points)))
+    drawn = [figure(picture) for picture in (by_share(found), by_cost(found)) if picture is not None]
+    return many([pictures(drawn), paragraph(lost), shown, details("The curve in figures", points)])
 
 
 TIER_HEAD = ["First decides", "Second", "Full", "Attacks missed", "Benign flagged", "Time an event"]

@@ -2,51 +2,55 @@
 
 from __future__ import annotations
 
-from overproof.checks.escalation.result import TierPoint, TierTrade
+from collections.abc import Callable
+
+from overproof.bundle.model_names import QUANTIZED
+from overproof.checks.escalation.result import TierTrade
 from overproof.checks.escalation.tiers import TIERS
 from overproof.report import words
 from overproof.report.markup import Html
-from overproof.report.svg import Axis, circle, frame, path, svg
+from overproof.report.svg import Axis, frame, mark, path, svg, text
 from overproof.report.words import count, percent
 
 NAMES = {"first": "first student", "second": "second student", "full": "full model"}
 LEFT, RIGHT, TOP, BOTTOM = 58, 348, 22, 232
-GAP = 366  # from one plot to the next
 
 
-def traded(found: TierTrade) -> Html:
-    """Draw the attacks that are missed against the share that the first student decides, and against the cost."""
-    missed = [_missed(found, point) for point in found.points]
-    up = Axis(0, 1.05 * (max(missed) or 0.01), BOTTOM, TOP)
-    drawn = _plot(found, [point.decided["first"] for point in found.points], missed, up)
-    costs = [point.seconds for point in found.points]
-    width = 360
-    if all(cost is not None for cost in costs):
-        times = [1e6 * (cost or 0.0) for cost in costs]
-        drawn += _plot(found, times, missed, up, shift=GAP)
-        width += GAP
-    at = found.points[found.sealed]
-    description = "; ".join(
-        f"{percent(point.decided['first'])} decided by the first: {percent(share)} of the attacks missed"
-        for point, share in zip(found.points, missed, strict=True)
+def by_share(found: TierTrade) -> Html:
+    """Draw the attacks that are missed against the share that the first student decides."""
+    shares = [point.decided["first"] for point in found.points]
+    axis = Axis(0, 1, LEFT, RIGHT)
+    return _plot(
+        found, "Attacks missed by share decided", shares, axis, ("share that the first student decides", _whole)
     )
-    description += f". Sealed: {percent(at.decided['first'])} decided by the first"
-    return svg("What the tiers trade", description, drawn, width=width, height=268)
 
 
-def _plot(found: TierTrade, across: list[float], missed: list[float], y: Axis, shift: float = 0.0) -> list[Html]:
-    """Draw one curve; the ring is at the sealed thresholds."""
-    cost = shift > 0
-    low, high = (min(across), max(across)) if cost else (0.0, 1.0)
-    x = Axis(0.9 * low, 1.05 * high or 1.0, LEFT + shift, RIGHT + shift) if cost else Axis(0, 1, LEFT, RIGHT)
-    title = ("microseconds an event", "{:g}".format) if cost else ("share that the first student decides", _whole)
-    ends = sorted(zip(across, missed, strict=True))
-    sealed = (x.at(across[found.sealed]), y.at(missed[found.sealed]))
-    return [
-        frame(x, y, title, ("attacks missed", percent)),
-        path([(x.at(a), y.at(b)) for a, b in ends], "curve quantized"),
-        circle(*sealed, 6, "misses distilled-int8"),
+def by_cost(found: TierTrade) -> Html | None:
+    """Draw the attacks that are missed against what an event costs on average; None where that was not measured."""
+    costs = [1e6 * point.seconds for point in found.points if point.seconds is not None]
+    if len(costs) < len(found.points):
+        return None
+    axis = Axis(0.9 * min(costs), 1.05 * max(costs), LEFT, RIGHT)
+    return _plot(found, "Attacks missed by cost", costs, axis, ("microseconds an event", "{:g}".format))
+
+
+def _plot(found: TierTrade, title: str, across: list[float], x: Axis, axis: tuple[str, Callable[[float], str]]) -> Html:
+    """Draw one curve in the order of its thresholds; a mark is at those that are sealed."""
+    missed = [sum(point.missed.values()) / max(1, found.attacks) for point in found.points]
+    y = Axis(0, 1.05 * (max(missed) or 0.01), BOTTOM, TOP)
+    left, top = x.at(across[found.sealed]), y.at(missed[found.sealed])
+    # written towards the middle, so that it stays on the picture
+    beside, anchor = (left + 9, "start") if left < (LEFT + RIGHT) / 2 else (left - 9, "end")
+    drawn = [
+        frame(x, y, axis, ("attacks missed", percent)),
+        path([(x.at(a), y.at(b)) for a, b in zip(across, missed, strict=True)], "curve quantized"),
+        mark(left, top, QUANTIZED),
+        text(beside, max(top - 7, TOP + 10), "sealed", anchor=anchor, style="label"),
     ]
+    name, words = axis
+    told = [f"{percent(share)} at {words(at)}" for at, share in zip(across, missed, strict=True)]
+    description = f"{name}: {', '.join(told)}; sealed: {told[found.sealed]}"
+    return svg(title, description, drawn, width=360, height=268)
 
 
 def tier_rows(found: TierTrade) -> list[list[str]]:
@@ -78,12 +82,9 @@ def tier_points(found: TierTrade) -> list[list[str]]:
     ]
 
 
-def _missed(found: TierTrade, point: TierPoint) -> float:
-    return sum(point.missed.values()) / max(1, found.attacks)
-
-
 def _time(seconds: float) -> str:
-    return f"{1e6 * seconds:,.3g} µs"
+    value, unit = (1e6 * seconds, "µs") if seconds < 1e-3 else (1e3 * seconds, "ms")
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
 def _whole(value: float) -> str:
