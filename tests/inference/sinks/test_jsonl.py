@@ -24,6 +24,7 @@ from overproof.inference.sinks import VerdictBatch, severity
 from overproof.inference.sinks.json_columns import numbers, strings, values
 from overproof.inference.sinks.jsonl import encoded
 from overproof.inference.sinks.lines import lines
+from overproof.inference.sinks.parquet import table
 from overproof.inference.sinks.verdict_batch import FORMAT
 
 CLASSES = ("benign", 'sq"li', "xss\n", "cmdi", "probe")
@@ -50,6 +51,13 @@ FURTHER: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "object": (pa.struct({"a": pa.string()}), st.fixed_dictionaries({"a": TEXT})),
     "raw": (pa.binary(), st.binary(max_size=4)),
     "nothing": (pa.null(), st.none()),
+    # of the columns that sources share, in their own type and in others
+    "src_port": (pa.int64(), st.integers(-2, 70_000)),
+    "dst_port": (pa.string(), st.integers(0, 70_000).map(str) | TEXT),
+    "status": (pa.bool_(), st.booleans()),
+    "url": (pa.string(), TEXT),
+    "host": (pa.int64(), st.integers(0, 9)),
+    "user": (pa.null(), st.none()),
 }
 
 
@@ -103,6 +111,14 @@ def test_columns_and_objects_give_the_same_bytes(batch: VerdictBatch) -> None:
     found = list(batch)
     assert len(found) == len(batch)
     assert bytes(encoded(batch)) == lines(found) == b"".join(orjson.dumps(each, default=str) + b"\n" for each in found)
+
+
+@given(judged())
+def test_columns_and_objects_give_the_same_table(batch: VerdictBatch) -> None:
+    found, expected = table(batch), table(list(batch))
+    found.validate(full=True)
+    assert found.schema == expected.schema
+    assert found.to_pylist() == expected.to_pylist()
 
 
 @given(judged())

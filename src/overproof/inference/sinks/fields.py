@@ -43,17 +43,20 @@ def shared(verdict: Verdict) -> tuple[dict[str, Any], dict[str, Any]]:
     known: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in (verdict.get("event") or {}).items():
-        wanted = COLUMNS.get(name)
-        if wanted is int:
-            number = _number(value)
-            if number is not None:
-                known[name] = number
-                continue
-        elif wanted is str and isinstance(value, str) and value:
-            known[name] = value
-            continue
-        rest[name] = value
+        found = as_shared(name, value)
+        if found is None:
+            rest[name] = value
+        else:
+            known[name] = found
     return known, rest
+
+
+def as_shared(name: str, value: Any) -> str | int | None:
+    """Return an event's value as the column of `COLUMNS` that has its name; None where it is none of them."""
+    wanted = COLUMNS.get(name)
+    if wanted is int:
+        return _number(value)
+    return value if wanted is str and isinstance(value, str) and value else None
 
 
 def _number(value: Any) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -80,6 +80,14 @@ def entries(columns: Mapping[str, pa.Array]) -> pa.Array:
     """Write one JSON object a row, of the columns that are not null there, without its braces; empty where all are."""
     named = [joined([f",{dumped(name)}:", values(column)]) for name, column in columns.items()]
     return pc.ascii_ltrim(joined(named, nulls="replace"), characters=",")  # the comma before the first
+
+
+def shares(values: NDArray[np.float64], names: Sequence[str]) -> Iterator[Piece]:
+    """Yield the pieces of one JSON object a row, without its braces: a number of each name, shape (n, names)."""
+    written = numbers(values.T.ravel())
+    for place, name in enumerate(names):
+        yield f"{',' if place else ''}{dumped(name)}:"
+        yield written.slice(place * len(values), len(values))
 
 
 def content(column: pa.Array) -> memoryview:

@@ -22,6 +22,7 @@ from overproof.inference.sinks.json_columns import (
     entries,
     joined,
     numbers,
+    shares,
     strings,
 )
 from overproof.inference.sinks.lines import encoded_sink, lines
@@ -57,7 +58,6 @@ def _batch(batch: VerdictBatch) -> memoryview:
 
 def _verdict(verdicts: Verdicts) -> Iterator[Piece]:
     settled, scores, student = verdicts.settled, verdicts.scores, verdicts.student
-    n = len(settled.status)
     yield from (',"label":', _labels(verdicts, verdicts.best), ',"attack":', numbers(verdicts.attack))
     yield from (',"status":', strings(pa.array(settled.status, TEXT)))
     yield from (',"decided_by":', strings(pa.array(settled.decided_by, TEXT)))
@@ -65,10 +65,7 @@ def _verdict(verdicts: Verdicts) -> Iterator[Piece]:
     yield from (',"reason":', strings(pa.array(settled.reasons, TEXT)))
     yield from (',"student":{"label":', _labels(verdicts, verdicts.student_best), ',"attack":', numbers(student.attack))
     yield from (',"confidence":', numbers(student.confidence), ',"probabilities":{')
-    shares = numbers(student.probabilities.T.ravel())
-    for place, name in enumerate(scores.classes):
-        yield f"{',' if place else ''}{dumped(name)}:"
-        yield shares.slice(place * n, n)
+    yield from shares(student.probabilities, scores.classes)
     yield from ('},"windows":', pa.array(scores.windows).cast(TEXT), ',"overflow":', booleans(scores.overflow))
     yield from (',"ood_distance":', NULL if verdicts.distances is None else numbers(verdicts.distances))
     yield from (',"tier":', NULL if scores.tier is None else pa.array(scores.tier).cast(TEXT))

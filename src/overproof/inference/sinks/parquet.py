@@ -13,8 +13,8 @@ from overproof.errors import InputError
 from overproof.files import atomic_file, move_into_place, remove
 from overproof.inference.sinks.fields import COLUMNS, shared
 from overproof.inference.sinks.interface import About, Sink, Verdict, Writer
-
-_TYPES: Mapping[type, pa.DataType] = {str: pa.string(), int: pa.int32()}
+from overproof.inference.sinks.parquet_columns import TYPES, columns
+from overproof.inference.sinks.verdict_batch import VerdictBatch
 
 # Plain types only, so that any reader knows them; docs/verdict-schema.md says what each column is.
 SCHEMA = pa.schema(
@@ -43,7 +43,7 @@ SCHEMA = pa.schema(
         pa.field("student_model", pa.string(), nullable=False),
         pa.field("full_model", pa.string()),
         pa.field("group", pa.int64()),
-        *(pa.field("http_status" if name == "status" else name, _TYPES[kind]) for name, kind in COLUMNS.items()),
+        *(pa.field("http_status" if name == "status" else name, TYPES[kind]) for name, kind in COLUMNS.items()),
         pa.field("event", pa.string()),
         pa.field("text", pa.large_string()),
     ]
@@ -54,7 +54,12 @@ GROUP_ROWS, GROUP_BYTES = 1 << 17, 64 << 20  # of a row group in the joined file
 
 
 def table(verdicts: Iterable[Verdict]) -> pa.Table:
-    """Put verdicts into a table of `SCHEMA`."""
+    """Put verdicts into a table of `SCHEMA`; of a batch no object is made."""
+    if isinstance(verdicts, VerdictBatch):
+        found = columns(verdicts)
+        n = verdicts.events.num_rows
+        filled = [found[f.name].cast(f.type) if f.name in found else pa.nulls(n, f.type) for f in SCHEMA]
+        return pa.Table.from_arrays(filled, schema=SCHEMA).take(pa.array(verdicts.rows))
     return pa.Table.from_pylist([_row(verdict) for verdict in verdicts], schema=SCHEMA)
 
 
