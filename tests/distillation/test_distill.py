@@ -12,9 +12,10 @@ from torch.nn import functional
 from overproof.bundle import scores
 from overproof.distillation.batches import predict
 from overproof.distillation.checkpoint import History, discard
+from overproof.distillation.fit import student_config
 from overproof.distillation.losses import distillation_loss, mixed_loss
 from overproof.distillation.students.encoder import Encoder
-from overproof.distillation.students.presets import EncoderConfig
+from overproof.distillation.students.presets import EncoderConfig, preset
 from overproof.distillation.training import Rows, TrainingTask, rare_repeats, train
 from overproof.distillation.training_set import UNLABELLED, TrainConfig
 from overproof.errors import InputError
@@ -140,6 +141,20 @@ def test_divergence_is_told_not_trained_on() -> None:
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=f"{next(iter(wrong))} is .*expected"):
         TrainConfig(**wrong)
+
+
+def test_an_ngram_network_goes_through_few_events_more_often() -> None:
+    sizes = preset("ngram-student")
+    usual, few = (student_config(sizes, None, rows) for rows in (10**6, 600))
+    assert usual == student_config(sizes, None, 25_000) and (usual.epochs, usual.patience) == (12, 3)
+    assert few.epochs == 427 and few.patience == 106, "stops early in proportion, not in the warm-up"
+    assert student_config(sizes, None, 0).epochs > 0
+    assert student_config(sizes, 5, 600).epochs == 5, "what was asked for"
+
+
+def test_an_encoder_goes_through_few_events_as_often_as_through_many() -> None:
+    sizes = preset("tiny-student")
+    assert student_config(sizes, None, 600) == student_config(sizes, None, 10**6)
 
 
 def test_rare_families_are_repeated_up_to_a_share() -> None:

@@ -20,7 +20,7 @@ from overproof.events.schema import event_table
 from overproof.events.simulate import simulate
 from overproof.jobs import ngram_teacher
 from overproof.jobs.config import CompressConfig, DataConfig
-from overproof.jobs.ngram_teacher import passes, train_named
+from overproof.jobs.ngram_teacher import train_named
 from overproof.progress import SILENT
 
 WORDS = ["".join(letters) for letters in itertools.product("abcdefgh", "aeiou", "klmnprst", "xy")][:400]
@@ -66,17 +66,11 @@ def test_where_nothing_trains_it_is_refused_in_one_line() -> None:
         load_teacher(["ngram"])
 
 
-def test_few_events_are_gone_through_more_often() -> None:
-    usual = passes(10**6)
-    assert usual == passes(25_000) and 5 < usual < 50
-    assert passes(600) == 427 and passes(0) > passes(1) / 2
-
-
 @pytest.mark.slow
 def test_it_learns_the_training_events_and_its_average_is_found_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ngram_teacher, "STEPS", 120)
+    monkeypatch.setattr("overproof.distillation.fit.LEAST_STEPS", 120)
     texts = [f"q={word}&page={n}" if n % 2 else f"id={n}' or {n}={n}--" for n, word in enumerate(WORDS)]
     labels = ["benign" if n % 2 else "sqli" for n in range(len(texts))]
     splits = split_dataset(EventTables(event_table({"text": texts, "label": labels})), ("benign",))

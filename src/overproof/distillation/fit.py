@@ -23,13 +23,28 @@ from overproof.distillation.training import Rows, TrainingTask, rare_repeats, tr
 from overproof.distillation.training_set import Examples, TrainConfig, TrainingSet
 from overproof.progress import Console
 
+LEAST_STEPS = 2000  # of an n-gram network: twelve passes over 600 events are 57, and teach it next to nothing
 
-def student_config(sizes: NetworkConfig, epochs: int | None) -> TrainConfig:
-    """Choose the training settings for a network of these sizes: narrower ones take larger steps."""
-    given = {} if epochs is None else {"epochs": epochs}
-    if isinstance(sizes, NgramConfig):  # most of it are table rows that few events touch: more and larger steps
-        return replace(TrainConfig(epochs=12, learning_rate=5e-3, split_tokens=0.0), **given)
-    return replace(TrainConfig(learning_rate=min(2e-3, 0.2 / sizes.hidden)), **given)
+
+def student_config(sizes: NetworkConfig, epochs: int | None, rows: int) -> TrainConfig:
+    """Choose the training settings for a network of these sizes: narrower ones take larger steps.
+
+    Parameters
+    ----------
+    epochs
+        Passes at most; None takes the usual number, and for an n-gram network as many as make up `LEAST_STEPS`.
+    rows
+        What it learns from.
+    """
+    if not isinstance(sizes, NgramConfig):
+        given = {} if epochs is None else {"epochs": epochs}
+        return replace(TrainConfig(learning_rate=min(2e-3, 0.2 / sizes.hidden)), **given)
+    # Most of it are table rows that few events touch: more and larger steps.
+    usual = TrainConfig(epochs=12, learning_rate=5e-3, split_tokens=0.0)
+    least = max(usual.epochs, -(-LEAST_STEPS * usual.batch_rows // max(1, rows)))
+    passes = least if epochs is None else epochs
+    # Passes over few events are short, and the first ones, which warm up, hardly lower the loss.
+    return replace(usual, epochs=passes, patience=max(usual.patience, passes // 4))
 
 
 @dataclass(frozen=True)

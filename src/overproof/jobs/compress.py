@@ -383,7 +383,7 @@ def distil(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Distille
     """Train the student on the teacher's soft labels."""
     distill, sizes = run.config.distill, preset(run.config.distill.student)
     training = replace(
-        student_config(sizes, distill.epochs),
+        student_config(sizes, distill.epochs, len(labels.train.texts)),
         temperature=distill.temperature,
         hard_weight=distill.hard_weight,
         seed=run.config.seed,

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from overproof.distillation.dataset import DatasetSplits
-from overproof.distillation.fit import student_config
-from overproof.distillation.students.presets import preset
 from overproof.distillation.teachers import NGRAM, load_teacher, weighted
 from overproof.events.families import labelled_events
 from overproof.jobs.config import CompressConfig, TeachConfig
@@ -16,13 +14,6 @@ from overproof.jobs.teach import train_encoder
 from overproof.progress import Console
 
 PRESET = "ngram-student"
-STEPS = 2000  # of the optimizer, unless it stops early: twelve passes over 600 events are 57, and teach little
-
-
-def passes(events: int) -> int:
-    """Return how often the events are gone through at most: the preset's passes, or as many as make up `STEPS`."""
-    usual = student_config(preset(PRESET), None)
-    return max(usual.epochs, -(-STEPS * usual.batch_rows // max(1, events)))
 
 
 def train_named(
@@ -44,7 +35,7 @@ def train_named(
     if others:  # opened before anything is trained, to refuse what cannot be
         load_teacher(others, classes=splits.labels, columns=splits.train.column_names)
     labelled = labelled_events(splits.train)
-    teach = TeachConfig(config.data, PRESET, epochs=passes(labelled.num_rows), seed=config.seed)
+    teach = TeachConfig(config.data, PRESET, seed=config.seed)
     train_encoder(teach, replace(splits, train=labelled), out, console)
     console.say(f"the n-gram teacher is kept in {out}: with it, --full names the same full model again")
     return [spec if spec in others else f"{out}{spec.removeprefix(NGRAM)}" for spec in specs]

@@ -126,7 +126,8 @@ def train_encoder(config: TeachConfig, splits: DatasetSplits, out: Path, console
     """Train our own encoder on hard labels and write it as a bundle with an FP32 model."""
     sizes, classes = sizes_of(config.preset), splits.labels
     require_free(out)
-    training = replace(student_config(sizes, config.epochs), temperature=1.0, hard_weight=1.0, seed=config.seed)
+    usual = student_config(sizes, config.epochs, splits.train.num_rows)
+    training = replace(usual, temperature=1.0, hard_weight=1.0, seed=config.seed)
     training_set = TrainingSet(
         [name in splits.benign for name in classes],
         as_examples(splits.train, None, classes),

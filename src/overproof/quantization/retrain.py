@@ -78,7 +78,7 @@ def retraining(
     manifest = quantizable.bundle.manifest
     sizes, trained = config_from_json(manifest.network), _trained(quantizable, quantizable.bundle)
     config = replace(
-        student_config(sizes, None),
+        student_config(sizes, None, train.num_rows),
         temperature=manifest.temperature,
         hard_weight=manifest.hard_weight,
         seed=settings.seed,
