@@ -22,7 +22,7 @@ from overproof.errors import InputError
 from overproof.events.schema import event_table
 from overproof.inference.cascade.signals import signals
 from overproof.jobs.config import JoinLimits
-from overproof.jobs.first_thresholds import OOD_SHARE, Judged, choose, ood_limits
+from overproof.jobs.first_thresholds import OOD_SHARE, Judged, choose, least_sure, ood_limits
 from overproof.jobs.join import join
 from overproof.results import Comparison
 
@@ -36,7 +36,15 @@ def events(student: OnnxScorer, count: int = 1500) -> pa.Table:
     return event_table({"text": texts, "label": labels.tolist()})
 
 
-def judged(*, confidence: list[float], first: str, second: str, truth: str, groups: list[int] | None = None) -> Judged:
+def judged(
+    *,
+    confidence: list[float],
+    first: str,
+    second: str,
+    truth: str,
+    groups: list[int] | None = None,
+    least: float = 0.0,
+) -> Judged:
     """Events of which both students and the labels say `a` for attack or `b` for benign; `x` is not the first's."""
     n = len(confidence)
     benign = np.array([word == "b" for word in first])
@@ -49,6 +57,7 @@ def judged(*, confidence: list[float], first: str, second: str, truth: str, grou
         np.array([word == "a" for word in truth]),
         np.array([word == "b" for word in truth]),
         units,
+        least,
     )
 
 
@@ -86,6 +95,17 @@ def test_copies_are_no_further_evidence() -> None:
     hung, _ = choose(judged(**words, groups=[i // 2 for i in range(400)]), JoinLimits(0.01, 0.01))  # type: ignore[arg-type]
     assert alone.needed is None and alone.threshold is None, "enough to show it, and nothing is called benign"
     assert hung.units == 200 and hung.needed == 299
+
+
+def test_what_a_policy_would_send_on_is_not_the_firsts() -> None:
+    """Where the first is never wrong, it still passes on what it is as unsure of as the second is of its least sure."""
+    confidence, truth = [0.5 + i / 2000 for i in range(1000)], "ab" * 500
+    for least, lowest in ((0.0, (0.5, 0.5005)), (0.8, (0.8, 0.8005))):
+        events = judged(confidence=confidence, first=truth, second=truth, truth=truth, least=least)
+        attack, benign = (side.threshold for side in choose(events, JoinLimits(0.05, 0.05))[::-1])
+        assert (attack, benign) == (pytest.approx(lowest[0], abs=0.002), pytest.approx(lowest[1], abs=0.002))
+        assert min(attack or 0, benign or 0) >= least
+    assert least_sure(np.linspace(1, 0, 1000, endpoint=False, dtype=np.float32)) == pytest.approx(0.051)
 
 
 def test_what_the_first_may_not_decide_costs_nothing_and_gains_nothing() -> None:

@@ -17,6 +17,7 @@ from overproof.bundle.tried import Tried
 from overproof.checks.base import CONFIDENCE
 from overproof.checks.stats import Units, events_needed, learn_then_test
 from overproof.errors import InputError
+from overproof.inference.cascade.thresholds import BUDGET
 from overproof.jobs.config import JoinLimits
 from overproof.results.tiers import Side
 
@@ -40,6 +41,8 @@ class Judged:
         What they are by their labels, shape (n,) each; neither where there is no label.
     units
         How they hang together.
+    least
+        The confidence below which the first decides nothing in any case: see `least_sure`.
     """
 
     tried: Tried
@@ -47,6 +50,7 @@ class Judged:
     attacks: Bools
     benign: Bools
     units: Units
+    least: float
 
 
 def choose(judged: Judged, limits: JoinLimits) -> tuple[Side, Side]:
@@ -64,6 +68,20 @@ def require_enough(events: int) -> None:
         raise InputError(
             f"{events:,} validation events to choose by what the first student may decide, expected at least {needed:,}"
         )
+
+
+def least_sure(confidence: Floats) -> float:
+    """Return the confidence below which the share of the events lies that may go to the full model by default.
+
+    What is less sure than that is what a policy sends on, and the full model is for what both students doubt: the
+    second is to be asked before.
+
+    Parameters
+    ----------
+    confidence
+        The second student's, calibrated, of the validation events, shape (n,).
+    """
+    return float(np.sort(confidence)[int(BUDGET * len(confidence))])
 
 
 def ood_limits(first: Floats, second: Floats) -> tuple[float, float]:
@@ -91,13 +109,13 @@ def _side(judged: Judged, at_stake: Bools, limit: float, *, benign: bool) -> Sid
     """Find the boldest threshold at which, with 95 % confidence, at most `limit` of the events at stake go wrong.
 
     Learn then Test with a fixed sequence, in independent units (`stats.learn_then_test`), from the safest threshold,
-    which decides nothing, to bolder ones. They are taken from the same events, which is allowed here since what goes
-    wrong never grows with the threshold (see `checks.escalation.threshold.learned`).
+    which decides nothing, to the boldest that `judged.least` allows. They are taken from the same events, which is
+    allowed here since what goes wrong never grows with the threshold (see `checks.escalation.threshold.learned`).
     """
     tried = judged.tried
     sure = np.where(tried.known & (tried.benign == benign), tried.confidence, -np.inf).astype(np.float64)
     units = judged.units.take(at_stake)
-    seen = np.unique(sure[np.isfinite(sure)])[::-1]
+    seen = np.unique(sure[np.isfinite(sure) & (sure >= judged.least)])[::-1]
     places = np.unique(np.linspace(0, max(len(seen) - 1, 0), CANDIDATES).round().astype(np.intp))
     thresholds = np.append(np.inf, seen[places[places < len(seen)]])
     losses = sure[at_stake][:, None] >= thresholds[None, :]

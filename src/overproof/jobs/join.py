@@ -30,6 +30,7 @@ from overproof.bundle.manifest import (
 )
 from overproof.bundle.model_names import QUANTIZED
 from overproof.bundle.runtime import OnnxScorer
+from overproof.bundle.scores import softmax
 from overproof.bundle.tiers import FirstTier
 from overproof.bundle.tried import Tried, passed_on
 from overproof.checks.units import units_of
@@ -39,7 +40,7 @@ from overproof.inference.cascade.signals import Signals, signals
 from overproof.jobs.config import CheckSettings, CompressConfig, JoinLimits, stored_config
 from overproof.jobs.config_json import Events
 from overproof.jobs.evaluate import is_benign, thresholds
-from overproof.jobs.first_thresholds import Bools, Judged, choose, ood_limits
+from overproof.jobs.first_thresholds import Bools, Judged, choose, least_sure, ood_limits
 from overproof.progress import SILENT, Console
 from overproof.report.not_measured import NotMeasured
 from overproof.results import Comparison, time_interleaved
@@ -134,9 +135,11 @@ def join_students(first: Bundle, second: Bundle, validation: pa.Table, limits: J
     bare = FirstStudent(None, None, *ood_limits(theirs.ood_distance, ours.ood_distance), {})
     tried = FirstTier(scorers[0], bare, second.manifest.calibration).tried(theirs)
     flagged = ~_is_benign(second.manifest)[ours.logits.argmax(axis=1)]
-    benign, attack = choose(_judged(tried, flagged, validation, second.manifest.benign), limits)
+    least = least_sure(softmax(ours.logits, second.manifest.calibration or 1.0).max(axis=1))
+    judged = replace(_judged(tried, flagged, validation, second.manifest.benign), least=least)
+    benign, attack = choose(judged, limits)
     far = float(np.mean(~(theirs.ood_distance <= bare.ood_limit)))
-    report = JoinedTiers(second.path, 0, len(texts), benign, attack, far, _seconds(scorers, texts))
+    report = JoinedTiers(second.path, 0, len(texts), benign, attack, far, least, _seconds(scorers, texts))
     sealed = replace(bare, benign=benign.threshold, attack=attack.threshold, chosen=chosen(report))
     left = np.flatnonzero(~tried.decided(sealed.benign, sealed.attack))
     together = passed_on(tried.scores, ours.take(left), left)
@@ -193,7 +196,7 @@ def _judged(tried: Tried, flagged: Bools, events: pa.Table, benign: Sequence[str
     labelled = np.array([label is not None for label in labels], dtype=bool)
     harmless = np.array(is_benign(events, benign), dtype=bool)
     units = units_of(events["text"].to_pylist(), events["group"].to_pylist())
-    return Judged(tried, flagged, labelled & ~harmless, harmless, units)
+    return Judged(tried, flagged, labelled & ~harmless, harmless, units, least=0.0)
 
 
 def _is_benign(manifest: Manifest) -> Bools:

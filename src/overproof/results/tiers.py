@@ -53,6 +53,9 @@ class JoinedTiers:
         What the first student decides either way.
     ood_share
         The share of the validation events that it finds too far from what it was taught.
+    least
+        The confidence below which it decides nothing in any case: those are for the full model, once the second was
+        asked.
     seconds
         What an event costs in a batch, of `first` and `second`, on the machine that joined them.
     """
@@ -63,6 +66,7 @@ class JoinedTiers:
     benign: Side
     attack: Side
     ood_share: float
+    least: float
     seconds: Mapping[str, float]
 
     @property
@@ -86,7 +90,8 @@ class JoinedTiers:
             _sentence(self.attack, "as attacks", "benign events that the second leaves alone"),
             f"An event takes it {1e6 * self.seconds['first']:,.3g} µs, and the second "
             f"{1e6 * self.seconds['second']:,.3g} µs.",
-            f"It decides none of the {self.ood_share:.1%} of events that lie farthest from what it was taught.",
+            f"It decides none of the {self.ood_share:.1%} of events that lie farthest from what it was taught, and "
+            f"none below a confidence of {self.least:.6g}, which the full model may be asked about.",
         ]
 
 
@@ -95,6 +100,7 @@ def chosen(found: JoinedTiers) -> Mapping[str, Any]:
     return {
         "events": found.events,
         "ood_share": found.ood_share,
+        "least": found.least,
         "seconds": dict(found.seconds),
         **{name: asdict(side) for name, side in (("benign", found.benign), ("attack", found.attack))},
     }
