@@ -16,8 +16,8 @@ from overproof.distillation.fit import student_config
 from overproof.distillation.losses import distillation_loss, mixed_loss
 from overproof.distillation.students.encoder import Encoder
 from overproof.distillation.students.presets import EncoderConfig, preset
-from overproof.distillation.training import Rows, TrainingTask, rare_repeats, train
-from overproof.distillation.training_set import UNLABELLED, TrainConfig
+from overproof.distillation.training import TrainingTask, train
+from overproof.distillation.training_set import UNLABELLED, Rows, TrainConfig
 from overproof.errors import InputError
 
 SIZES = EncoderConfig(1, 32, 2, 64, vocabulary=40, positions=16, dropout=0.1)
@@ -155,11 +155,3 @@ def test_an_ngram_network_goes_through_few_events_more_often() -> None:
 def test_an_encoder_goes_through_few_events_as_often_as_through_many() -> None:
     sizes = preset("tiny-student")
     assert student_config(sizes, None, 600) == student_config(sizes, None, 10**6)
-
-
-def test_rare_families_are_repeated_up_to_a_share() -> None:
-    repeats = rare_repeats(["common"] * 990 + ["rare"] * 5 + ["rarer"] + [None] * 4)
-    assert repeats[0] == 1.0
-    assert repeats[990] == pytest.approx(2.0)
-    assert repeats[995] == 8.0
-    assert repeats[-1] == 1.0

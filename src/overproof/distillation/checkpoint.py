@@ -27,6 +27,9 @@ class History:
         Of each epoch so far.
     best_epoch
         The epoch, from 0, whose weights are kept.
+    right, below
+        Of each epoch, rare family to how many of the rows that it is judged by are right, and the families that it left
+        below their floors: the next epoch shows them more often (`rare_families`).
     resumed_at
         Epochs that an earlier, cut-off run had done.
     """
@@ -35,7 +38,29 @@ class History:
     validation_losses: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
     best_epoch: int = 0
+    right: list[dict[str, int]] = field(default_factory=list)
+    below: list[list[str]] = field(default_factory=list)
     resumed_at: int = 0
+
+    @property
+    def least_loss(self) -> int:
+        """The epoch, from 0, with the least validation loss; 0 before the first."""
+        losses = self.validation_losses
+        return min(range(len(losses)), key=losses.__getitem__, default=0)
+
+    def sentences(self) -> list[str]:
+        """Say what was decided for the sake of rare families; nothing where the validation loss decides as well."""
+        kept, least = self.best_epoch, self.least_loss
+        pairs = [(name, n, self.right[least][name]) for name, n in self.right[kept].items()] if self.right else []
+        lost = [f"{name} ({n} → {m})" for name, n, m in pairs if m < n]
+        return (
+            []
+            if not lost
+            else [
+                f"kept epoch {kept + 1}: epoch {least + 1} has the least validation loss, but fewer events of rare "
+                f"families right: {', '.join(lost)}"
+            ]
+        )
 
 
 @dataclass(frozen=True)

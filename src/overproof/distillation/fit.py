@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import tokenizers
-from numpy.typing import NDArray
 
 from overproof.bundle.readers import Reader, make_reader
 from overproof.bundle.tokenizer import BEFORE, CLS, TokenBytes, Windowing, encode, train_bpe
 from overproof.distillation.augment import Ids, carriers, token_splitter
 from overproof.distillation.batches import Trainable
 from overproof.distillation.checkpoint import History
+from overproof.distillation.rare_families import rare_repeats
 from overproof.distillation.students.encoder import Encoder, new_encoder
 from overproof.distillation.students.ngrams import NgramNetwork, new_ngram_network
 from overproof.distillation.students.presets import NetworkConfig, NgramConfig
-from overproof.distillation.training import Rows, TrainingTask, rare_repeats, train
-from overproof.distillation.training_set import Examples, TrainConfig, TrainingSet
+from overproof.distillation.training import TrainingTask, train
+from overproof.distillation.training_set import Examples, Rows, TrainConfig, TrainingSet
 from overproof.progress import Console
 
 LEAST_STEPS = 2000  # of an n-gram network: twelve passes over 600 events are 57, and teach it next to nothing
@@ -114,7 +114,7 @@ def learn(network: Trainable, reader: TrainedModel, training_set: TrainingSet, s
     longest = reader.windowing.size
     encoder = partial(first_windows, reader.tokenizer, reader.windowing)
     examples, config = training_set.examples, training_set.config
-    rows = rows_of(encoder, examples, repeats=rare_repeats(examples.kinds))
+    rows = rows_of(encoder, examples)
     known = [(ids, target) for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0]
     benign = [ids for ids, target in known if training_set.benign[target]]
     surround, split = carriers(benign, config.carriers, longest), None
@@ -132,7 +132,7 @@ def learn(network: Trainable, reader: TrainedModel, training_set: TrainingSet, s
 def train_with_progress(network: Trainable, task: TrainingTask, session: TrainingSession) -> History:
     """Run `training.train` and show its progress on the console."""
     rows, config, what, console = task.rows, task.config, session.what, session.console
-    total = len(rows) if rows.repeats is None else round(float(rows.repeats.sum()))
+    total = round(float(rare_repeats(rows.kinds).sum()))
 
     def say(history: History) -> None:
         console.say(
@@ -142,6 +142,8 @@ def train_with_progress(network: Trainable, task: TrainingTask, session: Trainin
 
     with console.progress(what, total * config.epochs) as advance:
         history = train(network, task, checkpoint=session.checkpoint, advance=advance, on_epoch=say)
+    for sentence in history.sentences():
+        console.say(f"{what}: {sentence}")
     if history.resumed_at:
         console.say(f"{what}: resumed after epoch {history.resumed_at} of an earlier run that was cut off")
     return history
@@ -158,12 +160,7 @@ def first_windows(
     return [[CLS, *tokens[:body]] for tokens in encode(tokenizer, clipped)]
 
 
-def rows_of(
-    encoder: Callable[[Sequence[str]], list[list[int]]],
-    examples: Examples,
-    *,
-    repeats: NDArray[np.float64] | None = None,
-) -> Rows:
+def rows_of(encoder: Callable[[Sequence[str]], list[list[int]]], examples: Examples) -> Rows:
     """Encode examples as rows for the loop."""
     ids: Ids = [np.asarray(i, dtype=np.int64) for i in encoder(examples.texts)]
-    return Rows(ids, examples.targets, examples.soft, repeats)
+    return Rows(ids, examples.targets, examples.soft, examples.kinds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,33 +18,9 @@ from overproof.distillation.augment import Ids, Perturb
 from overproof.distillation.batches import Trainable, predict, shuffled
 from overproof.distillation.checkpoint import History, TrainingState, resume, save
 from overproof.distillation.losses import mixed_loss
-from overproof.distillation.training_set import UNLABELLED, TrainConfig
+from overproof.distillation.rare_families import below, is_better, more_often, rare_repeats, watch
+from overproof.distillation.training_set import UNLABELLED, Rows, TrainConfig
 from overproof.errors import InputError
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What the loop trains or validates on.
-
-    Attributes
-    ----------
-    ids
-        Token ids of each row's first window.
-    targets
-        Shape (n,): class index, or UNLABELLED.
-    teacher
-        Shape (n, classes) logits, or None for hard labels alone.
-    repeats
-        Shape (n,): how often an epoch shows the row on average, or None for once; above 1 for rare families.
-    """
-
-    ids: Ids
-    targets: NDArray[np.int64]
-    teacher: NDArray[np.float32] | None = None
-    repeats: NDArray[np.float64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 @dataclass(frozen=True)
@@ -68,18 +44,6 @@ def use_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def rare_repeats(kinds: Sequence[str | None], *, target_share: float = 0.01, most: float = 8.0) -> NDArray[np.float64]:
-    """Return how often each row is shown in an epoch, so that a rare family is seen enough to be learned.
-
-    A family below `target_share` of all rows is repeated up to that share, `most` times at most. Shape (n,).
-    """
-    names, inverse, counts = np.unique([k or "" for k in kinds], return_inverse=True, return_counts=True)
-    wanted = target_share * len(kinds)
-    repeats = np.clip(wanted / counts, 1.0, most)
-    repeats[names == ""] = 1.0
-    return np.asarray(repeats[inverse], dtype=np.float64)
-
-
 def train(
     network: Trainable,
     task: TrainingTask,
@@ -88,7 +52,9 @@ def train(
     advance: Callable[[int], None] = lambda rows: None,
     on_epoch: Callable[[History], None] = lambda history: None,
 ) -> History:
-    """Train `network` in place and leave it with the weights of the best validation epoch.
+    """Train `network` in place and leave it with the weights of the best epoch.
+
+    That is the one with the least validation loss, of those that have lost no rare family (`rare_families`).
 
     Parameters
     ----------
@@ -110,23 +76,15 @@ def train(
     if checkpoint is not None:
         history, run.best = resume(checkpoint, run.fingerprint(), network, run.optimizer)
     for epoch in range(len(history.losses), config.epochs):
-        if epoch - history.best_epoch > config.patience:
+        if epoch - max(history.best_epoch, history.least_loss) > config.patience:
             break
         with torch.random.fork_rng():  # dropout has no generator of its own; the caller's stays untouched
-            loss = run.one_epoch(epoch, advance)
+            loss = run.one_epoch(epoch, history.below[-1] if history.below else [], advance)
         if not math.isfinite(loss):
             raise InputError(f"training diverged in epoch {epoch + 1}: the loss is {loss}; lower the learning rate")
-        logits = predict(network, task.validation.ids)
-        validation_loss, accuracy = _judge(logits, task.validation, config)
-        if validation_loss < min(history.validation_losses, default=math.inf):
-            history = replace(history, best_epoch=epoch)
+        history, kept = run.judged(history, loss)
+        if kept:
             run.keep_best()
-        history = replace(
-            history,
-            losses=[*history.losses, loss],
-            validation_losses=[*history.validation_losses, validation_loss],
-            validation_accuracy=[*history.validation_accuracy, accuracy],
-        )
         if checkpoint is not None:
             save(checkpoint, run.fingerprint(), TrainingState(history, network, run.optimizer, run.best))
         on_epoch(history)
@@ -140,6 +98,7 @@ class _Run:
     def __init__(self, network: Trainable, task: TrainingTask) -> None:
         config = task.config
         self.network, self.rows, self.config, self.perturb = network, task.rows, config, task.perturb
+        self.validation, self.families = task.validation, watch(task.rows, task.validation)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network.to(self.device)
         self.bf16 = self.device.type == "cuda" or use_bf16()
@@ -151,16 +110,20 @@ class _Run:
             betas=(0.9, 0.98),
             fused=True,
         )
-        self.repeats = np.ones(len(task.rows)) if task.rows.repeats is None else task.rows.repeats
+        self.repeats = rare_repeats(task.rows.kinds) if task.rows.kinds else np.ones(len(task.rows))
         self.best: dict[str, Tensor] = {}
 
-    def one_epoch(self, epoch: int, advance: Callable[[int], None]) -> float:
-        """Train for one pass; all randomness comes from (seed, epoch), so that a resumed run takes the same path."""
+    def one_epoch(self, epoch: int, lost: list[str], advance: Callable[[int], None]) -> float:
+        """Train for one pass, which shows the families in `lost` more often.
+
+        All randomness comes from (seed, epoch), so that a resumed run takes the same path.
+        """
         random = np.random.default_rng((self.config.seed, epoch))
         torch.manual_seed(self.config.seed * 1_000_003 + epoch)
         self.network.train()
-        counts = np.floor(self.repeats).astype(np.int64)
-        counts += random.random(len(counts)) < self.repeats - counts
+        repeats = more_often(self.repeats, self.rows.kinds, lost)
+        counts = np.floor(repeats).astype(np.int64)
+        counts += random.random(len(counts)) < repeats - counts
         chosen = np.repeat(np.arange(len(counts)), counts)
         ids = [self.rows.ids[k] for k in chosen]
         if self.perturb is not None:
@@ -172,6 +135,33 @@ class _Run:
             total += self._step([ids[k] for k in batch], chosen[batch]) * len(batch)
             advance(len(batch))
         return total / max(1, len(chosen))
+
+    def judged(self, history: History, loss: float) -> tuple[History, bool]:
+        """Add the epoch that was just trained to the history; returns also whether it is to be kept."""
+        logits = predict(self.network, self.validation.ids)
+        validation_loss, accuracy = _judge(logits, self.validation, self.config)
+        losses, right = [*history.validation_losses, validation_loss], [*history.right, self._right(logits)]
+        kept = is_better(self.families, losses, right, history.best_epoch if history.losses else None)
+        history = replace(
+            history,
+            losses=[*history.losses, loss],
+            validation_losses=losses,
+            validation_accuracy=[*history.validation_accuracy, accuracy],
+            best_epoch=len(losses) - 1 if kept else history.best_epoch,
+            right=right,
+            below=[*history.below, below(self.families, losses, right)],
+        )
+        return history, kept
+
+    def _right(self, validation: NDArray[np.float32]) -> dict[str, int]:
+        """Count of each rare family the rows that are given their own label."""
+        learned = [of.rows for of in self.families.values() if not of.validation]
+        hits = {True: validation.argmax(-1) == self.validation.targets, False: np.zeros(len(self.rows), dtype=bool)}
+        if learned:
+            rows = np.concatenate(learned)
+            told = predict(self.network, [self.rows.ids[row] for row in rows]).argmax(-1)
+            hits[False][rows] = told == self.rows.targets[rows]
+        return {name: int(hits[of.validation][of.rows].sum()) for name, of in self.families.items()}
 
     def _step(self, ids: Ids, chosen: NDArray[np.int64]) -> float:
         targets = torch.from_numpy(self.rows.targets[chosen]).to(self.device)
@@ -214,6 +204,7 @@ class _Run:
         for ids in self.rows.ids:
             digest.update(ids.tobytes() + b"|")
         digest.update(self.rows.targets.tobytes())
+        digest.update(json.dumps([[*rows.kinds] for rows in (self.rows, self.validation)]).encode())
         digest.update(b"" if self.rows.teacher is None else self.rows.teacher.tobytes())
         digest.update(str([(k, tuple(v.shape)) for k, v in self.network.state_dict().items()]).encode())
         return digest.hexdigest()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
+from overproof.distillation.augment import Ids
 from overproof.distillation.limits import require_usable
 
 UNLABELLED = -1
@@ -71,6 +72,32 @@ class Examples:
     targets: NDArray[np.int64]
     soft: Floats | None
     kinds: Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the training loop learns from or is validated on.
+
+    Attributes
+    ----------
+    ids
+        Token ids of each row's first window.
+    targets
+        Shape (n,): class index, or UNLABELLED.
+    teacher
+        Shape (n, classes) logits, or None for hard labels alone.
+    kinds
+        Family of each row, None where unknown; rare ones are shown more often, and their recall is held
+        (`rare_families`). None of all where there are none.
+    """
+
+    ids: Ids
+    targets: NDArray[np.int64]
+    teacher: NDArray[np.float32] | None = None
+    kinds: Sequence[str | None] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 def joined(parts: Sequence[Examples]) -> Examples:

@@ -17,7 +17,7 @@ from overproof.distillation.export import export
 from overproof.distillation.fit import TrainingSession, fit, rows_of, student_config, train_with_progress
 from overproof.distillation.students.presets import preset as sizes_of
 from overproof.distillation.teachers import load_teacher
-from overproof.distillation.training import TrainingTask, rare_repeats
+from overproof.distillation.training import TrainingTask
 from overproof.distillation.training_set import TrainConfig, TrainingSet
 from overproof.errors import InputError
 from overproof.events.labels import DEFAULT_BENIGN
@@ -155,9 +155,8 @@ def fine_tune(config: TeachConfig, splits: DatasetSplits, out: Path, console: Co
     classes = splits.labels
     network, encode, _, tokenizer = huggingface.network_and_encoder(checkpoint, classes, seed=config.seed)
     epochs = config.epochs or CHECKPOINT_CONFIG.epochs
-    examples = as_examples(splits.train, None, classes)
     task = TrainingTask(
-        rows_of(encode, examples, repeats=rare_repeats(examples.kinds)),
+        rows_of(encode, as_examples(splits.train, None, classes)),
         rows_of(encode, as_examples(splits.validation, None, classes)),
         replace(CHECKPOINT_CONFIG, seed=config.seed, epochs=epochs),
     )
