@@ -503,3 +503,19 @@ def test_the_terminal_console_is_quiet_in_a_pipe_but_says_its_lines() -> None:
         "with console.progress('[b]x{0}', 2) as advance: advance(1); console.say('[bold] \\x1b[31m')\n"
     )
     assert (done.stdout, done.stderr) == ("", "[bold] \\x1b[31m\n")
+
+
+def test_triage_does_not_wait_for_pandas(tmp_path: Path) -> None:
+    """Arrow would import it where it is installed; whoever asks for it afterwards gets it."""
+    (tmp_path / "pandas.py").write_text("print('imported')\n__version__ = '0'\n")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from overproof.cli import app\n"
+        "try: app(['triage', *sys.argv[2:]])\n"
+        "except SystemExit as end: print('ended', end.code or 0)\n"
+        "import pandas"
+    )
+    (tmp_path / "events.txt").write_text("id=1\n")
+    files = (tmp_path / "events.txt", "--out", tmp_path / "o.jsonl")
+    done = python(code, str(tmp_path), str(OLD / "bundle"), *map(str, files))
+    *before, ended, last = done.stdout.splitlines()
+    assert (ended, last, "imported" in before) == ("ended 0", "imported", False), done.stderr

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from overproof.cli.arrow_alone import start_arrow_alone
 from overproof.cli.options import (
     Address,
     AsJson,
@@ -86,6 +87,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Judge events with a bundle; what it cannot be trusted with goes to the full model."""
+    start_arrow_alone()
     from overproof.events.sources import Reading
     from overproof.inference.sinks import severity
     from overproof.inference.stream import Request
