@@ -71,8 +71,7 @@ def ray_scored(
         raise InputError("-: a Ray cluster reads files, not this process's standard input")
     if not names:
         return
-    files = {name: held for name, held in bundle.files.items() if name.removeprefix(FIRST) not in REPORTS}
-    needed = Bundle(bundle.path, bundle.manifest, files)
+    needed = _needed(bundle)
     with connected(address):
         from ray.data import DataContext, from_items
 
@@ -86,6 +85,12 @@ def ray_scored(
             rows = rows.map_batches(_score, fn_args=(needed,), batch_size=None, num_cpus=1, **how)
         for table in rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
             yield from _given(table, on_skip)
+
+
+def _needed(bundle: Bundle) -> Bundle:
+    """Return a bundle without the reports, which no node judges by."""
+    files = {name: held for name, held in bundle.files.items() if name.removeprefix(FIRST) not in REPORTS}
+    return Bundle(bundle.path, bundle.manifest, files)
 
 
 def _read(files: pa.Table, folder: str, reading: Reading) -> Iterator[pa.Table]:
