@@ -93,15 +93,15 @@ def test_rows_never_change() -> None:
 def test_independent_of_batch_mates(texts: list[str], random) -> None:
     weights = table()
 
-    def means(batch: list[str]) -> np.ndarray:
+    def pooled(batch: list[str]) -> np.ndarray:
         windows = cut_bytes(batch, WINDOWING)
-        return weights.means(windows.data, windows.starts)
+        return weights.pooled(windows.data, windows.starts)
 
     order = list(range(len(texts)))
     random.shuffle(order)
-    together = means([texts[i] for i in order])
+    together = pooled([texts[i] for i in order])
     for place, i in enumerate(order):
-        assert together[place].tobytes() == means([texts[i]])[0].tobytes()
+        assert together[place].tobytes() == pooled([texts[i]])[0].tobytes()
 
 
 def test_many_windows_equal_single_ones() -> None:
@@ -111,8 +111,8 @@ def test_many_windows_equal_single_ones() -> None:
     weights = table(1 << 16, 16)
     windows = cut_bytes(texts, WINDOWING)
     assert len(windows.data) > 4 * ngrams.BLOCK and len(windows.owner) > len(texts)
-    together = weights.means(windows.data, windows.starts)
-    alone = [weights.means(w.data, w.starts) for w in (cut_bytes([t], WINDOWING) for t in texts)]
+    together = weights.pooled(windows.data, windows.starts)
+    alone = [weights.pooled(w.data, w.starts) for w in (cut_bytes([t], WINDOWING) for t in texts)]
     assert together.tobytes() == np.concatenate(alone).tobytes()
 
 
@@ -124,19 +124,20 @@ def test_extreme_weights_do_not_overflow(extreme: int, length: int) -> None:
     sums, counts = weights.sums(windows.data, windows.starts)
     assert counts.tolist() == [max(3, 4 * (length + 2) - 6)]
     assert (sums == extreme * counts[:, None]).all()
-    assert (weights.means(windows.data, windows.starts) == extreme).all()
+    expected = (sums.astype(np.float32) / np.sqrt(counts.astype(np.float32))[:, None]).tolist()
+    assert weights.pooled(windows.data, windows.starts).tolist() == expected
 
 
-def test_means_are_rounded_once_each() -> None:
+def test_what_is_pooled_is_rounded_once_each() -> None:
     weights = table()
     windows = cut_bytes(["GET /index.php?id=1", "a"], WINDOWING)
     sums, counts = weights.sums(windows.data, windows.starts)
-    means = weights.means(windows.data, windows.starts)
+    pooled = weights.pooled(windows.data, windows.starts)
     for window in range(2):
         for column in range(WIDTH):
-            mean = np.float32(sums[window, column]) / np.float32(counts[window])
-            assert means[window, column] == mean * weights.scales[column]
-    assert means.dtype == np.float32
+            by_root = np.float32(sums[window, column]) / np.sqrt(np.float32(counts[window]))
+            assert pooled[window, column] == by_root * weights.scales[column]
+    assert pooled.dtype == np.float32
 
 
 TEXTS_IN_ARROW = ["", "id=1", "é😀", "x" * 1400, "\x00\x02\x03", "", "z" * 9000, "ok"]
@@ -165,7 +166,7 @@ def test_arrow_columns_equal_strings(kind: pa.DataType) -> None:
 def test_nothing_to_read() -> None:
     windows = cut_bytes([], WINDOWING)
     assert windows.starts.tolist() == [0]
-    assert table().means(windows.data, windows.starts).shape == (0, WIDTH)
+    assert table().pooled(windows.data, windows.starts).shape == (0, WIDTH)
     rows, offsets = ngram_rows(windows.data, windows.starts)
     assert (rows.tolist(), offsets.tolist()) == ([], [0])
 

@@ -28,7 +28,7 @@ from overproof.distillation.training_set import Examples, TrainingSet
 from overproof.progress import SILENT
 
 SIZES = NgramSizes(rows=1 << 12, width=8, hidden=16)
-HYBRID = EncoderConfig(1, 32, 2, 64, vocabulary=300, positions=24, ngrams=SIZES)
+HYBRID = EncoderConfig(1, 32, 2, 64, vocabulary=300, positions=64, ngrams=SIZES)
 NGRAMS = NgramConfig(SIZES, positions=65)
 CLASSES = ("benign", "sqli", "xss")
 
@@ -42,7 +42,7 @@ def lessons(sizes: NetworkConfig, count: int = 240) -> TrainingSet:
         [True, False, False],
         examples,
         examples,
-        replace(student_config(sizes, 12), learning_rate=5e-3, temperature=1.0, hard_weight=1.0, batch_rows=16),
+        replace(student_config(sizes, 12, count), learning_rate=5e-3, temperature=1.0, hard_weight=1.0, batch_rows=16),
     )
 
 
@@ -80,7 +80,7 @@ def test_the_table_is_of_whole_numbers_while_it_is_trained(trained: TrainedModel
     part.bag.register_forward_hook(lambda _, inputs, output: seen.append(output))
     seen: list[torch.Tensor] = []
     part(rows, starts)
-    expected = table.weights[[3, 5, 5]].astype(np.int32).sum(axis=0) / np.float32(3) * table.scales
+    expected = table.weights[[3, 5, 5]].astype(np.int32).sum(axis=0) / np.sqrt(np.float32(3)) * table.scales
     np.testing.assert_allclose(seen[0][0].detach().numpy(), expected, rtol=1e-5, atol=1e-7)
 
 

@@ -1,9 +1,10 @@
-"""Turn text into the means of hashed byte n-grams: what an n-gram student reads instead of tokens.
+"""Turn text into sums over its hashed byte n-grams: what an n-gram student reads instead of tokens.
 
 A window is bytes of UTF-8 between two markers. Each n-gram of 1 to 4 bytes in it names a row of a table of INT8
-weights; what the model reads is the mean of these rows. Sums of whole numbers are exact in any order, so the same text
-gives the same bits on every platform, in any batch. Nothing is folded: case, percent-encoding and whitespace are what
-attacks are made of.
+weights; what the model reads is the sum of these rows by the root of their number: by the number itself an attack fades
+in a long text, and undivided a long text shouts. Sums of whole numbers are exact in any order, so the same text gives
+the same bits on every platform, in any batch. Nothing is folded: case, percent-encoding and whitespace are what attacks
+are made of.
 
 Source: Weinberger et al. 2009 (feature hashing), Joulin et al. 2016 (bags of hashed n-grams), Knuth, TAOCP vol. 3, 6.4
 (multiplicative hashing).
@@ -111,17 +112,17 @@ class NgramTable:
         found -= BIAS * counts[:, None].astype(np.int32)
         return found, counts
 
-    def means(self, data: Bytes, starts: Indices) -> Floats:
-        """Return the mean row of each window's n-grams, shape (windows, width): the sum by the count, times the scale.
+    def pooled(self, data: Bytes, starts: Indices) -> Floats:
+        """Return sum / √count · scale of each window's rows, shape (windows, width).
 
-        Sums and counts are whole numbers below 2^24, which float32 holds; division and product are rounded once each,
-        as IEEE 754 prescribes, and no library's order or fused operation has a say in it.
+        Sums and counts are whole numbers below 2^24, which float32 holds; root, division and product are rounded once
+        each, as IEEE 754 prescribes, and no library's order or fused operation has a say in it.
         """
         if len(starts) == 2 and len(data) <= PLACES:
-            return self._mean(data, starts)
+            return self._pooled(data, starts)
         sums, counts = self.sums(data, starts)
         found = sums.astype(np.float32)
-        found /= counts[:, None].astype(np.float32)
+        found /= np.sqrt(counts.astype(np.float32))[:, None]
         found *= self.scales
         return found
 
@@ -131,13 +132,13 @@ class NgramTable:
         np.savez(file, weights=self.weights, scales=self.scales)
         return file.getvalue()
 
-    def _mean(self, data: Bytes, starts: Indices) -> Floats:
-        """Return the mean row of one short window: what `means` returns, in fewer steps, for a single event's sake."""
+    def _pooled(self, data: Bytes, starts: Indices) -> Floats:
+        """Return what `pooled` returns of one short window, in fewer steps, for a single event's sake."""
         count = max(LONGEST * len(data) - _LACKING, 3)
         packed = self._packed.take(_table_rows(data, starts, len(self.weights)), axis=0).sum(axis=0)
         found: Floats = np.add.reduce(packed).view(np.uint16).astype(np.float32)
         found -= BIAS * count  # exact, since all are whole numbers below 2^24
-        found /= count
+        found /= np.sqrt(np.float32(count))
         found *= self.scales
         return found.reshape(1, -1)
 

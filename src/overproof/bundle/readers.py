@@ -70,10 +70,10 @@ class NgramReader:
     windowing: Windowing
 
     def read(self, texts: Sequence[str]) -> Windows:
-        """Cut texts into windows of bytes, each the mean row of its n-grams."""
+        """Cut texts into windows of bytes, each the sum over its n-grams."""
         found = cut_bytes(texts, self.windowing)
-        means = self.table.means(found.data, found.starts)
-        return Windows(found.owner, found.overflow, ngrams=means, content=(found.data, found.starts))
+        pooled = self.table.pooled(found.data, found.starts)
+        return Windows(found.owner, found.overflow, ngrams=pooled, content=(found.data, found.starts))
 
     def files(self) -> dict[str, bytes]:
         """Return the table's file."""
@@ -96,10 +96,10 @@ class HybridReader:
     windowing: Windowing
 
     def read(self, texts: Sequence[str]) -> Windows:
-        """Cut texts into windows of tokens, with the mean row of their n-grams."""
+        """Cut texts into windows of tokens, with the sum over their n-grams."""
         windows = cut(self.tokenizer, texts, self.windowing)
         data, starts = self._bytes.of(windows.ids or [])
-        return replace(windows, ngrams=self.table.means(data, starts))
+        return replace(windows, ngrams=self.table.pooled(data, starts))
 
     def files(self) -> dict[str, bytes]:
         """Return the files of tokenizer and table."""

@@ -17,7 +17,7 @@ NGRAM_ROWS_PER_RUN = 256
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of n events; as tokens, as means of hashed n-grams, or as both.
+    """Windows of n events; as tokens, as sums over hashed n-grams, or as both.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Windows:
     ids
         One token list a window, [CLS] first, never padded; None for a model that reads no tokens.
     ngrams
-        Shape (windows, width): the mean row of each window's n-grams; None for a model that reads none.
+        Shape (windows, width): what `NgramTable.pooled` gives of each window; None for a model that reads none.
     content
         All bytes of the windows one after the other, markers included, and where each starts, shape (windows + 1,);
         None where the tokens tell them.

@@ -57,7 +57,7 @@ def to_onnx(network: Encoder | NgramNetwork) -> onnx.ModelProto:
     """Write a network as an ONNX model.
 
     An encoder's input is `input_ids` (batch, tokens) int64, padded with 0; what reads n-grams takes `ngrams` (batch,
-    width) float32, the mean row of each window, whose table is a file of its own. The first output is `logits`
+    width) float32, what `NgramTable.pooled` returns, whose table is a file of its own. The first output is `logits`
     (batch, classes), the second, `embedding` (batch, hidden), what the head reads (see
     `embedding_output.with_embedding`). All linear layers work on (batch · tokens, features), so that each is one Gemm;
     only attention sees the batch.

@@ -1,4 +1,4 @@
-"""Define the n-gram network: the mean row of a text's hashed byte n-grams, one hidden layer, a head.
+"""Define the n-gram network: the sum over a text's hashed byte n-grams, one hidden layer, a head.
 
 Its table is rounded to INT8 while it is trained (straight-through estimator, Bengio et al. 2013): what is exported adds
 up whole numbers, and nothing is lost on the way. Source of the kind: Joulin et al. 2017, Bag of Tricks for Efficient
@@ -25,7 +25,7 @@ LEAST = 1e-8  # a column's largest weight at least, so that its scale is a numbe
 
 
 class NgramPart(nn.Module):
-    """Hashed n-grams to hidden features: table, mean, one layer, ReLU.
+    """Hashed n-grams to hidden features: table, sum by the root of the count, one layer, ReLU.
 
     forward(rows (k,) int64, starts (batch + 1,) int64) -> (batch, hidden): the table's rows of all n-grams, and where
     each window's start.
@@ -47,9 +47,9 @@ class NgramPart(nn.Module):
         scales = self.scales()
         rounded = self.table + (torch.round(self.table.detach() / scales) * scales - self.table.detach())
         sums = functional.embedding_bag(rows, rounded, starts, mode="sum", include_last_offset=True)
-        means = sums / (starts[1:] - starts[:-1])[:, None]
-        with torch.autocast(means.device.type, enabled=False):  # bf16 is coarser than the table, and no faster here
-            return self.relu(self.hidden(self.bag(means)))  # type: ignore[no-any-return]
+        pooled = sums / (starts[1:] - starts[:-1])[:, None].sqrt()
+        with torch.autocast(pooled.device.type, enabled=False):  # bf16 is coarser than the table, and no faster here
+            return self.relu(self.hidden(self.bag(pooled)))  # type: ignore[no-any-return]
 
     def stored(self) -> NgramTable:
         """Return the table as it is deployed."""
