@@ -145,7 +145,8 @@ class Cascade:
         if not self.policy.confidence:
             return ["no threshold to defer it by"] * len(confidence)
         said = _sure_enough(self.policy.confidence)
-        thousandths = np.rint(1000 * np.nan_to_num(confidence.astype(np.float64)))  # exact before it is rounded
+        known = np.where(confidence >= 0, confidence, 0)  # what is no number is deferred, and gets another reason
+        thousandths = np.rint(1000 * known.astype(np.float64))  # exact before it is rounded
         return [said[place] for place in thousandths.astype(np.intp).tolist()]
 
 

@@ -115,7 +115,7 @@ def deferrals(scores: Scores, policy: Policy) -> Deferrals:
     ordered = np.sort(probabilities, axis=1)
     sure = ordered[:, -1]
     apart = sure - ordered[:, -2] if probabilities.shape[1] > 1 else np.ones_like(sure)
-    kept_back = np.isin(np.array(scores.classes), policy.never_alone)[best]
+    kept_back = np.array([name in policy.never_alone for name in scores.classes])[best]
     known = numbers(scores, probabilities)
     found: list[tuple[NDArray[np.bool_], Kind, Callable[[int], str]]] = [
         (~known, "doubt", lambda i: NO_NUMBERS),
@@ -128,7 +128,7 @@ def deferrals(scores: Scores, policy: Policy) -> Deferrals:
     reasons: dict[int, str] = {}
     kinds: dict[int, Kind] = {}
     for deferred, kind, why in found:
-        new = [int(i) for i in np.flatnonzero(deferred) if int(i) not in reasons]
+        new = [i for i in deferred.nonzero()[0].tolist() if i not in reasons]
         reasons.update((i, why(i)) for i in new)
         kinds.update(dict.fromkeys(new, kind))
     order = {kind: place for place, kind in enumerate(RESERVED)}

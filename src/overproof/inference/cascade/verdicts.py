@@ -164,6 +164,8 @@ class Verdicts:
 
     def full_objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the full model's answers as JSON objects, each with its event."""
+        if not self.rows:
+            return
         classes = self.scores.classes
         numbers = map(_plain, (self.full.attack, self.full.confidence, self.full.probabilities))
         for row, best, attack, sure, shares in zip(self.rows, self.full.best.tolist(), *numbers, strict=True):
@@ -175,10 +177,15 @@ def verdicts(scores: Scores, settled: Settled, *, benign: Sequence[bool], models
     """Put together what student and full model said, and how the events ended."""
     student = _answers(scores.probabilities, benign, settled.confidence)
     rows = sorted(settled.full)
-    theirs = np.stack([settled.full[i] for i in rows]) if rows else np.empty((0, len(benign)), dtype=np.float32)
-    full = _answers(theirs, benign, theirs.max(axis=1))
+    full = _NONE
+    if rows:
+        theirs = np.stack([settled.full[i] for i in rows])
+        full = _answers(theirs, benign, theirs.max(axis=1))
     distances = None if scores.ood_distance is None else _rounded(scores.ood_distance, DISTANCE_DIGITS)
     return Verdicts(scores, settled, models, student, full, rows, distances)
+
+
+_NONE = Answers(np.empty(0, dtype=np.intp), np.empty(0), np.empty(0), np.empty((0, 0)))
 
 
 def _answers(probabilities: Floats, benign: Sequence[bool], confidence: Floats) -> Answers:
@@ -190,7 +197,7 @@ def _answers(probabilities: Floats, benign: Sequence[bool], confidence: Floats) 
 
 def _rounded(numbers: Floats, digits: int) -> Rounded:
     """Round numbers; infinity becomes NaN, since JSON has neither."""
-    found = np.round(numbers.astype(np.float64), digits)
+    found = numbers.astype(np.float64).round(digits)
     return np.where(np.isfinite(found), found, np.nan)
 
 
