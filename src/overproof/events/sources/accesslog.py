@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -33,6 +34,7 @@ _LINE = re.compile(
     % {b"address": _ADDRESS, b"quoted": rb'[^"\\]*(?:\\.[^"\\]*)*'},
     re.DOTALL | re.VERBOSE,
 )
+_CLIENT = re.compile(_ADDRESS)
 _REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (.+?)( HTTP/[0-9](?:\.[0-9])?)?", re.DOTALL)
 _METHODS = frozenset("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())
 _ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|([\"\\nrtbvf]))")
@@ -66,11 +68,11 @@ def _parse(number: int, line: bytes) -> Iterator[Parsed]:
     method, target = _request(_value(match["request"]))
     yield StructuredEvent(
         text=templates.HttpRequest(method or "-", target or "-", host=vhost, agent=agent, referer=referer).text,
-        time=_time(match),
+        time=_time(*match.group("year", "month", "day", "clock", "zone")),
         group=client,
         columns={
             "kind": "access",
-            "src_ip": client if re.fullmatch(_ADDRESS, match["client"]) else None,
+            "src_ip": client if _CLIENT.fullmatch(match["client"]) else None,
             "transport": "tcp",
             "protocol": "http",
             "host": vhost,
@@ -91,17 +93,17 @@ def _request(line: str | None) -> tuple[str | None, str | None]:
     return match[1], match[2]
 
 
-def _time(match: re.Match[bytes]) -> str | None:
-    month = _MONTHS.index(match["month"]) + 1 if match["month"] in _MONTHS else 0
-    year, day, clock, zone = (match[part].decode() for part in ("year", "day", "clock", "zone"))
-    return utc(f"{year}-{month:02d}-{day}T{clock}{zone}")
+@lru_cache(1024)  # many requests come in one second
+def _time(year: bytes, month: bytes, day: bytes, clock: bytes, zone: bytes) -> str | None:
+    number = _MONTHS.index(month) + 1 if month in _MONTHS else 0
+    return utc(f"{year.decode()}-{number:02d}-{day.decode()}T{clock.decode()}{zone.decode()}")
 
 
 def _value(logged: bytes | None) -> str | None:
     """Recover what a client sent from what the server wrote of it; `-` and nothing are None."""
     if logged is None or logged in (b"", b"-"):
         return None
-    return decoded(_ESCAPED.sub(_character, logged))
+    return decoded(_ESCAPED.sub(_character, logged) if b"\\" in logged else logged)
 
 
 def _character(escape: re.Match[bytes]) -> bytes:
