@@ -16,7 +16,7 @@ from typing import Any
 import flows
 import pyarrow as pa
 from settings import COMMANDS, LINES, OUT, once
-from waf import STUDENTS
+from students import STUDENTS
 
 import overproof
 from overproof.bundle.model_names import BASELINE, QUANTIZED

@@ -28,6 +28,7 @@ import proof
 import service
 import similarity
 import speed
+import students
 import teachers
 import throughput
 import transcript
@@ -127,6 +128,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "quantization": after_students("quantization", quantization),
     "waf": lambda: waf.to_markdown(once("waf", waf.measured)),
     "core-rule-set": lambda: core_rule_set.to_markdown(once("core-rule-set", core_rule_set.measured)),
+    "students": lambda: students.to_markdown(students.measured()),
     "domains": lambda: domains.to_markdown(domains.measured()),
     "field": after_students("field", field),
     "check": lambda: checks.check_table(checks.checked_once()),

