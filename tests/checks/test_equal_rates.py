@@ -45,7 +45,7 @@ def test_a_tie_that_flags_too_many_at_once_is_not_taken() -> None:
 @pytest.mark.parametrize(("count", "word"), [(0, "few"), (3, "few"), (998, "many"), (1000, "many")])
 def test_a_share_that_cannot_be_bounded_on_both_sides(count: int, word: str) -> None:
     assert match(SCORES, flagging(count), Units(1000)) == NotMeasured(
-        f"{count:,} of 1,000 benign test events are flagged there, too {word} to compare at the same share"
+        f"{count:,} of 1,000 benign events are flagged there, too {word} to compare at the same share"
     )
 
 

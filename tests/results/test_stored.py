@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from overproof.bundle.manifest import COMPARISON, QUANTIZATION, QUANTIZING
+from overproof.bundle.manifest import COMPARISON, LADDER, QUANTIZATION, QUANTIZING
 from overproof.errors import BundleError
 from overproof.report.not_measured import NotMeasured
 from overproof.results import Comparison, Metrics, Row, Share
 from overproof.results.divergence import Detected, Divergence
+from overproof.results.ladder import Ladder, Missed, Rung
 from overproof.results.layers import Activations, LayerDiagnostics, LayerReport, Seen, Weights
 from overproof.results.layers.svg import draw as draw_layer
 from overproof.results.operating_points import (
@@ -101,7 +102,16 @@ def comparison() -> Comparison:
     return Comparison((Row("full", 10, 40, 0.5, 0.7, 1000.0, metrics, "a note"),), 4, points)
 
 
+def ladder() -> Ladder:
+    missed = Missed(
+        0.005, Counted(1, 4, 3, 0.1, 0.6), NotMeasured("none"), PairedDifference(4, 3, 1, 0, 0.25, -0.2, 0.8)
+    )
+    rung = Rung("small-student", 10, 40, 0.5, 1000.0, (missed,), Share(1, 4), Share(0, 4), ("flips",), "taken")
+    return Ladder("small-student", 8, 0.005, True, (rung,))
+
+
 KINDS = {
+    "ladder": Kind(LADDER, ladder().to_json(), Ladder.from_json, lambda found: found.render()),
     "layers": Kind(
         QUANTIZATION,
         layers().to_json(),

@@ -29,7 +29,8 @@ FORMER_FILES = {"novelty.npz": OOD}  # files of bundles of format 1
 FORMER_SIGNALS = {"novelty": "ood_distance"}
 QUANTIZING = "quantizing.json"  # what quantization cost, layer by layer, and the guards it was held to
 QUANTIZATION = "quantization.json"  # what it did to each layer: grids, histograms, errors
-REPORTS = (COMPARISON, QUANTIZING, QUANTIZATION)  # what nobody needs to judge an event
+LADDER = "ladder.json"  # the students of several sizes that this one was taken from; not in every bundle
+REPORTS = (COMPARISON, QUANTIZING, QUANTIZATION, LADDER)  # what nobody needs to judge an event
 FIRST = "first."  # begins the names of a first student's files, of which one is the manifest that it had alone
 SENSITIVITY = "sensitivity.svg"  # a picture of QUANTIZING, beside an ONNX file; of a bundle it is drawn on demand
 
@@ -248,20 +249,25 @@ def open_bundle(path: Path | str) -> Bundle:
 
 
 def inspect(path: Path | str) -> dict[str, Any]:
-    """Return manifest, stored comparison and verified sizes of a bundle, as plain JSON."""
+    """Return manifest, stored comparison and ladder, and verified sizes of a bundle, as plain JSON."""
     bundle = open_bundle(path)
-    try:
-        comparison = json.loads(bundle.files[COMPARISON]) if COMPARISON in bundle.files else None
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{bundle.path / COMPARISON}: not JSON ({error})") from None
     total = sum(len(content) for content in bundle.files.values()) + (bundle.path / MANIFEST).stat().st_size
     return {
         "path": str(bundle.path),
         "verified": True,
         "bytes": total,
         "manifest": bundle.manifest.to_json(),
-        "comparison": comparison,
+        "comparison": _stored(bundle, COMPARISON),
+        "ladder": _stored(bundle, LADDER),
     }
+
+
+def _stored(bundle: Bundle, name: str) -> Any:
+    """Return what a JSON file of the bundle holds; None where there is no such file."""
+    try:
+        return json.loads(bundle.files[name]) if name in bundle.files else None
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{bundle.path / name}: not JSON ({error})") from None
 
 
 def seal(manifest: Manifest) -> str:

@@ -63,9 +63,7 @@ def match(student: Reals, rival: Bools, units: Units) -> Thresholds | NotMeasure
     if strict < 0 or loose > last:
         k, n = int(rival.sum()), len(rival)
         few = "few" if strict < 0 else "many"
-        return NotMeasured(
-            f"{k:,} of {n:,} benign test events are flagged there, too {few} to compare at the same share"
-        )
+        return NotMeasured(f"{k:,} of {n:,} benign events are flagged there, too {few} to compare at the same share")
     matched = _last(lambda place: more(place).value <= 0, last)
     return Thresholds(*(float(candidates[place]) for place in (strict, matched, loose)))
 

@@ -53,7 +53,13 @@ Unlabelled = Annotated[
     typer.Option("--unlabelled", metavar="FILE", help="More events, which the teacher alone labels; repeatable."),
 ]
 Student = Annotated[
-    str, typer.Option("--student", metavar="PRESET", help="Size of the student; an unknown name lists them all.")
+    str,
+    typer.Option(
+        "--student",
+        metavar="PRESET",
+        help="Size of the student; an unknown name lists them all. auto makes five and takes the smallest that holds "
+        "the guards and misses no more attacks than --margin allows.",
+    ),
 ]
 First = Annotated[
     str | None,
@@ -155,6 +161,7 @@ Examples:
   overproof compress train.csv.gz --teacher teacher --out bundle
   overproof compress train.csv.gz --test test.csv.gz --teacher mypackage.model:pipeline --out bundle
   overproof compress train.csv.gz --teacher ./MiniLM@2 --teacher ngram --out bundle
+  overproof compress train.csv.gz --teacher teacher --student auto --max-flips 1% --out bundle
   overproof compress train.csv.gz --teacher ./MiniLM --pool 40000 --pool-from installed --pool-from src/ --out bundle
   overproof compress train.csv.gz --teacher teacher --precision w4a8 --qat --max-recall-loss sqli=1% --out bundle
 """

@@ -66,15 +66,20 @@ def run(
     from overproof.bundle.manifest import inspect as look_into
     from overproof.bundle.manifest import open_bundle
     from overproof.results import Comparison
+    from overproof.results.ladder import Ladder
 
     contents = look_into(bundle)
     if as_json:
         typer.echo(indented(contents))
         return
-    comparison = None if contents.pop("comparison") is None else Comparison.of(open_bundle(bundle))
+    parts = [
+        kind.of(open_bundle(bundle)).render()
+        for name, kind in (("ladder", Ladder), ("comparison", Comparison))
+        if contents.pop(name) is not None
+    ]
     typer.echo(printable("\n".join(_outline(contents))))
-    if comparison is not None:
-        typer.echo("\n" + printable(comparison.render()), nl=False)
+    for part in parts:
+        typer.echo("\n" + printable(part), nl=False)
 
 
 def _outline(entries: Mapping[Any, Any], indent: str = "") -> Iterator[str]:

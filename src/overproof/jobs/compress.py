@@ -26,7 +26,7 @@ from overproof.distillation.export import ExportedModel, export, parity
 from overproof.distillation.fit import TrainedModel, fit, student_config
 from overproof.distillation.limits import DISAGREEMENT
 from overproof.distillation.pool_choice import most_instructive
-from overproof.distillation.students.presets import preset
+from overproof.distillation.students.presets import AUTO, LADDER, preset
 from overproof.distillation.teachers import Teacher, align, default_directory, union_classes
 from overproof.distillation.training_set import Examples, TrainingSet, joined
 from overproof.distillation.transfer import SoftLabelSource, query_teacher, transfer_set
@@ -48,6 +48,7 @@ from overproof.jobs.evaluate import ComparedModels, DeployedModel, compare, is_b
 from overproof.jobs.first_thresholds import require_enough
 from overproof.jobs.fit_ood import fit_ood
 from overproof.jobs.join import JoinedStudents, bundle_of_both, join_students
+from overproof.jobs.ladder import Candidate, Yardstick, climb
 from overproof.jobs.load import LoadedData, load_dataset, load_pool, open_teacher
 from overproof.jobs.ngram_teacher import train_named
 from overproof.jobs.package_bundle import BundleContents, Provenance, bundle_of, package_bundle, write_packed
@@ -66,6 +67,7 @@ from overproof.quantization.run import QuantizationSettings
 from overproof.results import Comparison
 from overproof.results.boundary_events import boundary_events
 from overproof.results.compression import Report
+from overproof.results.ladder import Ladder
 from overproof.results.parity import Parity
 from overproof.results.precision_search import Decision
 
@@ -105,7 +107,11 @@ class Outputs:
 
     def of_first(self) -> Outputs:
         """Return where the student in front is made, of which nothing stays there."""
-        return Outputs(self.bundle.with_name(f"{self.bundle.name}.first"))
+        return self.of_part("first")
+
+    def of_part(self, name: str) -> Outputs:
+        """Return where a student is made that is a part of the run, or one of several; nothing stays there."""
+        return Outputs(self.bundle.with_name(f"{self.bundle.name}.{name}"))
 
     def checkpoint(self, stage: str) -> Path:
         """Return where a stage that is killed finds its last epoch when it is started again."""
@@ -130,6 +136,10 @@ class CompressRun:
     teacher: Teacher | str | Sequence[str]
     outputs: Outputs
     options: RunOptions = field(default_factory=RunOptions)
+
+    def of_rung(self, preset: str) -> CompressRun:
+        """Return the run that makes one student of the ladder."""
+        return replace(self, config=self.config.taking(preset), outputs=self.outputs.of_part(preset))
 
     def of_first(self, preset: str) -> CompressRun:
         """Return the run that makes the student in front, and that alone."""
@@ -164,8 +174,9 @@ class Exported:
 
 @dataclass(frozen=True)
 class Student:
-    """One student through all its stages, and what its bundle holds of it."""
+    """One student through all its stages, its preset, and what its bundle holds of it."""
 
+    preset: str
     distilled: Distilled
     exported: Exported
     quantized: QuantizedStudent
@@ -183,6 +194,14 @@ class TwoStudents:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """The student that is deployed, and those that it was taken from; None where it was named."""
+
+    student: Student
+    ladder: Ladder | None = None
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What compression cost: all models compared, the baseline among them, and what putting one in front changed."""
 
@@ -197,9 +216,14 @@ class Compressed:
 
     loaded: LoadedData
     labels: SoftLabels
-    student: Student
+    taken: Taken
     both: TwoStudents | None
     evaluation: Evaluation
+
+    @property
+    def student(self) -> Student:
+        """The student that is deployed."""
+        return self.taken.student
 
 
 def compress(
@@ -247,7 +271,10 @@ def compress(
         first, on the run's own events, and kept in `OUT.ngram-teacher`.
     out
         Folder of the bundle. Where a guard does not hold, the best that was found goes to `OUT.failed`.
-    student, temperature, hard_weight, epochs, transfer, consistency, joined, pool, pool_from, pool_choice
+    student
+        Preset of its sizes; `auto` makes one of each on a ladder and takes the smallest that holds the guards and
+        misses no more attacks than the margin allows, by the validation events (see `jobs.ladder`).
+    temperature, hard_weight, epochs, transfer, consistency, joined, pool, pool_from, pool_choice
         How the student learns; see `DistillConfig`.
     first
         Preset of a faster student in front of it, learned from the same soft labels: it decides what it is sure of, at
@@ -305,18 +332,39 @@ def run_compression(run: CompressRun) -> Report:
     run.outputs.require_free()
     loaded = load(run)
     labels = label(run, loaded)
-    student = make_student(run, loaded, labels)
-    both = put_first(run, loaded, labels, student)
-    evaluation = evaluate(run, loaded, labels, student, both)
-    return write(run, Compressed(loaded, labels, student, both, evaluation))
+    taken = take_student(run, loaded, labels)
+    keep_float(run, loaded, taken.student)
+    both = put_first(run, loaded, labels, taken.student)
+    evaluation = evaluate(run, loaded, labels, taken.student, both)
+    return write(run, Compressed(loaded, labels, taken, both, evaluation))
+
+
+def take_student(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Taken:
+    """Make the student; on `auto` one of each size, of the same soft labels, and take one by the validation events."""
+    config, console = run.config, run.options.console
+    if config.distill.student != AUTO:
+        return Taken(make_student(run, loaded, labels))
+    made = {}
+    for name in LADDER:
+        console.say(f"the ladder: {name}")
+        made[name] = make_student(run.of_rung(name), loaded, labels)
+    candidates = {name: Candidate(each.quantized.model, each.quantized.report) for name, each in made.items()}
+    guarded = bool(_measurable_guards(run, loaded))
+    yardstick = Yardstick.of(
+        loaded.splits, loaded.classes, labels.validation, margin=config.check.margin, guarded=guarded
+    )
+    ladder = climb(candidates, yardstick, seed=config.seed, budget_s=TIMING_SECONDS)
+    console.say(f"the ladder: {ladder.taken} is taken")
+    return Taken(made[ladder.taken], ladder)
 
 
 def make_student(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Student:
     """Distil, export and quantize."""
     distilled = distil(run, loaded, labels)
-    exported = export_student(run, loaded, distilled)
+    exported = export_student(loaded, distilled)
     quantized = quantize(run, loaded, distilled, exported)
-    return Student(distilled, exported, quantized, _contents(run, loaded, (distilled, exported, quantized)))
+    contents = _contents(run, loaded, (distilled, exported, quantized))
+    return Student(run.config.distill.student, distilled, exported, quantized, contents)
 
 
 def load(run: CompressRun) -> LoadedData:
@@ -399,15 +447,10 @@ def distil(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Distille
     return Distilled(trained, training_set)
 
 
-def export_student(run: CompressRun, loaded: LoadedData, distilled: Distilled) -> Exported:
-    """Write the student as ONNX, checked against the network; keep it as a bundle where that is asked for."""
-    splits, trained = loaded.splits, distilled.trained
-    model, step = export(trained, loaded.classes, splits.benign, splits.test["text"].to_pylist())
-    if run.outputs.fp32 is not None:
-        ood = fit_ood(model.scorer, splits.train, seed=run.config.seed)
-        contents = BundleContents(model, trained, distilled.training_set.config, parity=(step,), ood=ood)
-        package_bundle(run.outputs.fp32, contents, provenance(run, loaded))
-    return Exported(model, step)
+def export_student(loaded: LoadedData, distilled: Distilled) -> Exported:
+    """Write the student as ONNX, checked against the network."""
+    splits = loaded.splits
+    return Exported(*export(distilled.trained, loaded.classes, splits.benign, splits.test["text"].to_pylist()))
 
 
 def quantize(run: CompressRun, loaded: LoadedData, distilled: Distilled, exported: Exported) -> QuantizedStudent:
@@ -428,6 +471,18 @@ def quantize(run: CompressRun, loaded: LoadedData, distilled: Distilled, exporte
     )
 
 
+def keep_float(run: CompressRun, loaded: LoadedData, student: Student) -> None:
+    """Write the student before quantization as a bundle of its own, where that is asked for."""
+    if run.outputs.fp32 is None:
+        return
+    distilled, exported = student.distilled, student.exported
+    ood = fit_ood(exported.model.scorer, loaded.splits.train, seed=run.config.seed)
+    contents = BundleContents(
+        exported.model, distilled.trained, distilled.training_set.config, parity=(exported.parity,), ood=ood
+    )
+    package_bundle(run.outputs.fp32, contents, provenance(run, loaded, student))
+
+
 def put_first(run: CompressRun, loaded: LoadedData, labels: SoftLabels, student: Student) -> TwoStudents | None:
     """Make a faster student of the same soft labels, and choose what it may decide; None where none is asked for."""
     if run.config.distill.first is None:
@@ -436,7 +491,7 @@ def put_first(run: CompressRun, loaded: LoadedData, labels: SoftLabels, student:
     run.options.console.say(f"the student in front: {run.config.distill.first}")
     front = make_student(own, loaded, labels)
     first, second = (
-        bundle_of(of.outputs.bundle, made.contents, provenance(of, loaded))
+        bundle_of(of.outputs.bundle, made.contents, provenance(of, loaded, made))
         for of, made in ((own, front), (run, student))
     )
     joined = join_students(first, second, loaded.splits.validation, JoinLimits(run.config.check.margin))
@@ -479,16 +534,17 @@ def write(run: CompressRun, done: Compressed) -> Report:
         parity=(*done.student.contents.parity, *done.evaluation.parity),
         comparison=done.evaluation.comparison,
         search=replace(report, out=place),
+        ladder=done.taken.ladder,
     )
-    bundle = bundle_of(place, contents, provenance(run, done.loaded))
+    bundle = bundle_of(place, contents, provenance(run, done.loaded, done.student))
     if done.both is not None:
         bundle = bundle_of_both(done.both.first, bundle, done.both.joined)
     size = write_packed(bundle)
     if outputs.evidence is not None:
         _write_evidence(run, done, outputs.evidence)
-    for stage in ("training", "rounding", "control"):
-        discard(outputs.checkpoint(stage))
-        discard(outputs.of_first().checkpoint(stage))
+    for of in (outputs, outputs.of_first(), *map(outputs.of_part, LADDER)):
+        for stage in ("training", "rounding", "control"):
+            discard(of.checkpoint(stage))
     return Report(
         place,
         done.evaluation.comparison,
@@ -499,16 +555,15 @@ def write(run: CompressRun, done: Compressed) -> Report:
         config.seed,
         contents.search,
         None if done.both is None else replace(done.both.joined.report, bundle=place, bundle_bytes=size),
+        done.taken.ladder,
     )
 
 
-def provenance(run: CompressRun, loaded: LoadedData) -> Provenance:
-    """Say where the bundles of a run come from."""
+def provenance(run: CompressRun, loaded: LoadedData, student: Student) -> Provenance:
+    """Say where the bundles of a run come from: the preset is that of the student, the configuration as was asked."""
     config, splits = run.config, loaded.splits
     card = asdict(loaded.teacher.card)
-    return Provenance(
-        config.distill.student, splits.benign, loaded.description, card, config.to_json(), config.check.margin
-    )
+    return Provenance(student.preset, splits.benign, loaded.description, card, config.to_json(), config.check.margin)
 
 
 def _deployed(run: CompressRun, second: DeployedModel, both: TwoStudents) -> DeployedModel:
@@ -576,10 +631,10 @@ def _write_evidence(run: CompressRun, done: Compressed, out: Path) -> None:
     """Train the control and write what a sceptic needs to check the bundle."""
     student = done.student
     console, training_set = run.options.console, student.distilled.training_set
-    sizes, checkpoint = preset(run.config.distill.student), run.outputs.checkpoint("control")
+    sizes, checkpoint = preset(student.preset), run.outputs.checkpoint("control")
     control = train_control(done.loaded, training_set, sizes, checkpoint=checkpoint, console=console)
     distilled = BundleContents(student.exported.model, student.distilled.trained, training_set.config)
     quantized, baseline = student.quantized.model, done.evaluation.baseline
     models = EvidenceModels(done.labels.validation, distilled, control, quantized, baseline)
-    write_evidence(out, models, done.loaded.splits, provenance(run, done.loaded))
+    write_evidence(out, models, done.loaded.splits, provenance(run, done.loaded, student))
     console.say(f"evidence for `overproof check`: {out}")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from overproof.distillation.limits import INSTALLED, RANDOM, require_usable, require_usable_pool
-from overproof.distillation.students.presets import preset
+from overproof.distillation.students.presets import AUTO, preset, require_student
 from overproof.errors import BundleError, InputError
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.jobs.config_json import (
@@ -95,7 +95,8 @@ class DistillConfig:
     Attributes
     ----------
     student
-        Preset of the student's sizes.
+        Preset of the student's sizes; or `auto`, which makes one of each on the ladder and takes the smallest that
+        holds the guards and misses no more attacks than the margin allows (`jobs.ladder`).
     temperature, hard_weight
         T, and the weight of true labels against the teacher's.
     epochs
@@ -129,9 +130,11 @@ class DistillConfig:
     first: str | None = None
 
     def __post_init__(self) -> None:
-        preset(self.student)
+        require_student(self.student)
         if self.first is not None:
             preset(self.first)
+            if self.student == AUTO:
+                raise InputError(f"--first {self.first}: expected --student PRESET with it, not --student {AUTO}")
             if self.first == self.student:
                 raise InputError(f"--first {self.first}: is --student as well, expected the preset of a faster one")
         require_usable(self.temperature, self.hard_weight, 1 if self.epochs is None else self.epochs)
@@ -262,6 +265,12 @@ class CompressConfig:
     quantize: QuantizeConfig = field(default_factory=QuantizeConfig)
     check: CheckSettings = field(default_factory=CheckSettings)
     seed: int = 0
+
+    def taking(self, student: str) -> CompressConfig:
+        """Return how exactly this student is made, where `auto` was asked for and it was taken."""
+        if self.distill.student != AUTO:
+            return self
+        return replace(self, distill=replace(self.distill, student=student))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, as manifest and evidence store it."""

@@ -136,21 +136,28 @@ def compare(splits: DatasetSplits, models: ComparedModels, *, seed: int, budget_
 
 def _at_equal_rates(splits: DatasetSplits, models: ComparedModels, logits: Mapping[str, Floats]) -> OperatingPoints:
     """Compare the models' logits on the test events behind thresholds from validation events."""
-    test, validation = splits.test, splits.validation
-    known = models.logits(validation["text"].to_pylist(), models.validation)
-    benign = Truth(
-        np.array([name in splits.benign for name in models.classes], dtype=bool),
-        np.array(is_benign(validation, splits.benign), dtype=bool),
+    known = models.logits(splits.validation["text"].to_pylist(), models.validation)
+    benign = truth_of(splits.validation, models.classes, splits.benign)
+    scores = {name: attack_scores(name, found, known[name], benign) for name, found in logits.items()}
+    return operating_points(scores, judged_events(splits.test, splits.benign))
+
+
+def truth_of(validation: pa.Table, classes: Sequence[str], benign: Sequence[str]) -> Truth:
+    """Say which classes are benign, and which of the validation events."""
+    return Truth(
+        np.array([name in benign for name in classes], dtype=bool),
+        np.array(is_benign(validation, benign), dtype=bool),
     )
-    labels: list[str | None] = test["label"].to_pylist()
-    events = JudgedEvents(
-        np.array([label is not None and label not in splits.benign for label in labels], dtype=bool),
-        np.array(is_benign(test, splits.benign), dtype=bool),
-        np.array(families_of(test), dtype=object),
-        units_of(test["text"].to_pylist(), test["group"].to_pylist()),
-    )
-    return operating_points(
-        {name: attack_scores(name, scores, known[name], benign) for name, scores in logits.items()}, events
+
+
+def judged_events(events: pa.Table, benign: Sequence[str]) -> JudgedEvents:
+    """Say what is known of the events that models are compared on."""
+    labels: list[str | None] = events["label"].to_pylist()
+    return JudgedEvents(
+        np.array([label is not None and label not in benign for label in labels], dtype=bool),
+        np.array(is_benign(events, benign), dtype=bool),
+        np.array(families_of(events), dtype=object),
+        units_of(events["text"].to_pylist(), events["group"].to_pylist()),
     )
 
 

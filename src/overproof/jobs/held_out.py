@@ -115,12 +115,13 @@ def families_to_hold_out(wanted: Sequence[str], hold_out: HoldOut) -> list[str]:
 
 def bundle_config(hold_out: HoldOut) -> tuple[CompressConfig, str]:
     """Return the configuration that the bundle was made with, and what of it cannot be known; usually nothing."""
-    store = hold_out.store
-    stored = stored_config(hold_out.bundle.manifest.config, str(hold_out.bundle.path / MANIFEST))
+    store, manifest = hold_out.store, hold_out.bundle.manifest
+    stored = stored_config(manifest.config, str(hold_out.bundle.path / MANIFEST))
     if isinstance(stored, CompressConfig):
-        return stored, ""
+        return stored.taking(str(manifest.network.get("preset"))), ""
     if store.format > 1:
-        return CompressConfig.from_json(store.config, str(store.path / INDEX)), ""
+        config = CompressConfig.from_json(store.config, str(store.path / INDEX))
+        return config.taking(str(manifest.network.get("preset"))), ""
     recipe = store.config
     config = CompressConfig(
         DataConfig(TableReference(store.events.num_rows), benign=tuple(recipe["benign"])),

@@ -218,6 +218,7 @@ def _config(first: Manifest, second: Manifest) -> Mapping[str, Any] | None:
         return second.config
     ours, theirs = made[1], made[0]
     assert isinstance(ours, CompressConfig) and isinstance(theirs, CompressConfig)
+    ours, theirs = (config.taking(manifest.network["preset"]) for config, manifest in ((ours, second), (theirs, first)))
     return replace(ours, distill=replace(ours.distill, first=theirs.distill.student)).to_json()
 
 

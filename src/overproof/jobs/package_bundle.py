@@ -13,6 +13,7 @@ from typing import Any
 from overproof.bundle.manifest import (
     COMPARISON,
     FORMAT,
+    LADDER,
     MODEL,
     OOD,
     QUANTIZATION,
@@ -29,6 +30,7 @@ from overproof.distillation.students.presets import config_json
 from overproof.distillation.training_set import TrainConfig
 from overproof.inference.cascade.signals import Signals
 from overproof.results import Comparison
+from overproof.results.ladder import Ladder
 from overproof.results.layers import LayerDiagnostics
 from overproof.results.parity import Parity
 from overproof.results.precision_search import PrecisionSearchReport
@@ -81,8 +83,9 @@ class BundleContents:
         See `Manifest`.
     ood
         What tells that an event is out of distribution.
-    comparison, layers, search
-        What compression cost, what quantization did to each layer, and the search under guards.
+    comparison, layers, search, ladder
+        What compression cost, what quantization did to each layer, the search under guards, and the students that this
+        one was taken from.
     """
 
     model: ExportedModel
@@ -97,6 +100,7 @@ class BundleContents:
     comparison: Comparison | None = None
     layers: LayerDiagnostics | None = None
     search: PrecisionSearchReport | None = None
+    ladder: Ladder | None = None
 
 
 def package_bundle(out: Path, contents: BundleContents, provenance: Provenance) -> int:
@@ -151,4 +155,6 @@ def _files(contents: BundleContents) -> dict[str, bytes]:
         files[QUANTIZATION] = json.dumps(contents.layers.to_json(), separators=(",", ":")).encode()
     if contents.search is not None:
         files[QUANTIZING] = json.dumps(contents.search.to_json(), indent=1).encode()
+    if contents.ladder is not None:
+        files[LADDER] = json.dumps(contents.ladder.to_json(), indent=1).encode()
     return files

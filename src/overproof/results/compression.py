@@ -9,6 +9,7 @@ from typing import Any
 
 from overproof.results.boundary_events import SoftLabel
 from overproof.results.comparison import Comparison
+from overproof.results.ladder import Ladder
 from overproof.results.parity import Parity
 from overproof.results.precision_search import PrecisionSearchReport
 from overproof.results.tiers import JoinedTiers
@@ -40,6 +41,8 @@ class Report:
         What quantization cost on validation events, and the guards, decided on test events.
     tiers
         What a first student may decide; None where there is none.
+    ladder
+        The students that this one was taken from; None where it was named.
     """
 
     bundle: Path
@@ -51,6 +54,7 @@ class Report:
     seed: int
     precision_search: PrecisionSearchReport | None = None
     tiers: JoinedTiers | None = None
+    ladder: Ladder | None = None
 
     @property
     def passed(self) -> bool:
@@ -69,6 +73,7 @@ class Report:
             "soft_labels": [asdict(event) for event in self.soft_labels],
             "precision_search": None if self.precision_search is None else self.precision_search.to_json(),
             "tiers": None if self.tiers is None else self.tiers.to_json(),
+            "ladder": None if self.ladder is None else self.ladder.to_json(),
         }
 
     def render(self) -> str:
@@ -78,6 +83,7 @@ class Report:
             "\n".join(event.render() for event in self.soft_labels) or "  (no event)",
             "Parity of every step:",
             "\n".join(f"  {step}" for step in self.parity),
+            *([] if self.ladder is None else [self.ladder.render()]),
             *([] if self.precision_search is None else [self.precision_search.render_search()]),
             *([] if self.tiers is None else ["\n".join(["Two students:", *self.tiers.sentences()])]),
             self.comparison.render(),

@@ -81,6 +81,15 @@ ENCODERS = {
 }
 PRESETS: dict[str, NetworkConfig] = {**ENCODERS, "ngram-student": NgramConfig()}
 
+AUTO = "auto"  # in the place of a preset: one student of each of these, from which the smallest that will do is taken
+LADDER = ("tiny-student", "small-student", "ngram-student", "tutorial-student", "hybrid-student")
+
+
+def require_student(name: str) -> None:
+    """Raise InputError unless it is a preset, or `auto`."""
+    if name != AUTO and name not in PRESETS:
+        raise InputError(f"no preset {name!r}: expected one of {', '.join(PRESETS)}, or {AUTO}")
+
 
 def preset(name: str) -> NetworkConfig:
     """Return the sizes of a preset; InputError lists the names if there is none."""
