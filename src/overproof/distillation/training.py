@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -102,16 +103,29 @@ class _Run:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network.to(self.device)
         self.bf16 = self.device.type == "cuda" or use_bf16()
-        decayed = [p for p in network.parameters() if p.ndim > 1]
-        plain = [p for p in network.parameters() if p.ndim <= 1]
+        self.rates: list[float] = []
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+            self._groups(),
             lr=config.learning_rate,
             betas=(0.9, 0.98),
             fused=True,
         )
         self.repeats = rare_repeats(task.rows.kinds) if task.rows.kinds else np.ones(len(task.rows))
         self.best: dict[str, Tensor] = {}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Part the parameters: matrices decay and vectors do not; an n-gram part takes steps of its own size."""
+        found = []
+        for of_ngrams in (False, True):
+            own = [p for name, p in self.network.named_parameters() if ("ngrams." in name) == of_ngrams]
+            for decay, some in (
+                (self.config.weight_decay, [p for p in own if p.ndim > 1]),
+                (0.0, [p for p in own if p.ndim <= 1]),
+            ):
+                if some:
+                    found.append({"params": some, "weight_decay": decay})
+                    self.rates.append(self.config.learning_rate * (self.config.ngram_rate if of_ngrams else 1.0))
+        return found
 
     def one_epoch(self, epoch: int, lost: list[str], advance: Callable[[int], None]) -> float:
         """Train for one pass, which shows the families in `lost` more often.
@@ -187,8 +201,8 @@ class _Run:
         at = epochs_done / self.config.epochs
         warm = self.config.warmup
         share = (at + 1e-3) / warm if at < warm else 0.5 * (1 + math.cos(math.pi * (at - warm) / (1 - warm)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * min(1.0, max(share, 0.01))
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * min(1.0, max(share, 0.01))
 
     def keep_best(self) -> None:
         self.best = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}

@@ -31,6 +31,8 @@ class TrainConfig:
         Share of tokens split into the two pieces they were merged from, anew each epoch.
     carriers
         Share of rows set among benign events, up to a full window, anew each epoch.
+    ngram_rate
+        Steps of the part that reads n-grams, as a multiple of the others': most of it are rows that few events touch.
     seed
         Decides initialization, order and perturbation.
     """
@@ -46,6 +48,7 @@ class TrainConfig:
     patience: int = 3
     split_tokens: float = 0.1
     carriers: float = 0.2
+    ngram_rate: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
