@@ -146,7 +146,7 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> Non
 def test_an_ngram_network_goes_through_few_events_more_often() -> None:
     sizes = preset("ngram-student")
     usual, few = (student_config(sizes, None, rows) for rows in (10**6, 600))
-    assert usual == student_config(sizes, None, 25_000) and (usual.epochs, usual.patience) == (12, 3)
+    assert usual == student_config(sizes, None, 32_000) and (usual.epochs, usual.patience) == (8, 3)
     assert few.epochs == 427 and few.patience == 106, "stops early in proportion, not in the warm-up"
     assert student_config(sizes, None, 0).epochs > 0
     assert student_config(sizes, 5, 600).epochs == 5, "what was asked for"
@@ -155,3 +155,10 @@ def test_an_ngram_network_goes_through_few_events_more_often() -> None:
 def test_an_encoder_goes_through_few_events_as_often_as_through_many() -> None:
     sizes = preset("tiny-student")
     assert student_config(sizes, None, 600) == student_config(sizes, None, 10**6)
+
+
+def test_an_ngram_part_takes_larger_steps_than_the_encoder_it_shares_a_head_with() -> None:
+    hybrid, alone = (student_config(preset(f"{kind}-student"), None, 50_000) for kind in ("hybrid", "ngram"))
+    assert hybrid.learning_rate * hybrid.ngram_rate == pytest.approx(alone.learning_rate)
+    assert hybrid.learning_rate == student_config(preset("tutorial-student"), None, 50_000).learning_rate
+    assert hybrid.carriers == alone.carriers == 0.0
