@@ -11,11 +11,13 @@ from overproof.events.schema import event_table
 EVENTS = event_table({"text": ["a", "b"]})
 
 
-def test_the_weighted_mean_of_probabilities_in_any_order_of_classes(fixed_teacher) -> None:
+def test_the_weighted_geometric_mean_of_probabilities_in_any_order_of_classes(fixed_teacher) -> None:
     one = fixed_teacher({"a": (0.9, 0.1), "b": (0.2, 0.8)})
     two = fixed_teacher({"a": (0.5, 0.5), "b": (1.0, 1e-9)}, classes=("sqli", "benign"))
     joined = average([one, two], [3, 1])
-    expected = [[0.75 * 0.9 + 0.25 * 0.5, 0.75 * 0.1 + 0.25 * 0.5], [0.75 * 0.2, 0.75 * 0.8 + 0.25]]
+    least = 1e-7  # of any probability
+    products = np.array([[0.9**0.75 * 0.5**0.25, 0.1**0.75 * 0.5**0.25], [0.2**0.75 * least**0.25, 0.8**0.75]])
+    expected = products / products.sum(axis=1, keepdims=True)
     assert joined.classes == ("benign", "sqli")
     assert joined.weights == (0.75, 0.25)
     assert np.allclose(np.exp(joined.logits(EVENTS)), expected, atol=1e-6)

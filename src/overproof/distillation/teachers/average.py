@@ -1,4 +1,9 @@
-"""Average several teachers: the weighted mean of their probabilities."""
+"""Average several teachers: the weighted geometric mean of their probabilities (a logarithmic opinion pool).
+
+The arithmetic mean lets one teacher that is sure speak alone; here a false alarm takes all of them. On real request
+values it found 74.5 % of held-out families at 1 % false positives, where the arithmetic mean found 69.5 (docs/log.md).
+Source: Hinton, Vinyals, Dean 2015, section 1, which names both; Genest and Zidek 1986.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ from overproof.errors import InputError
 
 @dataclass(frozen=True)
 class AverageTeacher:
-    """Weighted average of the probabilities of teachers with the same classes; weights sum to 1."""
+    """Weighted geometric mean of the probabilities of teachers with the same classes; weights sum to 1."""
 
     classes: tuple[str, ...]
     card: TeacherCard
@@ -29,7 +34,7 @@ class AverageTeacher:
         return all(teacher.labels_new_events for teacher in self.teachers)
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
-        """Compute the log of the averaged probabilities, columns in the order of the first teacher's classes."""
+        """Compute the log of the mean, scaled to add up to 1, columns in the order of the first teacher's classes."""
         return self.averaged(lambda teacher, share: teacher.logits(events, share), report)
 
     def averaged(self, ask: Callable[[Teacher, Report | None], Floats], report: Report | None) -> Floats:
@@ -38,8 +43,8 @@ class AverageTeacher:
         mean = np.zeros((1, len(self.classes)))
         for teacher, weight in zip(self.teachers, self.weights, strict=True):
             order = [teacher.classes.index(name) for name in self.classes]
-            mean = mean + weight * softmax(ask(teacher, share))[:, order]
-        return log_probabilities(mean)
+            mean = mean + weight * log_probabilities(softmax(ask(teacher, share)))[:, order]
+        return log_probabilities(softmax(mean.astype(np.float32)))
 
 
 def average(teachers: Sequence[Teacher], weights: Sequence[float]) -> AverageTeacher:
@@ -69,7 +74,7 @@ def _card(teachers: Sequence[Teacher], weights: Sequence[float]) -> TeacherCard:
     sizes = [card.bytes for card in cards if card.bytes is not None]
     counts = [card.parameters for card in cards if card.parameters is not None]
     prints = [card.fingerprint for card in cards if card.fingerprint is not None]
-    joined = "\n".join(f"{w!r} {p}" for w, p in zip(weights, prints, strict=False))
+    joined = "geometric\n" + "\n".join(f"{w!r} {p}" for w, p in zip(weights, prints, strict=False))
     return TeacherCard(
         kind="average",
         name=" + ".join(f"{weight:.3g} x {card.name}" for card, weight in zip(cards, weights, strict=True)),
