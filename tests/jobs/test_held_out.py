@@ -66,10 +66,17 @@ RECIPE = {
 
 def bundle(config: dict[str, Any] | None) -> Bundle:
     """A bundle as far as it matters here."""
-    return Bundle(Path("bundle"), SimpleNamespace(config=config, benign=("benign",)), {})  # type: ignore[arg-type]
+    manifest = SimpleNamespace(config=config, benign=("benign",), network={"preset": "small-student"})
+    return Bundle(Path("bundle"), manifest, {})  # type: ignore[arg-type]
 
 
 HOLD_OUT = HoldOut(STORE, bundle(CONFIG.to_json()), MET)
+
+
+def test_where_auto_was_asked_for_the_student_that_was_taken_is_made_again() -> None:
+    auto = replace(CONFIG, distill=replace(CONFIG.distill, student="auto"))
+    config, _ = bundle_config(HoldOut(STORE, bundle(auto.to_json()), MET))
+    assert config == auto.taking("small-student") and config.distill.student == "small-student"
 
 
 def test_all_rare_are_those_with_few_training_events_that_the_events_hold() -> None:
