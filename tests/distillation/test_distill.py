@@ -147,7 +147,7 @@ def test_an_ngram_network_goes_through_few_events_more_often() -> None:
     sizes = preset("ngram-student")
     usual, few = (student_config(sizes, None, rows) for rows in (10**6, 600))
     assert usual == student_config(sizes, None, 32_000) and (usual.epochs, usual.patience) == (8, 3)
-    assert few.epochs == 427 and few.patience == 106, "stops early in proportion, not in the warm-up"
+    assert few.epochs == 214 and few.patience == 53, "stops early in proportion, not in the warm-up"
     assert student_config(sizes, None, 0).epochs > 0
     assert student_config(sizes, 5, 600).epochs == 5, "what was asked for"
 

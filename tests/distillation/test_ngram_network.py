@@ -97,3 +97,22 @@ def test_a_network_survives_the_way_to_onnx_and_back(trained: TrainedModel) -> N
 @pytest.mark.parametrize("config", [NGRAMS, HYBRID, preset("tiny-student"), preset("hybrid-student")])
 def test_sizes_survive_json(config: NetworkConfig) -> None:
     assert config_from_json({"preset": "x", "parameters": 1, **config_json(config)}) == config
+
+
+def test_a_hybrids_answer_is_half_the_sum_of_what_its_parts_answer() -> None:
+    trained = fit(HYBRID, lessons(HYBRID), checkpoint=None, what="student", console=SILENT)
+    network = trained.network.eval()
+    rows = rows_of_windows(trained.reader.read(["page=3", "1 union select 2"]))
+    with torch.no_grad():
+        whole, *parts = network.answers(*network.batch(rows))
+    assert len(parts) == 2
+    torch.testing.assert_close(whole, (parts[0] + parts[1]) / 2)
+    np.testing.assert_allclose(whole.numpy(), predict(network, rows), rtol=1e-5)
+    known = torch.tensor([0, 1])
+    assert all((part.argmax(1) == known).all() for part in parts), "each has learned to answer alone"
+
+
+def test_a_network_without_parts_has_one_answer() -> None:
+    network = new_ngram_network(NGRAMS, 3, seed=0)
+    inputs = network.batch([np.array([2, 65, 66])])
+    torch.testing.assert_close(network.answers(*inputs), network(*inputs)[None])

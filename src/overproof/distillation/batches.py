@@ -22,6 +22,11 @@ class Trainable(nn.Module, ABC):
     def batch(self, ids: Ids) -> tuple[Tensor, ...]:
         """Turn rows into what the network is called with."""
 
+    def answers(self, *inputs: Tensor) -> Tensor:
+        """Compute what is to be as the teacher says, shape (answers, rows, classes): its logits, and its parts'."""
+        logits: Tensor = self(*inputs)
+        return logits[None]
+
 
 def shuffled(ids: Ids, size: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Batch rows of like length together, in random order: sorted by length with noise, then cut and shuffled."""

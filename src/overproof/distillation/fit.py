@@ -24,7 +24,7 @@ from overproof.distillation.training_set import Examples, Rows, TrainConfig, Tra
 from overproof.progress import Console
 
 NGRAM_RATE = 5e-3  # most of an n-gram part are table rows that few events touch: larger steps
-LEAST_STEPS = 2000  # of an n-gram network: twelve passes over 600 events are 57, and teach it next to nothing
+LEAST_STEPS = 1000  # of an n-gram network: twelve passes over 600 events are 57, and teach it next to nothing
 
 
 def student_config(sizes: NetworkConfig, epochs: int | None, rows: int) -> TrainConfig:

@@ -183,14 +183,9 @@ class _Run:
         if self.rows.teacher is not None:
             teacher = torch.from_numpy(self.rows.teacher[chosen]).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            logits = self.network(*self.network.batch(ids))
-        loss = mixed_loss(
-            logits.float(),
-            teacher,
-            targets,
-            temperature=self.config.temperature,
-            hard_weight=self.config.hard_weight,
-        )
+            answers = self.network.answers(*self.network.batch(ids)).float()
+        weights = {"temperature": self.config.temperature, "hard_weight": self.config.hard_weight}
+        loss = torch.stack([mixed_loss(logits, teacher, targets, **weights) for logits in answers]).mean()
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)

@@ -112,18 +112,36 @@ class Encoder(Trainable):
             raise ValueError("a network with an n-gram part needs the bytes of its tokens")
         return tokens, *ngram_batch(*self.token_bytes.of(ids), self.config.ngrams, device)
 
+    def answers(self, *inputs: Tensor) -> Tensor:
+        """Compute its logits, and with an n-gram part also what encoder and n-grams would each answer alone.
+
+        The head's logits are half the sum of these two, so that each part learns all it can, not what the other leaves
+        (deep supervision, Lee et al. 2015).
+        """
+        read = self._read(*inputs)
+        logits = self.head(read)
+        if self.ngrams is None:
+            return logits[None]  # type: ignore[no-any-return]
+        width, bias = self.config.hidden, self.head.bias
+        parts = ((read[:, :width], self.head.weight[:, :width]), (read[:, width:], self.head.weight[:, width:]))
+        return torch.stack([logits, *(2 * functional.linear(x, weight) + bias for x, weight in parts)])
+
     def forward(self, ids: Tensor, rows: Tensor | None = None, starts: Tensor | None = None) -> Tensor:
         """Compute logits of each row; `rows` and `starts` are the n-grams' (see `NgramPart`)."""
+        return self.head(self._read(ids, rows, starts))  # type: ignore[no-any-return]
+
+    def _read(self, ids: Tensor, rows: Tensor | None = None, starts: Tensor | None = None) -> Tensor:
+        """Compute what the head reads of each row."""
         bias = torch.zeros(ids.shape, device=ids.device).masked_fill(ids == PAD, MASKED)[:, None, None, :]
         x = self.embedding_norm(self.tokens(ids) + self.positions[: ids.shape[1]])
         x = self.dropout(x)
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
             x = layer(x, bias.to(x.dtype), first_only=i == last)
-        read = self.final_norm(x[:, 0])
-        if self.ngrams is not None and self.ngrams_norm is not None:
-            read = self.joined(torch.cat([read, self.ngrams_norm(self.ngrams(rows, starts))], dim=-1))
-        return self.head(read)  # type: ignore[no-any-return]
+        read: Tensor = self.final_norm(x[:, 0])
+        if self.ngrams is None or self.ngrams_norm is None:
+            return read
+        return self.joined(torch.cat([read, self.ngrams_norm(self.ngrams(rows, starts))], dim=-1))  # type: ignore[no-any-return]
 
 
 def new_encoder(config: EncoderConfig, classes: int, *, seed: int, token_bytes: TokenBytes | None = None) -> Encoder:
