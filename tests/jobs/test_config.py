@@ -143,3 +143,20 @@ def test_a_student_that_is_quantized_again_holds_the_settings_in_force() -> None
     assert stored_config(stored, "x") == replace(own, quantize=again.quantize)
     for origin in (None, TeachConfig(DATA).to_json()):
         assert stored_config(config_in_force(_bundle(origin), again), "x") == again
+
+
+@pytest.mark.parametrize(
+    ("student", "asked", "edits"),
+    [
+        ("tutorial-student", None, 0.5),
+        ("ngram-student", None, 0.0),
+        ("hybrid-student", None, 0.0),
+        ("auto", None, 0.0),
+        ("ngram-student", 0.25, 0.25),
+        ("tutorial-student", 0, 0),
+    ],
+)
+def test_edited_events_are_for_encoders_unless_they_are_asked_for(
+    student: str, asked: float | None, edits: float
+) -> None:
+    assert DistillConfig(student, transfer=asked).edits == edits

@@ -76,8 +76,14 @@ HardWeight = Annotated[
     float, typer.Option("--hard-weight", min=0.0, max=1.0, help="Share of the true labels in the loss.")
 ]
 Transfer = Annotated[
-    float,
-    typer.Option("--transfer", min=0.0, help="Edited events per event of EVENTS, which the teacher alone labels."),
+    float | None,
+    typer.Option(
+        "--transfer",
+        min=0.0,
+        help="Edited events per event of EVENTS, which the teacher alone labels; by default half as many, and none for "
+        "a student that reads n-grams.",
+        show_default=False,
+    ),
 ]
 Consistency = Annotated[
     float,

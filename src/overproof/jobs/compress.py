@@ -237,7 +237,7 @@ def compress(
     temperature: float = DistillConfig.temperature,
     hard_weight: float = DistillConfig.hard_weight,
     epochs: int | None = DistillConfig.epochs,
-    transfer: float = DistillConfig.transfer,
+    transfer: float | None = DistillConfig.transfer,
     consistency: float = DistillConfig.consistency,
     joined: float = DistillConfig.joined,
     pool: int = DistillConfig.pool,
@@ -392,7 +392,7 @@ def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
     """
     options, splits, distill = run.options, loaded.splits, run.config.distill
     source = SoftLabelSource(loaded.teacher, loaded.classes, options.cache or default_directory(), options.console)
-    edited = transfer_set(loaded.teacher, splits.train, per_event=distill.transfer, seed=run.config.seed)
+    edited = transfer_set(loaded.teacher, splits.train, per_event=distill.edits, seed=run.config.seed)
     parts = {"training events": splits.train}
     if edited is not None:
         parts["edited events"] = edited

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from overproof.distillation.limits import INSTALLED, RANDOM, require_usable, require_usable_pool
-from overproof.distillation.students.presets import AUTO, preset, require_student
+from overproof.distillation.students.presets import AUTO, edits_per_event, preset, require_student
 from overproof.errors import BundleError, InputError
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.jobs.config_json import (
@@ -102,7 +102,8 @@ class DistillConfig:
     epochs
         Passes over the events at most; None is the preset's.
     transfer
-        Edited and recombined events per training event, which the teacher labels.
+        Edited and recombined events per training event, which the teacher labels; None is the preset's: half as many
+        for an encoder, none where n-grams are read.
     consistency
         Harmless edits per training event, under the teacher's answer for the event as it was.
     joined
@@ -121,7 +122,7 @@ class DistillConfig:
     temperature: float = 2.0
     hard_weight: float = 0.5
     epochs: int | None = None
-    transfer: float = 0.5
+    transfer: float | None = None
     consistency: float = 0.0
     joined: float = 0.0
     pool: int = 0
@@ -139,9 +140,19 @@ class DistillConfig:
                 raise InputError(f"--first {self.first}: is --student as well, expected the preset of a faster one")
         require_usable(self.temperature, self.hard_weight, 1 if self.epochs is None else self.epochs)
         for name in ("transfer", "consistency", "joined"):
-            if not 0 <= getattr(self, name) < math.inf:
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}: expected 0 or more")
         require_usable_pool(self.pool, self.pool_from, self.pool_choice)
+
+    @property
+    def edits(self) -> float:
+        """Edited and recombined events per training event: what was asked for, or the preset's.
+
+        A ladder's students learn from the same events, and the small ones read n-grams.
+        """
+        if self.transfer is not None:
+            return self.transfer
+        return 0.0 if self.student == AUTO else edits_per_event(preset(self.student))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> DistillConfig:

@@ -37,7 +37,6 @@ from overproof.files import atomic_folder
 from overproof.inference.cascade.signals import signals
 from overproof.jobs.config import (
     CompressConfig,
-    DistillConfig,
     QuantizeConfig,
     QuantizeJobConfig,
     RunOptions,
@@ -198,7 +197,6 @@ def divide(
         config.teacher or None,
         _checkpoint(out),
         options.cache,
-        DistillConfig.transfer,
         config.seed,
     )
     retrain = retraining(quantizable, parts.train, chosen.rest, training, options.console)

@@ -98,6 +98,14 @@ def preset(name: str) -> NetworkConfig:
     return PRESETS[name]
 
 
+def edits_per_event(config: NetworkConfig) -> float:
+    """Return how many edited events a network learns from for each training event, unless it is told otherwise.
+
+    None where it reads n-grams: they lost accuracy and novelty by them (docs/log.md).
+    """
+    return 0.5 if config.ngrams is None else 0.0
+
+
 def config_json(config: NetworkConfig) -> dict[str, Any]:
     """Return the sizes as plain JSON."""
     return asdict(config)
