@@ -118,7 +118,7 @@ class DistillConfig:
         Preset of a faster student in front of it, which decides what it is sure of; None is none.
     """
 
-    student: str = "tutorial-student"
+    student: str = "hybrid-student"
     temperature: float = 2.0
     hard_weight: float = 0.5
     epochs: int | None = None
