@@ -180,3 +180,10 @@ def _numbers(n: int) -> Any:
 def test_counts_that_cannot_be(bad: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="events"):
         Counted(*bad, 0.1, 0.5)
+
+
+def test_the_sentence_that_decides_is_not_said_twice() -> None:
+    first, *others = Comparison((), 100, points(TOO_FEW, NEITHER, NEITHER)).verdict_in_words()
+    assert "at 0.5 %" in first
+    assert any("1 %" in line for line in others)
+    assert not any(first.endswith(line.removeprefix("At ")) for line in others)

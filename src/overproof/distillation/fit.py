@@ -103,6 +103,7 @@ def _untrained(sizes: NetworkConfig, training_set: TrainingSet) -> TrainedModel:
     examples, classes, seed = training_set.examples, len(training_set.benign), training_set.config.seed
     windowing = Windowing(size=sizes.positions)
     if isinstance(sizes, NgramConfig):
+        windowing = Windowing(size=sizes.positions, overlap=sizes.positions // 4)  # of bytes, more than of tokens
         return TrainedModel(new_ngram_network(sizes, classes, seed=seed), None, windowing, History())
     own = [text for text, kind in zip(examples.texts, examples.kinds, strict=True) if kind is not None]
     tokenizer = train_bpe(own or examples.texts, vocabulary=sizes.vocabulary)

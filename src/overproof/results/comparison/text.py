@@ -68,7 +68,9 @@ def winners(rows: Sequence[Row]) -> Winners:
 
 def verdict_in_words(rows: Sequence[Row], points: OperatingPoints | NotMeasured) -> list[str]:
     """Say whether the baseline beats the quantized student at equal false positives, and who is smaller and faster."""
-    return [at_rates.decisive(points), *at_rates.in_words(points), *size_in_words(rows)]
+    first = at_rates.decisive(points)
+    others = [line for line in at_rates.in_words(points) if not first.endswith(line.removeprefix("At "))]
+    return [first, *others, *size_in_words(rows)]
 
 
 def size_in_words(rows: Sequence[Row]) -> list[str]:
