@@ -52,6 +52,11 @@ def test_families_are_judged_by_validation_rows_where_there_are_enough_and_else_
     assert not few.validation and few.rows.tolist() == list(range(1000, 1006)) and few.teacher == 0, "nobody was asked"
 
 
+def test_a_family_of_a_handful_of_rows_chooses_no_epoch() -> None:
+    assert list(watch(rows(500, 500, 5), rows(50, 50, 1))) == ["rare"]
+    assert watch(rows(500, 500, 4), rows(50, 50, 1)) == {}
+
+
 def test_what_has_no_label_or_no_family_is_not_judged() -> None:
     train_rows, validation = rows(500, 500, 6), rows(50, 50, 12)
     unlabelled = Rows(train_rows.ids, np.where(train_rows.targets == 2, UNLABELLED, train_rows.targets), None)

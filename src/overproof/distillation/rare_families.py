@@ -18,6 +18,7 @@ from overproof.distillation.training_set import UNLABELLED, Rows
 
 SHARE, MOST = 0.01, 8.0
 ENOUGH = 10  # rows of a family, of which one may go either way; with fewer to validate, its training rows are judged
+LEAST = 5  # of these: fewer come and go by chance, and would choose the epoch by it
 PRICE = 1.25  # times the least validation loss that an epoch may have to be kept for its rare families, or set floors
 MORE = 2.0  # times as often as otherwise a family is shown after an epoch that leaves it below its floor
 
@@ -73,6 +74,8 @@ def watch(train: Rows, validation: Rows) -> dict[str, Watched]:
         rows = validating.get(name, np.empty(0, dtype=np.intp))
         enough = len(rows) >= ENOUGH
         of, rows = (validation, rows) if enough else (train, learned[name])
+        if len(rows) < LEAST:
+            continue
         teacher = 0 if of.teacher is None else int((of.teacher[rows].argmax(-1) == of.targets[rows]).sum())
         found[name] = Watched(rows, enough, teacher)
     return found
