@@ -22,7 +22,8 @@ from overproof.progress import terminal
 from overproof.results import Comparison
 from overproof.results.operating_points import FAMILY_RATE, attack_probability, threshold_at
 
-STUDENTS = ("tutorial-student", "ngram-student", "hybrid-student")
+FASTEST = "ngram-student"
+STUDENTS = ("tutorial-student", FASTEST, "hybrid-student")
 FOLDER = OUT / "students"
 HELD_TEACHER = FOLDER / "teacher-held"
 HELD_EPOCHS = 2
@@ -50,6 +51,11 @@ def distilled(student: str, seed: int) -> dict[str, Any]:
         **recipe(student, TEACHER),
     )
     return report.comparison.to_json()
+
+
+def comparison(student: str, seed: int) -> Comparison:
+    """Return the comparison of a student, which is made if it is not there."""
+    return Comparison.from_json(once(f"students-distilled-{student}-{seed}", partial(distilled, student, seed)))
 
 
 def held_out(student: str, seed: int) -> dict[str, Any]:
