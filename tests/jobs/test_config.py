@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from overproof.bundle.manifest import Bundle
+from overproof.distillation.students.presets import TransferShares
 from overproof.errors import BundleError, InputError
 from overproof.events.schema import event_table
 from overproof.events.sources import Columns
@@ -146,17 +147,18 @@ def test_a_student_that_is_quantized_again_holds_the_settings_in_force() -> None
 
 
 @pytest.mark.parametrize(
-    ("student", "asked", "edits"),
+    ("student", "asked", "shares"),
     [
-        ("tutorial-student", None, 0.5),
-        ("ngram-student", None, 0.0),
-        ("hybrid-student", None, 0.0),
-        ("auto", None, 0.0),
-        ("ngram-student", 0.25, 0.25),
-        ("tutorial-student", 0, 0),
+        ("tutorial-student", {}, TransferShares(0.5, 0.0, 0.0)),
+        ("ngram-student", {}, TransferShares(0.0, 0.0, 0.0)),
+        ("hybrid-student", {}, TransferShares(0.0, 0.1, 0.05)),
+        ("auto", {}, TransferShares(0.0, 0.0, 0.0)),
+        ("ngram-student", {"transfer": 0.25, "joined": 0.5}, TransferShares(0.25, 0.0, 0.5)),
+        ("hybrid-student", {"consistency": 0}, TransferShares(0.0, 0, 0.05)),
+        ("tutorial-student", {"transfer": 0}, TransferShares(0, 0.0, 0.0)),
     ],
 )
-def test_edited_events_are_for_encoders_unless_they_are_asked_for(
-    student: str, asked: float | None, edits: float
+def test_what_is_learned_from_besides_hangs_on_the_student_unless_it_is_asked_for(
+    student: str, asked: dict[str, float], shares: TransferShares
 ) -> None:
-    assert DistillConfig(student, transfer=asked).edits == edits
+    assert DistillConfig(student, **asked).shares == shares  # type: ignore[arg-type]

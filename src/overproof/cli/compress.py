@@ -86,21 +86,23 @@ Transfer = Annotated[
     ),
 ]
 Consistency = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--consistency",
         min=0.0,
         help="Harmless edits per event of EVENTS (case, encodings, white space, padding), under the teacher's answer "
-        "for the event as it was.",
+        "for the event as it was; by default the student's preset decides, as of --joined.",
+        show_default=False,
     ),
 ]
 Joined = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--joined",
         min=0.0,
         help="Lists per event of EVENTS (it among benign ones, with separators), under the teacher's answer for the "
         "event alone.",
+        show_default=False,
     ),
 ]
 Pool = Annotated[

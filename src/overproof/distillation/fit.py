@@ -24,6 +24,8 @@ from overproof.distillation.training_set import Examples, Rows, TrainConfig, Tra
 from overproof.progress import Console
 
 NGRAM_RATE = 5e-3  # most of an n-gram part are table rows that few events touch: larger steps
+BYTE_WINDOWS = 160  # of one event at most
+TAUGHT = 512  # bytes of an event that an n-gram network learns from
 LEAST_STEPS = 1000  # of an n-gram network: twelve passes over 600 events are 57, and teach it next to nothing
 
 
@@ -103,7 +105,8 @@ def _untrained(sizes: NetworkConfig, training_set: TrainingSet) -> TrainedModel:
     examples, classes, seed = training_set.examples, len(training_set.benign), training_set.config.seed
     windowing = Windowing(size=sizes.positions)
     if isinstance(sizes, NgramConfig):
-        windowing = Windowing(size=sizes.positions, overlap=sizes.positions // 4)  # of bytes, more than of tokens
+        # Short windows: in a long one a sum over n-grams lets benign text drown an attack (docs/log.md).
+        windowing = Windowing(sizes.positions, overlap=3 * sizes.positions // 8, limit=BYTE_WINDOWS)
         return TrainedModel(new_ngram_network(sizes, classes, seed=seed), None, windowing, History())
     own = [text for text, kind in zip(examples.texts, examples.kinds, strict=True) if kind is not None]
     tokenizer = train_bpe(own or examples.texts, vocabulary=sizes.vocabulary)
@@ -157,9 +160,9 @@ def first_windows(
     tokenizer: tokenizers.Tokenizer | None, windowing: Windowing, texts: Sequence[str]
 ) -> list[list[int]]:
     """Return what a network is trained on: [CLS] and the first tokens of each text, or the marker and first bytes."""
+    if tokenizer is None:  # more than a window: which part of an attack makes it one is not known
+        return [[BEFORE, *text[:TAUGHT].encode("utf-8", "surrogatepass")[:TAUGHT]] for text in texts]
     body = windowing.size - 1
-    if tokenizer is None:
-        return [[BEFORE, *text[:body].encode("utf-8", "surrogatepass")[:body]] for text in texts]
     clipped = [text[: windowing.characters] for text in texts]
     return [[CLS, *tokens[:body]] for tokens in encode(tokenizer, clipped)]
 

@@ -238,8 +238,8 @@ def compress(
     hard_weight: float = DistillConfig.hard_weight,
     epochs: int | None = DistillConfig.epochs,
     transfer: float | None = DistillConfig.transfer,
-    consistency: float = DistillConfig.consistency,
-    joined: float = DistillConfig.joined,
+    consistency: float | None = DistillConfig.consistency,
+    joined: float | None = DistillConfig.joined,
     pool: int = DistillConfig.pool,
     pool_from: Sequence[str | Path] = DistillConfig.pool_from,
     pool_choice: str = DistillConfig.pool_choice,
@@ -392,7 +392,7 @@ def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
     """
     options, splits, distill = run.options, loaded.splits, run.config.distill
     source = SoftLabelSource(loaded.teacher, loaded.classes, options.cache or default_directory(), options.console)
-    edited = transfer_set(loaded.teacher, splits.train, per_event=distill.edits, seed=run.config.seed)
+    edited = transfer_set(loaded.teacher, splits.train, per_event=distill.shares.transfer, seed=run.config.seed)
     parts = {"training events": splits.train}
     if edited is not None:
         parts["edited events"] = edited
@@ -401,7 +401,7 @@ def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
         examples.append(_label_pool(run, loaded, source, loaded.pool.events()))
     benign = [name in splits.benign for name in loaded.classes]
     examples += derive(
-        examples[0], benign, consistency=distill.consistency, joined=distill.joined, seed=run.config.seed
+        examples[0], benign, consistency=distill.shares.consistency, joined=distill.shares.joined, seed=run.config.seed
     )
     return SoftLabels(
         joined(examples),

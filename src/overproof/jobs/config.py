@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from overproof.distillation.limits import INSTALLED, RANDOM, require_usable, require_usable_pool
-from overproof.distillation.students.presets import AUTO, edits_per_event, preset, require_student
+from overproof.distillation.students.presets import (
+    AUTO,
+    NGRAM,
+    TransferShares,
+    preset,
+    require_student,
+    transfer_shares,
+)
 from overproof.errors import BundleError, InputError
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.jobs.config_json import (
@@ -102,8 +109,8 @@ class DistillConfig:
     epochs
         Passes over the events at most; None is the preset's.
     transfer
-        Edited and recombined events per training event, which the teacher labels; None is the preset's: half as many
-        for an encoder, none where n-grams are read.
+        Edited and recombined events per training event, which the teacher labels; None is the preset's
+        (`presets.transfer_shares`), as of the next two.
     consistency
         Harmless edits per training event, under the teacher's answer for the event as it was.
     joined
@@ -123,8 +130,8 @@ class DistillConfig:
     hard_weight: float = 0.5
     epochs: int | None = None
     transfer: float | None = None
-    consistency: float = 0.0
-    joined: float = 0.0
+    consistency: float | None = None
+    joined: float | None = None
     pool: int = 0
     pool_from: tuple[str, ...] = (INSTALLED,)
     pool_choice: str = RANDOM
@@ -145,14 +152,14 @@ class DistillConfig:
         require_usable_pool(self.pool, self.pool_from, self.pool_choice)
 
     @property
-    def edits(self) -> float:
-        """Edited and recombined events per training event: what was asked for, or the preset's.
+    def shares(self) -> TransferShares:
+        """What is learned from besides the events, for each of them: what was asked for, or the preset's.
 
-        A ladder's students learn from the same events, and the small ones read n-grams.
+        A ladder's students learn from the same events, and the smallest reads n-grams.
         """
-        if self.transfer is not None:
-            return self.transfer
-        return 0.0 if self.student == AUTO else edits_per_event(preset(self.student))
+        usual = transfer_shares(preset(NGRAM if self.student == AUTO else self.student))
+        asked = {name: getattr(self, name) for name in ("transfer", "consistency", "joined")}
+        return replace(usual, **{name: share for name, share in asked.items() if share is not None})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> DistillConfig:

@@ -20,7 +20,7 @@ from overproof.distillation.checkpoint import History
 from overproof.distillation.dataset import as_examples
 from overproof.distillation.fit import TrainedModel, first_windows, student_config
 from overproof.distillation.network_graph import ReadWith, from_onnx
-from overproof.distillation.students.presets import config_from_json, edits_per_event
+from overproof.distillation.students.presets import config_from_json, transfer_shares
 from overproof.distillation.teachers import default_directory, load_teacher
 from overproof.distillation.training_set import TrainingSet, joined
 from overproof.distillation.transfer import SoftLabelSource, edited_events, query_teacher
@@ -87,7 +87,7 @@ def retraining(
         soft, labels_new_events = partial(_own_logits, trained), True
     examples = [as_examples(train, soft(train), quantizable.classes)]
     if labels_new_events:
-        edited = edited_events(train, per_event=edits_per_event(sizes), seed=settings.seed)
+        edited = edited_events(train, per_event=transfer_shares(sizes).transfer, seed=settings.seed)
         examples.append(as_examples(edited, soft(edited), quantizable.classes))
     judged = as_examples(validation, soft(validation), quantizable.classes)
     training_set = TrainingSet(

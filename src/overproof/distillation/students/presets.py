@@ -37,7 +37,7 @@ class NgramConfig:
     """
 
     ngrams: NgramSizes = NgramSizes()
-    positions: int = 513
+    positions: int = 65
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,11 @@ ENCODERS = {
     "hybrid-student": EncoderConfig(2, 256, 4, 512, vocabulary=8192, ngrams=NgramSizes()),
     "tiny-student": EncoderConfig(2, 64, 2, 256, vocabulary=4096),
 }
-PRESETS: dict[str, NetworkConfig] = {**ENCODERS, "ngram-student": NgramConfig()}
+NGRAM = "ngram-student"
+PRESETS: dict[str, NetworkConfig] = {**ENCODERS, NGRAM: NgramConfig()}
 
 AUTO = "auto"  # in the place of a preset: one student of each of these, from which the smallest that will do is taken
-LADDER = ("tiny-student", "small-student", "ngram-student", "tutorial-student", "hybrid-student")
+LADDER = ("tiny-student", "small-student", NGRAM, "tutorial-student", "hybrid-student")
 
 
 def require_student(name: str) -> None:
@@ -98,12 +99,33 @@ def preset(name: str) -> NetworkConfig:
     return PRESETS[name]
 
 
-def edits_per_event(config: NetworkConfig) -> float:
-    """Return how many edited events a network learns from for each training event, unless it is told otherwise.
+@dataclass(frozen=True)
+class TransferShares:
+    """How many events that nobody has labelled a student learns from, for each training event.
 
-    None where it reads n-grams: they lost accuracy and novelty by them (docs/log.md).
+    Attributes
+    ----------
+    transfer
+        Edited and recombined ones, which the teacher labels.
+    consistency, joined
+        Harmless edits, and lists of events, under the teacher's answer for the event as it was.
     """
-    return 0.5 if config.ngrams is None else 0.0
+
+    transfer: float
+    consistency: float
+    joined: float
+
+
+def transfer_shares(config: NetworkConfig) -> TransferShares:
+    """Return what a student learns from besides, unless it is told otherwise; why is in docs/log.md.
+
+    N-grams lost accuracy by all of it, and are judged in short windows instead. An encoder alone learns from edits, and
+    finds attacks in long benign text by the surroundings that are drawn anew each epoch; with n-grams beside it these
+    cost too much, and a few lists of events take their place.
+    """
+    if isinstance(config, NgramConfig):
+        return TransferShares(0.0, 0.0, 0.0)
+    return TransferShares(0.5, 0.0, 0.0) if config.ngrams is None else TransferShares(0.0, 0.1, 0.05)
 
 
 def config_json(config: NetworkConfig) -> dict[str, Any]:
