@@ -11,7 +11,8 @@ import torch
 from overproof.bundle.readers import HybridReader, NgramReader
 from overproof.bundle.tokenizer import TokenBytes
 from overproof.distillation.batches import predict
-from overproof.distillation.export import export, rows_of_windows
+from overproof.distillation.deciding_windows import rows_of_windows
+from overproof.distillation.export import export
 from overproof.distillation.fit import TrainedModel, fit, student_config
 from overproof.distillation.network_graph import ReadWith, from_onnx
 from overproof.distillation.students.ngrams import new_ngram_network

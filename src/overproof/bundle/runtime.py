@@ -16,7 +16,7 @@ from overproof.bundle.manifest import MODEL, OOD, Bundle, Manifest
 from overproof.bundle.ood import restored
 from overproof.bundle.readers import Reader, reader_of
 from overproof.bundle.scores import Floats, Scores, Verdict, softmax
-from overproof.bundle.windows import Windows
+from overproof.bundle.windows import Windows, deciding_windows
 from overproof.errors import BundleError
 
 OUTPUT, EMBEDDING = "logits", "embedding"  # names in every model file that overproof writes
@@ -143,9 +143,7 @@ class WindowScorer:
         if len(logits) == len(windows.overflow):
             return np.arange(len(logits))
         attack = np.where(np.isfinite(logits).all(axis=1), self.attack(softmax(logits)), np.inf)
-        order = np.lexsort((np.arange(len(attack)), -attack, windows.owner))
-        per_event = windows.per_event
-        return np.asarray(order[np.cumsum(per_event) - per_event])
+        return deciding_windows(attack, windows.owner)
 
     def attack(self, probabilities: Floats) -> Floats:
         """Return one minus the benign classes' share, shape (n,)."""

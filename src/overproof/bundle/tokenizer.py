@@ -19,6 +19,7 @@ from overproof.bundle.windows import Windows
 BEFORE, AFTER = 0x02, 0x03  # a window's markers as bytes: where a text begins and ends tells
 PAD = 0
 CLS = 1
+TOKEN_CHARACTERS = 16  # of one token, more than almost any has
 SPECIAL = ("[PAD]", "[CLS]")
 
 
@@ -50,10 +51,19 @@ class Windowing:
         """Tokens of one event that are judged at most."""
         return self.size - 1 + (self.limit - 1) * self.stride
 
+    def starts(self, tokens: int) -> list[int]:
+        """Return where the windows of an event begin that has so many tokens.
+
+        Up to `size - 1` tokens are one window; more get windows every `stride` tokens, the last one aligned to the
+        event's end so that it is full, `limit` at most.
+        """
+        last = min(tokens, self.tokens) - (self.size - 1)
+        return [0] if last <= 0 else [*range(0, last, self.stride), last]
+
     @property
     def characters(self) -> int:
         """Characters of one event that are tokenized at most: bounds the work an attacker can cause."""
-        return 16 * self.tokens
+        return TOKEN_CHARACTERS * self.tokens
 
 
 @dataclass(frozen=True)
@@ -130,11 +140,7 @@ def encode(tokenizer: tokenizers.Tokenizer, texts: Sequence[str]) -> list[list[i
 
 
 def cut(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], windowing: Windowing) -> Windows:
-    """Cut each text into overlapping windows.
-
-    An event of up to `size - 1` tokens is one window; a longer one gets windows every `stride` tokens,
-    the last one aligned to the event's end so that it is full, `limit` at most.
-    """
+    """Cut each text into overlapping windows (see `Windowing.starts`)."""
     bound = windowing.characters
     overflow = np.fromiter((len(t) > bound for t in texts), dtype=np.bool_, count=len(texts))
     clipped = [t[:bound] for t in texts] if overflow.any() else texts
@@ -149,8 +155,7 @@ def cut(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], windowing: Window
         if len(tokens) > windowing.tokens:
             overflow[event] = True
             tokens = tokens[: windowing.tokens]
-        last = len(tokens) - body
-        starts = [*range(0, last, windowing.stride), last]
+        starts = windowing.starts(len(tokens))
         ids.extend([CLS, *tokens[s : s + body]] for s in starts)
         owner.extend([event] * len(starts))
     return Windows(np.asarray(owner, dtype=np.int32), overflow, ids)

@@ -60,6 +60,19 @@ class Windows:
             yield rows, {INPUT: ids} if self.ngrams is None else {INPUT: ids, NGRAMS_INPUT: self.ngrams[rows]}
 
 
+def deciding_windows(attack: Floats, owner: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Return each event's first window with its highest attack probability, shape (events,).
+
+    Parameters
+    ----------
+    attack, owner
+        Shape (windows,): of each window the probability, and its event: 0, 1, … without a gap, ascending.
+    """
+    order = np.lexsort((np.arange(len(attack)), -attack, owner))
+    per_event = np.bincount(owner)
+    return np.asarray(order[np.cumsum(per_event) - per_event])
+
+
 def _of_one_length(ids: list[list[int]]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int64]]]:
     """Batches of windows of one length each, with their places: nothing is padded, so no padding can matter."""
     lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import onnx
@@ -12,9 +11,8 @@ import onnx
 from overproof.bundle.readers import NGRAMS
 from overproof.bundle.runtime import Labels, WindowScorer
 from overproof.bundle.scores import Floats
-from overproof.bundle.windows import Windows
-from overproof.distillation.augment import Ids
 from overproof.distillation.batches import predict
+from overproof.distillation.deciding_windows import rows_of_windows
 from overproof.distillation.fit import TrainedModel
 from overproof.distillation.network_graph import to_onnx
 from overproof.distillation.students.encoder import parameter_count
@@ -81,13 +79,3 @@ def ready_model(
     file = graph.SerializeToString()
     scorer = WindowScorer(file, trained.reader, Labels(tuple(classes), benign))
     return ExportedModel(graph, file, scorer, parameter_count(trained.network), trained)
-
-
-def rows_of_windows(windows: Windows) -> Ids:
-    """Return windows as rows for the network that they were cut for."""
-    if windows.ids is not None:
-        return [np.asarray(ids, dtype=np.int64) for ids in windows.ids]
-    if windows.content is None:
-        raise ValueError("expected windows of tokens or of bytes")
-    data, starts = windows.content
-    return [data[a : b - 1].astype(np.int64) for a, b in pairwise(starts)]

@@ -11,10 +11,13 @@ import numpy as np
 import tokenizers
 
 from overproof.bundle.readers import Reader, make_reader
-from overproof.bundle.tokenizer import BEFORE, CLS, TokenBytes, Windowing, encode, train_bpe
+from overproof.bundle.scores import Floats
+from overproof.bundle.tokenizer import BEFORE, CLS, TOKEN_CHARACTERS, TokenBytes, Windowing, encode, train_bpe
 from overproof.distillation.augment import Ids, carriers, token_splitter
-from overproof.distillation.batches import Trainable
+from overproof.distillation.batches import Trainable, predict
+from overproof.distillation.benign_bias import benign_shift, shift_benign
 from overproof.distillation.checkpoint import History
+from overproof.distillation.deciding_windows import WindowCutter, rows_of_windows
 from overproof.distillation.rare_families import rare_repeats
 from overproof.distillation.students.encoder import Encoder, new_encoder
 from overproof.distillation.students.ngrams import NgramNetwork, new_ngram_network
@@ -25,7 +28,8 @@ from overproof.progress import Console
 
 NGRAM_RATE = 5e-3  # most of an n-gram part are table rows that few events touch: larger steps
 BYTE_WINDOWS = 160  # of one event at most
-TAUGHT = 512  # bytes of an event that an n-gram network learns from
+TAUGHT_BYTES, TAUGHT_TOKENS = 512, 254  # of an event, by what reads n-grams: which window holds an attack is not known
+HYBRID_WINDOWS = 32  # of one event at most
 LEAST_STEPS = 1000  # of an n-gram network: twelve passes over 600 events are 57, and teach it next to nothing
 
 
@@ -94,16 +98,26 @@ class TrainingSession:
 def fit(
     sizes: NetworkConfig, training_set: TrainingSet, *, checkpoint: Path | None, what: str, console: Console
 ) -> TrainedModel:
-    """Train a network and what it reads with, stopping early by the validation loss."""
-    untrained = _untrained(sizes, training_set)
-    history = learn(untrained.network, untrained, training_set, TrainingSession(checkpoint, what, console))
-    return replace(untrained, history=history)
+    """Train a network and what it reads with, stopping early by the validation loss, and set its benign bias."""
+    model, validation = _untrained(sizes, training_set), training_set.validation
+    history = learn(model.network, model, training_set, TrainingSession(checkpoint, what, console))
+    logits = predict_texts(model, validation.texts, training_set.benign)
+    shift = benign_shift(logits, validation.targets, training_set.benign)
+    shift_benign(model.network.head, shift, training_set.benign)
+    return replace(model, history=history)
+
+
+def predict_texts(model: TrainedModel, texts: Sequence[str], benign: Sequence[bool]) -> Floats:
+    """Compute a network's own logits of texts, shape (n, classes), in the windows that it is deployed with."""
+    windows = model.reader.read(texts)
+    logits = predict(model.network, rows_of_windows(windows))
+    return logits[WindowCutter(model.windowing, tuple(benign)).deciding(logits, windows.owner)]
 
 
 def _untrained(sizes: NetworkConfig, training_set: TrainingSet) -> TrainedModel:
     """Make the network, and train its tokenizer where it has one."""
     examples, classes, seed = training_set.examples, len(training_set.benign), training_set.config.seed
-    windowing = Windowing(size=sizes.positions)
+    windowing = Windowing(sizes.positions, overlap=sizes.positions // 4)
     if isinstance(sizes, NgramConfig):
         # Short windows: in a long one a sum over n-grams lets benign text drown an attack (docs/log.md).
         windowing = Windowing(sizes.positions, overlap=3 * sizes.positions // 8, limit=BYTE_WINDOWS)
@@ -111,16 +125,19 @@ def _untrained(sizes: NetworkConfig, training_set: TrainingSet) -> TrainedModel:
     own = [text for text, kind in zip(examples.texts, examples.kinds, strict=True) if kind is not None]
     tokenizer = train_bpe(own or examples.texts, vocabulary=sizes.vocabulary)
     sizes = replace(sizes, vocabulary=tokenizer.get_vocab_size())
-    spelled = None if sizes.ngrams is None else TokenBytes.of_tokenizer(tokenizer)
+    if sizes.ngrams is None:
+        spelled = None
+    else:
+        spelled, windowing = TokenBytes.of_tokenizer(tokenizer), replace(windowing, limit=HYBRID_WINDOWS)
     network = new_encoder(sizes, classes, seed=seed, token_bytes=spelled)
     return TrainedModel(network, tokenizer, windowing, History())
 
 
 def learn(network: Trainable, reader: TrainedModel, training_set: TrainingSet, session: TrainingSession) -> History:
     """Train `network` in place on the training set, whose texts are read as `reader` reads them."""
-    longest = reader.windowing.size
-    encoder = partial(first_windows, reader.tokenizer, reader.windowing)
     examples, config = training_set.examples, training_set.config
+    longest = _taught(reader, config)
+    encoder = partial(beginnings, reader.tokenizer, longest)
     rows = rows_of(encoder, examples)
     known = [(ids, target) for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0]
     benign = [ids for ids, target in known if training_set.benign[target]]
@@ -132,6 +149,7 @@ def learn(network: Trainable, reader: TrainedModel, training_set: TrainingSet, s
         rows_of(encoder, training_set.validation),
         config,
         perturb=lambda ids, random: surround(ids if split is None else split(ids, random), random),
+        cutter=WindowCutter(reader.windowing, tuple(training_set.benign)),
     )
     return train_with_progress(network, task, session)
 
@@ -156,14 +174,19 @@ def train_with_progress(network: Trainable, task: TrainingTask, session: Trainin
     return history
 
 
-def first_windows(
-    tokenizer: tokenizers.Tokenizer | None, windowing: Windowing, texts: Sequence[str]
-) -> list[list[int]]:
+def _taught(reader: TrainedModel, config: TrainConfig) -> int:
+    """Count the tokens or bytes of a row at most, its marker included: a window where surroundings fill it."""
+    if reader.tokenizer is None:
+        return 1 + TAUGHT_BYTES
+    return reader.windowing.size if config.carriers else 1 + TAUGHT_TOKENS
+
+
+def beginnings(tokenizer: tokenizers.Tokenizer | None, longest: int, texts: Sequence[str]) -> list[list[int]]:
     """Return what a network is trained on: [CLS] and the first tokens of each text, or the marker and first bytes."""
-    if tokenizer is None:  # more than a window: which part of an attack makes it one is not known
-        return [[BEFORE, *text[:TAUGHT].encode("utf-8", "surrogatepass")[:TAUGHT]] for text in texts]
-    body = windowing.size - 1
-    clipped = [text[: windowing.characters] for text in texts]
+    body = longest - 1
+    if tokenizer is None:
+        return [[BEFORE, *text[:body].encode("utf-8", "surrogatepass")[:body]] for text in texts]
+    clipped = [text[: TOKEN_CHARACTERS * body] for text in texts]
     return [[CLS, *tokens[:body]] for tokens in encode(tokenizer, clipped)]
 
 

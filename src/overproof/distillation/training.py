@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from overproof.distillation.augment import Ids, Perturb
-from overproof.distillation.batches import Trainable, predict, shuffled
+from overproof.distillation.batches import Trainable, shuffled
 from overproof.distillation.checkpoint import History, TrainingState, resume, save
+from overproof.distillation.deciding_windows import WindowCutter, predict_rows
 from overproof.distillation.losses import mixed_loss
 from overproof.distillation.rare_families import below, is_better, more_often, rare_repeats, watch
 from overproof.distillation.training_set import UNLABELLED, Rows, TrainConfig
@@ -32,12 +33,15 @@ class TrainingTask:
     ----------
     perturb
         Changes the rows anew each epoch; None leaves them as they are.
+    cutter
+        Cuts rows into windows, of which the deciding one learns; None takes each row as one.
     """
 
     rows: Rows
     validation: Rows
     config: TrainConfig
     perturb: Perturb | None = None
+    cutter: WindowCutter | None = None
 
 
 def use_bf16() -> bool:
@@ -99,6 +103,7 @@ class _Run:
     def __init__(self, network: Trainable, task: TrainingTask) -> None:
         config = task.config
         self.network, self.rows, self.config, self.perturb = network, task.rows, config, task.perturb
+        self.cutter = task.cutter
         self.validation, self.families = task.validation, watch(task.rows, task.validation)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network.to(self.device)
@@ -152,7 +157,7 @@ class _Run:
 
     def judged(self, history: History, loss: float) -> tuple[History, bool]:
         """Add the epoch that was just trained to the history; returns also whether it is to be kept."""
-        logits = predict(self.network, self.validation.ids)
+        logits = predict_rows(self.network, self.validation.ids, self.cutter)
         validation_loss, accuracy = _judge(logits, self.validation, self.config)
         losses, right = [*history.validation_losses, validation_loss], [*history.right, self._right(logits)]
         kept = is_better(self.families, losses, right, history.best_epoch if history.losses else None)
@@ -173,7 +178,7 @@ class _Run:
         hits = {True: validation.argmax(-1) == self.validation.targets, False: np.zeros(len(self.rows), dtype=bool)}
         if learned:
             rows = np.concatenate(learned)
-            told = predict(self.network, [self.rows.ids[row] for row in rows]).argmax(-1)
+            told = predict_rows(self.network, [self.rows.ids[row] for row in rows], self.cutter).argmax(-1)
             hits[False][rows] = told == self.rows.targets[rows]
         return {name: int(hits[of.validation][of.rows].sum()) for name, of in self.families.items()}
 
@@ -182,8 +187,11 @@ class _Run:
         teacher = None
         if self.rows.teacher is not None:
             teacher = torch.from_numpy(self.rows.teacher[chosen]).to(self.device)
+        windows, owner = (ids, None) if self.cutter is None else self.cutter.cut(ids)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            answers = self.network.answers(*self.network.batch(ids)).float()
+            answers = self.network.answers(*self.network.batch(windows)).float()
+        if self.cutter is not None and owner is not None:
+            answers = answers[:, self.cutter.deciding(answers[0].detach().cpu().numpy(), owner)]
         weights = {"temperature": self.config.temperature, "hard_weight": self.config.hard_weight}
         loss = torch.stack([mixed_loss(logits, teacher, targets, **weights) for logits in answers]).mean()
         self.optimizer.zero_grad()
@@ -215,6 +223,7 @@ class _Run:
         digest.update(self.rows.targets.tobytes())
         digest.update(json.dumps([[*rows.kinds] for rows in (self.rows, self.validation)]).encode())
         digest.update(b"" if self.rows.teacher is None else self.rows.teacher.tobytes())
+        digest.update(str(self.cutter).encode())
         digest.update(str([(k, tuple(v.shape)) for k, v in self.network.state_dict().items()]).encode())
         return digest.hexdigest()
 

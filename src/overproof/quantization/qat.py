@@ -23,7 +23,7 @@ from overproof.bundle.runtime import OUTPUT, session
 from overproof.bundle.windows import NGRAMS_INPUT
 from overproof.distillation.augment import Ids
 from overproof.distillation.batches import Trainable, predict
-from overproof.distillation.export import rows_of_windows
+from overproof.distillation.deciding_windows import rows_of_windows
 from overproof.distillation.fit import TrainedModel, TrainingSession, learn
 from overproof.distillation.network_graph import folded, to_onnx
 from overproof.distillation.students.encoder import Encoder

@@ -8,17 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from overproof.bundle.manifest import Bundle
 from overproof.bundle.readers import HybridReader, NgramReader, TokenReader, reader_of
 from overproof.bundle.scores import Floats
 from overproof.bundle.tokenizer import TokenBytes
-from overproof.distillation.batches import predict
 from overproof.distillation.checkpoint import History
 from overproof.distillation.dataset import as_examples
-from overproof.distillation.fit import TrainedModel, first_windows, student_config
+from overproof.distillation.fit import TrainedModel, predict_texts, student_config
 from overproof.distillation.network_graph import ReadWith, from_onnx
 from overproof.distillation.students.presets import config_from_json, transfer_shares
 from overproof.distillation.teachers import default_directory, load_teacher
@@ -84,7 +82,8 @@ def retraining(
         soft, labels_new_events = _teacher(quantizable, settings.teacher, train, settings.cache, console)
     else:
         config = replace(config, **ITSELF)
-        soft, labels_new_events = partial(_own_logits, trained), True
+        benign = [name in quantizable.benign for name in quantizable.classes]
+        soft, labels_new_events = partial(_own_logits, trained, benign), True
     examples = [as_examples(train, soft(train), quantizable.classes)]
     if labels_new_events:
         edited = edited_events(train, per_event=transfer_shares(sizes).transfer, seed=settings.seed)
@@ -120,7 +119,6 @@ def _teacher(
     return query, opened.labels_new_events
 
 
-def _own_logits(trained: TrainedModel, events: pa.Table) -> Floats:
-    """Compute the float network's own logits of each event's first window, which is what is trained on."""
-    windows = first_windows(trained.tokenizer, trained.windowing, events["text"].to_pylist())
-    return predict(trained.network, [np.asarray(ids, dtype=np.int64) for ids in windows])
+def _own_logits(trained: TrainedModel, benign: Sequence[bool], events: pa.Table) -> Floats:
+    """Compute the float network's own logits of events."""
+    return predict_texts(trained, events["text"].to_pylist(), benign)

@@ -76,7 +76,7 @@ ENCODERS = {
     "demo-teacher": EncoderConfig(4, 256, 4, 1024, vocabulary=4096),
     "tutorial-student": EncoderConfig(3, 256, 4, 512, vocabulary=8192),
     "small-student": EncoderConfig(2, 128, 2, 512, vocabulary=4096),
-    "hybrid-student": EncoderConfig(2, 256, 4, 512, vocabulary=8192, ngrams=NgramSizes()),
+    "hybrid-student": EncoderConfig(2, 256, 4, 512, vocabulary=8192, positions=64, ngrams=NgramSizes()),
     "tiny-student": EncoderConfig(2, 64, 2, 256, vocabulary=4096),
 }
 NGRAM = "ngram-student"
