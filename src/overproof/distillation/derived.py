@@ -36,8 +36,8 @@ KEYS = (
     "item_id",
     "ref",
 )
-# A student is trained on an event's first 127 tokens at least, or 512 bytes. Payloads come to two bytes a token or more,
-# so an attack that ends within 254 bytes is seen whole.
+# A student is trained on an event's first 127 tokens at least, or 512 bytes. Payloads come to two bytes a token or
+# more, so an attack that ends within 254 bytes is seen whole.
 SURE_BYTES = 254
 LONGEST = 1000  # bytes of a joined text whose event stands first, or is benign
 

@@ -21,6 +21,8 @@ from overproof.jobs.config import CompressConfig, DataConfig, RunOptions
 from overproof.jobs.config_json import Events, TableReference
 from overproof.progress import Console
 
+DRAWN_BY = 0  # the same snippets whatever the run's seed: a teacher's answers to them are most of what a run costs
+
 
 @dataclass(frozen=True)
 class LoadedData:
@@ -111,7 +113,7 @@ def load_pool(config: CompressConfig, splits: DatasetSplits, teacher: Teacher, c
         {text for part in (splits.train, splits.validation, splits.test) for text in part["text"].to_pylist()},
     )
     candidates = 1 if distill.pool_choice == RANDOM else CANDIDATES
-    pool = draw_pool(source, candidates * distill.pool, seed=config.seed)
+    pool = draw_pool(source, candidates * distill.pool, seed=DRAWN_BY)
     console.say(f"pool: {len(pool.texts):,} snippets of text drawn from {', '.join(pool.kinds)}")
     return pool
 
