@@ -12,11 +12,9 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from accuracy import SMALLEST, STUDENT, bundle, kept
 from numpy.typing import NDArray
 from settings import TEST, TRAIN
-from students import FOLDER
-from students import STUDENTS as RECOMMENDED
+from students import FOLDER, RECOMMENDED, TUTORIAL, comparison
 
 import overproof
 from overproof.bundle.manifest import MODEL, open_bundle
@@ -39,13 +37,12 @@ Models = dict[str, tuple[bytes, Reader]]
 def models() -> Models:
     """Return each model's file, and what it reads with."""
     network = new_encoder(ENCODERS["tutorial-teacher"], 14, seed=0).eval()
-    places = {STUDENT: bundle(STUDENT, 0), SMALLEST: bundle(SMALLEST, 0)}
-    places |= {name: FOLDER / f"{name}-0" for name in RECOMMENDED if name != STUDENT}
-    opened = {name: open_bundle(place) for name, place in places.items()}
+    for name in (TUTORIAL, *RECOMMENDED):
+        comparison(name, 0)  # distils it if it is not there
+    opened = {name: open_bundle(FOLDER / f"{name}-0") for name in (TUTORIAL, *RECOMMENDED)}
     readers = {name: reader_of(b.files, b.manifest.windowing, str(b.path)) for name, b in opened.items()}
     return {
-        TEACHER: (to_onnx(network).SerializeToString(), readers[STUDENT]),
-        f"{STUDENT} FP32": (open_bundle(kept(STUDENT, 0)).files[MODEL], readers[STUDENT]),
+        TEACHER: (to_onnx(network).SerializeToString(), readers[TUTORIAL]),
         **{f"{name} INT8": (b.files[MODEL], readers[name]) for name, b in opened.items()},
     }
 
@@ -59,7 +56,7 @@ def measured() -> dict[str, Any]:
     baseline = fit_baseline(train["text"].to_pylist(), train["label"].to_pylist(), seed=0)
     whole = {name: WindowScorer(file, reader, LABELS).score for name, (file, reader) in found.items()}
     scored: dict[str, Callable[[Sequence[str]], object]] = {**whole, BASELINE: baseline.logits}
-    tokens = [len(ids) for ids in found[f"{STUDENT} INT8"][1].read(texts).ids or ()]
+    tokens = [len(ids) for ids in found[f"{TUTORIAL} INT8"][1].read(texts).ids or ()]
     sizes = {name: len(file) + len(reader.files().get(NGRAMS, b"")) for name, (file, reader) in found.items()}
     sizes[TEACHER] = len(found[TEACHER][0])
     fast = {name: call for name, call in scored.items() if name != TEACHER}  # a batch of it takes ten seconds
