@@ -155,7 +155,8 @@ def test_evidence_of_format_1_says_in_one_line_what_it_does_not_know() -> None:
 
 
 def test_a_guard_of_a_family_that_is_held_out_stays_unmeasured() -> None:
-    from overproof.jobs.compress import CompressRun, Outputs, _measurable_guards
+    from overproof.jobs.compress import _measurable_guards
+    from overproof.jobs.compression import CompressRun, Outputs
 
     lines: list[str] = []
     options = RunOptions(console=Console(say=lines.append, progress=SILENT.progress))

@@ -16,8 +16,10 @@ from overproof.distillation.training_set import UNLABELLED
 from overproof.errors import InputError
 from overproof.events.schema import event_table
 from overproof.events.split import template
-from overproof.jobs.compress import CompressRun, Outputs, label, load
+from overproof.jobs.compress import load
+from overproof.jobs.compression import CompressRun, Outputs
 from overproof.jobs.config import CompressConfig, DataConfig, DistillConfig, RunOptions
+from overproof.jobs.label import label
 
 TEXTS = [f"q=blue shoe {chr(97 + n % 26)}{chr(97 + n // 26)}" if n % 2 else f"id={n}' or {n}={n}--" for n in range(300)]
 EVENTS = event_table({"text": TEXTS, "label": ["benign" if n % 2 else "sqli" for n in range(300)]})

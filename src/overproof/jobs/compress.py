@@ -8,32 +8,35 @@ written as a bundle.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import pyarrow as pa
-
-from overproof.bundle.evidence_store import require_free as require_free_for_evidence
-from overproof.bundle.manifest import MODEL, Bundle, require_free
+from overproof.bundle.manifest import MODEL
 from overproof.bundle.readers import NGRAMS
-from overproof.bundle.scores import Floats
 from overproof.bundle.tiers import TieredScorer
-from overproof.distillation.baseline import Baseline, fit_baseline
 from overproof.distillation.checkpoint import discard
-from overproof.distillation.dataset import DatasetSplits, as_examples
-from overproof.distillation.derived import derive
-from overproof.distillation.export import ExportedModel, export, parity
-from overproof.distillation.fit import TrainedModel, fit, student_config
-from overproof.distillation.limits import DISAGREEMENT
-from overproof.distillation.pool_choice import most_instructive
+from overproof.distillation.dataset import as_examples
+from overproof.distillation.export import export, parity
+from overproof.distillation.fit import fit, student_config
 from overproof.distillation.students.presets import AUTO, LADDER, preset
-from overproof.distillation.teachers import Teacher, align, default_directory, union_classes
-from overproof.distillation.training_set import Examples, TrainingSet, joined
-from overproof.distillation.transfer import SoftLabelSource, query_teacher, transfer_set
-from overproof.events.families import attack_families, labelled_events
+from overproof.distillation.teachers import Teacher, union_classes
+from overproof.distillation.training_set import TrainingSet
+from overproof.events.families import attack_families
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns
 from overproof.inference.cascade.signals import signals
+from overproof.jobs.compression import (
+    Compressed,
+    CompressRun,
+    Distilled,
+    Evaluation,
+    Exported,
+    Outputs,
+    SoftLabels,
+    Student,
+    Taken,
+    TwoStudents,
+)
 from overproof.jobs.config import (
     CheckSettings,
     CompressConfig,
@@ -47,7 +50,8 @@ from overproof.jobs.config_json import Events
 from overproof.jobs.evaluate import ComparedModels, DeployedModel, compare, is_benign, thresholds
 from overproof.jobs.first_thresholds import require_enough
 from overproof.jobs.fit_ood import fit_ood
-from overproof.jobs.join import JoinedStudents, bundle_of_both, join_students
+from overproof.jobs.join import bundle_of_both, join_students
+from overproof.jobs.label import label, linear_baseline
 from overproof.jobs.ladder import Candidate, Yardstick, climb
 from overproof.jobs.load import LoadedData, load_dataset, load_pool, open_teacher
 from overproof.jobs.ngram_teacher import train_named
@@ -64,166 +68,11 @@ from overproof.quantization.quantize_student import (
     quantize_student,
 )
 from overproof.quantization.run import QuantizationSettings
-from overproof.results import Comparison
 from overproof.results.boundary_events import boundary_events
 from overproof.results.compression import Report
-from overproof.results.ladder import Ladder
 from overproof.results.parity import Parity
-from overproof.results.precision_search import Decision
 
 TIMING_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Where a compression goes.
-
-    Attributes
-    ----------
-    bundle
-        Folder of the bundle.
-    fp32
-        Folder for the student before quantization, as a bundle of its own; None keeps none.
-    evidence
-        Folder for what `check` needs and nobody deploys; None keeps none.
-    """
-
-    bundle: Path
-    fp32: Path | None = None
-    evidence: Path | None = None
-
-    def require_free(self) -> None:
-        """Raise InputError if a folder holds something else."""
-        for folder in (self.bundle, self.fp32):
-            if folder is not None:
-                require_free(folder)
-        if self.evidence is not None:
-            require_free_for_evidence(self.evidence)
-
-    @property
-    def ngram_teacher(self) -> Path:
-        """Where an n-gram teacher that was trained in the same run is kept, as a bundle of its own."""
-        return self.bundle.with_name(f"{self.bundle.name}.ngram-teacher")
-
-    def of_first(self) -> Outputs:
-        """Return where the student in front is made, of which nothing stays there."""
-        return self.of_part("first")
-
-    def of_part(self, name: str) -> Outputs:
-        """Return where a student is made that is a part of the run, or one of several; nothing stays there."""
-        return Outputs(self.bundle.with_name(f"{self.bundle.name}.{name}"))
-
-    def checkpoint(self, stage: str) -> Path:
-        """Return where a stage that is killed finds its last epoch when it is started again."""
-        return self.bundle.with_name(f".{self.bundle.name}.{stage}")
-
-
-@dataclass(frozen=True)
-class CompressRun:
-    """One compression.
-
-    Attributes
-    ----------
-    config
-        Everything that decides its result, apart from the teacher.
-    teacher
-        A `Teacher`, or specifications as on the command line (several are averaged).
-    outputs, options
-        Where it goes, and how it runs.
-    """
-
-    config: CompressConfig
-    teacher: Teacher | str | Sequence[str]
-    outputs: Outputs
-    options: RunOptions = field(default_factory=RunOptions)
-
-    def of_rung(self, preset: str) -> CompressRun:
-        """Return the run that makes one student of the ladder."""
-        return replace(self, config=self.config.taking(preset), outputs=self.outputs.of_part(preset))
-
-    def of_first(self, preset: str) -> CompressRun:
-        """Return the run that makes the student in front, and that alone."""
-        distill = replace(self.config.distill, student=preset, first=None)
-        return replace(self, config=replace(self.config, distill=distill), outputs=self.outputs.of_first())
-
-
-@dataclass(frozen=True)
-class SoftLabels:
-    """What the teacher says: of everything the student learns from, of validation events and of test events."""
-
-    train: Examples
-    validation: Floats
-    test: Floats
-
-
-@dataclass(frozen=True)
-class Distilled:
-    """The trained student, and what it was taught."""
-
-    trained: TrainedModel
-    training_set: TrainingSet
-
-
-@dataclass(frozen=True)
-class Exported:
-    """The student as ONNX, and how far it is from the network it came from."""
-
-    model: ExportedModel
-    parity: Parity
-
-
-@dataclass(frozen=True)
-class Student:
-    """One student through all its stages, its preset, and what its bundle holds of it."""
-
-    preset: str
-    distilled: Distilled
-    exported: Exported
-    quantized: QuantizedStudent
-    contents: BundleContents
-
-
-@dataclass(frozen=True)
-class TwoStudents:
-    """A faster student put in front: its bundle, what it may decide, both as one, and the guards decided on both."""
-
-    first: Bundle
-    joined: JoinedStudents
-    scorer: TieredScorer
-    decision: Decision | None
-
-
-@dataclass(frozen=True)
-class Taken:
-    """The student that is deployed, and those that it was taken from; None where it was named."""
-
-    student: Student
-    ladder: Ladder | None = None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What compression cost: all models compared, the baseline among them, and what putting one in front changed."""
-
-    comparison: Comparison
-    baseline: Baseline
-    parity: tuple[Parity, ...]
-
-
-@dataclass(frozen=True)
-class Compressed:
-    """The results of all stages."""
-
-    loaded: LoadedData
-    labels: SoftLabels
-    taken: Taken
-    both: TwoStudents | None
-    evaluation: Evaluation
-
-    @property
-    def student(self) -> Student:
-        """The student that is deployed."""
-        return self.taken.student
 
 
 def compress(
@@ -385,48 +234,6 @@ def load(run: CompressRun) -> LoadedData:
     return LoadedData(splits, teacher, union_classes(teacher.classes, splits.labels), description, pool)
 
 
-def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
-    """Ask the teacher for soft labels: of the events at hand, of edited ones, and of text that nobody has labelled.
-
-    What is derived from training events takes their labels, true and soft.
-    """
-    options, splits, distill = run.options, loaded.splits, run.config.distill
-    source = SoftLabelSource(loaded.teacher, loaded.classes, options.cache or default_directory(), options.console)
-    edited = transfer_set(loaded.teacher, splits.train, per_event=distill.shares.transfer, seed=run.config.seed)
-    parts = {"training events": splits.train}
-    if edited is not None:
-        parts["edited events"] = edited
-    examples = [as_examples(part, query_teacher(source, part, what), loaded.classes) for what, part in parts.items()]
-    if loaded.pool is not None:
-        examples.append(_label_pool(run, loaded, source, loaded.pool.events()))
-    benign = [name in splits.benign for name in loaded.classes]
-    examples += derive(
-        examples[0], benign, consistency=distill.shares.consistency, joined=distill.shares.joined, seed=run.config.seed
-    )
-    return SoftLabels(
-        joined(examples),
-        query_teacher(source, splits.validation, "validation events"),
-        query_teacher(source, splits.test, "test events"),
-    )
-
-
-def _label_pool(run: CompressRun, loaded: LoadedData, source: SoftLabelSource, pool: pa.Table) -> Examples:
-    """Ask the teacher about the pool, and keep what is to be learned from."""
-    distill, seed = run.config.distill, run.config.seed
-    soft = query_teacher(source, pool, "snippets of the pool")
-    if distill.pool_choice == DISAGREEMENT:
-        baseline, texts = _linear_baseline(loaded.splits, seed), pool["text"].to_pylist()
-        linear = align(baseline.logits(texts), baseline.classes, loaded.classes)
-        kept = most_instructive(soft, linear, distill.pool, seed=seed)
-        pool, soft = pool.take(kept), soft[kept]
-    return as_examples(pool, soft, loaded.classes)
-
-
-def _linear_baseline(splits: DatasetSplits, seed: int) -> Baseline:
-    known = labelled_events(splits.train)
-    return fit_baseline(known["text"].to_pylist(), known["label"].to_pylist(), seed=seed)
-
-
 def distil(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Distilled:
     """Train the student on the teacher's soft labels."""
     distill, sizes = run.config.distill, preset(run.config.distill.student)
@@ -517,7 +324,7 @@ def evaluate(
         texts = splits.test["text"].to_pylist()
         changed = (parity("one → two", alone.scorer.score(texts).logits, both.scorer.score(texts).logits),)
         deployed = _deployed(run, deployed, both)
-    baseline = _linear_baseline(splits, seed)
+    baseline = linear_baseline(splits, seed)
     models = ComparedModels(loaded.teacher, labels.test, labels.validation, fp32, deployed, baseline, loaded.classes)
     return Evaluation(compare(splits, models, seed=seed, budget_s=TIMING_SECONDS), baseline, changed)
 

@@ -184,7 +184,8 @@ def folder_of(store: EvidenceStore, family: str) -> Path:
 
 def _compress(config: CompressConfig, teacher: Any, place: Path, options: RunOptions) -> str:
     """Compress without the family, unless that is done already; returns the name of the bundle's folder."""
-    from overproof.jobs.compress import CompressRun, Outputs, run_compression
+    from overproof.jobs.compress import run_compression
+    from overproof.jobs.compression import CompressRun, Outputs
 
     for name in (BUNDLE, f"{BUNDLE}.failed"):
         if (place / name / MANIFEST).is_file():

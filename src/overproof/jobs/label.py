@@ -1,0 +1,59 @@
+"""Ask the teacher for soft labels, and choose and derive what else a student learns from."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from overproof.distillation.baseline import Baseline, fit_baseline
+from overproof.distillation.dataset import DatasetSplits, as_examples
+from overproof.distillation.derived import derive
+from overproof.distillation.limits import DISAGREEMENT
+from overproof.distillation.pool_choice import most_instructive
+from overproof.distillation.teachers import align, default_directory
+from overproof.distillation.training_set import Examples, joined
+from overproof.distillation.transfer import SoftLabelSource, query_teacher, transfer_set
+from overproof.events.families import labelled_events
+from overproof.jobs.compression import CompressRun, SoftLabels
+from overproof.jobs.load import LoadedData
+
+
+def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
+    """Ask the teacher for soft labels: of the events at hand, of edited ones, and of text that nobody has labelled.
+
+    What is derived from training events takes their labels, true and soft.
+    """
+    options, splits, distill = run.options, loaded.splits, run.config.distill
+    source = SoftLabelSource(loaded.teacher, loaded.classes, options.cache or default_directory(), options.console)
+    edited = transfer_set(loaded.teacher, splits.train, per_event=distill.shares.transfer, seed=run.config.seed)
+    parts = {"training events": splits.train}
+    if edited is not None:
+        parts["edited events"] = edited
+    examples = [as_examples(part, query_teacher(source, part, what), loaded.classes) for what, part in parts.items()]
+    if loaded.pool is not None:
+        examples.append(_label_pool(run, loaded, source, loaded.pool.events()))
+    benign = [name in splits.benign for name in loaded.classes]
+    examples += derive(
+        examples[0], benign, consistency=distill.shares.consistency, joined=distill.shares.joined, seed=run.config.seed
+    )
+    return SoftLabels(
+        joined(examples),
+        query_teacher(source, splits.validation, "validation events"),
+        query_teacher(source, splits.test, "test events"),
+    )
+
+
+def _label_pool(run: CompressRun, loaded: LoadedData, source: SoftLabelSource, pool: pa.Table) -> Examples:
+    """Ask the teacher about the pool, and keep what is to be learned from."""
+    distill, seed = run.config.distill, run.config.seed
+    soft = query_teacher(source, pool, "snippets of the pool")
+    if distill.pool_choice == DISAGREEMENT:
+        baseline, texts = linear_baseline(loaded.splits, seed), pool["text"].to_pylist()
+        linear = align(baseline.logits(texts), baseline.classes, loaded.classes)
+        kept = most_instructive(soft, linear, distill.pool, seed=seed)
+        pool, soft = pool.take(kept), soft[kept]
+    return as_examples(pool, soft, loaded.classes)
+
+
+def linear_baseline(splits: DatasetSplits, seed: int) -> Baseline:
+    known = labelled_events(splits.train)
+    return fit_baseline(known["text"].to_pylist(), known["label"].to_pylist(), seed=seed)
