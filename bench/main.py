@@ -16,6 +16,7 @@ import captures
 import core_rule_set
 import domains
 import edge
+import edited
 import engines
 import escalating
 import field
@@ -128,6 +129,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "waf": lambda: waf.to_markdown(once("waf", waf.measured)),
     "core-rule-set": lambda: core_rule_set.to_markdown(once("core-rule-set", core_rule_set.measured)),
     "students": lambda: students.to_markdown(students.measured()),
+    "edits": lambda: edited.to_markdown(edited.measured()),
     "domains": lambda: domains.to_markdown(domains.measured()),
     "field": after_students("field", field),
     "check": lambda: checks.check_table(checks.checked_once()),
