@@ -42,6 +42,11 @@ def test_few_events_change_little_and_none_change_nothing() -> None:
     assert benign_shift(logits, np.full_like(targets, UNLABELLED), BENIGN) == pytest.approx(0.0, abs=1e-9)
 
 
+def test_no_logits_are_too_far_apart() -> None:
+    hopeless = np.tile(np.array([[900.0, -900.0, 0.0]], dtype=np.float32), (40, 1))
+    assert benign_shift(hopeless, np.ones(40, dtype=np.int64), BENIGN) == pytest.approx(40.0)
+
+
 def test_unlabelled_events_do_not_count() -> None:
     logits, targets = drawn(500, 1.0)
     more = np.concatenate([logits, np.full((100, 3), 9.0, dtype=np.float32)])

@@ -20,8 +20,6 @@ from torch import nn
 from overproof.bundle.scores import Floats
 from overproof.distillation.training_set import UNLABELLED
 
-WIDEST = 20.0  # logits
-
 
 def benign_shift(logits: Floats, targets: NDArray[np.int64], benign: Sequence[bool]) -> float:
     """Return what is to be added to the benign logits.
@@ -40,7 +38,8 @@ def benign_shift(logits: Floats, targets: NDArray[np.int64], benign: Sequence[bo
     wide = np.asarray(logits[known], dtype=np.float64)
     odds = logsumexp(wide[:, innocent], axis=1) - logsumexp(wide[:, ~innocent], axis=1)
     count = innocent[targets[known]].sum()
-    return float(brentq(lambda shift: expit(odds + shift).sum() - count + shift, -WIDEST, WIDEST))
+    widest = len(odds) + 1.0  # there the prior outweighs all events
+    return float(brentq(lambda shift: expit(odds + shift).sum() - count + shift, -widest, widest))
 
 
 def shift_benign(head: nn.Linear, shift: float, benign: Sequence[bool]) -> None:
