@@ -16,7 +16,7 @@ from typing import Any
 import flows
 import pyarrow as pa
 from settings import COMMANDS, LINES, OUT, once
-from students import RECOMMENDED, TUTORIAL
+from students import RECOMMENDED
 
 import overproof
 from overproof.bundle.model_names import BASELINE, QUANTIZED
@@ -117,7 +117,7 @@ def measured() -> dict[str, Any]:
     return {
         domain: {
             student: once(f"domain-{domain}-{student}", lambda d=domain, s=student: compared(d, s))  # type: ignore[misc]
-            for student in (TUTORIAL, *RECOMMENDED)
+            for student in RECOMMENDED
         }
         for domain in DOMAINS
     }

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from settings import TEST, TRAIN
-from students import FOLDER, RECOMMENDED, TUTORIAL, comparison
+from students import FOLDER, RECOMMENDED, comparison
 
 import overproof
 from overproof.bundle.manifest import MODEL, open_bundle
 from overproof.bundle.model_names import BASELINE
-from overproof.bundle.readers import NGRAMS, Reader, reader_of
+from overproof.bundle.readers import NGRAMS, HybridReader, Reader, TokenReader, reader_of
 from overproof.bundle.runtime import Labels, WindowScorer, session
+from overproof.bundle.tokenizer import Windowing
 from overproof.distillation.baseline import fit_baseline
 from overproof.distillation.network_graph import to_onnx
 from overproof.distillation.students.encoder import new_encoder, parameter_count
@@ -37,12 +38,16 @@ Models = dict[str, tuple[bytes, Reader]]
 def models() -> Models:
     """Return each model's file, and what it reads with."""
     network = new_encoder(ENCODERS["tutorial-teacher"], 14, seed=0).eval()
-    for name in (TUTORIAL, *RECOMMENDED):
+    for name in RECOMMENDED:
         comparison(name, 0)  # distils it if it is not there
-    opened = {name: open_bundle(FOLDER / f"{name}-0") for name in (TUTORIAL, *RECOMMENDED)}
+    opened = {name: open_bundle(FOLDER / f"{name}-0") for name in RECOMMENDED}
     readers = {name: reader_of(b.files, b.manifest.windowing, str(b.path)) for name, b in opened.items()}
+    hybrid = readers[RECOMMENDED[-1]]
+    if not isinstance(hybrid, HybridReader):
+        raise RuntimeError(f"{RECOMMENDED[-1]} is expected to read tokens and n-grams")
+    tokens = TokenReader(hybrid.tokenizer, Windowing())  # as many windows as the teacher would have
     return {
-        TEACHER: (to_onnx(network).SerializeToString(), readers[TUTORIAL]),
+        TEACHER: (to_onnx(network).SerializeToString(), tokens),
         **{f"{name} INT8": (b.files[MODEL], readers[name]) for name, b in opened.items()},
     }
 
@@ -56,7 +61,7 @@ def measured() -> dict[str, Any]:
     baseline = fit_baseline(train["text"].to_pylist(), train["label"].to_pylist(), seed=0)
     whole = {name: WindowScorer(file, reader, LABELS).score for name, (file, reader) in found.items()}
     scored: dict[str, Callable[[Sequence[str]], object]] = {**whole, BASELINE: baseline.logits}
-    tokens = [len(ids) for ids in found[f"{TUTORIAL} INT8"][1].read(texts).ids or ()]
+    tokens = [len(ids) for ids in found[TEACHER][1].read(texts).ids or ()]
     sizes = {name: len(file) + len(reader.files().get(NGRAMS, b"")) for name, (file, reader) in found.items()}
     sizes[TEACHER] = len(found[TEACHER][0])
     fast = {name: call for name, call in scored.items() if name != TEACHER}  # a batch of it takes ten seconds

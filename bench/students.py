@@ -16,25 +16,25 @@ from traffic import BENIGN, HELD_OUT, attack_sets, of_families, payloads, withou
 import overproof
 from overproof.bundle.model_names import BASELINE, FULL, QUANTIZED
 from overproof.checks.stats.resampling import Resampling, bootstrap
-from overproof.distillation.teachers import load_teacher
+from overproof.distillation.teachers import cached_logits, load_teacher
 from overproof.events.schema import event_table
+from overproof.jobs.config import DataConfig
+from overproof.jobs.load import load_dataset
 from overproof.progress import terminal
-from overproof.results import Comparison
+from overproof.results import Comparison, Labelled, measure
 from overproof.results.operating_points import FAMILY_RATE, attack_probability, threshold_at
 
 FASTEST = "ngram-student"
 RECOMMENDED = (FASTEST, "hybrid-student")
-TUTORIAL = "tutorial-student"
 FOLDER = OUT / "students"
 HELD_TEACHER = FOLDER / "teacher-held"
 HELD_EPOCHS = 2
 SNIPPETS = 40_000
+FIGURES = ("accuracy", "macro_f1", "fn_rate", "fp_rate")
 
 
 def recipe(student: str, teacher: Path) -> dict[str, Any]:
-    """Return the options of `compress` that a student is made with: what is recommended for it, or the tutorial's."""
-    if student == TUTORIAL:
-        return {"student": student, "teacher": [str(teacher)]}
+    """Return the options of `compress` that are recommended for a student."""
     pool = {"pool": SNIPPETS} if student == "hybrid-student" else {}
     return {"student": student, "teacher": [str(teacher), "ngram"], **pool}
 
@@ -110,11 +110,29 @@ def _found(logits: Callable[[list[str]], Any], classes: tuple[str, ...]) -> list
 
 def measured() -> dict[str, Any]:
     """Everything this file measures, by student."""
-    found = {
+    students = {
         student: {"comparisons": _each(distilled, student), "held": _each(held_out, student)} for student in RECOMMENDED
     }
-    # what they are measured against: one seed shows how far apart they are
-    return {**found, TUTORIAL: {"comparisons": [comparison(TUTORIAL, 0).to_json()], "held": []}}
+    return {"students": students, "MiniLM": once("students-minilm", minilm)}
+
+
+def minilm() -> dict[str, Any]:
+    """Measure the fine-tuned MiniLM alone, behind a threshold from the validation events like the others."""
+    once("teacher", teacher)
+    splits = load_dataset(DataConfig([TRAIN], [TEST]), rejects=None, console=terminal())
+    full = load_teacher([str(TEACHER)])
+    validation, test = (cached_logits(full, part, OUT / "cache") for part in (splits.validation, splits.test))
+    innocent = np.array([name == BENIGN for name in full.classes])
+    calm, attacks = (np.array(part["label"].to_pylist()) == BENIGN for part in (splits.validation, splits.test))
+    threshold = threshold_at(attack_probability(validation, innocent)[calm], FAMILY_RATE)
+    truth = Labelled(splits.test["label"].to_pylist(), splits.test["family"].to_pylist(), splits.benign)
+    metrics = measure(test, full.classes, truth, None)
+    missed = None if threshold is None else float((attack_probability(test, innocent)[~attacks] <= threshold).mean())
+    return {
+        "bytes": full.card.bytes,
+        **{figure: getattr(metrics, figure) for figure in FIGURES},
+        "missed": missed,
+    }
 
 
 def _each(measure: Callable[[str, int], dict[str, Any]], student: str) -> list[dict[str, Any]]:
@@ -130,30 +148,25 @@ def to_markdown(result: dict[str, Any]) -> str:
 def _known(result: dict[str, Any]) -> str:
     head = ["mean of the seeds", "bytes", "accuracy", "macro-F1", "FN", "FP", AT_EQUAL_RATE]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
-    rows = []
-    for student, found in result.items():
+    rows, compared = [], []
+    for student, found in result["students"].items():
         compared = [Comparison.from_json(one) for one in found["comparisons"]]
         rows.append((f"{student} INT8", QUANTIZED, compared))
-        if student == TUTORIAL:
-            rows.append(("MiniLM", FULL, compared))
-        else:
-            rows.append((f"teacher of the {student}: MiniLM and an n-gram network", FULL, compared))
-    rows.append(("linear baseline", BASELINE, compared_with(result)))
-    for title, name, compared in rows:
-        lines.append(f"| {title} | {' | '.join(_cells(name, compared))} |")
+    rows += [("MiniLM and an n-gram network: the teacher", FULL, compared), ("linear baseline", BASELINE, compared)]
+    lines += [f"| {title} | {' | '.join(_cells(name, compared))} |" for title, name, compared in rows]
+    alone = result["MiniLM"]
+    cells = [f"{alone['bytes']:,}" if alone["bytes"] else "unknown to us"]
+    cells += [_span([100 * alone[figure]]) for figure in FIGURES]
+    cells.append(_span([] if alone["missed"] is None else [100 * alone["missed"]]))
+    lines.append(f"| MiniLM | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def compared_with(result: dict[str, Any]) -> list[Comparison]:
-    """Return the comparisons that have the baseline of every seed."""
-    return [Comparison.from_json(one) for one in result[RECOMMENDED[0]]["comparisons"]]
 
 
 def _cells(name: str, compared: list[Comparison]) -> list[str]:
     found = [one.row(name) for one in compared]
     sizes = [row.bytes for row in found if row is not None and row.bytes is not None]
     cells = [f"{sizes[0]:,}" if len(sizes) == len(compared) else "unknown to us"]
-    for figure in ("accuracy", "macro_f1", "fn_rate", "fp_rate"):
+    for figure in FIGURES:
         cells.append(_span([100 * getattr(row.metrics, figure) for row in found if row is not None]))
     missed = [one.missed_at(name, FAMILY_RATE) for one in compared]
     cells.append(_span([100 * share.value for share in missed if share is not None]))
@@ -173,8 +186,7 @@ def _span(values: list[float]) -> str:
 def _held(result: dict[str, Any]) -> str:
     head = ["families held out, at 0.5 % false positives", "found", "less than the teacher, points"]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
-    for student in RECOMMENDED:
-        found = result[student]
+    for student, found in result["students"].items():
         mean, full = (np.mean([one[who] for one in found["held"]], axis=0) for who in ("student", "teacher"))
         if not lines[2:]:
             lines.append(f"| MiniLM | {100 * full.mean():.1f} % of {len(full):,} | |")
