@@ -131,7 +131,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "students": lambda: students.to_markdown(students.measured()),
     "edits": lambda: edited.to_markdown(edited.measured()),
     "domains": lambda: domains.to_markdown(domains.measured()),
-    "field": after_students("field", field),
+    "field": lambda: field.to_markdown(once("field", field.measured)),
     "check": lambda: checks.check_table(checks.checked_once()),
     "held-out": lambda: checks.held_out_table(checks.checked_once()),
     "sabotage": lambda: checks.sabotage_table(checks.sabotaged_once()),
