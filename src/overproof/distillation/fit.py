@@ -17,7 +17,7 @@ from overproof.distillation.augment import Ids, carriers, token_splitter
 from overproof.distillation.batches import Trainable, predict
 from overproof.distillation.benign_bias import benign_shift, shift_benign
 from overproof.distillation.checkpoint import History
-from overproof.distillation.deciding_windows import WindowCutter, rows_of_windows
+from overproof.distillation.deciding_windows import WindowCutter, predict_rows, rows_of_windows
 from overproof.distillation.rare_families import rare_repeats
 from overproof.distillation.students.encoder import Encoder, new_encoder
 from overproof.distillation.students.ngrams import NgramNetwork, new_ngram_network
@@ -112,6 +112,12 @@ def predict_texts(model: TrainedModel, texts: Sequence[str], benign: Sequence[bo
     windows = model.reader.read(texts)
     logits = predict(model.network, rows_of_windows(windows))
     return logits[WindowCutter(model.windowing, tuple(benign)).deciding(logits, windows.owner)]
+
+
+def predict_taught(model: TrainedModel, texts: Sequence[str], benign: Sequence[bool], config: TrainConfig) -> Floats:
+    """Compute a network's own logits of as much of texts as it learns from, shape (n, classes)."""
+    rows = [np.asarray(ids, dtype=np.int64) for ids in beginnings(model.tokenizer, _taught(model, config), texts)]
+    return predict_rows(model.network, rows, WindowCutter(model.windowing, tuple(benign)))
 
 
 def _untrained(sizes: NetworkConfig, training_set: TrainingSet) -> TrainedModel:
