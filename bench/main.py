@@ -129,6 +129,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "waf": lambda: waf.to_markdown(once("waf", waf.measured)),
     "core-rule-set": lambda: core_rule_set.to_markdown(once("core-rule-set", core_rule_set.measured)),
     "students": lambda: students.to_markdown(students.measured()),
+    "held-families": lambda: students.held_out_table(students.measured_without_families()),
     "edits": lambda: edited.to_markdown(edited.measured()),
     "domains": lambda: domains.to_markdown(domains.measured()),
     "field": lambda: field.to_markdown(once("field", field.measured)),
