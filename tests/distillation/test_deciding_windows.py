@@ -16,7 +16,7 @@ from overproof.bundle.tokenizer import CLS, Windowing, cut, encode, train_bpe
 from overproof.distillation.augment import Ids
 from overproof.distillation.batches import Trainable
 from overproof.distillation.deciding_windows import WindowCutter, predict_rows
-from overproof.distillation.fit import fit, predict_texts, student_config
+from overproof.distillation.fit import fit, predict_taught, student_config
 from overproof.distillation.students.presets import NgramConfig, NgramSizes
 from overproof.distillation.training import TrainingTask, train
 from overproof.distillation.training_set import Examples, Rows, TrainConfig, TrainingSet
@@ -96,5 +96,5 @@ def test_a_student_calls_long_benign_events_benign_and_finds_what_only_their_end
     examples = Examples(texts, targets, None, [None] * len(texts))
     config = replace(student_config(SIZES, 20, len(texts)), hard_weight=1.0, batch_rows=32, seed=seed)
     trained = fit(SIZES, TrainingSet(BENIGN, examples, examples, config), checkpoint=None, what="x", console=SILENT)
-    found = predict_texts(trained, texts, BENIGN).argmax(axis=1)
+    found = predict_taught(trained, texts, BENIGN).argmax(axis=1)
     assert (found == targets).mean() > 0.97

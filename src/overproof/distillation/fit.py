@@ -14,10 +14,9 @@ from overproof.bundle.readers import Reader, make_reader
 from overproof.bundle.scores import Floats
 from overproof.bundle.tokenizer import BEFORE, CLS, TOKEN_CHARACTERS, TokenBytes, Windowing, encode, train_bpe
 from overproof.distillation.augment import Ids, carriers, token_splitter
-from overproof.distillation.batches import Trainable, predict
-from overproof.distillation.benign_bias import benign_shift, shift_benign
+from overproof.distillation.batches import Trainable
 from overproof.distillation.checkpoint import History
-from overproof.distillation.deciding_windows import WindowCutter, predict_rows, rows_of_windows
+from overproof.distillation.deciding_windows import WindowCutter, predict_rows
 from overproof.distillation.rare_families import rare_repeats
 from overproof.distillation.students.encoder import Encoder, new_encoder
 from overproof.distillation.students.ngrams import NgramNetwork, new_ngram_network
@@ -98,25 +97,15 @@ class TrainingSession:
 def fit(
     sizes: NetworkConfig, training_set: TrainingSet, *, checkpoint: Path | None, what: str, console: Console
 ) -> TrainedModel:
-    """Train a network and what it reads with, stopping early by the validation loss, and set its benign bias."""
-    model, validation = _untrained(sizes, training_set), training_set.validation
-    history = learn(model.network, model, training_set, TrainingSession(checkpoint, what, console))
-    logits = predict_texts(model, validation.texts, training_set.benign)
-    shift = benign_shift(logits, validation.targets, training_set.benign)
-    shift_benign(model.network.head, shift, training_set.benign)
-    return replace(model, history=history)
+    """Train a network and what it reads with, stopping early by the validation loss."""
+    untrained = _untrained(sizes, training_set)
+    history = learn(untrained.network, untrained, training_set, TrainingSession(checkpoint, what, console))
+    return replace(untrained, history=history)
 
 
-def predict_texts(model: TrainedModel, texts: Sequence[str], benign: Sequence[bool]) -> Floats:
-    """Compute a network's own logits of texts, shape (n, classes), in the windows that it is deployed with."""
-    windows = model.reader.read(texts)
-    logits = predict(model.network, rows_of_windows(windows))
-    return logits[WindowCutter(model.windowing, tuple(benign)).deciding(logits, windows.owner)]
-
-
-def predict_taught(model: TrainedModel, texts: Sequence[str], benign: Sequence[bool], config: TrainConfig) -> Floats:
+def predict_taught(model: TrainedModel, texts: Sequence[str], benign: Sequence[bool]) -> Floats:
     """Compute a network's own logits of as much of texts as it learns from, shape (n, classes)."""
-    rows = [np.asarray(ids, dtype=np.int64) for ids in beginnings(model.tokenizer, _taught(model, config), texts)]
+    rows = [np.asarray(ids, dtype=np.int64) for ids in beginnings(model.tokenizer, _taught(model), texts)]
     return predict_rows(model.network, rows, WindowCutter(model.windowing, tuple(benign)))
 
 
@@ -142,7 +131,7 @@ def _untrained(sizes: NetworkConfig, training_set: TrainingSet) -> TrainedModel:
 def learn(network: Trainable, reader: TrainedModel, training_set: TrainingSet, session: TrainingSession) -> History:
     """Train `network` in place on the training set, whose texts are read as `reader` reads them."""
     examples, config = training_set.examples, training_set.config
-    longest = _taught(reader, config)
+    longest = _taught(reader)
     encoder = partial(beginnings, reader.tokenizer, longest)
     rows = rows_of(encoder, examples)
     known = [(ids, target) for ids, target in zip(rows.ids, rows.targets, strict=True) if target >= 0]
@@ -180,11 +169,14 @@ def train_with_progress(network: Trainable, task: TrainingTask, session: Trainin
     return history
 
 
-def _taught(reader: TrainedModel, config: TrainConfig) -> int:
-    """Count the tokens or bytes of a row at most, its marker included: a window where surroundings fill it."""
-    if reader.tokenizer is None:
+def _taught(model: TrainedModel) -> int:
+    """Count the tokens or bytes of a row at most, its marker included.
+
+    An encoder alone learns from one window, which benign surroundings fill.
+    """
+    if model.tokenizer is None:
         return 1 + TAUGHT_BYTES
-    return reader.windowing.size if config.carriers else 1 + TAUGHT_TOKENS
+    return model.windowing.size if model.network.ngrams is None else 1 + TAUGHT_TOKENS
 
 
 def beginnings(tokenizer: tokenizers.Tokenizer | None, longest: int, texts: Sequence[str]) -> list[list[int]]:

@@ -20,7 +20,7 @@ from overproof.distillation.fit import TrainedModel, predict_taught, student_con
 from overproof.distillation.network_graph import ReadWith, from_onnx
 from overproof.distillation.students.presets import config_from_json, transfer_shares
 from overproof.distillation.teachers import default_directory, load_teacher
-from overproof.distillation.training_set import TrainConfig, TrainingSet, joined
+from overproof.distillation.training_set import TrainingSet, joined
 from overproof.distillation.transfer import SoftLabelSource, edited_events, query_teacher
 from overproof.errors import InputError
 from overproof.progress import Console
@@ -83,7 +83,7 @@ def retraining(
     else:
         config = replace(config, **ITSELF)
         benign = [name in quantizable.benign for name in quantizable.classes]
-        soft, labels_new_events = partial(_own_logits, trained, benign, config), True
+        soft, labels_new_events = partial(_own_logits, trained, benign), True
     examples = [as_examples(train, soft(train), quantizable.classes)]
     if labels_new_events:
         edited = edited_events(train, per_event=transfer_shares(sizes).transfer, seed=settings.seed)
@@ -119,6 +119,6 @@ def _teacher(
     return query, opened.labels_new_events
 
 
-def _own_logits(trained: TrainedModel, benign: Sequence[bool], config: TrainConfig, events: pa.Table) -> Floats:
+def _own_logits(trained: TrainedModel, benign: Sequence[bool], events: pa.Table) -> Floats:
     """Compute the float network's own logits of what it is taught of events."""
-    return predict_taught(trained, events["text"].to_pylist(), benign, config)
+    return predict_taught(trained, events["text"].to_pylist(), benign)
