@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from accuracy import TEACHER
 from numpy.typing import NDArray
-from settings import SEEDS, once
+from settings import OUT, SEEDS, once
 from students import FOLDER, RECOMMENDED, comparison
 from traffic import BENIGN, of_families, payloads, share, share_cell, without_families
 
@@ -22,7 +22,7 @@ from overproof.checks.boundary.compute import NEAREST
 from overproof.checks.boundary.edits import variants_of
 from overproof.checks.stats import Units, difference_within
 from overproof.distillation.baseline import fit_baseline
-from overproof.distillation.teachers import load_teacher
+from overproof.distillation.teachers import cached_logits, load_teacher
 from overproof.events.schema import event_table
 
 SEPARATORS = ("&", "; ", ", ", "|", "\n")
@@ -49,7 +49,7 @@ def of_student(student: str, seed: int) -> Model:
 def of_full(specifications: list[str]) -> Model:
     """Return a teacher's margins as a function of texts."""
     full = load_teacher(specifications)
-    return lambda texts: margins(full.logits(event_table({"text": list(texts)})), full.classes)
+    return lambda texts: margins(cached_logits(full, event_table({"text": list(texts)}), OUT / "cache"), full.classes)
 
 
 def of_baseline() -> Model:
