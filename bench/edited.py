@@ -142,5 +142,5 @@ def _edits_row(title: str, found: dict[str, Any]) -> str:
     student, teacher = (np.array(found[name]) for name in ("student", "teacher"))
     apart = difference_within(student.astype(np.int8) - teacher, Units.of(len(student), found["rows"]))
     low, value, high = (100 * x for x in (apart.low, apart.value, apart.high))
-    cells = [f"{len(student):,}", f"{student.mean():.1%}", f"{teacher.mean():.1%}"]
+    cells = [f"{len(student):,}", f"{100 * student.mean():.1f} %", f"{100 * teacher.mean():.1f} %"]
     return f"| {title} | {' | '.join(cells)} | {value:.1f} ({low:.1f} … {high:.1f}) |"
