@@ -24,10 +24,10 @@ from overproof.checks.stats import Units, difference_within
 from overproof.distillation.baseline import fit_baseline
 from overproof.distillation.teachers import cached_logits, load_teacher
 from overproof.events.schema import event_table
+from overproof.jobs.check import CHARACTERS_PER_TOKEN
 
 SEPARATORS = ("&", "; ", ", ", "|", "\n")
 LISTS, VALUES, BEFORE = 300, 20, 10  # lists, benign values in one, and benign values before an attack
-CHARACTERS_PER_TOKEN = 4
 
 Margins = NDArray[np.float64]  # best attack logit minus best benign one, shape (texts,): above 0 it is flagged
 Model = Callable[[Sequence[str]], Margins]

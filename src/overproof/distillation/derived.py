@@ -115,7 +115,7 @@ def join_texts(
     benign
         Texts to join with.
     harmless
-        For each text, whether it is benign: only then may it stand where the student's first window ends.
+        For each text, whether it is benign: only then may it stand behind what the student is sure to learn from.
     """
     if not benign:
         return DerivedTexts([], np.zeros(0, dtype=np.int64))

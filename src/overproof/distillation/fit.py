@@ -1,4 +1,4 @@
-"""Train a network from texts, teacher or student: what it reads, the first windows, the loop."""
+"""Train a network from texts, teacher or student: what it reads, what it learns of each, the loop."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Rows:
     Attributes
     ----------
     ids
-        Token ids of each row's first window.
+        Of each row the token ids, or the bytes, that are learned from.
     targets
         Shape (n,): class index, or UNLABELLED.
     teacher
