@@ -19,12 +19,12 @@ from overproof.events.schema import event_table
 from overproof.jobs.config import CheckSettings, CompressConfig, DataConfig, DistillConfig, QuantizeConfig, RunOptions
 from overproof.jobs.held_out import (
     HoldOut,
-    TeacherRetraining,
     bundle_config,
     families_to_hold_out,
     folder_of,
     train_without,
 )
+from overproof.jobs.retrain_teacher import TeacherRetraining, retrain
 from overproof.progress import SILENT, Console
 from overproof.quantization.guards import Guards
 
@@ -142,6 +142,7 @@ def test_what_is_trained_without_a_family_differs_in_nothing_but_the_data(
     assert any("format 1" in line for line in lines) == (format == 1)
     done = json.loads((folder_of(store, "sqli") / "held-out.json").read_text())
     assert (done["family"], done["bundle"], list(done["absent"])) == ("sqli", "bundle.failed", [FULL])
+    assert done["teacher"] == [] and "module:teacher cannot be trained again" in done["absent"][FULL]
     train_without("sqli", hold_out, TeacherRetraining("module:teacher"))
     assert len(runs) == 1, "what is there is not trained again"
 
@@ -170,3 +171,38 @@ def test_a_guard_of_a_family_that_is_held_out_stays_unmeasured() -> None:
         )
         assert _measurable_guards(run, SimpleNamespace(splits=splits)) == expected  # type: ignore[arg-type]
     assert len(lines) == 1 and "--max-recall-loss of sqli" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("full", "start", "expected"),
+    [
+        (["hf@2", "own"], "start", ["teacher-1@2", "teacher-2"]),
+        (["own", "own@0.5"], None, ["teacher-1", "teacher-2@0.5"]),
+        (["own"], None, ["teacher"]),
+        ("own", "start", ["teacher"]),
+        (["hf", "own"], None, []),
+        (["own", "labels:soft.csv"], None, []),
+        (object(), None, []),
+    ],
+)
+def test_every_member_of_an_average_is_trained_again_or_none(
+    full: Any, start: str | None, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "manifest.json").touch()
+    own = SimpleNamespace(config=None, network={"preset": "ngram-student"})
+    monkeypatch.setattr(
+        "overproof.jobs.retrain_teacher.open_bundle", lambda path: SimpleNamespace(manifest=own, path=Path(path))
+    )
+    taught: dict[str, Any] = {}
+    monkeypatch.setattr("overproof.jobs.teach.run_teaching", lambda plan, out, options: taught.update({out.name: plan}))
+    begin = None if start is None else Path(start)
+    found = retrain(CONFIG, TeacherRetraining(full, begin, epochs=7), tmp_path / "family", RunOptions())
+    assert list(found.members) == expected and bool(found.why_not) == (not expected)
+    assert list(taught) == [member.partition("@")[0] for member in expected], "none is trained if one cannot be"
+    assert all(plan.data == CONFIG.data and plan.epochs == 7 for plan in taught.values())
+    if start is not None:
+        assert taught[expected[0].partition("@")[0]].from_checkpoint == Path(start)
+    if len(expected) == 2:
+        assert taught["teacher-2"].preset == "ngram-student"

@@ -39,7 +39,6 @@ from overproof.jobs.config import CheckConfig, CheckSettings, RunOptions
 from overproof.jobs.config_json import Events, TableReference
 from overproof.jobs.held_out import (
     HoldOut,
-    TeacherRetraining,
     families_to_hold_out,
     judge_held_out,
     train_without,
@@ -47,6 +46,7 @@ from overproof.jobs.held_out import (
 from overproof.jobs.model_outputs import ModelQueries, ask_again, open_models, query_all, same_teacher, texts_table
 from overproof.jobs.probes import identity_of_teacher
 from overproof.jobs.proof import digests_of, replayed, seed_of
+from overproof.jobs.retrain_teacher import TeacherRetraining
 from overproof.jobs.samples import looks_published, sample_of
 from overproof.jobs.student_as_full import require_no_student_answers, require_no_student_file
 from overproof.progress import SILENT, Console

@@ -31,36 +31,17 @@ from overproof.jobs.config import (
     DistillConfig,
     QuantizeConfig,
     RunOptions,
-    TeachConfig,
     stored_config,
 )
 from overproof.jobs.config_json import TableReference
 from overproof.jobs.model_outputs import query_with_cache
+from overproof.jobs.retrain_teacher import TEACHER, TeacherRetraining, retrain
 
 ALL_RARE = "all-rare"
 RARE_SHARE = 0.01
 DONE = "held-out.json"
 BASELINE_FILE = "baseline.npz"
-TEACHER, BUNDLE, FLOAT = "teacher", "bundle", "distilled"
-
-
-@dataclass(frozen=True)
-class TeacherRetraining:
-    """How the teacher is trained again.
-
-    Attributes
-    ----------
-    full
-        The full model: specifications as for `--full`, or a `Teacher`.
-    start
-        Checkpoint that a Hugging Face teacher is fine-tuned from: one that has never seen the family.
-    epochs
-        Passes over the events; None is as many as the teacher itself was given.
-    """
-
-    full: Any
-    start: Path | None = None
-    epochs: int | None = None
+BUNDLE, FLOAT = "bundle", "distilled"
 
 
 @dataclass(frozen=True)
@@ -154,13 +135,13 @@ def train_without(family: str, hold_out: HoldOut, retraining: TeacherRetraining)
     console.say(f"held out: {family}: {store.events.num_rows - rest.num_rows} events less to learn from")
     data = DataConfig(store.events, hold_out.events, benign=config.data.benign, held_out=(family,))
     config = replace(config, data=data)
-    why = _train_teacher(config, hold_out, retraining, place / TEACHER)
-    made = _compress(config, retraining.full if why else str(place / TEACHER), place, hold_out.options)
+    retrained = retrain(config, retraining, place, hold_out.options)
+    members = [str(place / member) for member in retrained.members]
+    made = _compress(config, members or retraining.full, place, hold_out.options)
     _fit_baseline(rest, place / BASELINE_FILE, config.seed)
-    atomic_write(
-        place / DONE,
-        json.dumps({"family": family, "absent": {FULL: why} if why else {}, "bundle": made}, indent=1),
-    )
+    absent = {FULL: retrained.why_not} if retrained.why_not else {}
+    done = {"family": family, "absent": absent, "teacher": retrained.members, "bundle": made}
+    atomic_write(place / DONE, json.dumps(done, indent=1))
 
 
 def judge_held_out(hold_out: HoldOut) -> tuple[HeldOut, ...]:
@@ -205,37 +186,6 @@ def _fit_baseline(events: pa.Table, out: Path, seed: int) -> None:
     out.write_bytes(to_bytes(baseline))
 
 
-def _train_teacher(config: CompressConfig, hold_out: HoldOut, retraining: TeacherRetraining, out: Path) -> str:
-    """Train the teacher without the family; returns why not, where it cannot be."""
-    from overproof.jobs.teach import run_teaching
-
-    if out.is_dir():
-        return ""
-    kind, name = hold_out.store.teacher["kind"], hold_out.store.teacher["name"]
-    epochs, full = retraining.epochs, retraining.full
-    specs = [full] if isinstance(full, str) else full
-    if retraining.start is not None:
-        teach = TeachConfig(config.data, from_checkpoint=retraining.start, epochs=epochs, seed=config.seed)
-    elif kind == "own" and isinstance(specs, Sequence) and (Path(specs[0]) / MANIFEST).is_file():
-        teach = _teacher_config(open_bundle(specs[0]), config)
-        teach = teach if epochs is None else replace(teach, epochs=epochs)
-    else:
-        return (
-            f"a teacher of the kind {kind} ({name}) cannot be trained again here: it has seen the family, and the "
-            "student learned from it; --retrain-from CHECKPOINT fine-tunes one that has not"
-        )
-    run_teaching(teach, out, hold_out.options)
-    return ""
-
-
-def _teacher_config(teacher: Bundle, config: CompressConfig) -> TeachConfig:
-    """Return how a teacher was trained; where its bundle does not say, by its preset and the student's seed."""
-    stored = stored_config(teacher.manifest.config, str(teacher.path / MANIFEST))
-    if isinstance(stored, TeachConfig):
-        return replace(stored, data=config.data)
-    return TeachConfig(config.data, teacher.manifest.network["preset"], seed=config.seed)
-
-
 def _judge(place: Path, done: dict[str, Any], rows: NDArray[np.intp], hold_out: HoldOut) -> HeldOut:
     """Ask the models of one folder about the family's rows and the benign events."""
     from overproof.distillation.baseline import from_bytes
@@ -247,7 +197,8 @@ def _judge(place: Path, done: dict[str, Any], rows: NDArray[np.intp], hold_out: 
     texts = hold_out.events.take(both)["text"].to_pylist()
     flagged: dict[str, NDArray[np.bool_]] = {}
     if FULL not in done["absent"]:
-        logits, classes = _teacher_logits(place / TEACHER, done["family"], hold_out)
+        members = [str(place / member) for member in done.get("teacher", [TEACHER])]
+        logits, classes = _teacher_logits(members, done["family"], hold_out)
         flagged[FULL] = _flags(logits[both], classes, benign)
     for name, part in ((DISTILLED, FLOAT), (QUANTIZED, done.get("bundle", BUNDLE))):
         scorer = open_student(open_bundle(place / part))
@@ -263,14 +214,14 @@ def _judge(place: Path, done: dict[str, Any], rows: NDArray[np.intp], hold_out: 
     )
 
 
-def _teacher_logits(place: Path, family: str, hold_out: HoldOut) -> tuple[Floats, Sequence[str]]:
+def _teacher_logits(members: Sequence[str], family: str, hold_out: HoldOut) -> tuple[Floats, Sequence[str]]:
     """Return a teacher's logits on all events, and its classes.
 
     Of all events, not of these alone: the compression has asked for the same ones, and the cache has them.
     """
     from overproof.distillation.teachers import load_teacher
 
-    teacher = load_teacher([str(place)])
+    teacher = load_teacher(members)
     options = hold_out.options
     query = query_with_cache(teacher, teacher.classes, cache=options.cache, console=options.console)
     return query(hold_out.events, f"without {family}"), teacher.classes
