@@ -75,6 +75,9 @@ def deciding_windows(attack: Floats, owner: NDArray[np.int32]) -> NDArray[np.int
 
 def _of_one_length(ids: list[list[int]]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int64]]]:
     """Batches of windows of one length each, with their places: nothing is padded, so no padding can matter."""
+    if len(ids) == 1:  # a single event's, for the sake of its time
+        yield np.zeros(1, dtype=np.intp), np.array(ids, dtype=np.int64)
+        return
     lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
