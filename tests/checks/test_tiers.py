@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from overproof.checks.base import FULL, QUANTIZED, CheckContext, ModelOutputs, T
 from overproof.checks.escalation.compute import escalation
 from overproof.checks.escalation.html import section
 from overproof.checks.escalation.tiers import trade
+from overproof.checks.report.tiers import in_words
 from overproof.inference.cascade.policy import Policy
 
 Make = Callable[..., CheckContext]
@@ -135,5 +137,8 @@ def test_the_check_carries_it_and_draws_it(six: CheckContext) -> None:
     drawn = section(data)
     for words in ("Attacks missed by share decided", "Attacks missed by cost", "1/4", "50.00 % *", "10 µs", "10 ms"):
         assert words in drawn
+    told = in_words(SimpleNamespace(checks=[escalation(six)]))  # type: ignore[arg-type]
+    assert "two students: the first student decides 50.00 %" in told and "of 4 attacks 2 are missed" in told
+    assert in_words(SimpleNamespace(checks=[escalation(replace(six, tiers=None))])) == ""  # type: ignore[arg-type]
     assert escalation(replace(six, tiers=None)).data.tiers is None
     assert "Attacks missed by share decided" not in section(replace(data, tiers=None))

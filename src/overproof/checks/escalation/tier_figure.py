@@ -61,7 +61,7 @@ def tier_rows(found: TierTrade) -> list[list[str]]:
             NAMES[name],
             percent(at.decided[name]),
             f"{at.missed[name]:,}/{found.attacks:,}",
-            words.figure(found.seconds.get(name), _time),
+            words.figure(found.seconds.get(name), duration),
         ]
         for name in TIERS
     ]
@@ -76,13 +76,14 @@ def tier_points(found: TierTrade) -> list[list[str]]:
             percent(point.decided["full"]),
             f"{sum(point.missed.values()):,}/{found.attacks:,}",
             f"{count(point.flagged)}/{found.benign:,}",
-            words.figure(point.seconds, _time),
+            words.figure(point.seconds, duration),
         ]
         for i, point in enumerate(found.points)
     ]
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Write a time by its size."""
     value, unit = (1e6 * seconds, "µs") if seconds < 1e-3 else (1e3 * seconds, "ms")
     return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 

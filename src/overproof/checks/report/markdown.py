@@ -6,7 +6,7 @@ from typing import Any
 
 from overproof.bundle.model_names import in_order
 from overproof.checks.base import CheckResult, GateResult
-from overproof.checks.report import families, gate_words
+from overproof.checks.report import families, gate_words, tiers
 from overproof.checks.report.comparison import MEASURES, SHORT, notes
 from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.verdict import ALONE, ESCALATED, NOT
@@ -25,6 +25,7 @@ def to_markdown(report: CheckOutcome) -> str:
         table(["Check", "Status", "Gates", "Finding"], [_check(check) for check in report.checks]),
         _closed(report),
         _comparison(report),
+        prose(tiers.in_words(report)),
         _lost(report),
         fold("All gates", _gates(report)),
         fold("What it may be used for", _uses(report)),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from overproof.bundle.model_names import BASELINE, FULL, QUANTIZED
 from overproof.checks.base import GateResult
 from overproof.checks.rare.result import FamilyLoss
-from overproof.checks.report import families, gate_words
+from overproof.checks.report import families, gate_words, tiers
 from overproof.checks.report.comparison import MEASURES, notes
 from overproof.checks.report.outcome import CheckOutcome
 from overproof.progress import one_line
@@ -20,7 +20,7 @@ NAME = 40  # characters of a name in a table
 
 def render(report: CheckOutcome) -> str:
     """Write verdict, checks, closed gates, the comparison and the families."""
-    parts = (_verdict, _checks, _closed, _uses, _comparison, _families, _missed)
+    parts = (_verdict, _checks, _closed, _uses, _comparison, tiers.in_words, _families, _missed)
     return "\n\n".join(text for text in (part(report) for part in parts) if text) + "\n"
 
 
