@@ -151,7 +151,7 @@ def test_a_student_that_is_quantized_again_holds_the_settings_in_force() -> None
     [
         ("tutorial-student", {}, TransferShares(0.5, 0.0, 0.0)),
         ("ngram-student", {}, TransferShares(0.0, 0.0, 0.0)),
-        ("hybrid-student", {}, TransferShares(0.0, 0.1, 0.05)),
+        ("hybrid-student", {}, TransferShares(0.0, 0.3, 0.05)),
         ("auto", {}, TransferShares(0.0, 0.0, 0.0)),
         ("ngram-student", {"transfer": 0.25, "joined": 0.5}, TransferShares(0.25, 0.0, 0.5)),
         ("hybrid-student", {"consistency": 0}, TransferShares(0.0, 0, 0.05)),

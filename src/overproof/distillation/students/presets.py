@@ -121,11 +121,11 @@ def transfer_shares(config: NetworkConfig) -> TransferShares:
 
     N-grams lost accuracy by all of it, and are judged in short windows instead. An encoder alone learns from edits, and
     finds attacks in long benign text by the surroundings that are drawn anew each epoch; with n-grams beside it these
-    cost too much, and a few lists of events take their place.
+    cost too much, and a few lists of events take their place, and edits whose answer is known.
     """
     if isinstance(config, NgramConfig):
         return TransferShares(0.0, 0.0, 0.0)
-    return TransferShares(0.5, 0.0, 0.0) if config.ngrams is None else TransferShares(0.0, 0.1, 0.05)
+    return TransferShares(0.5, 0.0, 0.0) if config.ngrams is None else TransferShares(0.0, 0.3, 0.05)
 
 
 def config_json(config: NetworkConfig) -> dict[str, Any]:
