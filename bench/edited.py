@@ -29,15 +29,15 @@ from overproof.jobs.check import CHARACTERS_PER_TOKEN
 SEPARATORS = ("&", "; ", ", ", "|", "\n")
 LISTS, VALUES, BEFORE = 300, 20, 10  # lists, benign values in one, and benign values before an attack
 
-Margins = NDArray[np.float64]  # best attack logit minus best benign one, shape (texts,): above 0 it is flagged
+Margins = NDArray[np.float64]  # log of the odds that it is an attack, shape (texts,): above 0 it is flagged
 Model = Callable[[Sequence[str]], Margins]
 
 
 def margins(logits: NDArray[np.float32], classes: Sequence[str]) -> Margins:
-    """Return how far on the attack side each text is."""
+    """Return the log of the odds that each text is an attack."""
     innocent = np.array([name == BENIGN for name in classes])
     wide = logits.astype(np.float64)
-    return np.asarray(wide[:, ~innocent].max(axis=1) - wide[:, innocent].max(axis=1))
+    return np.asarray(np.logaddexp.reduce(wide[:, ~innocent], axis=1) - np.logaddexp.reduce(wide[:, innocent], axis=1))
 
 
 def of_student(student: str, seed: int) -> Model:

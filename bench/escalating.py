@@ -12,7 +12,7 @@ from settings import OUT, TEST, TRAIN
 
 import overproof
 from overproof.bundle.manifest import open_bundle
-from overproof.bundle.scores import Floats, softmax
+from overproof.bundle.scores import Floats, labels_of, softmax
 from overproof.checks.base import FULL, CheckContext, ModelOutputs
 from overproof.checks.escalation.halves import halves
 from overproof.checks.stats import clopper_pearson, mcnemar
@@ -87,7 +87,7 @@ def _row(bundle: Any, full: Full, sure: float | None, texts: list[str], attack: 
     benign = bundle.manifest.benign
     names = np.array(bundle.manifest.classes)
     flagged = {
-        "full": ~np.isin(names[full.ask(texts).argmax(axis=1)], benign),
+        "full": ~np.isin(names[labels_of(full.ask(texts), np.isin(names, benign))], benign),
         "student": np.array([v["student"]["label"] not in benign for v in verdicts]),
         "cascade": np.array([v["label"] not in benign for v in verdicts]),
     }

@@ -53,7 +53,7 @@ def _family(family: str) -> dict[str, Any]:
     scores, found = signals(test)
     held = np.array(families_of(test), dtype=object) == family
     benign = np.array([name in student.manifest.benign for name in student.classes])
-    missed = held & benign[scores.logits.argmax(axis=1)]
+    missed = held & benign[scores.labels]
     result: dict[str, Any] = {"events": int(held.sum()), "missed": int(missed.sum()), "sent": {}}
     for name, sent in _sent_on(validation_signals, found).items():
         rest = sent[~held]

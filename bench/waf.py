@@ -45,7 +45,7 @@ from overproof.results.operating_points import attack_probability, threshold_at
 PROTOCOLS: dict[str, tuple[str, ...]] = {"known": (), "held": HELD_OUT}
 TEACHER_EPOCHS = 2
 RATES = (0.001, 0.01)
-ARGMAX = "argmax"
+VERDICT, VERDICT_ABOVE = "verdict", 0.5
 KEPT_FOR_THRESHOLDS = 5  # of the 18 training sites, some 6,400 values: a rate of 0.1 % is six of them
 
 Query = Callable[[Sequence[str]], tuple[Floats, Sequence[str]]]  # texts to logits and classes
@@ -122,9 +122,9 @@ class Judged:
         return {name: np.array([place[text] for text in texts]) for name, texts in self.sets.items()}
 
     def flags(self, answers: Answers, rate: float | None) -> dict[str, Flags]:
-        """Tell which events of each set are flagged, at argmax or behind the threshold of a rate."""
+        """Tell which events of each set are flagged, by the verdict or behind the threshold of a rate."""
         if rate is None:
-            flagged = answers.flagged
+            flagged = answers.attack > VERDICT_ABOVE
         else:
             threshold = threshold_at(answers.attack[self.rows["thresholds"]], rate)
             if threshold is None:
@@ -136,10 +136,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model said of each text: the probability that it is an attack, and whether argmax says so."""
+    """What a model said of each text: the probability that it is an attack."""
 
     attack: NDArray[np.float64]
-    flagged: NDArray[np.bool_]
 
 
 def answered(path: Path, query: Callable[[], Query], judged: Judged) -> Answers:
@@ -147,10 +146,9 @@ def answered(path: Path, query: Callable[[], Query], judged: Judged) -> Answers:
     if not path.exists():
         logits, classes = query()(judged.texts)
         innocent = np.array([name == BENIGN for name in classes])
-        flagged = ~innocent[logits.argmax(axis=1)]
-        np.savez(path, attack=attack_probability(logits, innocent), flagged=flagged)
+        np.savez(path, attack=attack_probability(logits, innocent))
     with np.load(path) as stored:
-        return Answers(stored["attack"], stored["flagged"])
+        return Answers(stored["attack"])
 
 
 def teach(run: Run, protocol: str) -> None:
@@ -240,7 +238,7 @@ def measured(run: Run | None = None) -> dict[str, Any]:
     }
     for rate in (None, *RATES):
         flags = {key: mean_flags([judged.flags(one, rate) for one in of_seeds]) for key, of_seeds in answers.items()}
-        result["at"][ARGMAX if rate is None else str(rate)] = at_rate(flags, judged)
+        result["at"][VERDICT if rate is None else str(rate)] = at_rate(flags, judged)
     return result
 
 
@@ -290,7 +288,7 @@ def to_markdown(result: dict[str, Any]) -> str:
 
 
 def _table(name: str, models: dict[str, Any], result: dict[str, Any]) -> str:
-    title = "flagged at argmax" if name == ARGMAX else f"{float(name):.1%} of values"
+    title = "flagged by the verdict" if name == VERDICT else f"{float(name):.1%} of values"
     columns = ("values", "requests", "test attacks", "hard families", "held-out families")
     head = [f"**{title}**", "values flagged", "requests flagged", *columns[2:], "teacher's lead kept"]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]

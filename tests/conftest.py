@@ -140,7 +140,7 @@ def write_small(out: Path, made: Made, *, precision: str = "int8", calibration: 
         versions={},
         files={name: digest(content) for name, content in files.items()},
         calibration=calibration,
-        signals=signals(validation.logits, calibration, detector.distance(embeddings)),
+        signals=signals(validation.logits, calibration, detector.distance(embeddings), validation.benign),
     )
     write_bundle(out, manifest, files)
     return out
@@ -171,7 +171,7 @@ def tiered_bundle(first_bundle: Path, small_bundle: Path, tmp_path_factory: pyte
     random = np.random.default_rng(3)
     texts = ["".join(random.choice(letters, int(random.integers(6, 24)))) for _ in range(2000)]
     second = open_student(small_bundle)
-    labels = np.array(second.classes)[second.score(texts).logits.argmax(axis=1)]
+    labels = np.array(second.classes)[second.score(texts).labels]
     out = tmp_path_factory.mktemp("tiered") / "bundle"
     validation = event_table({"text": texts, "label": labels.tolist()})
     join(first_bundle, small_bundle, validation=validation, out=out, max_lost=0.02, max_flagged=0.02)

@@ -56,8 +56,9 @@ def test_an_event_has_the_scores_of_the_student_that_decides_it(
     assert found.ood_distance is not None and found.tier is not None
     for i in range(len(TEXTS)):
         p = softmax(a.logits[i : i + 1], 2.0)[0]  # 2.0 and 1.5 are the temperatures that calibrate the two
-        least = sealed.benign if first.classes[p.argmax()] == "benign" else sealed.attack
-        decides = p.max() >= least and not a.overflow[i] and a.ood_distance[i] <= sealed.ood_limit
+        said = tiered.first.scaled(a.take([i])).labels[0]
+        least = sealed.benign if first.classes[said] == "benign" else sealed.attack
+        decides = p[said] >= least and not a.overflow[i] and a.ood_distance[i] <= sealed.ood_limit
         assert found.tier[i] == (1 if decides else 2)
         mine = a if decides else b
         np.testing.assert_array_equal(found.logits[i], mine.logits[i] * np.float32(0.75 if decides else 1))
@@ -153,7 +154,7 @@ def test_embeddings_are_the_seconds(tiered: TieredScorer, small_bundle: Path) ->
 
 def test_verdicts_are_those_of_the_scores(tiered: TieredScorer) -> None:
     scores, verdicts = tiered.score(TEXTS), tiered.judge(TEXTS)
-    assert [v.label for v in verdicts] == [scores.classes[i] for i in scores.logits.argmax(axis=1)]
+    assert [v.label for v in verdicts] == [scores.classes[i] for i in scores.labels]
     np.testing.assert_allclose([v.attack for v in verdicts], tiered.attack(scores.probabilities), atol=1e-7)
 
 

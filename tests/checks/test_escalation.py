@@ -106,8 +106,8 @@ def test_the_cascade_by_brute_force(unsure: CheckContext) -> None:
     detected = {True: 0, False: 0}
     sent = 0
     for row, label in enumerate(unsure.sample.labels):
-        message = {m: unsure.classes[int(unsure.models[m].logits[row].argmax())] for m in (FULL, QUANTIZED)}
-        escalated = float(probabilities[row].max()) < threshold
+        message = {m: unsure.classes[int(unsure.labels(m)[row])] for m in (FULL, QUANTIZED)}
+        escalated = float(probabilities[row][unsure.classes.index(message[QUANTIZED])]) < threshold
         sent += escalated and not side[row]
         if label == "benign" or message[FULL] == "benign":
             continue
@@ -248,8 +248,9 @@ def test_confidence_is_that_of_the_policy_that_is_deployed(healthy: CheckContext
     warm = replace(healthy.models[QUANTIZED], temperature=7.0)
     models = {**healthy.models, QUANTIZED: warm, FULL: replace(healthy.models[FULL], temperature=2.0)}
     evidence = replace(healthy, models=models, policy=Policy(temperature=3.0))
-    assert confidence(evidence, QUANTIZED) == pytest.approx(healthy.probabilities(QUANTIZED, 3.0).max(axis=1))
-    assert confidence(evidence, FULL) == pytest.approx(evidence.probabilities(FULL, 2.0).max(axis=1))
+    for model, temperature in ((QUANTIZED, 3.0), (FULL, 2.0)):
+        shares, labels = evidence.probabilities(model, temperature), evidence.labels(model)
+        assert confidence(evidence, model) == pytest.approx([p[label] for p, label in zip(shares, labels, strict=True)])
     assert (cascade_of(evidence).sure == confidence(evidence, QUANTIZED)).all()
 
 

@@ -162,7 +162,8 @@ def test_families_that_training_never_met(make: Make) -> None:
     assert novel["families"] == ["ssti"] and novel["n"] == 100
     detected = int(evidence.detected(QUANTIZED)[evidence.families == "ssti"].sum())
     assert novel["models"][QUANTIZED] == {"k": detected, "n": 100, "share": wilson(detected, 100).to_json()}
-    assert novel["loss"]["value"] == pytest.approx(0.6, abs=0.15)
+    by_full = int(evidence.detected(FULL)[evidence.families == "ssti"].sum())
+    assert by_full - detected > 30 and novel["loss"]["value"] == pytest.approx((by_full - detected) / 100)
     assert named(known)["novel"].status == "failed" and "“ssti”" in named(known)["novel"].message
     assert not named(known)["novel"].required
     # a label that was trained on is not new because a family is missing

@@ -360,7 +360,7 @@ def test_a_drift_says_the_interval_that_decides_it(alike: CheckContext, key: str
 
 def test_class_rates_are_scikit_learns(alike: CheckContext) -> None:
     data = plain(own_data(alike))
-    message = alike.models[BASELINE].logits.argmax(axis=1)
+    message = alike.labels(BASELINE)
     expected = precision_recall_fscore_support(alike.targets, message, labels=range(4))
     for i, row in enumerate(data["classes"]):
         figures = row["models"][BASELINE]
@@ -373,7 +373,7 @@ def test_class_rates_are_scikit_learns(alike: CheckContext) -> None:
 
 def test_the_interval_of_f1_is_that_of_the_bootstrap(make: Make) -> None:
     evidence = make({QUANTIZED: {"*": 0.1}}, training=False)
-    message = evidence.models[QUANTIZED].logits.argmax(axis=1)
+    message = evidence.labels(QUANTIZED)
     random = np.random.default_rng(0)
     draws = []
     for _ in range(400):

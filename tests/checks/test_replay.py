@@ -154,7 +154,7 @@ def test_events_go_by_their_times_where_all_have_one(healthy: CheckContext) -> N
 
 def test_a_burst_exceeds_a_budget_that_is_kept_on_average(make: Make) -> None:
     """Doubtful attacks all come first: in a random order nothing is deferred."""
-    worse = {"sqli": 0.03}
+    worse = {"sqli": 0.04}
     evidence = make({QUANTIZED: worse}, counts={"benign": 8000, "sqli": 4000})
     evidence = replace(evidence, gates={**evidence.gates, "escalation/guarantee": Gate(0.01)})
     order = [f"{1.7e9 + (i if label == 'sqli' else 1e5 + i)}" for i, label in enumerate(evidence.sample.labels)]
@@ -193,7 +193,7 @@ def test_what_the_policy_sends_on_for_any_reason_is_not_lost(make: Make) -> None
 
 
 def test_deferred_attacks_count_as_lost(make: Make) -> None:
-    worse = {"sqli": 0.06}
+    worse = {"sqli": 0.07}
     evidence = make({QUANTIZED: worse}, counts={"benign": 2000, "sqli": 4000})
     limits = {"escalation/guarantee": Gate(0.02), "escalation/budget": Gate(0.5)}
     tight = replace(evidence, gates={**evidence.gates, **limits}, operation=Operation(budget=0.01))

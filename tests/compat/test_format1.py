@@ -69,9 +69,17 @@ def test_an_old_bundle_opens(name: str) -> None:
     assert len(verdicts) == len(TEXTS)
 
 
+def label_of(known: dict[str, Any]) -> str:
+    """What is said now of what was found then: the label was the likeliest class (decision 024)."""
+    shares = known["probabilities"]
+    assert known["label"] == max(shares, key=shares.__getitem__)
+    attacks = {name: share for name, share in shares.items() if name != "normal"}
+    return max(attacks, key=attacks.__getitem__) if known["attack"] > 0.5 else "normal"
+
+
 def test_an_old_bundle_judges_as_it_did() -> None:
     verdicts = overproof.open(BUNDLE).judge(TEXTS)
-    assert [verdict.label for verdict in verdicts] == [known["label"] for known in VERDICTS]
+    assert [verdict.label for verdict in verdicts] == [label_of(known) for known in VERDICTS]
     assert [verdict.windows for verdict in verdicts] == [known["windows"] for known in VERDICTS]
     for verdict, known in zip(verdicts, VERDICTS, strict=True):
         assert verdict.probabilities == pytest.approx(known["probabilities"], abs=1e-4)

@@ -39,13 +39,16 @@ class StandIn:
 def drawn(student: OnnxScorer, count: int = 2000, seed: int = 0) -> pa.Table:
     """Draw events that are labelled as the student labels them, but for a share of its least sure benign verdicts.
 
-    Those are attacks, which it misses: a cascade that escalates what is unsure detects them.
+    Those are attacks, which it misses: a cascade that escalates what is unsure detects them. Of none is another class
+    likelier than its label: of an untrained network these would be many, and all doubtful.
     """
     random, letters = np.random.default_rng(seed), np.array(list("ABCDEFGHIJ "))
-    texts = ["".join(random.choice(letters, int(random.integers(6, 24)))) for _ in range(count)]
+    texts = ["".join(random.choice(letters, int(random.integers(6, 24)))) for _ in range(2 * count)]
     scores = student.score(texts)
-    labels = np.array(student.classes, dtype=object)[scores.logits.argmax(axis=1)]
-    sure = scores.probabilities.max(axis=1)
+    rows = np.flatnonzero(scores.confidence(1.0) > 0.5)[:count]
+    texts, scores = [texts[row] for row in rows], scores.take(rows)
+    labels = np.array(student.classes, dtype=object)[scores.labels]
+    sure = scores.confidence(1.0)
     labels[np.argsort(sure + 10 * (labels != "benign"))[: count // 50]] = "sqli"
     return event_table({"text": texts, "label": labels.tolist()})
 

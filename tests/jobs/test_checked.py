@@ -93,7 +93,7 @@ def proven(small_bundle: Path, student: OnnxScorer, tmp_path_factory: pytest.Tem
     bundle, events = open_bundle(small_bundle), drawn(student)
     scores = student.score(events["text"].to_pylist())
     # all of these events are out of the small bundle's distribution, so its signals are taken of them
-    usual = signals(scores.logits, bundle.manifest.calibration, scores.ood_distance)
+    usual = signals(scores.logits, bundle.manifest.calibration, scores.ood_distance, scores.benign)
     write_bundle(folder / "bundle", replace(bundle.manifest, signals=usual), bundle.files)
     write_gates(folder / "gates.toml")
     full = StandIn(student.classes, right(events, student))

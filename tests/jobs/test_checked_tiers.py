@@ -32,7 +32,7 @@ def proven(tiered_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Pro
     student = open_student(bundle)
     events = drawn(student)  # type: ignore[arg-type]
     scores = student.score(events["text"].to_pylist())
-    usual = signals(scores.logits, bundle.manifest.calibration, scores.ood_distance)
+    usual = signals(scores.logits, bundle.manifest.calibration, scores.ood_distance, scores.benign)
     write_bundle(folder / "bundle", replace(bundle.manifest, signals=usual), bundle.files)
     write_gates(folder / "gates.toml")
     full = StandIn(student.classes, right(events, student))  # type: ignore[arg-type]
@@ -69,7 +69,7 @@ def test_the_curve_at_the_sealed_point_is_what_the_cascade_does(proven: Proven) 
     sent = np.zeros(len(texts), dtype=bool)
     sent[deferrals(scores, policy).rows] = True
     assert scores.tier is not None and len(verdicts) == len(texts)
-    missed = attack & (scores.logits.argmax(axis=1) == 0) & ~sent
+    missed = attack & (scores.labels == 0) & ~sent
     assert at.decided["full"] == pytest.approx(sent.mean())
     for name, tier in (("first", 1), ("second", 2)):
         assert at.decided[name] == pytest.approx((~sent & (scores.tier == tier)).mean())

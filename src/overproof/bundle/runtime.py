@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from overproof.bundle.manifest import MODEL, OOD, Bundle, Manifest
 from overproof.bundle.ood import restored
 from overproof.bundle.readers import Reader, reader_of
-from overproof.bundle.scores import Floats, Scores, Verdict, softmax
+from overproof.bundle.scores import Floats, Scores, Verdict, labels_of, softmax
 from overproof.bundle.windows import Windows, deciding_windows
 from overproof.errors import BundleError
 
@@ -133,7 +133,7 @@ class WindowScorer:
         return self._scores(windows, logits, self.deciding(windows, logits))
 
     def _scores(self, windows: Windows, logits: Floats, deciding: NDArray[np.intp]) -> Scores:
-        return Scores(logits[deciding], self.classes, windows.per_event, windows.overflow)
+        return Scores(logits[deciding], self.classes, windows.per_event, windows.overflow, benign=self._benign)
 
     def deciding(self, windows: Windows, logits: Floats) -> NDArray[np.intp]:
         """Return each event's deciding window, shape (n,): the first with its highest attack probability.
@@ -150,6 +150,10 @@ class WindowScorer:
         # contiguous: else numpy adds up one row in another order than many, and a verdict would hang on its batch
         benign = np.ascontiguousarray(probabilities[:, self._benign])
         return np.asarray(1.0 - benign.sum(axis=1), dtype=np.float32)
+
+    def labels(self, probabilities: Floats) -> NDArray[np.intp]:
+        """Return the class that each is given (see `scores.labels_of`), shape (n,)."""
+        return labels_of(probabilities, self._benign)
 
     def judge(self, texts: Sequence[str], origins: Sequence[str] | None = None) -> list[Verdict]:
         """Judge texts, in their order.
@@ -235,14 +239,14 @@ def judged(
         )
     return [
         Verdict(
-            label=scores.classes[int(p.argmax())],
+            label=scores.classes[label],
             attack=float(attack[i]),
             probabilities=dict(zip(scores.classes, map(float, p), strict=True)),
             windows=int(scores.windows[i]),
             overflow=bool(scores.overflow[i]),
             origin=names[i],
         )
-        for i, p in enumerate(probabilities)
+        for i, (label, p) in enumerate(zip(scores.labels.tolist(), probabilities, strict=True))
     ]
 
 

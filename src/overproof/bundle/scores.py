@@ -32,6 +32,43 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     return np.asarray(e / e.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
+def labels_of(probabilities: Floats, benign: Sequence[bool] | NDArray[np.bool_] | None) -> NDArray[np.intp]:
+    """Return the class that each event is given, shape (n,).
+
+    It is an attack where the attacks together are likelier than not, and then the likeliest of them; else the likeliest
+    benign class. An event that is surely an attack, and of which family is open, is not benign for that.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (n, classes), adding up to 1.
+    benign
+        For each class, whether it is benign; None, all or none of them leave the likeliest class.
+    """
+    p = np.asarray(probabilities)
+    if not len(p):
+        return np.zeros(0, dtype=np.intp)
+    best: NDArray[np.intp] = p.argmax(axis=1)
+    innocent = np.zeros(p.shape[1], dtype=bool) if benign is None else np.asarray(benign, dtype=bool)
+    if innocent.all() or not innocent.any():
+        return best
+    attack = 1.0 - np.ascontiguousarray(p[:, innocent]).sum(axis=1)  # contiguous: see WindowScorer.attack
+    # what is no number stays where it is: there is no verdict on it
+    outvoted = (innocent[best] == (attack > 0.5)) & np.isfinite(attack)
+    if outvoted.any():
+        allowed = innocent == (attack <= 0.5)[outvoted, None]
+        best[outvoted] = np.where(allowed, p[outvoted], -1.0).argmax(axis=1)
+    return best
+
+
+def confidence_of(
+    logits: Floats, benign: Sequence[bool] | NDArray[np.bool_] | None, temperature: float = 1.0
+) -> Floats:
+    """Return the probability of the class that each event is given, shape (n,); the temperature changes no label."""
+    labels = labels_of(softmax(logits), benign)
+    return np.take_along_axis(softmax(logits, temperature), labels[:, None], axis=1)[:, 0]
+
+
 def entropy_bits(probabilities: Floats) -> NDArray[np.float64]:
     """Shannon entropy of each row in bits; 0 · log 0 is 0. Shape (n, classes) to (n,)."""
     p = np.asarray(probabilities, dtype=np.float64)
@@ -87,6 +124,8 @@ class Scores:
     tier
         Shape (n,), int8: which student of the bundle decided, 1 or 2 (`tiers.TieredScorer`); None where the bundle
         holds one student.
+    benign
+        Shape (classes,), bool: which classes are benign; None where that is not known.
     """
 
     logits: Floats
@@ -95,6 +134,16 @@ class Scores:
     overflow: NDArray[np.bool_]
     ood_distance: Floats | None = None
     tier: NDArray[np.int8] | None = None
+    benign: NDArray[np.bool_] | None = None
+
+    @property
+    def labels(self) -> NDArray[np.intp]:
+        """The class that each event is given (see `labels_of`), shape (n,)."""
+        return labels_of(self.probabilities, self.benign)
+
+    def confidence(self, temperature: float) -> Floats:
+        """Return the probability of each event's label at a temperature, shape (n,)."""
+        return confidence_of(self.logits, self.benign, temperature)
 
     @property
     def probabilities(self) -> Floats:
@@ -105,7 +154,8 @@ class Scores:
         """Return the scores of some events, copied."""
         distances = None if self.ood_distance is None else self.ood_distance[rows]
         tiers = None if self.tier is None else self.tier[rows]
-        return Scores(self.logits[rows], self.classes, self.windows[rows], self.overflow[rows], distances, tiers)
+        found = (self.logits[rows], self.classes, self.windows[rows], self.overflow[rows])
+        return Scores(*found, distances, tiers, self.benign)
 
 
 def joined(parts: Sequence[Scores]) -> Scores:
@@ -119,6 +169,7 @@ def joined(parts: Sequence[Scores]) -> Scores:
         np.concatenate([part.overflow for part in parts]),
         np.concatenate(distances) if len(distances) == len(parts) else None,
         np.concatenate(tiers) if len(tiers) == len(parts) else None,
+        parts[0].benign,
     )
 
 
@@ -142,7 +193,7 @@ class Verdict:
     Attributes
     ----------
     label
-        The class with the highest probability.
+        The likeliest attack where `attack` is above one half, else the likeliest benign class.
     attack
         Probability that the event is not benign: one minus the benign classes' share.
     probabilities

@@ -15,7 +15,7 @@ import numpy as np
 
 from overproof.bundle.manifest import FIRST, MANIFEST, Bundle, FirstStudent, Manifest, open_bundle, unsealed
 from overproof.bundle.runtime import OnnxScorer, judged
-from overproof.bundle.scores import Floats, Scores, Verdict, softmax
+from overproof.bundle.scores import Floats, Scores, Verdict
 from overproof.bundle.tried import ONE, Tried, passed_on
 from overproof.errors import BundleError
 
@@ -45,14 +45,13 @@ class FirstTier:
     def tried(self, found: Scores) -> Tried:
         """Say how sure it is of events that it has scored."""
         manifest = self.scorer.manifest
-        probabilities = softmax(found.logits, manifest.calibration or 1.0)
-        confidence = probabilities.max(axis=1, initial=0.0)
+        scaled = self.scaled(found)  # its labels are what is said in the end
+        confidence = scaled.confidence(self.calibration or 1.0)
         is_benign = np.array([name in manifest.benign for name in manifest.classes])
         known = np.isfinite(found.logits).all(axis=1) & np.isfinite(confidence) & ~found.overflow
         if found.ood_distance is not None:
             known &= np.isfinite(found.ood_distance) & (found.ood_distance <= self.sealed.ood_limit)
-        benign = is_benign[probabilities.argmax(axis=1)] if len(probabilities) else np.zeros(0, dtype=bool)
-        return Tried(self.scaled(found), confidence, benign, known)
+        return Tried(scaled, confidence, is_benign[scaled.labels], known)
 
     def scaled(self, scores: Scores) -> Scores:
         """Return its scores in the second student's units.

@@ -62,4 +62,4 @@ def passed_on(first: Scores, second: Scores, left: NDArray[np.intp]) -> Scores:
     if first.ood_distance is not None and second.ood_distance is not None:
         distance = first.ood_distance.copy()
         distance[left] = second.ood_distance
-    return Scores(logits, first.classes, windows, overflow, distance, tier)
+    return Scores(logits, first.classes, windows, overflow, distance, tier, first.benign)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats, Scores, softmax
+from overproof.bundle.scores import Floats, Scores, confidence_of, labels_of, softmax
 from overproof.bundle.tried import Tried
 from overproof.checks.gate_result import Gate, Gates
 from overproof.checks.stats import Units
@@ -312,6 +312,10 @@ class CheckContext:
         """softmax(z / T), shape (n, classes)."""
         return softmax(self.models[model].logits, temperature)
 
+    def confidence(self, model: str, temperature: float = 1.0) -> NDArray[np.float64]:
+        """Probability of the class that the model gives each event, shape (n,)."""
+        return confidence_of(self.models[model].logits, self.benign_classes, temperature).astype(np.float64)
+
     def attack(self, model: str) -> NDArray[np.float64]:
         """Probability of not benign, shape (n,)."""
         return self.attack_of(self.models[model].logits)
@@ -321,13 +325,24 @@ class CheckContext:
         return np.asarray(1.0 - softmax(logits)[..., self.benign_classes].sum(axis=-1, dtype=np.float64))
 
     def margin_of(self, logits: Floats) -> NDArray[np.float64]:
-        """Signed distance from the decision boundary in logits: best attack class minus best benign class."""
+        """Signed distance from the decision boundary: the log of the odds that it is an attack."""
         z = np.asarray(logits, dtype=np.float64)
-        return np.asarray(z[..., ~self.benign_classes].max(axis=-1) - z[..., self.benign_classes].max(axis=-1))
+        attacks, benign = z[..., ~self.benign_classes], z[..., self.benign_classes]
+        return np.asarray(np.logaddexp.reduce(attacks, axis=-1) - np.logaddexp.reduce(benign, axis=-1))
+
+    def labels_of(self, logits: Floats) -> NDArray[np.intp]:
+        """Index of the class that each event is given, for any logits of shape (..., classes)."""
+        z = np.asarray(logits)
+        flat = labels_of(softmax(z.reshape(-1, z.shape[-1])), self.benign_classes)
+        return flat.reshape(z.shape[:-1])
+
+    def labels(self, model: str) -> NDArray[np.intp]:
+        """Index of the class that the model gives each event, shape (n,)."""
+        return self.labels_of(self.models[model].logits)
 
     def flags(self, logits: Floats) -> Bools:
         """Say whether the label given is not a benign one, for any logits of shape (..., classes)."""
-        return np.asarray(~self.benign_classes[np.asarray(logits).argmax(axis=-1)])
+        return np.asarray(~self.benign_classes[self.labels_of(logits)])
 
     def detected(self, model: str) -> Bools:
         """Shape (n,): the model calls the event an attack, whichever."""
@@ -335,7 +350,7 @@ class CheckContext:
 
     def right(self, model: str) -> Bools:
         """Shape (n,): the model gives the event its true label; False where there is none."""
-        return np.asarray(self.models[model].logits.argmax(axis=1) == self.targets)
+        return np.asarray(self.labels(model) == self.targets)
 
     def gate(self, key: str) -> Gate:
         """Return the gate of a key; what follows a colon names what it is applied to."""

@@ -48,6 +48,6 @@ def listed_event(context: CheckContext, row: int) -> ListedEvent:
         text=sample.texts[row],
         label=sample.labels[row],
         family=context.families[row],
-        verdicts={name: context.classes[int(z.argmax())] for name, z in logits.items()},
+        verdicts={name: context.classes[int(context.labels_of(z))] for name, z in logits.items()},
         attack={name: float(context.attack_of(z)) for name, z in logits.items()},
     )

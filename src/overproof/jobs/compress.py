@@ -427,7 +427,7 @@ def _contents(
         parity=(exported.parity, parity(f"FP32 → {precision}", before, after)),
         thresholds=thresholds(attack, is_benign(splits.validation, splits.benign)),
         calibration=calibration,
-        signals=signals(scores.logits, calibration, ood.distance(embeddings)),
+        signals=signals(scores.logits, calibration, ood.distance(embeddings), scores.benign),
         ood=ood,
         layers=quantized.layers,
         search=quantized.report,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from overproof.bundle.evidence_store import HELD_OUT, INDEX, EvidenceStore
 from overproof.bundle.manifest import MANIFEST, Bundle, open_bundle
-from overproof.bundle.scores import Floats
+from overproof.bundle.scores import Floats, labels_of, softmax
 from overproof.bundle.tiers import open_student
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, HeldOut
 from overproof.errors import InputError
@@ -228,6 +228,6 @@ def _teacher_logits(members: Sequence[str], family: str, hold_out: HoldOut) -> t
 
 
 def _flags(logits: Floats, classes: Sequence[str], benign: Sequence[str]) -> NDArray[np.bool_]:
-    """Say of each row whether its likeliest class is an attack."""
+    """Say of each row whether it is called an attack."""
     is_benign = np.array([name in benign for name in classes])
-    return np.asarray(~is_benign[logits.argmax(axis=1)])
+    return np.asarray(~is_benign[labels_of(softmax(logits), is_benign)])

@@ -30,7 +30,6 @@ from overproof.bundle.manifest import (
 )
 from overproof.bundle.model_names import QUANTIZED
 from overproof.bundle.runtime import OnnxScorer
-from overproof.bundle.scores import softmax
 from overproof.bundle.tiers import FirstTier
 from overproof.bundle.tried import Tried, passed_on
 from overproof.checks.units import units_of
@@ -134,8 +133,8 @@ def join_students(first: Bundle, second: Bundle, validation: pa.Table, limits: J
     assert theirs.ood_distance is not None and ours.ood_distance is not None  # both have detectors
     bare = FirstStudent(None, None, *ood_limits(theirs.ood_distance, ours.ood_distance), {})
     tried = FirstTier(scorers[0], bare, second.manifest.calibration).tried(theirs)
-    flagged = ~_is_benign(second.manifest)[ours.logits.argmax(axis=1)]
-    least = least_sure(softmax(ours.logits, second.manifest.calibration or 1.0).max(axis=1))
+    flagged = ~_is_benign(second.manifest)[ours.labels]
+    least = least_sure(ours.confidence(second.manifest.calibration or 1.0))
     judged = replace(_judged(tried, flagged, validation, second.manifest.benign), least=least)
     benign, attack = choose(judged, limits)
     far = float(np.mean(~(theirs.ood_distance <= bare.ood_limit)))
@@ -147,7 +146,7 @@ def join_students(first: Bundle, second: Bundle, validation: pa.Table, limits: J
     return JoinedStudents(
         sealed,
         thresholds(attacks, is_benign(validation, second.manifest.benign)),
-        signals(together.logits, second.manifest.calibration, together.ood_distance),
+        signals(together.logits, second.manifest.calibration, together.ood_distance, together.benign),
         report,
     )
 

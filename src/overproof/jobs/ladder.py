@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from overproof.bundle.model_names import FULL, QUANTIZED
-from overproof.bundle.scores import Floats
+from overproof.bundle.scores import Floats, labels_of, softmax
 from overproof.checks.operating_points import JudgedEvents, Truth, attack_scores, operating_points
 from overproof.distillation.dataset import DatasetSplits
 from overproof.distillation.export import ExportedModel
@@ -179,6 +179,6 @@ def _at(at: RatePoints) -> Missed:
 def _wrong(yardstick: Yardstick, logits: Floats) -> Share:
     """Count the labelled validation events of which attack or benign is told wrong."""
     events = yardstick.events
-    flagged = ~yardstick.benign.classes[logits.argmax(axis=1)]
+    flagged = ~yardstick.benign.classes[labels_of(softmax(logits), yardstick.benign.classes)]
     wrong = (flagged & events.benign) | (~flagged & events.attacks)
     return Share(int(wrong.sum()), int((events.benign | events.attacks).sum()))

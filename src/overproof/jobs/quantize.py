@@ -282,13 +282,14 @@ def _quantized_bundle(
         "flips": cost.flips,
     }
     logits = evaluation.quantizable.logits(model, evaluation.prepared)
+    innocent = [name in origin.manifest.benign for name in origin.manifest.classes]
     manifest = replace(
         origin.manifest,
         format=FORMAT,
         precision=bundle_precision(report.precision),
         parity=(*origin.manifest.parity, parity),
         thresholds=thresholds(evaluation.attack(model), evaluation.benign),
-        signals=signals(logits, origin.manifest.calibration, distances),
+        signals=signals(logits, origin.manifest.calibration, distances, innocent),
         files={name: digest(data) for name, data in files.items()},
     )
     return files, manifest

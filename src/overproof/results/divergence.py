@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats, softmax
+from overproof.bundle.scores import Floats, labels_of, softmax
 
 MIN_BENIGN = 100  # recall is read where one benign event in so many is flagged: a false-positive rate of 1 %
 
@@ -170,7 +170,7 @@ def changes(before: Floats, after: Floats, truth: Truth) -> Changes:
     detected = [_attack(softmax(logits), truth.benign) > truth.threshold for logits in (before, after)]
     return Changes(
         kl=np.maximum(kl, 0.0),  # rounding alone makes it negative
-        flipped=np.asarray(before.argmax(1) != after.argmax(1)),
+        flipped=np.not_equal(*(labels_of(softmax(logits), truth.benign) for logits in (before, after))),
         before=detected[0],
         after=detected[1],
         families=np.array([name or "" for name in truth.families], dtype=str),

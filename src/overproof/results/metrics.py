@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats
+from overproof.bundle.scores import Floats, labels_of, softmax
 
 MIN_SUPPORT = 15
 Names = NDArray[np.object_]
@@ -127,7 +127,8 @@ def measure(
         Events a class needs to count in `macro_f1`.
     """
     _check_lengths(logits, classes, events, teacher_logits)
-    best = np.argmax(logits, axis=1) if len(logits) else np.zeros(0, dtype=np.intp)
+    benign = [name in events.benign for name in classes]
+    best = labels_of(softmax(logits), benign)
     labelled = np.array([label is not None for label in events.labels], dtype=bool)
     predicted = np.array(classes, dtype=object)[best][labelled]
     truth = np.array(events.labels, dtype=object)[labelled]
@@ -145,7 +146,7 @@ def measure(
         families={name: _share(right[family == name]) for name in sorted({f for f in family if f is not None})},
         missed=_share(~called[attack]) if says_benign else Share(0, 0),
         flagged=_share(called[~attack]) if says_benign else Share(0, 0),
-        agreed=Share(0, 0) if teacher_logits is None else _share(best == np.argmax(teacher_logits, axis=1)),
+        agreed=Share(0, 0) if teacher_logits is None else _share(best == labels_of(softmax(teacher_logits), benign)),
         min_support=min_support,
     )
 

@@ -1,7 +1,7 @@
 """Hold what models miss at the same false-positive rate: each behind a threshold of its own, from validation events.
 
-At argmax two models stand at different points of their curves: one that misses less may only flag more. At the same
-false-positive rate they can be compared. The intervals are computed where the statistics lie (`checks`).
+By their verdicts two models stand at different points of their curves: one that misses less may only flag more. At the
+same false-positive rate they can be compared. The intervals are computed where the statistics lie (`checks`).
 """
 
 from __future__ import annotations

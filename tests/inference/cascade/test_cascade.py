@@ -183,7 +183,7 @@ def test_thresholds_spend_half_the_budget(student: OnnxScorer) -> None:
     texts = [f"id={i} select {'x' * (i % 37)}" for i in range(1000)]
     policy = policy_for(student.manifest, rate=Rate(share=0.1))
     scores = student.score(texts)
-    found = signals(scores.logits, student.manifest.calibration, scores.ood_distance)
+    found = signals(scores.logits, student.manifest.calibration, scores.ood_distance, scores.benign)
     assert policy.confidence == threshold(found, CONFIDENCE, SPENT * 0.1)
     assert policy.ood_distance == threshold(found, OOD_DISTANCE, SPENT_ON_OOD * 0.1)
     confident = Cascade(student, always("xss"), replace(policy, ood_distance=None, overflow=False))

@@ -71,7 +71,7 @@ def _errors(context: CheckContext, model: str, temperature: float) -> Calibratio
 def _judged(context: CheckContext, model: str, temperature: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Confidence and whether it was right, of the events that can be judged."""
     rows = _rows(context)
-    sure = context.probabilities(model, temperature)[rows].max(axis=1).astype(np.float64)
+    sure = context.confidence(model, temperature)[rows]
     return np.minimum(sure, 1.0), context.right(model)[rows]
 
 

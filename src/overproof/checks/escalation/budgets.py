@@ -18,13 +18,13 @@ POINTS = 200
 
 
 def confidence(context: CheckContext, model: str) -> NDArray[np.float64]:
-    """Return the top class's probability after the model's temperature, shape (n,): what an event is escalated by.
+    """Return the label's probability after the model's temperature, shape (n,): what an event is escalated by.
 
     It is computed in float32 as everywhere, so that a threshold means the same where events are judged; that of the
     quantized student is the temperature of the policy, at which it is deployed.
     """
     temperature = context.policy.temperature if model == QUANTIZED else context.models[model].temperature or 1.0
-    return np.asarray(context.probabilities(model, temperature).max(axis=1), dtype=np.float64)
+    return context.confidence(model, temperature)
 
 
 def curves(context: CheckContext) -> RiskCurves | NotMeasured:

@@ -69,7 +69,8 @@ def scores_of(context: CheckContext) -> Scores:
     n = len(outputs.logits)
     overflow = np.zeros(n, dtype=np.bool_) if outputs.overflow is None else outputs.overflow
     logits = np.asarray(outputs.logits, dtype=np.float32)
-    return Scores(logits, context.classes, np.ones(n, dtype=np.int32), overflow, outputs.ood_distance)
+    ones, benign = np.ones(n, dtype=np.int32), context.benign_classes
+    return Scores(logits, context.classes, ones, overflow, outputs.ood_distance, benign=benign)
 
 
 def cascade_of(context: CheckContext) -> Cascade:

@@ -65,7 +65,7 @@ def _answers(context: CheckContext, gate: Gate) -> GateResult | None:
     if not (numbers(again.logits) and numbers(said[again.rows])):
         return unmeasured(KEY, "answers to the validation events hold NaN or infinity", gate)
     units = training.validation_units.take(again.rows)
-    other = _otherwise(said, again)
+    other = _otherwise(context, said, again)
     figure = share_within(other, units, CONFIDENCE)
     n, k = len(other), int(other.sum())
     needed = events_needed(gate.limit, (1 + CONFIDENCE) / 2, k) if 0 < gate.limit < 1 and k / n < gate.limit else None
@@ -78,6 +78,6 @@ def _answers(context: CheckContext, gate: Gate) -> GateResult | None:
     return decided(KEY, f"{message}; {another}", gate, Measured(figure, n, units=units.count))
 
 
-def _otherwise(said: Floats, again: AskedAgain) -> Bools:
+def _otherwise(context: CheckContext, said: Floats, again: AskedAgain) -> Bools:
     """Say of which events the two give another label, shape (k,)."""
-    return np.asarray(said[again.rows].argmax(axis=1) != again.logits.argmax(axis=1))
+    return np.asarray(context.labels_of(said[again.rows]) != context.labels_of(again.logits))

@@ -34,7 +34,7 @@ def classes(context: CheckContext) -> tuple[ClassRates, ...]:
         of_class = labelled & (targets == i)
         models = {}
         for model in answering(context):
-            given = labelled & (context.models[model].logits.argmax(axis=1) == i)
+            given = labelled & (context.labels(model) == i)
             models[model] = _figures(context, given, of_class)
         table.append(ClassRates(name, int(of_class.sum()), models))
     return tuple(table)

@@ -142,6 +142,6 @@ def _exemplars(context: CheckContext) -> tuple[ListedEvent, ...]:
     Events that they label otherwise come first, then by the distance of their attack probabilities.
     """
     apart = np.abs(context.attack(FULL) - context.attack(QUANTIZED))
-    other = context.models[FULL].logits.argmax(axis=1) != context.models[QUANTIZED].logits.argmax(axis=1)
+    other = context.labels(FULL) != context.labels(QUANTIZED)
     order = np.argsort(-(apart + other), kind="stable")[:EXEMPLARS]
     return tuple(listed_event(context, int(row)) for row in order if apart[row] + other[row] > APART)

@@ -60,7 +60,7 @@ class ReplayedPolicy:
     Attributes
     ----------
     confidence
-        Below this calibrated probability of the best label an event is escalated; None where no threshold was found.
+        Below this calibrated probability of its label an event is escalated; None where no threshold was found.
     margin
         Where the two best labels lie closer than this, the event is escalated.
     ood_distance

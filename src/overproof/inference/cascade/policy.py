@@ -27,7 +27,7 @@ class Policy:
     Attributes
     ----------
     confidence
-        Below this calibrated probability of the best label an event is deferred; 0 defers none, `EVERYTHING` all.
+        Below this calibrated probability of its label an event is deferred; 0 defers none, `EVERYTHING` all.
     margin
         Where the two best labels lie closer than this (calibrated probability), the event is deferred; 0 defers none.
     ood_distance
@@ -111,10 +111,12 @@ def out_of_distribution(scores: Scores, policy: Policy) -> NDArray[np.bool_]:
 def deferrals(scores: Scores, policy: Policy) -> Deferrals:
     """Return the events that the student may not decide alone, and why; an event's depends on no other."""
     probabilities = softmax(scores.logits, policy.temperature)
-    best = probabilities.argmax(axis=1)
-    ordered = np.sort(probabilities, axis=1)
-    sure = ordered[:, -1]
-    apart = sure - ordered[:, -2] if probabilities.shape[1] > 1 else np.ones_like(sure)
+    best = scores.labels
+    sure = np.take_along_axis(probabilities, best[:, None], axis=1)[:, 0]
+    others = probabilities.copy()
+    np.put_along_axis(others, best[:, None], 0.0, axis=1)
+    # one that its label's side outvotes may be likelier than the label: that is no margin
+    apart = np.maximum(sure - others.max(axis=1), 0) if probabilities.shape[1] > 1 else np.ones_like(sure)
     kept_back = np.array([name in policy.never_alone for name in scores.classes])[best]
     known = numbers(scores, probabilities)
     found: list[tuple[NDArray[np.bool_], Kind, Callable[[int], str]]] = [

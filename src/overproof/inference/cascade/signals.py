@@ -5,11 +5,12 @@ Where thresholds that spend a budget come from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats, softmax
+from overproof.bundle.scores import Floats, confidence_of
 from overproof.errors import InputError
 
 SHARES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.0125, 0.025, 0.05, 0.1, 0.25, 0.5)
@@ -18,7 +19,12 @@ CONFIDENCE, OOD_DISTANCE = "confidence", "ood_distance"
 Signals = Mapping[str, Mapping[str, float | None]]
 
 
-def signals(logits: Floats, temperature: float | None, ood_distance: Floats | None = None) -> Signals:
+def signals(
+    logits: Floats,
+    temperature: float | None,
+    ood_distance: Floats | None = None,
+    benign: Sequence[bool] | NDArray[np.bool_] | None = None,
+) -> Signals:
     """Find for each share of the events the threshold that defers so many: confidence below it, distance above it.
 
     None where the events are too few to see the share once: unmeasured, not zero.
@@ -32,6 +38,8 @@ def signals(logits: Floats, temperature: float | None, ood_distance: Floats | No
     ood_distance
         Of those events (`Scores.ood_distance`), shape (n,); None where the model has no detector: then nor do the
         signals.
+    benign
+        For each class, whether it is benign (see `scores.labels_of`).
 
     Raises
     ------
@@ -46,7 +54,7 @@ def signals(logits: Floats, temperature: float | None, ood_distance: Floats | No
             f"the student's scores of {int((~finite).sum()):,} of {len(finite):,} validation events are no numbers: "
             "expected finite ones; its training or its quantization failed"
         )
-    sure = np.sort(softmax(logits, temperature or 1.0).max(axis=1, initial=0.0)).astype(np.float64)
+    sure = np.sort(confidence_of(logits, benign, temperature or 1.0)).astype(np.float64)
     found = {CONFIDENCE: {f"{share:g}": _at(sure, share) for share in SHARES}}
     if ood_distance is not None:
         near = np.sort(-ood_distance.astype(np.float64))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats, Scores
+from overproof.bundle.scores import Floats, Scores, labels_of
 
 DIGITS = 7  # what float32 holds
 DISTANCE_DIGITS = 3
@@ -180,7 +180,8 @@ def verdicts(scores: Scores, settled: Settled, *, benign: Sequence[bool], models
     full = _NONE
     if rows:
         theirs = np.stack([settled.full[i] for i in rows])
-        full = _answers(theirs, benign, theirs.max(axis=1))
+        sure = np.take_along_axis(theirs, labels_of(theirs, benign)[:, None], axis=1)[:, 0]
+        full = _answers(theirs, benign, sure)
     distances = None if scores.ood_distance is None else _rounded(scores.ood_distance, DISTANCE_DIGITS)
     return Verdicts(scores, settled, models, student, full, rows, distances)
 
@@ -192,7 +193,7 @@ def _answers(probabilities: Floats, benign: Sequence[bool], confidence: Floats) 
     benign_shares = np.ascontiguousarray(probabilities[:, np.asarray(benign, dtype=bool)])  # see WindowScorer.attack
     attack = (1.0 - benign_shares.sum(axis=1)).astype(np.float32)
     rounded = (_rounded(numbers, DIGITS) for numbers in (attack, confidence, probabilities))
-    return Answers(probabilities.argmax(axis=1), *rounded)
+    return Answers(labels_of(probabilities, benign), *rounded)
 
 
 def _rounded(numbers: Floats, digits: int) -> Rounded:

@@ -137,12 +137,13 @@ def _looked(student: OnnxScorer, text: str) -> dict[str, Any]:
     windows = student.windows([text])
     logits = student.window_logits(windows)
     probabilities = softmax(logits)
+    labels = student.labels(probabilities)
     attack, decides = student.attack(probabilities), int(student.deciding(windows, logits)[0])
     shown = [
         {
             "tokens": student.spell(windows, i),
             # of logits that are no numbers there is neither
-            "label": student.classes[int(probabilities[i].argmax())] if np.isfinite(attack[i]) else None,
+            "label": student.classes[labels[i]] if np.isfinite(attack[i]) else None,
             "attack": round(float(attack[i]), 7) if np.isfinite(attack[i]) else None,
             "decides": i == decides,
         }
