@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -98,6 +98,13 @@ def test_escalation_does_not_cure_a_student_that_is_sure_of_its_errors(unsure: C
     assert "unmeasured" in plain(known)["threshold"]
 
 
+def said(classes: Sequence[str], shares: np.ndarray) -> str:
+    """Say first whether it is an attack, then which, by hand."""
+    each = dict(zip(classes, shares.tolist(), strict=True))
+    benign = each.pop("benign")
+    return max(each, key=each.__getitem__) if 1 - benign > 0.5 else "benign"
+
+
 def test_the_cascade_by_brute_force(unsure: CheckContext) -> None:
     found = plain(escalation(unsure))["threshold"]
     threshold, side = found["value"], halves(unsure)
@@ -106,7 +113,7 @@ def test_the_cascade_by_brute_force(unsure: CheckContext) -> None:
     detected = {True: 0, False: 0}
     sent = 0
     for row, label in enumerate(unsure.sample.labels):
-        message = {m: unsure.classes[int(unsure.labels(m)[row])] for m in (FULL, QUANTIZED)}
+        message = {m: said(unsure.classes, unsure.probabilities(m)[row]) for m in (FULL, QUANTIZED)}
         escalated = float(probabilities[row][unsure.classes.index(message[QUANTIZED])]) < threshold
         sent += escalated and not side[row]
         if label == "benign" or message[FULL] == "benign":
