@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from overproof.bundle.manifest import MODEL, OOD, Bundle, Manifest
 from overproof.bundle.ood import restored
 from overproof.bundle.readers import Reader, reader_of
-from overproof.bundle.scores import Floats, Scores, Verdict, labels_of, softmax
+from overproof.bundle.scores import Floats, Scores, Verdict, attack_of, labels_of, softmax
 from overproof.bundle.windows import Windows, deciding_windows
 from overproof.errors import BundleError
 
@@ -147,9 +147,7 @@ class WindowScorer:
 
     def attack(self, probabilities: Floats) -> Floats:
         """Return one minus the benign classes' share, shape (n,)."""
-        # contiguous: else numpy adds up one row in another order than many, and a verdict would hang on its batch
-        benign = np.ascontiguousarray(probabilities[:, self._benign])
-        return np.asarray(1.0 - benign.sum(axis=1), dtype=np.float32)
+        return attack_of(probabilities, self._benign)
 
     def labels(self, probabilities: Floats) -> NDArray[np.intp]:
         """Return the class that each is given (see `scores.labels_of`), shape (n,)."""

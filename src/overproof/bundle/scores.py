@@ -32,6 +32,13 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     return np.asarray(e / e.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
+def attack_of(probabilities: Floats, benign: Sequence[bool] | NDArray[np.bool_]) -> Floats:
+    """Return one minus the benign classes' share of each event, shape (n, classes) to (n,)."""
+    # contiguous: else numpy adds up one row in another order than many, and a verdict would hang on its batch
+    shares = np.ascontiguousarray(probabilities[:, np.asarray(benign, dtype=bool)])
+    return np.asarray(1.0 - shares.sum(axis=1), dtype=np.float32)
+
+
 def labels_of(probabilities: Floats, benign: Sequence[bool] | NDArray[np.bool_] | None) -> NDArray[np.intp]:
     """Return the class that each event is given, shape (n,).
 
@@ -52,7 +59,7 @@ def labels_of(probabilities: Floats, benign: Sequence[bool] | NDArray[np.bool_] 
     innocent = np.zeros(p.shape[1], dtype=bool) if benign is None else np.asarray(benign, dtype=bool)
     if innocent.all() or not innocent.any():
         return best
-    attack = 1.0 - np.ascontiguousarray(p[:, innocent]).sum(axis=1)  # contiguous: see WindowScorer.attack
+    attack = attack_of(p, innocent)
     # what is no number stays where it is: there is no verdict on it
     outvoted = (innocent[best] == (attack > 0.5)) & np.isfinite(attack)
     if outvoted.any():

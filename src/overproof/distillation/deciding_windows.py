@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats, softmax
+from overproof.bundle.scores import Floats, attack_of, softmax
 from overproof.bundle.tokenizer import Windowing
 from overproof.bundle.windows import Windows, deciding_windows
 from overproof.distillation.augment import Ids
@@ -49,7 +49,7 @@ class WindowCutter:
 
     def deciding(self, logits: Floats, owner: NDArray[np.int32]) -> NDArray[np.intp]:
         """Return each row's window with the highest attack probability, shape (rows,); logits (windows, classes)."""
-        return deciding_windows(1.0 - softmax(logits)[:, np.array(self.benign)].sum(axis=1), owner)
+        return deciding_windows(attack_of(softmax(logits), self.benign), owner)
 
 
 def predict_rows(network: Trainable, rows: Ids, cutter: WindowCutter | None) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pyarrow as pa
 
-from overproof.bundle.scores import Floats, softmax
+from overproof.bundle.scores import Floats, attack_of, softmax
 from overproof.errors import InputError
 from overproof.events.families import families_of
 from overproof.quantization.models.interface import QuantizableModel
@@ -70,8 +70,7 @@ class EvaluationSet:
 
     def attack(self, model: onnx.ModelProto) -> Floats:
         """Compute the model's attack probability of each event."""
-        probabilities = softmax(self._logits(model))
-        return np.asarray(1.0 - probabilities[:, self.truth.benign].sum(axis=1), dtype=np.float32)
+        return attack_of(softmax(self._logits(model)), self.truth.benign)
 
     def judge(self, model: onnx.ModelProto) -> Divergence:
         """Measure what the model changed."""

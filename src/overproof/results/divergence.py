@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats, labels_of, softmax
+from overproof.bundle.scores import Floats, attack_of, labels_of, softmax
 
 MIN_BENIGN = 100  # recall is read where one benign event in so many is flagged: a false-positive rate of 1 %
 
@@ -158,7 +158,7 @@ def truth(
     events_benign = np.array([label is not None and label in benign for label in labels], dtype=bool)
     threshold = 0.5
     if classes_benign.any() and events_benign.sum() >= MIN_BENIGN:
-        attack = np.sort(_attack(softmax(logits[events_benign]), classes_benign))
+        attack = np.sort(attack_of(softmax(logits[events_benign]), classes_benign))
         threshold = float(attack[len(attack) - 1 - len(attack) // MIN_BENIGN])
     return Truth(classes_benign, families if classes_benign.any() else [None] * len(labels), threshold)
 
@@ -167,7 +167,7 @@ def changes(before: Floats, after: Floats, truth: Truth) -> Changes:
     """Compare two models' logits event by event, shape (n, classes) both."""
     log_p, log_q = _log_softmax(before), _log_softmax(after)
     kl = (np.exp(log_p) * (log_p - log_q)).sum(axis=1)
-    detected = [_attack(softmax(logits), truth.benign) > truth.threshold for logits in (before, after)]
+    detected = [attack_of(softmax(logits), truth.benign) > truth.threshold for logits in (before, after)]
     return Changes(
         kl=np.maximum(kl, 0.0),  # rounding alone makes it negative
         flipped=np.not_equal(*(labels_of(softmax(logits), truth.benign) for logits in (before, after))),
@@ -206,7 +206,3 @@ def _sqnr_db(before: Floats, after: Floats) -> float | None:
     a, b = (z.astype(np.float64) - z.mean(axis=1, keepdims=True, dtype=np.float64) for z in (before, after))
     signal, noise = float(np.square(a).sum()), float(np.square(a - b).sum())
     return 10 * float(np.log10(signal / noise)) if signal and noise else None
-
-
-def _attack(probabilities: Floats, benign: NDArray[np.bool_]) -> Floats:
-    return np.asarray(1.0 - probabilities[:, benign].sum(axis=1), dtype=np.float32)

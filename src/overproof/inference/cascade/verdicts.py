@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats, Scores, labels_of
+from overproof.bundle.scores import Floats, Scores, attack_of, labels_of
 
 DIGITS = 7  # what float32 holds
 DISTANCE_DIGITS = 3
@@ -190,8 +190,7 @@ _NONE = Answers(np.empty(0, dtype=np.intp), np.empty(0), np.empty(0), np.empty((
 
 
 def _answers(probabilities: Floats, benign: Sequence[bool], confidence: Floats) -> Answers:
-    benign_shares = np.ascontiguousarray(probabilities[:, np.asarray(benign, dtype=bool)])  # see WindowScorer.attack
-    attack = (1.0 - benign_shares.sum(axis=1)).astype(np.float32)
+    attack = attack_of(probabilities, benign)
     rounded = (_rounded(numbers, DIGITS) for numbers in (attack, confidence, probabilities))
     return Answers(labels_of(probabilities, benign), *rounded)
 
