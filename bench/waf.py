@@ -45,10 +45,47 @@ from overproof.results.operating_points import attack_probability, threshold_at
 PROTOCOLS: dict[str, tuple[str, ...]] = {"known": (), "held": HELD_OUT}
 TEACHER_EPOCHS = 2
 RATES = (0.001, 0.01)
-VERDICT, VERDICT_ABOVE = "verdict", 0.5
+TUTORIAL = "tutorial-teacher"  # in the tables where `tutorial_teacher.py` has run: it needs a GPU
+VERDICT_ABOVE = 0.5
 KEPT_FOR_THRESHOLDS = 5  # of the 18 training sites, some 6,400 values: a rate of 0.1 % is six of them
 
 Query = Callable[[Sequence[str]], tuple[Floats, Sequence[str]]]  # texts to logits and classes
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """From which probability on an event is flagged.
+
+    Attributes
+    ----------
+    rate
+        The share of values that is to be flagged; None leaves it to the verdict.
+    by
+        Of which values: those of training sites kept for it, as a user would, or `values`, those of the eight sites
+        themselves. The latter is a point of the ROC that nobody could choose beforehand, the same for all models.
+    """
+
+    rate: float | None
+    by: str = "thresholds"
+
+    @property
+    def equal(self) -> bool:
+        """Whether all models flag as many of the eight sites' values, so that they can be compared."""
+        return self.by == "values"
+
+    @property
+    def title(self) -> str:
+        """Name it in a table's corner."""
+        if self.rate is None:
+            return "flagged by the verdict"
+        return f"{self.rate:.1%} of " + ("the eight sites' values" if self.equal else "values of other sites")
+
+
+POINTS = (
+    OperatingPoint(None),
+    *(OperatingPoint(rate) for rate in RATES),
+    *(OperatingPoint(rate, "values") for rate in RATES),
+)
 
 
 @dataclass(frozen=True)
@@ -121,14 +158,14 @@ class Judged:
         place = {text: row for row, text in enumerate(self.texts)}
         return {name: np.array([place[text] for text in texts]) for name, texts in self.sets.items()}
 
-    def flags(self, answers: Answers, rate: float | None) -> dict[str, Flags]:
-        """Tell which events of each set are flagged, by the verdict or behind the threshold of a rate."""
-        if rate is None:
+    def flags(self, answers: Answers, point: OperatingPoint) -> dict[str, Flags]:
+        """Tell which events of each set are flagged at an operating point."""
+        if point.rate is None:
             flagged = answers.attack > VERDICT_ABOVE
         else:
-            threshold = threshold_at(answers.attack[self.rows["thresholds"]], rate)
+            threshold = threshold_at(answers.attack[self.rows[point.by]], point.rate)
             if threshold is None:
-                raise RuntimeError(f"{len(self.rows['thresholds'])} values are too few to see a rate of {rate}")
+                raise RuntimeError(f"{len(self.rows[point.by])} values are too few to see a rate of {point.rate}")
             flagged = answers.attack > threshold
         found: dict[str, Flags] = {name: flagged[rows] for name, rows in self.rows.items() if name != "thresholds"}
         return found | {"requests": np.logical_or.reduceat(found["requests"], self.starts)}
@@ -139,6 +176,11 @@ class Answers:
     """What a model said of each text: the probability that it is an attack."""
 
     attack: NDArray[np.float64]
+
+
+def answers_file(run: Run, protocol: str, model: str, seed: int) -> Path:
+    """Where it is kept what a model said of every text."""
+    return run.folder / f"answers-{protocol}-{model.replace(', ', '-')}-{seed}.npz"
 
 
 def answered(path: Path, query: Callable[[], Query], judged: Judged) -> Answers:
@@ -191,6 +233,8 @@ def models(run: Run, protocol: str) -> dict[str, dict[int, Callable[[], Query]]]
         FULL: {0: lambda: of_teacher(run, protocol)},
         BASELINE: {seed: lambda seed=seed: of_baseline(run, protocol, seed) for seed in run.seeds},  # type: ignore[misc]
     }
+    if answers_file(run, protocol, TUTORIAL, 0).exists():
+        found[TUTORIAL] = {0: _without_a_gpu}
     for student in run.students:
         for name, suffix in ((DISTILLED, "-fp32"), (QUANTIZED, "")):
             found[f"{student}, {name}"] = {
@@ -198,6 +242,10 @@ def models(run: Run, protocol: str) -> dict[str, dict[int, Callable[[], Query]]]
                 for seed in run.seeds
             }
     return found
+
+
+def _without_a_gpu() -> Query:
+    raise RuntimeError(f"{TUTORIAL} is asked by tutorial_teacher.py, which keeps its answers")
 
 
 def of_teacher(run: Run, protocol: str) -> Query:
@@ -230,15 +278,14 @@ def measured(run: Run | None = None) -> dict[str, Any]:
     result: dict[str, Any] = {"threshold_values": len(judged.sets["thresholds"]), "seeds": len(run.seeds), "at": {}}
     answers = {
         (protocol, model): [
-            answered(run.folder / f"answers-{protocol}-{model.replace(', ', '-')}-{seed}.npz", query, judged)
-            for seed, query in by_seed.items()
+            answered(answers_file(run, protocol, model, seed), query, judged) for seed, query in by_seed.items()
         ]
         for protocol in PROTOCOLS
         for model, by_seed in models(run, protocol).items()
     }
-    for rate in (None, *RATES):
-        flags = {key: mean_flags([judged.flags(one, rate) for one in of_seeds]) for key, of_seeds in answers.items()}
-        result["at"][VERDICT if rate is None else str(rate)] = at_rate(flags, judged)
+    for point in POINTS:
+        flags = {key: mean_flags([judged.flags(one, point) for one in of_seeds]) for key, of_seeds in answers.items()}
+        result["at"][point.title] = at_point(flags, judged, equal=point.equal)
     return result
 
 
@@ -247,8 +294,8 @@ def mean_flags(of_seeds: list[dict[str, Flags]]) -> dict[str, Flags]:
     return {name: np.mean([flags[name] for flags in of_seeds], axis=0) for name in of_seeds[0]}
 
 
-def at_rate(flags: dict[tuple[str, str], dict[str, Flags]], judged: Judged) -> dict[str, Any]:
-    """Count for every model at one operating point, and how much of the teacher's lead each keeps."""
+def at_point(flags: dict[tuple[str, str], dict[str, Flags]], judged: Judged, *, equal: bool) -> dict[str, Any]:
+    """Count for every model at one operating point, and at equal rates how much of the teacher's lead each keeps."""
     counted: dict[str, Any] = {}
     for protocol, model in flags:
         if protocol == "known":
@@ -259,8 +306,10 @@ def at_rate(flags: dict[tuple[str, str], dict[str, Flags]], judged: Judged) -> d
                 **{name: share(known[name]) for name in ("test attacks", "hard families")},
                 "held-out families": share(held["held-out families"]),
                 "held-out values": share_by_site(held["values"], judged.sites),
-                "lead kept": lead_kept(*(flags["held", m]["held-out families"] for m in (model, FULL, BASELINE))),
             }
+            if equal:
+                held_out = (flags["held", m]["held-out families"] for m in (model, FULL, BASELINE))
+                counted[model]["lead kept"] = lead_kept(*held_out)
     return counted
 
 
@@ -288,15 +337,17 @@ def to_markdown(result: dict[str, Any]) -> str:
 
 
 def _table(name: str, models: dict[str, Any], result: dict[str, Any]) -> str:
-    title = "flagged by the verdict" if name == VERDICT else f"{float(name):.1%} of values"
     columns = ("values", "requests", "test attacks", "hard families", "held-out families")
-    head = [f"**{title}**", "values flagged", "requests flagged", *columns[2:], "teacher's lead kept"]
+    equal = "lead kept" in models[FULL]
+    head = [f"**{name}**", "values flagged", "requests flagged", *columns[2:], *["teacher's lead kept"] * equal]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
     for model, counted in models.items():
         cells = [share_cell(counted[column]) for column in columns]
         held = counted["held-out values"]
         cells[-1] += f" at {held['k'] / held['n']:.2%}"
-        lines.append(f"| {model} | {' | '.join(cells)} | {_kept(model, counted['lead kept'])} |")
+        if equal:
+            cells.append(_kept(model, counted["lead kept"]))
+        lines.append(f"| {model} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
