@@ -8,7 +8,6 @@ they may be kept.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from overproof.bundle.arrays import from_npz, to_npz
 from overproof.bundle.manifest import MODEL, Bundle, digest
 from overproof.bundle.model_names import FORMER_NAMES
 from overproof.bundle.scores import Floats
@@ -97,9 +97,7 @@ def write_evidence_store(store: EvidenceStore, model: bytes) -> None:
         for name, table in (("train", store.train), ("validation", store.validation))
     ]
     pq.write_table(pa.concat_tables(parts, promote_options="default"), folder / EVENTS, compression="zstd")
-    arrays = io.BytesIO()
-    np.savez(arrays, **dict(store.scores))  # type: ignore[arg-type]
-    (folder / SCORES).write_bytes(arrays.getvalue())
+    (folder / SCORES).write_bytes(to_npz(store.scores))
     (folder / BASELINE).write_bytes(store.baseline)
     index = {
         "format": FORMAT,
@@ -143,8 +141,8 @@ def open_evidence(path: Path | str, bundle: Bundle) -> EvidenceStore:
         events.filter(pc.equal(events[PART], name)).drop_columns([PART]).combine_chunks()
         for name in ("train", "validation")
     )
-    with np.load(io.BytesIO(files[SCORES]), allow_pickle=False) as arrays:
-        scores = {FORMER_NAMES.get(name, name): np.asarray(arrays[name], dtype=np.float32) for name in arrays.files}
+    arrays = from_npz(files[SCORES], (), str(folder / SCORES))
+    scores = {FORMER_NAMES.get(name, name): np.asarray(array, dtype=np.float32) for name, array in arrays.items()}
     return EvidenceStore(folder, classes, train, validation, scores, files[BASELINE], format=stored, **settings)
 
 

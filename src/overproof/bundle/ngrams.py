@@ -12,7 +12,6 @@ Source: Weinberger et al. 2009 (feature hashing), Joulin et al. 2016 (bags of ha
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from overproof.bundle.arrays import from_npz, to_npz
 from overproof.bundle.scores import Floats
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError
@@ -128,9 +128,7 @@ class NgramTable:
 
     def stored(self) -> bytes:
         """Return the content of the bundle's file: npz, plain arrays."""
-        file = io.BytesIO()
-        np.savez(file, weights=self.weights, scales=self.scales)
-        return file.getvalue()
+        return to_npz({"weights": self.weights, "scales": self.scales})
 
     def _pooled(self, data: Bytes, starts: Indices) -> Floats:
         """Return what `pooled` returns of one short window, in fewer steps, for a single event's sake."""
@@ -216,11 +214,8 @@ def restored(content: bytes, where: str) -> NgramTable:
     BundleError
         If it is something else.
     """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            found = NgramTable(file["weights"], file["scales"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise BundleError(f"{where}: expected arrays weights and scales ({error})") from None
+    arrays = from_npz(content, ("weights", "scales"), where)
+    found = NgramTable(arrays["weights"], arrays["scales"])
     shapes = found.weights.ndim == 2 and found.weights.size and found.scales.shape == found.weights.shape[1:]
     if not shapes or [found.weights.dtype.name, found.scales.dtype.name] != ["int8", "float32"]:
         raise BundleError(f"{where}: expected weights (rows, width) in int8 and scales (width,) in float32")

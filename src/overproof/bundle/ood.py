@@ -5,7 +5,6 @@ Confidence does not tell: a network may be sure of what it has never met.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from overproof.bundle.arrays import from_npz, to_npz
 from overproof.bundle.scores import Floats
 from overproof.errors import BundleError
 
@@ -85,9 +85,7 @@ class OodDetector:
 
     def stored(self) -> bytes:
         """Return the content of the bundle's file: npz, plain arrays."""
-        file = io.BytesIO()
-        np.savez(file, weights=self.weights, scales=self.scales, means=self.means)
-        return file.getvalue()
+        return to_npz({"weights": self.weights, "scales": self.scales, "means": self.means})
 
 
 def fit_detector(embeddings: Floats, labels: Sequence[str]) -> OodDetector:
@@ -125,11 +123,8 @@ def restored(content: bytes, where: str) -> OodDetector:
     BundleError
         If it is something else.
     """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            found = OodDetector(file["weights"], file["scales"], file["means"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise BundleError(f"{where}: expected arrays weights, scales and means ({error})") from None
+    arrays = from_npz(content, ("weights", "scales", "means"), where)
+    found = OodDetector(arrays["weights"], arrays["scales"], arrays["means"])
     shapes = found.weights.ndim == found.means.ndim == 2 and len(found.means) and len(found.weights)
     shapes = shapes and found.scales.shape == found.weights.shape[1:] == found.means.shape[1:]
     names = [part.dtype.name for part in (found.weights, found.scales, found.means)]

@@ -85,7 +85,7 @@ def entropy_bits(probabilities: Floats) -> NDArray[np.float64]:
 def distillation_loss(student: Floats, teacher: Floats, temperature: float = 1.0) -> float:
     """KL(softmax(z_t / T) ‖ softmax(z_s / T)) · T² in nats, the mean over rows.
 
-    The numpy twin of `compression.distill.distillation_loss`, for where torch is not (Hinton et al. 2015, section 2).
+    The numpy twin of `distillation.losses.distillation_loss`, for where torch is not (Hinton et al. 2015, section 2).
 
     Parameters
     ----------

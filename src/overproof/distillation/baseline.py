@@ -6,15 +6,14 @@ business being deployed, so its row stands in every comparison.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.sparse import vstack
 from sklearn.linear_model import LogisticRegression
 
+from overproof.bundle.arrays import from_npz, to_npz
 from overproof.bundle.scores import Floats
 from overproof.distillation.linear_features import BYTES, FEATURES, FEATURIZERS, SCIKIT_LEARN, byte_ngrams
 from overproof.errors import BundleError, InputError
@@ -53,8 +52,8 @@ class Baseline:
         """Measure the model stored `dense` and as `rows in use`, both uncompressed `.npz`, in bytes."""
         used = np.flatnonzero(self.weights.any(axis=1)).astype(np.int32)
         return {
-            "dense": _npz_bytes(weights=self.weights, bias=self.bias),
-            "rows in use": _npz_bytes(rows=used, weights=self.weights[used], bias=self.bias),
+            "dense": len(to_npz({"weights": self.weights, "bias": self.bias})),
+            "rows in use": len(to_npz({"rows": used, "weights": self.weights[used], "bias": self.bias})),
         }
 
     def logits(self, texts: Sequence[str]) -> Floats:
@@ -66,16 +65,15 @@ class Baseline:
 def to_bytes(baseline: Baseline) -> bytes:
     """Write a `.npz` file of the rows in use and the featurizer's name; it holds no pickle."""
     used = np.flatnonzero(baseline.weights.any(axis=1)).astype(np.int32)
-    file = io.BytesIO()
-    np.savez(
-        file,
-        rows=used,
-        weights=baseline.weights[used],
-        bias=baseline.bias,
-        classes=np.array(baseline.classes),
-        featurizer=np.array(baseline.featurizer),
+    return to_npz(
+        {
+            "rows": used,
+            "weights": baseline.weights[used],
+            "bias": baseline.bias,
+            "classes": np.array(baseline.classes),
+            "featurizer": np.array(baseline.featurizer),
+        }
     )
-    return file.getvalue()
 
 
 def from_bytes(content: bytes) -> Baseline:
@@ -84,18 +82,18 @@ def from_bytes(content: bytes) -> Baseline:
     Raises
     ------
     BundleError
-        A featurizer that this version does not have.
+        A featurizer that this version does not have, or a file that is not what was written.
     """
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        featurizer = str(stored["featurizer"]) if "featurizer" in stored else SCIKIT_LEARN
-        if featurizer not in FEATURIZERS:
-            raise BundleError(
-                f"the linear baseline reads features of the kind {featurizer!r}, expected "
-                f"{' or '.join(FEATURIZERS)}: read it with the version that wrote it, or run `overproof compress` again"
-            )
-        weights = np.zeros((FEATURES, len(stored["bias"])), dtype=np.float32)
-        weights[stored["rows"]] = stored["weights"]
-        return Baseline(tuple(map(str, stored["classes"])), weights, stored["bias"], featurizer)
+    stored = from_npz(content, ("rows", "weights", "bias", "classes"), "the linear baseline")
+    featurizer = str(stored.get("featurizer", SCIKIT_LEARN))
+    if featurizer not in FEATURIZERS:
+        raise BundleError(
+            f"the linear baseline reads features of the kind {featurizer!r}, expected "
+            f"{' or '.join(FEATURIZERS)}: read it with the version that wrote it, or run `overproof compress` again"
+        )
+    weights = np.zeros((FEATURES, len(stored["bias"])), dtype=np.float32)
+    weights[stored["rows"]] = stored["weights"]
+    return Baseline(tuple(map(str, stored["classes"])), weights, stored["bias"], featurizer)
 
 
 def fit_baseline(texts: Sequence[str], labels: Sequence[str], *, seed: int) -> Baseline:
@@ -125,9 +123,3 @@ def fit_baseline(texts: Sequence[str], labels: Sequence[str], *, seed: int) -> B
     weights = np.zeros((FEATURES, len(names)), dtype=np.float32)
     weights[used] = coefficients.T
     return Baseline(tuple(str(name) for name in model.classes_), weights, bias.astype(np.float32))
-
-
-def _npz_bytes(**arrays: Any) -> int:
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    return file.tell()
