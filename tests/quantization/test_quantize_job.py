@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -497,9 +498,23 @@ def bare_array(flows: Flows, folder: Path) -> Path:
     return (folder / "e.npy").rename(folder / "e.npz")
 
 
+def damaged(flows: Flows, folder: Path) -> Path:
+    """Write arrays whose compressed bytes begin with a block of a kind that deflate does not have."""
+    path = folder / "e.npz"
+    np.savez_compressed(path, x=flows.x)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        begin = archive.infolist()[0].header_offset
+    begin += 30 + sum(int.from_bytes(content[begin + at : begin + at + 2], "little") for at in (26, 28))
+    content[begin : begin + 8] = b"\xff" * 8
+    path.write_bytes(content)
+    return path
+
+
 @pytest.mark.parametrize(
     ("events", "message"),
     [
+        (damaged, "expected csv, parquet or npz"),
         (table(f3=None), "15 numbers an event, expected 16"),
         (table(f3="many"), "15 numbers an event, expected 16; these columns hold no numbers: 'f3'"),
         (table(f3=""), "row 1 holds a missing or infinite number (1 such rows)"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,12 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from overproof.bundle.arrays import DAMAGED
 from overproof.errors import InputError
 from overproof.events.sources import Columns
 from overproof.events.sources.interface import listed, require
 
-DAMAGED = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, pa.ArrowException)
+UNREADABLE = (*DAMAGED, KeyError, TypeError, pa.ArrowException)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _load(path: Path, sizes: Sequence[int | None], columns: Columns) -> pa.Table
         raise InputError(f"{path}: no such file")
     try:
         read = _arrays(path, columns) if path.suffix == ".npz" else _table(path, columns)
-    except DAMAGED as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: expected csv, parquet or npz with numbers: {error}") from None
     _check(path, read, sizes)
     rows = pa.array(list(read.x.reshape(len(read.x), -1)), type=pa.list_(pa.float32()))
