@@ -151,11 +151,15 @@ def without_a_student(
 ) -> dict[str, Any]:
     """Measure a model as a comparison would, from its logits of the validation and the test events."""
     innocent = np.array([name == BENIGN for name in classes])
-    calm, harmless = (np.array(part["label"].to_pylist()) == BENIGN for part in (splits.validation, splits.test))
-    threshold = threshold_at(attack_probability(validation, innocent)[calm], FAMILY_RATE)
+    benign_validation, benign_test = (
+        np.array(part["label"].to_pylist()) == BENIGN for part in (splits.validation, splits.test)
+    )
+    threshold = threshold_at(attack_probability(validation, innocent)[benign_validation], FAMILY_RATE)
     truth = Labelled(splits.test["label"].to_pylist(), splits.test["family"].to_pylist(), splits.benign)
     metrics = measure(test, classes, truth, None)
-    missed = None if threshold is None else float((attack_probability(test, innocent)[~harmless] <= threshold).mean())
+    missed = (
+        None if threshold is None else float((attack_probability(test, innocent)[~benign_test] <= threshold).mean())
+    )
     return {**{figure: getattr(metrics, figure) for figure in FIGURES}, "missed": missed}
 
 

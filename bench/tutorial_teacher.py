@@ -63,7 +63,9 @@ def main() -> int:
         learned, test = run.events(protocol)
         splits = load_dataset(DataConfig(learned, test), rejects=None, console=console)
         query = query_of(trained(splits), splits)
-        waf.answered(waf.answers_file(run, protocol, waf.TUTORIAL, 0), lambda query=query: query, judged)  # type: ignore[misc]
+        answers = waf.answers_file(run, protocol, waf.TUTORIAL, 0)
+        answers.unlink(missing_ok=True)  # those of another training
+        waf.answered(answers, lambda query=query: query, judged)  # type: ignore[misc]
         if protocol == "known":
             parts = (splits.validation["text"].to_pylist(), splits.test["text"].to_pylist())
             found = without_a_student(splits, splits.labels, *(query(texts)[0] for texts in parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -101,3 +102,45 @@ def test_what_is_kept_of_a_lead(load: Callable[[str], ModuleType]) -> None:
     assert lead_kept(full, full, baseline)["low"] == 1
     assert lead_kept(baseline, full, baseline)["value"] == 0
     assert lead_kept(full, baseline, baseline) is None
+
+
+def test_a_threshold_lies_where_its_values_do(load: Callable[[str], ModuleType]) -> None:
+    waf = load("waf")
+
+    class Drawn(waf.Judged):  # type: ignore[misc, name-defined]
+        rows = {"thresholds": np.arange(1000), "values": np.arange(1000, 3000), "requests": np.arange(1000, 3000)}  # noqa: RUF012
+        starts = np.arange(0, 2000, 2)
+
+        def __init__(self) -> None:
+            """Nothing is read."""
+
+    attack = np.concatenate([np.linspace(0, 0.5, 1000), np.linspace(0, 1, 2000)])
+    by_others, by_themselves, by_verdict = (
+        Drawn().flags(waf.Answers(attack), waf.OperatingPoint(*point))
+        for point in ((0.01, "thresholds"), (0.01, "values"), (None,))
+    )
+    assert by_others["values"].mean() == pytest.approx(0.505, abs=0.001), "their values go twice as high"
+    assert by_themselves["values"].mean() == 0.01 and by_verdict["values"].mean() == 0.5
+    assert by_themselves["requests"].tolist() == by_themselves["values"].reshape(-1, 2).any(axis=1).tolist()
+
+
+def test_log_lines_have_one_label_and_no_test_is_most_of_them(
+    load: Callable[[str], ModuleType], shared_data: Path
+) -> None:
+    domains, rows = load("domains"), load("domains").clear_lines()
+    labels: dict[str, set[bool]] = {}
+    for row in rows:
+        labels.setdefault(domains.template(row["line"]), set()).add(row["has_scenario"])
+    assert all(len(of_template) == 1 for of_template in labels.values())
+    assert max(Counter(row["test"] for row in rows).values()) == domains.LINES_OF_A_TEST
+    assert {row["has_scenario"] for row in rows} == {True, False}
+
+
+def test_a_student_is_compared_with_its_teacher_on_families_held_out(load: Callable[[str], ModuleType]) -> None:
+    students = load("students")
+    others = {"linear baseline": [False] * 200, students.AVERAGE: [True] * 100 + [False] * 100}
+    of_seeds = [{"student": [True] * count + [False] * (200 - count)} for count in (80, 100)]
+    table = students.held_out_table({"students": {"hybrid-student": of_seeds}, "others": others}).split("\n")
+    assert "found, of 200" in table[0]
+    assert table[2:4] == ["| linear baseline | 0.0 % | |", f"| {students.AVERAGE}: the teacher | 50.0 % | |"]
+    assert table[4].startswith("| hybrid-student INT8 | 45.0 % | 5.0 (")
