@@ -1,0 +1,9 @@
+"""Edits that keep what an event does, by construction; a file a domain, and the one table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from overproof.redteam.base import Mutators
+
+MUTATORS: Mapping[str, Mutators] = {}

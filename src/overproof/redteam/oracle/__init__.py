@@ -1,0 +1,9 @@
+"""Prove that an edited event still does what it did, by running or parsing it; a file a domain, and the one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from overproof.redteam.base import Oracle
+
+ORACLES: Mapping[str, Oracle] = {}

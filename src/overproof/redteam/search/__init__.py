@@ -1,0 +1,1 @@
+"""Ways to look for edits that change a verdict."""
