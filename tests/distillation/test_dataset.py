@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from overproof.distillation.dataset import DatasetSplits, targets
+from overproof.distillation.dataset import DatasetSplits, as_examples, targets
+from overproof.distillation.rare_families import rare_repeats
 from overproof.distillation.training_set import UNLABELLED
 from overproof.errors import InputError
 from overproof.events.schema import event_table
 from overproof.jobs.config import DataConfig
 from overproof.jobs.load import load_dataset
-from overproof.progress import SILENT
+from overproof.progress import SILENT, terminal
 
 
 def events(count: int = 200) -> pa.Table:
@@ -88,3 +89,30 @@ def test_skipped_records_are_counted_and_kept(tmp_path: Path) -> None:
 def test_targets_follow_the_classes() -> None:
     table = event_table({"text": ["a", "b", "c"], "label": ["xss", None, "benign"]})
     np.testing.assert_array_equal(targets(table, ("benign", "xss")), [1, UNLABELLED, 0])
+
+
+def test_an_event_whose_text_is_mostly_something_else_is_not_repeated_as_a_rare_family_is() -> None:
+    texts = [
+        *(f"benign {row}" for row in range(990)),
+        *["false"] * 5,
+        "false",
+        *(f"<!ENTITY {row}" for row in range(4)),
+    ]
+    labels = [*["benign"] * 995, *["xxe"] * 5]
+    examples = as_examples(event_table({"text": texts, "label": labels}), None, ("benign", "xxe"))
+    repeats = rare_repeats(examples.kinds)
+    assert repeats[995] == 1.0
+    assert repeats[996:].tolist() == [2.5] * 4
+    assert examples.targets[995] == 1, "its label stays"
+
+
+def test_contradictory_events_are_counted_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    table = events()
+    doubled = pa.concat_tables([table, table.slice(0, 40).set_column(1, "label", pa.array(["sqli"] * 40))])
+    splits = load_dataset(DataConfig(doubled), rejects=None, console=terminal())
+    count = splits.describe()["contradictory"]
+    assert isinstance(count, int) and count > 0
+    assert f"{count} of the events to train have a text that others have under another label" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert made(table).describe()["contradictory"] == 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from overproof.bundle.scores import Floats
 from overproof.distillation.training_set import UNLABELLED, Examples
 from overproof.errors import InputError
+from overproof.events.contradictions import contradictory, outvoted
 from overproof.events.families import families_of
 from overproof.events.schema import fingerprint as of_events
 from overproof.events.split import leaked, split_events
@@ -57,6 +58,7 @@ class DatasetSplits:
             "unlabelled": self.train["label"].null_count,
             "sha256": {name: fingerprint(part) for name, part in parts.items()},
             "leaked_templates": self.leaked_templates,
+            "contradictory": contradictory(self.train),
             "skipped": self.skipped,
             "simulated": "simulated" in sources,
         }
@@ -119,8 +121,15 @@ def targets(events: pa.Table, classes: Sequence[str]) -> NDArray[np.int64]:
 
 
 def as_examples(events: pa.Table, soft: Floats | None, classes: Sequence[str]) -> Examples:
-    """Join events with the teacher's logits on them, as the training loop takes them."""
-    return Examples(events["text"].to_pylist(), targets(events, classes), soft, families_of(events))
+    """Join events with the teacher's logits on them, as the training loop takes them.
+
+    An event whose text has another label at least as often counts to no family: shown more often, as a rare family's
+    events are, it would teach that what is mostly the other is this, and no model gets it right.
+    """
+    families = families_of(events)
+    for row in outvoted(events):
+        families[row] = None
+    return Examples(events["text"].to_pylist(), targets(events, classes), soft, families)
 
 
 def marked(events: pa.Table) -> pa.Table:

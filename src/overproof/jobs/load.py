@@ -15,6 +15,7 @@ from overproof.distillation.pool_choice import CANDIDATES
 from overproof.distillation.teachers import Teacher, load_teacher
 from overproof.distillation.teachers.ray import on_ray
 from overproof.errors import InputError
+from overproof.events.contradictions import contradictory
 from overproof.events.families import without_families
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.jobs.config import CompressConfig, DataConfig, RunOptions
@@ -71,6 +72,8 @@ def load_dataset(data: DataConfig, *, rejects: Path | None, console: Console) ->
         f"{splits.train.num_rows:,} events to train, {splits.validation.num_rows:,} to validate, "
         f"{splits.test.num_rows:,} to test; {splits.leaked_templates} leaked templates"
     )
+    if events := contradictory(splits.train):
+        console.say(f"{events:,} of the events to train have a text that others have under another label")
     return splits
 
 
