@@ -1,0 +1,56 @@
+"""Define a search: it proposes edited texts, is told what came of each, and knows neither model nor oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from random import Random
+
+from overproof.redteam.base import Edited, Mutators
+
+MOST_STEPS = 64  # edits of one text: more take longer to make again than they gain
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a search begins.
+
+    Attributes
+    ----------
+    text
+        The event that is to be edited.
+    mutators
+        What edits it.
+    longest
+        Characters that an edited text may have.
+    """
+
+    text: str
+    mutators: Mutators
+    longest: int
+
+    def fits(self, edited: Edited) -> bool:
+        """Whether a text is short enough, and was reached by few enough edits."""
+        return len(edited.text) <= self.longest and len(edited.steps) <= MOST_STEPS
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one edited text.
+
+    Attributes
+    ----------
+    loss
+        Less is nearer to what is looked for. A search that sees labels alone is told 0 or 1.
+    succeeded
+        Whether it is what was looked for; then the search is over.
+    """
+
+    loss: float
+    succeeded: bool = False
+
+
+Proposals = Generator[list[Edited], list[Answer], None]
+
+Search = Callable[[Start, Random], Proposals]
+"""Proposes rounds of edited texts and is sent the answers in their order; ends where it has nothing left to try."""
