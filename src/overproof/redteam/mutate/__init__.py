@@ -5,5 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from overproof.redteam.base import Mutators
+from overproof.redteam.mutate import sql
 
-MUTATORS: Mapping[str, Mutators] = {}
+MUTATORS: Mapping[str, Mutators] = {
+    "sql": sql.MUTATORS,
+}
