@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from overproof.redteam.base import Mutators
-from overproof.redteam.mutate import sql
+from overproof.redteam.mutate import path, sql
 
 MUTATORS: Mapping[str, Mutators] = {
     "sql": sql.MUTATORS,
+    "path": path.MUTATORS,
 }

@@ -5,5 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from overproof.redteam.base import Oracle
+from overproof.redteam.oracle import path
 
-ORACLES: Mapping[str, Oracle] = {}
+ORACLES: Mapping[str, Oracle] = {
+    "path": path.ORACLE,
+}
