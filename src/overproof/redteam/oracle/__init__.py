@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from overproof.redteam.base import Oracle
-from overproof.redteam.oracle import path
+from overproof.redteam.oracle import dns, flow, line, path
 
 ORACLES: Mapping[str, Oracle] = {
     "path": path.ORACLE,
+    "dns": dns.judge,
+    "flow": flow.judge,
+    "line": line.judge,
 }
