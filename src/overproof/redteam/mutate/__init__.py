@@ -5,12 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from overproof.redteam.base import Mutators
-from overproof.redteam.mutate import dns, flow, line, path, sql
+from overproof.redteam.mutate import (
+    dns,
+    flow,
+    format_string,
+    jndi,
+    ldap,
+    line,
+    nosql,
+    path,
+    sql,
+    ssi,
+    template,
+    xml,
+    xpath,
+)
 
 MUTATORS: Mapping[str, Mutators] = {
-    "sql": sql.MUTATORS,
-    "path": path.MUTATORS,
     "dns": dns.MUTATORS,
     "flow": flow.MUTATORS,
+    "format_string": format_string.MUTATORS,
+    "jndi": jndi.MUTATORS,
+    "ldap": ldap.MUTATORS,
     "line": line.MUTATORS,
+    "nosql": nosql.MUTATORS,
+    "path": path.MUTATORS,
+    "sql": sql.MUTATORS,
+    "ssi": ssi.MUTATORS,
+    "template": template.MUTATORS,
+    "xml": xml.MUTATORS,
+    "xpath": xpath.MUTATORS,
 }

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from overproof.redteam.base import Oracle
-from overproof.redteam.oracle import dns, flow, line, path
+from overproof.redteam.oracle import dns, flow, format_string, jndi, ldap, line, nosql, path, ssi, template, xml, xpath
 
 ORACLES: Mapping[str, Oracle] = {
-    "path": path.ORACLE,
     "dns": dns.judge,
     "flow": flow.judge,
+    "format_string": format_string.judge,
+    "jndi": jndi.judge,
+    "ldap": ldap.judge,
     "line": line.judge,
+    "nosql": nosql.judge,
+    "path": path.ORACLE,
+    "ssi": ssi.judge,
+    "template": template.judge,
+    "xml": xml.judge,
+    "xpath": xpath.judge,
 }
