@@ -17,6 +17,7 @@ from overproof.redteam.mutate import (
     sql,
     ssi,
     template,
+    url,
     xml,
     xpath,
 )
@@ -33,6 +34,7 @@ MUTATORS: Mapping[str, Mutators] = {
     "sql": sql.MUTATORS,
     "ssi": ssi.MUTATORS,
     "template": template.MUTATORS,
+    "url": url.MUTATORS,
     "xml": xml.MUTATORS,
     "xpath": xpath.MUTATORS,
 }

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from overproof.redteam.base import Oracle
-from overproof.redteam.oracle import dns, flow, format_string, jndi, ldap, line, nosql, path, ssi, template, xml, xpath
+from overproof.redteam.oracle import (
+    dns,
+    flow,
+    format_string,
+    jndi,
+    ldap,
+    line,
+    nosql,
+    path,
+    ssi,
+    template,
+    url,
+    xml,
+    xpath,
+)
 
 ORACLES: Mapping[str, Oracle] = {
     "dns": dns.judge,
@@ -15,9 +29,10 @@ ORACLES: Mapping[str, Oracle] = {
     "ldap": ldap.judge,
     "line": line.judge,
     "nosql": nosql.judge,
-    "path": path.ORACLE,
+    "path": path.judge,
     "ssi": ssi.judge,
     "template": template.judge,
+    "url": url.judge,
     "xml": xml.judge,
     "xpath": xpath.judge,
 }

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from overproof.redteam.base import Oracle, Proof
+from overproof.redteam.base import Proof
 from overproof.redteam.oracle.path_decode import READINGS, Reading
 
 Target = tuple[str, ...]
@@ -47,9 +47,6 @@ _OF_WINDOWS = re.compile(
 def judge(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
     """Resolve each pair."""
     return [_judge(original, edited) for original, edited in pairs]
-
-
-ORACLE: Oracle = judge
 
 
 def _judge(original: str, edited: str) -> Proof:
