@@ -101,13 +101,7 @@ def test_a_hexadecimal_number_keeps_its_digits() -> None:
     assert {edited.lower() for edited in outcomes("hexadecimal in another case", "1 or 0xab")} == {"1 or 0xab"}
 
 
-def test_another_value_in_front_has_as_many_digits() -> None:
-    made = outcomes("another value that matches nothing", "-8999' or 1=1--")
-    assert len(made) > 1
-    assert all(edited[0] == "-" and edited[1:5].isdigit() and edited[5:] == "' or 1=1--" for edited in made)
-
-
-@pytest.mark.parametrize("name", sorted(set(MUTATORS) - {"another value that matches nothing"}))
+@pytest.mark.parametrize("name", sorted(MUTATORS))
 @pytest.mark.parametrize("text", ["1' or 'x y, 1=1 or 2 --'", '2" or "select 1 as x (a, b)', "'a or 1=1' and 'b or"])
 def test_what_a_string_holds_is_left_alone(name: str, text: str) -> None:
     strings = [token.text for token in read(text).tokens if token.kind in ("held", "string", "open")]

@@ -56,7 +56,6 @@ MUTATORS: Mutators = {
     "another alias": sql_terms.another_alias,
     "a default said": sql_terms.default_said,
     "hexadecimal in another case": sql_terms.hex_in_another_case,
-    "another value that matches nothing": sql_terms.another_value_that_matches_nothing,
     "an escape in another case": _escape_in_another_case,
     "one escape more": _one_escape_more,
 }

@@ -26,9 +26,11 @@ _TOKEN = re.compile(
     |(?P<other>\d[\w.]*|.)""",
     re.VERBOSE | re.DOTALL,
 )
+AFTER_VALUE = frozenset("and or union like in is as where order group having limit".split())
+"""The words that may follow the quote that closes a value without a space."""
+
 _HELD = re.compile(
-    r"""[\w %.@-]*(['"])(?=$|[\s=<>!|&+*/,;()#^%-]|(?:and|or|union|like|in|is|as|where|order|group|having|limit)\b)""",
-    re.IGNORECASE,
+    rf"""[\w %.@-]*(['"])(?=$|[\s=<>!|&+*/,;()#^%-]|(?:{"|".join(sorted(AFTER_VALUE))})\b)""", re.IGNORECASE
 )
 """A value that closes the string it stands in: what lies before its first quote is no SQL."""
 

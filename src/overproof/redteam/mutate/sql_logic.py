@@ -16,7 +16,7 @@ _LITERALS = ("number", "string")
 
 
 @dataclass(frozen=True, slots=True)
-class _Comparison:
+class Comparison:
     """Two literals compared: where the first stands among the solid tokens, and whether they are equal."""
 
     rank: int
@@ -42,7 +42,7 @@ def _equal(left: Token, right: Token) -> bool | None:
     return True if ours == theirs else (False if ours.lower() != theirs.lower() else None)
 
 
-def _comparisons(fragment: Fragment) -> list[_Comparison]:
+def comparisons(fragment: Fragment) -> list[Comparison]:
     """Find the comparisons of two literals that stand alone as a condition."""
     found = []
     for rank in range(1, len(fragment.solid) - 2):
@@ -53,7 +53,7 @@ def _comparisons(fragment: Fragment) -> list[_Comparison]:
             continue
         equal = _equal(left, right)
         if equal is not None and left.clause in EXPRESSIONS and _alone(fragment, rank):
-            found.append(_Comparison(rank, left, sign, right, equal))
+            found.append(Comparison(rank, left, sign, right, equal))
     return found
 
 
@@ -139,7 +139,7 @@ def false_condition_more(text: str, random: Random) -> str | None:
 def comparison_of_equal_truth(text: str, random: Random) -> str | None:
     """Replace a comparison of literals by another that holds as little or as much."""
     fragment = read(text)
-    found = [one for one in _comparisons(fragment) if one.right.kind != "open"]
+    found = [one for one in comparisons(fragment) if one.right.kind != "open"]
     if not found:
         return None
     one = random.choice(found)
@@ -150,7 +150,7 @@ def comparison_of_equal_truth(text: str, random: Random) -> str | None:
 def other_literals_compared(text: str, random: Random) -> str | None:
     """Compare another literal with itself: `'garden'='garden`, which the statement around may close."""
     fragment = read(text)
-    found = [one for one in _comparisons(fragment) if one.equal]
+    found = [one for one in comparisons(fragment) if one.equal]
     if not found:
         return None
     one = random.choice(found)
@@ -164,7 +164,7 @@ def other_literals_compared(text: str, random: Random) -> str | None:
 def comparison_in_other_words(text: str, random: Random) -> str | None:
     """Say a comparison of literals by another operator: `1 in (1)`, `'a' like 'a'`, `3 between 3 and 3`."""
     fragment = read(text)
-    found = [one for one in _comparisons(fragment) if one.right.kind != "open"]
+    found = [one for one in comparisons(fragment) if one.right.kind != "open"]
     if not found:
         return None
     one = random.choice(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from random import Random
 
-from overproof.redteam.mutate.sql_lexer import KEYWORDS, Fragment, Token, read
+from overproof.redteam.mutate.sql_lexer import AFTER_VALUE, KEYWORDS, Fragment, Token, read
 from overproof.redteam.mutate.words import WORDS
 
 _SPACES = ("\t", "\n", "  ", "\r\n", " \t", "\n\n", "   ", " \n ")
@@ -88,7 +88,10 @@ def comment_between_tokens(text: str, random: Random) -> str | None:
     if not places:
         return None
     at = random.choice(places)
-    return fragment.spelled(at, comment(random) + fragment.tokens[at].text)
+    apart = (
+        " " if at and fragment.tokens[at - 1].kind == "symbol" and fragment.tokens[at - 1].text not in "(),;" else ""
+    )
+    return fragment.spelled(at, apart + comment(random) + fragment.tokens[at].text)
 
 
 def comment_beside_a_space(text: str, random: Random) -> str | None:
@@ -129,7 +132,9 @@ def _may_join(left: Token, right: Token) -> bool:
             or left.low in KEYWORDS
             or (left.kind, right.text) == ("word", ")")
         )
-    if left.kind in ("string", "held"):
+    if left.kind == "held":
+        return right.low in AFTER_VALUE
+    if left.kind == "string":
         return right.kind == "word"
     if left.kind == "symbol":
         return right.kind in ("word", "number", "string")

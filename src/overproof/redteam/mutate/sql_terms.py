@@ -50,7 +50,7 @@ def parentheses_more(text: str, random: Random) -> str | None:
     return fragment.replaced(first, last, f"({inside})")
 
 
-def _numbers(fragment: Fragment) -> list[int]:
+def numbers(fragment: Fragment) -> list[int]:
     """Find whole numbers whose spelling is free: neither a position to order by, nor a length, nor a seed."""
     ranks = [first for first, last in _expressions(fragment) if first == last]
     tokens = [(rank, fragment.tokens[fragment.solid[rank]]) for rank in ranks]
@@ -64,30 +64,30 @@ def _plain(digits: str) -> bool:
 def number_spelled_otherwise(text: str, random: Random) -> str | None:
     """Write a number as a sum, or as the first of two that is not null."""
     fragment = read(text)
-    ranks = _numbers(fragment)
+    ranks = numbers(fragment)
     if not ranks:
         return None
     rank = random.choice(ranks)
     number, other = int(fragment.low(rank)), random.randint(1, 999)
     forms = [f"({number})", f"({number}+0)", f"({number + other}-{other})", f"coalesce({number},{other})"]
     forms += [f"({number - number // 2}+{number // 2})", f"nullif({number},{number + other})"]
-    return _with_room(fragment, rank, random.choice(forms))
+    return with_room(fragment, rank, random.choice(forms))
 
 
 def number_behind_a_dead_branch(text: str, random: Random) -> str | None:
     """Choose a number by what always holds: `case when 'garden'='garden' then 5 else 12 end`."""
     fragment = read(text)
-    ranks = _numbers(fragment)
+    ranks = numbers(fragment)
     if not ranks:
         return None
     rank = random.choice(ranks)
     number, other, truth = fragment.low(rank), random.randint(0, 9999), random.random() < 0.5
     yes, no = (number, other) if truth else (other, number)
     condition = known(random, fragment.quote(), truth)
-    return _with_room(fragment, rank, f"(case when {condition} then {yes} else {no} end)")
+    return with_room(fragment, rank, f"(case when {condition} then {yes} else {no} end)")
 
 
-def _with_room(fragment: Fragment, rank: int, form: str) -> str:
+def with_room(fragment: Fragment, rank: int, form: str) -> str:
     """Replace a number; a name must not touch the word before it."""
     place = fragment.solid[rank]
     touches = place > 0 and fragment.tokens[place - 1].kind == "word"
@@ -179,19 +179,3 @@ def hex_in_another_case(text: str, random: Random) -> str | None:
     rank = random.choice(ranks)
     digits = "".join(random.choice((digit.upper(), digit.lower())) for digit in fragment.low(rank)[2:])
     return fragment.replaced(rank, rank, f"0x{digits}")
-
-
-def another_value_that_matches_nothing(text: str, random: Random) -> str | None:
-    """Replace the negative number in front, which no row has: `-4711' or`."""
-    fragment = read(text)
-    if not fragment.tokens:
-        return None
-    first = fragment.tokens[0]
-    if first.kind == "held":
-        digits = first.text[1:].rstrip("%'\"")
-        if first.text[0] != "-" or not _plain(digits) or len(digits) < 4:
-            return None
-        return fragment.spelled(0, first.text.replace(digits, str(random.randint(1000, 9999))))
-    if first.text != "-" or len(fragment.tokens) < 2 or not _plain(fragment.tokens[1].text):
-        return None
-    return fragment.spelled(1, str(random.randint(1000, 9999))) if len(fragment.tokens[1].text) >= 4 else None
