@@ -26,6 +26,7 @@ def test_every_edit_takes_any_text_and_is_the_same_again(text: str, name: str, s
         ("ordinary parameter in a target", "/a.php?p=XXpathXX", "/a.php?garden=garden&p=XXpathXX"),
         ("ordinary parameter in a target", "/a.php?p=XXpathXX?", "/a.php?p=XXpathXX?&garden=garden"),
         ("ordinary parameter in a target", "/a.php?garden=XXpathXX", None),
+        ("ordinary parameter in a target", "/a.php?g%61rden=XXpathXX", None),  # the same name
         ("parameters of a target in another order", "/a?b=1&c=2", "/a?c=2&b=1"),
         ("parameters of a target in another order", "/a?b[x]=1&b[y]=2", None),
         ("percent-encode in a parameter's name", "/a?b[]=1", "/a?b[%5d=1"),

@@ -60,7 +60,7 @@ def json_member(body: str, random: Random) -> str | None:
     """Make `{"a": 1, "garden": "summer"}` of `{"a": 1}`."""
     members = _members(body)
     word = random.choice(WORDS)
-    if members is None or word in body:
+    if members is None or word in json.loads(body):
         return None
     members.insert(random.randint(0, len(members)), f'"{word}": "{random.choice(WORDS)}"')
     return "{" + ", ".join(members) + "}"

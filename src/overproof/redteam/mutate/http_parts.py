@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from random import Random
+from urllib.parse import unquote
 
 from overproof.redteam.mutate.words import WORDS
 
@@ -42,6 +44,7 @@ class RequestParts:
         return replace(self, fields=(*self.fields[:before], (name, value), *self.fields[before:]))
 
 
+@lru_cache(maxsize=256)  # a search tries many edits upon one text
 def request_parts(text: str) -> RequestParts | None:
     """Read a request; None where a text is none, or has a field twice or out of its place."""
     head, has_body, body = text.partition(" body=")
@@ -58,7 +61,7 @@ def with_parameter(query: str, random: Random) -> str | None:
     """Add an ordinary parameter to a query or a form, at either end or in between."""
     groups = _groups(query)
     word = random.choice(WORDS)
-    if word in query:
+    if word in unquote(query):
         return None
     place = random.choice((0, len(groups))) if "?" in query else random.randint(0, len(groups))
     groups.insert(place, f"{word}={random.choice(WORDS)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 _P = "%(?:25)*"  # a percent sign, or one that was itself encoded, any number of times
@@ -94,6 +95,7 @@ class PathParts:
             yield Place(index + 2, None if UNKNOWN in stack else "/".join(stack))
 
 
+@lru_cache(maxsize=256)  # a search tries many edits upon one text
 def path_parts(text: str) -> PathParts | None:
     """Read a path; None where the text is no path, is an address, or is written for a filter that drops parts of it."""
     if "://" in text:

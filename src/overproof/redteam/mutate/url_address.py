@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from random import Random
+from urllib.parse import unquote
 
 from overproof.redteam.base import Mutators
 from overproof.redteam.mutate.words import WORDS
@@ -147,7 +148,7 @@ def ordinary_parameter(text: str, random: Random) -> str | None:
     """`//example.com` -> `//example.com?garden=summer`: the other site may be told what it does not ask."""
     before, hash_, fragment = text.partition("#")
     word = random.choice(WORDS)
-    if not _is_elsewhere(text) or word in text:
+    if not _is_elsewhere(text) or word in unquote(text):
         return None
     return f"{before}{'&' if '?' in before else '?'}{word}={random.choice(WORDS)}{hash_}{fragment}"
 

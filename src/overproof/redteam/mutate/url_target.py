@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from random import Random
+from urllib.parse import unquote
 
 from overproof.redteam.base import Mutators
 from overproof.redteam.mutate.words import WORDS
@@ -24,7 +25,7 @@ def ordinary_parameter(text: str, random: Random) -> str | None:
         return None
     path, pieces = read
     word, value = random.choice(WORDS), random.choice(WORDS)
-    if word in text:
+    if word in unquote(text):
         return None
     places = [i for i, piece in enumerate(pieces) if _PARAMETER.match(piece)]
     place = random.choice([*places, len(pieces)])
