@@ -33,6 +33,7 @@ COMMANDS = (
     "quantize",
     "join",
     "check",
+    "attack",
     "triage",
     "serve",
     "index",
@@ -64,7 +65,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
         return note
 
-    for name in ("demo", "teach", "compress", "join", "check"):
+    for name in ("demo", "teach", "compress", "join", "check", "attack"):
         monkeypatch.setitem(vars(overproof), name, stand_in(name))
     return seen
 
@@ -234,6 +235,7 @@ def test_defaults_are_those_of_the_library(called: dict[str, Any]) -> None:
         "compress a.csv --teacher t --out x",
         "join a b --validation a.csv --out x",
         "check b a.csv",
+        "attack b a.csv",
     ],
 )
 def test_the_library_takes_what_the_command_line_gives(called: dict[str, Any], words: str) -> None:
@@ -260,6 +262,7 @@ WORK = {
     "quantize": (["m.onnx", "--calibrate", "a.csv", "--out", "x"], "overproof.quantize"),
     "join": (["a", "b", "--validation", "a.csv", "--out", "x"], "overproof.join"),
     "check": (["b", "a.csv"], "overproof.check"),
+    "attack": (["b", "a.csv"], "overproof.attack"),
     "triage": (["b"], "overproof.jobs.triage.triage"),
     "serve": (["b"], "overproof.jobs.serve.serve"),
     "index": (["b", "a.csv", "--out", "x"], "overproof.inference.similarity.build.build_index"),

@@ -17,6 +17,8 @@ from overproof.version import __version__
 if TYPE_CHECKING:
     from overproof.bundle.tiers import open
     from overproof.events.sources import Columns, Rejects, load_events
+    from overproof.jobs.attack import attack
+    from overproof.jobs.attack_replay import replay
     from overproof.jobs.check import check
     from overproof.jobs.compress import compress
     from overproof.jobs.demo import demo
@@ -35,6 +37,7 @@ __all__ = [
     "Report",
     "TamperedBundle",
     "__version__",
+    "attack",
     "check",
     "compress",
     "demo",
@@ -42,6 +45,7 @@ __all__ = [
     "load_events",
     "open",
     "quantize",
+    "replay",
     "teach",
 ]
 
@@ -49,6 +53,7 @@ _HOMES = {
     "Columns": "overproof.events.sources",
     "Rejects": "overproof.events.sources",
     "Report": "overproof.results.compression",
+    "attack": "overproof.jobs.attack",
     "check": "overproof.jobs.check",
     "compress": "overproof.jobs.compress",
     "demo": "overproof.jobs.demo",
@@ -56,6 +61,7 @@ _HOMES = {
     "load_events": "overproof.events.sources",
     "open": "overproof.bundle.tiers",
     "quantize": "overproof.jobs.quantize",
+    "replay": "overproof.jobs.attack_replay",
     "teach": "overproof.jobs.teach",
 }
 
@@ -70,7 +76,7 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in _COMPRESS_EXTRA:
             raise
-        extra = "check" if name == "check" else "compress"
+        extra = {"attack": "attack", "check": "check", "replay": "attack"}.get(name, "compress")
         raise MissingExtra(
             f"overproof.{name} needs the package {missing.name}: pip install 'overproof[{extra}]'"
         ) from missing

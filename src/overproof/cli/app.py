@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from overproof.cli import (
+    attack,
     check,
     compress,
     demo,
@@ -34,6 +35,7 @@ COMMANDS = {
     "quantize": quantize,
     "join": join,
     "check": check,
+    "attack": attack,
     "triage": triage,
     "serve": serve,
     "index": index,

@@ -9,7 +9,7 @@ from overproof.redteam.search.interface import Proposals, Start
 from overproof.redteam.search.moves import moved
 
 ROUND = 8
-LONGEST_CHAIN = 24
+LONGEST_CHAIN = 12
 
 
 def random_edits(start: Start, random: Random) -> Proposals:

@@ -1,0 +1,321 @@
+"""Attack a bundle, top to bottom: load, open the models, choose what is attacked, search, compare, write.
+
+Only bundles on this machine are attacked. Searches propose edited events, a referee decides (`overproof.redteam`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import scipy  # noqa: F401 - intervals need it; that it is missing is told before the attack starts
+
+from overproof.bundle.evidence_store import open_evidence
+from overproof.bundle.manifest import open_bundle
+from overproof.bundle.model_names import DISTILLED, QUANTIZED
+from overproof.bundle.scores import Floats, attack_of
+from overproof.errors import InputError
+from overproof.events.sources import Columns, Rejects, load_events
+from overproof.events.split import template
+from overproof.files import atomic_write
+from overproof.inference.cascade import Cascade, Full
+from overproof.inference.cascade.budget import Rate as Escalations
+from overproof.inference.cascade.budget import parse_rate
+from overproof.inference.cascade.thresholds import BUDGET
+from overproof.jobs.attack_config import AttackConfig, AttackInputs
+from overproof.jobs.attack_journal import JOURNAL, Journal
+from overproof.jobs.attack_rates import Attempts, by_family, difference, share, shares_at, unproved
+from overproof.jobs.attack_targets import Judges, Targets, choose
+from overproof.jobs.attack_victims import beside, deployed
+from overproof.jobs.config import RunOptions
+from overproof.jobs.deploy_config import CascadeConfig
+from overproof.jobs.open_cascade import open_cascade
+from overproof.progress import SILENT, Console
+from overproof.redteam.campaign import Attempt, Campaign, Target
+from overproof.redteam.mutate import MUTATORS
+from overproof.redteam.objectives import OBJECTIVES
+from overproof.redteam.oracle import ORACLES
+from overproof.redteam.referee import AskFull, Referee
+from overproof.redteam.result import AttackReport, Case, Exclusive, Rate, Row, cases_to_lines
+from overproof.redteam.victim import Victim
+
+WAVE = 64  # events that are attacked side by side
+CASES, REPORT = "attack.jsonl", "attack.json"
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What is attacked, what the same attack is spent on, and who decides.
+
+    Attributes
+    ----------
+    path
+        The bundle's folder.
+    cascade
+        The bundle as it is deployed.
+    judges
+        Model to what it makes of texts, the bundle first; and the referee.
+    """
+
+    path: Path
+    cascade: Cascade
+    judges: Judges
+
+    @property
+    def victims(self) -> Mapping[str, Victim]:
+        """Model to what it makes of texts, the bundle first."""
+        return self.judges.victims
+
+
+def attack(
+    bundle: Path | str,
+    events: Any,
+    *,
+    full: Any = None,
+    evidence: Path | str | None = None,
+    out: Path | str | None = None,
+    objectives: Sequence[str] = AttackConfig.objectives,
+    searches: Sequence[str] = AttackConfig.searches,
+    budget: int = AttackConfig.budget,
+    families: Sequence[str] = AttackConfig.families,
+    sample: int = AttackConfig.sample,
+    check: Path | str | None = None,
+    max_escalations: str | None = None,
+    columns: Columns | None = None,
+    rejects: Path | None = None,
+    seed: int = AttackConfig.seed,
+    console: Console = SILENT,
+) -> AttackReport:
+    """Look for edited events that fool a bundle and still do what they did, and say what compression is to blame for.
+
+    Parameters
+    ----------
+    bundle, full, evidence, check, max_escalations
+        The models, and how they are deployed; see `AttackInputs`.
+    events, columns, objectives, searches, budget, families, sample, seed
+        What is attacked and how; see `AttackConfig`.
+    out
+        Folder for attack.jsonl (every success, for `replay`) and attack.json. A run that was cut off goes on there.
+    rejects
+        File for the records that cannot be read, each with its reason.
+
+    Raises
+    ------
+    InputError, BundleError, TamperedBundle, MissingExtra
+        Anything that cannot be used; nothing is written then.
+    """
+    config = AttackConfig(events, columns, tuple(objectives), tuple(searches), budget, tuple(families), sample, seed)
+    inputs = AttackInputs(
+        Path(bundle),
+        full,
+        None if evidence is None else Path(evidence),
+        None if check is None else Path(check),
+        max_escalations,
+    )
+    place = None if out is None else Path(out)
+    if place is not None and place.exists() and not place.is_dir():
+        raise InputError(f"{place}: is a file; expected a folder to write to, or a new name")
+    return run_attack(config, inputs, RunOptions(rejects=rejects, console=console), place)
+
+
+def run_attack(config: AttackConfig, inputs: AttackInputs, options: RunOptions, out: Path | None) -> AttackReport:
+    """Load, open the models, choose what is attacked, search, compare and write."""
+    events = load(config, options)
+    attacked = open_attacked(config, inputs)
+    targets = choose(config, events, attacked.cascade.student.manifest.benign, attacked.judges)
+    options.console.say(f"{len(targets.attacks):,} attacks and {len(targets.benign):,} benign events are edited")
+    journal = Journal(None if out is None else out / JOURNAL, _decisive(config, attacked, targets))
+    attempts = search(config, attacked, targets, journal, options.console)
+    report = compare(config, attacked, targets, attempts, events["origin"].to_pylist())
+    if out is not None:
+        write(report, out)
+        options.console.say(f"written: {out / CASES}, {out / REPORT}")
+    journal.discard()
+    return report
+
+
+def load(config: AttackConfig, options: RunOptions) -> pa.Table:
+    """Read the events."""
+    if isinstance(config.events, pa.Table):
+        return config.events
+    with Rejects(options.rejects) as skipped:
+        events = load_events(config.events, columns=config.columns, rejects=skipped)
+    for reason, count in skipped.summary().items():
+        options.console.say(f"skipped {count} records: {reason}")
+    return events
+
+
+def open_attacked(config: AttackConfig, inputs: AttackInputs) -> Attacked:
+    """Open the bundle with its policy, the models beside it, and the full model."""
+    bundle = open_bundle(inputs.bundle)
+    deploy = CascadeConfig(full=inputs.full, check=inputs.check, max_escalations=inputs.max_escalations)
+    cascade = open_cascade(bundle, deploy)
+    victims = {QUANTIZED: deployed(cascade)}
+    if inputs.evidence is not None:
+        rate = Escalations(share=BUDGET) if inputs.max_escalations is None else parse_rate(inputs.max_escalations)
+        victims.update(beside(open_evidence(inputs.evidence, bundle), bundle.manifest, rate, config.seed))
+    for objective in config.objectives:
+        if OBJECTIVES[objective].differs and DISTILLED not in victims:
+            raise InputError(
+                f"--objective {objective}: expected --evidence too, which holds the student before quantization"
+            )
+    ask = None if cascade.full is None else _asking(cascade.full, bundle.manifest.benign)
+    return Attacked(bundle.path, cascade, Judges(victims, Referee(ask, ORACLES)))
+
+
+def search(config: AttackConfig, attacked: Attacked, targets: Targets, journal: Journal, console: Console) -> Attempts:
+    """Spend every search on every model, for every objective."""
+    victims = attacked.victims
+    found: dict[tuple[str, str, str], list[Attempt]] = {}
+    for objective in config.objectives:
+        between = OBJECTIVES[objective].differs  # the bundle and the student before quantization: no other model
+        for name in config.searches:
+            for model in [QUANTIZED] if between else victims:
+                campaign = Campaign(
+                    name,
+                    OBJECTIVES[objective],
+                    MUTATORS,
+                    victims[model],
+                    victims.get(DISTILLED, victims[QUANTIZED]),
+                    attacked.judges.referee,
+                    config.budget,
+                    config.seed,
+                )
+                what = f"{objective} by {name} against {model}"
+                some = targets.of(objective)
+                with console.progress(what, len(some)) as advance:
+                    found[objective, name, model] = [
+                        attempt
+                        for wave in _waves(campaign, some, journal, what)
+                        for attempt in wave
+                        if advance(1) is None
+                    ]
+    return found
+
+
+def compare(
+    config: AttackConfig, attacked: Attacked, targets: Targets, attempts: Attempts, origins: Sequence[str]
+) -> AttackReport:
+    """Count successes, and how many of the bundle's are beyond what the others lose under the same attack."""
+    budget, full = config.budget, attacked.cascade.full
+    measured = {key: some for key, some in attempts.items() if some}
+    rows = tuple(
+        Row(*key, shares_at(some, budget), unproved(some), by_family(some, budget)) for key, some in measured.items()
+    )
+    exclusive = tuple(
+        Exclusive(objective, name, model, difference(measured[objective, name, QUANTIZED], some, budget))
+        for (objective, name, model), some in measured.items()
+        if model != QUANTIZED
+    )
+    return AttackReport(
+        bundle=str(attacked.path),
+        full=None if full is None else full.model,
+        seed=config.seed,
+        budget=budget,
+        events=len(targets.attacks) + len(targets.benign),
+        families=dict(Counter(target.family for target in (*targets.attacks, *targets.benign))),
+        left_out={why: count for why, count in targets.left_out.items() if count},
+        rows=rows,
+        exclusive=exclusive,
+        transfer=_transfer(attacked.victims, measured),
+        refused=dict(attacked.judges.referee.refusals),
+        cases=tuple(case for key, some in measured.items() for case in _cases(key, some, origins)),
+    )
+
+
+def write(report: AttackReport, out: Path) -> None:
+    """Write every success as a line, and the figures."""
+    out.mkdir(parents=True, exist_ok=True)
+    atomic_write(out / CASES, cases_to_lines(report.cases))
+    atomic_write(out / REPORT, json.dumps(report.to_json(), indent=1))
+
+
+def _waves(campaign: Campaign, targets: Sequence[Target], journal: Journal, what: str) -> Iterator[list[Attempt]]:
+    """Attack some events at a time; a wave that the journal knows is not attacked again."""
+    refusals = campaign.referee.refusals
+    for start in range(0, len(targets), WAVE):
+        wave, name = targets[start : start + WAVE], f"{what}, from {start}"
+        known = journal.known(name)
+        if known is not None:
+            attempts, refused = known
+            refusals.update(refused)
+        else:
+            before = refusals.copy()
+            attempts = campaign.run(wave)
+            journal.keep(name, attempts, refusals - before)
+        yield attempts
+
+
+def _transfer(victims: Mapping[str, Victim], attempts: Attempts) -> dict[str, dict[str, Rate]]:
+    """Return for each model the share of its proved successes that fool each other one, whoever decides."""
+    found: dict[str, dict[str, Rate]] = {}
+    for model in victims:
+        texts = sorted(
+            {
+                one.success.edited.text
+                for (objective, _, of), some in attempts.items()
+                for one in some
+                if of == model
+                and OBJECTIVES[objective].edits == "attacks"
+                and one.success
+                and one.success.ruling.proved
+            }
+        )
+        if texts:
+            found[model] = {
+                name: share(int((~victim(texts).attack).sum()), len(texts))
+                for name, victim in victims.items()
+                if name != model
+            }
+    return found
+
+
+def _cases(key: tuple[str, str, str], attempts: Sequence[Attempt], origins: Sequence[str]) -> Iterator[Case]:
+    objective, name, model = key
+    for one in attempts:
+        if one.success is None:
+            continue
+        target, edited, ruling = one.target, one.success.edited, one.success.ruling
+        edits = ", ".join(sorted({step.name for step in edited.steps}))
+        yield Case(
+            objective,
+            name,
+            model,
+            target.family,
+            target.domain,
+            origins[target.row],
+            target.text,
+            edited.text,
+            edited.steps,
+            one.queries,
+            ruling.full,
+            ruling.proof.meaning,
+            ruling.proof.how,
+            f"{template(target.text)} | {edits}",
+        )
+
+
+def _asking(full: Full, benign: Sequence[str]) -> AskFull:
+    innocent = [name in benign for name in full.classes]
+
+    def ask(texts: Sequence[str]) -> Floats:
+        return attack_of(full.ask(texts), innocent)
+
+    return ask
+
+
+def _decisive(config: AttackConfig, attacked: Attacked, targets: Targets) -> dict[str, Any]:
+    """Return all that decides what a wave comes to."""
+    return {
+        "budget": config.budget,
+        "seed": config.seed,
+        "models": attacked.cascade.models,
+        "policy": {name: value for name, value in asdict(attacked.cascade.policy).items() if name != "promise"},
+        "edits": {domain: sorted(mutators) for domain, mutators in MUTATORS.items()},
+        "events": [target.text for target in (*targets.attacks, *targets.benign)],
+    }

@@ -1,0 +1,51 @@
+"""Count what attacks found: shares with intervals, what compression is to blame for, and what fools others as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from overproof.checks.stats import clopper_pearson, tango
+from overproof.redteam.campaign import Attempt
+from overproof.redteam.result import Rate
+
+BUDGETS = (10, 100, 1000)
+
+Attempts = Mapping[tuple[str, str, str], Sequence[Attempt]]  # objective, search and model to how each event ended
+
+
+def share(k: int, n: int) -> Rate:
+    """Return k of n; n at least 1."""
+    found = clopper_pearson(k, n)
+    return Rate(n, found.value, found.low, found.high)
+
+
+def proved(attempt: Attempt, queries: int) -> bool:
+    """Tell whether an event fell within so many queries, its meaning proved."""
+    return attempt.success is not None and attempt.success.ruling.proved and attempt.queries <= queries
+
+
+def shares_at(attempts: Sequence[Attempt], budget: int) -> dict[str, Rate]:
+    """Return the share of the events that fell, by queries: powers of ten up to the budget, and the budget."""
+    counts = [*(count for count in BUDGETS if count < budget), budget]
+    return {str(count): share(sum(proved(one, count) for one in attempts), len(attempts)) for count in counts}
+
+
+def unproved(attempts: Sequence[Attempt]) -> int:
+    """Count the events that fell, if what fooled the model still is an attack, which is not proved."""
+    return sum(one.success is not None and not one.success.ruling.proved for one in attempts)
+
+
+def by_family(attempts: Sequence[Attempt], budget: int) -> dict[str, Rate]:
+    """Return the share of each family's events that fell."""
+    of: dict[str, list[Attempt]] = {}
+    for one in attempts:
+        of.setdefault(one.target.family, []).append(one)
+    return {name: share(sum(proved(one, budget) for one in some), len(some)) for name, some in sorted(of.items())}
+
+
+def difference(own: Sequence[Attempt], other: Sequence[Attempt], budget: int) -> Rate:
+    """Return how many more events fell in one model than in another under the same attack, of the same events."""
+    pairs = [(proved(a, budget), proved(b, budget)) for a, b in zip(own, other, strict=True)]
+    only, others = (sum(pair == wanted for pair in pairs) for wanted in ((True, False), (False, True)))
+    found = tango(only, others, len(pairs))
+    return Rate(len(pairs), found.value, found.low, found.high)

@@ -1,0 +1,274 @@
+"""What an attack found: how often each search fools each model, and every success, as one line of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from overproof.bundle.model_names import QUANTIZED
+from overproof.errors import InputError
+from overproof.redteam.base import Step
+from overproof.redteam.objectives import OBJECTIVES
+from overproof.report.layout import aligned
+from overproof.report.words import interval, percent, short
+from overproof.results.typed_json import from_json, to_json
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share of events, with its interval of 95 % (Clopper and Pearson 1934), or a difference of two (Tango 1998).
+
+    Attributes
+    ----------
+    n
+        Events.
+    value, low, high
+        The share, and the ends of its interval.
+    """
+
+    n: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One search against one model.
+
+    Attributes
+    ----------
+    objective, search, model
+        What was looked for, how, and in what.
+    at
+        Queries an event to the share of the events with a success whose meaning is proved.
+    unproved
+        Events with a success whose meaning is not proved; not in `at`.
+    families
+        Family to its share at the full budget.
+    """
+
+    objective: str
+    search: str
+    model: str
+    at: Mapping[str, Rate]
+    unproved: int
+    families: Mapping[str, Rate]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One success: a regression case.
+
+    Attributes
+    ----------
+    objective, search, model
+        As in `Row`.
+    family, domain, origin
+        Of the event, and where it was read.
+    original, edited
+        Its text before and after.
+    steps
+        The edits, as few as it takes.
+    queries
+        How many edited texts the model had been asked about.
+    full
+        The full model's probability that the edited text is an attack; None where it was not asked.
+    meaning, how
+        What the oracle says: `proved` or `unproved`, and by what.
+    template
+        What successes that are alike share: the event's template and the names of the edits.
+    """
+
+    objective: str
+    search: str
+    model: str
+    family: str
+    domain: str
+    origin: str
+    original: str
+    edited: str
+    steps: tuple[Step, ...]
+    queries: int
+    full: float | None
+    meaning: str
+    how: str
+    template: str
+
+
+@dataclass(frozen=True)
+class Exclusive:
+    """How much of an objective compression is to blame for: the student's successes beyond another model's.
+
+    Attributes
+    ----------
+    objective, search, beside
+        What was looked for, how, and the model that got the same attack.
+    difference
+        The student's share less the other's, of the same events.
+    """
+
+    objective: str
+    search: str
+    beside: str
+    difference: Rate
+
+
+@dataclass(frozen=True)
+class AttackReport:
+    """What an attack of a bundle found.
+
+    Attributes
+    ----------
+    bundle, full
+        The bundle's folder, and the full model's name; None where there was none.
+    seed, budget
+        Of everything random; queries an event.
+    events
+        How many were attacked.
+    families
+        Family to how many of them.
+    left_out
+        Why others were not attacked, to how many.
+    rows, exclusive
+        How often each search succeeded, and how much of it is the student's alone.
+    transfer
+        Model to the share of its successes that fool each other model as well; of the first objective.
+    refused
+        Why the referee refused claims, to how many.
+    cases
+        Every success.
+    """
+
+    bundle: str
+    full: str | None
+    seed: int
+    budget: int
+    events: int
+    families: Mapping[str, int]
+    left_out: Mapping[str, int]
+    rows: tuple[Row, ...]
+    exclusive: tuple[Exclusive, ...]
+    transfer: Mapping[str, Mapping[str, Rate]]
+    refused: Mapping[str, int]
+    cases: tuple[Case, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON, without the cases: those are lines of their own."""
+        found: dict[str, Any] = to_json(self)
+        return {**found, "cases": len(self.cases), "templates": len({case.template for case in self.cases})}
+
+    def render(self) -> str:
+        """Write it as plain text."""
+        parts = [f"{self.events:,} events attacked, at most {self.budget:,} queries each (seed {self.seed})."]
+        parts += [f"Not attacked: {count:,} ({why})." for why, count in self.left_out.items()]
+        for objective in dict.fromkeys(row.objective for row in self.rows):
+            parts += ["", f"{objective}: {OBJECTIVES[objective].wants}", aligned(_table(self, objective))]
+            parts += [_blame(one) for one in self.exclusive if one.objective == objective]
+        parts += ["", *self._successes()]
+        parts += [f"The referee refused {count:,} claims: {why}." for why, count in self.refused.items()]
+        return "\n".join(parts)
+
+    def _successes(self) -> list[str]:
+        own = [case for case in self.cases if case.model == QUANTIZED]
+        if not own:
+            return ["No success against the bundle."]
+        distinct = len({case.template for case in own})
+        shortest = sorted(own, key=lambda case: (len(case.steps), len(case.edited)))[:5]
+        return [
+            f"{len(own):,} successes against the bundle, {distinct:,} of them unlike each other. The shortest:",
+            *(f"  {case.family}: {short(case.original)}  →  {short(case.edited)}" for case in shortest),
+        ]
+
+
+def cases_to_lines(cases: tuple[Case, ...]) -> str:
+    """Write cases as JSON lines."""
+    return "".join(f"{json.dumps(to_json(case))}\n" for case in cases)
+
+
+def read_cases(path: Path) -> tuple[Case, ...]:
+    """Read cases back.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be read, or a line that is no case.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); expected attack.jsonl of `overproof attack`") from None
+    return tuple(_cases(path, lines))
+
+
+def _cases(path: Path, lines: list[str]) -> Iterator[Case]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            case = from_json(Case, json.loads(line))
+        except ValueError as error:
+            raise InputError(f"{path}:{number}: no case of `overproof attack` ({error})") from None
+        if case.objective not in OBJECTIVES:
+            raise InputError(
+                f"{path}:{number}: objective {short(case.objective)}: expected one of {', '.join(OBJECTIVES)}"
+            )
+        yield case
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a bundle makes of cases that fooled one.
+
+    Attributes
+    ----------
+    bundle
+        Its folder.
+    cases
+        How many were put to it.
+    fooled
+        Those that do again what they did: the student alone is fooled, as far as the objective asks for that.
+    """
+
+    bundle: str
+    cases: int
+    fooled: tuple[Case, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True if none fools it."""
+        return not self.fooled
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        found: dict[str, Any] = to_json(self)
+        return {**found, "passed": self.passed}
+
+    def render(self) -> str:
+        """Write it as plain text."""
+        lines = [f"{self.bundle}: {len(self.fooled):,} of {self.cases:,} cases fool it."]
+        return "\n".join(
+            [*lines, *(f"  {case.objective}, {case.family}: {short(case.edited)}" for case in self.fooled)]
+        )
+
+
+def _table(report: AttackReport, objective: str) -> list[list[str]]:
+    rows = [row for row in report.rows if row.objective == objective]
+    counts = list(rows[0].at)
+    head = ["search", "against", *(f"≤ {count} queries" for count in counts), "meaning unproved"]
+    return [
+        head,
+        *([row.search, row.model, *(interval(row.at[c]) for c in counts), f"{row.unproved:,}"] for row in rows),
+    ]
+
+
+def _blame(one: Exclusive) -> str:
+    more = one.difference
+    said = "shown" if more.low > 0 else "not shown"
+    return (
+        f"{one.search}: {percent(more.value)} more than against the {one.beside} "
+        f"[{percent(more.low)}, {percent(more.high)}] of {more.n:,} events: that compression is to blame is {said}."
+    )
