@@ -76,6 +76,7 @@ EXAMPLES = [
     ("ldap", "words that are absorbed", "*)(cn=a)", rf"\*\)\([|&]\(cn=a\)\([|&].*\([a-zA-Z]+={W}\).*\)\)"),
     ("ldap", "filter written twice", "*)(cn=a)", r"\*\)\([|&]\(cn=a\)\(cn=a\)\)"),
     ("ldap", "filter denied twice", "*)(cn=a)", r"\*\)\(!\(!\(cn=a\)\)\)"),
+    ("ldap", "filter of words", "*)(|(cn=a", rf"\*\)\(\|\(&(\([a-zA-Z]+={W}\))\(!\1\)\)\(cn=a"),
     ("nosql", "white space in JSON", '{"$gt":""}', rf'{{(?:{S})?"\$gt"(?:{S})?:(?:{S})?""(?:{S})?}}(?:{S})?'),
     ("nosql", "earlier key of the same name", '{"$gt":""}', rf'{{"\$gt": "{W}", "\$gt":""}}'),
     ("nosql", "unicode escape in JSON", '{"$gt":""}', r'\{"(?:\\u0024gt|\$\\u0067t|\$g\\u0074)":""\}'),

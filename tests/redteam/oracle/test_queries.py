@@ -6,6 +6,7 @@ import csv
 import gzip
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -341,6 +342,26 @@ def test_an_oracle_answers_anything_in_order(domain: str) -> None:
     assert len(proofs) == 2 * len(odd) + 1
     assert proofs[len(odd)].meaning == "proved"
     assert "proved" not in {proof.meaning for proof in proofs[len(odd) + 1 :]}
+
+
+ENTITIES = "".join(f"<!ENTITY {inner} '{f'&{outer};' * 10}'>" for outer, inner in pairwise("abcdefghijkl"))
+DEEP = [
+    ("nosql", "' || " + "!" * 5000 + "a() || ''=='"),
+    ("nosql", "' || " + "(" * 3000 + "a()" + ")" * 3000 + " || ''=='"),
+    ("template", "{{" + "(" * 2000 + "1" + ")" * 2000 + "}}"),
+    ("ldap", "*)(" + "(&" * 3000),
+    ("xpath", "' or //*[//*[//*[//*]]] or 'a'='b"),
+    ("xpath", "' or " + "(" * 2000 + "1" + ")" * 2000 + " or 'a'='b"),
+    ("xml", "<!DOCTYPE x [<!ENTITY a 'lol'>" + ENTITIES + "]><x>&l;</x>"),
+    ("jndi", "${jndi:a" * 100 + "}" * 100),
+    ("format_string", "%" + "0" * 19_000),
+]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(("domain", "text"), DEEP)
+def test_what_is_too_deep_is_unproved_soon(domain: str, text: str) -> None:
+    assert ORACLES[domain]([(text, text)])[0].meaning == "unproved"
 
 
 @pytest.mark.parametrize(("domain", "package"), [("nosql", "tree_sitter_javascript"), ("xpath", "elementpath")])

@@ -9,7 +9,7 @@ from overproof.redteam.base import Mutators
 from overproof.redteam.mutate.places import LONGEST, at_one, phrase
 
 # A conversion of C: position, flags, width, precision, length, kind.
-CONVERSION = r"%(\d+\$)?([-+ #0']*)(\d*)(\.\d*)?(hh|h|ll|l|j|z|t|L|q)?([diouxXeEfFgGaAcsp])"
+CONVERSION = r"%(\d{1,4}\$)?([-+ #0']{0,6})(\d{0,9})(\.\d{0,9})?(hh|h|ll|l|j|z|t|L|q)?([diouxXeEfFgGaAcsp])"
 KNOWN = re.compile(rf"(?:[^%`]|%%|{CONVERSION})+")
 TWINS = {"d": "i", "i": "d", "x": "X", "X": "x", "e": "E", "E": "e", "f": "F", "F": "f", "g": "G", "G": "g"}
 

@@ -57,7 +57,15 @@ def _twice(found: re.Match[str], random: Random) -> str:
     return f"({random.choice('|&')}{found[0]}{found[0]})"
 
 
+def _neutral(found: re.Match[str], random: Random) -> str:
+    """Begin a list of filters by one that never holds (where any must hold), or always does (where all must)."""
+    filter_ = f"({random.choice(IGNORED)}={phrase(random)})"
+    inner = "&" if found["at"] == "|" else "|"
+    return f"{found[0]}({inner}{filter_}(!{filter_}))"
+
+
 MUTATORS: Mutators = {
+    "filter of words": at_one(r"\((?P<at>[&|])(?=\()", _neutral, _breaks_out),
     "white space between filters": at_one(
         r"\)(?=[()])|\([&|!](?=\()|\)$", lambda found, r: found[0] + gap(r), _breaks_out
     ),

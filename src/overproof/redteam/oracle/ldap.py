@@ -18,6 +18,8 @@ CONTEXTS = (
     "(&(objectClass=person)(uid={})(userPassword=secret))",
 )
 HARMLESS = "nobody-at-all"
+LONGEST = 20_000  # characters that are read
+DEEPEST = 150  # filters within filters
 NAMES = {
     **dict.fromkeys(("cn", "commonname", "2.5.4.3"), "cn"),
     **dict.fromkeys(("sn", "surname", "2.5.4.4"), "sn"),
@@ -62,6 +64,8 @@ def _judge(original: str, edited: str) -> Proof:
     for read in (str, unquote):
         if read is unquote and read(original) == original:
             continue
+        if max(len(original), len(edited)) > LONGEST or max(_depth(original), _depth(edited)) > DEEPEST:
+            return Proof("unproved", "LDAP: too long or too deep")
         for context in CONTEXTS:
             wanted = _selected(context.replace("{}", read(original)))
             if wanted is None:
@@ -74,24 +78,32 @@ def _judge(original: str, edited: str) -> Proof:
     return Proof("unproved", "LDAP: selects nothing that a harmless value does not")
 
 
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        deepest = max(deepest, depth)
+    return deepest
+
+
 def _selected(text: str) -> tuple[int, ...] | None:
     """Return what the first complete filter selects (lenient servers ignore what follows it); None where none is."""
     try:
-        _, matches = _filter(text, 0, 0)
-    except (ValueError, RecursionError):
+        _, matches = _filter(text, 0)
+    except ValueError:
         return None
     return tuple(number for number, entry in enumerate(ENTRIES) if matches(entry))
 
 
-def _filter(text: str, place: int, depth: int) -> tuple[int, Filter]:
-    if text[place : place + 1] != "(" or depth > 100:
+def _filter(text: str, place: int) -> tuple[int, Filter]:
+    if text[place : place + 1] != "(":
         raise ValueError("no filter")
     place = _skip(text, place + 1)
     sign = text[place : place + 1]
     if sign in ("&", "|", "!"):
         place, parts = _skip(text, place + 1), []
         while text[place : place + 1] == "(":
-            place, part = _filter(text, place, depth + 1)
+            place, part = _filter(text, place)
             parts.append(part)
             place = _skip(text, place)
         if text[place : place + 1] != ")" or (sign == "!" and len(parts) != 1):
@@ -128,7 +140,7 @@ def _simple(text: str) -> Filter:
     if read is None or "(" in read[3] or re.search(r"\\(?![0-9a-fA-F]{2})", read[3]) or "\0" in read[3]:
         raise ValueError("no comparison")
     name, sign = NAMES.get(read[1].lower()), read[2]
-    pieces = [_plain(piece) for piece in read[3].split("*")]
+    pieces = [_plain(piece) for piece in re.sub(r"\*+", "*", read[3]).split("*")]
     if sign != "=" and len(pieces) > 1:
         raise ValueError("a wildcard in an order")
     wanted = re.compile(".*".join(re.escape(piece) for piece in pieces), re.DOTALL)

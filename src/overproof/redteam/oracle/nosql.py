@@ -30,6 +30,7 @@ CONTEXTS = (
     ("", "\n"),
     ("function f() { ", ")\n}});}"),
 )
+DEEPEST = 200  # nodes within nodes that are compared
 HARMLESS = {"string", "number", "identifier", "true", "false", "null", "undefined"}
 
 
@@ -48,7 +49,10 @@ def _judge(original: str, edited: str) -> Proof:
         parser = _parser()
     except ImportError:
         return Proof("unproved", "tree-sitter-javascript is not installed (pip install 'overproof[attack]')")
-    return _same_code(original, edited, parser)
+    try:
+        return _same_code(original, edited, parser)
+    except RecursionError:
+        return Proof("unproved", "JavaScript: too deep")
 
 
 def _json(text: str) -> str | None:
@@ -144,8 +148,8 @@ def _acts(node: Node, start: int, end: int) -> bool:
 
 def _canonical(node: Node, depth: int) -> Tree:
     """Write a tree in one way: values instead of spellings, nothing that does nothing."""
-    if depth > 200:
-        return ("too deep", (node.text or b"").decode("utf-8", "replace"))
+    if depth > DEEPEST:
+        raise RecursionError
     text = (node.text or b"").decode("utf-8", "surrogatepass")
     children = [child for child in node.children if child.type != "comment"]
     if node.type == "string":
@@ -162,6 +166,7 @@ def _canonical(node: Node, depth: int) -> Tree:
         truth = truth if inner[0] in ("number", "truth") else None
         if children[0].type == "!" and truth is not None:
             return ("truth", str(not truth))
+        return (node.type, children[0].type, inner)  # what is within is read once, however deep it lies
     if not children:
         return (node.type, text)
     if node.type == "subscript_expression" and children[2].type == "string":

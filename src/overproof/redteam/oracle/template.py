@@ -37,9 +37,11 @@ def judge(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
 def _judge(original: str, edited: str) -> Proof:
     if max(len(original), len(edited)) > LONGEST:
         return Proof("unproved", "template: too long")
-    wanted = _jinja(original)
+    try:
+        wanted, found = _jinja(original), _jinja(edited)
+    except RecursionError:
+        return Proof("unproved", "template: too deep")
     if wanted:
-        found = _jinja(edited)
         if found == wanted and _others(original) != _others(edited):
             return Proof("unproved", "Jinja: the same tree, but other expressions of another engine")
         if found == wanted:
@@ -60,7 +62,7 @@ def _jinja(text: str) -> list[Tree] | None:
     try:
         parsed = Environment(autoescape=True).parse(text)
         return _effects(parsed.body, {name.name for name in parsed.find_all(nodes.Name) if name.ctx == "load"})
-    except (TemplateError, RecursionError, ValueError, UnicodeError):
+    except (TemplateError, ValueError, UnicodeError):
         return None
 
 
