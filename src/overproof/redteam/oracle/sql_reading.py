@@ -7,6 +7,7 @@ from functools import lru_cache
 
 DIALECTS = ("mysql", "tsql", "postgres", "oracle")
 _Pair = tuple[str, str]
+_COUNTING = {"EQ", "NEQ", "LT", "GT", "LTE", "GTE", "PLUS", "DASH", "STAR", "SLASH", "LIKE", "BETWEEN"}
 _RENAMED = ("left", "right", "insert", "replace", "database", "schema")
 
 
@@ -83,7 +84,7 @@ def _branches(tokens: list[_Pair]) -> list[_Pair]:
         return tokens
     close = _closing(tokens, 1)
     rest = tokens[close:]
-    at = next((place for place, (_, word) in enumerate(rest) if word.lower() == "else"), len(rest))
+    at = _else(rest)
     yes, no = _branch(rest[:at]), _branch(rest[at + 1 :])
     return [
         *_words("select case when"),
@@ -94,6 +95,16 @@ def _branches(tokens: list[_Pair]) -> list[_Pair]:
         *no,
         *_words("end"),
     ]
+
+
+def _else(tokens: list[_Pair]) -> int:
+    """Find the `else` that belongs to no `case`."""
+    depth = 0
+    for place, (_, word) in enumerate(tokens):
+        depth += (word.lower() == "case") - (word.lower() == "end")
+        if word.lower() == "else" and depth == 0:
+            return place
+    return len(tokens)
 
 
 def _branch(tokens: list[_Pair]) -> list[_Pair]:
@@ -155,10 +166,20 @@ def _written(tokens: list[_Pair], dialect: str) -> list[str]:
         elif kind == "DOT":
             _join(out, tokens, place)
             step = 2
+        elif kind == "HEX_STRING" and (dialect in ("tsql", "postgres") or _counts(tokens, place)):
+            out.append(str(int(word, 16)))
         else:
             out.append(_word(kind, word, dialect, called=after[:1] == ["("]))
         place += step
     return out
+
+
+def _counts(tokens: list[_Pair], place: int) -> bool:
+    """Say whether MySQL takes a hexadecimal literal for a number here, and not for a string."""
+    before, after = tokens[max(place - 2, 0) : place], tokens[place + 1 : place + 2]
+    beside = {kind for kind, _ in (*before[-1:], *after)}
+    called = before[0][1].lower() if len(before) == 2 and before[1][0] == "L_PAREN" else ""
+    return bool(beside & _COUNTING) or called in ("sleep", "benchmark", "char", "elt", "exp", "floor", "rand")
 
 
 def _join(out: list[str], tokens: list[_Pair], place: int) -> None:
