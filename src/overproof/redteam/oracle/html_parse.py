@@ -1,0 +1,102 @@
+"""Prove by parsing alone that an edited script injection holds the scripts of the original, in the same order.
+
+What a browser's parser would build is compared: scripts, handlers, `javascript:` URLs and what is loaded from
+elsewhere. That says nothing of two scripts that are spelled differently: those are unproved, never changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from urllib.parse import unquote
+
+from overproof.redteam.base import Proof
+from overproof.redteam.oracle.html_contexts import CONTEXTS, SCRIPT, page
+from overproof.redteam.oracle.javascript import Script, read
+
+SINKS = frozenset({"href", "src", "xlink:href", "action", "formaction"})
+LOADS = frozenset({"script", "iframe", "frame", "embed", "object", "link", "meta", "base"})
+DECISIVE = ("src", "href", "data", "srcset", "srcdoc", "type", "rel", "http-equiv", "content")
+TRIGGERS = ("autofocus", "open", "begin", "contenteditable")
+NEEDS = ("selectolax", "tree_sitter", "tree_sitter_javascript")
+
+Part = tuple[str, Script | tuple[str, ...]]
+"""Where something acts, and its script, or what it loads."""
+
+
+def parse_oracle(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
+    """Compare, in every context in which the original holds something that acts, what a browser's parser reads."""
+    missing = [name for name in NEEDS if find_spec(name) is None]
+    if missing:
+        return [Proof("unproved", f"{missing[0]} is not installed (pip install 'overproof[attack]')")] * len(pairs)
+    originals = {original: _contexts(original) for original in {original for original, _ in pairs}}
+    return [_proof(originals[original], edited) for original, edited in pairs]
+
+
+def _contexts(text: str) -> dict[str, tuple[Part, ...]]:
+    """Where a value acts, and how; a piece of script alone only where it acts nowhere else."""
+    for contexts in (list(CONTEXTS), [SCRIPT]):
+        read_in = {context: _parts(page(text, context)) for context in contexts}
+        acting = {context: parts for context, parts in read_in.items() if any(_acts(part) for part in parts)}
+        if acting:
+            return acting
+    return {}
+
+
+def _proof(original: Mapping[str, tuple[Part, ...]], edited: str) -> Proof:
+    if not original:
+        return Proof("unproved", "parsed as a browser would: the original holds no script that acts")
+    for context, parts in original.items():
+        if _parts(page(edited, context)) != parts:
+            return Proof("unproved", f"parsed as a browser would: scripts that are spelled otherwise in {context}")
+    return Proof("proved", f"parsed as a browser would: the same elements and scripts in {', in '.join(original)}")
+
+
+def _acts(part: Part) -> bool:
+    return part[1].acts if isinstance(part[1], Script) else True
+
+
+def _parts(markup: str) -> tuple[Part, ...]:
+    from selectolax.lexbor import LexborHTMLParser
+
+    # lexbor takes UTF-8: a lone surrogate is read as the mark for no character, as an encoder would send it
+    parser = LexborHTMLParser(markup.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    root = parser.root
+    found: list[Part] = []
+    for node in root.traverse() if root is not None else ():
+        attributes = {name: value or "" for name, value in node.attributes.items()}
+        found += _element(node.tag or "", attributes, node.text(deep=True) if node.tag == "script" else "")
+    return tuple(found)
+
+
+def _element(tag: str, attributes: Mapping[str, str], text: str) -> Iterator[Part]:
+    """Tell what of an element acts."""
+    if text.strip():
+        yield "script", read(text)
+    if tag in LOADS:
+        loads = tuple(f"{name}={_address(attributes[name])}" for name in DECISIVE if name in attributes)
+        if loads:
+            yield tag, loads
+    for name, value in sorted(attributes.items()):
+        if re.fullmatch("on[a-z]+", name):
+            yield " ".join([tag, name, *_around(name, attributes)]), read(value)
+        elif name in SINKS and (code := _script(value)) is not None:
+            yield f"{tag} {name}", read(code)
+
+
+def _around(name: str, attributes: Mapping[str, str]) -> list[str]:
+    """Tell what must hold besides for a browser to fire the event of its own accord."""
+    if name in {"onload", "onerror"}:
+        return [f"{other}={_address(attributes[other])}" for other in DECISIVE if other in attributes]
+    return [other for other in TRIGGERS if other in attributes]
+
+
+def _script(value: str) -> str | None:
+    """Read the script of a javascript: URL, as browsers read URLs; None for any other."""
+    plain = re.sub("[\t\n\r]", "", value.strip("".join(map(chr, range(33)))))
+    return unquote(plain[11:]) if plain[:11].lower() == "javascript:" else None
+
+
+def _address(value: str) -> str:
+    return value if _script(value) is None else "javascript:"
