@@ -69,7 +69,7 @@ def outcomes(name: str, text: str, seeds: int = 400) -> set[str]:
         ("parentheses more", "1 or sleep(5)", "1 or (sleep(5))"),
         ("a number spelled otherwise", "1 or sleep(5)", "1 or sleep((3+2))"),
         ("a default said", "1 union select 2", "1 union select all 2"),
-        ("a default said", "1 order by 1--", "1 order by 1 asc --"),
+        ("a default said", "1 order by 1--", "1 order by 1 asc--"),
         ("an escape in another case", "%3d1", "%3D1"),
         ("one escape more", "%20a", "%20%61"),
     ],
@@ -104,7 +104,7 @@ def test_padding_is_made_of_ordinary_words(name: str, text: str) -> None:
         ("a column alias", "1 union select 'a'where 2=2", r"\w+where"),
         ("a comparison of equal truth", "1 or 'a'='a'or 2=2", r"nullor"),
         ("an equal operator", "1;create or replace function sleep(int)", r"\|\|"),
-        ("a true condition more", "1 or 5 between 2 and 9", r"2 and .+ and 9"),
+        ("a true condition more", "1 or 5 between 2 and 9", r"between \d and .+ and 9"),
     ],
 )
 def test_words_stay_apart_and_operators_are_what_they_seem(name: str, text: str, never: str) -> None:
