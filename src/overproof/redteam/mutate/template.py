@@ -22,7 +22,7 @@ JINJA = re.compile(r"__\w+__|\b(?:request|config|self|joiner|cycler|lipsum|names
 Block = tuple[int, int, str]  # where the inside of an expression begins and ends, and what opened it
 
 
-def _blocks(text: str) -> list[Block]:
+def blocks(text: str) -> list[Block]:
     """Find the expressions that end; none where one does not."""
     if len(text) > LONGEST:
         return []
@@ -58,8 +58,8 @@ def _around(make: Callable[[Random], str], fits: Callable[[str, list[Block]], bo
     """Put something before or behind everything."""
 
     def edit(text: str, random: Random) -> str | None:
-        blocks = _blocks(text)
-        if not blocks or not fits(text, blocks):
+        found = blocks(text)
+        if not found or not fits(text, found):
             return None
         made = make(random)
         return random.choice([f"{made} {text}", f"{text} {made}"])
@@ -67,9 +67,9 @@ def _around(make: Callable[[Random], str], fits: Callable[[str, list[Block]], bo
     return edit
 
 
-def _braces(text: str, blocks: list[Block]) -> bool:
+def _braces(text: str, found: list[Block]) -> bool:
     """Say whether Jinja, Twig or Nunjucks may read a text."""
-    inside = [re.sub(STRING, "", text[start:end]) for start, end, opened in blocks if opened in ("{{", "{%")]
+    inside = [re.sub(STRING, "", text[start:end]) for start, end, opened in found if opened in ("{{", "{%")]
     return bool(inside) and not any("\\" in code for code in inside)
 
 
@@ -91,13 +91,13 @@ def _printed(random: Random) -> str:
     return f"{{{{ {quote}{phrase(random)}{quote} }}}}"
 
 
-def _inside(openings: tuple[str, ...], edit: Callable[[str, Random], str | None]) -> Mutator:
+def in_expressions(openings: tuple[str, ...], edit: Callable[[str, Random], str | None]) -> Mutator:
     """Edit the inside of one expression."""
 
     def one(text: str, random: Random) -> str | None:
-        blocks = [block for block in _blocks(text) if block[2] in openings]
-        random.shuffle(blocks)
-        for start, end, _ in blocks[:4]:
+        found = [block for block in blocks(text) if block[2] in openings]
+        random.shuffle(found)
+        for start, end, _ in found[:4]:
             made = edit(text[start:end], random)
             if made is not None:
                 return text[:start] + made + text[end:]
@@ -189,7 +189,7 @@ def _of_string(edit: Callable[[str, str, Random], str | None]) -> Callable[[str,
     return one
 
 
-def _split(quote: str, letters: str, random: Random) -> str:
+def in_two(quote: str, letters: str, random: Random) -> str:
     """Split a string: Jinja joins strings that follow each other."""
     cut = random.randrange(1, len(letters))
     other = random.choice([quote, {"'": '"', '"': "'"}[quote]])
@@ -198,7 +198,7 @@ def _split(quote: str, letters: str, random: Random) -> str:
     return f"{quote}{letters[:cut]}{quote}{random.choice(['', ' '])}{other}{letters[cut:]}{other}"
 
 
-def _code(quote: str, letters: str, random: Random) -> str | None:
+def letter_code(quote: str, letters: str, random: Random) -> str | None:
     places = [place for place, letter in enumerate(letters) if letter.isascii() and (letter.isalnum() or letter == "_")]
     if not places:
         return None
@@ -230,20 +230,20 @@ def _listed(inside: str, random: Random) -> str | None:
 
 
 MUTATORS: Mutators = {
-    "words around": _around(phrase, lambda text, blocks: True),
+    "words around": _around(phrase, lambda text, found: True),
     "comment around": _around(_comment, _braces),
     "variable that nobody reads": _around(_variable, _braces),
     "branch that is never taken": _around(_dead, _braces),
     "printed words around": _around(_printed, _braces),
-    "white space at an edge": _inside(("{{", "{%", "${", "#{"), _edge),
-    "white space at an end": _inside(("<%",), _end),
-    "white space between tokens": _inside(("{{", "{%", "${"), _space),
-    "cut white space around": _inside(("{{", "{%"), _trim),
-    "attribute as an item": _inside(("{{", "{%"), _attribute),
-    "item as an attribute": _inside(("{{", "{%"), _dotted),
-    "attribute by a filter": _inside(("{{",), _filtered),
-    "string in two": _inside(("{{", "{%"), _of_string(_split)),
-    "escaped letter": _inside(("{{", "{%"), _of_string(_code)),
-    "number as a sum": _inside(("{{",), _number),
-    "item of a list of words": _inside(("{{",), _listed),
+    "white space at an edge": in_expressions(("{{", "{%", "${", "#{"), _edge),
+    "white space at an end": in_expressions(("<%",), _end),
+    "white space between tokens": in_expressions(("{{", "{%", "${"), _space),
+    "cut white space around": in_expressions(("{{", "{%"), _trim),
+    "attribute as an item": in_expressions(("{{", "{%"), _attribute),
+    "item as an attribute": in_expressions(("{{", "{%"), _dotted),
+    "attribute by a filter": in_expressions(("{{",), _filtered),
+    "string in two": in_expressions(("{{", "{%"), _of_string(in_two)),
+    "escaped letter": in_expressions(("{{", "{%"), _of_string(letter_code)),
+    "number as a sum": in_expressions(("{{",), _number),
+    "item of a list of words": in_expressions(("{{",), _listed),
 }

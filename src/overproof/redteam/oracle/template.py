@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, TemplateError, nodes
 
 from overproof.redteam.base import Proof
+from overproof.redteam.oracle import template_mako
 
 LONGEST = 20_000  # characters that are read
 Tree = tuple[Any, ...]
@@ -52,7 +53,18 @@ def _judge(original: str, edited: str) -> Proof:
         return Proof("unproved", "template: no expression")
     if _expressions(edited) == tokens:
         return Proof("proved", "template: the same tokens in every expression")
+    mako = _mako(tokens)
+    if mako is not None:
+        if _mako(_expressions(edited) or []) == mako:
+            return Proof("proved", "Mako: the same Python in every expression")
+        return Proof("changed", "Mako: other Python in an expression")
     return Proof("unproved", "template: an expression of other tokens, for an engine that is not here")
+
+
+def _mako(expressions: Sequence[tuple[str, tuple[str, ...]]]) -> list[str] | None:
+    if any(opening != "${" for opening, _ in expressions):
+        return None
+    return template_mako.trees(["".join(tokens) for _, tokens in expressions])
 
 
 def _jinja(text: str) -> list[Tree] | None:
@@ -155,7 +167,7 @@ def _others(text: str) -> list[tuple[str, tuple[str, ...]]]:
 
 def _expressions(text: str) -> list[tuple[str, tuple[str, ...]]] | None:
     """Split what is evaluated into tokens, white space aside; None where something does not end."""
-    text = re.sub(r"<#--.*?-->|<%#.*?%>|<%--.*?--%>|\{#.*?#\}", "", text, flags=re.DOTALL)
+    text = re.sub(r"<#--.*?-->|<%#.*?%>|<%--.*?--%>|<%doc>.*?</%doc>|\{#.*?#\}", "", text, flags=re.DOTALL)
     found = []
     place = 0
     pattern = re.compile("|".join(re.escape(opening) for opening in PARENTHESES))
