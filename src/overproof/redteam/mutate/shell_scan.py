@@ -35,6 +35,7 @@ WINDOWS = re.compile(
 )
 CALL = re.compile(r"[\s;|&]*(?:system|exec|passthru|shell_exec|popen)\(\s*(['\"])(.*)\1\s*\)[\s;]*", re.DOTALL)
 OTHER_CALL = re.compile(r"[A-Za-z_]\w*\([^)\s]")
+PROMPT = re.compile(r"[\w.-]+@[\w.-]+:[^\s$#]*[$#] ")
 SHELLSHOCK = re.compile(r"\(\)\s*\{[^{}]*\}\s*;\s*")
 BREAKOUT = re.compile(r"[^'\"\s;|&$`]*['\"](?=\s*[;|&\n])")
 STARTS_OPEN = re.compile(r"\s*[\w./:-]*['\")]*\s*(?:[;|&)`]|\$\()|\n")
@@ -146,6 +147,8 @@ def read(text: str) -> Shell | None:
         if quote in inner or "\\" in inner or (quote == '"' and "$" in inner):
             return None
         return _read(text, called.span(2), forbidden=quote + ("\\$" if quote == '"' else "\\"))
+    if shown := PROMPT.match(text):
+        return _read(text, (shown.end(), len(text)))
     if shock := SHELLSHOCK.match(text):
         return _read(text, (shock.end(), len(text)))
     if OTHER_CALL.search(text):

@@ -26,6 +26,7 @@ WINDOWS = re.compile(
     r"|(?:^|[|&;`(])\s*(?:ipconfig|net|netsh|reg|tasklist|systeminfo|sysinfo|wmic|cmd|powershell|type\s+\S*\\)(?=\s|$|[|&;`)])",
     re.IGNORECASE,
 )
+PROMPT = re.compile(r"[\w.-]+@[\w.-]+:[^\s$#]*[$#] ")
 SHELLSHOCK = re.compile(r"\(\)\s*\{[^{}]*\}\s*;\s*")
 CALL = re.compile(
     r"(?P<before>[\s;|&]*(?:system|exec|passthru|shell_exec|popen)\(\s*(?P<quote>['\"]))"
@@ -95,8 +96,8 @@ def read_event(event: str) -> Reading | str:
         if quote in inner or "\\" in inner or (quote == '"' and "$" in inner):
             return "a call whose argument is not plain"
         return Reading(called["before"] + called["after"], inner, WHOLE)
-    if shock := SHELLSHOCK.match(event):
-        return Reading(shock[0], event[shock.end() :], WHOLE)
+    if around := SHELLSHOCK.match(event) or PROMPT.match(event):
+        return Reading(around[0], event[around.end() :], WHOLE)
     if is_fragment(event):
         return Reading("", event, VALUES, RARER)
     return Reading("", event, WHOLE, CUT)
