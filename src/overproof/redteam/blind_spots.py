@@ -20,15 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
-from overproof.redteam.exact_rates import Rate, lower_bound, rate, upper_bound
-from overproof.redteam.shared_ngrams import Bools, Ints, SharedNgrams, shared_ngrams
+from overproof.redteam.exact_rates import Rate, rate
+from overproof.redteam.region_search import LEAST, ROUNDS, Found, Search, by_neighbourhood, by_ngrams
+from overproof.redteam.shared_ngrams import Bools, SharedNgrams, shared_ngrams
 from overproof.results.typed_json import to_json
 
 Kind = Literal["missed", "false alarm"]
 
-_LEAST = 5  # parted events: fewer are no region
-_ROUNDS = 40  # n-grams that are looked at in turn, and as many neighbourhoods
-_NEAR = 0.8  # cosine of embeddings, less their mean
 _ERROR = 0.05  # chance that any n-gram of a student that parts at random is reported
 _COMMON, _LIKELIER = 0.8, 3.0  # share of a region that its n-grams stand in, and how many times that of others
 _SHOWN = 5
@@ -169,102 +167,23 @@ class _Events:
         return np.abs(self.full_model.astype(np.float64) - self.student)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A region before it is described: the n-gram that it holds or None, and its rates in the search."""
-
-    held: str | None
-    members: Bools  # of all events
-    of_same: Rate
-    elsewhere: Rate
-
-
 def _regions(events: _Events, kind: Kind, same: Bools, parted: Bools) -> Iterator[tuple[Region, Bools]]:
     """Yield the regions of one kind, with the events that each holds."""
     first = {text: row for row, text in reversed(list(enumerate(events.texts))) if same[row]}
     rows = np.array(sorted(first.values()), dtype=np.int64)
-    if int(parted[rows].sum()) < _LEAST:
+    if int(parted[rows].sum()) < LEAST:
         return
     texts, is_parted = [events.texts[row] for row in rows.tolist()], parted[rows]
-    ngrams = shared_ngrams(texts, is_parted, _LEAST)
-    search = _Search(is_parted, np.ones(len(rows), dtype=bool), _ERROR / 2 / (len(ngrams.ngrams) + _ROUNDS))
-    found = list(_by_ngrams(events, search, ngrams))
+    ngrams = shared_ngrams(texts, is_parted, LEAST)
+    search = Search(is_parted, np.ones(len(rows), dtype=bool), _ERROR / 2 / (len(ngrams.ngrams) + ROUNDS))
+    found = list(by_ngrams(events.texts, search, ngrams))
     if events.embeddings is not None:
-        found += _by_neighbourhood(events, search, rows)
+        found += by_neighbourhood(events.embeddings, events.gaps, search, rows)
     for one in found:
         members = one.members & parted
         inside = members[rows]
         described = _described(ngrams, inside, ~one.members[rows])
         yield _region(events, kind, one, described, parted), one.members
-
-
-@dataclass
-class _Search:
-    """Greedy cover: which events are parted, which are left, and the chance of an error for each n-gram tried."""
-
-    parted: Bools
-    left: Bools
-    error: float
-
-    def rates(self, inside: Bools) -> tuple[Rate, Rate] | None:
-        """Return how often events are parted inside and elsewhere, of those left; None where it may be chance."""
-        inside, others = inside & self.left, ~inside & self.left
-        n, k = int(inside.sum()), int((inside & self.parted).sum())
-        m, j = int(others.sum()), int((others & self.parted).sum())
-        if k < _LEAST or not m or lower_bound(k, n, self.error) <= upper_bound(j, m, self.error):
-            return None
-        return rate(k, n), rate(j, m)
-
-
-def _by_ngrams(events: _Events, search: _Search, ngrams: SharedNgrams) -> Iterator[_Found]:
-    """Take the n-gram that tells parted events best from others, again and again, of what the former left over."""
-    lengths = np.array([len(ngram) for ngram in ngrams.ngrams])
-    tried, evidence = np.zeros(len(lengths), dtype=bool), _evidence(ngrams, search)
-    for _ in range(_ROUNDS):
-        evidence[tried] = 0.0
-        best = float(evidence.max(initial=0.0))
-        if best <= 0:
-            return
-        equal = np.flatnonzero(evidence >= best * (1 - 1e-12))
-        ngram = int(equal[np.argmax(lengths[equal])])
-        inside = np.zeros(len(search.left), dtype=bool)
-        inside[ngrams.holders(ngram)] = True
-        rates = search.rates(inside)
-        tried[ngram] = True
-        if rates is not None:
-            search.left &= ~inside
-            evidence = _evidence(ngrams, search)
-            held = ngrams.ngrams[ngram]
-            yield _Found(held, np.fromiter((held in text for text in events.texts), bool), *rates)
-
-
-def _evidence(ngrams: SharedNgrams, search: _Search) -> NDArray[np.float64]:
-    """Return how much likelier each n-gram's events are at a rate of their own, as logarithm; 0 for a lower rate."""
-    parted, held = ngrams.counts(search.left & search.parted), ngrams.counts(search.left)
-    overall = float((search.parted & search.left).sum() / max(1, search.left.sum()))
-    own = parted / np.maximum(held, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        more = parted * np.log(own / overall) + (held - parted) * np.log(np.maximum(1 - own, 1e-300) / (1 - overall))
-    return np.where((own > overall) & (parted >= _LEAST) & np.isfinite(more), more, 0.0)
-
-
-def _by_neighbourhood(events: _Events, search: _Search, rows: Ints) -> Iterator[_Found]:
-    """Group what is left by embeddings: around the event with the largest gap, then the largest of what is left."""
-    assert events.embeddings is not None
-    vectors = events.embeddings - events.embeddings.mean(axis=0)
-    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    gaps, waiting = events.gaps[rows], search.left & search.parted
-    for _ in range(_ROUNDS):
-        if not waiting.any():
-            return
-        center = int(rows[np.argmax(np.where(waiting, gaps, -1.0))])
-        members = vectors @ vectors[center] >= _NEAR
-        members[center] = True
-        rates = search.rates(members[rows])
-        waiting = waiting & ~members[rows]
-        if rates is not None:
-            search.left &= ~members[rows]
-            yield _Found(None, members, *rates)
 
 
 def _described(ngrams: SharedNgrams, inside: Bools, others: Bools) -> tuple[str, ...]:
@@ -279,7 +198,7 @@ def _described(ngrams: SharedNgrams, inside: Bools, others: Bools) -> tuple[str,
     return tuple(chosen)
 
 
-def _region(events: _Events, kind: Kind, found: _Found, ngrams: tuple[str, ...], parted: Bools) -> Region:
+def _region(events: _Events, kind: Kind, found: Found, ngrams: tuple[str, ...], parted: Bools) -> Region:
     members = np.flatnonzero(found.members & parted)
     gaps = events.gaps[members]
     largest = members[np.argsort(-gaps, kind="stable")][:_SHOWN]
