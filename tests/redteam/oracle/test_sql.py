@@ -110,6 +110,8 @@ def test_no_edit_alone_changes_a_payload(name: str) -> None:
         ("1 union select password,login,3 from users--", "1 union select login,login,3 from users--"),
         ("1;waitfor delay '0:0:5'--", "1;waitfor delay '0:0:0'--"),
         ("1;drop table users--", "1;drop table items--"),
+        ("1;select count(*) from sysusers--", "1;select count(*) from sysobjects--"),
+        ("1');select benchmark(5,md5(0x41))#", "1'); benchmark(5,md5(0x41))#"),
         ("1') or ('2'='2", "1) or ('2'='2"),
         ("1 or 3 between 2 and 4--", "1 or 3 between 'a'='a' and 2 and 4--"),
     ],
@@ -134,6 +136,7 @@ def test_what_does_something_else_is_changed(original: str, edited: str) -> None
         "\ud800",
         "1' or \ud800=1--",
         "%27",
+        "/* summer",
         "a(b" * 90,
     ],
 )

@@ -93,7 +93,7 @@ def _logical(fragment: Fragment, rank: int) -> bool:
 def known(random: Random, quote: str, truth: bool) -> str:
     """Draw a condition of known truth, of ordinary words where the text has quotes, of numbers where not."""
     if quote:
-        a, b, c = (f"{quote}{phrase(random, 3)}{quote}" for _ in range(3))
+        a, b, c = (f"{quote}{phrase(random, 4)}{quote}" for _ in range(3))
         b, c = (b if b != a else f"{quote}{quote}"), (c if c != a else f"{quote}{quote}")
     else:
         low = random.randint(1, 9000)
@@ -154,7 +154,7 @@ def other_literals_compared(text: str, random: Random) -> str | None:
     if not found:
         return None
     one = random.choice(found)
-    word = phrase(random, 3) if one.left.kind == "string" else str(random.randint(1, 9999))
+    word = phrase(random, 4) if one.left.kind == "string" else str(random.randint(1, 9999))
     quote = one.left.text[0] if one.left.kind == "string" else ""
     close = quote if one.right.kind == "string" else ""
     sign = f" {one.sign} " if one.sign == "like" else one.sign

@@ -8,7 +8,7 @@ from random import Random
 from overproof.redteam.mutate.sql_lexer import AFTER_VALUE, KEYWORDS, Fragment, Token, read
 from overproof.redteam.mutate.words import WORDS
 
-_SPACES = ("\t", "\n", "  ", "\r\n", " \t", "\n\n", "   ", " \n ")
+_SPACES = ("\t", "\n", "  ", "\r\n", " \t", "\n\n", "   ", " \n ", " " * 8, "\t" * 4, "\n" * 6)
 _ORDINARY = frozenset("(),;=<>+") | {"<>", "!=", "<=", ">=", "||"}
 _MYSQL = re.compile(
     r"(?<![\w.])(?:sleep|benchmark|elt|updatexml|make_set|load_file)\s*\(|\brlike\b|procedure\s+analyse|#\s*$",
@@ -22,9 +22,9 @@ def mysql(text: str) -> bool:
     return _MYSQL.search(text) is not None
 
 
-def phrase(random: Random, most: int = 4) -> str:
-    """Draw some ordinary words."""
-    return " ".join(random.choices(WORDS, k=random.randint(1, most)))
+def phrase(random: Random, most: int = 16) -> str:
+    """Draw some ordinary words; few as a rule, since what is padded should stay readable."""
+    return " ".join(random.choices(WORDS, k=min(most, random.choice((1, 2, 3, 4, 8, 16)))))
 
 
 def comment(random: Random) -> str:
@@ -145,7 +145,7 @@ def words_in_a_comment(text: str, random: Random) -> str | None:
     """Write other words into a comment."""
     fragment = read(text)
     places = [at for at, t in enumerate(fragment.tokens) if t.kind == "comment" and t.text.startswith("/*")]
-    return fragment.spelled(random.choice(places), f"/*{phrase(random, 6)}*/") if places else None
+    return fragment.spelled(random.choice(places), f"/*{phrase(random)}*/") if places else None
 
 
 def words_behind_the_tail(text: str, random: Random) -> str | None:
@@ -154,7 +154,7 @@ def words_behind_the_tail(text: str, random: Random) -> str | None:
     if not fragment.tokens or fragment.tokens[-1].kind != "tail":
         return None
     last = fragment.tokens[-1].text
-    return fragment.spelled(len(fragment.tokens) - 1, f"{last.rstrip(' ')} {phrase(random, 6)}")
+    return fragment.spelled(len(fragment.tokens) - 1, f"{last.rstrip(' ')} {phrase(random)}")
 
 
 def another_tail(text: str, random: Random) -> str | None:

@@ -124,7 +124,8 @@ def _place(database: Database, context: Context, text: str, reading: str, ending
     known = [one for one in harmless if isinstance(one, Ran)]
     if any(one.program == ran.program for one in known):
         return None
-    tells = bool(ran.calls) or (any(one.effect != ran.effect for one in known) if known else ran.shows)
+    shows = any(one.effect != ran.effect for one in known) if known else context.kind == "whole" and ran.shows
+    tells = shows or bool(ran.calls)
     return _Place(context, width, ran.effect, bool(ran.calls)), tells
 
 

@@ -66,7 +66,7 @@ def _shaped(tokens: list[_Pair], dialect: str) -> list[_Pair]:
         return [*_words("select waitfor_delay ("), tokens[2], *_words(")"), *tokens[3:]]
     if tokens and tokens[0][0] == "L_PAREN":
         return [*_words("select * from"), *tokens]
-    if len(tokens) > 1 and low[0] != "select" and _call_follows(tokens):
+    if dialect == "oracle" and _call_follows(tokens):
         return [*_words("select"), *tokens]
     return tokens
 

@@ -45,7 +45,7 @@ class Ran:
     tables
         What all tables held afterwards, if anything was written.
     calls
-        The stand-ins called, with their arguments.
+        The stand-ins called, with their arguments, and the made-up tables that were read.
     """
 
     program: tuple[str, ...]
@@ -139,6 +139,8 @@ class Database:
             self._ours = False
 
     def _allowed(self, action: int, *what: str | None) -> int:
+        if action == sqlite3.SQLITE_READ and what[0] in self._made_up and not self._ours:
+            self._calls.add(f"reads {what[2]}.{what[0]}".lower())
         denied = action in _DENIED or (
             action == sqlite3.SQLITE_FUNCTION and what[1] in ("load_extension", "fts3_tokenizer")
         )
