@@ -61,6 +61,13 @@ JaVaScRiPt:eval('al'+'ert(1)')
 top['al\145rt'](1)
 alert(1)
 "><img src=x onerror=setTimeout('alert(1)')>
+<![><img alt="]><img src=x onerror=alert(3)//">
+'">><u><img src=x onerror=confirm(1)></u>"></p\><p/onclick=prompt(1)><script>prompt(2)</script>'--><b id="c"/title='d'>
+<base href="javascript://"><a href="/. /,javascript:alert(2)//#">x</a>
+<a href="javascript:void(0)" onmouseover=&NewLine;alert(4)&NewLine;>x</a>
+<p id="a"><link rel="stylesheet" href="a.css" />//["'`-->]]>]</p>
+<img id=a src="&14;javascript:alert('x');">
+<script>alert(document.body.innerHTML.match(/'([^']+)/)[1])//'x'</script>
 <script>function a(b){if(b)alert(b);else prompt(b)};a(1);for(i=0;i<2;i++)alert(i)</script>
 """.strip().splitlines()
 

@@ -23,6 +23,7 @@ _END = re.compile(r"[ \t\n\r\f/]*>")
 _RAW = frozenset("script style textarea title xmp iframe noembed noframes noscript".split())
 _HANDLER = re.compile("[ \t\n\r\f/\"']on[a-z]+[ \t\n\r\f]*=", re.IGNORECASE | re.ASCII)
 _BEFORE_TAG = re.compile("[=(;]")
+_OPERATOR = re.compile(r"(?!.*</script)(?:[^\"]*\"|[^']*')\s*[-+*&|^%,;.)?].*\(", re.DOTALL | re.IGNORECASE)
 _STRING_FIRST = re.compile(r"[^<>\"'(]*?\\?[\"'](?=[\s;)}\]+\-*/,|&^])")
 
 
@@ -82,7 +83,8 @@ class Scan:
 
     def _ending(self, text: str, acts: str) -> str:
         first = self.tags[0].start if self.tags else len(text)
-        places = {quote: text.find(quote) for quote in "\"'"}
+        # without quotes round it, a text that starts with one is a value up to the next
+        places = {quote: text.find(quote, text.startswith(quote)) for quote in "\"'"}
         return "".join(q for q, place in places.items() if place >= first and re.compile(acts).search(text, place))
 
 
@@ -109,6 +111,8 @@ def _scan(text: str) -> Scan:
         tag = _tag(text, start, start, ending=False)
         return Scan("attribute", (tag,), tuple(_handlers(text, tag)))
     first = re.search("<[a-zA-Z!/?]", text)
+    if first and (_OPERATOR.match(text, first.start()) or "<base" in text.lower()):
+        return Scan("none")  # a script by chance, where it is put into a string; or addresses that hang on another
     if first and not _BEFORE_TAG.search(text, 0, first.start()):
         return _markup(text, first.start())
     if first or "(" not in text:
