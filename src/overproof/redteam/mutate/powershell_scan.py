@@ -16,12 +16,12 @@ TOKEN = re.compile(
     | (?P<space> [ \t]+ )
     | (?P<type> \[[A-Za-z][\w.]*\] )
     | (?P<parameter> -[A-Za-z]\w* )
-    | (?P<word> [^\s;|&(){}\[\],=+'"`$\#<>@]+ )
+    | (?P<word> [^\s;|&(){}\[\],=+'"`$\#<>@](?:[^\s;|&(){}\[\],=+'"`$\#<>@]|`[A-Za-z])* )
     | (?P<operator> . )
     """,
     re.VERBOSE | re.DOTALL,
 )
-COMMAND = re.compile(r"[A-Za-z][\w-]*(?:\.exe)?")
+COMMAND = re.compile(r"[A-Za-z][\w`-]*(?:\.exe)?")
 KEYWORDS = frozenset(
     """
     if else elseif foreach for while do until switch function filter param begin process end try catch finally throw
@@ -70,7 +70,7 @@ def read(text: str) -> Script | None:
             return None
         if kind == "word" and waits:
             kind = _first_word(text, match)
-            of = part.lower() if kind == "command" else ""
+            of = part.lower().replace("`", "") if kind == "command" else ""
         tokens.append(Token(kind, part, match.start(), of))
         if kind in ("space", "frozen") and not part.startswith(("$(", "@")):
             continue
@@ -86,4 +86,4 @@ def _first_word(text: str, match: re.Match[str]) -> str:
     if word.lower() in KEYWORDS:
         return "keyword"
     names_key = re.match(r"\s*=", text[match.end() : match.end() + 8]) is not None
-    return "command" if COMMAND.fullmatch(word) and not names_key and behind in ("", *" \t\n;|)}") else "word"
+    return "command" if COMMAND.fullmatch(word) and not names_key and behind in ("", *" \t\n;|()}") else "word"

@@ -6,6 +6,7 @@ spelling of powershell.exe's own parameters, encoding) is taken out of both; equ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from overproof.redteam.oracle.powershell_host import PROMPT
 
 if TYPE_CHECKING:
     from tree_sitter import Parser
+
+GLUED = re.compile(rb"((?:^|[;|{(=\n])[ \t]*(?:[A-Za-z][\w`-]*|&[ \t]*'[\w-]+'|&[ \t]*\"[\w-]+\"))\(")
 
 
 @cache
@@ -64,6 +67,10 @@ def parsed(text: str) -> Form | None:
     shown = prompt[0] if prompt else ""
     raw = text[len(shown) :].encode("utf-8", "replace")
     root = made.parse(raw).root_node
+    if root.has_error:
+        # The parser does not know a command whose first word is in parentheses at once: `iex(...)`.
+        raw = GLUED.sub(rb"\1 (", raw)
+        root = made.parse(raw).root_node
     if root.has_error:
         return None
     return ("text", shown, form_of(root, raw, parsed) or ())
