@@ -111,6 +111,11 @@ def test_words_stay_apart_and_operators_are_what_they_seem(name: str, text: str,
     assert not [edited for edited in outcomes(name, text) if re.search(never, edited)]
 
 
+def test_a_word_alone_between_double_quotes_could_name_a_column() -> None:
+    for edited in outcomes("a true condition more", '1" and sleep(5)--', 60):
+        assert all(" " in word for word in re.findall('"([^"]+)"', edited[2:]))
+
+
 def test_a_hexadecimal_number_keeps_its_digits() -> None:
     assert {edited.lower() for edited in outcomes("hexadecimal in another case", "1 or 0xab")} == {"1 or 0xab"}
 

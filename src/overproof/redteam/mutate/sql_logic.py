@@ -7,6 +7,7 @@ from random import Random
 
 from overproof.redteam.mutate.sql_lexer import EXPRESSIONS, Fragment, Token, read
 from overproof.redteam.mutate.sql_padding import mysql, phrase
+from overproof.redteam.mutate.words import WORDS
 
 _BEFORE = frozenset({"(", ",", "and", "or", "where", "when", "having", "if", "then", "else", "not"})
 _AFTER = frozenset(
@@ -90,10 +91,15 @@ def _logical(fragment: Fragment, rank: int) -> bool:
     return True
 
 
+def _words(random: Random, quote: str) -> str:
+    """Draw what a string may hold; between double quotes, where a word alone may be a column, more than one."""
+    return phrase(random, 4) if quote == "'" else f"{phrase(random, 3)} {random.choice(WORDS)}"
+
+
 def known(random: Random, quote: str, truth: bool) -> str:
     """Draw a condition of known truth, of ordinary words where the text has quotes, of numbers where not."""
     if quote:
-        a, b, c = (f"{quote}{phrase(random, 4)}{quote}" for _ in range(3))
+        a, b, c = (f"{quote}{_words(random, quote)}{quote}" for _ in range(3))
         b, c = (b if b != a else f"{quote}{quote}"), (c if c != a else f"{quote}{quote}")
     else:
         low = random.randint(1, 9000)
@@ -154,8 +160,8 @@ def other_literals_compared(text: str, random: Random) -> str | None:
     if not found:
         return None
     one = random.choice(found)
-    word = phrase(random, 4) if one.left.kind == "string" else str(random.randint(1, 9999))
     quote = one.left.text[0] if one.left.kind == "string" else ""
+    word = _words(random, quote) if quote else str(random.randint(1, 9999))
     close = quote if one.right.kind == "string" else ""
     sign = f" {one.sign} " if one.sign == "like" else one.sign
     return fragment.replaced(one.rank, one.rank + 2, f"{quote}{word}{quote}{sign}{quote}{word}{close}")

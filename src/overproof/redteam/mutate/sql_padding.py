@@ -10,6 +10,7 @@ from overproof.redteam.mutate.words import WORDS
 
 _SPACES = ("\t", "\n", "  ", "\r\n", " \t", "\n\n", "   ", " \n ", " " * 8, "\t" * 4, "\n" * 6)
 _ORDINARY = frozenset("(),;=<>+") | {"<>", "!=", "<=", ">=", "||"}
+_SIGNS = ("/", "*", "-")
 _MYSQL = re.compile(
     r"(?<![\w.])(?:sleep|benchmark|elt|updatexml|make_set|load_file)\s*\(|\brlike\b|procedure\s+analyse|#\s*$",
     re.IGNORECASE,
@@ -22,9 +23,9 @@ def mysql(text: str) -> bool:
     return _MYSQL.search(text) is not None
 
 
-def phrase(random: Random, most: int = 16) -> str:
+def phrase(random: Random, most: int = 32) -> str:
     """Draw some ordinary words; few as a rule, since what is padded should stay readable."""
-    return " ".join(random.choices(WORDS, k=min(most, random.choice((1, 2, 3, 4, 8, 16)))))
+    return " ".join(random.choices(WORDS, k=min(most, random.choice((1, 2, 4, 8, 16, 32)))))
 
 
 def comment(random: Random) -> str:
@@ -78,7 +79,8 @@ def comment_for_a_space(text: str, random: Random) -> str | None:
 
 
 def _touches_slash(fragment: Fragment, at: int) -> bool:
-    return any(fragment.tokens[side].text in ("/", "*", "-") for side in (max(at - 1, 0), at + 1))
+    left, right = fragment.tokens[max(at - 1, 0)], fragment.tokens[at + 1]
+    return left.text in _SIGNS or right.text in _SIGNS or (left.kind == "symbol" and left.text not in "(),;")
 
 
 def comment_between_tokens(text: str, random: Random) -> str | None:
