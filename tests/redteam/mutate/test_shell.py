@@ -49,7 +49,7 @@ def test_an_edit_takes_any_text_and_can_be_repeated(name: str, text: str, seed: 
         ("letter by its code", "bash -c id", "bash -c i$'\\x64'"),
         ("other white space", "ls -l", "ls\t-l"),
         ("white space at an operator", "a;id", "a; id"),
-        ("other separator", "a;id", "a\nid"),
+        ("other separator", ";ls;id", ";ls\nid"),
         ("other separator", "a | id", "a |\n id"),
         ("other separator", "ls\nid", "ls;id"),
         ("command in braces", ";id", ";{ id; }"),
@@ -57,6 +57,9 @@ def test_an_edit_takes_any_text_and_can_be_repeated(name: str, text: str, seed: 
         ("other substitution", "echo `id`", "echo $(id)"),
         ("other substitution", "echo $(id)", "echo `id`"),
         ("field separator for a space", "cat /etc/passwd", "cat${IFS}/etc/passwd"),
+        ("cmd.exe: other case", "& dir C:\\x", "& DiR C:\\x"),
+        ("cmd.exe: caret before a letter", "| net user", "| n^et user"),
+        ("cmd.exe: delimiters in front", "& dir C:\\x", "& ,;dir C:\\x"),
     ],
 )
 def test_an_edit_is_what_it_is_called(name: str, text: str, expected: str) -> None:
@@ -89,6 +92,9 @@ def shapes(name: str, text: str) -> set[str]:
         ("unused variable", ";id", ";W='W'; id"),
         ("command from variables", "cat x", "W=ca; W=t; ${W}$W x"),
         ("innocent comment", "cat x", "cat x # W"),
+        ("cmd.exe: remark behind", "& dir C:\\x", "& dir C:\\x & rem W"),
+        ("cmd.exe: inert command in front", "& net view", "& if 1==2 (W) & net view"),
+        ("cmd.exe: inert command in front", "&& net view", "&& set W=W && net view"),
     ],
 )
 def test_innocent_words_come_in_where_nothing_reads_them(name: str, text: str, expected: str) -> None:
@@ -100,9 +106,7 @@ def test_innocent_words_come_in_where_nothing_reads_them(name: str, text: str, e
     [
         "{{7*7}}",
         "<?php system('id'); ?>",
-        "& dir C:\\Users",
-        "| net user",
-        "type %SYSTEMROOT%\\repair\\SAM",
+        "$(`type C:\\boot.ini`)",
         "phpinfo()",
         "",
     ],

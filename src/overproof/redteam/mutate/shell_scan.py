@@ -30,7 +30,7 @@ NOT_SHELL = re.compile(
 )
 WINDOWS = re.compile(
     r"%\w+%|%5c|\b[a-z]:(?:[\\/%]|\s|$)|\.exe\b|\bHKLM\b|\b(?:ipconfig|netsh|tasklist|systeminfo|sysinfo|wmic|powershell)\b"
-    r"|\bnet (?:user|view|localgroup)|\breg (?:add|query)|\bcmd\b",
+    r"|\bnet (?:user|view|localgroup)|\breg (?:add|query)|\bcmd(?:\.exe)? /",
     re.IGNORECASE,
 )
 CALL = re.compile(r"[\s;|&]*(?:system|exec|passthru|shell_exec|popen)\(\s*(['\"])(.*)\1\s*\)[\s;]*", re.DOTALL)
@@ -140,7 +140,7 @@ class Shell:
 @lru_cache(maxsize=2_048)
 def read(text: str) -> Shell | None:
     """Read a text; None where it is no shell's, or too long to be edited quickly."""
-    if len(text) > LONGEST or "\0" in text or NOT_SHELL.search(text) or WINDOWS.search(text):
+    if len(text) > LONGEST or "\0" in text or NOT_SHELL.search(text) or WINDOWS.search(text.replace("^", "")):
         return None
     if called := CALL.fullmatch(text):
         inner, quote = called[2], called[1]

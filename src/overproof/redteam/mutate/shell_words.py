@@ -24,7 +24,7 @@ READ_FILES = frozenset(
 
 def word_of(random: Random, text: str) -> str:
     """Draw an ordinary word that the text does not hold."""
-    return next((word for word in random.sample(WORDS, 20) if word not in text), "gardenpath")
+    return next((word for _ in range(20) if (word := random.choice(WORDS)) not in text), "gardenpath")
 
 
 def placed(text: str, shell: Shell, edits: list[tuple[int, int, str]]) -> str | None:

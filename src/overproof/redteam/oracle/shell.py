@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 
 from overproof.redteam.base import Proof
 from overproof.redteam.oracle.namespace import missing, run_scripts
+from overproof.redteam.oracle.shell_cmd import same_for_cmd
 from overproof.redteam.oracle.shell_effect import BRANCHES, FOUND, NOT_FOUND, Effect, effect_of
 from overproof.redteam.oracle.shell_parse import literal_names, same_words
-from overproof.redteam.oracle.shell_reading import Context, Reading, read_event
+from overproof.redteam.oracle.shell_reading import FOR_CMD, Context, Reading, read_event
 
 UNSEEN = re.compile(r"[<{(]|\b(?:if|case|exit|exec|while|until|for|return|break|trap)\b")
 SLOW = "a shell did not end in time"
@@ -33,6 +34,8 @@ def judge(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
 def _judge(original: str, edited: str, runs: Runs, why: str) -> Proof:
     """Judge one pair, whose runs are prepared."""
     first, second = read_event(original), read_event(edited)
+    if first == FOR_CMD:
+        return same_for_cmd(original, edited)
     if isinstance(first, str):
         return Proof("unproved", first)
     if isinstance(second, str) or first.frame != second.frame:

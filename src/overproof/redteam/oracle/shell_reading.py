@@ -20,6 +20,7 @@ KNOWN = frozenset(
     xargs xxd yum zip zsh
     """.split()
 )
+FOR_CMD = "a command of Windows, which no shell here runs"
 NOT_SHELL = re.compile(r"\{\{|\}\}|<\?|<%|<!--|&lt;|<script|\$\{[@\w]*\(|__\w+__|\\x00", re.IGNORECASE)
 WINDOWS = re.compile(
     r"%\w+%|%5c|(?:^|[\s\"'|+:])[a-z]:(?:[\\/%]|$)|\.exe\b|\bHKLM\b"
@@ -88,7 +89,7 @@ def read_event(event: str) -> Reading | str:
     if "\0" in event:
         return "a text with NUL is no command"
     if WINDOWS.search(event):
-        return "a command of Windows, which no shell here runs"
+        return FOR_CMD
     if NOT_SHELL.search(event):
         return "no shell's text"
     if called := CALL.fullmatch(event):
