@@ -135,6 +135,8 @@ def read(text: str) -> Fragment:
     start = held.end() if held else 0
     raw = [("held", held[0])] if held else []
     raw += [(str(found.lastgroup), found[0]) for found in _TOKEN.finditer(text, start)]
+    if any(kind == "comment" and ("'" in text or '"' in text) for kind, text in raw):
+        return Fragment((), ())  # made for several places at once: what is a comment in one is SQL in another
     tokens = tuple(_placed(raw))
     return Fragment(
         tokens, tuple(place for place, token in enumerate(tokens) if token.kind not in ("space", "comment"))

@@ -45,6 +45,7 @@ class _Place:
     context: Context
     width: int
     effect: tuple[object, ...]
+    reads: frozenset[str]
     calls: bool
 
 
@@ -125,8 +126,8 @@ def _place(database: Database, context: Context, text: str, reading: str, ending
     if any(one.program == ran.program for one in known):
         return None
     shows = any(one.effect != ran.effect for one in known) if known else context.kind == "whole" and ran.shows
-    tells = shows or bool(ran.calls)
-    return _Place(context, width, ran.effect, bool(ran.calls)), tells
+    tells = shows or bool(ran.calls or ran.reads)
+    return _Place(context, width, ran.effect, ran.reads, bool(ran.calls)), tells
 
 
 def _ran(database: Database, context: Context, value: str, reading: str, width: int) -> Ran | str:
@@ -148,7 +149,7 @@ def _compared(places: tuple[_Place, ...], edited: str, reading: str) -> Proof:
             where = place.context.around("...", place.width)
             if isinstance(ran, str):
                 return Proof("unproved" if "interrupt" in ran else "changed", f"{by}: {ran} in {where}")
-            if ran.effect != place.effect:
+            if ran.effect != place.effect or not ran.reads <= place.reads:
                 return Proof("changed", f"{by}: another effect in {where}")
     finally:
         database.close()

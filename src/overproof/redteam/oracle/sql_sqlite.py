@@ -45,13 +45,16 @@ class Ran:
     tables
         What all tables held afterwards, if anything was written.
     calls
-        The stand-ins called, with their arguments, and the made-up tables that were read.
+        The stand-ins called, with their arguments.
+    reads
+        The made-up tables that are read. No part of the effect: SQLite leaves out what a constant condition decides.
     """
 
     program: tuple[str, ...]
     rows: tuple[str, ...]
     tables: tuple[str, ...]
     calls: frozenset[str]
+    reads: frozenset[str]
 
     @property
     def effect(self) -> tuple[object, ...]:
@@ -69,6 +72,7 @@ class Database:
 
     def __init__(self) -> None:
         self._calls: set[str] = set()
+        self._reads: set[str] = set()
         self._ours = True
         self._made: set[str] = set()
         self._made_up: set[str] = set()
@@ -99,6 +103,7 @@ class Database:
 
     def _tried(self, statements: Sequence[str]) -> Ran | str:
         self._calls.clear()
+        self._reads.clear()
         self._own("begin")
         before = self._link.total_changes
         try:
@@ -108,7 +113,7 @@ class Database:
                 with closing(self._link.execute(statement)) as cursor:
                     rows.append(repr(sorted(map(repr, cursor.fetchmany(_ROWS)))))
             tables = self._tables() if self._link.total_changes > before else ()
-            return Ran(tuple(program), tuple(rows), tables, frozenset(self._calls))
+            return Ran(tuple(program), tuple(rows), tables, frozenset(self._calls), frozenset(self._reads))
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, RecursionError) as error:
             return str(error)
         finally:
@@ -140,7 +145,7 @@ class Database:
 
     def _allowed(self, action: int, *what: str | None) -> int:
         if action == sqlite3.SQLITE_READ and what[0] in self._made_up and not self._ours:
-            self._calls.add(f"reads {what[2]}.{what[0]}".lower())
+            self._reads.add(f"{what[2]}.{what[0]}".lower())
         denied = action in _DENIED or (
             action == sqlite3.SQLITE_FUNCTION and what[1] in ("load_extension", "fts3_tokenizer")
         )
