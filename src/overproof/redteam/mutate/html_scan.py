@@ -13,6 +13,7 @@ SCHEME = re.compile(r"[\x00-\x20]*" + BREAK + BREAK.join("javascript") + BREAK +
 READ = re.compile("attributes|outerhtml|innerhtml|innertext|textcontent|childnodes|dataset|parentnode|getattribute")
 """Scripts that read what the page holds, and so would see an edit of it."""
 
+_POLYGLOT = re.compile(r"/\*[^*]*[\"'`<]")
 _NAME = re.compile(r"[^ \t\n\r\f/>]*")
 _ATTRIBUTE = re.compile(
     r"[ \t\n\r\f/]*(?P<name>[^ \t\n\r\f/>=][^ \t\n\r\f/>=]*)"
@@ -91,6 +92,8 @@ class Scan:
 @lru_cache(maxsize=4096)
 def scan(text: str) -> Scan:
     """Read a text as the page does that it breaks out of."""
+    if "<" in text and _POLYGLOT.search(text):
+        return Scan("none")  # it is read in several ways at once, and an edit would have to fit them all
     found = _scan(text)
     if READ.search(text.lower()):
         return replace(found, codes=())
@@ -164,7 +167,7 @@ def _raw(text: str, tag: Tag, codes: list[Code]) -> int:
     closing = re.compile(f"</{name}(?=[ \t\n\r\f/>])", re.IGNORECASE | re.ASCII).search(text, tag.end)
     end = closing.start() if closing else len(text)
     kinds = " ".join(text[a.start : a.end].lower() for a in tag.attributes)
-    if tag.end == end:
+    if tag.end == end or _HANDLER.search(text, tag.end, end):  # that would be an attribute, where this is put into one
         return end if closing else -1
     if name == "script" and "src" not in kinds and ("type" not in kinds or re.search("javascript|module", kinds)):
         codes.append(Code(tag.end, end, "script", "<&"))
