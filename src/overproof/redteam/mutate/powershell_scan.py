@@ -22,6 +22,7 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 COMMAND = re.compile(r"[A-Za-z][\w`-]*(?:\.exe)?")
+ASSIGNED = re.compile(r"\s*=")
 KEYWORDS = frozenset(
     """
     if else elseif foreach for while do until switch function filter param begin process end try catch finally throw
@@ -85,5 +86,5 @@ def _first_word(text: str, match: re.Match[str]) -> str:
     word, behind = match[0], text[match.end() : match.end() + 1]
     if word.lower() in KEYWORDS:
         return "keyword"
-    names_key = re.match(r"\s*=", text[match.end() : match.end() + 8]) is not None
+    names_key = ASSIGNED.match(text, match.end()) is not None
     return "command" if COMMAND.fullmatch(word) and not names_key and behind in ("", *" \t\n;|()}") else "word"
