@@ -57,7 +57,7 @@ def report(small_bundle: Path, events: pa.Table) -> AttackReport:
 
 def test_every_search_is_spent_and_counted(report: AttackReport) -> None:
     assert [(row.search, row.model) for row in report.rows] == [
-        ("evolution", "distilled + INT8"),
+        ("bandit", "distilled + INT8"),
         ("random", "distilled + INT8"),
     ]
     for row in report.rows:

@@ -254,7 +254,7 @@ def _waves(campaign: Campaign, targets: Sequence[Target], journal: Journal, what
 def _transfer(victims: Mapping[str, Victim], attempts: Attempts) -> dict[str, dict[str, Rate]]:
     """Return for each model the share of its proved successes that fool each other one, whoever decides."""
     found: dict[str, dict[str, Rate]] = {}
-    for model in victims:
+    for model in victims if len(victims) > 1 else ():
         texts = sorted(
             {
                 one.success.edited.text

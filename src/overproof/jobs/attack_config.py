@@ -36,7 +36,7 @@ class AttackConfig:
     events: Events
     columns: Columns | None = None
     objectives: tuple[str, ...] = ("evasion",)
-    searches: tuple[str, ...] = ("evolution", "random")
+    searches: tuple[str, ...] = ("bandit", "random")
     budget: int = 1000
     families: tuple[str, ...] = ()
     sample: int = 200

@@ -5,17 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from overproof.redteam.base import Edited, mutated, replay
+from overproof.redteam.base import Edited, Mutators, mutated, replay
 from overproof.redteam.search.interface import Start
 
-BURSTS = (1, 1, 1, 2, 2, 4, 8)  # edits at once: most moves are small, some leave a plateau
+BURSTS = (1, 1, 2, 4, 8, 12)  # edits at once: some moves are small, some leave a plateau
+ALIKE = 0.5
 
 
 def moved(edited: Edited, start: Start, random: Random, *, count: int | None = None) -> Edited | None:
-    """Make some edits more, of which as many are kept as fit; None where none does."""
-    found = edited
-    for _ in range(random.choice(BURSTS) if count is None else count):
-        one = mutated(found, start.mutators, random)
+    """Make some edits more, of which as many are kept as fit; None where none does.
+
+    Where their number is not given, half of the time all are by one mutator: a dozen comments full of words do what one
+    of each kind does not.
+    """
+    if count is not None:
+        return _repeated(edited, start, start.mutators, (random, count))
+    count = random.choice(BURSTS)
+    if random.random() < ALIKE:
+        name = random.choice(sorted(start.mutators))
+        alike = _repeated(edited, start, {name: start.mutators[name]}, (random, count))
+        if alike is not None:
+            return alike
+    return _repeated(edited, start, start.mutators, (random, count))
+
+
+def _repeated(edited: Edited, start: Start, mutators: Mutators, times: tuple[Random, int]) -> Edited | None:
+    found, (random, count) = edited, times
+    for _ in range(count):
+        one = mutated(found, mutators, random)
         if one is None or not start.fits(one):
             break
         found = one
