@@ -276,3 +276,37 @@ def test_a_family_is_held_out_once_and_then_only_judged(job: Job, monkeypatch: p
     again = job.check(hold_out=[FAMILY], epochs=2)
     assert data(again, "held-out")["held_out"] == [entry]
     shutil.rmtree(place)
+
+
+def test_the_same_attack_is_spent_on_all_models_and_says_what_compression_is_to_blame_for(job: Job) -> None:
+    objectives = ["blind-spot", "evasion", "grid"]
+    found = overproof.attack(
+        job.folder / "bundle",
+        job.events,
+        full=str(job.folder / "teacher"),
+        evidence=job.folder / "evidence",
+        objectives=objectives,
+        searches=["bandit"],
+        budget=60,
+        sample=40,
+    )
+    attacked = {(row.objective, row.model) for row in found.rows}
+    beside = {(objective, model) for objective in objectives[:2] for model in (DISTILLED, CONTROL, BASELINE)}
+    assert attacked == beside | {(objective, QUANTIZED) for objective in objectives}
+    assert {(one.objective, one.beside) for one in found.exclusive} == beside
+    events = {row.at["60"].n for row in found.rows}
+    assert events == {found.events}, "all models get the same events, and get all of them right as they are"
+    shares = {(row.objective, row.model): row.at["60"].value for row in found.rows}
+    for one in found.exclusive:
+        own, other = shares[one.objective, QUANTIZED], shares[one.objective, one.beside]
+        assert one.difference.value == pytest.approx(own - other)
+        assert one.difference.low <= one.difference.value <= one.difference.high
+    assert sum(row.at["60"].value for row in found.rows) > 0
+    for model, others in found.transfer.items():
+        assert set(others) == {QUANTIZED, DISTILLED, CONTROL, BASELINE} - {model}
+    grid = [case for case in found.cases if case.objective == "grid"]
+    distilled = overproof.open(job.folder / "evidence" / "distilled")
+    bundle = overproof.open(job.folder / "bundle")
+    for case in grid:
+        assert bundle.judge([case.edited])[0].attack <= 0.5 < distilled.judge([case.edited])[0].attack
+    assert "that compression is to blame is" in found.render()
