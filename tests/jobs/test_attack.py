@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from overproof.events.schema import event_table
 from overproof.jobs.attack import CASES, REPORT
 from overproof.jobs.attack_journal import JOURNAL
 from overproof.redteam.campaign import Campaign
+from overproof.redteam.mutate.words import WORDS
 from overproof.redteam.result import AttackReport, read_cases
 
 from .stand_ins import StandIn
@@ -67,7 +69,7 @@ def test_every_search_is_spent_and_counted(report: AttackReport) -> None:
         assert row.at["40"].low <= row.at["40"].value <= row.at["40"].high
         assert row.families["sqli"] == row.at["40"]
     assert report.exclusive == () and report.transfer == {}, "there is no other model"
-    assert report.left_out["no edits are known for telepathy"] == 2
+    assert report.left_out["no edits for the family telepathy"] == 2
 
 
 def test_a_success_is_an_attack_that_the_student_alone_calls_benign(
@@ -152,7 +154,7 @@ def test_only_what_all_get_right_is_attacked(small_bundle: Path, events: pa.Tabl
         ({"searches": ["luck"]}, "--search luck: expected one of random"),
         ({"budget": 0}, "--budget 0: expected a whole number from 1 on"),
         ({"families": ["xyz"]}, "--family xyz: expected one of sqli, telepathy"),
-        ({"families": ["telepathy"]}, "no event can be attacked.*no edits are known for telepathy"),
+        ({"families": ["telepathy"]}, "no event can be attacked.*no edits for the family telepathy"),
         ({"objectives": ["grid"]}, "--objective grid: expected --evidence too"),
         ({"full": "https://example.com/score"}, "never servers"),
     ],
@@ -196,3 +198,17 @@ def test_cases_that_are_none_are_refused(small_bundle: Path, tmp_path: Path, con
 def test_cases_that_are_not_there_are_named(small_bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere.*expected attack\.jsonl"):
         overproof.replay(small_bundle, tmp_path / "nowhere")
+
+
+def test_false_alarms_and_floods_are_looked_for_among_benign_events(small_bundle: Path, student: OnnxScorer) -> None:
+    words = [*WORDS, *(" ".join(pair) for pair in pairwise(WORDS))]
+    texts = [text for text in words if student.judge([text])[0].attack <= 0.5]
+    assert len(texts) > 5
+    table = event_table({"text": texts, "label": ["benign"] * len(texts)})
+    found = attacked(small_bundle, table, full=None, objectives=["false-alarm", "flood"], searches=["bandit"])
+    assert {row.objective for row in found.rows} == {"false-alarm", "flood"}
+    for case in found.cases:
+        verdict = student.judge([case.edited])[0]
+        assert case.domain == "plain" and case.meaning == "proved"
+        assert (verdict.attack > 0.5) == (case.objective == "false-alarm") or case.objective == "flood"
+    assert found.families == {"benign": found.events}

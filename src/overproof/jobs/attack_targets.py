@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from random import Random
 
 import numpy as np
 import pyarrow as pa
@@ -13,14 +14,16 @@ import pyarrow as pa
 from overproof.errors import InputError
 from overproof.events.families import families_of
 from overproof.jobs.attack_config import AttackConfig
+from overproof.redteam.base import Edited, mutated
 from overproof.redteam.campaign import Target
-from overproof.redteam.domains import domain_of
+from overproof.redteam.domains import domain_of, why_none
 from overproof.redteam.mutate import MUTATORS
 from overproof.redteam.objectives import OBJECTIVES
 from overproof.redteam.referee import Claim, Referee
 from overproof.redteam.victim import Victim
 
 ATTACKS, BENIGN = "attacks", "benign"
+PLAIN = "plain"  # the edits of benign text that is no whole event
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,11 @@ def _editable(
         if label is None or kind not in wanted or text in seen or (config.families and family not in config.families):
             continue
         seen.add(text)
-        domain = domain_of(text, family)
-        if domain is None or domain not in MUTATORS:
-            left_out[f"no edits are known for {family}"] += 1
+        domain = domain_of(text, None if kind == BENIGN else family) or (PLAIN if kind == BENIGN else None)
+        if domain is None:
+            left_out[why_none(text, family)] += 1
+        elif mutated(Edited(text), MUTATORS[domain], Random(0)) is None:
+            left_out[f"no edit has a place in it ({domain})"] += 1
         else:
             found[kind].append(Target(row, text, str(family), domain, covered=False))
     return found
