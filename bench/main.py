@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import accuracy
+import attacks
 import captures
 import core_rule_set
 import domains
@@ -131,6 +132,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "students": lambda: students.to_markdown(students.measured()),
     "held-families": lambda: students.held_out_table(students.measured_without_families()),
     "edits": lambda: edited.to_markdown(edited.measured()),
+    "attacks": lambda: attacks.to_markdown(attacks.measured()),
     "domains": lambda: domains.to_markdown(domains.measured()),
     "field": lambda: field.to_markdown(once("field", field.measured)),
     "check": lambda: checks.check_table(checks.checked_once()),

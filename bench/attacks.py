@@ -1,0 +1,171 @@
+"""Attack students that were trained on real payloads: which search, which family, and beside edits of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from settings import OUT, TEST, once
+from students import FASTEST, RECOMMENDED
+
+import overproof
+from overproof.events.edits import EDITS
+from overproof.jobs.attack import open_attacked
+from overproof.jobs.attack_config import AttackConfig, AttackInputs
+from overproof.jobs.attack_rates import BUDGETS, share
+from overproof.jobs.attack_targets import choose
+from overproof.progress import terminal
+from overproof.redteam.base import Mutator, Mutators
+from overproof.redteam.campaign import Attempt, Campaign
+from overproof.redteam.mutate import MUTATORS
+from overproof.redteam.mutate.waf_a_mole import WAF_A_MOLE
+from overproof.redteam.objectives import OBJECTIVES
+from overproof.redteam.result import Rate
+from overproof.redteam.search import SEARCHES
+from overproof.report.words import interval
+
+BUDGET, EVENTS = 1000, 100
+SEED = 0
+PLACES: Mapping[str, tuple[Path, Path]] = {  # trained on: where the students lie, and MiniLM
+    "http": (OUT / "students", OUT / "teacher"),
+    "http + waf": (OUT / "waf", OUT / "waf" / "teacher-known"),
+}
+ALONE = "the student's verdict alone"
+LOOKED_FOR = {"blind-spot": ALONE, "evasion": "past the cascade, not the full model", "bypass": "past the cascade"}
+NAIVE = "case, encoding and white space, as check 4 edits"
+OTHERS = {"ours": MUTATORS["sql"], "WAF-A-MoLE's eight": WAF_A_MOLE}
+
+
+def bundle(trained_on: str, student: str) -> tuple[Path, list[str]]:
+    """Return where a student lies, and its full model."""
+    folder, minilm = PLACES[trained_on]
+    name = f"{'known-' if trained_on != 'http' else ''}{student}-{SEED}"
+    return folder / name, [str(minilm), str(folder / f"{name}.ngram-teacher")]
+
+
+def attacked(trained_on: str, student: str) -> dict[str, Any]:
+    """Spend every search on a student's verdicts, and the best on the cascade."""
+    place, full = bundle(trained_on, student)
+    options: dict[str, Any] = {"full": full, "budget": BUDGET, "sample": EVENTS, "seed": SEED, "console": terminal()}
+    alone = overproof.attack(place, [str(TEST)], objectives=["blind-spot"], searches=list(SEARCHES), **options)
+    cascade = overproof.attack(place, [str(TEST)], objectives=["evasion", "bypass"], searches=["bandit"], **options)
+    own = [*alone.cases, *cascade.cases]
+    found = [*alone.to_json()["rows"], *cascade.to_json()["rows"]]
+    proved = sum(case.meaning == "proved" for case in own)
+    return {"rows": found, "events": alone.events, "cases": len(own), "proved": proved}
+
+
+def naive() -> Mutators:
+    """Return the harmless edits that a verdict is checked under, as mutators."""
+
+    def of(edit: Any) -> Mutator:
+        return lambda text, random: random.choice(list(edit(text)) or [text])
+
+    return {name: of(edit) for name, edit in EDITS.items()}
+
+
+def beside_others() -> dict[str, Any]:
+    """Spend the same queries on injected SQL by our edits, by WAF-A-MoLE's, and by the plainest."""
+    place, full = bundle("http", FASTEST)
+    config = AttackConfig([str(TEST)], objectives=("blind-spot",), budget=BUDGET, sample=EVENTS, families=("sqli",))
+    attack = open_attacked(config, AttackInputs(place, full))
+    events = overproof.load_events([str(TEST)])
+    targets = choose(config, events, attack.cascade.student.manifest.benign, attack.judges).attacks
+    student = next(iter(attack.victims.values()))
+    found: dict[str, Any] = {}
+    for edits, mutators in {**OTHERS, NAIVE: naive()}.items():
+        for search in ("random", "bandit"):
+            campaign = Campaign(
+                search,
+                OBJECTIVES["blind-spot"],
+                {"sql": mutators},
+                student,
+                student,
+                attack.judges.referee,
+                BUDGET,
+                SEED,
+            )
+            found[f"{edits}, {search}"] = _counted(campaign.run(targets))
+    return found
+
+
+def _counted(attempts: Sequence[Attempt]) -> dict[str, Any]:
+    """Count events that fell by queries; and all of them, proved or not."""
+    fell = [one for one in attempts if one.success is not None and one.success.ruling.proved]
+    at = {str(k): vars(share(sum(one.queries <= k for one in fell), len(attempts))) for k in BUDGETS}
+    return {"at": at, "unproved": sum(one.success is not None for one in attempts) - len(fell)}
+
+
+def measured() -> dict[str, Any]:
+    """Attack what there is."""
+    students = {
+        f"{student}, trained on {trained_on}": once(
+            f"attack-{student}-{trained_on.replace(' + ', '-')}", partial(attacked, trained_on, student)
+        )
+        for trained_on in PLACES
+        for student in RECOMMENDED
+        if bundle(trained_on, student)[0].is_dir()
+    }
+    return {"students": students, "others": once("attack-others", beside_others)}
+
+
+def to_markdown(result: dict[str, Any]) -> str:
+    """One table of searches, one of families, one of other edits."""
+    return "\n\n".join(
+        [_searches(result["students"]), _families(result["students"]), _others(result["others"]), _note(result)]
+    )
+
+
+def _cell(rate: Mapping[str, float]) -> str:
+    return interval(Rate(**rate))  # type: ignore[arg-type]
+
+
+def _searches(students: Mapping[str, Any]) -> str:
+    counts = [str(count) for count in BUDGETS]
+    lines = [
+        f"| what falls | search | {' | '.join(f'≤ {count} queries' for count in counts)} | unproved |",
+        "| --- | --- |" + " ---: |" * 4,
+    ]
+    for student, found in students.items():
+        for row in found["rows"]:
+            cells = [*(_cell(row["at"][count]) for count in counts), str(row["unproved"])]
+            lines.append(f"| {student}: {LOOKED_FOR[row['objective']]} | {row['search']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _families(students: Mapping[str, Any]) -> str:
+    rows = {student: _best(found["rows"])["families"] for student, found in students.items()}
+    families = sorted({family for some in rows.values() for family in some})
+    lines = [f"| {ALONE}, bandit, {BUDGET:,} queries | {' | '.join(rows)} |", "| --- |" + " ---: |" * len(rows)]
+    lines += [
+        f"| {family} | {' | '.join(_cell(some[family]) if family in some else '' for some in rows.values())} |"
+        for family in families
+    ]
+    return "\n".join(lines)
+
+
+def _best(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return next(row for row in rows if row["objective"] == "blind-spot" and row["search"] == "bandit")
+
+
+def _others(others: Mapping[str, Any]) -> str:
+    lines = [
+        f"| injected SQL, {FASTEST}: edits, search | {' | '.join(f'≤ {k} queries' for k in BUDGETS)} | unproved |",
+        "| --- |" + " ---: |" * 4,
+    ]
+    for name, found in others.items():
+        lines.append(f"| {name} | {' | '.join(_cell(found['at'][str(k)]) for k in BUDGETS)} | {found['unproved']} |")
+    return "\n".join(lines)
+
+
+def _note(result: dict[str, Any]) -> str:
+    found = result["students"].values()
+    cases, proved = sum(one["cases"] for one in found), sum(one["proved"] for one in found)
+    return (
+        f"At most {EVENTS} attacks of the test payloads, evenly over the families, which student and full model detect "
+        "as they are. An event falls where the verdict is benign, the full model's is not (but for what gets past the "
+        f"cascade), and an oracle proves that it still does the same; {proved:,} of {cases:,} successes are proved, "
+        "the others not counted. In brackets 95 % intervals."
+    )
