@@ -167,6 +167,7 @@ class AttackReport:
         parts += [f"Not attacked: {count:,} ({why})." for why, count in self.left_out.items()]
         for objective in dict.fromkeys(row.objective for row in self.rows):
             parts += ["", f"{objective}: {OBJECTIVES[objective].wants}", aligned(_table(self, objective))]
+            parts += ["", aligned(_families(self, objective))]
             parts += [_blame(one) for one in self.exclusive if one.objective == objective]
         parts += ["", *self._successes()]
         parts += [f"The referee refused {count:,} claims: {why}." for why, count in self.refused.items()]
@@ -263,6 +264,13 @@ def _table(report: AttackReport, objective: str) -> list[list[str]]:
         head,
         *([row.search, row.model, *(interval(row.at[c]) for c in counts), f"{row.unproved:,}"] for row in rows),
     ]
+
+
+def _families(report: AttackReport, objective: str) -> list[list[str]]:
+    """Write what falls of each family in the bundle, by search."""
+    rows = [row for row in report.rows if row.objective == objective and row.model == QUANTIZED]
+    head = [f"against {QUANTIZED}, by family", *(row.search for row in rows)]
+    return [head, *([name, *(interval(row.families[name]) for row in rows)] for name in rows[0].families)]
 
 
 def _blame(one: Exclusive) -> str:
