@@ -42,7 +42,11 @@ Evidence = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Write attack.jsonl and attack.json there, and go on where a run ended."),
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Write attack.html, attack.jsonl and attack.json there, and go on where a run ended.",
+    ),
 ]
 Replay = Annotated[
     Path | None,

@@ -40,12 +40,13 @@ from overproof.redteam.campaign import Attempt, Campaign, Target
 from overproof.redteam.mutate import MUTATORS
 from overproof.redteam.objectives import OBJECTIVES
 from overproof.redteam.oracle import ORACLES
+from overproof.redteam.page import page
 from overproof.redteam.referee import AskFull, Referee
 from overproof.redteam.result import AttackReport, Case, Exclusive, Rate, Row, cases_to_lines
 from overproof.redteam.victim import Victim
 
 WAVE = 64  # events that are attacked side by side
-CASES, REPORT = "attack.jsonl", "attack.json"
+CASES, REPORT, PAGE = "attack.jsonl", "attack.json", "attack.html"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def attack(
     events, columns, objectives, searches, budget, families, sample, seed
         What is attacked and how; see `AttackConfig`.
     out
-        Folder for attack.jsonl (every success, for `replay`) and attack.json. A run that was cut off goes on there.
+        Folder for attack.html, attack.jsonl (every success, for `replay`) and attack.json. A run that was cut off goes
+        on there.
     rejects
         File for the records that cannot be read, each with its reason.
 
@@ -134,7 +136,7 @@ def run_attack(config: AttackConfig, inputs: AttackInputs, options: RunOptions, 
     report = compare(config, attacked, targets, attempts, events["origin"].to_pylist())
     if out is not None:
         write(report, out)
-        options.console.say(f"written: {out / CASES}, {out / REPORT}")
+        options.console.say(f"written: {out / PAGE}, {out / CASES}, {out / REPORT}")
     journal.discard()
     return report
 
@@ -229,10 +231,11 @@ def compare(
 
 
 def write(report: AttackReport, out: Path) -> None:
-    """Write every success as a line, and the figures."""
+    """Write every success as a line, the figures, and a page to look at."""
     out.mkdir(parents=True, exist_ok=True)
     atomic_write(out / CASES, cases_to_lines(report.cases))
     atomic_write(out / REPORT, json.dumps(report.to_json(), indent=1))
+    atomic_write(out / PAGE, page(report))
 
 
 def _waves(campaign: Campaign, targets: Sequence[Target], journal: Journal, what: str) -> Iterator[list[Attempt]]:

@@ -131,6 +131,16 @@ def details(summary: str, *children: str) -> Html:
     return _block("details", summary, many(children))
 
 
+def deleted(text: str) -> Html:
+    """Draw a piece of text that is no longer there."""
+    return _block("deleted", text)
+
+
+def inserted(text: str) -> Html:
+    """Draw a piece of text that was not there before."""
+    return _block("inserted", text)
+
+
 def figure(picture: str, caption: str = "") -> Html:
     """Draw a picture with what it shows below."""
     return _block("figure", picture, caption)

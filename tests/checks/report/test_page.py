@@ -346,7 +346,7 @@ def test_intervals_sizes_and_names() -> None:
 def test_every_class_that_is_styled_is_one_that_pages_have(
     everything: CheckReport, measured: CheckReport, nothing: CheckReport
 ) -> None:
-    style = (files("overproof.checks.report") / "templates" / "report.css").read_text("utf-8")
+    style = (files("overproof.report") / "templates" / "page.css").read_text("utf-8")
     styled = set(re.findall(r"\.([a-z][\w-]*)", re.sub(r"\{[^{}]*\}", "{}", style)))
     deployed = replace(everything, verdict=replace(everything.verdict, decision="deploy with escalation"))
     pages = "".join(page(report) for report in (everything, measured, nothing, deployed))

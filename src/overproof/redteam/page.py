@@ -1,0 +1,124 @@
+"""Draw what an attack found as one offline HTML file: how much falls, and the edits that do it, the shortest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from overproof.bundle.model_names import QUANTIZED
+from overproof.redteam.difference import difference
+from overproof.redteam.objectives import OBJECTIVES
+from overproof.redteam.result import AttackReport, Case
+from overproof.report.markup import Html, details, many, name, paragraph, preformatted, safe, table
+from overproof.report.offline import offline
+from overproof.report.templating import environment
+from overproof.report.words import interval, percent, short
+
+SHOWN = 20  # cases of a family, one of each template; attack.jsonl has them all
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page."""
+
+    title: str
+    body: Html
+
+
+def page(report: AttackReport) -> str:
+    """Draw the whole report."""
+    sections = [*_objectives(report), *_transfer(report), *_cases(report)]
+    return (
+        environment("overproof.redteam")
+        .get_template("page.html")
+        .render(
+            **offline(),
+            title=f"overproof attack: {short(report.bundle)}",
+            head=paragraph(
+                f"{short(report.bundle)}, full model {short(report.full or 'none')}: {report.events:,} events, at most "
+                f"{report.budget:,} queries each, seed {report.seed}"
+            ),
+            sentence=_sentence(report),
+            sections=sections,
+        )
+    )
+
+
+def _sentence(report: AttackReport) -> str:
+    own = [row for row in report.rows if row.model == QUANTIZED]
+    if not own:
+        return "Nothing was attacked."
+    objective = own[0].objective
+    best = max((row for row in own if row.objective == objective), key=lambda row: row.at[str(report.budget)].value)
+    return (
+        f"{interval(best.at[str(report.budget)])} of {report.events:,} events fall ({objective}, {best.search}): "
+        f"{OBJECTIVES[objective].wants}."
+    )
+
+
+def _objectives(report: AttackReport) -> Iterator[Section]:
+    for objective in dict.fromkeys(row.objective for row in report.rows):
+        rows = [row for row in report.rows if row.objective == objective]
+        counts = list(rows[0].at)
+        searches = table(
+            "What falls, its meaning proved, by queries an event [95 %]",
+            ["Search", "Against", *(f"≤ {count}" for count in counts), "Meaning unproved"],
+            [
+                [row.search, name(row.model), *(interval(row.at[c]) for c in counts), f"{row.unproved:,}"]
+                for row in rows
+            ],
+            left=(0, 1),
+        )
+        own = [row for row in rows if row.model == QUANTIZED]
+        families = table(
+            "By family, in the bundle, at the full budget [95 %]",
+            ["Family", *(row.search for row in own)],
+            [[name(family), *(interval(row.families[family]) for row in own)] for family in own[0].families],
+        )
+        blame = [
+            paragraph(
+                f"{one.search}: {percent(one.difference.value)} more than the {one.beside} loses to the same attack "
+                f"[{percent(one.difference.low)}, {percent(one.difference.high)}]."
+            )
+            for one in report.exclusive
+            if one.objective == objective
+        ]
+        wants = paragraph(f"Looked for: {OBJECTIVES[objective].wants}.")
+        yield Section(objective, many([wants, searches, families, *blame]))
+
+
+def _transfer(report: AttackReport) -> Iterator[Section]:
+    if not report.transfer:
+        return
+    models = list(report.transfer)
+    body = [
+        [name(model), *("" if other == model else interval(rates[other]) for other in models)]
+        for model, rates in report.transfer.items()
+    ]
+    head = ["What fools", *(name(model) for model in models)]
+    yield Section("What fools one, fools the others how often", table("Of all successes [95 %]", head, body))
+
+
+def _cases(report: AttackReport) -> Iterator[Section]:
+    own = [case for case in report.cases if case.model == QUANTIZED]
+    for family in sorted({case.family for case in own}):
+        unlike: dict[str, Case] = {}
+        of = [case for case in own if case.family == family]
+        for case in sorted(of, key=lambda case: (case.meaning != "proved", len(case.steps), len(case.edited))):
+            unlike.setdefault(case.template, case)
+        shown = list(unlike.values())[:SHOWN]
+        more = f"{len(of):,} successes, {len(unlike):,} unlike each other; the {len(shown):,} shortest."
+        yield Section(f"Edits: {short(family)}", many([paragraph(more, "quiet"), *map(_case, shown)]))
+
+
+def _case(case: Case) -> Html:
+    edits = ", ".join(dict.fromkeys(step.name for step in case.steps))
+    full = "" if case.full is None else f"; the full model says {percent(case.full)} attack"
+    found = f"{case.objective}, {len(case.steps)} edits: {edits}. {case.queries:,} queries{full}"
+    return many(
+        [
+            preformatted(difference(case.original, case.edited)),
+            paragraph(f"{found}. {case.how} ({case.meaning}).", "small"),
+            details("The original", preformatted(safe(case.original)), paragraph(short(case.origin), "small")),
+        ]
+    )
