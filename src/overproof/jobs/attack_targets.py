@@ -79,7 +79,9 @@ def choose(config: AttackConfig, events: pa.Table, benign: Sequence[str], judges
         raise InputError(
             f"no event can be attacked ({why}): expected labelled ones that the bundle and the full model get right"
         )
-    return Targets(tuple(chosen[ATTACKS]), tuple(chosen[BENIGN]), dict(left_out))
+    # Side by side are those of one domain: an oracle that starts a browser or a shell is then asked in few rounds.
+    attacks, innocent = (tuple(sorted(chosen[kind], key=lambda target: target.domain)) for kind in (ATTACKS, BENIGN))
+    return Targets(attacks, innocent, dict(left_out))
 
 
 def _editable(
