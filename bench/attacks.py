@@ -49,8 +49,13 @@ def attacked(trained_on: str, student: str) -> dict[str, Any]:
     """Spend every search on a student's verdicts, and the best on the cascade."""
     place, full = bundle(trained_on, student)
     options: dict[str, Any] = {"full": full, "budget": BUDGET, "sample": EVENTS, "seed": SEED, "console": terminal()}
-    alone = overproof.attack(place, [str(TEST)], objectives=["blind-spot"], searches=list(SEARCHES), **options)
-    cascade = overproof.attack(place, [str(TEST)], objectives=["evasion", "bypass"], searches=["bandit"], **options)
+    out = OUT / "attacks" / place.name
+    alone = overproof.attack(
+        place, [str(TEST)], objectives=["blind-spot"], searches=list(SEARCHES), out=out / "alone", **options
+    )
+    cascade = overproof.attack(
+        place, [str(TEST)], objectives=["evasion", "bypass"], searches=["bandit"], out=out / "cascade", **options
+    )
     own = [*alone.cases, *cascade.cases]
     found = [*alone.to_json()["rows"], *cascade.to_json()["rows"]]
     proved = sum(case.meaning == "proved" for case in own)
