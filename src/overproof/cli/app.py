@@ -97,6 +97,7 @@ def _root(
       overproof teach train.csv.gz --out teacher
       overproof compress train.csv.gz --teacher teacher --out bundle --evidence evidence
       overproof check bundle mine.csv.gz --full teacher --evidence evidence --out proof
+      overproof attack bundle mine.csv.gz --full teacher --evidence evidence --out attacked
       overproof triage bundle access.csv | jq 'select(.attack > 0.9)'
     """
 
