@@ -21,6 +21,7 @@ from overproof.jobs.attack import CASES, REPORT
 from overproof.jobs.attack_journal import JOURNAL
 from overproof.redteam.campaign import Campaign
 from overproof.redteam.mutate.words import WORDS
+from overproof.redteam.page import page
 from overproof.redteam.result import AttackReport, read_cases
 
 from .stand_ins import StandIn
@@ -212,3 +213,27 @@ def test_false_alarms_and_floods_are_looked_for_among_benign_events(small_bundle
         assert case.domain == "plain" and case.meaning == "proved"
         assert (verdict.attack > 0.5) == (case.objective == "false-alarm") or case.objective == "flood"
     assert found.families == {"benign": found.events}
+
+
+def test_blind_spots_of_unlabelled_events_are_told(small_bundle: Path, student: OnnxScorer, events: pa.Table) -> None:
+    """A full model that lets pass what the student calls an attack, wherever a word stands, and else agrees."""
+    random = np.random.default_rng(0)
+    letters = ["".join(random.choice(list("ABCDEFGHIJ "), 12)) for _ in range(400)]
+    texts = [text + " kumquat" * (row % 4 == 0) for row, text in enumerate(letters)]
+
+    def agrees_but(asked: Sequence[str]) -> Floats:
+        found = student.score(list(asked)).probabilities.copy()
+        odd = np.array(["kumquat" in text for text in asked]) & (student.attack(found) > 0.5)
+        found[odd] = [0.9, 0.05, 0.05]
+        return found
+
+    flagged = student.attack(student.score(texts).probabilities) > 0.5
+    assert sum(flagged[::4]) > 40 < sum(~flagged), "else there is nothing to part on"
+    full = StandIn(FULL.classes, agrees_but)
+    found = attacked(small_bundle, events, full=full, budget=5, unlabelled=event_table({"text": texts}))
+    assert found.blind_spots is not None and found.blind_spots.events == 400
+    assert found.blind_spots.missed == 0 < found.blind_spots.false_alarms
+    assert "kumquat" in "".join(found.blind_spots.regions[0].ngrams)
+    assert "kumquat" in found.render() and "kumquat" in page(found)
+    with pytest.raises(InputError, match="--unlabelled: expected --full too"):
+        attacked(small_bundle, events, full=None, unlabelled=event_table({"text": texts}))

@@ -77,6 +77,14 @@ Families = Annotated[
 Sample = Annotated[
     int, typer.Option("--events", metavar="N", help="Events that are attacked, evenly over the families.")
 ]
+Unlabelled = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unlabelled",
+        metavar="FILE",
+        help="Events of your own, labels ignored: where student and full model part on them; repeatable.",
+    ),
+]
 FamilyColumn = Annotated[
     str | None, typer.Option("--family-column", metavar="COLUMN", help="Column with the kind of attack.")
 ]
@@ -111,6 +119,7 @@ def run(
     sample: Sample = EVENTS,
     check: CheckFile = None,
     max_escalations: MaxEscalations = None,
+    unlabelled: Unlabelled = None,
     text: Text = None,
     label: Label = None,
     family_column: FamilyColumn = None,
@@ -148,6 +157,7 @@ def run(
         columns=columns_of(text, label, family_column, group, time),
         rejects=rejects,
         seed=seed,
+        unlabelled=unlabelled,
         console=terminal(),
     )
     show(report, as_json)

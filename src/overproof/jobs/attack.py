@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import scipy  # noqa: F401 - intervals need it; that it is missing is told before the attack starts
 
@@ -33,9 +34,11 @@ from overproof.jobs.attack_rates import Attempts, by_family, difference, share, 
 from overproof.jobs.attack_targets import Judges, Targets, choose
 from overproof.jobs.attack_victims import beside, deployed
 from overproof.jobs.config import RunOptions
+from overproof.jobs.config_json import Events
 from overproof.jobs.deploy_config import CascadeConfig
 from overproof.jobs.open_cascade import open_cascade
 from overproof.progress import SILENT, Console
+from overproof.redteam.blind_spots import BlindSpots, Limits, blind_spots
 from overproof.redteam.campaign import Attempt, Campaign, Target
 from overproof.redteam.mutate import MUTATORS
 from overproof.redteam.objectives import OBJECTIVES
@@ -46,6 +49,7 @@ from overproof.redteam.result import AttackReport, Case, Exclusive, Rate, Row, c
 from overproof.redteam.victim import Victim
 
 WAVE = 64  # events that are attacked side by side
+CHUNK = 256  # events that the full model is asked about at a time
 CASES, REPORT, PAGE = "attack.jsonl", "attack.json", "attack.html"
 
 
@@ -90,6 +94,7 @@ def attack(
     columns: Columns | None = None,
     rejects: Path | None = None,
     seed: int = AttackConfig.seed,
+    unlabelled: Any = None,
     console: Console = SILENT,
 ) -> AttackReport:
     """Look for edited events that fool a bundle and still do what they did, and say what compression is to blame for.
@@ -98,7 +103,7 @@ def attack(
     ----------
     bundle, full, evidence, check, max_escalations
         The models, and how they are deployed; see `AttackInputs`.
-    events, columns, objectives, searches, budget, families, sample, seed
+    events, columns, objectives, searches, budget, families, sample, seed, unlabelled
         What is attacked and how; see `AttackConfig`.
     out
         Folder for attack.html, attack.jsonl (every success, for `replay`) and attack.json. A run that was cut off goes
@@ -111,7 +116,9 @@ def attack(
     InputError, BundleError, TamperedBundle, MissingExtra
         Anything that cannot be used; nothing is written then.
     """
-    config = AttackConfig(events, columns, tuple(objectives), tuple(searches), budget, tuple(families), sample, seed)
+    config = AttackConfig(
+        events, columns, tuple(objectives), tuple(searches), budget, tuple(families), sample, seed, unlabelled
+    )
     inputs = AttackInputs(
         Path(bundle),
         full,
@@ -127,13 +134,14 @@ def attack(
 
 def run_attack(config: AttackConfig, inputs: AttackInputs, options: RunOptions, out: Path | None) -> AttackReport:
     """Load, open the models, choose what is attacked, search, compare and write."""
-    events = load(config, options)
+    events = load(config.events, config, options)
     attacked = open_attacked(config, inputs)
     targets = choose(config, events, attacked.cascade.student.manifest.benign, attacked.judges)
     options.console.say(f"{len(targets.attacks):,} attacks and {len(targets.benign):,} benign events are edited")
     journal = Journal(None if out is None else out / JOURNAL, _decisive(config, attacked, targets))
     attempts = search(config, attacked, targets, journal, options.console)
     report = compare(config, attacked, targets, attempts, events["origin"].to_pylist())
+    report = replace(report, blind_spots=part(config, attacked, options))
     if out is not None:
         write(report, out)
         options.console.say(f"written: {out / PAGE}, {out / CASES}, {out / REPORT}")
@@ -141,12 +149,12 @@ def run_attack(config: AttackConfig, inputs: AttackInputs, options: RunOptions, 
     return report
 
 
-def load(config: AttackConfig, options: RunOptions) -> pa.Table:
-    """Read the events."""
-    if isinstance(config.events, pa.Table):
-        return config.events
+def load(files: Events, config: AttackConfig, options: RunOptions) -> pa.Table:
+    """Read events."""
+    if isinstance(files, pa.Table):
+        return files
     with Rejects(options.rejects) as skipped:
-        events = load_events(config.events, columns=config.columns, rejects=skipped)
+        events = load_events(files, columns=config.columns, rejects=skipped)
     for reason, count in skipped.summary().items():
         options.console.say(f"skipped {count} records: {reason}")
     return events
@@ -161,6 +169,8 @@ def open_attacked(config: AttackConfig, inputs: AttackInputs) -> Attacked:
     if inputs.evidence is not None:
         rate = Escalations(share=BUDGET) if inputs.max_escalations is None else parse_rate(inputs.max_escalations)
         victims.update(beside(open_evidence(inputs.evidence, bundle), bundle.manifest, rate, config.seed))
+    if config.unlabelled is not None and cascade.full is None:
+        raise InputError("--unlabelled: expected --full too: blind spots are where student and full model part")
     for objective in config.objectives:
         if OBJECTIVES[objective].differs and DISTILLED not in victims:
             raise InputError(
@@ -198,6 +208,23 @@ def search(config: AttackConfig, attacked: Attacked, targets: Targets, journal: 
                         if advance(1) is None
                     ]
     return found
+
+
+def part(config: AttackConfig, attacked: Attacked, options: RunOptions) -> BlindSpots | None:
+    """Find where student and full model part without any edit, on the user's own unlabelled events."""
+    ask = attacked.judges.referee.ask_full
+    if config.unlabelled is None or ask is None:
+        return None
+    texts = load(config.unlabelled, config, options)["text"].to_pylist()
+    student = attacked.cascade.student
+    scores, embeddings = student.score_and_embed(texts)
+    answers = [np.empty(0, dtype=np.float32)]
+    with options.console.progress("full model: unlabelled events", len(texts)) as advance:
+        for start in range(0, len(texts), CHUNK):
+            answers.append(ask(texts[start : start + CHUNK]))
+            advance(len(answers[-1]))
+    own = np.asarray(student.attack(scores.probabilities), dtype=np.float32)
+    return blind_spots(texts, own, np.concatenate(answers).astype(np.float32), Limits(0.5, 0.5), embeddings)
 
 
 def compare(

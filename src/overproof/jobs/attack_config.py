@@ -31,6 +31,9 @@ class AttackConfig:
         Events that are attacked, evenly over the families: a rare one is not left out.
     seed
         Of everything random.
+    unlabelled
+        Events of the user's own, whose labels are ignored: where student and full model part on them, nothing has to be
+        edited. None leaves that out.
     """
 
     events: Events
@@ -41,6 +44,7 @@ class AttackConfig:
     families: tuple[str, ...] = ()
     sample: int = 200
     seed: int = 0
+    unlabelled: Events | None = None
 
     def __post_init__(self) -> None:
         for option, given, known in (

@@ -23,6 +23,7 @@ from overproof.bundle.scores import Floats
 from overproof.redteam.exact_rates import Rate, rate
 from overproof.redteam.region_search import LEAST, ROUNDS, Found, Search, by_neighbourhood, by_ngrams
 from overproof.redteam.shared_ngrams import Bools, SharedNgrams, shared_ngrams
+from overproof.report.words import interval, percent, short
 from overproof.results.typed_json import to_json
 
 Kind = Literal["missed", "false alarm"]
@@ -87,6 +88,14 @@ class Region:
     elsewhere: Rate
     examples: tuple[Parted, ...]
 
+    def sentence(self) -> str:
+        """Say it in words."""
+        common = ", ".join(short(ngram, 30) for ngram in self.ngrams) or "like each other in the embedding"
+        return (
+            f"  {self.kind}: {self.count:,} events ({percent(self.share)}): {common}; of all such events "
+            f"{interval(self.of_all)}, for example {short(self.examples[0].text)}"
+        )
+
 
 @dataclass(frozen=True)
 class BlindSpots:
@@ -114,6 +123,15 @@ class BlindSpots:
         """Return plain JSON."""
         found: dict[str, Any] = to_json(self)
         return found
+
+    def sentences(self) -> list[str]:
+        """Say it in words, the region with the largest loss first."""
+        head = (
+            f"Of {self.events:,} unlabelled events the student misses {self.missed:,} that the full model detects, and "
+            f"flags {self.false_alarms:,} that it does not; {len(self.regions):,} regions are blind spots, "
+            f"{self.ungrouped:,} of these events are in none."
+        )
+        return [head, *(region.sentence() for region in self.regions)]
 
 
 def blind_spots(

@@ -20,6 +20,11 @@ class Rate:
     low: float
     high: float
 
+    @property
+    def value(self) -> float:
+        """k / n."""
+        return self.k / self.n
+
 
 def rate(k: int, n: int) -> Rate:
     """Return k of n with its exact 95 % interval."""

@@ -27,7 +27,7 @@ class Section:
 
 def page(report: AttackReport) -> str:
     """Draw the whole report."""
-    sections = [*_objectives(report), *_transfer(report), *_cases(report)]
+    sections = [*_objectives(report), *_transfer(report), *_blind_spots(report), *_cases(report)]
     return (
         environment("overproof.redteam")
         .get_template("page.html")
@@ -97,6 +97,26 @@ def _transfer(report: AttackReport) -> Iterator[Section]:
     ]
     head = ["What fools", *(name(model) for model in models)]
     yield Section("What fools one, fools the others how often", table("Of all successes [95 %]", head, body))
+
+
+def _blind_spots(report: AttackReport) -> Iterator[Section]:
+    found = report.blind_spots
+    if found is None:
+        return
+    body = [
+        [
+            region.kind,
+            many([preformatted(ngram) for ngram in region.ngrams] or ["alike in the embedding"]),
+            f"{region.count:,}",
+            interval(region.of_all),
+            preformatted(short(region.examples[0].text)),
+        ]
+        for region in found.regions
+    ]
+    head = ["Kind", "What its events share", "Events", "Of all such events [95 %]", "For example"]
+    caption = "Where student and full model part, the largest loss first"
+    shown = table(caption, head, body, left=(0, 1, 4)) if body else paragraph("No region is shown to be one.", "quiet")
+    yield Section("Blind spots without edits", many([paragraph(found.sentences()[0]), shown]))
 
 
 def _cases(report: AttackReport) -> Iterator[Section]:

@@ -11,6 +11,7 @@ from typing import Any
 from overproof.bundle.model_names import QUANTIZED
 from overproof.errors import InputError
 from overproof.redteam.base import Step
+from overproof.redteam.blind_spots import BlindSpots
 from overproof.redteam.objectives import OBJECTIVES
 from overproof.report.layout import aligned
 from overproof.report.words import interval, percent, short
@@ -141,6 +142,8 @@ class AttackReport:
         Why the referee refused claims, to how many.
     cases
         Every success.
+    blind_spots
+        Where student and full model part on the user's own events, which nobody edited; None where that was not asked.
     """
 
     bundle: str
@@ -155,6 +158,7 @@ class AttackReport:
     transfer: Mapping[str, Mapping[str, Rate]]
     refused: Mapping[str, int]
     cases: tuple[Case, ...]
+    blind_spots: BlindSpots | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, without the cases: those are lines of their own."""
@@ -171,6 +175,8 @@ class AttackReport:
             parts += [_blame(one) for one in self.exclusive if one.objective == objective]
         parts += ["", *self._successes()]
         parts += [f"The referee refused {count:,} claims: {why}." for why, count in self.refused.items()]
+        if self.blind_spots is not None:
+            parts += ["", *self.blind_spots.sentences()]
         return "\n".join(parts)
 
     def _successes(self) -> list[str]:
