@@ -75,14 +75,7 @@ def _objectives(report: AttackReport) -> Iterator[Section]:
             ["Family", *(row.search for row in own)],
             [[name(family), *(interval(row.families[family]) for row in own)] for family in own[0].families],
         )
-        blame = [
-            paragraph(
-                f"{one.search}: {percent(one.difference.value)} more than the {one.beside} loses to the same attack "
-                f"[{percent(one.difference.low)}, {percent(one.difference.high)}]."
-            )
-            for one in report.exclusive
-            if one.objective == objective
-        ]
+        blame = [paragraph(one.sentence()) for one in report.exclusive if one.objective == objective]
         wants = paragraph(f"Looked for: {OBJECTIVES[objective].wants}.")
         yield Section(objective, many([wants, searches, families, *blame]))
 

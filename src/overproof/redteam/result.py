@@ -117,6 +117,16 @@ class Exclusive:
     beside: str
     difference: Rate
 
+    def sentence(self) -> str:
+        """Say it in words, and whether the interval shows a difference."""
+        found = self.difference
+        more = "more" if found.value >= 0 else "fewer"
+        shown = "a difference is shown" if found.low > 0 or found.high < 0 else "no difference is shown"
+        return (
+            f"{self.search}: {percent(abs(found.value))} {more} of {found.n:,} events fall than in the {self.beside} under "
+            f"the same attack ({percent(found.value)} [{percent(found.low)}, {percent(found.high)}]): {shown}."
+        )
+
 
 @dataclass(frozen=True)
 class AttackReport:
@@ -172,7 +182,7 @@ class AttackReport:
         for objective in dict.fromkeys(row.objective for row in self.rows):
             parts += ["", f"{objective}: {OBJECTIVES[objective].wants}", aligned(_table(self, objective))]
             parts += ["", aligned(_families(self, objective))]
-            parts += [_blame(one) for one in self.exclusive if one.objective == objective]
+            parts += [one.sentence() for one in self.exclusive if one.objective == objective]
         parts += ["", *self._successes()]
         parts += [f"The referee refused {count:,} claims: {why}." for why, count in self.refused.items()]
         if self.blind_spots is not None:
@@ -277,12 +287,3 @@ def _families(report: AttackReport, objective: str) -> list[list[str]]:
     rows = [row for row in report.rows if row.objective == objective and row.model == QUANTIZED]
     head = [f"against {QUANTIZED}, by family", *(row.search for row in rows)]
     return [head, *([name, *(interval(row.families[name]) for row in rows)] for name in rows[0].families)]
-
-
-def _blame(one: Exclusive) -> str:
-    more = one.difference
-    said = "shown" if more.low > 0 else "not shown"
-    return (
-        f"{one.search}: {percent(more.value)} more than against the {one.beside} "
-        f"[{percent(more.low)}, {percent(more.high)}] of {more.n:,} events: that compression is to blame is {said}."
-    )
