@@ -123,8 +123,8 @@ class Exclusive:
         more = "more" if found.value >= 0 else "fewer"
         shown = "a difference is shown" if found.low > 0 or found.high < 0 else "no difference is shown"
         return (
-            f"{self.search}: {percent(abs(found.value))} {more} of {found.n:,} events fall than in the {self.beside} under "
-            f"the same attack ({percent(found.value)} [{percent(found.low)}, {percent(found.high)}]): {shown}."
+            f"{self.search}: {percent(abs(found.value))} {more} of {found.n:,} events fall than in the {self.beside} "
+            f"under the same attack ({percent(found.value)} [{percent(found.low)}, {percent(found.high)}]): {shown}."
         )
 
 
