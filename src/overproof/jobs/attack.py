@@ -22,7 +22,6 @@ from overproof.bundle.model_names import DISTILLED, QUANTIZED
 from overproof.bundle.scores import Floats, attack_of
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects, load_events
-from overproof.events.split import template
 from overproof.files import atomic_write
 from overproof.inference.cascade import Cascade, Full
 from overproof.inference.cascade.budget import Rate as Escalations
@@ -30,7 +29,7 @@ from overproof.inference.cascade.budget import parse_rate
 from overproof.inference.cascade.thresholds import BUDGET
 from overproof.jobs.attack_config import AttackConfig, AttackInputs
 from overproof.jobs.attack_journal import JOURNAL, Journal
-from overproof.jobs.attack_rates import Attempts, by_family, difference, share, shares_at, unproved
+from overproof.jobs.attack_rates import Attempts, by_family, cases, difference, shares_at, transfer, unproved
 from overproof.jobs.attack_targets import Judges, Targets, choose
 from overproof.jobs.attack_victims import beside, deployed
 from overproof.jobs.config import RunOptions
@@ -45,7 +44,7 @@ from overproof.redteam.objectives import OBJECTIVES
 from overproof.redteam.oracle import ORACLES
 from overproof.redteam.page import page
 from overproof.redteam.referee import AskFull, Referee
-from overproof.redteam.result import AttackReport, Case, Exclusive, Rate, Row, cases_to_lines
+from overproof.redteam.result import AttackReport, Exclusive, Row, cases_to_lines
 from overproof.redteam.victim import Victim
 
 WAVE = 64  # events that are attacked side by side
@@ -251,9 +250,9 @@ def compare(
         left_out={why: count for why, count in targets.left_out.items() if count},
         rows=rows,
         exclusive=exclusive,
-        transfer=_transfer(attacked.victims, measured),
+        transfer=transfer(attacked.victims, measured),
         refused=dict(attacked.judges.referee.refusals),
-        cases=tuple(case for key, some in measured.items() for case in _cases(key, some, origins)),
+        cases=tuple(case for key, some in measured.items() for case in cases(key, some, origins)),
     )
 
 
@@ -279,55 +278,6 @@ def _waves(campaign: Campaign, targets: Sequence[Target], journal: Journal, what
             attempts = campaign.run(wave)
             journal.keep(name, attempts, refusals - before)
         yield attempts
-
-
-def _transfer(victims: Mapping[str, Victim], attempts: Attempts) -> dict[str, dict[str, Rate]]:
-    """Return for each model the share of its proved successes that fool each other one, whoever decides."""
-    found: dict[str, dict[str, Rate]] = {}
-    for model in victims if len(victims) > 1 else ():
-        texts = sorted(
-            {
-                one.success.edited.text
-                for (objective, _, of), some in attempts.items()
-                for one in some
-                if of == model
-                and OBJECTIVES[objective].edits == "attacks"
-                and one.success
-                and one.success.ruling.proved
-            }
-        )
-        if texts:
-            found[model] = {
-                name: share(int((~victim(texts).attack).sum()), len(texts))
-                for name, victim in victims.items()
-                if name != model
-            }
-    return found
-
-
-def _cases(key: tuple[str, str, str], attempts: Sequence[Attempt], origins: Sequence[str]) -> Iterator[Case]:
-    objective, name, model = key
-    for one in attempts:
-        if one.success is None:
-            continue
-        target, edited, ruling = one.target, one.success.edited, one.success.ruling
-        edits = ", ".join(sorted({step.name for step in edited.steps}))
-        yield Case(
-            objective,
-            name,
-            model,
-            target.family,
-            target.domain,
-            origins[target.row],
-            target.text,
-            edited.text,
-            edited.steps,
-            one.queries,
-            ruling.full,
-            ruling.proof.meaning,
-            ruling.proof.how,
-            f"{template(target.text)} | {edits}",
-        )
 
 
 def _asking(full: Full, benign: Sequence[str]) -> AskFull:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from overproof.checks.stats import clopper_pearson, tango
+from overproof.events.split import template
 from overproof.redteam.campaign import Attempt
-from overproof.redteam.result import Rate
+from overproof.redteam.objectives import OBJECTIVES
+from overproof.redteam.result import Case, Rate
+from overproof.redteam.victim import Victim
 
 BUDGETS = (10, 100, 1000)
 
@@ -49,3 +52,53 @@ def difference(own: Sequence[Attempt], other: Sequence[Attempt], budget: int) ->
     only, others = (sum(pair == wanted for pair in pairs) for wanted in ((True, False), (False, True)))
     found = tango(only, others, len(pairs))
     return Rate(len(pairs), found.value, found.low, found.high)
+
+
+def transfer(victims: Mapping[str, Victim], attempts: Attempts) -> dict[str, dict[str, Rate]]:
+    """Return for each model the share of its proved successes that fool each other one, whoever decides."""
+    found: dict[str, dict[str, Rate]] = {}
+    for model in victims if len(victims) > 1 else ():
+        texts = sorted(
+            {
+                one.success.edited.text
+                for (objective, _, of), some in attempts.items()
+                for one in some
+                if of == model
+                and OBJECTIVES[objective].edits == "attacks"
+                and one.success
+                and one.success.ruling.proved
+            }
+        )
+        if texts:
+            found[model] = {
+                name: share(int((~victim(texts).attack).sum()), len(texts))
+                for name, victim in victims.items()
+                if name != model
+            }
+    return found
+
+
+def cases(key: tuple[str, str, str], attempts: Sequence[Attempt], origins: Sequence[str]) -> Iterator[Case]:
+    """Yield the successes of one search against one model."""
+    objective, name, model = key
+    for one in attempts:
+        if one.success is None:
+            continue
+        target, edited, ruling = one.target, one.success.edited, one.success.ruling
+        edits = ", ".join(sorted({step.name for step in edited.steps}))
+        yield Case(
+            objective,
+            name,
+            model,
+            target.family,
+            target.domain,
+            origins[target.row],
+            target.text,
+            edited.text,
+            edited.steps,
+            one.queries,
+            ruling.full,
+            ruling.proof.meaning,
+            ruling.proof.how,
+            f"{template(target.text)} | {edits}",
+        )
