@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from settings import OUT, TEST, once
-from students import FASTEST, RECOMMENDED
+from students import FASTEST, RECOMMENDED, comparison
 
 import overproof
 from overproof.events.edits import EDITS
@@ -30,7 +30,6 @@ BUDGET, EVENTS = 1000, 100
 SEED = 0
 PLACES: Mapping[str, tuple[Path, Path]] = {  # trained on: where the students lie, and MiniLM
     "http": (OUT / "students", OUT / "teacher"),
-    "http + waf": (OUT / "waf", OUT / "waf" / "teacher-known"),
 }
 ALONE = "the student's verdict alone"
 LOOKED_FOR = {"blind-spot": ALONE, "evasion": "past the cascade, not the full model", "bypass": "past the cascade"}
@@ -41,12 +40,13 @@ OTHERS = {"ours": MUTATORS["sql"], "WAF-A-MoLE's eight": WAF_A_MOLE}
 def bundle(trained_on: str, student: str) -> tuple[Path, list[str]]:
     """Return where a student lies, and its full model."""
     folder, minilm = PLACES[trained_on]
-    name = f"{'known-' if trained_on != 'http' else ''}{student}-{SEED}"
+    name = f"{student}-{SEED}"
     return folder / name, [str(minilm), str(folder / f"{name}.ngram-teacher")]
 
 
 def attacked(trained_on: str, student: str) -> dict[str, Any]:
     """Spend every search on a student's verdicts, and the best on the cascade."""
+    comparison(student, SEED)  # trains it where it is not there
     place, full = bundle(trained_on, student)
     options: dict[str, Any] = {"full": full, "budget": BUDGET, "sample": EVENTS, "seed": SEED, "console": terminal()}
     out = OUT / "attacks" / place.name
@@ -73,6 +73,7 @@ def naive() -> Mutators:
 
 def beside_others() -> dict[str, Any]:
     """Spend the same queries on injected SQL by our edits, by WAF-A-MoLE's, and by the plainest."""
+    comparison(FASTEST, SEED)
     place, full = bundle("http", FASTEST)
     config = AttackConfig([str(TEST)], objectives=("blind-spot",), budget=BUDGET, sample=EVENTS, families=("sqli",))
     attack = open_attacked(config, AttackInputs(place, full))
@@ -107,11 +108,10 @@ def measured() -> dict[str, Any]:
     """Attack what there is."""
     students = {
         f"{student}, trained on {trained_on}": once(
-            f"attack-{student}-{trained_on.replace(' + ', '-')}", partial(attacked, trained_on, student)
+            f"attack-{student}-{trained_on}", partial(attacked, trained_on, student)
         )
         for trained_on in PLACES
         for student in RECOMMENDED
-        if bundle(trained_on, student)[0].is_dir()
     }
     return {"students": students, "others": once("attack-others", beside_others)}
 
