@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from overproof.bundle.scores import Floats, Scores
-from overproof.redteam.base import Mutators, Proof
+from overproof.redteam.base import Edited, Mutator, Mutators, Proof, mutated
 
 INNOCENT = ("garden", "summer", "shoes", "report")
 
 
 class WordCounter:
-    """Odds of an attack: `evil` for each bad word, less `calm` for each innocent one. Knows `attack` and `benign`."""
+    """Odds of an attack: `evil` for each bad word, less `innocent` for each innocent one."""
 
     classes = ("attack", "benign")
 
-    def __init__(self, evil: float = 4.0, calm: float = 1.0) -> None:
-        self.evil, self.calm, self.asked = evil, calm, 0
+    def __init__(self, evil: float = 4.0, innocent: float = 1.0) -> None:
+        self.evil, self.innocent, self.asked = evil, innocent, 0
 
     def score(self, texts: Sequence[str]) -> Scores:
         self.asked += len(texts)
-        odds = [self.evil * t.lower().count("evil") - self.calm * sum(t.count(w) for w in INNOCENT) - 1 for t in texts]
+        odds = [
+            self.evil * t.lower().count("evil") - self.innocent * sum(t.count(w) for w in INNOCENT) - 1 for t in texts
+        ]
         logits = np.stack([np.array(odds, dtype=np.float32), np.zeros(len(texts), dtype=np.float32)], axis=1)
         n = len(texts)
         return Scores(
@@ -71,3 +75,42 @@ def oracle(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
 def toy() -> SimpleNamespace:
     """All of it."""
     return SimpleNamespace(WordCounter=WordCounter, MUTATORS=MUTATORS, WRONG=WRONG, oracle=oracle)
+
+
+Pairs = list[tuple[str, str]]
+
+
+def edited_by_chains(texts: Sequence[str], mutators: Mutators, longest: int, random: Random) -> Pairs:
+    """Edit each text by a chain of up to so many edits; those that no edit fits are left out."""
+    pairs = []
+    for text in texts:
+        edited = Edited(text)
+        for _ in range(random.randint(1, longest)):
+            edited = mutated(edited, mutators, random) or edited
+        if edited.steps:
+            pairs.append((text, edited.text))
+    return pairs
+
+
+@pytest.fixture(scope="session")
+def chains() -> Callable[[Sequence[str], Mutators, int, Random], Pairs]:
+    """Texts, edited by chains of edits."""
+    return edited_by_chains
+
+
+def takes_any_text(edit: Mutator, texts: st.SearchStrategy[str]) -> None:
+    """Hold an edit to what all have to be: it takes any text, and edits it alike for the same seed."""
+
+    @given(texts, st.integers(0, 2**32 - 1))
+    def holds(text: str, seed: int) -> None:
+        once = edit(text, Random(seed))
+        assert once == edit(text, Random(seed))
+        assert once is None or isinstance(once, str)
+
+    holds()
+
+
+@pytest.fixture(scope="session")
+def total_and_repeatable() -> Callable[[Mutator, st.SearchStrategy[str]], None]:
+    """The property of every edit."""
+    return takes_any_text

@@ -1,4 +1,4 @@
-"""A planted blind spot is the first region, told by its tokens; a student that parts at random has none."""
+"""A planted blind spot is the first region, described by its tokens; a student that parts at random has none."""
 
 from __future__ import annotations
 

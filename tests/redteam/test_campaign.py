@@ -88,20 +88,20 @@ def test_what_is_escalated_is_no_evasion_but_a_blind_spot(campaign: Make, toy: A
 
 
 def test_an_artefact_of_the_grid_is_benign_to_one_and_an_attack_to_the_other(campaign: Make, toy: Any) -> None:
-    before = victim(toy.WordCounter(calm=0.8), BENIGN)
+    before = victim(toy.WordCounter(innocent=0.8), BENIGN)
     [attempt] = campaign("grid", before=before, referee=Referee(None, {"words": toy.oracle})).run([target()])
     assert attempt.success is not None
-    odds = [toy.WordCounter(calm=c).score([attempt.success.edited.text]).logits[0, 0] for c in (1.0, 0.8)]
+    odds = [toy.WordCounter(innocent=c).score([attempt.success.edited.text]).logits[0, 0] for c in (1.0, 0.8)]
     assert odds[0] <= 0 < odds[1]
 
 
 def test_a_benign_event_becomes_a_false_alarm_or_costs_the_full_models_time(campaign: Make, toy: Any) -> None:
     alarming = {"words": {"an evil word": lambda text, random: f"{text} evil"}}
-    calm = Referee(toy.WordCounter(evil=0.0).attack, {})
-    [alarm] = campaign("false-alarm", mutators=alarming, referee=calm).run([target("garden", covered=False)])
+    quiet = Referee(toy.WordCounter(evil=0.0).attack, {})
+    [alarm] = campaign("false-alarm", mutators=alarming, referee=quiet).run([target("garden", covered=False)])
     assert alarm.success is not None and "evil" in alarm.success.edited.text
     unsure = victim(toy.WordCounter(), BENIGN, Policy(confidence=0.95))
-    flood = campaign("flood", mutators=alarming, victim=unsure, referee=calm)
+    flood = campaign("flood", mutators=alarming, victim=unsure, referee=quiet)
     [found] = flood.run([target("garden garden garden", covered=False)])
     assert found.success is not None and len(found.success.edited.steps) == 1
 
@@ -112,12 +112,12 @@ def test_the_same_seed_finds_the_same_and_another_something_else(campaign: Make)
     assert campaign().run(events) == again != other
 
 
-def test_a_search_that_sees_labels_alone_is_told_no_more(campaign: Make) -> None:
+def test_a_search_that_sees_labels_alone_is_answered_no_more(campaign: Make) -> None:
     texts = ["evil", "evil garden", "evil garden shoes summer summer", "so evil"]
     asked = [Asked(0, Edited(text)) for text in texts]
-    told = {
+    answered = {
         search: [answer.loss for answer in _Wave(campaign(search=search), [target()]).answers(asked)]
         for search in ("random", "beam")
     }
-    assert told["random"] == [1.0, 1.0, 0.0, 1.0]
-    assert len(set(told["beam"])) == 3
+    assert answered["random"] == [1.0, 1.0, 0.0, 1.0]
+    assert len(set(answered["beam"])) == 3

@@ -1,4 +1,4 @@
-"""Hostile events that cost the full model's time spend no more than the budget, and change no calm event's verdict."""
+"""Hostile events that cost the full model's time spend no more than the budget, and change no other verdict."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def kinds(student: OnnxScorer) -> tuple[list[str], list[str]]:
     texts = sorted({f"id={n} select {'x' * (n % 37)}" for n in range(600)} | odd)
     policy = policy_for(student.manifest, rate=Rate(share=0.5))
     passed_on = set(Cascade(student, policy=policy).decide(student.score(texts)).deferrals.rows)
-    calm = [text for row, text in enumerate(texts) if row not in passed_on]
+    decided = [text for row, text in enumerate(texts) if row not in passed_on]
     hostile = [text for row, text in enumerate(texts) if row in passed_on]
-    assert len(calm) > 50 and len(hostile) > 50
-    return calm, hostile
+    assert len(decided) > 50 and len(hostile) > 50
+    return decided, hostile
 
 
 @given(seed=st.integers(0, 2**32), hostile_share=st.floats(0.0, 1.0), batch=st.integers(1, 60))
@@ -49,11 +49,11 @@ def test_no_mix_of_hostile_events_exceeds_the_budget_or_changes_a_calm_verdict(
     policy = policy_for(student.manifest, rate=Rate(share=0.5))
     alone = Cascade(student, policy=policy)
     cascade = Cascade(student, Full(student.classes, ask, "full"), policy, Bucket(Rate(share=SHARE)))
-    calm = set(kinds[0])
+    decided = set(kinds[0])
     for start in range(0, len(texts), batch):
         some = texts[start : start + batch]
         for text, verdict in zip(some, cascade.judge(some), strict=True):
-            if text in calm:
+            if text in decided:
                 quiet = alone.judge([text])[0]
                 assert {**verdict, "models": None} == {**quiet, "models": None}
                 assert verdict["status"] == "decided"

@@ -31,7 +31,7 @@ from overproof.jobs.attack_config import AttackConfig, AttackInputs
 from overproof.jobs.attack_journal import JOURNAL, Journal
 from overproof.jobs.attack_rates import Attempts, by_family, cases, difference, shares_at, transfer, unproved
 from overproof.jobs.attack_targets import Judges, Targets, choose
-from overproof.jobs.attack_victims import beside, deployed
+from overproof.jobs.attack_victims import beside, deployed, hashes
 from overproof.jobs.config import RunOptions
 from overproof.jobs.config_json import Events
 from overproof.jobs.deploy_config import CascadeConfig
@@ -46,6 +46,7 @@ from overproof.redteam.page import page
 from overproof.redteam.referee import AskFull, Referee
 from overproof.redteam.result import AttackReport, Exclusive, Row, cases_to_lines
 from overproof.redteam.victim import Victim
+from overproof.version import __version__
 
 WAVE = 64  # events that are attacked side by side
 CHUNK = 256  # events that the full model is asked about at a time
@@ -60,6 +61,8 @@ class Attacked:
     ----------
     path
         The bundle's folder.
+    evidence
+        The models beside it: the hashes of their files.
     cascade
         The bundle as it is deployed.
     judges
@@ -67,6 +70,7 @@ class Attacked:
     """
 
     path: Path
+    evidence: Sequence[str]
     cascade: Cascade
     judges: Judges
 
@@ -165,9 +169,12 @@ def open_attacked(config: AttackConfig, inputs: AttackInputs) -> Attacked:
     deploy = CascadeConfig(full=inputs.full, check=inputs.check, max_escalations=inputs.max_escalations)
     cascade = open_cascade(bundle, deploy)
     victims = {QUANTIZED: deployed(cascade)}
+    evidence: tuple[str, ...] = ()
     if inputs.evidence is not None:
+        store = open_evidence(inputs.evidence, bundle)
+        evidence = hashes(store)
         rate = Escalations(share=BUDGET) if inputs.max_escalations is None else parse_rate(inputs.max_escalations)
-        victims.update(beside(open_evidence(inputs.evidence, bundle), bundle.manifest, rate, config.seed))
+        victims.update(beside(store, bundle.manifest, rate, config.seed))
     if config.unlabelled is not None and cascade.full is None:
         raise InputError("--unlabelled: expected --full too: blind spots are where student and full model part")
     for objective in config.objectives:
@@ -176,7 +183,7 @@ def open_attacked(config: AttackConfig, inputs: AttackInputs) -> Attacked:
                 f"--objective {objective}: expected --evidence too, which holds the student before quantization"
             )
     ask = None if cascade.full is None else _asking(cascade.full, bundle.manifest.benign)
-    return Attacked(bundle.path, cascade, Judges(victims, Referee(ask, ORACLES)))
+    return Attacked(bundle.path, evidence, cascade, Judges(victims, Referee(ask, ORACLES)))
 
 
 def search(config: AttackConfig, attacked: Attacked, targets: Targets, journal: Journal, console: Console) -> Attempts:
@@ -199,13 +206,11 @@ def search(config: AttackConfig, attacked: Attacked, targets: Targets, journal: 
                 )
                 what = f"{objective} by {name} against {model}"
                 some = targets.of(objective)
+                ended = found[objective, name, model] = []
                 with console.progress(what, len(some)) as advance:
-                    found[objective, name, model] = [
-                        attempt
-                        for wave in _waves(campaign, some, journal, what)
-                        for attempt in wave
-                        if advance(1) is None
-                    ]
+                    for wave in _waves(campaign, some, journal, what):
+                        ended += wave
+                        advance(len(wave))
     return found
 
 
@@ -292,6 +297,8 @@ def _asking(full: Full, benign: Sequence[str]) -> AskFull:
 def _decisive(config: AttackConfig, attacked: Attacked, targets: Targets) -> dict[str, Any]:
     """Return all that decides what a wave comes to."""
     return {
+        "overproof": __version__,
+        "evidence": attacked.evidence,
         "budget": config.budget,
         "seed": config.seed,
         "models": attacked.cascade.models,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from overproof.files import atomic_write
 from overproof.redteam.campaign import Attempt
 from overproof.results.typed_json import from_json, to_json
 
@@ -34,12 +35,12 @@ class Journal:
         if self.path is None:
             return
         first = json.dumps(self.run, sort_keys=True)
-        lines = self.path.read_text("utf-8").splitlines() if self.path.is_file() else []
+        lines = self.path.read_text("utf-8", "replace").splitlines() if self.path.is_file() else []
         if lines and lines[0] == first:
             self.done = _whole(lines[1:])
-        else:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(f"{first}\n", "utf-8")
+        # written anew: behind a line that was cut off nothing could be appended
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(self.path, "".join(f"{line}\n" for line in (first, *map(json.dumps, self.done.values()))))
 
     def known(self, wave: str) -> tuple[list[Attempt], dict[str, int]] | None:
         """Return what a wave came to, and what the referee refused in it; None if it is not done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -65,6 +66,12 @@ def beside(store: EvidenceStore, manifest: Manifest, rate: Rate, seed: int) -> M
     benign = _benign(baseline.classes, manifest)
     found[BASELINE] = victim(baseline, benign, _policy(replace(scores, benign=np.array(benign)), store, manifest, rate))
     return found
+
+
+def hashes(store: EvidenceStore) -> tuple[str, ...]:
+    """Return what tells the models beside a bundle from others."""
+    students = (open_bundle(store.path / place).manifest for place in (folder.DISTILLED, folder.CONTROL))
+    return (*("+".join(manifest.models) for manifest in students), hashlib.sha256(store.baseline).hexdigest())
 
 
 def _baseline(store: EvidenceStore) -> BaselineScorer:

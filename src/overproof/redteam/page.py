@@ -10,7 +10,7 @@ from overproof.redteam.difference import difference
 from overproof.redteam.objectives import OBJECTIVES
 from overproof.redteam.result import AttackReport, Case
 from overproof.report.markup import Html, details, many, name, paragraph, preformatted, safe, table
-from overproof.report.offline import offline
+from overproof.report.offline import page_head
 from overproof.report.templating import environment
 from overproof.report.words import interval, percent, short
 
@@ -32,8 +32,7 @@ def page(report: AttackReport) -> str:
         environment("overproof.redteam")
         .get_template("page.html")
         .render(
-            **offline(),
-            title=f"overproof attack: {short(report.bundle)}",
+            page_head=page_head(f"overproof attack: {short(report.bundle)}"),
             head=paragraph(
                 f"{short(report.bundle)}, full model {short(report.full or 'none')}: {report.events:,} events, at most "
                 f"{report.budget:,} queries each, seed {report.seed}"

@@ -147,7 +147,7 @@ class AttackReport:
     rows, exclusive
         How often each search succeeded, and how much of it is the student's alone.
     transfer
-        Model to the share of its successes that fool each other model as well; of the first objective.
+        Model to the share of its proved successes that fool each other model as well.
     refused
         Why the referee refused claims, to how many.
     cases

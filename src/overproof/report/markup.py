@@ -38,6 +38,11 @@ def many(parts: Iterable[str]) -> Html:
     return Html("").join(map(safe, parts))
 
 
+def head(title: str, policy: Html, style: Html) -> Html:
+    """Draw the head of a page."""
+    return _block("page_head", title, policy, style)
+
+
 def name(text: str, longest: int = 80) -> Html:
     """Draw a name from outside: shortened, and its writing direction kept to itself."""
     return _block("name", short(text, longest))

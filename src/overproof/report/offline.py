@@ -10,14 +10,14 @@ import base64
 import hashlib
 from importlib.resources import files
 
-from overproof.report.markup import Html
+from overproof.report.markup import Html, head
 
 STYLE = files("overproof.report") / "templates" / "page.css"
 
 
-def offline() -> dict[str, Html]:
-    """Return the style of every page, and the policy that allows it alone, as a template takes them."""
+def page_head(title: str) -> Html:
+    """Draw the head of a page: its title, the style of every page, and the policy that allows it alone."""
     style = STYLE.read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return {"style": Html(style), "policy": Html(policy)}
+    policy = Html(f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
+    return head(title, policy, Html(style))

@@ -7,10 +7,10 @@ import gzip
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from overproof.redteam.base import Edited, mutated
 from overproof.redteam.mutate.path import MUTATORS
 from overproof.redteam.oracle.path import judge
 
@@ -55,28 +55,20 @@ PAYLOADS = [
 PROVED_AT_LEAST = 0.95
 
 
-def _chains(payloads: list[str], chains: int, longest: int) -> Counter[str]:
-    random = Random(14)
-    pairs = []
-    for payload in payloads * chains:
-        edited = Edited(payload)
-        for _ in range(random.randint(1, longest)):
-            edited = mutated(edited, MUTATORS, random) or edited
-        if edited.steps:
-            pairs.append((payload, edited.text))
+def _meanings(pairs: list[tuple[str, str]]) -> Counter[str]:
     return Counter(proof.meaning for proof in judge(pairs))
 
 
-def test_chains_of_edits_are_proved_and_never_change_the_file() -> None:
-    meanings = _chains(PAYLOADS, chains=15, longest=6)
+def test_chains_of_edits_are_proved_and_never_change_the_file(chains: Any) -> None:
+    meanings = _meanings(chains(PAYLOADS * 15, MUTATORS, 6, Random(14)))
     assert meanings["changed"] == 0
     assert meanings["proved"] >= PROVED_AT_LEAST * meanings.total() > 400
 
 
-def test_chains_of_edits_of_real_payloads(shared_data: Path) -> None:
+def test_chains_of_edits_of_real_payloads(chains: Any, shared_data: Path) -> None:
     with gzip.open(shared_data / "http" / "train.csv.gz", "rt", encoding="utf-8", newline="") as rows:
         payloads = [row["text"] for row in csv.DictReader(rows) if row["family"] == "path-traversal"]
-    meanings = _chains(Random(3).sample(payloads, 300), chains=1, longest=4)
+    meanings = _meanings(chains(Random(3).sample(payloads, 300), MUTATORS, 4, Random(14)))
     assert meanings["changed"] == 0
     assert meanings["proved"] >= PROVED_AT_LEAST * meanings.total() > 200
 

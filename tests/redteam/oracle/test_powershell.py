@@ -9,10 +9,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from overproof.redteam.base import Edited, Proof, mutated
+from overproof.redteam.base import Proof
 from overproof.redteam.mutate.powershell import MUTATORS
 from overproof.redteam.oracle import powershell
 from overproof.redteam.oracle.powershell import judge
@@ -61,26 +62,14 @@ PAYLOADS = [
 ]
 
 
-def chains(texts: Sequence[str], longest: int, seed: int) -> list[tuple[str, str]]:
-    """Edit texts by chains of random edits."""
-    random, pairs = Random(seed), []
-    for text in texts:
-        edited = Edited(text)
-        for _ in range(random.randint(1, longest)):
-            edited = mutated(edited, MUTATORS, random) or edited
-        if edited.steps:
-            pairs.append((text, edited.text))
-    return pairs
-
-
 def share(pairs: Sequence[tuple[str, str]], proofs: Sequence[Proof]) -> float:
     """Return which part of the pairs is proved; none may be changed."""
     assert [pair for pair, proof in zip(pairs, proofs, strict=True) if proof.meaning == "changed"] == []
     return sum(proof.meaning == "proved" for proof in proofs) / len(proofs)
 
 
-def test_chains_of_edits_are_proved() -> None:
-    pairs = [pair for seed in range(20) for pair in chains(PAYLOADS, 6, seed)]
+def test_chains_of_edits_are_proved(chains: Any) -> None:
+    pairs = [pair for seed in range(20) for pair in chains(PAYLOADS, MUTATORS, 6, Random(seed))]
     assert len(pairs) == 20 * len(PAYLOADS)
     assert share(pairs, judge(pairs)) >= 0.97
 
@@ -156,9 +145,9 @@ def test_without_the_parser_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "overproof[attack]" in proof.how
 
 
-def test_real_commands_keep_their_meaning(shared_data: Path) -> None:
+def test_real_commands_keep_their_meaning(chains: Any, shared_data: Path) -> None:
     with gzip.open(shared_data / "shell" / "atomic_red_team.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [row for row in map(json.loads, file) if row["executor"] == "powershell"]
     texts = [re.sub(r"#\{(\w+)\}", r"\1", row["command"]).strip() for row in rows]
-    pairs = chains(Random(0).sample(texts, 200), 4, 3)
+    pairs = chains(Random(0).sample(texts, 200), MUTATORS, 4, Random(3))
     assert share(pairs, judge(pairs)) >= 0.8

@@ -10,10 +10,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from overproof.redteam.base import Edited, Proof, mutated
+from overproof.redteam.base import Proof
 from overproof.redteam.mutate.shell import MUTATORS
 from overproof.redteam.oracle import shell, shell_parse
 from overproof.redteam.oracle.namespace import missing, run_scripts
@@ -75,26 +76,14 @@ def a_namespace(request: pytest.FixtureRequest) -> None:
         pytest.skip(why)
 
 
-def chains(texts: Sequence[str], longest: int, seed: int) -> list[tuple[str, str]]:
-    """Edit texts by chains of random edits."""
-    random, pairs = Random(seed), []
-    for text in texts:
-        edited = Edited(text)
-        for _ in range(random.randint(1, longest)):
-            edited = mutated(edited, MUTATORS, random) or edited
-        if edited.steps:
-            pairs.append((text, edited.text))
-    return pairs
-
-
 def share(pairs: Sequence[tuple[str, str]], proofs: Sequence[Proof], meaning: str = "proved") -> float:
     """Return which part of the pairs has a meaning; none may be changed."""
     assert [pair for pair, proof in zip(pairs, proofs, strict=True) if proof.meaning == "changed"] == []
     return sum(proof.meaning == meaning for proof in proofs) / len(proofs)
 
 
-def test_chains_of_edits_are_proved() -> None:
-    pairs = [pair for seed in range(2) for pair in chains(PAYLOADS, 6, seed)]
+def test_chains_of_edits_are_proved(chains: Any) -> None:
+    pairs = [pair for seed in range(2) for pair in chains(PAYLOADS, MUTATORS, 6, Random(seed))]
     assert len(pairs) == 2 * len(PAYLOADS)
     assert share(pairs, judge(pairs)) >= 0.97
 
@@ -235,16 +224,16 @@ def test_without_bash_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         missing.cache_clear()
 
 
-def test_real_injections_keep_their_effect(shared_data: Path) -> None:
+def test_real_injections_keep_their_effect(chains: Any, shared_data: Path) -> None:
     with gzip.open(shared_data / "http" / "train.csv.gz", "rt", encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file) if row["family"] == "cmdi"]
-    pairs = chains(Random(0).sample(texts, 150), 4, 11)
+    pairs = chains(Random(0).sample(texts, 150), MUTATORS, 4, Random(11))
     assert share(pairs, judge(pairs)) >= 0.85
 
 
-def test_real_command_lines_keep_their_effect(shared_data: Path) -> None:
+def test_real_command_lines_keep_their_effect(chains: Any, shared_data: Path) -> None:
     with gzip.open(shared_data / "shell" / "atomic_red_team.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [row for row in map(json.loads, file) if row["executor"] in ("sh", "bash")]
     texts = [re.sub(r"#\{(\w+)\}", r"\1", row["command"]) for row in rows]
-    pairs = chains(Random(0).sample(texts, 60), 4, 12)
+    pairs = chains(Random(0).sample(texts, 60), MUTATORS, 4, Random(12))
     assert share(pairs, judge(pairs)) >= 0.85

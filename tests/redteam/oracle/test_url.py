@@ -7,10 +7,10 @@ import gzip
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from overproof.redteam.base import Edited, mutated
 from overproof.redteam.mutate.url import MUTATORS
 from overproof.redteam.oracle.url import judge
 
@@ -53,29 +53,21 @@ PAYLOADS = [
 PROVED_AT_LEAST = 0.95
 
 
-def _chains(payloads: list[str], chains: int, longest: int) -> Counter[str]:
-    random = Random(14)
-    pairs = []
-    for payload in payloads * chains:
-        edited = Edited(payload)
-        for _ in range(random.randint(1, longest)):
-            edited = mutated(edited, MUTATORS, random) or edited
-        if edited.steps:
-            pairs.append((payload, edited.text))
+def _meanings(pairs: list[tuple[str, str]]) -> Counter[str]:
     return Counter(proof.meaning for proof in judge(pairs))
 
 
-def test_chains_of_edits_are_proved_and_never_lead_elsewhere() -> None:
-    meanings = _chains(PAYLOADS, chains=15, longest=6)
+def test_chains_of_edits_are_proved_and_never_lead_elsewhere(chains: Any) -> None:
+    meanings = _meanings(chains(PAYLOADS * 15, MUTATORS, 6, Random(14)))
     assert meanings["changed"] == 0
     assert meanings["proved"] >= PROVED_AT_LEAST * meanings.total() > 400
 
 
 @pytest.mark.parametrize(("family", "least"), [("rfi", 0.99), ("open-redirect", 0.8)])
-def test_chains_of_edits_of_real_payloads(shared_data: Path, family: str, least: float) -> None:
+def test_chains_of_edits_of_real_payloads(chains: Any, shared_data: Path, family: str, least: float) -> None:
     with gzip.open(shared_data / "http" / "train.csv.gz", "rt", encoding="utf-8", newline="") as rows:
         payloads = [row["text"] for row in csv.DictReader(rows) if row["family"] == family]
-    meanings = _chains(Random(3).sample(payloads, min(300, len(payloads))), chains=1, longest=4)
+    meanings = _meanings(chains(Random(3).sample(payloads, min(300, len(payloads))), MUTATORS, 4, Random(14)))
     assert meanings["changed"] == 0
     assert meanings["proved"] >= least * meanings.total() > 100
 

@@ -9,15 +9,14 @@ from overproof.checks.report.gate_table import check_section
 from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.report.sections import TEMPLATES
 from overproof.report.markup import Html
-from overproof.report.offline import offline
+from overproof.report.offline import page_head
 from overproof.report.words import short
 
 
 def page(report: CheckOutcome) -> str:
     """Draw the whole report."""
     return TEMPLATES.get_template("page.html").render(
-        **offline(),
-        title=f"overproof check: {short(report.bundle.name)}",
+        page_head=page_head(f"overproof check: {short(report.bundle.name)}"),
         head=about.head(report),
         verdict=top.verdict(report),
         comparison=top.comparison(report),

@@ -140,11 +140,11 @@ def _agent(text: str, random: Random) -> str | None:
     return f"{text[: found.start(1)]}{_named(found[1], random)}{text[found.end(1) :]}" if found else None
 
 
-def _named(said: str, random: Random) -> str:
+def _named(agent: str, random: Random) -> str:
     word, other = random.sample(WORDS, 2)
     product = f"{word}/{random.randint(1, 9)}.{random.randint(0, 9)}"
     more = random.choice((product, f"({word}; {other})", f"{product} ({other})"))
-    return random.choice((f"{said} {more}", f"{more} {said}")) if said not in ("", "-") else f"Mozilla/5.0 {more}"
+    return random.choice((f"{agent} {more}", f"{more} {agent}")) if agent not in ("", "-") else f"Mozilla/5.0 {more}"
 
 
 def _referer(text: str, random: Random) -> str | None:

@@ -54,7 +54,7 @@ MUTATORS: Mutators = {
     "parentheses more": sql_terms.parentheses_more,
     "a column alias": sql_terms.column_alias,
     "another alias": sql_terms.another_alias,
-    "a default said": sql_terms.default_said,
+    "a default spelled out": sql_terms.default_spelled_out,
     "hexadecimal in another case": sql_terms.hex_in_another_case,
     "an escape in another case": _escape_in_another_case,
     "one escape more": _one_escape_more,

@@ -1,4 +1,4 @@
-"""Edit values and names: numbers in equal spellings, parentheses, aliases and defaults said aloud."""
+"""Edit values and names: numbers in equal spellings, parentheses, aliases and defaults spelled out."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _alias(fragment: Fragment, rank: int) -> bool:
     return before in (")", "as") and (after in ends or (after == "from" and token.clause == "select"))
 
 
-def default_said(text: str, random: Random) -> str | None:
+def default_spelled_out(text: str, random: Random) -> str | None:
     """Say what holds anyway: `select all`, `order by 1 asc`."""
     fragment = read(text)
     edits = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from overproof.redteam.base import Proof
 from overproof.redteam.oracle import chromium
-from overproof.redteam.oracle.html_contexts import CONTEXTS, HARMLESS, SCRIPT, page
+from overproof.redteam.oracle.html_contexts import BENIGN, CONTEXTS, SCRIPT, page
 from overproof.redteam.oracle.html_parse import parse_oracle
 
 Seen = dict[str, chromium.Effects]
@@ -47,7 +47,7 @@ def _proof(original: Seen | None, edited: str, answers: dict[tuple[str, str], ch
 
 
 def _originals(texts: set[str]) -> dict[str, Seen | None]:
-    """Tell what each text does that a harmless value does not; None where one context had no answer."""
+    """Tell what each text does that a benign value does not; None where one context had no answer."""
     new = sorted(texts - _seen.keys())
     if len(_seen) + len(new) > KEPT:
         _seen.clear()
@@ -61,7 +61,7 @@ def _originals(texts: set[str]) -> dict[str, Seen | None]:
 
 
 def _watch(texts: Sequence[str], contexts: Sequence[str]) -> dict[str, Seen | None]:
-    places = [(text, context) for text in (HARMLESS, *texts) for context in contexts]
+    places = [(text, context) for text in (BENIGN, *texts) for context in contexts]
     answers = dict(zip(places, chromium.effects([page(*place) for place in places]), strict=True)) if texts else {}
     found: dict[str, Seen | None] = {}
     for text in texts:
@@ -70,7 +70,7 @@ def _watch(texts: Sequence[str], contexts: Sequence[str]) -> dict[str, Seen | No
             answer = answers[text, context]
             if answer is None:
                 break
-            if answer and answer != answers[HARMLESS, context]:
+            if answer and answer != answers[BENIGN, context]:
                 does[context] = answer
         else:
             found[text] = does

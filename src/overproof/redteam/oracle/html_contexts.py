@@ -22,7 +22,7 @@ CONTEXTS: dict[str, tuple[str, str]] = {
 SCRIPT = "a script"
 """Where a value is put that does nothing anywhere else: a piece of script alone."""
 
-HARMLESS = "shoes"
+BENIGN = "shoes"
 
 
 def page(text: str, context: str) -> str:

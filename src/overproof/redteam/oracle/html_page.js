@@ -189,8 +189,8 @@ function collect(frame) {
   for (const element of [...page.querySelectorAll(LOADS)]) {
     if (element.localName === "link" && !/stylesheet|import/i.test(element.rel)) continue;
     const named = DECISIVE.filter((name) => element.hasAttribute(name));
-    const told = named.map((name) => `${name}=${address(element.getAttribute(name))}`);
-    if (told.length) record("load", element.localName, ...told);
+    const described = named.map((name) => `${name}=${address(element.getAttribute(name))}`);
+    if (described.length) record("load", element.localName, ...described);
   }
   for (const element of [...page.querySelectorAll("*")]) {
     fire(frame, element);

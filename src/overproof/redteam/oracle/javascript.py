@@ -23,7 +23,7 @@ class Script:
 def read(code: str) -> Script:
     """Parse a script."""
     data = code.encode("utf-8", "surrogatepass")
-    tree = _parser().parse(data)
+    tree = parser().parse(data)
     tokens, acts, todo = [], False, [tree.root_node]
     while todo:
         node = todo.pop()
@@ -37,7 +37,8 @@ def read(code: str) -> Script:
 
 
 @cache
-def _parser() -> tree_sitter.Parser:
+def parser() -> tree_sitter.Parser:
+    """Return the parser of JavaScript."""
     import tree_sitter
     import tree_sitter_javascript
 

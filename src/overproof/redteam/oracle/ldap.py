@@ -17,7 +17,7 @@ CONTEXTS = (
     "(|(cn={})(sn=x))",
     "(&(objectClass=person)(uid={})(userPassword=secret))",
 )
-HARMLESS = "nobody-at-all"
+BENIGN = "nobody-at-all"
 LONGEST = 20_000  # characters that are read
 DEEPEST = 150  # filters within filters
 NAMES = {
@@ -72,10 +72,10 @@ def _judge(original: str, edited: str) -> Proof:
                 continue
             if _selected(context.replace("{}", read(edited))) != wanted:
                 return Proof("changed", f"LDAP: other entries in {context}")
-            proved = proved or wanted != _selected(context.replace("{}", HARMLESS))
+            proved = proved or wanted != _selected(context.replace("{}", BENIGN))
     if proved:
         return Proof("proved", "LDAP: the same entries")
-    return Proof("unproved", "LDAP: selects nothing that a harmless value does not")
+    return Proof("unproved", "LDAP: selects nothing that a benign value does not")
 
 
 def _depth(text: str) -> int:

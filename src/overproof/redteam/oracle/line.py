@@ -73,8 +73,8 @@ def _requests(before: re.Match[str], after: re.Match[str]) -> Proof:
         if name not in _OWN and value != after[name]:
             return Proof("changed", f"the {name} is another")
     for name in ("referer", "agent"):
-        said, says = before[name], after[name]
-        if (said is None) != (says is None) or (said not in (None, "", "-") and said not in says):
+        was, now = before[name], after[name]
+        if (was is None) != (now is None) or (was not in (None, "", "-") and was not in now):
             return Proof("changed", f"the {name} no longer says what it said")
     return _targets(_Target.read(before["target"]), _Target.read(after["target"]))
 
@@ -175,7 +175,7 @@ def _objects(original: str, edited: str, brace: int) -> Proof:
         return Proof("changed", "a field that is not the client's is another")
     if not targets:
         return Proof("unproved", "JSON, but not of a request")
-    proofs = [_targets(_Target.read(said), _Target.read(says)) for said, says in targets]
+    proofs = [_targets(_Target.read(was), _Target.read(now)) for was, now in targets]
     return next((proof for proof in proofs if proof.meaning != "proved"), proofs[0])
 
 

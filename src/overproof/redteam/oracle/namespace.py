@@ -99,6 +99,6 @@ def _driven(scripts: Sequence[str], status: int = 0) -> list[Ran]:
 
 def _read(line: str) -> Ran:
     """Read one answer of the driver."""
-    told = json.loads(line)
-    files = tuple(sorted(told["files"].items()))
-    return Ran(ended=told["ended"], trace=told["trace"], out=told["out"], err=told["err"], files=files)
+    answer = json.loads(line)
+    files = tuple(sorted(answer["files"].items()))
+    return Ran(ended=answer["ended"], trace=answer["trace"], out=answer["out"], err=answer["err"], files=files)

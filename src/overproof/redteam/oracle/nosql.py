@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
 
 from overproof.redteam.base import Proof
+from overproof.redteam.oracle import javascript
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -31,7 +32,7 @@ CONTEXTS = (
     ("function f() { ", ")\n}});}"),
 )
 DEEPEST = 200  # nodes within nodes that are compared
-HARMLESS = {"string", "number", "identifier", "true", "false", "null", "undefined"}
+BENIGN = {"string", "number", "identifier", "true", "false", "null", "undefined"}
 
 
 def judge(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
@@ -46,7 +47,7 @@ def _judge(original: str, edited: str) -> Proof:
             same = read(edited) == wanted
             return Proof("proved" if same else "changed", f"{reader}: {'the same' if same else 'other'} operators")
     try:
-        parser = _parser()
+        parser = javascript.parser()
     except ImportError:
         return Proof("unproved", "tree-sitter-javascript is not installed (pip install 'overproof[attack]')")
     try:
@@ -107,13 +108,6 @@ def _fits(before: str, text: str) -> bool:
     return not before[-1:].isalnum() or not re.match(r"[\w$]", text)
 
 
-def _parser() -> Parser:
-    import tree_sitter_javascript
-    from tree_sitter import Language, Parser
-
-    return Parser(Language(tree_sitter_javascript.language()))
-
-
 def _tree(before: str, text: str, behind: str, parser: Parser) -> Tree | None:
     """Parse a value in its place; None where that is no JavaScript, or the value is nothing but a value."""
     if "\0" in text.replace("%00", ""):
@@ -127,7 +121,7 @@ def _tree(before: str, text: str, behind: str, parser: Parser) -> Tree | None:
     inside = tree.root_node.descendant_for_byte_range(start, max(start, end - 1))
     while inside is not None and inside.type in ("string_fragment", "escape_sequence"):
         inside = inside.parent
-    if inside is None or (inside.type in HARMLESS and inside.start_byte <= start and inside.end_byte >= end):
+    if inside is None or (inside.type in BENIGN and inside.start_byte <= start and inside.end_byte >= end):
         return None
     if not _acts(tree.root_node, start, end):
         return None
@@ -174,7 +168,7 @@ def _canonical(node: Node, depth: int) -> Tree:
     if node.type == "member_expression":
         return ("member", _canonical(children[0], depth + 1), _string((children[-1].text or b"").decode()))
     if node.type == "pair" and _string(_inside(children[0])).strip("'\"") == "$where" and children[2].type == "string":
-        code = _parser().parse(_string(_inside(children[2])).encode("utf-8", "surrogatepass")).root_node
+        code = javascript.parser().parse(_string(_inside(children[2])).encode("utf-8", "surrogatepass")).root_node
         if not code.has_error:
             return ("where", _canonical(code, depth + 1))
     kept = [child for child in children if not _idle(child) and child.type not in (";", ",")]

@@ -82,7 +82,7 @@ def effect_of(ran: Ran) -> Effect | None:
             processes.setdefault(traced[1], []).append(resolved(traced[3]))
         elif entry.startswith("\x02"):
             records.append(entry)
-    errors = [said(line) for line in ran.err.splitlines()]
+    errors = [message(line) for line in ran.err.splitlines()]
     return Effect(
         commands=tuple(sorted(map(tuple, processes.values()))),
         records=tuple(sorted(records)),
@@ -112,7 +112,7 @@ def simpler(word: str) -> str:
     return re.sub(r"/(?:\.?/)+", "/", word)
 
 
-def said(line: str) -> str:
+def message(line: str) -> str:
     """Leave out of a complaint where in the script it arose, and write a path at its front in its simplest form."""
     match = ERROR.match(line)
     if match is None:

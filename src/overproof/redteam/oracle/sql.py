@@ -109,7 +109,7 @@ def _outside(text: str, quote: str) -> int:
 
 
 def _place(database: Database, context: Context, text: str, reading: str, ending: str) -> tuple[_Place, bool] | None:
-    """Run a text in a context; whether its effect differs from a harmless value's, or None where it is data."""
+    """Run a text in a context; whether its effect differs from a benign value's, or None where it is data."""
     if context.quote not in text:
         return None
     width, value = _WIDTH, f"{text}{ending}"
@@ -121,8 +121,8 @@ def _place(database: Database, context: Context, text: str, reading: str, ending
                 break
     if isinstance(ran, str):
         return None
-    harmless = [_ran(database, context, data, reading, width) for data in context.harmless(text)]
-    known = [one for one in harmless if isinstance(one, Ran)]
+    benign = [_ran(database, context, data, reading, width) for data in context.benign(text)]
+    known = [one for one in benign if isinstance(one, Ran)]
     if any(one.program == ran.program for one in known):
         return None
     shows = any(one.effect != ran.effect for one in known) if known else context.kind == "whole" and ran.shows

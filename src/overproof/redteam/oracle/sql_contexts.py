@@ -19,7 +19,7 @@ class Context:
     quote
         The quote that the value stands in: empty for a number's place.
     kind
-        `value`: a harmless value can stand there; `tail`: the fragment continues a statement; `whole`: it is one.
+        `value`: a benign value can stand there; `tail`: the fragment continues a statement; `whole`: it is one.
     """
 
     before: str
@@ -33,8 +33,8 @@ class Context:
         before = self.before.replace("{columns}", ", ".join(columns)).replace("{width}", str(width))
         return before.replace("{less}", "".join(f"{column}, " for column in columns[1:])) + value + self.after
 
-    def harmless(self, value: str) -> list[str]:
-        """Give harmless values of the same shape: what the fragment begins with, and the fragment as mere data."""
+    def benign(self, value: str) -> list[str]:
+        """Give benign values of the same shape: what the fragment begins with, and the fragment as mere data."""
         if self.kind != "value":
             return [""] if self.kind == "tail" else []
         number = re.match(r"-?\d+", value)

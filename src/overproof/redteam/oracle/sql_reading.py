@@ -58,8 +58,8 @@ def _shaped(tokens: list[_Pair], dialect: str) -> list[_Pair]:
     if low[0] in ("exec_", "execute_", "show_", "fetch_", "declare", "shutdown") or (
         low[0] == "create" and "function" in low
     ):
-        said = " ".join(word if kind == "STRING" else word.lower() for kind, word in tokens)
-        return [*_words("select statement ("), ("STRING", said), *_words(")")]
+        spelled = " ".join(word if kind == "STRING" else word.lower() for kind, word in tokens)
+        return [*_words("select statement ("), ("STRING", spelled), *_words(")")]
     if low[0] == "if" and dialect == "tsql":
         return _branches(tokens)
     elif low[0] == "waitfor" and len(tokens) > 2:

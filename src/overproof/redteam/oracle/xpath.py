@@ -30,7 +30,7 @@ CONTEXTS = (
     "//user[pass='x' and name='{}']/role/text()",
     "//user[pass='x' and name='bob{}']",
 )
-HARMLESS = "7"  # a name and a number at once
+BENIGN = "7"  # a name and a number at once
 LONGEST = 6000  # characters that are read
 DEAREST = 2  # predicates within predicates that are evaluated: every one asks each node for all others
 
@@ -68,10 +68,10 @@ def _compared(original: str, edited: str, roots: list[ElementTree.Element], elem
                 continue
             if _selected(context, read(edited), roots, elementpath) != wanted:
                 return Proof("changed", f"XPath: other nodes by {context}")
-            proved = proved or wanted != _selected(context, HARMLESS, roots, elementpath)
+            proved = proved or wanted != _selected(context, BENIGN, roots, elementpath)
     if proved:
         return Proof("proved", "XPath: the same nodes")
-    return Proof("unproved", "XPath: selects nothing that a harmless value does not")
+    return Proof("unproved", "XPath: selects nothing that a benign value does not")
 
 
 def _cost(value: str) -> int:
