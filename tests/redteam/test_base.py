@@ -7,7 +7,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.redteam.base import Edited, Mutators, Step, mutated, one_step, replay
+from overproof.redteam.base import Edited, Mutators, mutated, one_step, replay
+from overproof.results.attack_cases import Step
 
 
 def widen(text: str, random: Random) -> str | None:

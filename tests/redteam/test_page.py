@@ -12,10 +12,10 @@ from markupsafe import Markup
 
 from overproof.bundle.model_names import CONTROL, QUANTIZED
 from overproof.progress import printable
-from overproof.redteam.base import Step
-from overproof.redteam.difference import LONGEST, difference
 from overproof.redteam.page import page
-from overproof.redteam.result import AttackReport, Case, Exclusive, Rate, Row
+from overproof.redteam.result import AttackReport, Exclusive, Rate, Row
+from overproof.report.difference import LONGEST, difference
+from overproof.results.attack_cases import Case, Step
 
 EVIL = "\"><script>alert(1)</script>'\x1b[2J\u202e"
 HALF = Rate(10, 0.5, 0.2, 0.8)

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.events.simulate import simulate
-from overproof.redteam.base import Edited, Mutators, Oracle, Step, mutated, one_step
+from overproof.redteam.base import Edited, Mutators, Oracle, mutated, one_step
 from overproof.redteam.domains import domain_of
 from overproof.redteam.mutate import MUTATORS
 from overproof.redteam.mutate.words import WORDS
 from overproof.redteam.oracle import ORACLES
+from overproof.results.attack_cases import Step
 
 HEX = "3f9a0c17be55d2e8640b9d7c1f23a8e6"
 TUNNEL = f"dns client=ws-kolva query={HEX}.{HEX[::-1]}.fox.kola.example.com type=TXT rcode=NOERROR answer=aa ttl=2^3"

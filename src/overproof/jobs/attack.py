@@ -44,8 +44,9 @@ from overproof.redteam.objectives import OBJECTIVES
 from overproof.redteam.oracle import ORACLES
 from overproof.redteam.page import page
 from overproof.redteam.referee import AskFull, Referee
-from overproof.redteam.result import AttackReport, Exclusive, Row, cases_to_lines
+from overproof.redteam.result import AttackReport, Exclusive, Row
 from overproof.redteam.victim import Victim
+from overproof.results.attack_cases import cases_to_lines
 from overproof.version import __version__
 
 WAVE = 64  # events that are attacked side by side

@@ -8,8 +8,9 @@ from overproof.checks.stats import clopper_pearson, tango
 from overproof.events.split import template
 from overproof.redteam.campaign import Attempt
 from overproof.redteam.objectives import OBJECTIVES
-from overproof.redteam.result import Case, Rate
+from overproof.redteam.result import Rate
 from overproof.redteam.victim import Victim
+from overproof.results.attack_cases import Case
 
 BUDGETS = (10, 100, 1000)
 

@@ -7,20 +7,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from overproof.results.attack_cases import Step
+
 Mutator = Callable[[str, Random], str | None]
 """Edits a text at one place that the generator draws, and keeps what it does; None where it has no such place."""
 
 Mutators = Mapping[str, Mutator]
 
 Meaning = Literal["proved", "changed", "unproved"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One edit that can be repeated: the mutator's name, and the seed that decides where and how it edits."""
-
-    name: str
-    seed: int
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from overproof.bundle.model_names import QUANTIZED
-from overproof.redteam.difference import difference
 from overproof.redteam.objectives import OBJECTIVES
-from overproof.redteam.result import AttackReport, Case
-from overproof.report.markup import Html, details, many, name, paragraph, preformatted, safe, table
+from overproof.redteam.result import AttackReport
+from overproof.report.markup import Html, many, name, paragraph, preformatted, table
 from overproof.report.offline import page_head
 from overproof.report.templating import environment
-from overproof.report.words import interval, percent, short
-
-SHOWN = 20  # cases of a family, one of each template; attack.jsonl has them all
+from overproof.report.words import interval, short
+from overproof.results.attack_edits import edits_by_family
 
 
 @dataclass(frozen=True)
@@ -112,25 +110,5 @@ def _blind_spots(report: AttackReport) -> Iterator[Section]:
 
 
 def _cases(report: AttackReport) -> Iterator[Section]:
-    own = [case for case in report.cases if case.model == QUANTIZED]
-    for family in sorted({case.family for case in own}):
-        unlike: dict[str, Case] = {}
-        of = [case for case in own if case.family == family]
-        for case in sorted(of, key=lambda case: (case.meaning != "proved", len(case.steps), len(case.edited))):
-            unlike.setdefault(case.template, case)
-        shown = list(unlike.values())[:SHOWN]
-        more = f"{len(of):,} successes, {len(unlike):,} unlike each other; the {len(shown):,} shortest."
-        yield Section(f"Edits: {short(family)}", many([paragraph(more, "quiet"), *map(_case, shown)]))
-
-
-def _case(case: Case) -> Html:
-    edits = ", ".join(dict.fromkeys(step.name for step in case.steps))
-    full = "" if case.full is None else f"; the full model says {percent(case.full)} attack"
-    found = f"{case.objective}, {len(case.steps)} edits: {edits}. {case.queries:,} queries{full}"
-    return many(
-        [
-            preformatted(difference(case.original, case.edited)),
-            paragraph(f"{found}. {case.how} ({case.meaning}).", "small"),
-            details("The original", preformatted(safe(case.original)), paragraph(short(case.origin), "small")),
-        ]
-    )
+    for family, drawn in edits_by_family([case for case in report.cases if case.model == QUANTIZED]):
+        yield Section(f"Edits: {short(family)}", drawn)

@@ -10,11 +10,11 @@ from typing import Any
 
 from overproof.bundle.model_names import QUANTIZED
 from overproof.errors import InputError
-from overproof.redteam.base import Step
 from overproof.redteam.blind_spots import BlindSpots
 from overproof.redteam.objectives import OBJECTIVES
 from overproof.report.layout import aligned
 from overproof.report.words import interval, percent, short
+from overproof.results.attack_cases import Case
 from overproof.results.typed_json import from_json, to_json
 
 
@@ -58,46 +58,6 @@ class Row:
     at: Mapping[str, Rate]
     unproved: int
     families: Mapping[str, Rate]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One success: a regression case.
-
-    Attributes
-    ----------
-    objective, search, model
-        As in `Row`.
-    family, domain, origin
-        Of the event, and where it was read.
-    original, edited
-        Its text before and after.
-    steps
-        The edits, as few as it takes.
-    queries
-        How many edited texts the model had been asked about.
-    full
-        The full model's probability that the edited text is an attack; None where it was not asked.
-    meaning, how
-        What the oracle says: `proved` or `unproved`, and by what.
-    template
-        What successes that are alike share: the event's template and the names of the edits.
-    """
-
-    objective: str
-    search: str
-    model: str
-    family: str
-    domain: str
-    origin: str
-    original: str
-    edited: str
-    steps: tuple[Step, ...]
-    queries: int
-    full: float | None
-    meaning: str
-    how: str
-    template: str
 
 
 @dataclass(frozen=True)
@@ -199,11 +159,6 @@ class AttackReport:
             f"{len(own):,} successes against the bundle, {distinct:,} of them unlike each other. The shortest:",
             *(f"  {case.family}: {short(case.original)}  →  {short(case.edited)}" for case in shortest),
         ]
-
-
-def cases_to_lines(cases: tuple[Case, ...]) -> str:
-    """Write cases as JSON lines."""
-    return "".join(f"{json.dumps(to_json(case))}\n" for case in cases)
 
 
 def read_cases(path: Path) -> tuple[Case, ...]:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.redteam.base import Edited, Step, mutated, one_step
+from overproof.redteam.base import Edited, mutated, one_step
 from overproof.redteam.mutate.path import MUTATORS
 from overproof.redteam.mutate.path_parts import path_parts
+from overproof.results.attack_cases import Step
 
 PIECES = [
     "/",

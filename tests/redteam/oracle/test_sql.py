@@ -9,11 +9,12 @@ from random import Random
 
 import pytest
 
-from overproof.redteam.base import Edited, Mutators, Step, mutated, one_step
+from overproof.redteam.base import Edited, Mutators, mutated, one_step
 from overproof.redteam.mutate.sql import MUTATORS
 from overproof.redteam.mutate.waf_a_mole import WAF_A_MOLE
 from overproof.redteam.oracle import sql as oracle
 from overproof.redteam.oracle.sql import judge
+from overproof.results.attack_cases import Step
 
 PAYLOADS = [
     "1' or 1=1--",
