@@ -45,6 +45,7 @@ def checked() -> dict[str, Any]:
         "full": str(TEACHER),
         "evidence": EVIDENCE,
         "accept_public_data": True,
+        "attack": 0,  # bench/attacks.py does that, with more queries
         "cache": OUT / "cache",
         "events_per_day": 1e6,
         "prevalence": 1e-3,
@@ -115,6 +116,7 @@ def sabotaged() -> dict[str, Any]:
             full=str(TEACHER),
             gate=GATES,
             accept_public_data=True,
+            attack=0,
             cache=OUT / "cache",
             console=terminal(),
         )

@@ -125,6 +125,7 @@ def measured() -> dict[str, Any]:
         evidence=EVIDENCE,
         out=OUT / "flows-check",
         accept_public_data=True,
+        attack=0,
         console=terminal(),
     )
     return report.to_json()

@@ -201,7 +201,7 @@ def test_a_bundle_is_checked_with_scipy_and_no_more(
     pip = [str(base_only / "python"), "-m", "pip", "-qq", "--no-input", "--disable-pip-version-check"]
     locked = ["-c", str(root / "requirements" / "ci.txt"), "--no-deps", "--target", str(tmp_path / "scipy")]
     subprocess.run([*pip, "install", *locked, "scipy"], check=True, timeout=300)
-    words = ["check", "bundle", "mine.csv", "--full", "full", "--cache", "cache", "--json"]
+    words = ["check", "bundle", "mine.csv", "--full", "full", "--cache", "cache", "--attack", "5", "--json"]
     told = []
     for interpreter, path in ((base_only / "python", str(tmp_path / "scipy")), (Path(sys.executable), "")):
         done = subprocess.run(
@@ -219,6 +219,9 @@ def test_a_bundle_is_checked_with_scipy_and_no_more(
         assert without_torch[key] == everything[key]
     assert "onnx is not installed" in without_torch["boundary"]["data"]["neighbours"]["unmeasured"]
     assert everything["boundary"]["data"]["neighbours"]["n"] > 0
+    exclusive, bypass, _ = without_torch["redteam"]["gates"]
+    assert "elementpath is not installed (pip install 'overproof[attack]')" in bypass["message"] + exclusive["message"]
+    assert without_torch["redteam"]["gates"][2] == everything["redteam"]["gates"][2]
 
 
 @pytest.mark.slow

@@ -41,6 +41,8 @@ CURABLE = [
     "calibration/threshold-drift",
     "own-data/field-drift",
     "own-data/score-drift",
+    "redteam/exclusive",
+    "redteam/cascade-bypass",
 ]
 INCURABLE = [
     "own-data/published",
@@ -52,6 +54,7 @@ INCURABLE = [
     "rare/slices",
     "rare/hard-benign",
     "held-out/quantized-alone",
+    "redteam/flood",
 ]
 
 
@@ -64,7 +67,7 @@ def found(
     leave_out: tuple[str, ...] = (),
     required: bool | None = None,
 ) -> list[CheckResult]:
-    """Six checks whose findings all passed but for those that are changed."""
+    """Seven checks whose findings all passed but for those that are changed."""
     changed = changed or {}
     keys = {FAMILIES.get(key, key): default.required for key, default in DEFAULTS.items()} | {MARGIN: True}
     assert set(changed) <= set(keys)
@@ -251,10 +254,24 @@ def test_adversarial_input_is_never_answered_better_than_with_escalation() -> No
         use = next(u for u in decide(found(**changed)).uses if u.use == "adversarial input")
         return use.answer, use.message
 
-    assert asked()[0] == "with escalation" and "red team" in asked()[1] and "unmeasured" in asked()[1]
-    assert asked(changed={"boundary/edits": "failed"})[0] == "no"
-    assert asked(changed={"boundary/neighbours": "unmeasured"})[0] == "unmeasured"
-    assert asked(leave_out=("boundary/neighbours",))[0] == "unmeasured"
+    assert asked() == ("with escalation", "Edits hardly flip its verdicts, and within what was tried hardly evade it.")
+    for key in ("boundary/edits", "boundary/neighbours", "redteam/exclusive", "redteam/cascade-bypass"):
+        assert asked(changed={key: "failed"})[0] == "no"
+        assert asked(changed={key: "unmeasured"})[0] == "unmeasured"
+        assert asked(leave_out=(key,))[0] == "unmeasured"
+    assert "without an attacker" in asked(changed={"boundary/edits": "failed"})[1]
+    assert "get past it more often than is allowed" in asked(changed={"redteam/exclusive": "failed"})[1]
+    assert "made to evade it do was not shown" in asked(changed={"redteam/exclusive": "unmeasured"})[1]
+
+
+@pytest.mark.parametrize("key", ["redteam/exclusive", "redteam/cascade-bypass"])
+def test_what_gets_past_it_forbids_the_use_against_adversaries_and_not_all_others(key: str) -> None:
+    decision = decide(found({key: "failed"}))
+    assert decision.decision == "deploy with escalation" and decision.because[0] == key
+    assert (answers(decision)["adversarial input"], answers(decision)["high-volume log triage"]) == (
+        "no",
+        "with escalation",
+    )
 
 
 def test_escalation_that_was_not_shown_is_no_answer() -> None:

@@ -165,7 +165,8 @@ def full_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize("with_full", [False, True])
 def test_check_reads_old_evidence_or_refuses(with_full: bool, full_model: str, tmp_path: Path) -> None:
     full = ["--full", full_model] if with_full else []
-    told = run(tmp_path, "check", BUNDLE, EVENTS, *full, "--evidence", EVIDENCE, "--out", "proof", "--json")
+    options = ["--evidence", EVIDENCE, "--out", "proof", "--attack", "0", "--json"]
+    told = run(tmp_path, "check", BUNDLE, EVENTS, *full, *options)
     written = sorted(path.name for path in (tmp_path / "proof").glob("*"))
     if told.refused(EVIDENCE, BUNDLE):
         assert written == []
@@ -183,7 +184,7 @@ def test_an_old_student_is_no_full_model(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_check_reads_an_old_bundle_from_python(full_model: str, tmp_path: Path) -> None:
     try:
-        report = overproof.check(BUNDLE, [str(EVENTS)], full=full_model, evidence=EVIDENCE, cache=tmp_path)
+        report = overproof.check(BUNDLE, [str(EVENTS)], full=full_model, evidence=EVIDENCE, cache=tmp_path, attack=0)
     except overproof.OverproofError as error:
         assert str(EVIDENCE) in str(error) or str(BUNDLE) in str(error)
     else:

@@ -69,7 +69,7 @@ class Proven:
 
 
 def checked(folder: Path, events: pa.Table, full: Any, out: Path | None, **options: Any) -> CheckReport:
-    given = {"budget": BUDGET, "gate": folder / "gates.toml", **options}
+    given = {"attack": 0, "budget": BUDGET, "gate": folder / "gates.toml", **options}
     return overproof.check(folder / "bundle", events, full=full, out=out, cache=folder / "cache", **given)
 
 
@@ -352,7 +352,7 @@ def test_the_commands_agree_on_what_was_checked(proven: Proven, made: Made, tmp_
     teacher = write_small(tmp_path / "teacher", made, precision="fp32")
     pq.write_table(proven.events, tmp_path / "events.parquet")
     place, events = str(proven.folder / "bundle"), str(tmp_path / "events.parquet")
-    options = [f"--gate={proven.folder / 'gates.toml'}", "--budget=20%", f"--cache={tmp_path / 'cache'}"]
+    options = [f"--gate={proven.folder / 'gates.toml'}", "--budget=20%", "--attack=0", f"--cache={tmp_path / 'cache'}"]
     done = CliRunner().invoke(
         app, ["check", place, events, f"--full={teacher}", f"--out={tmp_path / 'proof'}", *options]
     )

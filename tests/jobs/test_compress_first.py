@@ -97,6 +97,7 @@ def test_it_is_checked_with_the_evidence_of_its_run(job: Job, tmp_path: Path) ->
         evidence=job.folder / "evidence",
         out=tmp_path / "proof",
         accept_public_data=True,
+        attack=0,
         cache=job.folder / "cache",
     )
     assert report.decision

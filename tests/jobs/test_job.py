@@ -28,7 +28,7 @@ from overproof.quantization.guards import Guards
 
 pytestmark = pytest.mark.slow
 
-CHECKS = ["own-data", "calibration", "rare", "boundary", "held-out", "escalation"]
+CHECKS = ["own-data", "calibration", "rare", "boundary", "held-out", "escalation", "redteam"]
 FAMILY = "sqli"
 
 
@@ -45,6 +45,7 @@ class Job:
             "full": str(self.folder / "teacher"),
             "evidence": self.folder / "evidence",
             "accept_public_data": True,
+            "attack": 0,
             **options,
         }
         return overproof.check(
@@ -103,10 +104,10 @@ def test_compress_keeps_the_evidence(job: Job) -> None:
     assert not list(job.folder.glob(".*")), "nothing unfinished lies about"
 
 
-def test_six_checks_and_a_verdict(report: Any) -> None:
+def test_seven_checks_and_a_verdict(report: Any) -> None:
     stored = report.to_json()
     assert [check["key"] for check in stored["checks"]] == CHECKS
-    assert stored["schema"] == "overproof.check/3"
+    assert stored["schema"] == "overproof.check/4"
     assert stored["absent"] == {}
     assert stored["margin"] == {"value": 0.02, "fixed_before": True, "message": stored["margin"]["message"]}
     assert stored["verdict"]["decision"] in ("deploy alone", "deploy with escalation", "do not deploy")
@@ -232,6 +233,7 @@ def test_the_command_line_ends_as_the_gates_do(job: Job, tmp_path: Path) -> None
         f"--full={job.folder / 'teacher'}",
         f"--evidence={job.folder / 'evidence'}",
         f"--cache={job.folder / 'cache'}",
+        "--attack=0",
     ]
     done = CliRunner().invoke(app, [*words, "--json"])
     assert done.exit_code == 1, done.output
@@ -310,3 +312,21 @@ def test_the_same_attack_is_spent_on_all_models_and_says_what_compression_is_to_
     for case in grid:
         assert bundle.judge([case.edited])[0].attack <= 0.5 < distilled.judge([case.edited])[0].attack
     assert "under the same attack" in found.render()
+
+
+def test_the_red_team_holds_against_the_bundle_what_the_control_withstands(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("overproof.jobs.check.SAMPLE", 16)
+    report = job.check(attack=8, out=tmp_path)
+    attacks = data(report, "redteam")["attacks"]
+    own, control = (one for one in attacks["falls"] if one["objective"] == "evasion")
+    assert (own["model"], control["model"]) == (QUANTIZED, CONTROL) and own["of"]["n"] == control["of"]["n"]
+    exclusive = attacks["exclusive"]
+    assert exclusive["both"] + exclusive["bundle_only"] == own["of"]["k"]
+    assert exclusive["both"] + exclusive["control_only"] == control["of"]["k"]
+    found = finding(report, "redteam/exclusive")
+    assert found["value"] == pytest.approx((own["of"]["k"] - control["of"]["k"]) / own["of"]["n"])
+    assert found["status"] == "unmeasured" and found["message"].startswith("unmeasured: "), "so few prove nothing"
+    assert finding(report, "redteam/flood")["status"] == "passed"
+    assert job.check(attack=8) == report == overproof.checks.report.CheckReport.read(tmp_path / "check.json")

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats, Scores, confidence_of, labels_of, softmax
 from overproof.bundle.tried import Tried
+from overproof.checks.attacked import NO_ATTACK, NOT_ATTACKED, Attacked, AttackSettings
 from overproof.checks.gate_result import Gate, Gates
 from overproof.checks.stats import Units
 from overproof.checks.units import units_of
 from overproof.inference.cascade.policy import Policy
+from overproof.results.typed_json import NotMeasured
 
 Bools = NDArray[np.bool_]
 
@@ -252,6 +254,8 @@ class CheckContext:
         The policy that is to be deployed, but for its confidence threshold, which the escalation check finds.
     tiers
         What each of two students says; None in a bundle of one.
+    attack_settings, attacked
+        How the events were attacked, and what that came to; why not, where they were not.
     """
 
     sample: Sample
@@ -269,6 +273,8 @@ class CheckContext:
     same_teacher: bool | None = None
     policy: Policy = field(default_factory=Policy)
     tiers: TwoStudents | None = None
+    attack_settings: AttackSettings = NO_ATTACK
+    attacked: Attacked | NotMeasured = NOT_ATTACKED
     seed: int = 0
 
     @cached_property

@@ -90,6 +90,17 @@ DEFAULTS = {
     "escalation/deferred": Default(
         0.005, True, "Share of the events that are over the budget in that replay: nothing is promised of them."
     ),
+    "redteam/exclusive": Default(
+        0.05,
+        False,
+        "Edited attacks that fool the bundle and not the full model, beyond those that fool the control, net.",
+    ),
+    "redteam/cascade-bypass": Default(
+        0.05, False, "Edited attacks that get past the whole cascade although the full model alone detects them."
+    ),
+    "redteam/flood": Default(
+        0.0, False, "Events among hostile ones that exceed the budget, or are decided otherwise because of these."
+    ),
 }
 MARGIN = "held-out/misses"  # its limit is the margin that the bundle was made with
 MEANING_OF_MARGIN = (

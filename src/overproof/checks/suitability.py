@@ -18,7 +18,8 @@ GOOD: Kind = "good fit"
 WARNED: Kind = "warned against"
 MISSES, FALSE_POSITIVES = "held-out/misses", "held-out/false-positives"
 NOVEL, FAMILY, GUARANTEE = "held-out/novel", "held-out/family:", "escalation/guarantee"
-EDITS, NEIGHBOURS = "boundary/edits", "boundary/neighbours"
+BOUNDARY = ("boundary/edits", "boundary/neighbours")
+ATTACKED = ("redteam/exclusive", "redteam/cascade-bypass")
 
 GateResults = Mapping[str, GateResult]
 
@@ -165,19 +166,22 @@ def _costly(gates: GateResults, overall: Overall) -> Use:
 
 
 def _adversarial(gates: GateResults, overall: Overall) -> Use:
-    """Answer at best with escalation: harmless edits and rounding are no attack."""
-    asked = [gates[key] for key in (EDITS, NEIGHBOURS) if key in gates]
+    """Answer at best with escalation, and only where it held near the boundary and against the red team."""
+    near, attacked = ([gates[key] for key in keys if key in gates] for keys in (BOUNDARY, ATTACKED))
+    asked = [*attacked, *near]
     failed = [result for result in asked if result.status == FAILED]
     unshown = [result for result in asked if result.status != PASSED]
-    attacked = " The red team has not attacked it: what inputs that are made to evade it do stays unmeasured."
     if failed:
-        answer, message = NO, "Near the boundary its verdicts flip already without an attacker."
-    elif len(asked) == 2 and not unshown:
-        answer, message = ESCALATED, "Harmless edits and neighbouring grid points hardly flip its verdicts."
+        flips = "Near the boundary its verdicts flip already without an attacker."
+        answer, message = NO, flips if failed[0] in near else "Edited attacks get past it more often than is allowed."
+    elif len(asked) == len(BOUNDARY) + len(ATTACKED) and not unshown:
+        answer, message = ESCALATED, "Edits hardly flip its verdicts, and within what was tried hardly evade it."
     else:
-        answer, message = UNMEASURED, "How its verdicts hold near the boundary was not shown."
+        bare = "What inputs that are made to evade it do was not shown."
+        near_shown = len(near) == len(BOUNDARY) and all(result.status == PASSED for result in near)
+        answer, message = UNMEASURED, bare if near_shown else "How its verdicts hold near the boundary was not shown."
     deciding = failed or unshown or asked
-    return _warned("adversarial input", answer, deciding[0].key if deciding else None, message + attacked, overall)
+    return _warned("adversarial input", answer, deciding[0].key if deciding else None, message, overall)
 
 
 def _warned(use: str, answer: Answer, because: str | None, message: str, overall: Overall) -> Use:

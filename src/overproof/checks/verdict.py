@@ -31,6 +31,9 @@ CURABLE = {
     "calibration/threshold-drift",
     "own-data/field-drift",
     "own-data/score-drift",
+    # no cure, but what edited attacks get past it forbids the use against adversaries, and to stand alone, not triage
+    "redteam/exclusive",
+    "redteam/cascade-bypass",
 }
 
 OF_PUBLIC = " All of this is of public or simulated events: nothing is known of your own."
@@ -41,7 +44,7 @@ GateResults = Mapping[str, GateResult]
 
 @dataclass(frozen=True)
 class Decision:
-    """What the six checks come to.
+    """What the seven checks come to.
 
     Attributes
     ----------
@@ -73,7 +76,7 @@ def decide(checks: Sequence[CheckResult[Any]]) -> Decision:
     Parameters
     ----------
     checks
-        All six; a gate that is missing counts as not measured.
+        All seven; a gate that is missing counts as not measured.
     """
     gates = {key: GateResult(key, UNMEASURED, f"unmeasured: no gate {key}") for key in (*STANDS, *CASCADE)}
     gates |= {result.key: result for check in checks for result in check.gates}

@@ -59,7 +59,9 @@ Evidence = Annotated[
 ]
 CheckOut = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Write report.html, check.json, summary.md and check.sarif there."),
+    typer.Option(
+        "--out", metavar="DIR", help="Write report.html, check.json, summary.md, check.sarif, attack.jsonl there."
+    ),
 ]
 GateFile = Annotated[
     Path | None,
@@ -109,6 +111,15 @@ AcceptPublicData = Annotated[
         help="Judge by public or simulated events all the same; the report says that you did.",
     ),
 ]
+Attack = Annotated[
+    int,
+    typer.Option(
+        "--attack",
+        metavar="QUERIES",
+        help="Edited texts of each event that the red team asks about, of at most 200 attacks and as many benign "
+        "events; 0 leaves it out.",
+    ),
+]
 CheckSeed = Annotated[
     int | None,
     typer.Option(
@@ -122,10 +133,10 @@ IKnow = Annotated[bool, typer.Option("--i-know", hidden=True)]  # the old name o
 
 HELP = """Prove what a bundle lost against the full model: may it be deployed, where, and with what in reserve?
 
-Six checks on your own labelled events: own data, calibration, rare and edge cases, robustness at the boundary,
-misses and false positives against the full model on held-out threats, escalation. Each ends in passed, failed or
-unmeasured, with the reason and how many events it would take. Exit code 1 if a gate is closed, or the verdict
-is not to deploy.
+Seven checks on your own labelled events: own data, calibration, rare and edge cases, robustness at the boundary,
+misses and false positives against the full model on held-out threats, escalation, the red team. Each ends in passed,
+failed or unmeasured, with the reason and how many events it would take. Exit code 1 if a gate is closed, or the
+verdict is not to deploy.
 
 \b
 Examples:
@@ -154,6 +165,7 @@ def run(
     never_alone: NeverAlone = None,
     accept_public_data: AcceptPublicData = False,
     i_know: IKnow = False,
+    attack: Attack = CheckConfig.attack,
     text: Text = None,
     label: Label = None,
     family: Family = None,
@@ -181,6 +193,7 @@ def run(
         on_full_down=on_full_down,
         never_alone=never_alone or (),
         accept_public_data=accept_public_data or i_know,
+        attack=attack,
         columns=columns_of(text, label, family, group, time),
         rejects=rejects,
         cache=cache,

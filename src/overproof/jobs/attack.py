@@ -19,11 +19,10 @@ import scipy  # noqa: F401 - intervals need it; that it is missing is told befor
 from overproof.bundle.evidence_store import open_evidence
 from overproof.bundle.manifest import open_bundle
 from overproof.bundle.model_names import DISTILLED, QUANTIZED
-from overproof.bundle.scores import Floats, attack_of
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.files import atomic_write
-from overproof.inference.cascade import Cascade, Full
+from overproof.inference.cascade import Cascade
 from overproof.inference.cascade.budget import Rate as Escalations
 from overproof.inference.cascade.budget import parse_rate
 from overproof.inference.cascade.thresholds import BUDGET
@@ -31,7 +30,7 @@ from overproof.jobs.attack_config import AttackConfig, AttackInputs
 from overproof.jobs.attack_journal import JOURNAL, Journal
 from overproof.jobs.attack_rates import Attempts, by_family, cases, difference, shares_at, transfer, unproved
 from overproof.jobs.attack_targets import Judges, Targets, choose
-from overproof.jobs.attack_victims import beside, deployed, hashes
+from overproof.jobs.attack_victims import asking, beside, deployed, hashes
 from overproof.jobs.config import RunOptions
 from overproof.jobs.config_json import Events
 from overproof.jobs.deploy_config import CascadeConfig
@@ -43,7 +42,7 @@ from overproof.redteam.mutate import MUTATORS
 from overproof.redteam.objectives import OBJECTIVES
 from overproof.redteam.oracle import ORACLES
 from overproof.redteam.page import page
-from overproof.redteam.referee import AskFull, Referee
+from overproof.redteam.referee import Referee
 from overproof.redteam.result import AttackReport, Exclusive, Row
 from overproof.redteam.victim import Victim
 from overproof.results.attack_cases import cases_to_lines
@@ -183,7 +182,7 @@ def open_attacked(config: AttackConfig, inputs: AttackInputs) -> Attacked:
             raise InputError(
                 f"--objective {objective}: expected --evidence too, which holds the student before quantization"
             )
-    ask = None if cascade.full is None else _asking(cascade.full, bundle.manifest.benign)
+    ask = None if cascade.full is None else asking(cascade.full, bundle.manifest.benign)
     return Attacked(bundle.path, evidence, cascade, Judges(victims, Referee(ask, ORACLES)))
 
 
@@ -253,7 +252,7 @@ def compare(
         budget=budget,
         events=len(targets.attacks) + len(targets.benign),
         families=dict(Counter(target.family for target in (*targets.attacks, *targets.benign))),
-        left_out={why: count for why, count in targets.left_out.items() if count},
+        left_out=targets.left_out,
         rows=rows,
         exclusive=exclusive,
         transfer=transfer(attacked.victims, measured),
@@ -284,15 +283,6 @@ def _waves(campaign: Campaign, targets: Sequence[Target], journal: Journal, what
             attempts = campaign.run(wave)
             journal.keep(name, attempts, refusals - before)
         yield attempts
-
-
-def _asking(full: Full, benign: Sequence[str]) -> AskFull:
-    innocent = [name in benign for name in full.classes]
-
-    def ask(texts: Sequence[str]) -> Floats:
-        return attack_of(full.ask(texts), innocent)
-
-    return ask
 
 
 def _decisive(config: AttackConfig, attacked: Attacked, targets: Targets) -> dict[str, Any]:

@@ -64,24 +64,30 @@ class Judges:
 
 
 def choose(config: AttackConfig, events: pa.Table, benign: Sequence[str], judges: Judges) -> Targets:
-    """Choose events evenly over the families, so that a rare one is attacked too.
+    """Choose events as `evenly` does.
 
     Raises
     ------
     InputError
         A family that no event has, or no event that can be attacked.
     """
-    left_out: Counter[str] = Counter()
-    found = _editable(config, events, benign, left_out)
-    chosen = {kind: _right(_evenly(some, config), kind, judges, left_out) for kind, some in found.items()}
-    if not any(chosen.values()):
-        why = "; ".join(left_out) or "none is labelled"
+    targets = evenly(config, events, benign, judges)
+    if not targets.attacks and not targets.benign:
+        why = "; ".join(targets.left_out) or "none is labelled"
         raise InputError(
             f"no event can be attacked ({why}): expected labelled ones that the bundle and the full model get right"
         )
+    return targets
+
+
+def evenly(config: AttackConfig, events: pa.Table, benign: Sequence[str], judges: Judges) -> Targets:
+    """Choose events evenly over the families, so that a rare one is attacked too; perhaps there is none."""
+    left_out: Counter[str] = Counter()
+    found = _editable(config, events, benign, left_out)
+    chosen = {kind: _right(_drawn(some, config), kind, judges, left_out) for kind, some in found.items()}
     # Side by side are those of one domain: an oracle that starts a browser or a shell is then asked in few rounds.
     attacks, innocent = (tuple(sorted(chosen[kind], key=lambda target: target.domain)) for kind in (ATTACKS, BENIGN))
-    return Targets(attacks, innocent, dict(left_out))
+    return Targets(attacks, innocent, {why: count for why, count in left_out.items() if count})
 
 
 def _editable(
@@ -111,7 +117,7 @@ def _editable(
     return found
 
 
-def _evenly(targets: Sequence[Target], config: AttackConfig) -> list[Target]:
+def _drawn(targets: Sequence[Target], config: AttackConfig) -> list[Target]:
     """Take the family with fewest so far in turn; which of its events is drawn hangs on the seed and the text."""
     of: dict[str, list[Target]] = {}
     for target in sorted(targets, key=lambda target: _hash(config.seed, target.text)):

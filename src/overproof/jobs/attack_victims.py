@@ -13,15 +13,16 @@ from overproof.bundle.evidence_store import EvidenceStore
 from overproof.bundle.manifest import Manifest, open_bundle
 from overproof.bundle.model_names import BASELINE, CONTROL, DISTILLED
 from overproof.bundle.runtime import OnnxScorer
-from overproof.bundle.scores import Floats, Scores
+from overproof.bundle.scores import Floats, Scores, attack_of
 from overproof.checks.stats import fit_temperature
 from overproof.errors import BundleError
-from overproof.inference.cascade import Cascade, Policy
+from overproof.inference.cascade import Cascade, Full, Policy
 from overproof.inference.cascade.budget import Rate
 from overproof.inference.cascade.signals import signals
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.jobs.fit_ood import fit_ood
 from overproof.jobs.model_outputs import targets
+from overproof.redteam.referee import AskFull
 from overproof.redteam.victim import Victim, victim
 
 
@@ -51,16 +52,7 @@ def beside(store: EvidenceStore, manifest: Manifest, rate: Rate, seed: int) -> M
     A policy is made as the bundle's was: the same shares of the validation events are too unsure, and too unlike what
     was taught. Without that the bundle would be judged with escalation, and the others without.
     """
-    found = {}
-    for name, place in ((DISTILLED, folder.DISTILLED), (CONTROL, folder.CONTROL)):
-        opened = open_bundle(store.path / place)
-        if opened.manifest.classes != manifest.classes:
-            raise BundleError(f"{opened.path}: has other classes than the bundle that is attacked")
-        scorer = OnnxScorer(opened)
-        scorer.ood = fit_ood(scorer, store.train, seed=seed)
-        scores, embeddings = scorer.score_and_embed(store.validation["text"].to_pylist())
-        scores = replace(scores, ood_distance=scorer.ood.distance(embeddings))
-        found[name] = victim(scorer, _benign(manifest.classes, manifest), _policy(scores, store, manifest, rate))
+    found = {name: student_beside(name, store, manifest, rate, seed) for name in (DISTILLED, CONTROL)}
     baseline = _baseline(store)
     scores = baseline.score(store.validation["text"].to_pylist())
     benign = _benign(baseline.classes, manifest)
@@ -68,10 +60,32 @@ def beside(store: EvidenceStore, manifest: Manifest, rate: Rate, seed: int) -> M
     return found
 
 
+def student_beside(name: str, store: EvidenceStore, manifest: Manifest, rate: Rate, seed: int) -> Victim:
+    """Make a victim of the student before quantization or the control, with a policy of its own; see `beside`."""
+    opened = open_bundle(store.path / {DISTILLED: folder.DISTILLED, CONTROL: folder.CONTROL}[name])
+    if opened.manifest.classes != manifest.classes:
+        raise BundleError(f"{opened.path}: has other classes than the bundle that is attacked")
+    scorer = OnnxScorer(opened)
+    scorer.ood = fit_ood(scorer, store.train, seed=seed)
+    scores, embeddings = scorer.score_and_embed(store.validation["text"].to_pylist())
+    scores = replace(scores, ood_distance=scorer.ood.distance(embeddings))
+    return victim(scorer, _benign(manifest.classes, manifest), _policy(scores, store, manifest, rate))
+
+
 def hashes(store: EvidenceStore) -> tuple[str, ...]:
     """Return what tells the models beside a bundle from others."""
     students = (open_bundle(store.path / place).manifest for place in (folder.DISTILLED, folder.CONTROL))
     return (*("+".join(manifest.models) for manifest in students), hashlib.sha256(store.baseline).hexdigest())
+
+
+def asking(full: Full, benign: Sequence[str]) -> AskFull:
+    """Make a function of texts that gives the full model's probability of an attack."""
+    innocent = [name in benign for name in full.classes]
+
+    def ask(texts: Sequence[str]) -> Floats:
+        return attack_of(full.ask(texts), innocent)
+
+    return ask
 
 
 def _baseline(store: EvidenceStore) -> BaselineScorer:

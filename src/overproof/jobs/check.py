@@ -1,4 +1,4 @@
-"""Check a bundle, top to bottom: load, query all models, move what is near the boundary, hold out, judge, report."""
+"""Check a bundle, top to bottom: load, query all models, move what is near the boundary, hold out, judge, attack."""
 
 from __future__ import annotations
 
@@ -15,7 +15,18 @@ import scipy  # noqa: F401 - the checks load it where they compute; that it is m
 from overproof.bundle.evidence_store import EvidenceStore, open_evidence
 from overproof.bundle.manifest import Bundle, open_bundle
 from overproof.checks import CHECKS
-from overproof.checks.base import FULL, Boundary, CheckContext, CheckResult, HeldOut, Operation, Sample, Training
+from overproof.checks.attacked import AttackSettings
+from overproof.checks.base import (
+    FULL,
+    Boundary,
+    Check,
+    CheckContext,
+    CheckResult,
+    HeldOut,
+    Operation,
+    Sample,
+    Training,
+)
 from overproof.checks.boundary.compute import nearest
 from overproof.checks.boundary.edits import variants_of
 from overproof.checks.gates import MARGIN, gates_with
@@ -28,6 +39,7 @@ from overproof.events.schema import unordered_fingerprint
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.inference.cascade import Rate
 from overproof.inference.cascade.thresholds import policy_for
+from overproof.jobs.check_attack import SAMPLE, Attackable, attack_events
 from overproof.jobs.check_report import (
     checked_bundle,
     checked_events,
@@ -125,6 +137,7 @@ def check(
     never_alone: Sequence[str] = CheckConfig.never_alone,
     accept_public_data: bool = CheckConfig.accept_public_data,
     i_know: bool = False,
+    attack: int = CheckConfig.attack,
     columns: Columns | None = None,
     rejects: Path | None = None,
     cache: Path | None = None,
@@ -144,7 +157,7 @@ def check(
     evidence
         What `compress --evidence` kept: the FP32 student, the control, the baseline, the training events.
     out
-        Folder for check.json, report.html, summary.md and check.sarif.
+        Folder for check.json, report.html, summary.md and check.sarif, and attack.jsonl where the red team got past it.
     gate
         Gates that were written down before (`--init-gate`); None takes the defaults.
     hold_out
@@ -158,6 +171,8 @@ def check(
         down (`hold`, `student` or `fail`), labels that the student may not decide. `triage --check` runs that alone.
     accept_public_data
         Judge by public or simulated events all the same; the report says so. `i_know` is its former name.
+    attack
+        Edited texts of each event that the red team asks about; 0 leaves it out.
     seed
         Of everything random; None follows from the events, so that nobody can choose the best of several.
 
@@ -179,6 +194,7 @@ def check(
         on_full_down=on_full_down,
         never_alone=tuple(never_alone),
         accept_public_data=accept_public_data or i_know,
+        attack=attack,
         seed=seed,
     )
     inputs = CheckInputs(open_bundle(bundle), full, evidence)
@@ -200,7 +216,7 @@ def require_usable(config: CheckConfig, inputs: CheckInputs, out: Path | str | N
 
 
 def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) -> CheckReport:
-    """Load the events, query all models, move events near the boundary, hold families out, judge and decide."""
+    """Load the events, query all models, move events near the boundary, hold families out, judge, attack and decide."""
     manifest = inputs.bundle.manifest
     gates = gates_with(manifest.margin or CheckSettings.margin, config.gate)
     policy = policy_for(
@@ -230,22 +246,38 @@ def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) ->
         same_teacher=same_teacher(models.full, manifest),
         policy=policy,
         tiers=None if models.tiers is None else models.tiers(data.table),
+        attack_settings=AttackSettings(config.attack, SAMPLE if config.attack else 0),
         seed=seed,
     )
     context = replace(context, boundary=query_boundary(context, models, inputs.bundle))
     context = replace(context, held_out=hold_out_families(config, inputs, data, options))
-    return judge(config, data, models, context, options.console)
+    *passive, red_team = CHECKS
+    results = judge(passive, context, options.console)
+    found = threshold_of(results)
+    attackable = Attackable(data.bundle, data.store, models, data.table)
+    attacked = attack_events(attackable, context, None if found is None else found.value, options.console)
+    context = replace(context, attacked=attacked)
+    return report_of(config, data, models, context, (*results, red_team.compute(context)))
 
 
-def judge(
-    config: CheckConfig, data: CheckData, models: ModelQueries, context: CheckContext, console: Console
-) -> CheckReport:
-    """Run the checks, decide, and join everything into a report."""
+def judge(checks: Sequence[Check[Any]], context: CheckContext, console: Console) -> tuple[CheckResult[Any], ...]:
+    """Run checks."""
     results = []
-    with console.progress("checks", len(CHECKS)) as advance:
-        for check_one in CHECKS:
+    with console.progress("checks", len(checks)) as advance:
+        for check_one in checks:
             results.append(check_one.compute(context))
             advance(1)
+    return tuple(results)
+
+
+def report_of(
+    config: CheckConfig,
+    data: CheckData,
+    models: ModelQueries,
+    context: CheckContext,
+    results: tuple[CheckResult[Any], ...],
+) -> CheckReport:
+    """Decide, and join everything into a report."""
     return CheckReport(
         overproof=__version__,
         seed=context.seed,
@@ -258,7 +290,7 @@ def judge(
         verdict=decide(results),
         comparison=compared(data.bundle, context),
         curves=curves_of(context),
-        checks=tuple(results),
+        checks=results,
         gate_file=None if config.gate is None else str(config.gate),
         notes=tuple(_notes(config, context, models)),
     )
@@ -279,6 +311,7 @@ def prove(
         None if models.full is None else identity_of_teacher(models.full, context.classes),
         replayed(context.policy, config.budget, confidence),
         ProvenEvents(data.events_sha256, context.seed, config.seed is not None),
+        context.attack_settings,
     )
 
 

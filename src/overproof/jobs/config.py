@@ -427,6 +427,8 @@ class CheckConfig:
         Labels that the student may not decide.
     accept_public_data
         Judge by public or simulated events all the same.
+    attack
+        Edited texts of each event that the red team asks about; 0 leaves it out.
     seed
         Of resampling, and of which half of the events chooses the escalation threshold; None takes it from the events'
         hash, so that nobody can choose the best of several.
@@ -444,6 +446,7 @@ class CheckConfig:
     on_full_down: str = "hold"
     never_alone: tuple[str, ...] = ()
     accept_public_data: bool = False
+    attack: int = 100
     seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -457,6 +460,8 @@ class CheckConfig:
                 raise InputError(f"{name} {value}: expected a share from 0 to 1")
         if self.events_per_day is not None and not self.events_per_day > 0:
             raise InputError(f"--events-per-day {self.events_per_day}: expected a number above 0")
+        if self.attack < 0:
+            raise InputError(f"--attack {self.attack}: expected a whole number of queries, or 0 for none")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""

@@ -13,7 +13,13 @@ PROVED = "proved"
 
 @dataclass(frozen=True)
 class Step:
-    """One edit that can be repeated: the mutator's name, and the seed that decides where and how it edits."""
+    """One edit that can be repeated.
+
+    Attributes
+    ----------
+    name, seed
+        The mutator's name, and what decides where and how it edits.
+    """
 
     name: str
     seed: int

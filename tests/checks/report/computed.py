@@ -68,4 +68,5 @@ def proof(context: CheckContext, results: tuple[CheckResult[Any], ...]) -> Proof
             policy.on_full_down,
         ),
         ProvenEvents("1" * 64, context.seed, False),
+        context.attack_settings,
     )

@@ -36,7 +36,7 @@ from .figures import (
     result,
     right,
 )
-from .made_data import boundary, calibration, escalation, held_out, own_data, rare
+from .made_data import SETTINGS, boundary, calibration, escalation, held_out, own_data, rare, red_team
 
 
 def comparison() -> Comparison:
@@ -159,6 +159,11 @@ def gates(key: str) -> list[GateResult]:
             result("escalation/budget", "passed", 0.037, 0.005, 0.05, events=5701),
             result("escalation/deferred", "passed", 0.001, 0.001, 0.005, events=5701),
         ],
+        "redteam": [
+            result("redteam/exclusive", "unmeasured", 0.03, 0.03, 0.05, events=180, needed=410, required=False),
+            result("redteam/cascade-bypass", "passed", 0.02, 0.015, 0.05, events=180, required=False),
+            result("redteam/flood", "passed", 0, 0, 0, events=11111, required=False),
+        ],
     }[key]
 
 
@@ -171,6 +176,7 @@ def made(texts: list[str]) -> CheckReport:
         "boundary": boundary(),
         "held-out": held_out(texts),
         "escalation": escalation(),
+        "redteam": red_team(),
     }
     return CheckReport(
         overproof="0.1.0",
@@ -214,6 +220,7 @@ def proof() -> Proof:
         full=FullModelIdentity("huggingface", EVIL, "ab12" * 16, ((0.9, 0.1, 0.0), (0.25, 0.75, 0.0))),
         policy=ReplayedPolicy(0.9314, 0.0, 3.5, True, (EVIL,), 1.3, 0.05, "hold"),
         events=ProvenEvents("9ab1" * 16, 7, True),
+        attack=SETTINGS,
     )
 
 

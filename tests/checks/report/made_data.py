@@ -1,9 +1,10 @@
-"""What the six checks measured, made up, with hostile names wherever names come from outside."""
+"""What the seven checks measured, made up, with hostile names wherever names come from outside."""
 
 from __future__ import annotations
 
 from random import Random
 
+from overproof.checks.attacked import AttackSettings, FloodMix
 from overproof.checks.boundary.result import (
     EditFlips,
     FlippedByEdit,
@@ -42,7 +43,9 @@ from overproof.checks.own_data.result import (
 )
 from overproof.checks.pairs import PairedLoss
 from overproof.checks.rare.result import FamilyLoss, HardBenign, Rare, RightLabels, SliceLoss
+from overproof.checks.redteam.result import Attacks, Exclusive, Falls, RedTeam
 from overproof.checks.stats import Bin, Interval
+from overproof.results.attack_cases import Case, Step
 
 from .figures import EVIL, FAMILIES, MODELS, RARE, SKILL, SPOOF, B, C, D, F, Q, around, counted, event, right, wilson
 
@@ -282,4 +285,45 @@ def escalation() -> Escalation:
         budgets=budgets,
         threshold=threshold,
         warning="The guarantee holds for events like these: not under attack, and not after drift.",
+    )
+
+
+SETTINGS = AttackSettings(100, 200)
+
+
+def red_team() -> RedTeam:
+    """Its data."""
+    falls = tuple(
+        Falls(objective, m, f"what {objective} wants", counted(k, 180), {"cmdi": counted(k, 90), EVIL: counted(0, 90)})
+        for objective, m, k in (("evasion", Q, 12), ("evasion", C, 7), ("bypass", Q, 9))
+    )
+    mixes = tuple(FloodMix(share, 11000, 1000, 0, 0, 9, 4) for share in (0.1, 0.9))
+    cases = (
+        edited("evasion", "cmdi", "1 or 1=1", "1 or/**/1=1"),
+        edited("evasion", EVIL, SPOOF, f"{SPOOF} {EVIL}"),
+        edited("bypass", "cmdi", "1 or 1=1", "1 or 1 = 1"),
+        edited("flood", "benign", "shoes", "shoes ?"),
+    )
+    exclusive = Exclusive(180, 170, 5, 7, 2, around(5 / 180, 0.03))
+    left_out = {f"no edits for the family {EVIL}": 3}
+    return RedTeam(SETTINGS, Attacks(0.9314, falls, exclusive, counted(3, 180), mixes, left_out, cases))
+
+
+def edited(objective: str, family: str, original: str, text: str) -> Case:
+    """A success."""
+    return Case(
+        objective,
+        "bandit",
+        Q,
+        family,
+        "sql",
+        f"march.jsonl:{len(text)}",
+        original,
+        text,
+        (Step(f"a comment for a space {EVIL}", 7),),
+        31,
+        0.98,
+        "proved",
+        "SQLite: the same rows",
+        f"{original} | comment",
     )

@@ -69,13 +69,14 @@ def test_reading_one_needs_no_scipy(everything: CheckReport, tmp_path: Path) -> 
 @pytest.mark.parametrize("value", ["NaN", "-1.0", "1.5", "0.5", "Infinity"])
 def test_a_threshold_that_is_none_or_another(everything: CheckReport, tmp_path: Path, value: str) -> None:
     data = everything.to_json()
-    for place in (data["checks"][5]["data"]["threshold"], data["verdict"], data["proof"]["policy"]):
+    places = [data["checks"][5]["data"]["threshold"], data["verdict"], data["checks"][6]["data"]["attacks"]]
+    for place in (*places, data["proof"]["policy"]):
         for name in {"value", "threshold", "confidence"} & set(place):
             if name != "confidence" or place is data["proof"]["policy"]:
                 place[name] = "VALUE"
         path = tmp_path / "check.json"
         path.write_text(json.dumps(data).replace('"VALUE"', value))
-        # in all three places another threshold contradicts nothing but the file's own hash
+        # in all four places another threshold contradicts nothing but the file's own hash
         agrees = value == "0.5" and place is data["proof"]["policy"]
         with pytest.raises(InputError, match="its own sha256 differs" if agrees else r"threshold|confidence"):
             read_checked(path, with_full=True)

@@ -56,13 +56,14 @@ def test_golden(everything: CheckReport) -> None:
     assert lines[0] == "## ⚠️ overproof check: deploy with escalation"
     assert lines[2].startswith("Deploy it only with the full model behind it: alone it misses 0.92 %")
     start = lines.index("| Check | Status | Gates | Finding |")
-    assert [line.split(" | ")[:2] for line in lines[start + 2 : start + 8]] == [
+    assert [line.split(" | ")[:2] for line in lines[start + 2 : start + 9]] == [
         ["| Own data", "✅ passed"],
         ["| Calibration", "❔ unmeasured"],
         ["| Rare families", "❔ unmeasured"],
         ["| Boundary", "✅ passed"],
         ["| Held out", "❌ failed"],
         ["| Escalation", "✅ passed"],
+        ["| Red team", "✅ passed"],
     ]
     assert [line[:35] for line in lines if line.startswith("- ❌") or line.startswith("- ❔")] == [
         "- ❔ `calibration/threshold-drift`: ",
@@ -72,6 +73,8 @@ def test_golden(everything: CheckReport) -> None:
     assert "| distilled + INT8 | 4.51 MB | 0.310 ms | 99.23 % | 2.00 % | 0.11 % |" in lines
     assert any(line.startswith("| `xpathi` | 1/2 | 0/2 | 0/2 | 0/2 | 0/2 | 3 : 2 | ") for line in lines)
     assert [line for line in lines if line.startswith("<")] == [
+        "<details><summary>The shortest edits</summary>",
+        "</details>",
         "<details><summary>All gates</summary>",
         "</details>",
         "<details><summary>What it may be used for</summary>",
@@ -96,7 +99,7 @@ def test_tables_have_the_same_number_of_cells_in_every_row(stored: dict[str, Any
         row["name"] = "a|b`|`|" + row["name"]
     html = rendered(to_markdown(CheckReport.from_json(stored)))
     tables = re.findall(r"<table>.*?</table>", html, re.DOTALL)
-    assert len(tables) == 7
+    assert len(tables) == 9
     for table in tables:
         counts = {row.count("<th") + row.count("<td") for row in re.findall(r"<tr>.*?</tr>", table, re.DOTALL)}
         assert len(counts) == 1

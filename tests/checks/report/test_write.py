@@ -1,4 +1,4 @@
-"""The four files."""
+"""The files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pytest
 
 from overproof.checks.report import CheckReport, page, to_markdown, to_sarif
 from overproof.errors import InputError
+from overproof.redteam.result import read_cases
 
-NAMES = ["check.json", "report.html", "summary.md", "check.sarif"]
+NAMES = ["check.json", "report.html", "summary.md", "check.sarif", "attack.jsonl"]
 
 
-def test_all_four(everything: CheckReport, tmp_path: Path) -> None:
+def test_all_of_them(everything: CheckReport, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     paths = everything.write(folder)
     assert list(paths) == [folder / name for name in NAMES]
@@ -24,6 +25,15 @@ def test_all_four(everything: CheckReport, tmp_path: Path) -> None:
     assert paths[2].read_text("utf-8") == to_markdown(everything)
     assert json.loads(paths[3].read_text("utf-8")) == to_sarif(everything)
     assert paths[0].read_bytes().isascii() and paths[3].read_bytes().isascii()
+
+
+def test_the_cases_of_the_red_team_can_be_replayed(
+    everything: CheckReport, nothing: CheckReport, tmp_path: Path
+) -> None:
+    everything.write(tmp_path)
+    assert read_cases(tmp_path / "attack.jsonl") == everything.checks[-1].data.attacks.cases
+    nothing.write(tmp_path)
+    assert not (tmp_path / "attack.jsonl").exists(), "those of an earlier check are not this one's"
 
 
 def test_again_into_the_same_folder(nothing: CheckReport, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from overproof.bundle.manifest import MODEL
 from overproof.checks import CHECKS
 from overproof.checks.base import CONFIDENCE, CheckResult
 from overproof.checks.escalation.compute import GUARANTEE
+from overproof.checks.redteam.compute import KEY as REDTEAM
+from overproof.checks.redteam.result import Attacks, RedTeam
 from overproof.checks.report.outcome import SCHEMA, CheckedBundle, CheckedEvents, CheckOutcome, FullModelCard, Margin
 from overproof.checks.report.proof import Proof
 from overproof.checks.report.text import render
@@ -51,7 +53,7 @@ class Frame:
     Attributes
     ----------
     schema
-        Version of this format: `overproof.check/3`.
+        Version of this format: `overproof.check/4`.
     overproof, seed
         Version of the program, and the seed of everything random.
     proof
@@ -284,4 +286,15 @@ def _unbound(report: CheckReport) -> str | None:
         return f"proof.bundle.files.{MODEL}: contradicts bundle.sha256"
     if (proof.events.sha256, proof.events.seed) != (report.events.sha256, report.seed):
         return "proof.events: contradicts events.sha256 or seed"
+    return _not_attacked_so(report, threshold)
+
+
+def _not_attacked_so(report: CheckReport, threshold: float | None) -> str | None:
+    """Return what the red team says of how it attacked that contradicts the rest; None if nothing does."""
+    for found in (check.data for check in report.checks if isinstance(check.data, RedTeam)):
+        if found.settings != report.proof.attack:
+            return f"proof.attack: contradicts checks.{REDTEAM}.settings"
+        if isinstance(found.attacks, Attacks) and found.attacks.threshold != threshold:
+            at = f"checks.{REDTEAM}.attacks.threshold: {found.attacks.threshold}"
+            return f"{at}, and the threshold that was found is {threshold}"
     return None

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from overproof.bundle.model_names import in_order
+from overproof.checks.attacked import FLOOD
 from overproof.checks.base import CheckResult, GateResult
-from overproof.checks.report import families, gate_words, tiers
+from overproof.checks.report import families, gate_words, red_team, tiers
 from overproof.checks.report.comparison import MEASURES, SHORT, notes
 from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.verdict import ALONE, ESCALATED, NOT
 from overproof.report import words
 from overproof.report.markdown import code, fold, prose, table
+from overproof.results.attack_cases import unlike
 from overproof.results.comparison import at_rates
 
+SHORTEST = 5  # edits that are shown
 SIGNS = {"passed": "✅", "failed": "❌", "unmeasured": "❔"}
 DECISIONS = {ALONE: "✅", ESCALATED: "⚠️", NOT: "❌"}
 
@@ -27,6 +30,7 @@ def to_markdown(report: CheckOutcome) -> str:
         _comparison(report),
         prose(tiers.in_words(report)),
         _lost(report),
+        _attacked(report),
         fold("All gates", _gates(report)),
         fold("What it may be used for", _uses(report)),
         fold("What was checked", _about(report)),
@@ -81,6 +85,24 @@ def _lost(report: CheckOutcome) -> str:
     ]
     head = ["Family", *map(prose, models), "Lost : gained", "Net loss (95 %)"]
     return "\n\n".join(["### Families that lost events", table(head, body)])
+
+
+def _attacked(report: CheckOutcome) -> str:
+    """Write how much falls to each attack, and the shortest edits that do it."""
+    falls, cases = red_team.falls(report), red_team.found_cases(report)
+    if not falls:
+        return ""
+    body = [
+        [code(one.objective), prose(one.model), f"{one.of.k:,}/{one.of.n:,}", words.interval(one.of.share)]
+        for one in falls
+    ]
+    edits = [
+        [code(case.objective), code(case.family), code(case.original), code(case.edited)]
+        for case in unlike([case for case in cases if case.objective != FLOOD])[:SHORTEST]
+    ]
+    shown = table(["Attack", "Against", "Fall", "Share (95 %)"], body)
+    shortest = table(["Attack", "Family", "Event", "Edited"], edits) if edits else ""
+    return "\n\n".join(part for part in ("### Under attack", shown, fold("The shortest edits", shortest)) if part)
 
 
 def _gates(report: CheckOutcome) -> str:

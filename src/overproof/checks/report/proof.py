@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from overproof.checks.attacked import AttackSettings
 from overproof.inference.cascade.policy import OnFullDown
 
 SAME_ANSWER = 1e-3  # probabilities that lie closer are the same answer: services round, and CPUs add up in other orders
@@ -120,12 +121,15 @@ class Proof:
         When an event goes to it.
     events
         What was measured on.
+    attack
+        How they were attacked.
     """
 
     bundle: BundleDigests
     full: FullModelIdentity | None
     policy: ReplayedPolicy
     events: ProvenEvents
+    attack: AttackSettings
 
 
 def bundle_differences(checked: BundleDigests, found: BundleDigests) -> list[str]:

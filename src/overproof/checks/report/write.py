@@ -1,4 +1,4 @@
-"""Write the four files of a report."""
+"""Write the files of a report: four, and the cases of the red team where it found some."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ from typing import Any
 from overproof.checks.report.markdown import to_markdown
 from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.report.page import page
+from overproof.checks.report.red_team import found_cases
 from overproof.checks.report.sarif import to_sarif
 from overproof.errors import InputError
 from overproof.files import atomic_write
+from overproof.results.attack_cases import cases_to_lines
+
+CASES = "attack.jsonl"
 
 
 def write_all(report: CheckOutcome, data: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
     """Write check.json, report.html, summary.md and check.sarif into a folder, each aside and then renamed.
+
+    Where the red team got past the bundle attack.jsonl is written too, for `overproof attack --replay`; one that an
+    earlier check left there goes away otherwise.
 
     Parameters
     ----------
@@ -38,6 +45,11 @@ def write_all(report: CheckOutcome, data: Mapping[str, Any], folder: Path) -> tu
         "check.sarif": _json(to_sarif(report)),
     }
     folder.mkdir(exist_ok=True)
+    cases = cases_to_lines(found_cases(report))
+    if cases:
+        texts[CASES] = cases
+    else:
+        (folder / CASES).unlink(missing_ok=True)
     return tuple(_write(folder / name, text) for name, text in texts.items())
 
 
