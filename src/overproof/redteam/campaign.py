@@ -93,7 +93,7 @@ class Campaign:
 
     def run(self, targets: Sequence[Target]) -> list[Attempt]:
         """Attack some events side by side; what is drawn for one hangs on no other."""
-        starts = [Start(one.text, self.mutators[one.domain], GROWTH * len(one.text) + ROOM) for one in targets]
+        starts = [start_of(one, self.mutators) for one in targets]
         seeds = [f"{self.seed} {self.search} {one.text}" for one in targets]
         wave = _Wave(self, targets)
         outcomes = drive(SEARCHES[self.search], starts, wave.answers, budget=self.budget, seeds=seeds)
@@ -107,6 +107,11 @@ class Campaign:
             )
             for event, target in enumerate(targets)
         ]
+
+
+def start_of(target: Target, mutators: Mapping[str, Mutators]) -> Start:
+    """Return where a search of an event begins."""
+    return Start(target.text, mutators[target.domain], GROWTH * len(target.text) + ROOM)
 
 
 @dataclass
