@@ -27,6 +27,7 @@ from overproof.redteam.search import SEARCHES
 from overproof.report.words import interval
 
 BUDGET, EVENTS = 1000, 100
+BEST = ["bandit", "gradient"]
 SEED = 0
 PLACES: Mapping[str, tuple[Path, Path]] = {  # trained on: where the students lie, and MiniLM
     "http": (OUT / "students", OUT / "teacher"),
@@ -45,7 +46,7 @@ def bundle(trained_on: str, student: str) -> tuple[Path, list[str]]:
 
 
 def attacked(trained_on: str, student: str) -> dict[str, Any]:
-    """Spend every search on a student's verdicts, and the best on the cascade."""
+    """Spend every search on a student's verdicts, and the best, without and with its weights, on the cascade."""
     comparison(student, SEED)  # trains it where it is not there
     place, full = bundle(trained_on, student)
     options: dict[str, Any] = {"full": full, "budget": BUDGET, "sample": EVENTS, "seed": SEED, "console": terminal()}
@@ -54,7 +55,7 @@ def attacked(trained_on: str, student: str) -> dict[str, Any]:
         place, [str(TEST)], objectives=["blind-spot"], searches=list(SEARCHES), out=out / "alone", **options
     )
     cascade = overproof.attack(
-        place, [str(TEST)], objectives=["evasion", "bypass"], searches=["bandit"], out=out / "cascade", **options
+        place, [str(TEST)], objectives=["evasion", "bypass"], searches=BEST, out=out / "cascade", **options
     )
     own = [*alone.cases, *cascade.cases]
     found = [*alone.to_json()["rows"], *cascade.to_json()["rows"]]

@@ -23,6 +23,8 @@ from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED
 from overproof.cli import app
 from overproof.errors import BundleError, InputError
 from overproof.events.simulate import simulate
+from overproof.jobs.attack import open_attacked
+from overproof.jobs.attack_config import AttackConfig, AttackInputs
 from overproof.progress import SILENT, Console
 from overproof.quantization.guards import Guards
 
@@ -312,6 +314,16 @@ def test_the_same_attack_is_spent_on_all_models_and_says_what_compression_is_to_
     for case in grid:
         assert bundle.judge([case.edited])[0].attack <= 0.5 < distilled.judge([case.edited])[0].attack
     assert "under the same attack" in found.render()
+
+
+def test_who_holds_the_weights_knows_of_every_model_what_it_says(job: Job) -> None:
+    config = AttackConfig(job.events, objectives=("blind-spot",), searches=("gradient",))
+    opened = open_attacked(config, AttackInputs(job.folder / "bundle", None, job.folder / "evidence"))
+    texts = job.events["text"].to_pylist()[:100]
+    assert set(opened.guides) == {QUANTIZED, DISTILLED, CONTROL, BASELINE}
+    for model, guide in opened.guides.items():
+        said = opened.victims[model](texts).odds
+        assert np.abs(np.array(guide.exact(texts)) - said).mean() < 0.1 * said.std(), model
 
 
 def test_the_red_team_holds_against_the_bundle_what_the_control_withstands(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from overproof.bundle.scores import Floats, Scores
 from overproof.redteam.base import Edited, Mutator, Mutators, Proof, mutated
+from overproof.redteam.search.interface import Guide
 
 INNOCENT = ("garden", "summer", "shoes", "report")
 
@@ -40,6 +41,14 @@ class WordCounter:
         """The probability of an attack, as a referee asks for it."""
         logits = self.score(texts).logits
         return np.asarray(1 / (1 + np.exp(logits[:, 1] - logits[:, 0])), dtype=np.float32)
+
+
+def its_odds(texts: Sequence[str]) -> list[float]:
+    """What a copy of it says."""
+    return WordCounter().score(texts).logits[:, 0].tolist()
+
+
+GUIDE = Guide(lambda text, edited: its_odds(edited), its_odds)
 
 
 def append_word(text: str, random: Random) -> str:
@@ -74,7 +83,7 @@ def oracle(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
 @pytest.fixture(scope="session")
 def toy() -> SimpleNamespace:
     """All of it."""
-    return SimpleNamespace(WordCounter=WordCounter, MUTATORS=MUTATORS, WRONG=WRONG, oracle=oracle)
+    return SimpleNamespace(WordCounter=WordCounter, MUTATORS=MUTATORS, WRONG=WRONG, oracle=oracle, guide=GUIDE)
 
 
 Pairs = list[tuple[str, str]]

@@ -41,7 +41,7 @@ def campaign(toy: Any, stubborn: Any) -> Make:
         plain = Campaign(
             "evolution", OBJECTIVES[objective], {"words": toy.MUTATORS}, student, student, referee, budget=200, seed=1
         )
-        return replace(plain, **changed)
+        return replace(plain, guide=toy.guide, **changed)
 
     return made
 
@@ -104,6 +104,15 @@ def test_a_benign_event_becomes_a_false_alarm_or_costs_the_full_models_time(camp
     flood = campaign("flood", mutators=alarming, victim=unsure, referee=quiet)
     [found] = flood.run([target("garden garden garden", covered=False)])
     assert found.success is not None and len(found.success.edited.steps) == 1
+
+
+@pytest.mark.parametrize("objective", ["evasion", "false-alarm"])
+def test_a_guide_is_followed_to_where_the_objective_wants_the_odds(campaign: Make, toy: Any, objective: str) -> None:
+    both = {"words": {"evil": lambda text, random: f"{text} evil", "word": toy.MUTATORS["a word more"]}}
+    text = {"evasion": "evil", "false-alarm": "garden"}[objective]
+    found = campaign(objective, search="gradient", mutators=both, referee=Referee(None, {})).run([target(text, False)])
+    assert found[0].success is not None and found[0].queries == 1
+    assert ("evil" in found[0].success.edited.text.removeprefix("evil")) == (objective == "false-alarm")
 
 
 def test_the_same_seed_finds_the_same_and_another_something_else(campaign: Make) -> None:

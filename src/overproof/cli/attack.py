@@ -65,7 +65,7 @@ Searches = Annotated[
     typer.Option(
         "--search",
         metavar="NAME",
-        help="random, beam, evolution or bandit; repeatable. [default: bandit, and random beside it]",
+        help="random, beam, evolution, bandit or gradient; repeatable. [default: bandit, and random beside it]",
     ),
 ]
 Queries = Annotated[

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from overproof.inference.cascade.budget import Rate as Escalations
 from overproof.inference.cascade.budget import parse_rate
 from overproof.inference.cascade.thresholds import BUDGET
 from overproof.jobs.attack_config import AttackConfig, AttackInputs
+from overproof.jobs.attack_gradients import guides
 from overproof.jobs.attack_journal import JOURNAL, Journal
 from overproof.jobs.attack_rates import Attempts, by_family, cases, difference, shares_at, transfer, unproved
 from overproof.jobs.attack_targets import Judges, Targets, choose
@@ -44,6 +45,8 @@ from overproof.redteam.oracle import ORACLES
 from overproof.redteam.page import page
 from overproof.redteam.referee import Referee
 from overproof.redteam.result import AttackReport, Exclusive, Row
+from overproof.redteam.search import WHITE_BOX
+from overproof.redteam.search.interface import Guide
 from overproof.redteam.victim import Victim
 from overproof.results.attack_cases import cases_to_lines
 from overproof.version import __version__
@@ -67,12 +70,15 @@ class Attacked:
         The bundle as it is deployed.
     judges
         Model to what it makes of texts, the bundle first; and the referee.
+    guides
+        Model to what its weights tell of its log-odds; empty where no search follows gradients.
     """
 
     path: Path
     evidence: Sequence[str]
     cascade: Cascade
     judges: Judges
+    guides: Mapping[str, Guide] = field(default_factory=dict)
 
     @property
     def victims(self) -> Mapping[str, Victim]:
@@ -170,8 +176,8 @@ def open_attacked(config: AttackConfig, inputs: AttackInputs) -> Attacked:
     cascade = open_cascade(bundle, deploy)
     victims = {QUANTIZED: deployed(cascade)}
     evidence: tuple[str, ...] = ()
-    if inputs.evidence is not None:
-        store = open_evidence(inputs.evidence, bundle)
+    store = None if inputs.evidence is None else open_evidence(inputs.evidence, bundle)
+    if store is not None:
         evidence = hashes(store)
         rate = Escalations(share=BUDGET) if inputs.max_escalations is None else parse_rate(inputs.max_escalations)
         victims.update(beside(store, bundle.manifest, rate, config.seed))
@@ -183,7 +189,8 @@ def open_attacked(config: AttackConfig, inputs: AttackInputs) -> Attacked:
                 f"--objective {objective}: expected --evidence too, which holds the student before quantization"
             )
     ask = None if cascade.full is None else asking(cascade.full, bundle.manifest.benign)
-    return Attacked(bundle.path, evidence, cascade, Judges(victims, Referee(ask, ORACLES)))
+    followed = guides(bundle, store, victims) if WHITE_BOX.intersection(config.searches) else {}
+    return Attacked(bundle.path, evidence, cascade, Judges(victims, Referee(ask, ORACLES)), followed)
 
 
 def search(config: AttackConfig, attacked: Attacked, targets: Targets, journal: Journal, console: Console) -> Attempts:
@@ -203,6 +210,7 @@ def search(config: AttackConfig, attacked: Attacked, targets: Targets, journal: 
                     attacked.judges.referee,
                     config.budget,
                     config.seed,
+                    attacked.guides.get(model),
                 )
                 what = f"{objective} by {name} against {model}"
                 some = targets.of(objective)

@@ -14,7 +14,7 @@ from overproof.redteam.objectives import Objective
 from overproof.redteam.referee import Claim, Referee, Ruling
 from overproof.redteam.search import LABEL_ONLY, SEARCHES
 from overproof.redteam.search.drive import Asked, drive
-from overproof.redteam.search.interface import Answer, Start
+from overproof.redteam.search.interface import Answer, Guide, Start
 from overproof.redteam.victim import Reaction, Victim
 
 RULINGS = 8  # claims an event that the referee is asked about: the full model costs a hundred times the student
@@ -80,6 +80,8 @@ class Campaign:
         Queries an event.
     seed
         Of everything random.
+    guide
+        Of the victim's log-odds of an attack; what a search in `WHITE_BOX` needs.
     """
 
     search: str
@@ -90,10 +92,12 @@ class Campaign:
     referee: Referee
     budget: int
     seed: int
+    guide: Guide | None = None
 
     def run(self, targets: Sequence[Target]) -> list[Attempt]:
         """Attack some events side by side; what is drawn for one hangs on no other."""
-        starts = [start_of(one, self.mutators) for one in targets]
+        guide = None if self.guide is None else _following(self.guide, self.objective)
+        starts = [Start(one.text, self.mutators[one.domain], GROWTH * len(one.text) + ROOM, guide) for one in targets]
         seeds = [f"{self.seed} {self.search} {one.text}" for one in targets]
         wave = _Wave(self, targets)
         outcomes = drive(SEARCHES[self.search], starts, wave.answers, budget=self.budget, seeds=seeds)
@@ -109,9 +113,13 @@ class Campaign:
         ]
 
 
-def start_of(target: Target, mutators: Mapping[str, Mutators]) -> Start:
-    """Return where a search of an event begins."""
-    return Start(target.text, mutators[target.domain], GROWTH * len(target.text) + ROOM)
+def _following(guide: Guide, objective: Objective) -> Guide:
+    """Turn a guide of log-odds into one of the loss, which falls where they go the way that they have to."""
+
+    def signed(odds: Sequence[float]) -> list[float]:
+        return [-objective.odds * value for value in odds]
+
+    return Guide(lambda text, edited: signed(guide.estimate(text, edited)), lambda texts: signed(guide.exact(texts)))
 
 
 @dataclass

@@ -31,6 +31,8 @@ class Objective:
         What the full model has to say for it to count; None: it is not asked.
     differs
         Whether the student before quantization is asked too.
+    odds
+        Which way the log-odds of an attack have to go: what a guide is followed by.
     """
 
     wants: str
@@ -39,6 +41,7 @@ class Objective:
     fooled: Callable[[Reaction, Reaction], Bools]
     full: Literal["attack", "benign"] | None = None
     differs: bool = False
+    odds: Literal[-1, 1] = -1
 
 
 def _odds(now: Reaction, before: Reaction) -> Doubles:
@@ -89,11 +92,13 @@ OBJECTIVES: Mapping[str, Objective] = {
         lambda now, before: -now.odds + UNLIKE * now.strange,
         lambda now, before: now.attack & now.alone,
         "benign",
+        odds=1,
     ),
     "flood": Objective(
         "a benign event that costs the full model's time",
         "benign",
         lambda now, before: np.abs(now.odds) - UNLIKE * np.minimum(now.strange, 1e3),
         lambda now, before: ~now.alone,
+        odds=1,
     ),
 }

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from overproof.redteam.base import Edited, Mutators
 
 MOST_STEPS = 64  # edits of one text: more take longer to make again than they gain
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What an attacker who holds a model's weights knows without a query.
+
+    Attributes
+    ----------
+    estimate
+        Estimates edited texts to first order around a text: quick, and wrong where they differ by much.
+    exact
+        What a copy of the model makes of texts: slower, and right but for what deploying the model changed.
+    """
+
+    estimate: Callable[[str, Sequence[str]], Sequence[float]]
+    exact: Callable[[Sequence[str]], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -23,11 +39,14 @@ class Start:
         What edits it.
     longest
         Characters that an edited text may have.
+    guide
+        Of the loss that is answered; None where the attacker holds no weights.
     """
 
     text: str
     mutators: Mutators
     longest: int
+    guide: Guide | None = None
 
     def fits(self, edited: Edited) -> bool:
         """Whether a text is short enough, and was reached by few enough edits."""
