@@ -29,8 +29,9 @@ FORMER_FILES = {"novelty.npz": OOD}  # files of bundles of format 1
 FORMER_SIGNALS = {"novelty": "ood_distance"}
 QUANTIZING = "quantizing.json"  # what quantization cost, layer by layer, and the guards it was held to
 QUANTIZATION = "quantization.json"  # what it did to each layer: grids, histograms, errors
+HARDENING = "hardening.json"  # how often edits fool the student, round after round; not in every bundle
 LADDER = "ladder.json"  # the students of several sizes that this one was taken from; not in every bundle
-REPORTS = (COMPARISON, QUANTIZING, QUANTIZATION, LADDER)  # what nobody needs to judge an event
+REPORTS = (COMPARISON, QUANTIZING, QUANTIZATION, LADDER, HARDENING)  # what nobody needs to judge an event
 FIRST = "first."  # begins the names of a first student's files, of which one is the manifest that it had alone
 SENSITIVITY = "sensitivity.svg"  # a picture of QUANTIZING, beside an ONNX file; of a bundle it is drawn on demand
 
@@ -249,7 +250,7 @@ def open_bundle(path: Path | str) -> Bundle:
 
 
 def inspect(path: Path | str) -> dict[str, Any]:
-    """Return manifest, stored comparison and ladder, and verified sizes of a bundle, as plain JSON."""
+    """Return manifest, stored comparison, ladder and hardening, and verified sizes of a bundle, as plain JSON."""
     bundle = open_bundle(path)
     total = sum(len(content) for content in bundle.files.values()) + (bundle.path / MANIFEST).stat().st_size
     return {
@@ -259,6 +260,7 @@ def inspect(path: Path | str) -> dict[str, Any]:
         "manifest": bundle.manifest.to_json(),
         "comparison": _stored(bundle, COMPARISON),
         "ladder": _stored(bundle, LADDER),
+        "hardening": _stored(bundle, HARDENING),
     }
 
 

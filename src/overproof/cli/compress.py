@@ -69,6 +69,18 @@ First = Annotated[
         help="A faster student in front, of the same soft labels: it decides what it is sure of, --student the rest.",
     ),
 ]
+Harden = Annotated[
+    bool,
+    typer.Option(
+        "--harden",
+        help="Attack the student with edits of training attacks, train it again with what came nearest to fooling it, "
+        "and so on until edits of validation attacks fool it no less often; each round takes a training.",
+    ),
+]
+HardenFamilies = Annotated[
+    list[str] | None,
+    typer.Option("--harden-family", metavar="FAMILY", help="Harden by this family alone; repeatable. [default: all]"),
+]
 Temperature = Annotated[
     float, typer.Option("--temperature", help="T: above 1 shows more of what the teacher hesitates between.")
 ]
@@ -169,6 +181,7 @@ Examples:
   overproof compress train.csv.gz --teacher teacher --out bundle
   overproof compress train.csv.gz --test test.csv.gz --teacher mypackage.model:pipeline --out bundle
   overproof compress train.csv.gz --teacher ./MiniLM@2 --teacher ngram --out bundle
+  overproof compress train.csv.gz --teacher teacher --student ngram-student --harden --out bundle
   overproof compress train.csv.gz --teacher teacher --student auto --max-flips 1% --out bundle
   overproof compress train.csv.gz --teacher ./MiniLM --pool 40000 --pool-from installed --pool-from src/ --out bundle
   overproof compress train.csv.gz --teacher teacher --precision w4a8 --qat --max-recall-loss sqli=1% --out bundle
@@ -191,6 +204,8 @@ def run(
     pool_from: PoolFrom = None,
     pool_choice: PoolChoice = DistillConfig.pool_choice,
     first: First = None,
+    harden: Harden = DistillConfig.harden,
+    harden_family: HardenFamilies = None,
     epochs: Epochs = None,
     text: Text = None,
     label: Label = None,
@@ -222,6 +237,8 @@ def run(
         unlabelled=unlabelled,
         student=student,
         first=first,
+        harden=harden,
+        harden_families=harden_family or DistillConfig.harden_families,
         temperature=temperature,
         hard_weight=hard_weight,
         transfer=transfer,

@@ -66,6 +66,7 @@ def run(
     from overproof.bundle.manifest import inspect as look_into
     from overproof.bundle.manifest import open_bundle
     from overproof.results import Comparison
+    from overproof.results.hardening import Hardening
     from overproof.results.ladder import Ladder
 
     contents = look_into(bundle)
@@ -74,7 +75,7 @@ def run(
         return
     parts = [
         kind.of(open_bundle(bundle)).render()
-        for name, kind in (("ladder", Ladder), ("comparison", Comparison))
+        for name, kind in (("ladder", Ladder), ("hardening", Hardening), ("comparison", Comparison))
         if contents.pop(name) is not None
     ]
     typer.echo(printable("\n".join(_outline(contents))))

@@ -1,8 +1,8 @@
 """Compress a teacher into a bundle: the main job, top to bottom. Read this file first.
 
-load -> label -> distil -> export -> quantize -> evaluate -> write: a teacher labels events softly; a small student
-learns from it; the student is exported, quantized to INT8, compared with its teacher and with a linear baseline, and
-written as a bundle.
+load -> label -> distil -> export (-> harden) -> quantize -> evaluate -> write: a teacher labels events softly; a small
+student learns from it; the student is exported, attacked and taught again where that is asked for, quantized to INT8,
+compared with its teacher and with a linear baseline, and written as a bundle.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from overproof.distillation.export import export, parity
 from overproof.distillation.fit import fit, student_config
 from overproof.distillation.students.presets import AUTO, LADDER, preset
 from overproof.distillation.teachers import Teacher, union_classes
-from overproof.distillation.training_set import TrainingSet
+from overproof.distillation.training_set import Examples, TrainingSet, joined
 from overproof.events.families import attack_families
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns
@@ -50,6 +50,8 @@ from overproof.jobs.config_json import Events
 from overproof.jobs.evaluate import ComparedModels, DeployedModel, compare, is_benign, thresholds
 from overproof.jobs.first_thresholds import require_enough
 from overproof.jobs.fit_ood import fit_ood
+from overproof.jobs.harden import ROUNDS, Hardened, Task
+from overproof.jobs.harden import harden as attack_and_teach
 from overproof.jobs.join import bundle_of_both, join_students
 from overproof.jobs.label import label, linear_baseline
 from overproof.jobs.ladder import Candidate, Yardstick, climb
@@ -93,6 +95,8 @@ def compress(
     pool_from: Sequence[str | Path] = DistillConfig.pool_from,
     pool_choice: str = DistillConfig.pool_choice,
     first: str | None = DistillConfig.first,
+    harden: bool = DistillConfig.harden,
+    harden_families: Sequence[str] = DistillConfig.harden_families,
     columns: Columns | None = None,
     benign: Sequence[str] = DEFAULT_BENIGN,
     rejects: Path | None = None,
@@ -128,6 +132,9 @@ def compress(
     first
         Preset of a faster student in front of it, learned from the same soft labels: it decides what it is sure of, at
         thresholds chosen on validation events (see `jobs.join`), and the guards are decided on both as shipped.
+    harden, harden_families
+        Attack the student and teach it what comes nearest to fooling it, until edits fool it no less often; see
+        `jobs.harden`.
     precision, guards, qat
         How it is quantized; see `QuantizeConfig`. Where layers kept in float do not help a guard, the student is
         trained with the rounding (QAT). The guards are decided on test events.
@@ -163,6 +170,8 @@ def compress(
             pool_from=tuple(map(str, pool_from)),
             pool_choice=pool_choice,
             first=first,
+            harden=harden,
+            harden_families=tuple(harden_families),
         ),
         QuantizeConfig(precision, guards=guards, qat=qat),
         CheckSettings(margin),
@@ -208,11 +217,15 @@ def take_student(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Ta
 
 
 def make_student(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Student:
-    """Distil, export and quantize."""
+    """Distil, export, harden where that is asked for, and quantize."""
     distilled = distil(run, loaded, labels)
     exported = export_student(loaded, distilled)
+    hardening = None
+    if run.config.distill.harden:
+        hardened = harden_student(run, loaded, labels, (distilled, exported))
+        (distilled, exported), hardening = hardened.student, hardened.hardening
     quantized = quantize(run, loaded, distilled, exported)
-    contents = _contents(run, loaded, (distilled, exported, quantized))
+    contents = replace(_contents(run, loaded, (distilled, exported, quantized)), hardening=hardening)
     return Student(run.config.distill.student, distilled, exported, quantized, contents)
 
 
@@ -234,8 +247,15 @@ def load(run: CompressRun) -> LoadedData:
     return LoadedData(splits, teacher, union_classes(teacher.classes, splits.labels), description, pool)
 
 
-def distil(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Distilled:
-    """Train the student on the teacher's soft labels."""
+def distil(
+    run: CompressRun,
+    loaded: LoadedData,
+    labels: SoftLabels,
+    *,
+    cases: Sequence[Examples] = (),
+    stage: str = "training",
+) -> Distilled:
+    """Train the student on the teacher's soft labels, and on what an attack has found, where there was one."""
     distill, sizes = run.config.distill, preset(run.config.distill.student)
     training = replace(
         student_config(sizes, distill.epochs, len(labels.train.texts)),
@@ -245,11 +265,11 @@ def distil(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Distille
     )
     training_set = TrainingSet(
         [name in loaded.splits.benign for name in loaded.classes],
-        labels.train,
+        joined([labels.train, *cases]),
         as_examples(loaded.splits.validation, labels.validation, loaded.classes),
         training,
     )
-    checkpoint = run.outputs.checkpoint("training")
+    checkpoint = run.outputs.checkpoint(stage)
     trained = fit(sizes, training_set, checkpoint=checkpoint, what="student", console=run.options.console)
     return Distilled(trained, training_set)
 
@@ -258,6 +278,18 @@ def export_student(loaded: LoadedData, distilled: Distilled) -> Exported:
     """Write the student as ONNX, checked against the network."""
     splits = loaded.splits
     return Exported(*export(distilled.trained, loaded.classes, splits.benign, splits.test["text"].to_pylist()))
+
+
+def harden_student(
+    run: CompressRun, loaded: LoadedData, labels: SoftLabels, first: tuple[Distilled, Exported]
+) -> Hardened:
+    """Attack the student on training events, and train it again with what came nearest to fooling it."""
+
+    def again(cases: Sequence[Examples], number: int) -> tuple[Distilled, Exported]:
+        distilled = distil(run, loaded, labels, cases=cases, stage=f"hardening-{number}")
+        return distilled, export_student(loaded, distilled)
+
+    return attack_and_teach(Task(run, loaded, labels), first, again)
 
 
 def quantize(run: CompressRun, loaded: LoadedData, distilled: Distilled, exported: Exported) -> QuantizedStudent:
@@ -350,7 +382,7 @@ def write(run: CompressRun, done: Compressed) -> Report:
     if outputs.evidence is not None:
         _write_evidence(run, done, outputs.evidence)
     for of in (outputs, outputs.of_first(), *map(outputs.of_part, LADDER)):
-        for stage in ("training", "rounding", "control"):
+        for stage in ("training", "rounding", "control", *(f"hardening-{n}" for n in range(1, ROUNDS + 1))):
             discard(of.checkpoint(stage))
     return Report(
         place,
@@ -363,6 +395,7 @@ def write(run: CompressRun, done: Compressed) -> Report:
         contents.search,
         None if done.both is None else replace(done.both.joined.report, bundle=place, bundle_bytes=size),
         done.taken.ladder,
+        done.student.contents.hardening,
     )
 
 

@@ -123,6 +123,9 @@ class DistillConfig:
         better than a linear model, or is unsure.
     first
         Preset of a faster student in front of it, which decides what it is sure of; None is none.
+    harden, harden_families
+        Whether it is attacked and taught again with what came nearest to fooling it (`jobs.harden`), and the families
+        whose attacks are edited for it; empty: all.
     """
 
     student: str = "hybrid-student"
@@ -136,6 +139,8 @@ class DistillConfig:
     pool_from: tuple[str, ...] = (INSTALLED,)
     pool_choice: str = RANDOM
     first: str | None = None
+    harden: bool = False
+    harden_families: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_student(self.student)
@@ -150,6 +155,8 @@ class DistillConfig:
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}: expected 0 or more")
         require_usable_pool(self.pool, self.pool_from, self.pool_choice)
+        if self.harden_families and not self.harden:
+            raise InputError(f"--harden-family {self.harden_families[0]}: expected --harden with it")
 
     @property
     def shares(self) -> TransferShares:
@@ -165,7 +172,8 @@ class DistillConfig:
     def from_json(cls, data: Mapping[str, Any], where: str) -> DistillConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
         entries = entries_of(cls, data, where)
-        return built(cls, {**entries, "pool_from": tuple(entries["pool_from"])}, where)
+        lists = {name: tuple(entries[name]) for name in ("pool_from", "harden_families")}
+        return built(cls, {**entries, **lists}, where)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 from overproof.bundle.manifest import (
     COMPARISON,
     FORMAT,
+    HARDENING,
     LADDER,
     MODEL,
     OOD,
@@ -30,6 +31,7 @@ from overproof.distillation.students.presets import config_json
 from overproof.distillation.training_set import TrainConfig
 from overproof.inference.cascade.signals import Signals
 from overproof.results import Comparison
+from overproof.results.hardening import Hardening
 from overproof.results.ladder import Ladder
 from overproof.results.layers import LayerDiagnostics
 from overproof.results.parity import Parity
@@ -83,9 +85,9 @@ class BundleContents:
         See `Manifest`.
     ood
         What tells that an event is out of distribution.
-    comparison, layers, search, ladder
-        What compression cost, what quantization did to each layer, the search under guards, and the students that this
-        one was taken from.
+    comparison, layers, search, ladder, hardening
+        What compression cost, what quantization did to each layer, the search under guards, the students that this
+        one was taken from, and the attacks that it was hardened against.
     """
 
     model: ExportedModel
@@ -101,6 +103,7 @@ class BundleContents:
     layers: LayerDiagnostics | None = None
     search: PrecisionSearchReport | None = None
     ladder: Ladder | None = None
+    hardening: Hardening | None = None
 
 
 def package_bundle(out: Path, contents: BundleContents, provenance: Provenance) -> int:
@@ -157,4 +160,6 @@ def _files(contents: BundleContents) -> dict[str, bytes]:
         files[QUANTIZING] = json.dumps(contents.search.to_json(), indent=1).encode()
     if contents.ladder is not None:
         files[LADDER] = json.dumps(contents.ladder.to_json(), indent=1).encode()
+    if contents.hardening is not None:
+        files[HARDENING] = json.dumps(contents.hardening.to_json(), indent=1).encode()
     return files

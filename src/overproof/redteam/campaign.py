@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -97,7 +97,7 @@ class Campaign:
     def run(self, targets: Sequence[Target]) -> list[Attempt]:
         """Attack some events side by side; what is drawn for one hangs on no other."""
         guide = None if self.guide is None else _following(self.guide, self.objective)
-        starts = [Start(one.text, self.mutators[one.domain], GROWTH * len(one.text) + ROOM, guide) for one in targets]
+        starts = [replace(start_of(one, self.mutators), guide=guide) for one in targets]
         seeds = [f"{self.seed} {self.search} {one.text}" for one in targets]
         wave = _Wave(self, targets)
         outcomes = drive(SEARCHES[self.search], starts, wave.answers, budget=self.budget, seeds=seeds)
@@ -111,6 +111,11 @@ class Campaign:
             )
             for event, target in enumerate(targets)
         ]
+
+
+def start_of(target: Target, mutators: Mapping[str, Mutators]) -> Start:
+    """Return where a search of an event begins."""
+    return Start(target.text, mutators[target.domain], GROWTH * len(target.text) + ROOM)
 
 
 def _following(guide: Guide, objective: Objective) -> Guide:

@@ -9,6 +9,7 @@ from typing import Any
 
 from overproof.results.boundary_events import SoftLabel
 from overproof.results.comparison import Comparison
+from overproof.results.hardening import Hardening
 from overproof.results.ladder import Ladder
 from overproof.results.parity import Parity
 from overproof.results.precision_search import PrecisionSearchReport
@@ -43,6 +44,8 @@ class Report:
         What a first student may decide; None where there is none.
     ladder
         The students that this one was taken from; None where it was named.
+    hardening
+        What it was hardened against, and what came of it; None where that was not asked for.
     """
 
     bundle: Path
@@ -55,6 +58,7 @@ class Report:
     precision_search: PrecisionSearchReport | None = None
     tiers: JoinedTiers | None = None
     ladder: Ladder | None = None
+    hardening: Hardening | None = None
 
     @property
     def passed(self) -> bool:
@@ -74,6 +78,7 @@ class Report:
             "precision_search": None if self.precision_search is None else self.precision_search.to_json(),
             "tiers": None if self.tiers is None else self.tiers.to_json(),
             "ladder": None if self.ladder is None else self.ladder.to_json(),
+            "hardening": None if self.hardening is None else self.hardening.to_json(),
         }
 
     def render(self) -> str:
@@ -84,6 +89,7 @@ class Report:
             "Parity of every step:",
             "\n".join(f"  {step}" for step in self.parity),
             *([] if self.ladder is None else [self.ladder.render()]),
+            *([] if self.hardening is None else [self.hardening.render()]),
             *([] if self.precision_search is None else [self.precision_search.render_search()]),
             *([] if self.tiers is None else ["\n".join(["Two students:", *self.tiers.sentences()])]),
             self.comparison.render(),

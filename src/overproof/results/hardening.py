@@ -1,0 +1,107 @@
+"""Report a hardening: how often edited attacks fool the student after each round, and what it lost of clean events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from overproof.bundle.manifest import HARDENING, Bundle
+from overproof.report import words
+from overproof.report.layout import aligned
+from overproof.results.metrics import Share
+from overproof.results.operating_points import Counted
+from overproof.results.stored import read_from
+from overproof.results.typed_json import from_json, to_json
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round; the first is the student as it was distilled.
+
+    Attributes
+    ----------
+    taught
+        Edited attacks that the student learned from, of this round and those before.
+    fooled
+        Training attacks of which one of these fooled the student of the round before.
+    evasions
+        Validation attacks that edits make benign to the student, of those that the student as it was distilled and the
+        teacher detect unedited.
+    missed, flagged
+        Unedited validation attacks that the student misses, and benign validation events that it flags.
+    why
+        Why it was taken, or why not.
+    """
+
+    taught: int
+    fooled: int
+    evasions: Counted
+    missed: Share
+    flagged: Share
+    why: str
+
+
+@dataclass(frozen=True)
+class Hardening:
+    """All rounds.
+
+    Attributes
+    ----------
+    taken
+        Number of the round whose student was taken; 0 is the student as it was distilled.
+    queries, taught_queries
+        Edited texts that a student was asked about for each attack, when it was measured and when it was taught.
+    families
+        Families whose attacks were edited to learn from; empty: all.
+    rounds
+        From the student as it was distilled on.
+    """
+
+    taken: int
+    queries: int
+    taught_queries: int
+    families: tuple[str, ...]
+    rounds: tuple[Round, ...]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.taken < len(self.rounds):
+            raise ValueError(f"taken is round {self.taken}, of {len(self.rounds)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; `from_json` reads it back."""
+        found: dict[str, Any] = to_json(self)
+        return found
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Hardening:
+        """Read what `to_json` gave; ValueError if it is something else."""
+        return from_json(cls, data)
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Hardening:
+        """Read the hardening that an open bundle holds; BundleError where it cannot be read."""
+        return read_from(bundle, HARDENING, cls.from_json)
+
+    def render(self) -> str:
+        """Write it as plain text."""
+        return "\n".join([self._heading(), aligned(self._table()), *self._sentences()]) + "\n"
+
+    def _heading(self) -> str:
+        families = f" of {', '.join(self.families)}" if self.families else ""
+        return (
+            f"Hardening: taught by edited training attacks{families}, {self.taught_queries} queries each; measured on "
+            f"validation attacks with edits of another seed, {self.queries} queries each. Fooled: the student says "
+            "benign, the teacher does not."
+        )
+
+    def _table(self) -> list[list[str]]:
+        lines = [["round", "taught", "that fooled it", "fooled by edits [95 %]", "attacks missed", "benign flagged"]]
+        for number, one in enumerate(self.rounds):
+            taught = ["", ""] if number == 0 else [words.count(one.taught), words.count(one.fooled)]
+            clean = [words.figure(one.missed.rate), words.figure(one.flagged.rate)]
+            lines.append([str(number), *taught, words.interval(one.evasions), *clean])
+        return lines
+
+    def _sentences(self) -> list[str]:
+        return [f"round {number}: {one.why}" for number, one in enumerate(self.rounds)]

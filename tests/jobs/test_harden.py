@@ -1,0 +1,159 @@
+"""Hardening attacks, teaches and measures round after round; what it takes has lost no clean events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from overproof.bundle.scores import Scores
+from overproof.distillation.dataset import DatasetSplits, as_examples
+from overproof.distillation.training_set import Examples
+from overproof.errors import InputError
+from overproof.events.schema import event_table
+from overproof.jobs.compression import CompressRun, Outputs, SoftLabels
+from overproof.jobs.config import CompressConfig, DataConfig, DistillConfig
+from overproof.jobs.harden import Hardened, Task, harden
+from overproof.jobs.load import LoadedData
+from overproof.report.words import interval
+from overproof.results.hardening import Hardening
+
+from .stand_ins import StandIn
+
+CLASSES = ("benign", "sqli")
+
+
+@pytest.fixture(autouse=True)
+def few_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("overproof.jobs.harden.QUERIES", 24)
+    monkeypatch.setattr("overproof.jobs.harden.TAUGHT_QUERIES", 24)
+
+
+Rule = Callable[[str], bool]
+
+
+def case_matters(text: str) -> bool:
+    return "union" in text
+
+
+def case_does_not(text: str) -> bool:
+    return "union" in text.lower()
+
+
+def everything(text: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class ByRule:
+    """A student that calls an attack what a rule does."""
+
+    rule: Rule
+    classes: tuple[str, ...] = CLASSES
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        attack = np.array([self.rule(text) for text in texts], dtype=bool)
+        logits = np.where(attack[:, None], [-2.0, 2.0], [2.0, -2.0]).astype(np.float32).reshape(-1, 2)
+        return Scores(logits, self.classes, np.ones(len(texts), dtype=np.int32), np.zeros(len(texts), dtype=bool))
+
+
+def made(rule: Rule) -> Any:
+    return None, SimpleNamespace(model=SimpleNamespace(scorer=ByRule(rule)))
+
+
+def events(start: int, count: int) -> pa.Table:
+    numbers = range(start, start + count)
+    texts = [f"{n} union select {n} from users" for n in numbers] + [f"page {n} of the catalogue" for n in numbers]
+    labels = ["sqli"] * count + ["benign"] * count
+    return event_table({"text": texts, "label": labels, "family": labels})
+
+
+def task(**options: Any) -> Task:
+    train, validation = events(0, 30), events(1000, 20)
+    splits = DatasetSplits(train, validation, validation, ("benign",), CLASSES, 0, {})
+    teacher = StandIn(CLASSES, lambda texts: np.array([[0.1, 0.9]] * len(texts), dtype=np.float32))
+    soft = np.zeros((train.num_rows, 2), dtype=np.float32)
+    soft[:, 1] = np.arange(train.num_rows)
+    config = CompressConfig(DataConfig(train), DistillConfig("ngram-student", harden=True, **options))
+    return Task(
+        CompressRun(config, teacher, Outputs(Path("nowhere"))),
+        LoadedData(splits, teacher, CLASSES, {}),
+        SoftLabels(as_examples(train, soft, CLASSES), soft[:0], soft[:0]),
+    )
+
+
+@dataclass
+class Trainer:
+    """Makes the students that are given, in turn, and keeps what they were taught."""
+
+    rules: Sequence[Rule]
+    taught: list[Examples] = field(default_factory=list)
+
+    def __call__(self, cases: Sequence[Examples], number: int) -> Any:
+        self.taught.append(cases[0])
+        return made(self.rules[number - 1])
+
+
+def hardened(first: Rule, *then: Rule, **options: Any) -> tuple[Hardened, list[Examples]]:
+    trainer = Trainer(then)
+    return harden(task(**options), made(first), trainer), trainer.taught
+
+
+def test_what_fooled_it_goes_back_under_the_answer_for_the_event_as_it_was() -> None:
+    found, (cases,) = hardened(case_matters, case_does_not)
+    assert sum("union" not in text for text in cases.texts) == found.hardening.rounds[1].fooled > 9
+    assert set(cases.targets.tolist()) == {1} and set(cases.kinds) == {"sqli"}
+    assert cases.soft is not None
+    assert sorted(cases.soft[:, 1].tolist()) == list(range(30)), "one of each training attack"
+
+
+def test_it_ends_where_edits_fool_it_no_more_and_takes_that_student() -> None:
+    found, _ = hardened(case_matters, case_does_not)
+    before, after = (one.evasions for one in found.hardening.rounds)
+    assert (found.hardening.taken, before.n, after.k) == (1, 20, 0) and before.k > 6
+    assert found.student[1].model.scorer.rule is case_does_not
+    assert [one.why for one in found.hardening.rounds] == ["another fools less often after it", "taken"]
+
+
+def test_a_round_that_does_not_help_is_not_taken_and_the_last() -> None:
+    found, taught = hardened(case_matters, case_matters, case_does_not)
+    assert (found.hardening.taken, len(taught), found.student[1].model.scorer.rule) == (0, 1, case_matters)
+    assert found.hardening.rounds[1].why == "not taken: edits fool it no less often"
+
+
+def test_a_round_that_loses_clean_events_is_not_taken() -> None:
+    found, _ = hardened(case_matters, everything)
+    assert found.hardening.taken == 0 and found.hardening.rounds[1].evasions.k == 0
+    assert found.hardening.rounds[1].why == "not taken: benign flagged: 20 of 20, 0 before"
+
+
+def test_a_student_that_nothing_fools_is_taught_nothing() -> None:
+    found, taught = hardened(case_does_not)
+    assert taught == [] and found.hardening.taken == 0 and len(found.hardening.rounds) == 1
+
+
+def test_the_same_seed_finds_the_same() -> None:
+    one, two = (hardened(case_matters, case_does_not) for _ in range(2))
+    assert one[0].hardening == two[0].hardening and list(one[1][0].texts) == list(two[1][0].texts)
+
+
+def test_it_is_stored_and_read_back_and_shown() -> None:
+    hardening = hardened(case_matters, case_does_not)[0].hardening
+    assert Hardening.from_json(hardening.to_json()) == hardening
+    shown = hardening.render()
+    assert "round 1: taken" in shown and interval(hardening.rounds[0].evasions) in shown
+
+
+def test_what_cannot_be_hardened_says_why() -> None:
+    with pytest.raises(InputError, match="--harden-family telepathy: expected one of benign, sqli"):
+        hardened(case_matters, harden_families=("telepathy",))
+    with pytest.raises(InputError, match="--harden: of the validation events, no event can be attacked"):
+        hardened(lambda text: False)
+    with pytest.raises(InputError, match="--harden-family sqli: expected --harden with it"):
+        DistillConfig(harden_families=("sqli",))
