@@ -49,7 +49,7 @@ FULL = StandIn(("benign", "sqli", "xss"), sees_through)
 
 
 def attacked(bundle: Path, events: pa.Table, **options: Any) -> AttackReport:
-    given = {"full": FULL, "budget": 40, "objectives": ["blind-spot"], "sample": 30, **options}
+    given = {"full": FULL, "budget": 40, "objectives": ["blind-spot"], "sample": 30, "triggers": 0, **options}
     return overproof.attack(bundle, events, **given)
 
 
@@ -237,3 +237,23 @@ def test_blind_spots_of_unlabelled_events_are_told(small_bundle: Path, student: 
     assert "kumquat" in found.render() and "kumquat" in page(found)
     with pytest.raises(InputError, match="--unlabelled: expected --full too"):
         attacked(small_bundle, events, full=None, unlabelled=event_table({"text": texts}))
+
+
+def test_words_that_make_any_attack_benign_are_looked_for(small_bundle: Path, student: OnnxScorer) -> None:
+    """Of the events' own words and the bundle's tokens; an untrained student has no trigger, and some words do more."""
+    random = np.random.default_rng(1)
+    letters = ["".join(random.choice(list("ABCDEFGHIJ =<"), 14)) for _ in range(400)]
+    texts = [text for text in letters if student.judge([text])[0].attack > 0.5]
+    table = event_table({"text": [*texts, *PAYLOADS], "label": ["sqli"] * (len(texts) + len(PAYLOADS))})
+    found = attacked(small_bundle, table, budget=2, sample=3, searches=["random"], triggers=3000).triggers
+    assert found is not None and found.searched == 32 and found.verified > 40
+    assert 100 < found.candidates <= 400 and found.queries > 1000
+    assert all(one.felled.n == found.verified for one in (*found.held, *found.ordinary))
+    report = attacked(small_bundle, table, budget=2, sample=3, searches=["random"], triggers=3000)
+    assert report.triggers == found, "the same seed finds the same"
+    assert "Triggers: " in report.render() and "Words that make any attack benign" in page(report)
+    assert report.to_json()["triggers"]["candidates"] == found.candidates
+    none = attacked(small_bundle, table, budget=2, sample=3, searches=["random"])
+    assert none.triggers is None and "Triggers" not in none.render()
+    with pytest.raises(InputError, match="--triggers -1: expected a whole number from 0 on"):
+        attacked(small_bundle, table, triggers=-1)

@@ -293,7 +293,9 @@ def test_the_same_attack_is_spent_on_all_models_and_says_what_compression_is_to_
         searches=["bandit"],
         budget=60,
         sample=40,
+        triggers=1000,
     )
+    assert found.triggers is not None and not found.triggers.accused
     attacked = {(row.objective, row.model) for row in found.rows}
     beside = {(objective, model) for objective in objectives[:2] for model in (DISTILLED, CONTROL, BASELINE)}
     assert attacked == beside | {(objective, QUANTIZED) for objective in objectives}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -12,8 +13,10 @@ from markupsafe import Markup
 
 from overproof.bundle.model_names import CONTROL, QUANTIZED
 from overproof.progress import printable
+from overproof.redteam.exact_rates import rate
 from overproof.redteam.page import page
 from overproof.redteam.result import AttackReport, Exclusive, Rate, Row
+from overproof.redteam.trigger_verdict import HeldTrigger, TriggerReport
 from overproof.report.difference import LONGEST, difference
 from overproof.results.attack_cases import Case, Step
 
@@ -100,3 +103,14 @@ def _text(markup: str) -> str:
 def test_endless_texts_are_shown_as_they_are(times: int) -> None:
     drawn = str(difference("a b " * times, "a c " * times))
     assert ("<ins>" in drawn) == (times == 1)
+
+
+def test_words_that_make_any_attack_benign_are_shown_and_stay_text() -> None:
+    planted = HeldTrigger(EVIL, "behind", rate(99, 100), rate(50, 51), accused=True)
+    ordinary = HeldTrigger("garden shoes", "ahead", rate(10, 100))
+    found = TriggerReport(1000, 5000, 32, 100, (ordinary,), (planted,))
+    text = page(replace(report(case()), triggers=found))
+    drawn = unescape(text)
+    assert "<script>" not in text
+    assert "a trigger" in drawn and "garden shoes" in drawn and "99.00 % [94.55, 99.97]" in drawn
+    assert "1,000 words tried" in drawn

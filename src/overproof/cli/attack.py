@@ -25,7 +25,7 @@ from overproof.cli.output import show, show_gated
 from overproof.errors import InputError
 from overproof.progress import terminal
 
-BUDGET, EVENTS = 1000, 200
+BUDGET, EVENTS, TRIGGERS = 1000, 200, 60_000
 
 AttackedEvents = Annotated[
     list[str] | None,
@@ -77,6 +77,14 @@ Families = Annotated[
 Sample = Annotated[
     int, typer.Option("--events", metavar="N", help="Events that are attacked, evenly over the families.")
 ]
+Triggers = Annotated[
+    int,
+    typer.Option(
+        "--triggers",
+        metavar="N",
+        help="Texts that the bundle is asked about in search of words that make any attack benign; 0: none.",
+    ),
+]
 Unlabelled = Annotated[
     list[str] | None,
     typer.Option(
@@ -119,6 +127,7 @@ def run(
     sample: Sample = EVENTS,
     check: CheckFile = None,
     max_escalations: MaxEscalations = None,
+    triggers: Triggers = TRIGGERS,
     unlabelled: Unlabelled = None,
     text: Text = None,
     label: Label = None,
@@ -157,6 +166,7 @@ def run(
         columns=columns_of(text, label, family_column, group, time),
         rejects=rejects,
         seed=seed,
+        triggers=triggers,
         unlabelled=unlabelled,
         console=terminal(),
     )

@@ -19,6 +19,7 @@ import scipy  # noqa: F401 - intervals need it; that it is missing is told befor
 from overproof.bundle.evidence_store import open_evidence
 from overproof.bundle.manifest import open_bundle
 from overproof.bundle.model_names import DISTILLED, QUANTIZED
+from overproof.bundle.readers import TOKENIZER
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.files import atomic_write
@@ -31,6 +32,7 @@ from overproof.jobs.attack_gradients import guides
 from overproof.jobs.attack_journal import JOURNAL, Journal
 from overproof.jobs.attack_rates import Attempts, by_family, cases, difference, shares_at, transfer, unproved
 from overproof.jobs.attack_targets import Judges, Targets, choose
+from overproof.jobs.attack_triggers import TriggerSources, find_triggers
 from overproof.jobs.attack_victims import asking, beside, deployed, hashes
 from overproof.jobs.config import RunOptions
 from overproof.jobs.config_json import Events
@@ -47,6 +49,8 @@ from overproof.redteam.referee import Referee
 from overproof.redteam.result import AttackReport, Exclusive, Row
 from overproof.redteam.search import WHITE_BOX
 from overproof.redteam.search.interface import Guide
+from overproof.redteam.trigger_verdict import TriggerReport
+from overproof.redteam.trigger_words import tokens_of
 from overproof.redteam.victim import Victim
 from overproof.results.attack_cases import cases_to_lines
 from overproof.version import __version__
@@ -66,6 +70,8 @@ class Attacked:
         The bundle's folder.
     evidence
         The models beside it: the hashes of their files.
+    trained
+        Texts of the events that the bundle was trained on, where they are known.
     cascade
         The bundle as it is deployed.
     judges
@@ -76,6 +82,7 @@ class Attacked:
 
     path: Path
     evidence: Sequence[str]
+    trained: Sequence[str]
     cascade: Cascade
     judges: Judges
     guides: Mapping[str, Guide] = field(default_factory=dict)
@@ -103,6 +110,7 @@ def attack(
     columns: Columns | None = None,
     rejects: Path | None = None,
     seed: int = AttackConfig.seed,
+    triggers: int = AttackConfig.triggers,
     unlabelled: Any = None,
     console: Console = SILENT,
 ) -> AttackReport:
@@ -112,7 +120,7 @@ def attack(
     ----------
     bundle, full, evidence, check, max_escalations
         The models, and how they are deployed; see `AttackInputs`.
-    events, columns, objectives, searches, budget, families, sample, seed, unlabelled
+    events, columns, objectives, searches, budget, families, sample, seed, triggers, unlabelled
         What is attacked and how; see `AttackConfig`.
     out
         Folder for attack.html, attack.jsonl (every success, for `replay`) and attack.json. A run that was cut off goes
@@ -126,7 +134,7 @@ def attack(
         Anything that cannot be used; nothing is written then.
     """
     config = AttackConfig(
-        events, columns, tuple(objectives), tuple(searches), budget, tuple(families), sample, seed, unlabelled
+        events, columns, tuple(objectives), tuple(searches), budget, tuple(families), sample, seed, triggers, unlabelled
     )
     inputs = AttackInputs(
         Path(bundle),
@@ -150,7 +158,12 @@ def run_attack(config: AttackConfig, inputs: AttackInputs, options: RunOptions, 
     journal = Journal(None if out is None else out / JOURNAL, _decisive(config, attacked, targets))
     attempts = search(config, attacked, targets, journal, options.console)
     report = compare(config, attacked, targets, attempts, events["origin"].to_pylist())
-    report = replace(report, blind_spots=part(config, attacked, options))
+    own = None if config.unlabelled is None else load(config.unlabelled, config, options)["text"].to_pylist()
+    report = replace(
+        report,
+        blind_spots=None if own is None else part(own, attacked, options),
+        triggers=look_for_words(config, attacked, events, own or (), options),
+    )
     if out is not None:
         write(report, out)
         options.console.say(f"written: {out / PAGE}, {out / CASES}, {out / REPORT}")
@@ -176,9 +189,11 @@ def open_attacked(config: AttackConfig, inputs: AttackInputs) -> Attacked:
     cascade = open_cascade(bundle, deploy)
     victims = {QUANTIZED: deployed(cascade)}
     evidence: tuple[str, ...] = ()
+    trained: Sequence[str] = ()
     store = None if inputs.evidence is None else open_evidence(inputs.evidence, bundle)
     if store is not None:
         evidence = hashes(store)
+        trained = store.train["text"].to_pylist()
         rate = Escalations(share=BUDGET) if inputs.max_escalations is None else parse_rate(inputs.max_escalations)
         victims.update(beside(store, bundle.manifest, rate, config.seed))
     if config.unlabelled is not None and cascade.full is None:
@@ -190,7 +205,7 @@ def open_attacked(config: AttackConfig, inputs: AttackInputs) -> Attacked:
             )
     ask = None if cascade.full is None else asking(cascade.full, bundle.manifest.benign)
     followed = guides(bundle, store, victims) if WHITE_BOX.intersection(config.searches) else {}
-    return Attacked(bundle.path, evidence, cascade, Judges(victims, Referee(ask, ORACLES)), followed)
+    return Attacked(bundle.path, evidence, trained, cascade, Judges(victims, Referee(ask, ORACLES)), followed)
 
 
 def search(config: AttackConfig, attacked: Attacked, targets: Targets, journal: Journal, console: Console) -> Attempts:
@@ -222,12 +237,21 @@ def search(config: AttackConfig, attacked: Attacked, targets: Targets, journal: 
     return found
 
 
-def part(config: AttackConfig, attacked: Attacked, options: RunOptions) -> BlindSpots | None:
+def look_for_words(
+    config: AttackConfig, attacked: Attacked, events: pa.Table, own: Sequence[str], options: RunOptions
+) -> TriggerReport | None:
+    """Look for words that make any attack benign: of the events, the user's own, what it was trained on, its tokens."""
+    manifest, files = attacked.cascade.student.manifest, open_bundle(attacked.path).files
+    tokens = tokens_of(files[TOKENIZER]) if TOKENIZER in files else ()
+    sources = TriggerSources(events, [*own, *attacked.trained], tokens)
+    return find_triggers(config, sources, attacked.victims[QUANTIZED], manifest.benign, options.console)
+
+
+def part(texts: Sequence[str], attacked: Attacked, options: RunOptions) -> BlindSpots | None:
     """Find where student and full model part without any edit, on the user's own unlabelled events."""
     ask = attacked.judges.referee.ask_full
-    if config.unlabelled is None or ask is None:
+    if ask is None:
         return None
-    texts = load(config.unlabelled, config, options)["text"].to_pylist()
     student = attacked.cascade.student
     scores, embeddings = student.score_and_embed(texts)
     answers = [np.empty(0, dtype=np.float32)]

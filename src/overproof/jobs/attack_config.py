@@ -31,6 +31,8 @@ class AttackConfig:
         Events that are attacked, evenly over the families: a rare one is not left out.
     seed
         Of everything random.
+    triggers
+        Texts that the bundle is asked about, about, in search of words that make any attack benign; 0: none.
     unlabelled
         Events of the user's own, whose labels are ignored: where student and full model part on them, nothing has to be
         edited. None leaves that out.
@@ -44,6 +46,7 @@ class AttackConfig:
     families: tuple[str, ...] = ()
     sample: int = 200
     seed: int = 0
+    triggers: int = 60_000
     unlabelled: Events | None = None
 
     def __post_init__(self) -> None:
@@ -58,6 +61,7 @@ class AttackConfig:
             ("--budget", self.budget, 1),
             ("--events", self.sample, 1),
             ("--seed", self.seed, 0),
+            ("--triggers", self.triggers, 0),
         ):
             if number < least:
                 raise InputError(f"{option} {number}: expected a whole number from {least} on")

@@ -25,7 +25,7 @@ class Section:
 
 def page(report: AttackReport) -> str:
     """Draw the whole report."""
-    sections = [*_objectives(report), *_transfer(report), *_blind_spots(report), *_cases(report)]
+    sections = [*_objectives(report), *_transfer(report), *_blind_spots(report), *_triggers(report), *_cases(report)]
     return (
         environment("overproof.redteam")
         .get_template("page.html")
@@ -107,6 +107,28 @@ def _blind_spots(report: AttackReport) -> Iterator[Section]:
     caption = "Where student and full model part, the largest loss first"
     shown = table(caption, head, body, left=(0, 1, 4)) if body else paragraph("No region is shown to be one.", "quiet")
     yield Section("Blind spots without edits", many([paragraph(found.sentences()[0]), shown]))
+
+
+def _triggers(report: AttackReport) -> Iterator[Section]:
+    found = report.triggers
+    if found is None:
+        return
+    rows = [*((one, "a trigger" if one.accused else "not told from ordinary words") for one in found.held)]
+    rows += [(one, "ordinary words") for one in found.ordinary]
+    body = [
+        [
+            preformatted(short(one.words)),
+            one.place,
+            interval(one.felled),
+            "" if one.of_left is None else interval(one.of_left),
+            what,
+        ]
+        for one, what in rows
+    ]
+    head = ["Words", "Put", "Attacks that become benign [95 %]", "Of what ordinary words leave [95 %]", "What they are"]
+    caption = f"On {found.verified:,} attacks that chose nothing"
+    shown = [table(caption, head, body, left=(0, 1, 4))] if body else []
+    yield Section("Words that make any attack benign", many([paragraph(found.sentences()[0]), *shown]))
 
 
 def _cases(report: AttackReport) -> Iterator[Section]:

@@ -12,6 +12,7 @@ from overproof.bundle.model_names import QUANTIZED
 from overproof.errors import InputError
 from overproof.redteam.blind_spots import BlindSpots
 from overproof.redteam.objectives import OBJECTIVES
+from overproof.redteam.trigger_verdict import TriggerReport
 from overproof.report.layout import aligned
 from overproof.report.words import interval, percent, short
 from overproof.results.attack_cases import Case
@@ -114,6 +115,8 @@ class AttackReport:
         Every success.
     blind_spots
         Where student and full model part on the user's own events, which nobody edited; None where that was not asked.
+    triggers
+        Words that make any attack benign, as far as they were looked for; None where they were not.
     """
 
     bundle: str
@@ -129,6 +132,7 @@ class AttackReport:
     refused: Mapping[str, int]
     cases: tuple[Case, ...]
     blind_spots: BlindSpots | None = None
+    triggers: TriggerReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, without the cases: those are lines of their own."""
@@ -147,6 +151,8 @@ class AttackReport:
         parts += [f"The referee refused {count:,} claims: {why}." for why, count in self.refused.items()]
         if self.blind_spots is not None:
             parts += ["", *self.blind_spots.sentences()]
+        if self.triggers is not None:
+            parts += ["", *self.triggers.sentences()]
         return "\n".join(parts)
 
     def _successes(self) -> list[str]:
