@@ -24,6 +24,7 @@ import field
 import flows
 import foreign
 import fusion
+import hardening
 import novelty
 import portable
 import proof
@@ -133,6 +134,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "held-families": lambda: students.held_out_table(students.measured_without_families()),
     "edits": lambda: edited.to_markdown(edited.measured()),
     "attacks": lambda: attacks.to_markdown(attacks.measured()),
+    "hardening": lambda: hardening.to_markdown(hardening.measured()),
     "domains": lambda: domains.to_markdown(domains.measured()),
     "field": lambda: field.to_markdown(once("field", field.measured)),
     "check": lambda: checks.check_table(checks.checked_once()),
