@@ -1,4 +1,4 @@
-"""Harden students of real payloads, and attack them before and after with edits of another seed than they learned from."""
+"""Harden students of real payloads, and attack them before and after with edits of another seed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def full(student: str) -> list[str]:
 
 
 def made(student: str, state: str) -> dict[str, Any]:
-    """Make a student, the fastest with what the same attack is spent on beside it; returns its comparison and its rounds."""
+    """Make a student, the fastest with its evidence; returns its comparison and its rounds."""
     comparison(student, SEED)  # its n-gram teacher
     out = place(student, state)
     families = TAUGHT if state == PART else ()
@@ -152,10 +152,8 @@ def _families(found: Mapping[str, Any]) -> str:
     shown = {name: one for name, one in found.items() if name.startswith(FASTEST)}
     rows = {name: next(row for row in one["rows"] if row["objective"] == "blind-spot") for name, one in shown.items()}
     families = sorted({family for row in rows.values() for family in row["families"]})
-    lines = [
-        f"| {LOOKED_FOR['blind-spot']}, {BUDGET:,} queries | {' | '.join(rows)} |",
-        "| --- |" + " ---: |" * len(rows),
-    ]
+    head = f"| {LOOKED_FOR['blind-spot']}, {BUDGET:,} queries | {' | '.join(rows)} |"
+    lines = [head, "| --- |" + " ---: |" * len(rows)]
     for family in families:
         cells = [_cell(row["families"][family]) if family in row["families"] else "" for row in rows.values()]
         lines.append(f"| {family}{' (taught in the last column)' if family in TAUGHT else ''} | {' | '.join(cells)} |")
@@ -169,7 +167,7 @@ def _rounds(found: Mapping[str, Any]) -> str:
             rounds = Hardening.from_json(one["hardening"])
             fell = ", ".join(percent(each.evasions.value) for each in rounds.rounds)
             lines.append(
-                f"- {name}: round {rounds.taken} taken; edits of validation attacks fool, round by round, {fell}."
+                f"- {name}: round {rounds.taken} is taken; edits of validation attacks fool, by round, {fell}."
             )
     return "\n".join(lines)
 
