@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import waf
 from settings import OUT, TEST, once
 from students import FASTEST, RECOMMENDED, comparison
 
@@ -27,40 +29,103 @@ from overproof.redteam.search import SEARCHES
 from overproof.report.words import interval
 
 BUDGET, EVENTS = 1000, 100
-BEST = ["bandit", "gradient"]
 SEED = 0
-PLACES: Mapping[str, tuple[Path, Path]] = {  # trained on: where the students lie, and MiniLM
-    "http": (OUT / "students", OUT / "teacher"),
-}
 ALONE = "the student's verdict alone"
 LOOKED_FOR = {"blind-spot": ALONE, "evasion": "past the cascade, not the full model", "bypass": "past the cascade"}
 NAIVE = "case, encoding and white space, as check 4 edits"
 OTHERS = {"ours": MUTATORS["sql"], "WAF-A-MoLE's eight": WAF_A_MOLE}
 
 
-def bundle(trained_on: str, student: str) -> tuple[Path, list[str]]:
-    """Return where a student lies, and its full model."""
-    folder, minilm = PLACES[trained_on]
-    name = f"{student}-{SEED}"
-    return folder / name, [str(minilm), str(folder / f"{name}.ngram-teacher")]
+@dataclass(frozen=True)
+class Trained:
+    """Students by what they were trained on.
+
+    Attributes
+    ----------
+    folder, before
+        Where they lie, and what their names begin with.
+    minilm
+        Where the teacher is that each learned from, with an n-gram network beside it.
+    make
+        Trains a student where it is not there.
+    searches
+        What is spent on a student, by what is looked for.
+    """
+
+    folder: Path
+    before: str
+    minilm: Path
+    make: Callable[[str], object]
+    searches: Mapping[str, Sequence[str]]
+
+    def bundle(self, student: str) -> Path:
+        """Return where a student lies."""
+        return self.folder / f"{self.before}{student}-{SEED}"
+
+    def full(self, student: str) -> list[str]:
+        """Return its full model."""
+        return [str(self.minilm), f"{self.bundle(student)}.ngram-teacher"]
 
 
-def attacked(trained_on: str, student: str) -> dict[str, Any]:
-    """Spend every search on a student's verdicts, and the best, without and with its weights, on the cascade."""
-    comparison(student, SEED)  # trains it where it is not there
-    place, full = bundle(trained_on, student)
-    options: dict[str, Any] = {"full": full, "budget": BUDGET, "sample": EVENTS, "seed": SEED, "console": terminal()}
-    out = OUT / "attacks" / place.name
-    alone = overproof.attack(
-        place, [str(TEST)], objectives=["blind-spot"], searches=list(SEARCHES), out=out / "alone", **options
+BEST = ("bandit", "gradient")
+HTTP = "http"
+TRAINED: Mapping[str, Trained] = {
+    HTTP: Trained(
+        OUT / "students",
+        "",
+        OUT / "teacher",
+        lambda student: comparison(student, SEED),
+        {"blind-spot": tuple(SEARCHES), "evasion": BEST, "bypass": BEST},
+    ),
+    "http and web sites": Trained(
+        waf.Run().folder,
+        "known-",
+        waf.Run().teacher("known"),
+        lambda student: once("waf", waf.measured),
+        {"blind-spot": ("bandit",), "evasion": ("bandit",), "bypass": ("bandit",)},
+    ),
+}
+
+
+def attacked(trained_on: str, student: str, objective: str, search: str) -> dict[str, Any]:
+    """Spend one search on one student."""
+    trained = TRAINED[trained_on]
+    trained.make(student)
+    place = trained.bundle(student)
+    report = overproof.attack(
+        place,
+        [str(TEST)],
+        full=trained.full(student),
+        objectives=[objective],
+        searches=[search],
+        out=OUT / "attacks" / f"{place.name}-{objective}-{search}",
+        budget=BUDGET,
+        sample=EVENTS,
+        seed=SEED,
+        triggers=0,
+        console=terminal(),
     )
-    cascade = overproof.attack(
-        place, [str(TEST)], objectives=["evasion", "bypass"], searches=BEST, out=out / "cascade", **options
-    )
-    own = [*alone.cases, *cascade.cases]
-    found = [*alone.to_json()["rows"], *cascade.to_json()["rows"]]
-    proved = sum(case.meaning == "proved" for case in own)
-    return {"rows": found, "events": alone.events, "cases": len(own), "proved": proved}
+    proved = sum(case.meaning == "proved" for case in report.cases)
+    return {"rows": report.to_json()["rows"], "cases": len(report.cases), "proved": proved}
+
+
+def by_student() -> dict[str, Any]:
+    """Spend all searches on all students."""
+    found: dict[str, Any] = {}
+    for trained_on, trained in TRAINED.items():
+        for student in RECOMMENDED:
+            place = trained.bundle(student).name
+            runs = [
+                once(f"attack-{place}-{objective}-{search}", partial(attacked, trained_on, student, objective, search))
+                for objective, searches in trained.searches.items()
+                for search in searches
+            ]
+            found[f"{student}, trained on {trained_on}"] = {
+                "rows": [row for run in runs for row in run["rows"]],
+                "cases": sum(run["cases"] for run in runs),
+                "proved": sum(run["proved"] for run in runs),
+            }
+    return found
 
 
 def naive() -> Mutators:
@@ -74,10 +139,10 @@ def naive() -> Mutators:
 
 def beside_others() -> dict[str, Any]:
     """Spend the same queries on injected SQL by our edits, by WAF-A-MoLE's, and by the plainest."""
-    comparison(FASTEST, SEED)
-    place, full = bundle("http", FASTEST)
+    trained = TRAINED[HTTP]
+    trained.make(FASTEST)
     config = AttackConfig([str(TEST)], objectives=("blind-spot",), budget=BUDGET, sample=EVENTS, families=("sqli",))
-    attack = open_attacked(config, AttackInputs(place, full))
+    attack = open_attacked(config, AttackInputs(trained.bundle(FASTEST), trained.full(FASTEST)))
     events = overproof.load_events([str(TEST)])
     targets = choose(config, events, attack.cascade.student.manifest.benign, attack.judges).attacks
     student = next(iter(attack.victims.values()))
@@ -107,14 +172,7 @@ def _counted(attempts: Sequence[Attempt]) -> dict[str, Any]:
 
 def measured() -> dict[str, Any]:
     """Attack what there is."""
-    students = {
-        f"{student}, trained on {trained_on}": once(
-            f"attack-{student}-{trained_on}", partial(attacked, trained_on, student)
-        )
-        for trained_on in PLACES
-        for student in RECOMMENDED
-    }
-    return {"students": students, "others": once("attack-others", beside_others)}
+    return {"students": by_student(), "others": once("attack-others", beside_others)}
 
 
 def to_markdown(result: dict[str, Any]) -> str:

@@ -65,7 +65,13 @@ def place(student: str, state: str) -> Path:
 def attacked(student: str, state: str) -> dict[str, Any]:
     """Spend the bandit on a student: alone, and past the cascade; on its control too, where there is one."""
     bundle = place(student, state)
-    options: dict[str, Any] = {"full": full(student), "budget": BUDGET, "sample": EVENTS, "seed": HELD_SEED}
+    options: dict[str, Any] = {
+        "full": full(student),
+        "budget": BUDGET,
+        "sample": EVENTS,
+        "seed": HELD_SEED,
+        "triggers": 0,
+    }
     out = OUT / "attacks" / f"{student}-{state.replace(' ', '-')}"
     objectives = ["blind-spot"] if state == PART else ["blind-spot", "bypass"]
     alone = overproof.attack(
