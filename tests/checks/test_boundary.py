@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from overproof.checks.base import DISTILLED, FULL, QUANTIZED, Boundary, CheckResult, Sample
+from overproof.checks.base import DISTILLED, FULL, QUANTIZED, Boundary, CheckResult, Sample, Variant
 from overproof.checks.boundary.compute import boundary, nearest
 from overproof.checks.boundary.edits import variants_of
 from overproof.checks.stats import tango
@@ -100,6 +100,23 @@ def test_the_edits_of_one_event_are_not_taken_for_independent(healthy: CheckCont
     of_variants = tango(round(edits.value * len(rows)), 0, len(rows))
     assert edits.status == "unmeasured" and edits.needed > edits.events == len(rows)
     assert edits.high - edits.low > 1.5 * (of_variants.high - of_variants.low)
+
+
+def test_edits_of_the_red_team_are_counted_apart(healthy: CheckContext) -> None:
+    tried = near(healthy, {QUANTIZED: 0.3})
+    assert tried.boundary is not None
+    assert isinstance(boundary(tried).data.mutated, NotMeasured)
+    rows = tried.boundary.rows[:9].tolist()
+    mutated = tuple(Variant(row, "sql" if row in rows[:6] else "plain", "edited") for row in rows)
+    still = {model: healthy.models[model].logits[rows] for model in (FULL, QUANTIZED)}
+    turned = still[QUANTIZED].copy()
+    turned[0, healthy.benign_classes] += 2 * healthy.margin_of(turned[:1])
+    given = replace(tried.boundary, mutated=mutated, mutated_logits={**still, QUANTIZED: turned})
+    found = boundary(replace(tried, boundary=given))
+    assert not isinstance(found.data.mutated, NotMeasured)
+    counted = {row.kind: (row.n, row.models[QUANTIZED].k, row.models[FULL].k) for row in found.data.mutated}
+    assert counted == {"sql": (6, 1, 0), "plain": (3, 0, 0)}
+    assert found.gates == boundary(tried).gates and found.data.edits == boundary(tried).data.edits
 
 
 def test_margins_are_counted_over_all_events(healthy: CheckContext) -> None:

@@ -20,6 +20,7 @@ import overproof
 from overproof.bundle.evidence_store import INDEX, open_evidence
 from overproof.bundle.manifest import open_bundle
 from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED
+from overproof.checks.report import CheckReport
 from overproof.cli import app
 from overproof.errors import BundleError, InputError
 from overproof.events.simulate import simulate
@@ -331,8 +332,8 @@ def test_who_holds_the_weights_knows_of_every_model_what_it_says(job: Job) -> No
 def test_the_red_team_holds_against_the_bundle_what_the_control_withstands(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("overproof.jobs.check.SAMPLE", 16)
-    report = job.check(attack=8, out=tmp_path)
+    monkeypatch.setattr("overproof.jobs.check.SAMPLE", 8)
+    report = job.check(attack=4, out=tmp_path)
     attacks = data(report, "redteam")["attacks"]
     own, control = (one for one in attacks["falls"] if one["objective"] == "evasion")
     assert (own["model"], control["model"]) == (QUANTIZED, CONTROL) and own["of"]["n"] == control["of"]["n"]
@@ -343,4 +344,4 @@ def test_the_red_team_holds_against_the_bundle_what_the_control_withstands(
     assert found["value"] == pytest.approx((own["of"]["k"] - control["of"]["k"]) / own["of"]["n"])
     assert found["status"] == "unmeasured" and found["message"].startswith("unmeasured: "), "so few prove nothing"
     assert finding(report, "redteam/flood")["status"] == "passed"
-    assert job.check(attack=8) == report == overproof.checks.report.CheckReport.read(tmp_path / "check.json")
+    assert CheckReport.read(tmp_path / "check.json") == report

@@ -140,6 +140,8 @@ class Boundary:
         shape (draws, rows, classes); None where that was not measured.
     why_not
         Why `neighbours` was not.
+    mutated, mutated_logits
+        Edits of the red team, their kind being what they are of, and model to its logits on these.
     """
 
     rows: NDArray[np.intp]
@@ -147,6 +149,8 @@ class Boundary:
     logits: Mapping[str, Floats]
     neighbours: Floats | None = None
     why_not: str = ""
+    mutated: tuple[Variant, ...] = ()
+    mutated_logits: Mapping[str, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from overproof.events.sources import Columns, Rejects, load_events
 from overproof.inference.cascade import Rate
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.jobs.check_attack import SAMPLE, Attackable, attack_events
+from overproof.jobs.check_edits import red_team_edits
 from overproof.jobs.check_report import (
     checked_bundle,
     checked_events,
@@ -367,7 +368,8 @@ def query_boundary(context: CheckContext, models: ModelQueries, bundle: Bundle) 
     variants = variants_of(
         texts, rows.tolist(), window_characters=window, filler=max(benign, key=len) if benign else ""
     )
-    edited = texts_table([variant.text for variant in variants])
+    mutated = tuple(red_team_edits(context, rows.tolist()))
+    edited = texts_table([variant.text for variant in (*variants, *mutated)])
     logits = {
         name: query(edited, "edited events") for name, query in models.queries.items() if name not in models.fixed
     }
@@ -378,7 +380,10 @@ def query_boundary(context: CheckContext, models: ModelQueries, bundle: Bundle) 
         neighbours = neighbouring_logits(bundle, [texts[row] for row in rows], seed=context.seed)
     except ModuleNotFoundError as error:
         why = f"the package {error.name} is not installed (pip install 'overproof[compress]')"
-    return Boundary(rows, variants, logits, neighbours, "" if neighbours is not None else why)
+    parts = (slice(len(variants)), slice(len(variants), None))
+    harmless, others = ({name: z[part] for name, z in logits.items()} for part in parts)
+    reason = "" if neighbours is not None else why
+    return Boundary(rows, variants, harmless, neighbours, reason, mutated, others)
 
 
 def _confidence(results: Sequence[CheckResult[Any]]) -> float | None:

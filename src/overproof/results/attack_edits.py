@@ -19,12 +19,13 @@ def edits_by_family(cases: Sequence[Case]) -> Iterator[tuple[str, Html]]:
         apart = unlike(of)
         shown = apart[:SHOWN]
         more = f"{len(of):,} successes, {len(apart):,} unlike each other; the {len(shown):,} shortest."
-        yield family, many([paragraph(more, "quiet"), *map(_case, shown)])
+        yield family, many([paragraph(more if len(of) > 1 else "One success.", "quiet"), *map(_case, shown)])
 
 
 def _case(case: Case) -> Html:
     full = "" if case.full is None else f"; the full model says {percent(case.full)} attack"
-    found = f"{case.objective}, {len(case.steps)} edits: {', '.join(case.edits)}. {case.queries:,} queries{full}"
+    edits = "one edit" if len(case.steps) == 1 else f"{len(case.steps)} edits"
+    found = f"{case.objective}, {edits}: {', '.join(case.edits)}. {case.queries:,} queries{full}"
     return many(
         [
             preformatted(difference(case.original, case.edited)),

@@ -189,6 +189,7 @@ def boundary() -> Robustness:
         },
         quantization=Flips(183, 6, wilson(6, 183)),
         edits=edits,
+        mutated=edits[:2],
         neighbours=NeighbourFlips(16, 183, 21, wilson(21, 183)),
     )
 

@@ -147,7 +147,7 @@ def test_a_field_unmeasured_alone_is_told_in_its_place(stored: dict[str, Any]) -
         "own-data": ("split", "drift", "scores", "alerts"),
         "calibration": ("threshold_drift",),
         "rare": ("hard_benign",),
-        "boundary": ("quantization", "edits", "neighbours"),
+        "boundary": ("quantization", "edits", "mutated", "neighbours"),
         "held-out": ("attacks", "benign", "novel"),
         "escalation": ("curves", "budgets", "threshold"),
         "redteam": ("exclusive", "past_cascade", "flood"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from overproof.bundle.scores import Floats
 from overproof.checks import rates
 from overproof.checks.base import (
     CONFIDENCE,
@@ -14,11 +15,11 @@ from overproof.checks.base import (
     FULL,
     QUANTIZED,
     Bools,
-    Boundary,
     CheckContext,
     CheckResult,
     GateResult,
     Measured,
+    Variant,
     decided,
     unmeasured,
 )
@@ -71,6 +72,7 @@ def boundary(context: CheckContext) -> CheckResult[Robustness]:
             margins=_margins(context),
             quantization=rounded,
             edits=edited,
+            mutated=_mutated(context),
             neighbours=moved,
         ),
     )
@@ -85,10 +87,22 @@ def _why_not(context: CheckContext, *models: str) -> str:
     return ""
 
 
-def _flips(context: CheckContext, near: Boundary, model: str) -> Bools:
-    """Say which variants a model calls otherwise than the event they were made of, shape (variants,)."""
-    rows = np.array([variant.row for variant in near.variants], dtype=np.intp)
-    return np.asarray(context.flags(near.logits[model]) != context.detected(model)[rows])
+def _flips(context: CheckContext, variants: Sequence[Variant], logits: Mapping[str, Floats]) -> dict[str, Bools]:
+    """Say which variants each model calls otherwise than the event they were made of, shape (variants,) each."""
+    rows = np.array([variant.row for variant in variants], dtype=np.intp)
+    return {
+        model: np.asarray(context.flags(logits[model]) != context.detected(model)[rows])
+        for model in rates.answering(context)
+        if model in logits and rates.numbers(logits[model])
+    }
+
+
+def _mutated(context: CheckContext) -> tuple[EditFlips, ...] | NotMeasured:
+    """Count flips by edits of the red team."""
+    near, why = context.boundary, _why_not(context, QUANTIZED)
+    if near is None or why or not near.mutated:
+        return NotMeasured(why or "no edit of the red team fits an event near the boundary")
+    return _table(near.mutated, _flips(context, near.mutated, near.mutated_logits))
 
 
 def _edits(context: CheckContext) -> tuple[GateResult, tuple[EditFlips, ...] | NotMeasured]:
@@ -97,11 +111,11 @@ def _edits(context: CheckContext) -> tuple[GateResult, tuple[EditFlips, ...] | N
     if near is None or why or not near.variants:
         why = why or "no edit changed an event"
         return unmeasured(EDITS, why, gate), NotMeasured(why)
-    flips = {model: _flips(context, near, model) for model in rates.answering(context) if _asked(near, model)}
+    flips = _flips(context, near.variants, near.logits)
     if QUANTIZED not in flips:
         why = "the quantized student was not asked about the edited events, or gave NaN or infinity"
         return unmeasured(EDITS, why, gate), NotMeasured(why)
-    table, rows = _table(near, flips), [variant.row for variant in near.variants]
+    table, rows = _table(near.variants, flips), [variant.row for variant in near.variants]
     why = "" if FULL in flips else _why_not(context, FULL) or "the full model gives no answer to edited events"
     units = _of_events(context, rows)
     why = why or too_few_units(units) or ""
@@ -126,14 +140,9 @@ def _of_events(context: CheckContext, rows: Sequence[int]) -> Units:
     return Units.of(len(rows), *(way[rows].tolist() for way in context.units.ways), rows)
 
 
-def _asked(near: Boundary, model: str) -> bool:
-    """Say whether a model answered about the edited events, in numbers."""
-    return model in near.logits and rates.numbers(near.logits[model])
-
-
-def _table(near: Boundary, flips: Mapping[str, Bools]) -> tuple[EditFlips, ...]:
+def _table(variants: Sequence[Variant], flips: Mapping[str, Bools]) -> tuple[EditFlips, ...]:
     """Count verdicts flipped by each kind of edit, in the order of the kinds' first variants."""
-    kinds = np.array([variant.kind for variant in near.variants], dtype=object)
+    kinds = np.array([variant.kind for variant in variants], dtype=object)
     rows = []
     for kind in dict.fromkeys(kinds):
         n = int((kinds == kind).sum())

@@ -31,7 +31,8 @@ def section(data: Robustness) -> Html:
             paragraph(f"{count(data.events)} of {count(data.of)} events lie near the boundary."),
             part("Margins", data.margins, _margins),
             part("Quantization", data.quantization, _quantization),
-            part("Harmless edits", data.edits, _edits),
+            part("Harmless edits", data.edits, lambda rows: _edits(rows, "Edits that leave the event what it is")),
+            part("Edits of the red team", data.mutated, lambda rows: _edits(rows, "One edit of each event")),
             part("Neighbouring grid points", data.neighbours, _neighbours),
         ]
     )
@@ -56,7 +57,7 @@ def _quantization(flips: Flips) -> Html:
     )
 
 
-def _edits(rows: tuple[EditFlips, ...]) -> Html:
+def _edits(rows: tuple[EditFlips, ...], caption: str) -> Html:
     models = list(dict.fromkeys(title for row in rows for title in row.models))
     body = []
     for row in rows:
@@ -66,7 +67,6 @@ def _edits(rows: tuple[EditFlips, ...]) -> Html:
         figures = span(*(span(f"{other} {interval(flips.share)}", kind="value") for other, flips in row.models.items()))
         body.append([name(title), picture, figures])
     head = ["Edit", span("Verdicts that it flips, 95 %", intervals.heads(intervals.FEW)), "In figures [95 %]"]
-    caption = "Edits that leave the event what it is"
     return many([legend(models), table(caption, head, body, left=(0, 1, 2), kind="records edits")])
 
 

@@ -111,6 +111,8 @@ class Robustness:
         Verdicts near the boundary on which FP32 and INT8 differ.
     edits
         What each kind of harmless edit does near the boundary.
+    mutated
+        What an edit of the red team does there, by what is edited (`sql`, `shell`, …); no gate hangs on it.
     neighbours
         Verdicts near the boundary that depend on which of two grid points an activation is rounded to.
     """
@@ -120,4 +122,5 @@ class Robustness:
     margins: Mapping[str, MarginHistogram]
     quantization: Flips | NotMeasured
     edits: tuple[EditFlips, ...] | NotMeasured
+    mutated: tuple[EditFlips, ...] | NotMeasured
     neighbours: NeighbourFlips | NotMeasured

@@ -33,16 +33,18 @@ def _attacks(settings: AttackSettings, found: Attacks) -> Html:
     return many(
         [
             *(paragraph(line, "small") for line in (f"{how} {threshold}", *left_out)),
-            part("What falls", found.falls or None, _falls),
+            part("What falls", found.falls, _falls),
             part("Beyond the control", found.exclusive, _exclusive),
             part("Past the whole cascade", found.past_cascade, _past),
             part("Flooded", found.flood, _flood),
-            part("The edits", found.cases or None, _edits),
+            part("The edits", found.cases, _edits),
         ]
     )
 
 
 def _falls(falls: Sequence[Falls]) -> Html:
+    if not falls:
+        return paragraph("No event was attacked.", "quiet")
     wants = {one.objective: one.wants for one in falls}
     head = ["Attack", "Against", "Events", "Fall [95 %]"]
     body = [
@@ -95,6 +97,8 @@ def _flood(mixes: Sequence[FloodMix]) -> Html:
 
 
 def _edits(cases: Sequence[Case]) -> Html:
+    if not cases:
+        return paragraph("None: nothing that was tried got past the bundle.", "quiet")
     against: Mapping[str, list[Case]] = {
         objective: [case for case in cases if case.objective == objective]
         for objective in dict.fromkeys(case.objective for case in cases)
