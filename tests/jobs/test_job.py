@@ -332,8 +332,8 @@ def test_who_holds_the_weights_knows_of_every_model_what_it_says(job: Job) -> No
 def test_the_red_team_holds_against_the_bundle_what_the_control_withstands(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("overproof.jobs.check.SAMPLE", 8)
-    report = job.check(attack=4, out=tmp_path)
+    monkeypatch.setattr("overproof.jobs.check.SAMPLE", 16)
+    report = job.check(attack=8, out=tmp_path)
     attacks = data(report, "redteam")["attacks"]
     own, control = (one for one in attacks["falls"] if one["objective"] == "evasion")
     assert (own["model"], control["model"]) == (QUANTIZED, CONTROL) and own["of"]["n"] == control["of"]["n"]
