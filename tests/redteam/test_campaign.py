@@ -61,6 +61,9 @@ def test_what_the_full_model_falls_for_too_is_no_success(campaign: Make, toy: An
     [attempt] = campaign(referee=gullible).run([target()])
     assert attempt.success is None and attempt.queries == 200
     assert gullible.refusals == {FULL_AGREES: RULINGS}
+    asked = [Asked(0, Edited(text)) for text in ("evil", "evil garden shoes summer summer", "garden")]
+    answers = _Wave(campaign(referee=gullible), [target()]).answers(asked)
+    assert [answer.refused for answer in answers] == [False, True, False], "one claim of an event at a time"
 
 
 def test_what_no_longer_does_what_it_did_is_no_success(campaign: Make, toy: Any) -> None:

@@ -63,8 +63,15 @@ def test_who_follows_a_guide_needs_fewer_queries(run: Run) -> None:
     """It asks about the twelve words at once that the others find one after the other."""
     texts = [f"evil {word}" for word in "abcdefgh"]
     spent = {name: sum(outcome.queries for outcome in run(name, -9.0, 300, texts)[0]) for name in sorted(SEARCHES)}
-    print(spent)
     assert all(2 * spent["gradient"] < spent[name] for name in set(SEARCHES) - {"gradient"})
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_who_follows_a_guide_goes_on_from_the_best_unless_it_was_refused(toy: Any, refused: bool) -> None:
+    proposals = SEARCHES["gradient"](Start("evil", toy.MUTATORS, 400, toy.guide), Random(1))
+    [first] = next(proposals)
+    [second] = proposals.send([Answer(0.0, refused=refused)])
+    assert (second.steps[: len(first.steps)] == first.steps) == (not refused)
 
 
 def test_a_search_by_gradients_asks_for_a_guide(toy: Any) -> None:

@@ -145,8 +145,10 @@ class _Wave:
         if self.campaign.search in LABEL_ONLY:
             losses = (~fooled).astype(np.float64)
         wanted = [row for row in np.flatnonzero(fooled).tolist() if self.claims[asked[row].event] < RULINGS]
+        claimed = {asked[row].event: row for row in reversed(wanted)}  # the first of each event
         counted = set(self._counted(asked, wanted).values())
-        return [Answer(loss, row in counted) for row, loss in enumerate(losses.tolist())]
+        refused = set(claimed.values()) - counted
+        return [Answer(loss, row in counted, row in refused) for row, loss in enumerate(losses.tolist())]
 
     def still_counted(self, asked: Sequence[Asked]) -> dict[int, int]:
         """Return of each event the first text that counts; the referee is asked as often as it takes."""

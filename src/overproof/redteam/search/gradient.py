@@ -20,6 +20,7 @@ WIDTH = 3  # texts that edits go on from
 DRAWN, SHORTLIST = 64, 16  # edits of a round, and those of them that the copy is asked about
 CHOICE, FINALISTS = 4, 2  # the same for each query, where these come to more
 EASE = 16  # queries after which a round asks one more
+PATIENCE = 8  # rounds without gain, after which it begins anew
 
 Rated = list[tuple[float, Edited]]
 
@@ -29,6 +30,7 @@ def gradient(start: Start, random: Random) -> Proposals:
     if start.guide is None:
         raise ValueError("a search by gradients needs a guide")
     best: Rated = []
+    idle = 0
     asked: set[str] = {start.text}
     while True:
         queries = 1 + len(asked) // EASE
@@ -40,7 +42,10 @@ def gradient(start: Start, random: Random) -> Proposals:
         asked |= {edited.text for edited in proposed}
         answers = yield proposed
         found = zip((answer.loss for answer in answers), proposed, strict=True)
-        best = sorted([*best, *found], key=_order)[:WIDTH]
+        before, best = best[:1], sorted([*best, *found], key=_order)[:WIDTH]
+        idle = idle + 1 if best[:1] == before else 0
+        if idle == PATIENCE or any(answer.refused for answer in answers):
+            best, idle = [], 0  # what refused a text refuses what is made of it
 
 
 def _promising(

@@ -63,10 +63,13 @@ class Answer:
         Less is nearer to what is looked for. A search that sees labels alone is told 0 or 1.
     succeeded
         Whether it is what was looked for; then the search is over.
+    refused
+        Whether it fooled the model, and the referee did not let it count.
     """
 
     loss: float
     succeeded: bool = False
+    refused: bool = False
 
 
 Proposals = Generator[list[Edited], list[Answer], None]
