@@ -16,9 +16,6 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
 from typer.testing import CliRunner
 
 import overproof
@@ -178,57 +175,6 @@ def test_the_same_seed_gives_the_same_file(flows: Flows, tmp_path: Path) -> None
     for name in ("one", "two"):
         overproof.quantize(model, calibrate_on=[events], out=tmp_path / name, seed=4, guards=Guards(max_flips=0.1))
     assert (tmp_path / "one" / "flows.onnx").read_bytes() == (tmp_path / "two" / "flows.onnx").read_bytes()
-
-
-WORDS = ["[PAD]", "[UNK]", *"get index html select union from users or 1 quote the page home login".split()]
-
-
-@pytest.fixture
-def texts(tmp_path: Path) -> Path:
-    """An ONNX classifier of text with tokenizer and names beside it, and events as jsonl."""
-    random = np.random.default_rng(0)
-    table = random.normal(0, 0.2, (len(WORDS), 32)).astype(np.float32)
-    bad = [WORDS.index(word) for word in "select union from users or 1 quote".split()]
-    table[bad, 0] += 2
-    head = random.normal(0, 0.05, (32, 2)).astype(np.float32)
-    head[0] = -3, 3
-
-    def node(op: str, inputs: str, output: str, **attributes: Any) -> onnx.NodeProto:
-        return helper.make_node(op, inputs.split(), [output], **attributes)
-
-    nodes = [
-        node("Gather", "table input_ids", "a"),
-        node("Cast", "attention_mask", "b", to=TensorProto.FLOAT),
-        node("Unsqueeze", "b last", "c"),
-        node("Mul", "a c", "d"),
-        node("ReduceSum", "d one", "e", keepdims=0),
-        node("MatMul", "e head", "f"),
-        node("Add", "f bias", "g"),
-        node("Softmax", "g", "probabilities"),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "texts",
-        [helper.make_tensor_value_info(n, TensorProto.INT64, ["n", "t"]) for n in ("input_ids", "attention_mask")],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 2])],
-        [numpy_helper.from_array(value, name) for name, value in {
-            "table": table, "head": head, "bias": np.float32([3, -3]), "last": np.array([-1]), "one": np.array([1])
-        }.items()],
-    )  # fmt: skip
-    onnx.save(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8), tmp_path / "waf.onnx"
-    )
-    tokenizer = Tokenizer(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = Whitespace()
-    tokenizer.save(str(tmp_path / "waf.tokenizer.json"))
-    (tmp_path / "labels.json").write_text('["benign", "sqli"]')
-    with (tmp_path / "events.jsonl").open("w") as file:
-        for i in range(1200):
-            low, high = (2, 5) if i % 3 else (5, 12)
-            text = " ".join(WORDS[j] for j in random.integers(low, high, random.integers(2, 9)))
-            label = "benign" if i % 3 else "sqli"
-            file.write(json.dumps({"text": text, "label": label, "family": label}) + "\n")
-    return tmp_path / "waf.onnx"
 
 
 def test_a_classifier_of_text_from_the_command_line(texts: Path, tmp_path: Path) -> None:

@@ -69,12 +69,22 @@ Observer = Annotated[
 ]
 
 
+AuditFlag = Annotated[
+    bool,
+    typer.Option(
+        "--audit",
+        help="Look for behaviour that only the quantized model shows, in events, edits of them and words put into "
+        "them; exit code 1 where some is found.",
+    ),
+]
+
 HELP = """Quantize a bundle or any ONNX classifier, and keep in float what the guards cannot bear.
 
 Part of the events fixes the ranges of activations; on the others every layer is measured, alone and left out.
 While a guarded figure lies above its limit, the worst layers stay in float. Whether the guards hold, with 95 %
 confidence, is then decided on events that chose nothing: those of --test, or half of those held back. Ends with exit
-code 1 if some guard is not shown to hold; the best that was found is then in OUT.failed.
+code 1 if some guard is not shown to hold, or --audit finds behaviour that float does not show; the best that was found
+is then in OUT.failed.
 
 \b
 Examples:
@@ -103,6 +113,7 @@ def run(
     rejects: Rejects = None,
     cache: Cache = None,
     seed: Seed = QuantizeJobConfig.seed,
+    audit: AuditFlag = False,
     as_json: AsJson = False,
 ) -> None:
     """Quantize a bundle or any ONNX classifier, and keep in float what the guards cannot bear."""
@@ -121,6 +132,7 @@ def run(
         rejects=rejects,
         cache=cache,
         seed=seed,
+        audit=audit,
         console=terminal(),
     )
     show_gated(report, as_json)

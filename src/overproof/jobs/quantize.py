@@ -43,6 +43,8 @@ from overproof.jobs.config import (
     stored_config,
 )
 from overproof.jobs.evaluate import thresholds
+from overproof.jobs.quantize_audit import Pair
+from overproof.jobs.quantize_audit import audit as run_audit
 from overproof.progress import SILENT, Console
 from overproof.quantization.calibrated_model import calibration_count, split_calibration
 from overproof.quantization.decision_events import DecisionEvents, divide_by_units
@@ -109,6 +111,7 @@ def quantize(
     rejects: Path | None = None,
     cache: Path | None = None,
     seed: int = QuantizeJobConfig.seed,
+    audit: bool = False,
     console: Console = SILENT,
 ) -> PrecisionSearchReport:
     """Quantize a classifier, and measure what each layer and the whole cost.
@@ -132,6 +135,8 @@ def quantize(
         a teacher is given and the guards break. The events are then what it learns from, a tenth held back.
     test
         Events that nothing is chosen by, to measure the result on and to decide the guards by.
+    audit
+        Look for behaviour that the float model does not show (see `quantize_audit`); what changes goes to `OUT.failed`.
 
     Raises
     ------
@@ -147,11 +152,14 @@ def quantize(
         tuple(map(str, teacher or ())),
         seed,
     )
-    return run_quantize(Path(model), config, Path(out), RunOptions(cache, rejects, console=console))
+    options = RunOptions(cache, rejects, console=console)
+    return run_quantize(Path(model), config, Path(out), options, audited=audit)
 
 
-def run_quantize(model: Path, config: QuantizeJobConfig, out: Path, options: RunOptions) -> PrecisionSearchReport:
-    """Load the events, divide them, quantize the model under its guards, and write it with what that cost."""
+def run_quantize(
+    model: Path, config: QuantizeJobConfig, out: Path, options: RunOptions, *, audited: bool = False
+) -> PrecisionSearchReport:
+    """Load the events, divide them, quantize the model under its guards, audit it, and write it with what that cost."""
     for place in (out, _failed(out)):
         _require_free(place, model.is_dir())
     quantizable = open_model(model, config.benign)
@@ -165,6 +173,10 @@ def run_quantize(model: Path, config: QuantizeJobConfig, out: Path, options: Run
         retrain=divided.retrain,
         console=options.console,
     )
+    if audited:
+        pair = Pair(quantizable, run.result.model, divided.held_back)
+        found = run_audit(pair, seed=config.seed, console=options.console)
+        run = replace(run, report=replace(run.report, audit=found))
     place = out if run.report.passed else _failed(out)
     run = replace(run, report=replace(run.report, out=place))
     write(place, quantizable, run, divided.held_back, config)

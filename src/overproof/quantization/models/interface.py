@@ -71,14 +71,22 @@ class QuantizableModel:
 
     def logits(self, model: onnx.ModelProto, prepared: Prepared) -> Floats:
         """Run `model`, a rewritten `self.model`, on the events: logits (events, classes)."""
+        return self.opened(model)(prepared)
+
+    def opened(self, model: onnx.ModelProto) -> Callable[[Prepared], Floats]:
+        """Open `model`, a rewritten `self.model`, to be run often."""
         running = session(model.SerializeToString())
-        try:
-            outputs = [run_model(running, [self.output], onnx_input)[0] for onnx_input in prepared.onnx_inputs]
-        except InputError as error:
-            raise InputError(f"{self.name}: {error}") from None
-        for values in outputs:
-            if values.ndim != 2 or values.shape[1] != len(self.classes):
-                raise InputError(
-                    f"{self.name}: its output has shape {values.shape}, expected {len(self.classes)} classes"
-                )
-        return prepared.gather(outputs)
+
+        def run(prepared: Prepared) -> Floats:
+            try:
+                outputs = [run_model(running, [self.output], onnx_input)[0] for onnx_input in prepared.onnx_inputs]
+            except InputError as error:
+                raise InputError(f"{self.name}: {error}") from None
+            for values in outputs:
+                if values.ndim != 2 or values.shape[1] != len(self.classes):
+                    raise InputError(
+                        f"{self.name}: its output has shape {values.shape}, expected {len(self.classes)} classes"
+                    )
+            return prepared.gather(outputs)
+
+        return run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from overproof.progress import SILENT, Console, one_line
 from overproof.results.divergence import Divergence
 from overproof.results.portability import PortabilityReport, stored_portability
 from overproof.results.precision_search import text
+from overproof.results.precision_search.audit import Audit
 from overproof.results.precision_search.former import upgraded
 from overproof.results.precision_search.steps import Decision, Sensitivity, Step
 from overproof.results.stored import read_back, read_from, without
@@ -53,6 +54,8 @@ class PrecisionSearchReport:
         What the held-back events were drawn by.
     decision
         The guards, on events that chose nothing; None where there are no guards.
+    audit
+        Whether the model changes when it is quantized; None where that was not asked for.
     """
 
     model: str
@@ -72,6 +75,7 @@ class PrecisionSearchReport:
     portability: PortabilityReport | None = None
     seed: int = 0
     decision: Decision | None = None
+    audit: Audit | None = None
 
     @property
     def step(self) -> Step:
@@ -80,8 +84,8 @@ class PrecisionSearchReport:
 
     @property
     def passed(self) -> bool:
-        """True if every guard holds for what was written; so it does where there are none."""
-        return self.decision is None or self.decision.passed
+        """True if every guard holds for what was written, and no audit found that it changes; so it is without any."""
+        return (self.decision is None or self.decision.passed) and (self.audit is None or self.audit.passed)
 
     def __post_init__(self) -> None:
         if not 0 <= self.chosen < len(self.path):
@@ -90,7 +94,9 @@ class PrecisionSearchReport:
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain JSON."""
         portability = self.portability and self.portability.to_json()
-        return {**asdict(self), "out": str(self.out), "portability": portability, "passed": self.passed}
+        audit = self.audit and self.audit.to_json()
+        rest = {"out": str(self.out), "portability": portability, "audit": audit, "passed": self.passed}
+        return {**asdict(replace(self, audit=None)), **rest}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PrecisionSearchReport:
@@ -140,6 +146,7 @@ class PrecisionSearchReport:
             text.costs(self._measured()),
             text.recall(found, " on test events" if self.tested else ""),
             self.portability.render() if self.portability is not None else "",
+            self.audit.render() if self.audit is not None else "",
             f"{text.guards(self.decision)}\nWritten: {self.out}",
         ]
         return "\n\n".join(part for part in parts if part)
