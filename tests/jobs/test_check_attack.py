@@ -102,8 +102,8 @@ def test_a_success_is_a_case_that_can_be_replayed(report: CheckReport, small_bun
     assert replay(small_bundle, folder / "out" / "attack.jsonl").cases == len(cases)
     results = json.loads((folder / "out" / "check.sarif").read_text())["runs"][0]["results"]
     evaded = [result for result in results if result["ruleId"] in ("redteam/bypass", "redteam/evasion")]
-    assert len(evaded) == sum(case.objective != "flood" for case in cases) > 0
-    assert "<ins>" in (folder / "out" / "report.html").read_text()
+    assert len(evaded) == sum(case.objective != "flood" for case in cases)
+    assert cases and "<ins>" in (folder / "out" / "report.html").read_text()
 
 
 def test_the_same_seed_finds_the_same(report: CheckReport, small_bundle: Path, events: pa.Table, folder: Path) -> None:
