@@ -25,7 +25,7 @@ PLACE = OUT / "hardened"
 SEED, HELD_SEED = 0, 1  # of the students and what they learn from; of the attacks that they are measured by
 BEFORE, AFTER, PART = "as distilled", "hardened", "hardened by half of the families"
 TAUGHT = ("cmdi", "path-traversal", "ssti", "xss")  # of `PART`; the others' attacks are edited by the measuring alone
-SEARCH = "bandit"
+SEARCH, STRONGER = "bandit", "gradient"  # what it learned against, and what it did not
 
 
 def full(student: str) -> list[str]:
@@ -64,34 +64,31 @@ def place(student: str, state: str) -> Path:
 
 def attacked(student: str, state: str) -> dict[str, Any]:
     """Spend the bandit on a student: alone, and past the cascade; on its control too, where there is one."""
-    bundle = place(student, state)
-    options: dict[str, Any] = {
-        "full": full(student),
-        "budget": BUDGET,
-        "sample": EVENTS,
-        "seed": HELD_SEED,
-        "triggers": 0,
-    }
-    out = OUT / "attacks" / f"{student}-{state.replace(' ', '-')}"
-    objectives = ["blind-spot"] if state == PART else ["blind-spot", "bypass"]
-    alone = overproof.attack(
-        bundle, [str(TEST)], objectives=objectives, searches=[SEARCH], out=out / "alone", console=terminal(), **options
-    ).to_json()
+    alone = spent(student, state, ["blind-spot"] if state == PART else ["blind-spot", "bypass"], SEARCH)
     if state == PART:
         return {"rows": alone["rows"], "exclusive": []}
-    evidence = bundle.with_suffix(".evidence")
-    cascade = overproof.attack(
-        bundle,
-        [str(TEST)],
-        objectives=["evasion"],
-        searches=[SEARCH],
-        evidence=evidence if evidence.is_dir() else None,
-        out=out / "cascade",
-        console=terminal(),
-        **options,
-    ).to_json()
+    evidence = place(student, state).with_suffix(".evidence")
+    cascade = spent(student, state, ["evasion"], SEARCH, evidence if evidence.is_dir() else None)
     own = [row for row in cascade["rows"] if row["model"] == QUANTIZED]
     return {"rows": [*alone["rows"], *own], "exclusive": cascade["exclusive"]}
+
+
+def spent(student: str, state: str, objectives: list[str], search: str, evidence: Path | None = None) -> dict[str, Any]:
+    """Attack a student with edits of another seed than it learned from."""
+    return overproof.attack(
+        place(student, state),
+        [str(TEST)],
+        full=full(student),
+        evidence=evidence,
+        objectives=objectives,
+        searches=[search],
+        budget=BUDGET,
+        sample=EVENTS,
+        seed=HELD_SEED,
+        triggers=0,
+        out=OUT / "attacks" / f"{student}-{state.replace(' ', '-')}" / "-".join([*objectives, search]),
+        console=terminal(),
+    ).to_json()
 
 
 def measured() -> dict[str, Any]:
@@ -104,7 +101,11 @@ def measured() -> dict[str, Any]:
                 clean = once(f"hardening-made-{name}", partial(made, student, state))
             else:
                 clean = {"comparison": comparison(student, SEED).to_json(), "hardening": None}
-            found[f"{student}, {state}"] = {**clean, **once(f"hardening-{name}", partial(attacked, student, state))}
+            one = once(f"hardening-{name}", partial(attacked, student, state))
+            if state != PART:
+                more = once(f"hardening-{name}-{STRONGER}", partial(spent, student, state, ["blind-spot"], STRONGER))
+                one = {**one, "rows": [*one["rows"], *more["rows"]]}
+            found[f"{student}, {state}"] = {**clean, **one}
     return found
 
 
@@ -115,15 +116,15 @@ def to_markdown(found: Mapping[str, Any]) -> str:
 
 def _attacks(found: Mapping[str, Any]) -> str:
     lines = [
-        f"| what falls | student | {' | '.join(f'≤ {count} queries' for count in BUDGETS)} | unproved |",
-        "| --- | --- |" + " ---: |" * (len(BUDGETS) + 1),
+        f"| what falls | search | student | {' | '.join(f'≤ {count} queries' for count in BUDGETS)} | unproved |",
+        "| --- | --- | --- |" + " ---: |" * (len(BUDGETS) + 1),
     ]
     for objective, words in LOOKED_FOR.items():
         for name, one in found.items():
             for row in one["rows"]:
                 if row["objective"] == objective and PART not in name:
                     cells = [*(_cell(row["at"][str(count)]) for count in BUDGETS), str(row["unproved"])]
-                    lines.append(f"| {words} | {name} | {' | '.join(cells)} |")
+                    lines.append(f"| {words} | {row['search']} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
