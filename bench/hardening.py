@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import TEACHER
-from attacks import BUDGET, EVENTS, LOOKED_FOR
+from attacks import BUDGET, EVENTS, LOOKED_FOR, SLOW
 from settings import OUT, TEST, TRAIN, once
 from students import FASTEST, FOLDER, RECOMMENDED, comparison, recipe
 
@@ -63,12 +63,11 @@ def place(student: str, state: str) -> Path:
 
 
 def attacked(student: str, state: str) -> dict[str, Any]:
-    """Spend the bandit on a student: alone, and past the cascade; on its control too, where there is one."""
+    """Spend the bandit on a student: alone, and past the cascade; on its control too, where it has one."""
     alone = spent(student, state, ["blind-spot"] if state == PART else ["blind-spot", "bypass"], SEARCH)
-    if state == PART:
+    if state == PART or student != FASTEST:
         return {"rows": alone["rows"], "exclusive": []}
-    evidence = place(student, state).with_suffix(".evidence")
-    cascade = spent(student, state, ["evasion"], SEARCH, evidence if evidence.is_dir() else None)
+    cascade = spent(student, state, ["evasion"], SEARCH, place(student, state).with_suffix(".evidence"))
     own = [row for row in cascade["rows"] if row["model"] == QUANTIZED]
     return {"rows": [*alone["rows"], *own], "exclusive": cascade["exclusive"]}
 
@@ -102,7 +101,7 @@ def measured() -> dict[str, Any]:
             else:
                 clean = {"comparison": comparison(student, SEED).to_json(), "hardening": None}
             one = once(f"hardening-{name}", partial(attacked, student, state))
-            if state != PART:
+            if state != PART and (student, STRONGER) not in SLOW:
                 more = once(f"hardening-{name}-{STRONGER}", partial(spent, student, state, ["blind-spot"], STRONGER))
                 one = {**one, "rows": [*one["rows"], *more["rows"]]}
             found[f"{student}, {state}"] = {**clean, **one}
