@@ -25,6 +25,7 @@ PLACE = OUT / "hardened"
 SEED, HELD_SEED = 0, 1  # of the students and what they learn from; of the attacks that they are measured by
 BEFORE, AFTER, PART = "as distilled", "hardened", "hardened by half of the families"
 TAUGHT = ("cmdi", "path-traversal", "ssti", "xss")  # of `PART`; the others' attacks are edited by the measuring alone
+ROUNDS = {FASTEST: 4, "hybrid-student": 2}  # at most: each is a training
 SEARCH, STRONGER = "bandit", "gradient"  # what it learned against, and what it did not
 
 
@@ -47,6 +48,7 @@ def made(student: str, state: str) -> dict[str, Any]:
         seed=SEED,
         cache=OUT / "cache",
         harden=state != BEFORE,
+        harden_rounds=ROUNDS[student],
         harden_families=families,
         console=terminal(),
         **options,

@@ -32,7 +32,7 @@ def test_it_is_attacked_and_trained_again(
     sys.modules["a_users_module"] = module
     request.addfinalizer(lambda: sys.modules.pop("a_users_module"))
     monkeypatch.setattr("overproof.jobs.compress.TIMING_SECONDS", 0.5)
-    for name, value in {"ROUNDS": 1, "TAUGHT": 40, "TAUGHT_QUERIES": 10, "MEASURED": 30, "QUERIES": 40}.items():
+    for name, value in {"TAUGHT": 40, "TAUGHT_QUERIES": 10, "MEASURED": 30, "QUERIES": 40}.items():
         monkeypatch.setattr(f"overproof.jobs.harden.{name}", value)
     spoken: list[str] = []
     report = overproof.compress(
@@ -42,6 +42,7 @@ def test_it_is_attacked_and_trained_again(
         student="ngram-student",
         epochs=8,
         harden=True,
+        harden_rounds=1,
         cache=tmp_path / "cache",
         console=replace(SILENT, say=spoken.append),
     )

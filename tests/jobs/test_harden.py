@@ -46,6 +46,10 @@ def case_does_not(text: str) -> bool:
     return "union" in text.lower()
 
 
+def sometimes(text: str) -> bool:
+    return case_does_not(text) if "2" in text else case_matters(text)
+
+
 def everything(text: str) -> bool:
     return True
 
@@ -133,6 +137,11 @@ def test_a_round_that_loses_clean_events_is_not_taken() -> None:
     assert found.hardening.rounds[1].why == "not taken: benign flagged: 20 of 20, 0 before"
 
 
+def test_there_are_no_more_rounds_than_were_asked_for() -> None:
+    found, taught = hardened(case_matters, sometimes, case_does_not, harden_rounds=1)
+    assert (found.hardening.taken, len(taught)) == (1, 1) and found.hardening.rounds[1].evasions.k > 0
+
+
 def test_a_student_that_nothing_fools_is_taught_nothing() -> None:
     found, taught = hardened(case_does_not)
     assert taught == [] and found.hardening.taken == 0 and len(found.hardening.rounds) == 1
@@ -155,5 +164,7 @@ def test_what_cannot_be_hardened_says_why() -> None:
         hardened(case_matters, harden_families=("telepathy",))
     with pytest.raises(InputError, match="--harden: of the validation events, no event can be attacked"):
         hardened(lambda text: False)
+    with pytest.raises(InputError, match="--harden-rounds 0: expected a whole number from 1 on"):
+        DistillConfig(harden=True, harden_rounds=0)
     with pytest.raises(InputError, match="--harden-family sqli: expected --harden with it"):
         DistillConfig(harden_families=("sqli",))

@@ -77,6 +77,7 @@ Harden = Annotated[
         "and so on until edits of validation attacks fool it no less often; each round takes a training.",
     ),
 ]
+HardenRounds = Annotated[int, typer.Option("--harden-rounds", metavar="N", min=1, help="Rounds of --harden at most.")]
 HardenFamilies = Annotated[
     list[str] | None,
     typer.Option("--harden-family", metavar="FAMILY", help="Harden by this family alone; repeatable. [default: all]"),
@@ -205,6 +206,7 @@ def run(
     pool_choice: PoolChoice = DistillConfig.pool_choice,
     first: First = None,
     harden: Harden = DistillConfig.harden,
+    harden_rounds: HardenRounds = DistillConfig.harden_rounds,
     harden_family: HardenFamilies = None,
     epochs: Epochs = None,
     text: Text = None,
@@ -238,6 +240,7 @@ def run(
         student=student,
         first=first,
         harden=harden,
+        harden_rounds=harden_rounds,
         harden_families=harden_family or DistillConfig.harden_families,
         temperature=temperature,
         hard_weight=hard_weight,

@@ -50,7 +50,7 @@ from overproof.jobs.config_json import Events
 from overproof.jobs.evaluate import ComparedModels, DeployedModel, compare, is_benign, thresholds
 from overproof.jobs.first_thresholds import require_enough
 from overproof.jobs.fit_ood import fit_ood
-from overproof.jobs.harden import ROUNDS, Hardened, Task
+from overproof.jobs.harden import Hardened, Task
 from overproof.jobs.harden import harden as attack_and_teach
 from overproof.jobs.join import bundle_of_both, join_students
 from overproof.jobs.label import label, linear_baseline
@@ -96,6 +96,7 @@ def compress(
     pool_choice: str = DistillConfig.pool_choice,
     first: str | None = DistillConfig.first,
     harden: bool = DistillConfig.harden,
+    harden_rounds: int = DistillConfig.harden_rounds,
     harden_families: Sequence[str] = DistillConfig.harden_families,
     columns: Columns | None = None,
     benign: Sequence[str] = DEFAULT_BENIGN,
@@ -132,9 +133,9 @@ def compress(
     first
         Preset of a faster student in front of it, learned from the same soft labels: it decides what it is sure of, at
         thresholds chosen on validation events (see `jobs.join`), and the guards are decided on both as shipped.
-    harden, harden_families
-        Attack the student and teach it what comes nearest to fooling it, until edits fool it no less often; see
-        `jobs.harden`.
+    harden, harden_rounds, harden_families
+        Attack the student and teach it what comes nearest to fooling it, until edits fool it no less often, or as many
+        rounds; see `jobs.harden`.
     precision, guards, qat
         How it is quantized; see `QuantizeConfig`. Where layers kept in float do not help a guard, the student is
         trained with the rounding (QAT). The guards are decided on test events.
@@ -171,6 +172,7 @@ def compress(
             pool_choice=pool_choice,
             first=first,
             harden=harden,
+            harden_rounds=harden_rounds,
             harden_families=tuple(harden_families),
         ),
         QuantizeConfig(precision, guards=guards, qat=qat),
@@ -381,8 +383,10 @@ def write(run: CompressRun, done: Compressed) -> Report:
     size = write_packed(bundle)
     if outputs.evidence is not None:
         _write_evidence(run, done, outputs.evidence)
+    rounds = (f"hardening-{number}" for number in range(1, config.distill.harden_rounds + 1))
+    stages = ("training", "rounding", "control", *rounds)
     for of in (outputs, outputs.of_first(), *map(outputs.of_part, LADDER)):
-        for stage in ("training", "rounding", "control", *(f"hardening-{n}" for n in range(1, ROUNDS + 1))):
+        for stage in stages:
             discard(of.checkpoint(stage))
     return Report(
         place,

@@ -123,9 +123,9 @@ class DistillConfig:
         better than a linear model, or is unsure.
     first
         Preset of a faster student in front of it, which decides what it is sure of; None is none.
-    harden, harden_families
-        Whether it is attacked and taught again with what came nearest to fooling it (`jobs.harden`), and the families
-        whose attacks are edited for it; empty: all.
+    harden, harden_rounds, harden_families
+        Whether it is attacked and taught again with what came nearest to fooling it (`jobs.harden`), how often at most,
+        and the families whose attacks are edited for it; empty: all.
     """
 
     student: str = "hybrid-student"
@@ -140,6 +140,7 @@ class DistillConfig:
     pool_choice: str = RANDOM
     first: str | None = None
     harden: bool = False
+    harden_rounds: int = 4
     harden_families: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -155,6 +156,8 @@ class DistillConfig:
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}: expected 0 or more")
         require_usable_pool(self.pool, self.pool_from, self.pool_choice)
+        if self.harden_rounds < 1:
+            raise InputError(f"--harden-rounds {self.harden_rounds}: expected a whole number from 1 on")
         if self.harden_families and not self.harden:
             raise InputError(f"--harden-family {self.harden_families[0]}: expected --harden with it")
 

@@ -38,7 +38,6 @@ from overproof.results.hardening import Hardening, Round
 from overproof.results.metrics import Share
 from overproof.results.operating_points import Counted
 
-ROUNDS = 4  # at most
 SEARCH, LOOKED_FOR = "bandit", "blind-spot"
 TAUGHT, TAUGHT_QUERIES = 2500, 40  # training attacks that are edited in a round, and queries for each
 MEASURED, QUERIES = 200, 100  # validation attacks, and queries for each
@@ -135,7 +134,7 @@ def harden(task: Task, first: Made, retrain: Retrain) -> Hardened:
     rounds = [Round(0, 0, _evasions(task, first, measured, "as it was distilled"), clean.missed, clean.flagged, "")]
     cases: list[Nearest] = []
     latest, best = first, 0
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, task.run.config.distill.harden_rounds + 1):
         if not rounds[best].evasions.k:
             break
         found = _attacked(task, latest, lessons, number)
