@@ -67,7 +67,7 @@ class Trained:
         return [str(self.minilm), f"{self.bundle(student)}.ngram-teacher"]
 
 
-SLOW = (("hybrid-student", "gradient"),)  # draws and rates a hundred edits a query: hours for a network of tokens
+SLOW = (("hybrid-student", "gradient"),)  # it rates many edits a query, each by a network of tokens
 HTTP = "http"
 TRAINED: Mapping[str, Trained] = {
     HTTP: Trained(

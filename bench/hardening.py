@@ -44,7 +44,7 @@ def made(student: str, state: str) -> dict[str, Any]:
         [TRAIN],
         test=[TEST],
         out=out,
-        evidence=out.with_suffix(".evidence") if student == FASTEST else None,  # a hybrid's control costs an hour
+        evidence=out.with_suffix(".evidence") if student == FASTEST else None,  # one more training
         seed=SEED,
         cache=OUT / "cache",
         harden=state != BEFORE,

@@ -14,19 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from overproof.bundle.scores import Floats, attack_of, softmax
 from overproof.checks.stats import clopper_pearson
 from overproof.distillation.derived import DerivedTexts, derived_examples
 from overproof.distillation.training_set import Examples
-from overproof.distillation.transfer import SoftLabelSource, query_teacher
 from overproof.errors import InputError
-from overproof.events.families import families_of
-from overproof.events.schema import event_table
+from overproof.events.families import attack_families, families_of
 from overproof.jobs.attack_config import AttackConfig
 from overproof.jobs.attack_targets import Judges, choose
+from overproof.jobs.attack_victims import asking
 from overproof.jobs.compression import CompressRun, Distilled, Exported, SoftLabels
+from overproof.jobs.full_model import reserve
 from overproof.jobs.load import LoadedData
-from overproof.progress import SILENT
 from overproof.redteam.campaign import Campaign, Target
 from overproof.redteam.mutate import MUTATORS
 from overproof.redteam.nearest import Nearest, Search, nearest
@@ -165,7 +163,7 @@ def _report(task: Task, rounds: Sequence[Round], taken: int) -> Hardening:
 def _lessons(task: Task) -> tuple[Target, ...]:
     """Choose training attacks, evenly over the families."""
     events, families = task.loaded.splits.train, task.run.config.distill.harden_families
-    known = sorted(filter(None, set(families_of(events))))
+    known = attack_families(events, task.loaded.splits.benign)
     for name in families:
         if name not in known:
             raise InputError(f"--harden-family {name}: expected one of {', '.join(known)}")
@@ -188,14 +186,7 @@ def _referee(task: Task) -> Referee:
     """Return who rules on what fools the student: the teacher, where it can be asked about new events, and oracles."""
     if not task.loaded.teacher.labels_new_events:
         return Referee(None, ORACLES)
-    source = SoftLabelSource(task.loaded.teacher, task.loaded.classes, None, SILENT)
-
-    def ask(texts: Sequence[str]) -> Floats:
-        return attack_of(
-            softmax(query_teacher(source, event_table({"text": list(texts)}), "edited events")), task.benign
-        )
-
-    return Referee(ask, ORACLES)
+    return Referee(asking(reserve(task.loaded.teacher), task.loaded.splits.benign), ORACLES)
 
 
 def _attacked(task: Task, student: Made, lessons: Sequence[Target], number: int) -> list[Nearest]:
