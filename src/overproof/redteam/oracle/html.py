@@ -7,17 +7,23 @@ from collections.abc import Sequence
 from overproof.redteam.base import Proof
 from overproof.redteam.oracle import chromium
 from overproof.redteam.oracle.html_contexts import BENIGN, CONTEXTS, SCRIPT, page
-from overproof.redteam.oracle.html_parse import parse_oracle
+from overproof.redteam.oracle.html_parse import NOTHING_ACTS, parse_oracle
+from overproof.redteam.oracle.html_structure import same_markup
 
 Seen = dict[str, chromium.Effects]
+NOTHING_SEEN = "Chromium: the original does nothing in any context"
 KEPT = 4096
 _seen: dict[str, Seen | None] = {}
 """What originals do, by context: a search asks for the same ones again and again."""
 
 
 def html_oracle(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
-    """Judge by Chromium; where it cannot be run, by what a browser's parser reads."""
-    return parse_oracle(pairs) if isinstance(chromium.program(), str) else browser_oracle(pairs)
+    """Judge by Chromium; where it cannot be run, or shows nothing of the original, by what a browser's parser reads."""
+    proofs = parse_oracle(pairs) if isinstance(chromium.program(), str) else browser_oracle(pairs)
+    return [
+        (proof.how in (NOTHING_SEEN, NOTHING_ACTS) and same_markup(*pair)) or proof
+        for pair, proof in zip(pairs, proofs, strict=True)
+    ]
 
 
 def browser_oracle(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
@@ -36,7 +42,7 @@ def _proof(original: Seen | None, edited: str, answers: dict[tuple[str, str], ch
     if original is None:
         return Proof("unproved", "Chromium: the original did not end in time")
     if not original:
-        return Proof("unproved", "Chromium: the original does nothing in any context")
+        return Proof("unproved", NOTHING_SEEN)
     for context, does in original.items():
         answer = answers[edited, context]
         if answer is None:

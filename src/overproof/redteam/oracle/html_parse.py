@@ -19,6 +19,7 @@ SINKS = frozenset({"href", "src", "xlink:href", "action", "formaction"})
 LOADS = frozenset({"script", "iframe", "frame", "embed", "object", "link", "meta", "base"})
 DECISIVE = ("src", "href", "data", "srcset", "srcdoc", "type", "rel", "http-equiv", "content")
 TRIGGERS = ("autofocus", "open", "begin", "contenteditable")
+NOTHING_ACTS = "parsed as a browser would: the original holds no script that acts"
 NEEDS = ("selectolax", "tree_sitter", "tree_sitter_javascript")
 
 Part = tuple[str, Script | tuple[str, ...]]
@@ -46,7 +47,7 @@ def _contexts(text: str) -> dict[str, tuple[Part, ...]]:
 
 def _proof(original: Mapping[str, tuple[Part, ...]], edited: str) -> Proof:
     if not original:
-        return Proof("unproved", "parsed as a browser would: the original holds no script that acts")
+        return Proof("unproved", NOTHING_ACTS)
     for context, parts in original.items():
         if _parts(page(edited, context)) != parts:
             return Proof("unproved", f"parsed as a browser would: scripts that are spelled otherwise in {context}")

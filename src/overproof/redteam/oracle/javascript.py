@@ -14,9 +14,20 @@ ACTS = frozenset({"call_expression", "assignment_expression", "new_expression", 
 
 @dataclass(frozen=True)
 class Script:
-    """The tokens of a script without comments and white space, and whether it parses and calls or assigns anything."""
+    """The tokens of a script without comments and white space.
+
+    Attributes
+    ----------
+    tokens
+        In their order.
+    calls
+        Whether something in it would be called or assigned, although it may not parse as a whole.
+    acts
+        Whether it parses too.
+    """
 
     tokens: tuple[str, ...]
+    calls: bool
     acts: bool
 
 
@@ -24,16 +35,16 @@ def read(code: str) -> Script:
     """Parse a script."""
     data = code.encode("utf-8", "surrogatepass")
     tree = parser().parse(data)
-    tokens, acts, todo = [], False, [tree.root_node]
+    tokens, calls, todo = [], False, [tree.root_node]
     while todo:
         node = todo.pop()
-        acts = acts or node.type in ACTS
+        calls = calls or node.type in ACTS
         if node.type in {"string", "template_string", "regex"} or not node.children:
             if node.type not in {"comment", "html_comment"}:
                 tokens.append(data[node.start_byte : node.end_byte].decode("utf-8", "replace"))
         else:
             todo += reversed(node.children)
-    return Script(tuple(filter(None, tokens)), acts and not tree.root_node.has_error)
+    return Script(tuple(filter(None, tokens)), calls, calls and not tree.root_node.has_error)
 
 
 @cache

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_plus
 
 from overproof.redteam.base import Proof
 from overproof.redteam.oracle import javascript
+from overproof.redteam.oracle.javascript_tree import Tree, canonical
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
-
-    Tree = tuple[Any, ...]
 
 # Where applications put a value into JavaScript: code before it, code behind it.
 CONTEXTS = (
@@ -31,7 +30,7 @@ CONTEXTS = (
     ("", "\n"),
     ("function f() { ", ")\n}});}"),
 )
-DEEPEST = 200  # nodes within nodes that are compared
+ACTS = frozenset("call_expression new_expression while_statement return || && == === != !==".split())
 BENIGN = {"string", "number", "identifier", "true", "false", "null", "undefined"}
 
 
@@ -98,6 +97,21 @@ def _same_code(original: str, edited: str, parser: Parser) -> Proof:
             proved = True
     if proved:
         return Proof("proved", "JavaScript: the same tree")
+    return _same_piece(original, edited, parser)
+
+
+def _same_piece(original: str, edited: str, parser: Parser) -> Proof:
+    """Compare what breaks out of a string and leaves another open: a piece, whatever the application has behind it."""
+    for read in (str, unquote):
+        for before, _ in CONTEXTS:
+            if not before.endswith(("'", '"')) or before[-1] not in read(original):
+                continue
+            wanted = _tree(before, read(original), "", parser, piece=True)
+            if wanted is None:
+                continue
+            if _tree(before, read(edited), "", parser, piece=True) != wanted:
+                return Proof("unproved", f"JavaScript: another piece of code after {before.strip()!r}")
+            return Proof("proved", "JavaScript: parsed as the same piece of code, whatever follows it")
     return Proof("unproved", "JavaScript: no code that breaks out of a value")
 
 
@@ -108,14 +122,14 @@ def _fits(before: str, text: str) -> bool:
     return not before[-1:].isalnum() or not re.match(r"[\w$]", text)
 
 
-def _tree(before: str, text: str, behind: str, parser: Parser) -> Tree | None:
-    """Parse a value in its place; None where that is no JavaScript, or the value is nothing but a value."""
+def _tree(before: str, text: str, behind: str, parser: Parser, *, piece: bool = False) -> Tree | None:
+    """Parse a value in its place; None where that is no JavaScript (or no piece), or the value is but a value."""
     if "\0" in text.replace("%00", ""):
         return None
     # surrogatepass: a lone surrogate is a letter to JavaScript.
     code = (before + text + behind).encode("utf-8", "surrogatepass")
     tree = parser.parse(code)
-    if tree.root_node.has_error:
+    if tree.root_node.has_error and not piece:
         return None
     start, end = len(before.encode()), len(code) - len(behind.encode())
     inside = tree.root_node.descendant_for_byte_range(start, max(start, end - 1))
@@ -125,7 +139,7 @@ def _tree(before: str, text: str, behind: str, parser: Parser) -> Tree | None:
         return None
     if not _acts(tree.root_node, start, end):
         return None
-    return _canonical(tree.root_node, 0)
+    return canonical(tree.root_node)
 
 
 def _acts(node: Node, start: int, end: int) -> bool:
@@ -133,77 +147,8 @@ def _acts(node: Node, start: int, end: int) -> bool:
     if node.end_byte <= start or node.start_byte >= end:
         return False
     if node.start_byte >= start and node.end_byte <= end:
-        if node.type in ("call_expression", "return", "||", "&&", "==", "===", "!=", "!=="):
+        if node.type in ACTS:
             return True
         if node.type in ("property_identifier", "string_fragment") and (node.text or b"").startswith(b"$"):
             return True
     return any(_acts(child, start, end) for child in node.children)
-
-
-def _canonical(node: Node, depth: int) -> Tree:
-    """Write a tree in one way: values instead of spellings, nothing that does nothing."""
-    if depth > DEEPEST:
-        raise RecursionError
-    text = (node.text or b"").decode("utf-8", "surrogatepass")
-    children = [child for child in node.children if child.type != "comment"]
-    if node.type == "string":
-        return ("string", _string(text[1:-1]))
-    if node.type == "number":
-        return ("number", _number(text))
-    if node.type in ("true", "false"):
-        return ("truth", str(node.type == "true"))
-    if node.type in ("identifier", "property_identifier", "shorthand_property_identifier"):
-        return ("name", _string(text))
-    if node.type == "unary_expression" and len(children) == 2:
-        inner = _canonical(children[1], depth + 1)
-        truth = {"0.0": False, "1.0": True, "False": False, "True": True}.get(inner[1]) if len(inner) == 2 else None
-        truth = truth if inner[0] in ("number", "truth") else None
-        if children[0].type == "!" and truth is not None:
-            return ("truth", str(not truth))
-        return (node.type, children[0].type, inner)  # what is within is read once, however deep it lies
-    if not children:
-        return (node.type, text)
-    if node.type == "subscript_expression" and children[2].type == "string":
-        return ("member", _canonical(children[0], depth + 1), _string(_inside(children[2])))
-    if node.type == "member_expression":
-        return ("member", _canonical(children[0], depth + 1), _string((children[-1].text or b"").decode()))
-    if node.type == "pair" and _string(_inside(children[0])).strip("'\"") == "$where" and children[2].type == "string":
-        code = javascript.parser().parse(_string(_inside(children[2])).encode("utf-8", "surrogatepass")).root_node
-        if not code.has_error:
-            return ("where", _canonical(code, depth + 1))
-    kept = [child for child in children if not _idle(child) and child.type not in (";", ",")]
-    return (node.type, *(_canonical(child, depth + 1) for child in kept))
-
-
-def _inside(node: Node) -> str:
-    text = (node.text or b"").decode("utf-8", "surrogatepass")
-    return text[1:-1] if node.type == "string" else text
-
-
-def _idle(node: Node) -> bool:
-    """Say whether a statement is nothing, or nothing but a string."""
-    kinds = [child.type for child in node.children if child.type not in (";", "comment")]
-    return node.type == "empty_statement" or (node.type == "expression_statement" and kinds == ["string"])
-
-
-def _string(text: str) -> str:
-    """Resolve the escapes of JavaScript."""
-
-    def letter(found: re.Match[str]) -> str:
-        code = found[1] or found[2] or found[3]
-        if code:
-            return chr(int(code, 16)) if int(code, 16) <= 0x10FFFF else found[0]
-        return {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "\n": ""}.get(found[4], found[4])
-
-    return re.sub(r"\\(?:u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]+)\}|x([0-9a-fA-F]{2})|(.))", letter, text, flags=re.DOTALL)
-
-
-def _number(text: str) -> str:
-    try:
-        return str(float(int(text, 0)))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        return str(float(text))
-    except ValueError:
-        return text

@@ -20,10 +20,12 @@ from overproof.redteam.oracle.shell_reading import FOR_CMD, Context, Reading, re
 UNSEEN = re.compile(r"[<{(]|\b(?:if|case|exit|exec|while|until|for|return|break|trap)\b")
 SLOW = "a shell did not end in time"
 HOW = "bash in a namespace: the same commands, words, inputs and files"
+STANDS_FOR = ("{cmd}", "id")  # what lists of payloads write where a command goes
 
 
 def judge(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
     """Judge pairs of an original and an edited command line, or of values that end up in one."""
+    pairs = [(original.replace(*STANDS_FOR), edited.replace(*STANDS_FOR)) for original, edited in pairs]
     why = missing()
     runs = Runs()
     if not why:
@@ -45,7 +47,9 @@ def _judge(original: str, edited: str, runs: Runs, why: str) -> Proof:
         return same_words(place.around(first.text), place.around(second.text), why)
     contexts = runs.shown(first)
     if not contexts:
-        return Proof("unproved", SLOW if runs.hang(first) else "the original runs no command in any place tried")
+        if runs.hang(first):
+            return Proof("unproved", SLOW)
+        return same_words(first.text, second.text, "the original runs no command in any place tried")
     if not runs.reach_all(first.text, contexts):
         return Proof("unproved", "a part of the original was not reached")
     proofs = [runs.compare(first.text, second.text, context) for context in contexts]
