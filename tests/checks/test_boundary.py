@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from overproof.checks.base import DISTILLED, FULL, QUANTIZED, Boundary, CheckResult, Sample, Variant
+from overproof.checks.base import DISTILLED, FULL, QUANTIZED, Boundary, CheckResult, Sample
 from overproof.checks.boundary.compute import boundary, nearest
 from overproof.checks.boundary.edits import variants_of
 from overproof.checks.stats import tango
@@ -102,21 +102,24 @@ def test_the_edits_of_one_event_are_not_taken_for_independent(healthy: CheckCont
     assert edits.high - edits.low > 1.5 * (of_variants.high - of_variants.low)
 
 
-def test_edits_of_the_red_team_are_counted_apart(healthy: CheckContext) -> None:
-    tried = near(healthy, {QUANTIZED: 0.3})
+def test_edits_that_are_proved_decide_with_the_others_and_are_counted_apart(healthy: CheckContext) -> None:
+    tried = near(healthy, {})
     assert tried.boundary is not None
-    assert isinstance(boundary(tried).data.mutated, NotMeasured)
-    rows = tried.boundary.rows[:9].tolist()
-    mutated = tuple(Variant(row, "sql" if row in rows[:6] else "plain", "edited") for row in rows)
-    still = {model: healthy.models[model].logits[rows] for model in (FULL, QUANTIZED)}
-    turned = still[QUANTIZED].copy()
-    turned[0, healthy.benign_classes] += 2 * healthy.margin_of(turned[:1])
-    given = replace(tried.boundary, mutated=mutated, mutated_logits={**still, QUANTIZED: turned})
+    kept = tried.boundary
+    turned = np.array([variant.kind == "case" for variant in kept.variants])
+    variants = tuple(replace(v, kind="sql", proved=True) if v.kind == "case" else v for v in kept.variants)
+    logits = kept.logits[QUANTIZED].copy()
+    logits[np.ix_(turned, healthy.benign_classes)] += 2 * healthy.margin_of(logits[turned])[:, None]
+    given = replace(kept, variants=variants, logits={**kept.logits, QUANTIZED: logits})
     found = boundary(replace(tried, boundary=given))
-    assert not isinstance(found.data.mutated, NotMeasured)
-    counted = {row.kind: (row.n, row.models[QUANTIZED].k, row.models[FULL].k) for row in found.data.mutated}
-    assert counted == {"sql": (6, 1, 0), "plain": (3, 0, 0)}
-    assert found.gates == boundary(tried).gates and found.data.edits == boundary(tried).data.edits
+    assert not isinstance(found.data.edits, NotMeasured)
+    proved = [(row.kind, row.n, row.models[QUANTIZED].k, row.models[FULL].k) for row in found.data.edits if row.proved]
+    n = int(turned.sum())
+    assert proved == [("sql", n, n, 0)]
+    assert all(row.models[QUANTIZED].k == 0 for row in found.data.edits if not row.proved)
+    gate = result(found, "boundary/edits")
+    assert gate.value == pytest.approx(n / len(variants)) and gate.status == "failed"
+    assert f"({n} of them proved to keep what the event does) flip" in gate.message
 
 
 def test_margins_are_counted_over_all_events(healthy: CheckContext) -> None:

@@ -96,6 +96,13 @@ def test_the_checks_own_events_are_attacked_and_counted(
     assert gate(report, "exclusive").message.startswith("unmeasured: no evidence was given")
 
 
+def test_the_boundary_is_tried_by_proved_edits_of_the_red_team(report: CheckReport) -> None:
+    found = report.checks[3].data.edits
+    assert {edits.kind for edits in found if edits.proved} == {"sql", "plain"}
+    assert all(set(edits.models) == {"full", "distilled + INT8"} for edits in found)
+    assert "of them proved to keep what the event does) flip" in report.checks[3].gates[0].message
+
+
 def test_a_success_is_a_case_that_can_be_replayed(report: CheckReport, small_bundle: Path, folder: Path) -> None:
     cases = read_cases(folder / "out" / "attack.jsonl")
     assert cases == report.checks[-1].data.attacks.cases

@@ -116,11 +116,24 @@ class Training:
 
 @dataclass(frozen=True)
 class Variant:
-    """A harmless edit of an event near the boundary: its row in the sample, the kind of edit, the edited text."""
+    """An edit of an event near the boundary.
+
+    Attributes
+    ----------
+    row
+        The event's row in the sample.
+    kind
+        What kind of edit it is; of what, where it is the red team's (`sql`, `shell`, …).
+    text
+        The edited event.
+    proved
+        Whether an oracle proves that it does what the event did; otherwise it is one that does no harm as a rule.
+    """
 
     row: int
     kind: str
     text: str
+    proved: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +145,7 @@ class Boundary:
     rows
         Their rows in the sample.
     variants
-        Harmless edits of them.
+        Edits of them.
     logits
         Model to its logits on the variants, shape (variants, classes).
     neighbours
@@ -140,8 +153,6 @@ class Boundary:
         shape (draws, rows, classes); None where that was not measured.
     why_not
         Why `neighbours` was not.
-    mutated, mutated_logits
-        Edits of the red team, their kind being what they are of, and model to its logits on these.
     """
 
     rows: NDArray[np.intp]
@@ -149,8 +160,6 @@ class Boundary:
     logits: Mapping[str, Floats]
     neighbours: Floats | None = None
     why_not: str = ""
-    mutated: tuple[Variant, ...] = ()
-    mutated_logits: Mapping[str, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

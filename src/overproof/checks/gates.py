@@ -56,7 +56,7 @@ DEFAULTS = {
         0.05, True, "Benign events hardest for the full model that the student alone flags, net."
     ),
     "boundary/edits": Default(
-        0.05, True, "Verdicts near the boundary that harmless edits flip, beyond the full model's."
+        0.05, True, "Verdicts near the boundary that edits of the event flip, beyond the full model's."
     ),
     "boundary/neighbours": Default(0.1, False, "Verdicts near the boundary that a neighbouring grid point flips."),
     "boundary/quantization": Default(0.05, True, "Verdicts near the boundary that quantization flips."),

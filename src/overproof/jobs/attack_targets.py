@@ -90,6 +90,14 @@ def evenly(config: AttackConfig, events: pa.Table, benign: Sequence[str], judges
     return Targets(attacks, innocent, {why: count for why, count in left_out.items() if count})
 
 
+def fitting_domain(text: str, family: str | None, *, benign: bool) -> str | None:
+    """Return the domain whose edits fit an event, `plain` for benign text that is no whole event; None where none do.
+
+    The family of a benign event says nothing of its text.
+    """
+    return domain_of(text, None if benign else family) or (PLAIN if benign else None)
+
+
 def _editable(
     config: AttackConfig, events: pa.Table, benign: Sequence[str], left_out: Counter[str]
 ) -> dict[str, list[Target]]:
@@ -107,7 +115,7 @@ def _editable(
         if label is None or kind not in wanted or text in seen or (config.families and family not in config.families):
             continue
         seen.add(text)
-        domain = domain_of(text, None if kind == BENIGN else family) or (PLAIN if kind == BENIGN else None)
+        domain = fitting_domain(text, family, benign=kind == BENIGN)
         if domain is None:
             left_out[why_none(text, family)] += 1
         elif mutated(Edited(text), MUTATORS[domain], Random(0)) is None:

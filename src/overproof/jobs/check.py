@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import scipy  # noqa: F401 - the checks load it where they compute; that it is missing is told before they start
 
@@ -28,7 +27,6 @@ from overproof.checks.base import (
     Training,
 )
 from overproof.checks.boundary.compute import nearest
-from overproof.checks.boundary.edits import variants_of
 from overproof.checks.gates import MARGIN, gates_with
 from overproof.checks.operating_points import curves_of
 from overproof.checks.report import CheckReport, require_place
@@ -40,7 +38,7 @@ from overproof.events.sources import Columns, Rejects, load_events
 from overproof.inference.cascade import Rate
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.jobs.check_attack import SAMPLE, Attackable, attack_events
-from overproof.jobs.check_edits import red_team_edits
+from overproof.jobs.check_edits import boundary_edits
 from overproof.jobs.check_report import (
     checked_bundle,
     checked_events,
@@ -362,14 +360,8 @@ def query_boundary(context: CheckContext, models: ModelQueries, bundle: Bundle) 
     rows = nearest(context)
     if not len(rows):
         return None
-    texts = context.sample.texts
-    benign = [texts[row] for row in np.flatnonzero(context.benign_events).tolist()]
-    window = CHARACTERS_PER_TOKEN * bundle.manifest.windowing.size
-    variants = variants_of(
-        texts, rows.tolist(), window_characters=window, filler=max(benign, key=len) if benign else ""
-    )
-    mutated = tuple(red_team_edits(context, rows.tolist()))
-    edited = texts_table([variant.text for variant in (*variants, *mutated)])
+    variants = boundary_edits(context, rows.tolist(), CHARACTERS_PER_TOKEN * bundle.manifest.windowing.size)
+    edited = texts_table([variant.text for variant in variants])
     logits = {
         name: query(edited, "edited events") for name, query in models.queries.items() if name not in models.fixed
     }
@@ -377,13 +369,10 @@ def query_boundary(context: CheckContext, models: ModelQueries, bundle: Bundle) 
     try:
         from overproof.quantization.grid_neighbours import neighbouring_logits
 
-        neighbours = neighbouring_logits(bundle, [texts[row] for row in rows], seed=context.seed)
+        neighbours = neighbouring_logits(bundle, [context.sample.texts[row] for row in rows], seed=context.seed)
     except ModuleNotFoundError as error:
         why = f"the package {error.name} is not installed (pip install 'overproof[compress]')"
-    parts = (slice(len(variants)), slice(len(variants), None))
-    harmless, others = ({name: z[part] for name, z in logits.items()} for part in parts)
-    reason = "" if neighbours is not None else why
-    return Boundary(rows, variants, harmless, neighbours, reason, mutated, others)
+    return Boundary(rows, variants, logits, neighbours, "" if neighbours is not None else why)
 
 
 def _confidence(results: Sequence[CheckResult[Any]]) -> float | None:

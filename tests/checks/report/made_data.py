@@ -178,8 +178,13 @@ def boundary() -> Robustness:
     edges = tuple(float(edge) for edge in range(-12, 13, 2))
     counts = (2410, 3309, 1160, 402, 80, 21, 18, 64, 230, 902, 2105, 700)
     edits = tuple(
-        EditFlips(kind, n, {m: FlippedByEdit(k, wilson(k, n)) for m in (F, D, Q) for k in [round(n * 0.05 * SKILL[m])]})
-        for kind, n in (("swap case", 160), ("percent-encode a letter", 171), ("add a space", 183))
+        EditFlips(
+            kind,
+            proved,
+            n,
+            {m: FlippedByEdit(k, wilson(k, n)) for m in (F, D, Q) for k in [round(n * 0.05 * SKILL[m])]},
+        )
+        for kind, proved, n in (("sql", True, 160), ("percent-encoding", False, 171), ("white space", False, 183))
     )
     return Robustness(
         events=183,
@@ -189,7 +194,6 @@ def boundary() -> Robustness:
         },
         quantization=Flips(183, 6, wilson(6, 183)),
         edits=edits,
-        mutated=edits[:2],
         neighbours=NeighbourFlips(16, 183, 21, wilson(21, 183)),
     )
 

@@ -147,7 +147,7 @@ def test_a_field_unmeasured_alone_is_told_in_its_place(stored: dict[str, Any]) -
         "own-data": ("split", "drift", "scores", "alerts"),
         "calibration": ("threshold_drift",),
         "rare": ("hard_benign",),
-        "boundary": ("quantization", "edits", "mutated", "neighbours"),
+        "boundary": ("quantization", "edits", "neighbours"),
         "held-out": ("attacks", "benign", "novel"),
         "escalation": ("curves", "budgets", "threshold"),
         "redteam": ("exclusive", "past_cascade", "flood"),
@@ -272,8 +272,8 @@ def test_a_missing_and_an_unknown_entry_are_refused(stored: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (("schema",), "overproof.check/1", "schema: 'overproof.check/1', expected overproof.check/4: run `overproof"),
-        (("schema",), 3, "schema: expected overproof.check/4, as `overproof check` writes it"),
+        (("schema",), "overproof.check/1", "schema: 'overproof.check/1', expected overproof.check/5: run `overproof"),
+        (("schema",), 3, "schema: expected overproof.check/5, as `overproof check` writes it"),
         (("bundle", "bytes"), "9", "bundle.bytes: Input should be a valid integer"),
         (("bundle", "bytes"), float("inf"), "bundle.bytes: "),
         (("bundle", "bytes"), -1, "bundle.bytes: -1, expected a count"),

@@ -56,7 +56,7 @@ def nearest(context: CheckContext, count: int = NEAREST) -> NDArray[np.intp]:
 
 
 def boundary(context: CheckContext) -> CheckResult[Robustness]:
-    """Count verdicts that harmless edits, quantization and neighbouring grid points flip near the boundary."""
+    """Count verdicts that edits, quantization and neighbouring grid points flip near the boundary."""
     edits, edited = _edits(context)
     neighbours, moved = _neighbours(context)
     quantization, rounded = _quantization(context)
@@ -72,7 +72,6 @@ def boundary(context: CheckContext) -> CheckResult[Robustness]:
             margins=_margins(context),
             quantization=rounded,
             edits=edited,
-            mutated=_mutated(context),
             neighbours=moved,
         ),
     )
@@ -97,16 +96,8 @@ def _flips(context: CheckContext, variants: Sequence[Variant], logits: Mapping[s
     }
 
 
-def _mutated(context: CheckContext) -> tuple[EditFlips, ...] | NotMeasured:
-    """Count flips by edits of the red team."""
-    near, why = context.boundary, _why_not(context, QUANTIZED)
-    if near is None or why or not near.mutated:
-        return NotMeasured(why or "no edit of the red team fits an event near the boundary")
-    return _table(near.mutated, _flips(context, near.mutated, near.mutated_logits))
-
-
 def _edits(context: CheckContext) -> tuple[GateResult, tuple[EditFlips, ...] | NotMeasured]:
-    """Count flips by harmless edits beyond the full model's; edits of one event count once."""
+    """Count flips by edits beyond the full model's; edits of one event count once."""
     gate, near, why = context.gate(EDITS), context.boundary, _why_not(context, QUANTIZED)
     if near is None or why or not near.variants:
         why = why or "no edit changed an event"
@@ -124,7 +115,8 @@ def _edits(context: CheckContext) -> tuple[GateResult, tuple[EditFlips, ...] | N
     beyond = flips[QUANTIZED].astype(np.int8) - flips[FULL]
     apart = difference_within(beyond, units)
     own, full = (percent(float(flips[model].mean())) for model in (QUANTIZED, FULL))
-    edits = f"{len(rows):,} harmless edits of {among(len(set(rows)), 'events', units.count)} near the boundary"
+    proved = f"{sum(variant.proved for variant in near.variants):,} of them proved to keep what the event does"
+    edits = f"{len(rows):,} edits of {among(len(set(rows)), 'events', units.count)} near the boundary ({proved})"
     message = f"{edits} flip {own} of the student's verdicts and {full} of the full model's: "
     message += change_within(apart, "more", "fewer")
 
@@ -144,10 +136,11 @@ def _table(variants: Sequence[Variant], flips: Mapping[str, Bools]) -> tuple[Edi
     """Count verdicts flipped by each kind of edit, in the order of the kinds' first variants."""
     kinds = np.array([variant.kind for variant in variants], dtype=object)
     rows = []
-    for kind in dict.fromkeys(kinds):
+    for kind, proved in {variant.kind: variant.proved for variant in variants}.items():
         n = int((kinds == kind).sum())
         flipped = {model: int(flips[model][kinds == kind].sum()) for model in flips}
-        rows.append(EditFlips(kind, n, {model: FlippedByEdit(k, wilson(k, n)) for model, k in flipped.items()}))
+        shares = {model: FlippedByEdit(k, wilson(k, n)) for model, k in flipped.items()}
+        rows.append(EditFlips(kind, proved, n, shares))
     return tuple(rows)
 
 

@@ -1,4 +1,4 @@
-"""The harmless edits of a sample: all that `events.edits` proposes, for the models to be asked about."""
+"""The harmless edits of events: all that `events.edits` proposes, where no oracle proves the red team's."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from overproof.checks.boundary.figures import margins
 from overproof.checks.boundary.result import EditFlips, Flips, MarginHistogram, NeighbourFlips, Robustness
@@ -31,8 +31,7 @@ def section(data: Robustness) -> Html:
             paragraph(f"{count(data.events)} of {count(data.of)} events lie near the boundary."),
             part("Margins", data.margins, _margins),
             part("Quantization", data.quantization, _quantization),
-            part("Harmless edits", data.edits, lambda rows: _edits(rows, "Edits that leave the event what it is")),
-            part("Edits of the red team", data.mutated, lambda rows: _edits(rows, "One edit of each event")),
+            part("Edits", data.edits, _edits),
             part("Neighbouring grid points", data.neighbours, _neighbours),
         ]
     )
@@ -57,7 +56,14 @@ def _quantization(flips: Flips) -> Html:
     )
 
 
-def _edits(rows: tuple[EditFlips, ...], caption: str) -> Html:
+def _edits(rows: tuple[EditFlips, ...]) -> Html:
+    """Draw apart what is proved to keep what an event does, and what does no harm as a rule."""
+    captions = {True: "The red team's edits, proved to keep what the event does", False: "Edits of the other events"}
+    parts = [([row for row in rows if row.proved is proved], caption) for proved, caption in captions.items()]
+    return many(_flipped(some, caption) for some, caption in parts if some)
+
+
+def _flipped(rows: Sequence[EditFlips], caption: str) -> Html:
     models = list(dict.fromkeys(title for row in rows for title in row.models))
     body = []
     for row in rows:

@@ -80,19 +80,22 @@ class FlippedByEdit:
 
 @dataclass(frozen=True)
 class EditFlips:
-    """What one kind of harmless edit does.
+    """What one kind of edit does.
 
     Attributes
     ----------
     kind
-        The edit.
+        The edit; or what is edited, where the red team edits it (`sql`, `shell`, …).
+    proved
+        Whether an oracle proves of each edited event that it does what it did.
     n
-        Events that it changed.
+        Edited events.
     models
         Model to its verdicts that the edit changes.
     """
 
     kind: str
+    proved: bool
     n: int
     models: Mapping[str, FlippedByEdit]
 
@@ -110,9 +113,8 @@ class Robustness:
     quantization
         Verdicts near the boundary on which FP32 and INT8 differ.
     edits
-        What each kind of harmless edit does near the boundary.
-    mutated
-        What an edit of the red team does there, by what is edited (`sql`, `shell`, …); no gate hangs on it.
+        What each kind of edit does near the boundary. Edits are the red team's where an oracle proves some of an
+        event; case, percent-encoding, white space and padding, which nobody proves, of the other events.
     neighbours
         Verdicts near the boundary that depend on which of two grid points an activation is rounded to.
     """
@@ -122,5 +124,4 @@ class Robustness:
     margins: Mapping[str, MarginHistogram]
     quantization: Flips | NotMeasured
     edits: tuple[EditFlips, ...] | NotMeasured
-    mutated: tuple[EditFlips, ...] | NotMeasured
     neighbours: NeighbourFlips | NotMeasured

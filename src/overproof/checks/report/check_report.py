@@ -53,7 +53,7 @@ class Frame:
     Attributes
     ----------
     schema
-        Version of this format: `overproof.check/4`.
+        Version of this format: `overproof.check/5`.
     overproof, seed
         Version of the program, and the seed of everything random.
     proof

@@ -12,7 +12,7 @@ from overproof.checks.verdict import NOT, Decision, Verdict
 from overproof.results import Comparison
 from overproof.results.roc import RocCurve
 
-SCHEMA = "overproof.check/4"
+SCHEMA = "overproof.check/5"
 
 
 @dataclass(frozen=True)
