@@ -6,7 +6,6 @@ import csv
 import gzip
 import sys
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -307,8 +306,8 @@ UNPROVED = [
     ("ssi", '<!--#garden cmd="ls" -->', "<!--#garden cmd='ls' -->"),
     ("template", "garden", "summer"),
     ("template", "${7*7}", "${49}"),
-    ("xml", "<foo>a</foo>", "<foo >a</foo>"),
-    ("xml", "<foo>&xee;</foo>", "<foo >&xee;</foo>"),
+    ("xml", "garden", "summer"),
+    ("xml", "<foo>&xee;</foo>", "<foo>&xed;</foo>"),
     ("xpath", "garden", "summer"),
     ("xpath", "' or (", "' or  ("),
 ]
@@ -349,7 +348,6 @@ def test_an_oracle_answers_anything_in_order(domain: str) -> None:
     assert "proved" not in {proof.meaning for proof in proofs[len(odd) + 1 :]}
 
 
-ENTITIES = "".join(f"<!ENTITY {inner} '{f'&{outer};' * 10}'>" for outer, inner in pairwise("abcdefghijkl"))
 DEEP = [
     ("nosql", "' || " + "!" * 5000 + "a() || ''=='"),
     ("nosql", "' || " + "(" * 3000 + "a()" + ")" * 3000 + " || ''=='"),
@@ -357,7 +355,6 @@ DEEP = [
     ("ldap", "*)(" + "(&" * 3000),
     ("xpath", "' or //*[//*[//*[//*]]] or 'a'='b"),
     ("xpath", "' or " + "(" * 2000 + "1" + ")" * 2000 + " or 'a'='b"),
-    ("xml", "<!DOCTYPE x [<!ENTITY a 'lol'>" + ENTITIES + "]><x>&l;</x>"),
     ("jndi", "${jndi:a" * 100 + "}" * 100),
     ("format_string", "%" + "0" * 19_000),
 ]
@@ -378,13 +375,13 @@ def test_what_is_not_installed_is_said(domain: str, package: str, monkeypatch: p
 
 
 FAMILIES = {
-    "format-string": ("format_string", 0.7),
-    "ldapi": ("ldap", 0.5),
+    "format-string": ("format_string", 0.9),
+    "ldapi": ("ldap", 0.95),
     "nosqli": ("nosql", 0.8),
     "ssi": ("ssi", 0.99),
     "ssti": ("template", 0.95),
-    "xpathi": ("xpath", 0.5),
-    "xxe": ("xml", 0.5),
+    "xpathi": ("xpath", 0.99),
+    "xxe": ("xml", 0.75),
 }
 
 

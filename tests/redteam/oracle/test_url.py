@@ -63,7 +63,7 @@ def test_chains_of_edits_are_proved_and_never_lead_elsewhere(chains: Any) -> Non
     assert meanings["proved"] >= PROVED_AT_LEAST * meanings.total() > 400
 
 
-@pytest.mark.parametrize(("family", "least"), [("rfi", 0.99), ("open-redirect", 0.8)])
+@pytest.mark.parametrize(("family", "least"), [("rfi", 0.99), ("open-redirect", 0.9)])
 def test_chains_of_edits_of_real_payloads(chains: Any, shared_data: Path, family: str, least: float) -> None:
     with gzip.open(shared_data / "http" / "train.csv.gz", "rt", encoding="utf-8", newline="") as rows:
         payloads = [row["text"] for row in csv.DictReader(rows) if row["family"] == family]
@@ -107,7 +107,7 @@ def test_another_place_is_seen(original: str, edited: str) -> None:
         ("garden", "garden"),
         ("", ""),
         ("//javascript:alert(1)", "//javascript:alert(1)#garden"),  # a port that is none
-        ("http://a<b", "hTTp://a<b"),
+        ("http://a<b", "http://a<c"),
         ("//example.com", "http://example.com"),  # https from a page over https
         ("//user@example.com", "//garden@example.com"),
     ],

@@ -1,4 +1,9 @@
-"""Prove that two C format strings consume the same arguments by the same kinds of conversion."""
+"""Prove that two C format strings consume the same arguments by the same kinds of conversion.
+
+What a library does at a directive that C does not define hangs on nothing but the directive's letters. So a text that
+holds one is proved the same where it is the same, letter by letter, up to the end of its last directive. That end must
+be one for every library: what some of them read on as a flag or a prefix (`%I`) would take letters of what follows.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,9 @@ KINDS = {
     **{"c": "character", "s": "string", "p": "pointer", "n": "count"},
 }
 LENGTHS = ("hh", "ll", "h", "l", "j", "z", "t", "L", "q")
+# What some library reads as part of a directive that goes on, and what ends one in all of them (`%@` is Objective-C's).
+GOES_ON = frozenset("-+ #'*$.,;:_\\0123456789hlLqjztwIZFN")
+ENDS = (frozenset(KINDS) | frozenset("@CS")) - GOES_ON
 WIDE = 1000  # from this width on, the output itself is the attack
 
 
@@ -29,6 +37,8 @@ def _judge(original: str, edited: str) -> Proof:
     try:
         wanted = _conversions(original)
     except _UnknownError as error:
+        if _differ_behind_directives(original, edited):
+            return Proof("proved", "format string: not all C; parsed: the same letters up to the end of the directives")
         return Proof("unproved", f"format string: {error}")
     if not wanted:
         return Proof("unproved", "format string: no conversion")
@@ -41,6 +51,45 @@ def _judge(original: str, edited: str) -> Proof:
     if any(kind == "count" for _, kind, _, _ in wanted) and _before_count(original) != _before_count(edited):
         return Proof("unproved", "format string: %n writes how much was printed before it, which may differ")
     return Proof("proved", "format string: the same conversions of the same arguments")
+
+
+def _differ_behind_directives(original: str, edited: str) -> bool:
+    """Say whether two texts are the same up to the end of their last directive.
+
+    No letter or digit may follow anew: Linux reads `%pK` as one.
+    """
+    end = _end_of_directives(original)
+    behind, edited_behind = original[end:], edited[end:]
+    is_apart = edited_behind[:1] == behind[:1] or not edited_behind[:1].isalnum()
+    return end > 0 and original[:end] == edited[:end] and "%" not in edited_behind and is_apart
+
+
+def _end_of_directives(text: str) -> int:
+    """Return where the last directive ends in every way to read the text; 0 where ways differ, or none ends.
+
+    Libraries part at a letter that they do not know: it ends the directive, or belongs to it. So all states are
+    followed: `literal` text, a directive that has `begun` there and then, or goes on `within`.
+    """
+    states, last = {"literal"}, text.rfind("%")
+    for place, letter in enumerate(text):
+        followed = [_followed(state, letter) for state in states]
+        if not all(followed):
+            return 0
+        states = {state for after in followed for state in after}
+        if place >= last and states == {"literal"}:
+            return place + 1
+    return 0
+
+
+def _followed(state: str, letter: str) -> tuple[str, ...]:
+    """Return the states that may follow one; none where nobody knows."""
+    if state == "literal":
+        return ("begun",) if letter == "%" else ("literal",)
+    if letter == "%":
+        return ("literal",) if state == "begun" else ("literal", "begun")
+    if letter in ENDS:
+        return ("literal",)
+    return ("literal", "within") if letter in GOES_ON else ()
 
 
 def _before_count(text: str) -> str:

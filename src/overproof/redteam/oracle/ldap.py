@@ -1,15 +1,31 @@
-"""Prove that two fragments of LDAP filters select the same entries: a reader of RFC 4515, and a small directory."""
+"""Prove that two fragments of LDAP filters select the same entries: a reader of RFC 4515, and a small directory.
+
+The directory holds the original's own values besides. Where that shows nothing, both are read as filters in every
+context, also as OpenLDAP's library does, which takes brackets in a value where they are balanced: what is the same
+filter, comparison by comparison, selects the same entries of any directory.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 from overproof.redteam.base import Proof
 
 Entry = dict[str, tuple[str, ...]]
 Filter = Callable[[Entry], "bool | None"]  # None: undefined (RFC 4511, 4.5.1.7)
+Tree = tuple[object, ...]  # a sign and its trees, or an attribute, a sign and the pieces of a value
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Entries, and the attributes that its schema knows: a comparison of any other is undefined."""
+
+    entries: tuple[Entry, ...]
+    known: frozenset[str]
+
 
 CONTEXTS = (
     "(&(uid={})(objectClass=person))",
@@ -50,7 +66,10 @@ def _entries() -> list[Entry]:
     return made
 
 
-ENTRIES = _entries()
+FIXED = Directory(tuple(_entries()), frozenset(NAMES.values()))
+COMPARED = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)[~<>]?=(?P<value>[^()]*)")
+OWN = 6  # values of an original that get entries of their own
+SPECIAL = re.compile(r"[()*\\]")
 
 
 def judge(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
@@ -59,23 +78,50 @@ def judge(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
 
 
 def _judge(original: str, edited: str) -> Proof:
-    proved = False
     # Some servers decode once more what was decoded; the readings of a text are judged alike.
+    if max(len(original), len(edited)) > LONGEST or max(_depth(original), _depth(edited)) > DEEPEST:
+        return Proof("unproved", "LDAP: too long or too deep")
+    proved = False
     for read in (str, unquote):
         if read is unquote and read(original) == original:
             continue
-        if max(len(original), len(edited)) > LONGEST or max(_depth(original), _depth(edited)) > DEEPEST:
-            return Proof("unproved", "LDAP: too long or too deep")
+        directories = (FIXED, _own_directory(read(original)))
         for context in CONTEXTS:
-            wanted = _selected(context.replace("{}", read(original)))
+            wanted = _selected(context.replace("{}", read(original)), directories)
             if wanted is None:
                 continue
-            if _selected(context.replace("{}", read(edited))) != wanted:
+            if _selected(context.replace("{}", read(edited)), directories) != wanted:
                 return Proof("changed", f"LDAP: other entries in {context}")
-            proved = proved or wanted != _selected(context.replace("{}", BENIGN))
+            proved = proved or wanted != _selected(context.replace("{}", BENIGN), directories)
     if proved:
         return Proof("proved", "LDAP: the same entries")
+    if SPECIAL.search(unquote(original)) and _are_parsed_alike(original, edited):
+        return Proof("proved", "LDAP: selects nothing here; parsed: the same filter in every context")
     return Proof("unproved", "LDAP: selects nothing that a benign value does not")
+
+
+def _are_parsed_alike(original: str, edited: str) -> bool:
+    """Say whether both are the same filter in every context and reading, and are a filter in one of them."""
+    is_filter = False
+    for read in (str, unquote):
+        for balanced in (False, True):
+            for context in CONTEXTS:
+                wanted = _parsed(context.replace("{}", read(original)), balanced)
+                if _parsed(context.replace("{}", read(edited)), balanced) != wanted:
+                    return False
+                is_filter = is_filter or wanted is not None
+    return is_filter
+
+
+def _own_directory(original: str) -> Directory:
+    """Make a directory that knows an original's attributes, and has its values: each in all of them, and in one."""
+    compared = list(COMPARED.finditer(original))
+    names = list(dict.fromkeys(_name(found["name"]) for found in compared))[:OWN]
+    values = list(dict.fromkeys(_plain(found["value"].replace("*", "")) for found in compared if found["value"]))[:OWN]
+    known = FIXED.known | {*names}
+    made: list[Entry] = [dict.fromkeys(known, (value,)) for value in values]
+    made += [{name: (value,)} for value in values for name in names]
+    return Directory((*FIXED.entries, *made), known)
 
 
 def _depth(text: str) -> int:
@@ -86,16 +132,32 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _selected(text: str) -> tuple[int, ...] | None:
+def _selected(text: str, directories: Sequence[Directory]) -> list[list[int]] | None:
     """Return what the first complete filter selects (lenient servers ignore what follows it); None where none is."""
+    parsed = _parsed(text, balanced=False)
+    if parsed is None:
+        return None
+    matchers = [(_matcher(parsed[0], directory.known), directory.entries) for directory in directories]
+    return [[number for number, entry in enumerate(entries) if matches(entry)] for matches, entries in matchers]
+
+
+# ── reading ──────────────────────────────────────────────────────────────────
+
+
+def _parsed(text: str, balanced: bool) -> tuple[Tree, str] | None:
+    """Read the first complete filter, and return it with what follows it; None where none is.
+
+    `balanced`: a value goes on behind brackets that are balanced in it, as for OpenLDAP's library.
+    """
     try:
-        _, matches = _filter(text, 0)
+        end, tree = _filter(text, 0, balanced)
     except ValueError:
         return None
-    return tuple(number for number, entry in enumerate(ENTRIES) if matches(entry))
+    rest = text[end:]
+    return tree, rest.lstrip() if rest.lstrip()[:1] in ("(", ")") else rest
 
 
-def _filter(text: str, place: int) -> tuple[int, Filter]:
+def _filter(text: str, place: int, balanced: bool) -> tuple[int, Tree]:
     if text[place : place + 1] != "(":
         raise ValueError("no filter")
     place = _skip(text, place + 1)
@@ -103,22 +165,64 @@ def _filter(text: str, place: int) -> tuple[int, Filter]:
     if sign in ("&", "|", "!"):
         place, parts = _skip(text, place + 1), []
         while text[place : place + 1] == "(":
-            place, part = _filter(text, place)
+            place, part = _filter(text, place, balanced)
             parts.append(part)
             place = _skip(text, place)
         if text[place : place + 1] != ")" or (sign == "!" and len(parts) != 1):
             raise ValueError("a list of filters does not end")
-        return place + 1, _joined(sign, parts)
-    end = text.find(")", place)
+        return place + 1, (sign, *parts)
+    end = _end_of_value(text, place) if balanced else text.find(")", place)
     if end < 0:
         raise ValueError("a filter does not end")
-    return end + 1, _simple(text[place:end])
+    return end + 1, _simple(text[place:end], balanced)
+
+
+def _end_of_value(text: str, place: int) -> int:
+    depth = 0
+    for end in range(place, len(text)):
+        if text[end] == ")" and not depth:
+            return end
+        depth += (text[end] == "(") - (text[end] == ")")
+    return -1
 
 
 def _skip(text: str, place: int) -> int:
     while text[place : place + 1] in (" ", "\t", "\n", "\r"):
         place += 1
     return place
+
+
+def _simple(text: str, balanced: bool) -> Tree:
+    """Read `attribute=value`, where a star is a wildcard and `\\2a` is one letter."""
+    read = re.fullmatch(r"([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)([~<>]?=)(.*)", text, re.DOTALL)
+    is_odd = read is None or re.search(r"\\(?![0-9a-fA-F]{2})|\0", read[3]) or ("(" in read[3] and not balanced)
+    if read is None or is_odd:
+        raise ValueError("no comparison")
+    pieces = [_plain(piece) for piece in re.sub(r"\*+", "*", read[3]).split("*")]
+    if read[2] != "=" and len(pieces) > 1:
+        raise ValueError("a wildcard in an order")
+    return (_name(read[1]), read[2], *pieces)
+
+
+def _name(written: str) -> str:
+    return NAMES.get(written.lower(), written.lower())
+
+
+def _plain(value: str) -> str:
+    return re.sub(r"\\([0-9a-fA-F]{2})", lambda code: chr(int(code[1], 16)), value)
+
+
+# ── selecting ────────────────────────────────────────────────────────────────
+
+
+def _matcher(tree: Tree, known: frozenset[str]) -> Filter:
+    sign, *parts = tree
+    if sign in ("&", "|", "!"):
+        return _joined(str(sign), [_matcher(part, known) for part in parts if isinstance(part, tuple)])
+    comparison, *pieces = map(str, parts)
+    if sign not in known:
+        return lambda entry: None
+    return _compared(str(sign), comparison, [_folded(piece) for piece in pieces])
 
 
 def _joined(sign: str, parts: Sequence[Filter]) -> Filter:
@@ -134,20 +238,10 @@ def _joined(sign: str, parts: Sequence[Filter]) -> Filter:
     return matches
 
 
-def _simple(text: str) -> Filter:
-    """Read `attribute=value`, where a star is a wildcard and `\\2a` is one letter."""
-    read = re.fullmatch(r"([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)([~<>]?=)(.*)", text, re.DOTALL)
-    if read is None or "(" in read[3] or re.search(r"\\(?![0-9a-fA-F]{2})", read[3]) or "\0" in read[3]:
-        raise ValueError("no comparison")
-    name, sign = NAMES.get(read[1].lower()), read[2]
-    pieces = [_plain(piece) for piece in re.sub(r"\*+", "*", read[3]).split("*")]
-    if sign != "=" and len(pieces) > 1:
-        raise ValueError("a wildcard in an order")
+def _compared(name: str, sign: str, pieces: Sequence[str]) -> Filter:
     wanted = re.compile(".*".join(re.escape(piece) for piece in pieces), re.DOTALL)
 
     def matches(entry: Entry) -> bool | None:
-        if name is None:
-            return None
         values = [_folded(value) for value in entry.get(name, ())]
         if sign == ">=":
             return any(value >= pieces[0] for value in values)
@@ -156,10 +250,6 @@ def _simple(text: str) -> Filter:
         return any(wanted.fullmatch(value) for value in values)
 
     return matches
-
-
-def _plain(value: str) -> str:
-    return _folded(re.sub(r"\\([0-9a-fA-F]{2})", lambda code: chr(int(code[1], 16)), value))
 
 
 def _folded(value: str) -> str:

@@ -6,6 +6,10 @@ system has: `garden/../` fails where there is no `garden`, so a detour by direct
 unproved. What the original itself walks through is taken to be there, for else it would do nothing; but `..` behind a
 name that is a link on many systems is unproved. Windows shortens a path before it looks at the disk, so paths that
 name its files, or part names with `\` and name none of Unix, are resolved by their text alone.
+
+A path that does neither in any reading (`..%uF025boot.ini`) is meant for readers that are not known. It is proved the
+same where nothing of it differs but what all of them skip: in every reading the same names in their order, once empty
+ones and `.` are left out. `..` stays: what it leads out of is not known. A plain name is no attack, and is not proved.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import ntpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from overproof.redteam.base import Proof
 from overproof.redteam.oracle.path_decode import READINGS, Reading
@@ -38,6 +43,7 @@ _STANDING = frozenset(
 _OFTEN_LINKS = frozenset({"bin", "sbin", "lib", "lib32", "lib64", "libx32", "var/run", "var/lock", "var/mail", "cdrom"})
 _ROOT_NAMES = frozenset("bin boot dev etc home lib lib64 media mnt opt proc root run sbin srv sys tmp usr var".split())
 _OF_UNIX = frozenset({"etc", "usr", "var", "proc", "home"})
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 _OF_WINDOWS = re.compile(
     r"(?:^|[/\\])(?:boot\.ini|win\.ini|system\.ini|autoexec\.bat|windows|winnt|inetpub|system32)(?=$|[/\\;.])", re.I
@@ -51,6 +57,8 @@ def judge(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
 
 def _judge(original: str, edited: str) -> Proof:
     reading = _reading(original)
+    if reading is None and _are_named_alike(original, edited):
+        return Proof("proved", "neither climbing nor absolute; parsed: the same names in their order in every reading")
     if reading is None:
         return Proof("unproved", "the original neither climbs out of a directory nor is absolute in any reading")
     decoded = reading(original)
@@ -95,6 +103,32 @@ def _is_windows(path: str) -> bool:
     if _DRIVE.match(path) or _OF_WINDOWS.search(path):
         return True
     return "\\" in path and _OF_UNIX.isdisjoint(re.split(r"[/\\]", path))
+
+
+# ── names alone ──────────────────────────────────────────────────────────────
+
+
+def _are_named_alike(original: str, edited: str) -> bool:
+    """Compare the names of two paths in every reading; an address (`file:/etc`) has slashes that count."""
+    if _SCHEME.match(original) or _SCHEME.match(edited) or not re.search(r"\.\.|[%\\]", original):
+        return False
+    pairs = [(reading(original), reading(edited)) for reading in READINGS]
+    pairs.append((unquote(original, "latin-1"), unquote(edited, "latin-1")))  # where `%c0%af` is two bytes of a name
+    return all(
+        _is_windows(first) == _is_windows(second)
+        and any(_names(first)[1])
+        and _names(first) == _names(second)
+        # What drops backslashes reads `.\/\.\.\/` as a climb.
+        and ("\\/" not in first or _names(first.replace("\\", "")) == _names(second.replace("\\", "")))
+        for first, second in pairs
+    )
+
+
+def _names(path: str) -> tuple[int, list[str], bool]:
+    """Return how many separators a path begins with (two are as good as more), its names, and whether it ends open."""
+    names = re.split(r"[/\\]", path.lower()) if _is_windows(path) else path.split("/")
+    start = next((place for place, name in enumerate(names) if name), len(names))
+    return min(start, 2), [name for name in names if name not in {"", "."}], names[-1] in {"", "."}
 
 
 # ── Windows ──────────────────────────────────────────────────────────────────

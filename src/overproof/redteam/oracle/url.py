@@ -6,6 +6,10 @@ where a parameter holds another site's address, or the placeholder for one. Any 
 reads an address (`url_whatwg.py`), from a page over http and over https: it is an attack where it leads to another
 host. Where it does not, it is read decoded once more, as by applications that decode what they redirect to, and without
 its first slash, as by those that redirect to what stands in their own path.
+
+An address that no browser takes is for parsers that err, each in its own way. It is taken apart as RFC 3986 does
+(appendix B), and proved where nothing of it differs but the case of its scheme, and words that follow it as a query or
+a fragment.
 """
 
 from __future__ import annotations
@@ -21,6 +25,10 @@ from overproof.redteam.oracle.url_whatwg import Address, read_address
 _SCHEMES = ("http", "https")
 _HOLDS_ADDRESS = re.compile(r"XX[a-z]+XX|^\W*(?:https?:|ftp:|[/\\]{2})", re.I)
 _ORDINARY = re.compile("[a-z]{1,20}")
+_WORDS = re.compile("[a-z]{1,20}(?:-[a-z]{1,20})*")
+# Scheme, what stands before a query, the query and the fragment; and an authority, whose port is a number.
+_PARTS = re.compile(r"(https?:|(?=//))([^?#]*)(\?[^#]*)?(#.*)?", re.I | re.S)
+_AUTHORITY = re.compile(r"(?://)?(?:[^/]*@)?(?:\[[^\]/]*\]|[^/:]+)(?::\d*)?(?:/.*)?", re.S)
 
 
 def _behind_slash(text: str) -> str:
@@ -47,6 +55,8 @@ def _judge(original: str, edited: str) -> Proof:
         proof = _judge_address(read(original), read(edited), how)
         if proof is not None:
             return proof
+    if _is_followed_by_words(original, edited):
+        return Proof("proved", "no address for a browser; parsed by RFC 3986: the same scheme, authority and path")
     return Proof("unproved", "the original leads to no other host in a browser")
 
 
@@ -130,3 +140,17 @@ def _compared(first: Address, second: Address) -> str:
     if first.fragment not in {"", second.fragment} or _difference(_parameters(first.query), _parameters(second.query)):
         return "changed"
     return "same" if second.user.startswith(first.user) else "unproved"
+
+
+def _is_followed_by_words(original: str, edited: str) -> bool:
+    """Compare addresses of other sites part by part; a script that stands for a host is code, and no address."""
+    first, second = _PARTS.fullmatch(original), _PARTS.fullmatch(edited)
+    if first is None or second is None or "script" in unquote(original).lower() or not _AUTHORITY.fullmatch(first[2]):
+        return False
+    scheme, place, query, fragment = second.groups()
+    added = "" if first[3] else query or ""
+    return (
+        (scheme.lower(), place) == (first[1].lower(), first[2])
+        and (query == first[3] or all(_ORDINARY.fullmatch(word) for word in re.split("[&=]", added[1:])))
+        and (fragment == first[4] or (first[4] is None and _WORDS.fullmatch(fragment[1:]) is not None))
+    )

@@ -1,4 +1,9 @@
-"""Prove that two XML documents declare and reference the same external entities: read by expat, nothing resolved."""
+"""Prove that two XML documents declare and reference the same external entities: read by expat, nothing resolved.
+
+Where a document has nothing of an attack, or is not well formed, both must be the same token by token
+(`xml_tokens.py`), and the same to expat wherever it reads the original. A document that is quoted as a field of a CSV
+file is read without the quotes.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from overproof.redteam.base import Proof
+from overproof.redteam.oracle.xml_tokens import are_alike, header
 
 LONGEST = 20_000  # characters that are read
 MOST = 100_000  # characters that entities may expand to
@@ -89,6 +95,23 @@ def judge(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
 def _judge(original: str, edited: str) -> Proof:
     if max(len(original), len(edited)) > LONGEST:
         return Proof("unproved", "expat: too long")
+    held, held_edited = _unquoted(original), _unquoted(edited)
+    if held is None:
+        return _compared(original, edited)
+    proof = _compared(held, held_edited) if held_edited is not None else None
+    if proof is not None and proof.meaning == "proved":
+        return Proof("proved", f"a field of a CSV file: {proof.how}")
+    return Proof("unproved", "a field of a CSV file, which was not read the same")
+
+
+def _unquoted(text: str) -> str | None:
+    """Return what a field of a CSV file holds; None where the text is not quoted as one."""
+    inside = text[1:-1].replace('""', "") if '""' in text[1:-1] else '"'
+    is_quoted = len(text) > 1 and text[0] == text[-1] == '"' and '"' not in inside
+    return text[1:-1].replace('""', '"') if is_quoted else None
+
+
+def _compared(original: str, edited: str) -> Proof:
     for before, behind in CONTEXTS:
         wanted = _read(before, original, behind)
         if wanted is None or not wanted.attacks:
@@ -98,8 +121,18 @@ def _judge(original: str, edited: str) -> Proof:
             return Proof("changed", "expat: no longer well formed")
         if not _same(wanted.seen, found.seen):
             return Proof("changed", "expat: another tree or other external entities")
+        if header(original) != header(edited):
+            return Proof("unproved", "expat: another version or encoding is declared")
         return Proof("proved", "expat: the same tree, and the same external entities at the same places")
+    is_same_to_expat = all(_is_same_or_unread(before, original, edited, behind) for before, behind in CONTEXTS)
+    if is_same_to_expat and are_alike(original, edited):
+        return Proof("proved", "expat shows no attack; parsed: the same markup and text, token by token")
     return Proof("unproved", "expat: not well formed, or nothing that an attack needs")
+
+
+def _is_same_or_unread(before: str, original: str, edited: str, behind: str) -> bool:
+    wanted, found = _read(before, original, behind), _read(before, edited, behind)
+    return wanted is None or (found is not None and _same(wanted.seen, found.seen))
 
 
 def _read(before: str, text: str, behind: str) -> _Reader | None:
