@@ -1,4 +1,8 @@
-"""Attack students that were trained on real payloads: which search, which family, and beside edits of others."""
+"""Attack students that were trained on real payloads: which search, which family, and beside edits of others.
+
+Three tables, each measured and written apart: students of http's payloads, students of these and of web sites' values,
+and the same search with edits of others.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import waf
+from accuracy import STUDENT
 from settings import OUT, TEST, once
 from students import FASTEST, RECOMMENDED, comparison
 
@@ -32,8 +37,7 @@ BUDGET, EVENTS = 1000, 100
 SEED = 0
 ALONE = "the student's verdict alone"
 LOOKED_FOR = {"blind-spot": ALONE, "evasion": "past the cascade, not the full model", "bypass": "past the cascade"}
-NAIVE = "case, encoding and white space, as check 4 edits"
-OTHERS = {"ours": MUTATORS["sql"], "WAF-A-MoLE's eight": WAF_A_MOLE}
+OURS, NAIVE, PUBLISHED = "ours", "case, encoding and white space, as a first try would", "WAF-A-MoLE's eight"
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Trained:
         Where the teacher is that each learned from, with an n-gram network beside it.
     make
         Trains a student where it is not there.
+    students
+        Which ones.
     searches
         What is spent on a student, by what is looked for.
     """
@@ -56,6 +62,7 @@ class Trained:
     before: str
     minilm: Path
     make: Callable[[str], object]
+    students: Sequence[str]
     searches: Mapping[str, Sequence[str]]
 
     def bundle(self, student: str) -> Path:
@@ -67,21 +74,24 @@ class Trained:
         return [str(self.minilm), f"{self.bundle(student)}.ngram-teacher"]
 
 
-SLOW = (("hybrid-student", "gradient"),)  # it rates many edits a query, each by a network of tokens
-HTTP = "http"
+# It rates many edits a query, each by a network of tokens.
+SLOW = (("hybrid-student", "gradient"), (STUDENT, "gradient"))
+HTTP, WEB = "http", "http and web sites"
 TRAINED: Mapping[str, Trained] = {
     HTTP: Trained(
         OUT / "students",
         "",
         OUT / "teacher",
         lambda student: comparison(student, SEED),
+        (*RECOMMENDED, STUDENT),
         {"blind-spot": tuple(SEARCHES), "evasion": ("bandit",), "bypass": ("bandit",)},
     ),
-    "http and web sites": Trained(
+    WEB: Trained(
         waf.Run().folder,
         "known-",
         waf.Run().teacher("known"),
         lambda student: once("waf", waf.measured),
+        RECOMMENDED,
         {"blind-spot": ("bandit",)},
     ),
 }
@@ -109,23 +119,23 @@ def attacked(trained_on: str, student: str, objective: str, search: str) -> dict
     return {"rows": report.to_json()["rows"], "cases": len(report.cases), "proved": proved}
 
 
-def by_student() -> dict[str, Any]:
-    """Spend all searches on all students."""
+def by_student(trained_on: str) -> dict[str, Any]:
+    """Spend all searches on all students of some data."""
     found: dict[str, Any] = {}
-    for trained_on, trained in TRAINED.items():
-        for student in RECOMMENDED:
-            place = trained.bundle(student).name
-            runs = [
-                once(f"attack-{place}-{objective}-{search}", partial(attacked, trained_on, student, objective, search))
-                for objective, searches in trained.searches.items()
-                for search in searches
-                if (student, search) not in SLOW
-            ]
-            found[f"{student}, trained on {trained_on}"] = {
-                "rows": [row for run in runs for row in run["rows"]],
-                "cases": sum(run["cases"] for run in runs),
-                "proved": sum(run["proved"] for run in runs),
-            }
+    trained = TRAINED[trained_on]
+    for student in trained.students:
+        place = trained.bundle(student).name
+        runs = [
+            once(f"attack-{place}-{objective}-{search}", partial(attacked, trained_on, student, objective, search))
+            for objective, searches in trained.searches.items()
+            for search in searches
+            if (student, search) not in SLOW
+        ]
+        found[f"{student}, trained on {trained_on}"] = {
+            "rows": [row for run in runs for row in run["rows"]],
+            "cases": sum(run["cases"] for run in runs),
+            "proved": sum(run["proved"] for run in runs),
+        }
     return found
 
 
@@ -138,30 +148,18 @@ def naive() -> Mutators:
     return {name: of(edit) for name, edit in EDITS.items()}
 
 
-def beside_others() -> dict[str, Any]:
-    """Spend the same queries on injected SQL by our edits, by WAF-A-MoLE's, and by the plainest."""
+def beside_others(student: str, edits: str, search: str, families: tuple[str, ...]) -> dict[str, Any]:
+    """Spend a search on a student by some edits."""
     trained = TRAINED[HTTP]
-    trained.make(FASTEST)
-    config = AttackConfig([str(TEST)], objectives=("blind-spot",), budget=BUDGET, sample=EVENTS, families=("sqli",))
-    attack = open_attacked(config, AttackInputs(trained.bundle(FASTEST), trained.full(FASTEST)))
+    trained.make(student)
+    config = AttackConfig([str(TEST)], objectives=("blind-spot",), budget=BUDGET, sample=EVENTS, families=families)
+    attack = open_attacked(config, AttackInputs(trained.bundle(student), trained.full(student)))
     events = overproof.load_events([str(TEST)])
     targets = choose(config, events, attack.cascade.student.manifest.benign, attack.judges).attacks
-    student = next(iter(attack.victims.values()))
-    found: dict[str, Any] = {}
-    for edits, mutators in {**OTHERS, NAIVE: naive()}.items():
-        for search in ("random", "bandit"):
-            campaign = Campaign(
-                search,
-                OBJECTIVES["blind-spot"],
-                {"sql": mutators},
-                student,
-                student,
-                attack.judges.referee,
-                BUDGET,
-                SEED,
-            )
-            found[f"{edits}, {search}"] = _counted(campaign.run(targets))
-    return found
+    mutators = {PUBLISHED: {"sql": WAF_A_MOLE}, NAIVE: dict.fromkeys(MUTATORS, naive())}.get(edits, MUTATORS)
+    int8 = next(iter(attack.victims.values()))
+    campaign = Campaign(search, OBJECTIVES["blind-spot"], mutators, int8, int8, attack.judges.referee, BUDGET, SEED)
+    return _counted(campaign.run(targets))
 
 
 def _counted(attempts: Sequence[Attempt]) -> dict[str, Any]:
@@ -171,16 +169,37 @@ def _counted(attempts: Sequence[Attempt]) -> dict[str, Any]:
     return {"at": at, "unproved": sum(one.success is not None for one in attempts) - len(fell)}
 
 
-def measured() -> dict[str, Any]:
-    """Attack what there is."""
-    return {"students": by_student(), "others": once("attack-others", beside_others)}
+# Whom, by which edits, and which families: injected SQL is all that the published edits are made for.
+BESIDE = (
+    *(
+        (FASTEST, "injected SQL", edits, search)
+        for edits in (OURS, PUBLISHED, NAIVE)
+        for search in ("random", "bandit")
+    ),
+    *((STUDENT, "all families", edits, "bandit") for edits in (OURS, NAIVE)),
+)
+FAMILIES: Mapping[str, tuple[str, ...]] = {"injected SQL": ("sqli",), "all families": ()}
 
 
-def to_markdown(result: dict[str, Any]) -> str:
-    """One table of searches, one of families, one of other edits."""
-    return "\n\n".join(
-        [_searches(result["students"]), _families(result["students"]), _others(result["others"]), _note(result)]
-    )
+def others() -> str:
+    """Write what edits of others fell at the same number of queries."""
+    counts = [str(count) for count in BUDGETS]
+    lines = [
+        f"| attacks, student | edits, search | {' | '.join(f'≤ {count} queries' for count in counts)} | unproved |",
+        "| --- | --- |" + " ---: |" * 4,
+    ]
+    for student, attacks, edits, search in BESIDE:
+        name = f"attack-beside-{student}-{attacks}-{edits.split()[0]}-{search}".replace(" ", "-")
+        found = once(name, partial(beside_others, student, edits, search, FAMILIES[attacks]))
+        cells = [*(_cell(found["at"][count]) for count in counts), str(found["unproved"])]
+        lines.append(f"| {attacks}, {student} | {edits}, {search} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def to_markdown(trained_on: str) -> str:
+    """Write a table of searches and one of families."""
+    students = by_student(trained_on)
+    return "\n\n".join([_searches(students), _families(students), _note(students)])
 
 
 def _cell(rate: Mapping[str, float]) -> str:
@@ -215,18 +234,8 @@ def _best(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return next(row for row in rows if row["objective"] == "blind-spot" and row["search"] == "bandit")
 
 
-def _others(others: Mapping[str, Any]) -> str:
-    lines = [
-        f"| injected SQL, {FASTEST}: edits, search | {' | '.join(f'≤ {k} queries' for k in BUDGETS)} | unproved |",
-        "| --- |" + " ---: |" * 4,
-    ]
-    for name, found in others.items():
-        lines.append(f"| {name} | {' | '.join(_cell(found['at'][str(k)]) for k in BUDGETS)} | {found['unproved']} |")
-    return "\n".join(lines)
-
-
-def _note(result: dict[str, Any]) -> str:
-    found = result["students"].values()
+def _note(students: Mapping[str, Any]) -> str:
+    found = students.values()
     cases, proved = sum(one["cases"] for one in found), sum(one["proved"] for one in found)
     return (
         f"At most {EVENTS} attacks of the test payloads, evenly over the families, which student and full model detect "

@@ -27,6 +27,7 @@ REQUESTS = (*PAYLOADS, (WAF, "real benign request values of web sites"))
 NEEDED = {
     "core-rule-set": REQUESTS,
     "waf": REQUESTS,
+    "attacks-web": REQUESTS,
     "field": REQUESTS,
     "flows": NSL_KDD,
     "domains": (
