@@ -95,6 +95,7 @@ OTHERWISE = [
     ("format_string", "%*$*p", "%*$*p %x"),
     ("format_string", "%@%x", "%@ garden %x"),
     ("format_string", "%(name)@", "%(name)@ garden"),
+    ("format_string", "`perl -e 'print \"%p\" x 80'`", "`perl -e 'print \"%p\" x 81'`"),
     ("format_string", "%l%q%", "%l%q% garden"),
     ("ldap", "(*)*)", "(*)*"),
     ("ldap", "(*)*)", "(\\2a)*)"),

@@ -34,6 +34,8 @@ def judge(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
 
 
 def _judge(original: str, edited: str) -> Proof:
+    if "`" in original and edited != original:
+        return Proof("unproved", "format string: a command in backquotes writes it, and every letter of that counts")
     try:
         wanted = _conversions(original)
     except _UnknownError as error:
