@@ -21,6 +21,7 @@ import edited
 import engines
 import escalating
 import field
+import flooding
 import flows
 import foreign
 import fusion
@@ -137,6 +138,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "attacks-web": lambda: attacks.to_markdown(attacks.WEB),
     "attacks-others": attacks.others,
     "hardening": lambda: hardening.to_markdown(hardening.measured()),
+    "flooding": lambda: flooding.to_markdown(once("flooding", flooding.measured)),
     "domains": lambda: domains.to_markdown(domains.measured()),
     "field": lambda: field.to_markdown(once("field", field.measured)),
     "check": lambda: checks.check_table(checks.checked_once()),

@@ -47,7 +47,7 @@ class Flood:
 
     def mixes(self) -> tuple[FloodMix, ...]:
         """Replay every mix."""
-        alone = self._judged(np.arange(self.benign), Rate(share=1.0)).labels
+        alone = self.judged(np.arange(self.benign), Rate(share=1.0)).labels
         return tuple(self._mix(share, alone) for share in HOSTILE)
 
     def _mix(self, hostile_share: float, alone: Rows) -> FloodMix:
@@ -63,7 +63,7 @@ class Flood:
         drawn = random.integers(self.benign, len(self.full), hostile)
         order = random.permutation(np.concatenate([np.arange(self.benign), drawn]))
         quiet = order < self.benign
-        found, before = self._judged(order, Rate(share=self.share)), self._judged(order[quiet], Rate(share=self.share))
+        found, before = self.judged(order, Rate(share=self.share)), self.judged(order[quiet], Rate(share=self.share))
         return FloodMix(
             hostile_share=hostile_share,
             events=len(order),
@@ -74,12 +74,12 @@ class Flood:
             deferred_before=int((~before.decided).sum()),
         )
 
-    def _judged(self, order: Rows, rate: Rate) -> _Judged:
-        """Judge events in batches, as they are when they come in."""
+    def judged(self, order: Rows, rate: Rate) -> Judged:
+        """Judge events in this order, in batches, as they are when they come in."""
         full = Full(tuple(self.student.classes), lambda rows: self.full[[int(row) for row in rows]], "full")
         cascade = Cascade(self.student, full, self.policy, Bucket(rate))
-        decided, labels = np.zeros(len(order), dtype=bool), np.full(len(order), -1, dtype=np.intp)
-        escalated, over = 0, 0.0
+        decided, passed_on, asked = (np.zeros(len(order), dtype=bool) for _ in range(3))
+        labels, over = np.full(len(order), -1, dtype=np.intp), 0.0
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
             scores = self.scores.take(batch)
@@ -87,15 +87,28 @@ class Flood:
             verdicts = cascade.columns(scores, decision, cascade.ask([str(batch[i]) for i in decision.escalated]))
             decided[start : start + BATCH] = np.array(verdicts.settled.status) == "decided"
             labels[start : start + BATCH] = verdicts.best
-            escalated += len(decision.escalated)
-            over = max(over, escalated - (rate.share or 0.0) * (start + len(batch)))
-        return _Judged(decided, labels, math.ceil(over - ROUNDING))
+            passed_on[[start + i for i in decision.deferrals.rows]] = True
+            asked[[start + i for i in decision.escalated]] = True
+            over = max(over, int(asked.sum()) - (rate.share or 0.0) * (start + len(batch)))
+        return Judged(decided, labels, passed_on, asked, math.ceil(over - ROUNDING))
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """Which events were decided, as what, shape (n,); and by how many the budget was exceeded at the worst moment."""
+class Judged:
+    """What became of n events, in their order.
+
+    Attributes
+    ----------
+    decided, labels
+        Which were decided, and as what; of the others the label is the student's, which decides nothing.
+    passed_on, asked
+        Which the policy does not leave to the student, and of which of these the full model was asked.
+    over
+        By how many events the budget was exceeded at the worst moment.
+    """
 
     decided: NDArray[np.bool_]
     labels: Rows
+    passed_on: NDArray[np.bool_]
+    asked: NDArray[np.bool_]
     over: int
