@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import tomllib
 from collections.abc import Sequence
@@ -12,12 +13,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 import overproof
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats
 from overproof.checks.attacked import AttackSettings, FloodMix
 from overproof.checks.report import CheckReport
+from overproof.distillation.network_graph import to_onnx
 from overproof.distillation.teachers.interface import TeacherCard
 from overproof.errors import InputError
 from overproof.events.schema import event_table
@@ -27,9 +30,11 @@ from overproof.jobs.check_attack import PARSERS, why_not_attacked
 from overproof.jobs.check_flood import Flood
 from overproof.jobs.full_model import RemoteTeacher
 from overproof.jobs.model_outputs import ModelQueries
+from overproof.quantization.rewrite import quantize_model
 from overproof.redteam.result import read_cases
 from overproof.results.typed_json import NotMeasured
 
+from ..conftest import Made, write_small
 from .stand_ins import StandIn
 
 PAYLOADS = [f"{n}' or {n}={n}--" for n in range(40)] + [f"1 union select {n},{n}#" for n in range(40)]
@@ -66,6 +71,25 @@ def checked(bundle: Path, events: pa.Table, cache: Path, **options: Any) -> Chec
 
 def gate(report: CheckReport, name: str) -> Any:
     return next(gate for gate in report.gates if gate.key == f"redteam/{name}")
+
+
+@pytest.fixture(scope="module")
+def fooled(made: Made, student: OnnxScorer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student that tells SQL from letters, and is fooled by comments: its head alone is fitted, in closed form."""
+    comments = [text for payload in PAYLOADS for text in (f"{payload}/**/", payload.replace(" ", "/**/"))]
+    texts = [*LETTERS, *PAYLOADS, *comments]
+    wanted = np.array([0] * len(LETTERS) + [1] * len(PAYLOADS) + [0] * len(comments))
+    scores, read = student.score_and_embed(texts)
+    whole = scores.windows == 1
+    given = np.c_[read, np.ones(len(read))][whole]
+    weights, *_ = np.linalg.lstsq(given, np.where(wanted[whole, None] == np.arange(3), 2.0, -2.0), rcond=None)
+    network = copy.deepcopy(made.network)
+    network.head.weight.data = torch.tensor(weights[:-1].T, dtype=torch.float32)
+    network.head.bias.data = torch.tensor(weights[-1], dtype=torch.float32)
+    fp32, random = to_onnx(network), np.random.default_rng(0)
+    feeds = [{"input_ids": random.integers(2, network.config.vocabulary, (16, n))} for n in (4, 12, 32)]
+    planted = Made(network, fp32, quantize_model(fp32, feeds), made.tokenizer)
+    return write_small(tmp_path_factory.mktemp("fooled") / "bundle", planted)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +135,25 @@ def test_a_success_is_a_case_that_can_be_replayed(report: CheckReport, small_bun
     evaded = [result for result in results if result["ruleId"] in ("redteam/bypass", "redteam/evasion")]
     assert len(evaded) == sum(case.objective != "flood" for case in cases)
     assert cases and "<ins>" in (folder / "out" / "report.html").read_text()
+
+
+def test_an_evasion_is_replayed_and_fools_only_who_is_fooled_by_it(
+    fooled: Path, small_bundle: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [*PAYLOADS[:12], *LETTERS]
+    events = event_table({"text": texts, "label": ["sqli"] * 12 + ["benign"] * len(LETTERS)})
+    found = checked(fooled, events, folder / "cache", out=folder / "fooled", attack=10).checks[-1].data.attacks
+    evasions = [case for case in found.cases if case.objective == "evasion"]
+    (falls,) = (one for one in found.falls if one.objective == "evasion")
+    assert len(evasions) == falls.of.k > 2
+    for case in evasions:
+        assert case.meaning == "proved" and case.full == pytest.approx(0.99, abs=1e-3) and case.steps
+    monkeypatch.setattr("overproof.jobs.open_cascade.policy_for", lambda manifest, **_: Policy(confidence=SURE))
+    again = replay(fooled, folder / "fooled" / "attack.jsonl").fooled
+    assert [case for case in again if case.objective == "evasion"] == evasions
+    assert not any(
+        case.objective == "evasion" for case in replay(small_bundle, folder / "fooled" / "attack.jsonl").fooled
+    )
 
 
 def test_the_same_seed_finds_the_same(report: CheckReport, small_bundle: Path, events: pa.Table, folder: Path) -> None:
