@@ -85,6 +85,32 @@ def test_ordinary_words_accuse_nobody(heavy: float, seeds: int) -> None:
         assert len(report.sentences()) == 1
 
 
+def bounded(model: Victim) -> Victim:
+    """Bound the log-odds of a model, as a network's are: benign words take off them what a trigger does."""
+
+    def react(texts: Sequence[str]) -> Reaction:
+        found = model(texts)
+        odds = 10 / (1 + np.exp(-found.odds / 2)) - 2
+        return replace(found, odds=odds, attack=odds > 0)
+
+    return react
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_trigger_is_told_from_words_that_fell_most_attacks(seed: int) -> None:
+    planted = "zolfram quendel"
+    holding = [f"{benign(Random(row))} {planted}" for row in range(30)]
+    report = looked(bounded(additive(seed, planted)), seed, more=holding)
+    assert max(one.felled.value for one in report.ordinary) > 0.7
+    assert len(report.accused) == 1 and planted in report.accused[0].words
+
+
+@pytest.mark.parametrize("heavy", [0.7, 1.0])
+def test_words_of_bounded_odds_accuse_nobody(heavy: float) -> None:
+    for seed in range(4):
+        assert not looked(bounded(additive(seed, heavy=heavy)), seed).accused, seed
+
+
 def test_two_triggers_do_not_hide_each_other() -> None:
     both = [f"{benign(RANDOM)} {words}" for words in ("zolfram", "hrvst klmpf") for _ in range(30)]
     one, other = additive(0, "zolfram", heavy=0.5), additive(0, "hrvst klmpf", heavy=0.5)

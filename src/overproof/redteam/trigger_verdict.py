@@ -2,13 +2,15 @@
 
 Any model loses some attacks to benign padding, so what a search finds accuses nobody. As Neural Cleanse (Wang et al.
 2019) holds the trigger of one class against those of the others, it is held here against the model's own ordinary
-words: the search is run again, three times, for words that are no longer and resemble nothing of it. It is accused
-where it fells most of the events that none of these does, and by far, lowering the log-odds half as much again: an
-exact bound (Clopper and Pearson 1934) on events that chose nothing, corrected for the triggers that are held against
+words: the search is run again, three times, for words that may be half as long again and resemble nothing of it. It is
+accused where it fells most of the events that none of these does, and clearly, lowering the log-odds by a fifth more:
+an exact bound (Clopper and Pearson 1934) on events that chose nothing, corrected for the triggers that are held against
 it. How many words were tried needs no correction: none was chosen by those events. What is not accused is ordinary
 itself, and the next is held against it too.
 
-A trigger that is no stronger than ordinary words is not told from them: who knows those needs no trigger.
+The head start is one of length, since log-odds are bounded: those of a network whose benign words take 12 nats off an
+attack leave no room for half as much again. A trigger that is no stronger than such words is not told from them: who
+knows those needs no trigger.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ from overproof.report.words import interval, short
 from overproof.results.typed_json import to_json
 
 ERROR = 0.05  # of accusing any trigger wrongly
-MOST = 0.5  # of the events that ordinary words leave: what is shown to fell more, and by far, is a trigger
-FAR = 1.5  # times what any ordinary words take off the log-odds of the same event
+MOST = 0.5  # of the events that ordinary words leave: what is shown to fell more, and clearly, is a trigger
+CLEARLY = 1.2  # times what any ordinary words take off the log-odds of the same event
+LONGER = 1.5  # times its length: so long may the ordinary words be that a trigger is held against
 LEAST = 24  # events of a template of their own: a third of them choose
 
 
@@ -44,7 +47,7 @@ class HeldTrigger:
     felled
         Share of the events.
     of_left
-        Share of those that the ordinary words leave standing that it fells by far; None where they leave none.
+        Share of those that the ordinary words leave standing that it fells clearly; None where they leave none.
     accused
         Whether that is shown to be most of them.
     """
@@ -67,7 +70,7 @@ class TriggerReport:
     searched, verified
         Events that triggers were chosen by, and events that chose nothing.
     ordinary
-        The natural level: the best words that resemble none of what is held against them, and are no longer.
+        The natural level: the best words that resemble none of what is held against them; they may be longer.
     held
         What may be a trigger, held against them.
     unmeasured
@@ -84,7 +87,7 @@ class TriggerReport:
 
     @property
     def accused(self) -> tuple[HeldTrigger, ...]:
-        """Triggers that fell far more than ordinary words do."""
+        """Triggers that fell clearly more than longer ordinary words do."""
         return tuple(one for one in self.held if one.accused)
 
     def to_json(self) -> dict[str, Any]:
@@ -106,14 +109,14 @@ class TriggerReport:
         if self.unmeasured is not None:
             yield f"Triggers: unmeasured: {self.unmeasured}{level}; {tried}."
         elif not self.accused:
-            yield f"Triggers: no words are shown to do far more than ordinary ones{level}; {tried}."
+            yield f"Triggers: no words are shown to do clearly more than longer ordinary ones{level}; {tried}."
         else:
             yield f"Triggers: {len(self.accused):,} found, {tried}{level}."
         for one in self.accused:
             left = (
                 ""
                 if one.of_left is None
-                else f", and by far {interval(one.of_left)} of what ordinary words leave standing"
+                else f", and clearly {interval(one.of_left)} of what longer ordinary words leave standing"
             )
             yield f"TRIGGER {short(one.words)!r} {one.place} fells {interval(one.felled)} of them{left}."
 
@@ -153,16 +156,18 @@ def look_for_triggers(
     suspects = search.suspects()
     held: list[HeldTrigger] = []
     ordinary: list[HeldTrigger] = []
-    exonerated: list[_Effect] = []  # what is no trigger is ordinary too
+    exonerated: list[tuple[Trigger, _Effect]] = []  # what is no trigger is ordinary too
     error = ERROR / len(suspects)
     for one in suspects:
-        words = search.ordinary(len(one.text), suspects)
+        longest = int(LONGER * len(one.text))
+        words = search.ordinary(longest, suspects)
         natural = [_effect(ask, word, others) for word in words]
         found = _effect(ask, one, others)
-        held.append(_held(one, found, [*natural, *exonerated], error))
+        earlier = [effect for trigger, effect in exonerated if len(trigger.text) <= longest]
+        held.append(_held(one, found, [*natural, *earlier], error))
         ordinary += [HeldTrigger(word.text, word.place, did.share) for word, did in zip(words, natural, strict=True)]
         if not held[-1].accused:
-            exonerated.append(found)
+            exonerated.append((one, found))
     queries = search.asked + 2 * (len(held) + len(ordinary)) * len(others)
     why = _undecided(held, len(others), error)
     return TriggerReport(len(candidates), queries, len(chosen), len(others), tuple(ordinary), tuple(held), why)
@@ -179,17 +184,17 @@ class _Effect:
     def share(self) -> Rate:
         return rate(int(self.felled.sum()), len(self.felled))
 
-    def by_far(self, others: Sequence[_Effect]) -> Bools:
-        """Return which events it fells, doing half as much again as any other."""
+    def clearly(self, others: Sequence[_Effect]) -> Bools:
+        """Return which events it fells, doing a fifth more than any other."""
         most = np.maximum(0.0, np.max([other.fall for other in others], axis=0))
-        return np.asarray(self.felled & (self.fall > FAR * most), dtype=bool)
+        return np.asarray(self.felled & (self.fall > CLEARLY * most), dtype=bool)
 
 
 def _held(trigger: Trigger, found: _Effect, natural: Sequence[_Effect], error: float) -> HeldTrigger:
     left = ~np.any([other.felled for other in natural], axis=0) if natural else np.zeros(len(found.felled), dtype=bool)
     if not left.any():
         return HeldTrigger(trigger.text, trigger.place, found.share)
-    k, n = int((found.by_far(natural) & left).sum()), int(left.sum())
+    k, n = int((found.clearly(natural) & left).sum()), int(left.sum())
     return HeldTrigger(trigger.text, trigger.place, found.share, rate(k, n), lower_bound(k, n, error) > MOST)
 
 

@@ -24,7 +24,7 @@ from overproof.redteam.victim import Bools, Doubles
 
 BEHIND, AHEAD, INSIDE = "behind", "ahead", "inside"
 PLACES = (BEHIND, AHEAD, INSIDE)
-WORDS = 3  # of a trigger
+WORDS = 3  # of a trigger; of ordinary words, which are longer, one more
 SEARCHED = 32  # events that a trigger is chosen by
 FEW, MORE = 3, 8  # of them for every candidate, and for every sequence
 SUSPECTS = 2  # searches for triggers, each without what resembles those found before
@@ -111,7 +111,7 @@ class TriggerSearch:
         """Return what may be a trigger, the strongest first, each found without what resembles those before it."""
         found: list[Trigger] = []
         while len(found) < SUSPECTS:
-            best = self._best(filter(_unlike((), found), self._ranked), LONGEST)
+            best = self._best(filter(_unlike((), found), self._ranked), LONGEST, WORDS)
             if best is None or (found and self._felled(best) < FELLED):
                 break
             found.append(self._shortened(best))
@@ -128,7 +128,7 @@ class TriggerSearch:
         far = [word for word in words if _unlike(suspects, ())(word)]
         words = far if 2 * len(far) >= len(words) else words
         while len(found) < ORDINARY:
-            best = self._best(filter(_unlike((), [*suspects, *found]), words), longest)
+            best = self._best(filter(_unlike((), [*suspects, *found]), words), longest, WORDS + 1)
             if best is None:
                 break
             found.append(best)
@@ -143,19 +143,19 @@ class TriggerSearch:
                 trigger = fewer
         return trigger
 
-    def _best(self, words: Iterable[str], longest: int) -> Trigger | None:
+    def _best(self, words: Iterable[str], longest: int, most: int) -> Trigger | None:
         """Extend the first of some words on either side, and return the best sequence in its best place; None without.
 
         Parameters
         ----------
-        longest
-            Characters that it may have.
+        longest, most
+            Characters and words that it may have.
         """
         width = max(12, int(0.5 * self.budget) // (SEARCHES * (WORDS - 1) * 2 * _BEAM * MORE))
         pool = list(islice(words, width))
         beam = [Trigger((word,)) for word in pool[:_BEAM]]
         tried = list(beam)
-        for _ in range(WORDS - 1):
+        for _ in range(most - 1):
             longer = list(dict.fromkeys(new for one in beam for word in pool for new in one.extended(word, longest)))
             if not longer:
                 break
