@@ -1,7 +1,8 @@
 """Edit whole requests, as their text shows them: the server is asked for the same page with the same parameters.
 
 A text shows a target decoded once, header names in lower case, and neither chunks nor the content type: no edit of
-those would reach a model. What is done inside a parameter's value is for the domain of the value.
+those would reach a model. A parameter that is sent twice is the first to one server, the last or both to another: that
+is no edit either. What is done inside a parameter's value is for the domain of the value.
 """
 
 from __future__ import annotations
