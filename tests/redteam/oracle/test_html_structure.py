@@ -34,6 +34,8 @@ OTHER = [
     ("<img src='vbscript:a(1)'>", "<img src='http:a(1)'>"),
     ("<img src='vbscript:a(1)'><img src='vbscript:b(1)'>", "<img src='vbscript:b(1)'><img src='vbscript:a(1)'>"),
     ("<table background='javascript:a(1)'>", "<table background='javascript:b(1)'>"),
+    ("<bgsound src=\"javascript:a('x')\">", '<bgsound src="javascript:a(`x`)">'),
+    ("<bgsound src=\"javascript:a('x')\">", "<bgsound src=\"javascript:a('\\u{78}')\">"),
     ("<style>a{x:y}</style>", "<style>a{x:z}</style>"),
     ("'><xss x=1>", '"><xss x=1>'),
     ("with(a)b(1)", "with(a)c(1)"),
