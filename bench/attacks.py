@@ -74,8 +74,8 @@ class Trained:
         return [str(self.minilm), f"{self.bundle(student)}.ngram-teacher"]
 
 
-# It rates many edits a query, each by a network of tokens.
-SLOW = (("hybrid-student", "gradient"), (STUDENT, "gradient"))
+# By gradients many edits are rated a query, each by a network of tokens.
+SLOW = (("hybrid-student", "gradient"), *((STUDENT, search) for search in ("beam", "evolution", "gradient")))
 HTTP, WEB = "http", "http and web sites"
 TRAINED: Mapping[str, Trained] = {
     HTTP: Trained(
