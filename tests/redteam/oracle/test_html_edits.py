@@ -13,7 +13,7 @@ import pytest
 from overproof.redteam.base import Edited, Oracle, Proof, mutated
 from overproof.redteam.mutate.html import MUTATORS
 from overproof.redteam.oracle import chromium
-from overproof.redteam.oracle.html import browser_oracle, html_oracle
+from overproof.redteam.oracle.html import NOTHING_SEEN, browser_oracle, html_oracle
 from overproof.redteam.oracle.html_parse import parse_oracle
 
 PAYLOADS = r"""
@@ -195,6 +195,14 @@ def test_without_a_parser_nothing_is_proved(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("overproof.redteam.oracle.html_parse.find_spec", lambda name: None)
     how = "selectolax is not installed (pip install 'overproof[attack]')"
     assert parse_oracle([("<svg onload=alert(1)>",) * 2]) == [Proof("unproved", how)]
+
+
+@needs_chromium
+def test_with_chromium_and_without_a_parser_what_shows_nothing_is_unproved(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = ("<img src='vbscript:a(1)'>", "<IMG src='vbscript:a(1)'>")
+    assert html_oracle([pair])[0].meaning == "proved"
+    monkeypatch.setattr("overproof.redteam.oracle.html_parse.find_spec", lambda name: None)
+    assert html_oracle([pair]) == [Proof("unproved", NOTHING_SEEN)]
 
 
 @pytest.mark.parametrize("name", chromium.PROGRAMS)

@@ -49,9 +49,18 @@ def test_another_script_is_another(one: str, other: str) -> None:
     assert script_tree(one) != script_tree(other)
 
 
-@given(st.text(alphabet="ab01()[]{}'\"+-*/.,;=!&| \n\\", max_size=30))
-def test_any_text_is_read(text: str) -> None:
-    assert script_tree(text) == script_tree(text)
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=8),
+    st.integers(0, 7),
+    st.sampled_from([" ", "/*a*/", "\n", "'a';"]),
+)
+def test_calls_are_the_same_but_for_what_is_put_between_them(numbers: list[int], place: int, between: str) -> None:
+    calls = [f"a({number});" for number in numbers]
+    tree = script_tree("".join(calls))
+    assert script_tree(between + between.join(calls)) == tree
+    other = [*calls]
+    other[place % len(calls)] = f"a({numbers[place % len(calls)] + 1});"
+    assert script_tree("".join(other)) != tree
 
 
 PIECES = [

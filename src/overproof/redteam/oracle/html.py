@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from overproof.redteam.base import Proof
 from overproof.redteam.oracle import chromium
 from overproof.redteam.oracle.html_contexts import BENIGN, CONTEXTS, SCRIPT, page
-from overproof.redteam.oracle.html_parse import NOTHING_ACTS, parse_oracle
+from overproof.redteam.oracle.html_parse import NOTHING_ACTS, missing_parser, parse_oracle
 from overproof.redteam.oracle.html_structure import same_markup
 
 Seen = dict[str, chromium.Effects]
@@ -20,6 +20,8 @@ _seen: dict[str, Seen | None] = {}
 def html_oracle(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
     """Judge by Chromium; where it cannot be run, or shows nothing of the original, by what a browser's parser reads."""
     proofs = parse_oracle(pairs) if isinstance(chromium.program(), str) else browser_oracle(pairs)
+    if missing_parser():
+        return proofs
     return [
         (proof.how in (NOTHING_SEEN, NOTHING_ACTS) and same_markup(*pair)) or proof
         for pair, proof in zip(pairs, proofs, strict=True)

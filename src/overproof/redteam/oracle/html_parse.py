@@ -28,11 +28,16 @@ Part = tuple[str, Script | tuple[str, ...]]
 
 def parse_oracle(pairs: Sequence[tuple[str, str]]) -> list[Proof]:
     """Compare, in every context in which the original holds something that acts, what a browser's parser reads."""
-    missing = [name for name in NEEDS if find_spec(name) is None]
+    missing = missing_parser()
     if missing:
-        return [Proof("unproved", f"{missing[0]} is not installed (pip install 'overproof[attack]')")] * len(pairs)
+        return [Proof("unproved", f"{missing} is not installed (pip install 'overproof[attack]')")] * len(pairs)
     originals = {original: _contexts(original) for original in {original for original, _ in pairs}}
     return [_proof(originals[original], edited) for original, edited in pairs]
+
+
+def missing_parser() -> str | None:
+    """Return a parser that is not installed; None where all are."""
+    return next((name for name in NEEDS if find_spec(name) is None), None)
 
 
 def _contexts(text: str) -> dict[str, tuple[Part, ...]]:
@@ -58,16 +63,20 @@ def _acts(part: Part) -> bool:
     return part[1].acts if isinstance(part[1], Script) else True
 
 
-def _parts(markup: str) -> tuple[Part, ...]:
+def elements(markup: str) -> Iterator[tuple[str, dict[str, str], str]]:
+    """Yield name, attributes and text of what a browser's parser makes of a page, in its order."""
     from selectolax.lexbor import LexborHTMLParser
 
     # lexbor takes UTF-8: a lone surrogate is read as the mark for no character, as an encoder would send it
-    parser = LexborHTMLParser(markup.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    root = parser.root
-    found: list[Part] = []
+    root = LexborHTMLParser(markup.encode("utf-16", "surrogatepass").decode("utf-16", "replace")).root
     for node in root.traverse() if root is not None else ():
-        attributes = {name: value or "" for name, value in node.attributes.items()}
-        found += _element(node.tag or "", attributes, node.text(deep=True) if node.tag == "script" else "")
+        yield node.tag or "", {name: value or "" for name, value in node.attributes.items()}, node.text(deep=True)
+
+
+def _parts(markup: str) -> tuple[Part, ...]:
+    found: list[Part] = []
+    for tag, attributes, text in elements(markup):
+        found += _element(tag, attributes, text if tag == "script" else "")
     return tuple(found)
 
 
@@ -93,9 +102,14 @@ def _around(name: str, attributes: Mapping[str, str]) -> list[str]:
     return [other for other in TRIGGERS if other in attributes]
 
 
+def without_breaks(address: str) -> str:
+    """Leave out of an address what browsers do: control characters around it, tabs and line breaks in it."""
+    return re.sub("[\t\n\r]", "", address.strip("".join(map(chr, range(33)))))
+
+
 def _script(value: str) -> str | None:
-    """Read the script of a javascript: URL, as browsers read URLs; None for any other."""
-    plain = re.sub("[\t\n\r]", "", value.strip("".join(map(chr, range(33)))))
+    """Read the script of a javascript: URL; None for any other."""
+    plain = without_breaks(value)
     return unquote(plain[11:]) if plain[:11].lower() == "javascript:" else None
 
 

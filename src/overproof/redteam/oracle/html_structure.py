@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from overproof.redteam.base import Proof
 from overproof.redteam.oracle import javascript
 from overproof.redteam.oracle.html_contexts import BENIGN, CONTEXTS, SCRIPT, page
+from overproof.redteam.oracle.html_parse import elements, without_breaks
 from overproof.redteam.oracle.javascript_tree import script_tree
 
 URLS = frozenset({"href", "src", "xlink:href", "action", "formaction", "background", "dynsrc", "lowsrc", "data"})
@@ -83,18 +84,12 @@ def _meant_for(context: str, text: str) -> bool:
 
 def _read(text: str, original: str, context: str) -> Markup:
     """Read a value in its place; what the original speaks of is not left out of either."""
-    from selectolax.lexbor import LexborHTMLParser
-
-    markup = page(text, context).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    root = LexborHTMLParser(markup).root
     parts: list[Part] = []
-    for node in root.traverse() if root is not None else ():
-        tag = node.tag or ""
-        given = {name: value or "" for name, value in node.attributes.items()}
+    for tag, given, inside in elements(page(text, context)):
         attributes = {name: value for name, value in given.items() if not _idle(name, original)}
         plain = tag in IMPLIED or (tag in PLAIN and not re.search(rf"<{tag}\b", original, re.IGNORECASE))
         if not tag.startswith("-") and (attributes or not plain):  # `-comment`, `-text`
-            parts += _element(tag, attributes, node.text(deep=True) if tag in ("script", "style") else "")
+            parts += _element(tag, attributes, inside if tag in ("script", "style") else "")
     return Markup(tuple(parts), sum(_size(part) for part in parts))
 
 
@@ -117,7 +112,7 @@ def _element(tag: str, attributes: Mapping[str, str], text: str) -> Iterator[Par
 
 def _address(value: str) -> tuple[object, ...]:
     """Take an address apart as browsers do; the script of one is compared as a script."""
-    plain = re.sub("[\t\n\r]", "", value.strip("".join(map(chr, range(33)))))
+    plain = without_breaks(value)
     read = SCHEME.fullmatch(plain)
     if read is None:
         return (plain,)
@@ -130,7 +125,7 @@ def _address(value: str) -> tuple[object, ...]:
 def _size(part: object) -> int:
     """Count elements, attributes and what scripts are made of, not how long their values are."""
     if isinstance(part, tuple):
-        return 1 + sum(_size(one) for one in part if isinstance(one, tuple)) + (part[1:2] != () and _odd(part))
+        return 1 + sum(_size(one) for one in part if isinstance(one, tuple)) + _odd(part)
     return 0
 
 
