@@ -9,6 +9,7 @@ from overproof.events.sources import accesslog, syslog
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
 from overproof.events.sources.jsonl import parse
 from overproof.events.sources.stream import decoded
+from overproof.events.sources.zeek.keys import is_record
 
 EXTENSIONS = {
     ".csv": "csv",
@@ -91,7 +92,7 @@ def _by_keys(line: bytes) -> str | None:
         return None
     if not isinstance(record, dict):
         return None
-    if any(keys <= record.keys() for keys in ({"ts", "_path"}, {"ts", "uid", "id.orig_h"}, {"ts", "fuid"})):
+    if is_record(record):
         return "zeek"
     if {"timestamp", "event_type"} <= record.keys() and record.keys() & {"flow_id", "src_ip", "stats"}:
         return "suricata"

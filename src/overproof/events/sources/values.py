@@ -57,10 +57,10 @@ def joined(value: object) -> str | None:
     return ",".join(string(each) or "" for each in items(value)) or None
 
 
-def when(seconds: float) -> str | None:
+def when(time: float) -> str | None:
     """Write seconds since 1970 in ISO 8601, UTC; None beyond the years 1 to 9999."""
     try:
-        return _iso(_EPOCH + timedelta(seconds=seconds))
+        return _iso(_EPOCH + timedelta(seconds=time))
     except (OverflowError, ValueError):
         return None
 
@@ -72,6 +72,15 @@ def moment(text: str) -> datetime | None:
         return None if found.tzinfo is None else found.astimezone(UTC)
     except (OverflowError, ValueError):
         return None
+
+
+def seconds(value: object) -> float | None:
+    """Convert a time to seconds since 1970: JSON has seconds, milliseconds (beyond the year 5138) or ISO 8601."""
+    found = number(value)
+    if found is not None:
+        return found / 1000 if found >= 1e11 else found
+    time = moment(value) if isinstance(value, str) else None
+    return None if time is None else time.timestamp()
 
 
 def utc(text: str) -> str | None:

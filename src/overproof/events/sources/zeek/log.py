@@ -21,7 +21,8 @@ from overproof.events.sources.jsonl import parse
 from overproof.events.sources.stream import decoded
 from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, aggregate_events, read_structured
 from overproof.events.sources.values import integer
-from overproof.events.sources.zeek.records import Record, add_connection, path_of, to_event
+from overproof.events.sources.zeek.keys import IDS, Record, path_of, unnested
+from overproof.events.sources.zeek.records import add_connection, to_event
 
 _ESCAPED = re.compile(rb"\\(?:\\|x([0-9A-Fa-f]{2}))")
 _CONTAINER = re.compile(r"(?:set|table|vector)\[(\w+)\]")
@@ -51,7 +52,7 @@ class _Header:
             return _Header(separator=_unescaped(line[11:]) or b"\t")
         key, *values = line[1:].split(self.separator)
         if key == b"fields":
-            return replace(self, fields=tuple(map(decoded, values)), types=())
+            return replace(self, fields=tuple(IDS.get(name, name) for name in map(decoded, values)), types=())
         if key == b"types":
             return replace(self, types=tuple(map(decoded, values)))
         if key == b"path" and values:
@@ -118,7 +119,7 @@ def _json(line: bytes) -> Record | str:
         record = parse(line)
     except (ValueError, RecursionError):
         return "JSON does not parse"
-    return record if isinstance(record, dict) else "JSON is not an object"
+    return unnested(record) if isinstance(record, dict) else "JSON is not an object"
 
 
 def _scalar(raw: bytes, kind: str) -> Any:

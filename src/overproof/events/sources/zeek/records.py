@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from overproof.events import templates
 from overproof.events.sources.host_aggregates import Connection, HostAggregator
 from overproof.events.sources.structured import StructuredEvent
-from overproof.events.sources.values import integer, items, joined, moment, number, string, when
+from overproof.events.sources.values import integer, items, joined, number, seconds, string, when
+from overproof.events.sources.zeek.keys import Record
 
-Record = Mapping[Any, Any]
-
-# Keys that a JSON record of a log always has and no other log's: it need not say which log it is of.
-_MARKS = {
-    "conn": "conn_state",
-    "http": "request_body_len",
-    "dns": "rejected",
-    "ssl": "established",
-    "files": "seen_bytes",
-    "ssh": "auth_attempts",
-}
 _FAILED = {"S0", "REJ", "RSTOS0", "RSTRH", "SH", "SHR"}
 _IDENTIFIERS = {"ts", "uid", "fuid", "uids", "conn_uids", "cert_chain_fuids", "orig_fuids", "resp_fuids"}
 _PROTOCOLS = {"ssl": "tls", "smb_files": "smb", "smb_mapping": "smb"} | {
@@ -30,26 +21,14 @@ _PROTOCOLS = {"ssl": "tls", "smb_files": "smb", "smb_mapping": "smb"} | {
 _OVER_TCP = {"http", "ssl", "ssh", "smtp", "ftp"}
 
 
-def path_of(record: Record, header: str | None, file: str) -> str:
-    """Name the log a record is of: by itself, its header, its keys, else the name of its file."""
-    stated = record.get("_path")
-    if isinstance(stated, str) and stated:
-        return stated
-    if header is not None:
-        return header
-    found = next((path for path, key in _MARKS.items() if key in record), None)
-    name = re.match(r"[a-z][a-z0-9_]*", file)
-    return found or (name[0] if name else "log")
-
-
 def to_event(path: str, record: Record) -> StructuredEvent:
     """Build the event of a record."""
-    flow_id, seconds = string(record.get("uid")), _seconds(record.get("ts"))
+    flow_id, time = string(record.get("uid")), seconds(record.get("ts"))
     transport = string(record.get("proto"))
     service = string(record.get("service")) if path == "conn" else None
     return StructuredEvent(
         text=_TEXTS.get(path, _other)(path, record),
-        time=None if seconds is None else when(seconds),
+        time=None if time is None else when(time),
         group=flow_id or string(record.get("fuid")),
         columns={
             "kind": f"zeek-{path}",
@@ -73,7 +52,7 @@ def to_event(path: str, record: Record) -> StructuredEvent:
 
 def add_connection(aggregator: HostAggregator, record: Record) -> list[templates.HostAggregate]:
     """Count a connection that states when and between whom it was; return the aggregates of minutes that are over."""
-    time, src, dst = _seconds(record.get("ts")), string(record.get("id.orig_h")), string(record.get("id.resp_h"))
+    time, src, dst = seconds(record.get("ts")), string(record.get("id.orig_h")), string(record.get("id.resp_h"))
     if time is None or src is None or dst is None:
         return []
     port = None if record.get("proto") == "icmp" else integer(record.get("id.resp_p"))  # Zeek writes ICMP's code there
@@ -174,19 +153,10 @@ _TEXTS: dict[str, Callable[[str, Record], str]] = {
 def _shown(value: Any) -> str | None:
     if isinstance(value, bool):
         return "T" if value else "F"
-    if isinstance(value, float) and value >= 0:
+    if isinstance(value, float) and 0 <= value < math.inf:
         return templates.bucket(value)
     return joined(value) if isinstance(value, list) else string(value)
 
 
 def _first(value: object) -> str | None:
     return string(next(iter(items(value)), None))
-
-
-def _seconds(value: object) -> float | None:
-    """Convert a time to seconds since 1970: JSON has seconds, milliseconds (beyond the year 5138) or ISO 8601."""
-    seconds = number(value)
-    if seconds is not None:
-        return seconds / 1000 if seconds >= 1e11 else seconds
-    time = moment(value) if isinstance(value, str) else None
-    return None if time is None else time.timestamp()
