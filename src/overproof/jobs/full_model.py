@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from overproof.bundle.manifest import MANIFEST, MODEL, open_bundle
 from overproof.bundle.scores import Floats, softmax
-from overproof.distillation.teachers import load_teacher
+from overproof.distillation.teachers import load_teacher, require_contract
+from overproof.distillation.teachers.contract import require_no_near
 from overproof.distillation.teachers.interface import Report, Teacher, TeacherCard, log_probabilities, texts_of
 from overproof.errors import InputError
 from overproof.events.schema import event_table
-from overproof.inference.cascade import HASH_DIGITS, Full
+from overproof.inference.cascade import HASH_DIGITS, Full, FullDown
 from overproof.inference.cascade.remote import remote
 
 SERVICE = ("http://", "https://")
@@ -80,6 +81,9 @@ def open_full(
         if any(spec.startswith(SERVICE) for spec in specs):
             return _service(specs, classes)
         full = load_teacher(specs, classes=labels, columns=columns)
+    else:
+        require_contract(full, labels)
+    require_no_near(classes, full.classes, f"--full {full.card.name}")
     unknown = [name for name in full.classes if name not in classes]
     if unknown:
         raise InputError(
@@ -105,7 +109,10 @@ def reserve(teacher: Teacher) -> Full:
         )
 
     def ask(texts: Sequence[str]) -> Floats:
-        return softmax(teacher.logits(event_table({"text": list(texts)})))
+        try:
+            return softmax(teacher.logits(event_table({"text": list(texts)})))
+        except InputError as error:  # it cannot judge these events: no reason to end a run over all others
+            raise FullDown(str(error)) from error
 
     return Full(tuple(teacher.classes), ask, _model_name(teacher.card))
 

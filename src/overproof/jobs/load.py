@@ -12,7 +12,7 @@ from overproof.distillation.dataset import DatasetSplits, EventTables, split_dat
 from overproof.distillation.limits import RANDOM
 from overproof.distillation.pool import Pool, PoolSource, draw_pool
 from overproof.distillation.pool_choice import CANDIDATES
-from overproof.distillation.teachers import Teacher, load_teacher
+from overproof.distillation.teachers import Teacher, load_teacher, require_contract
 from overproof.distillation.teachers.ray import on_ray
 from overproof.errors import InputError
 from overproof.events.contradictions import contradictory
@@ -86,6 +86,7 @@ def open_teacher(teacher: Teacher | str | Sequence[str], splits: DatasetSplits, 
         A specification that means nothing, or a teacher that knows none of the labels.
     """
     if not isinstance(teacher, str | Sequence):
+        require_contract(teacher, splits.labels)
         return teacher
     specs = [teacher] if isinstance(teacher, str) else teacher
     columns = splits.train.column_names

@@ -17,6 +17,7 @@ from overproof.bundle.scores import Floats
 from overproof.distillation.teachers import softlabels
 from overproof.distillation.teachers.average import average
 from overproof.distillation.teachers.cache import cached_logits, default_directory
+from overproof.distillation.teachers.contract import require_classes, require_no_near
 from overproof.distillation.teachers.interface import MIN_PROBABILITY, Report, Teacher, TeacherCard
 from overproof.errors import InputError, MissingExtra
 
@@ -30,10 +31,12 @@ __all__ = [
     "cached_logits",
     "default_directory",
     "load_teacher",
+    "require_contract",
     "union_classes",
     "weighted",
 ]
 
+OWN = "own"  # the kind of card of what `teach` wrote
 NGRAM = "ngram"  # a folder of that name is ./ngram
 
 ACCEPTED = """\
@@ -73,14 +76,35 @@ def load_teacher(specs: Sequence[str], *, classes: Sequence[str] | None = None, 
         raise InputError(f"no teacher given; accepted are\n{ACCEPTED}")
     parts = [weighted(spec) for spec in specs]
     teachers = [_load(spec, columns) for spec, _ in parts]
+    for one in teachers:
+        require_contract(one, classes or ())
     weights = [weight for _, weight in parts]
     teacher = teachers[0] if len(teachers) == 1 else average(teachers, weights)
-    if classes and not set(classes) & set(teacher.classes):
+    require_known(teacher, classes or ())
+    return teacher
+
+
+def require_contract(teacher: Teacher, labels: Sequence[str]) -> None:
+    """Require what every teacher has to keep, whatever its kind: classes by name, and none that nearly is a label.
+
+    Raises
+    ------
+    InputError
+        See `contract.require_classes` and `contract.require_no_near`.
+    """
+    where = f"teacher {teacher.card.name}"
+    if teacher.card.kind != OWN:  # one of ours has the names of its events' labels, as they are
+        require_classes(teacher.classes, where)
+    require_no_near(teacher.classes, labels, where)
+
+
+def require_known(teacher: Teacher, labels: Sequence[str]) -> None:
+    """Require that a teacher knows one of the events' labels at least, where there are some."""
+    if labels and not set(labels) & set(teacher.classes):
         raise InputError(
             f"teacher {teacher.card.name} knows {', '.join(teacher.classes)}, "
-            f"and the events are labelled {', '.join(classes)}: expected at least one name in common"
+            f"and the events are labelled {', '.join(labels)}: expected at least one name in common"
         )
-    return teacher
 
 
 def union_classes(teacher_classes: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:

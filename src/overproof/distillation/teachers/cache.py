@@ -18,10 +18,24 @@ from overproof.errors import InputError
 from overproof.files import atomic_file
 
 
-def default_directory() -> Path:
-    """Return `$XDG_CACHE_HOME/overproof/teacher`, or the same under `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "overproof" / "teacher"
+def default_directory() -> Path | None:
+    """Return `$XDG_CACHE_HOME/overproof/teacher`, or the same under `~/.cache`; None where nobody is at home.
+
+    Warns
+    -----
+    UserWarning
+        There is neither HOME nor an entry for the user, as in a container that runs under any number.
+    """
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "overproof" / "teacher"
+    except RuntimeError:  # pathlib's, of a user without a home
+        warnings.warn(
+            "teacher outputs are not cached: this user has no home directory; name a folder by --cache, HOME or "
+            "XDG_CACHE_HOME",
+            stacklevel=2,
+        )
+        return None
 
 
 def cached_logits(teacher: Teacher, events: pa.Table, directory: Path | None, report: Report | None = None) -> Floats:
@@ -39,7 +53,7 @@ def cached_logits(teacher: Teacher, events: pa.Table, directory: Path | None, re
     Raises
     ------
     InputError
-        The teacher gave something that is not a number; a student must not learn from it.
+        The teacher gave what are no numbers, or not one a class; a student must not learn from it.
 
     Warns
     -----
@@ -65,13 +79,15 @@ def cached_logits(teacher: Teacher, events: pa.Table, directory: Path | None, re
 
 
 def _computed(teacher: Teacher, events: pa.Table, report: Report | None) -> Floats:
-    logits = teacher.logits(events, report)
+    where = f"teacher {teacher.card.name}"
+    logits = np.asarray(teacher.logits(events, report), dtype=np.float32)
+    if logits.shape != (expected := (events.num_rows, len(teacher.classes))):
+        raise InputError(f"{where}: it gave numbers of shape {logits.shape}, expected {expected}")
     bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(bad):
         origin = events.column("origin")[int(bad[0])].as_py()
         raise InputError(
-            f"teacher {teacher.card.name}: {len(bad)} of {len(logits)} events got logits that are not finite, "
-            f"the first is {origin}"
+            f"{where}: {len(bad)} of {len(logits)} events got logits that are not finite, the first is {origin}"
         )
     return logits
 

@@ -8,20 +8,22 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import io
 import os
 import pickle
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
 
 from overproof.bundle.scores import Floats
+from overproof.distillation.teachers.contract import broken_rows, foreign
 from overproof.distillation.teachers.interface import Report, TeacherCard, log_probabilities, texts_of
 from overproof.errors import InputError
 
@@ -49,17 +51,17 @@ class CallableTeacher:
         return out
 
     def _probabilities(self, batch: list[str]) -> Floats:
-        try:
-            raw = self.predictor.predict_proba(batch)
-        except Exception as error:  # the user's code: any failure in it is theirs to read about
-            raise InputError(f"{self.card.name}: predict_proba raised {type(error).__name__}: {error}") from error
-        p = np.asarray(raw, dtype=np.float32)
-        if p.shape != (len(batch), len(self.classes)):
-            expected = (len(batch), len(self.classes))
+        with foreign(self.card.name, "predict_proba"), np.errstate(over="ignore"):
+            p = np.asarray(self.predictor.predict_proba(batch), dtype=np.float32)
+        expected = (len(batch), len(self.classes))
+        if p.shape != expected:
             raise InputError(f"{self.card.name}: predict_proba gave an array of shape {p.shape}, expected {expected}")
-        if not np.isfinite(p).all() or (p < 0).any() or (np.abs(p.sum(axis=1) - 1) > 0.02).any():
-            raise InputError(f"{self.card.name}: predict_proba gave rows that are no probabilities (>= 0, sum 1)")
-        return p
+        if len(bad := broken_rows(p)):
+            raise InputError(
+                f"{self.card.name}: predict_proba gave rows that are no probabilities (>= 0, sum 1): "
+                f"{[round(float(x), 4) for x in p[bad[0]]]}"
+            )
+        return np.maximum(p, 0)
 
 
 def load(spec: str) -> CallableTeacher:
@@ -68,41 +70,91 @@ def load(spec: str) -> CallableTeacher:
     Raises
     ------
     InputError
-        Module or attribute not found or failing, or an object without `predict_proba` and `classes_`.
+        Module or attribute not found, failing or ending the program, or an object without `predict_proba` and
+        `classes_`.
     """
-    module, predictor = _resolve(spec)
-    missing = [name for name in ("predict_proba", "classes_") if not hasattr(predictor, name)]
-    if missing:
-        raise InputError(f"{spec}: {type(predictor).__name__} has no {' and no '.join(missing)}; is it fitted?")
-    classes = tuple(str(name) for name in predictor.classes_)
-    try:
-        pickled: bytes | None = pickle.dumps(predictor)
-    except Exception:  # a lambda, a lock, a session: such an object has no stable content, so it is not cached
-        pickled = None
-    card = TeacherCard(
-        kind="callable",
-        name=spec,
-        parameters=_linear_parameters(predictor),
-        bytes=None if pickled is None else len(pickled),
-        runtime=f"python, {type(predictor).__module__}.{type(predictor).__qualname__}",
-        fingerprint=None if pickled is None else _fingerprint(pickled, module),
-    )
+    with foreign(spec, "cannot be opened"):
+        module, predictor = _resolve(spec)
+        missing = [name for name in ("predict_proba", "classes_") if not hasattr(predictor, name)]
+        if missing:
+            raise InputError(f"{spec}: {type(predictor).__name__} has no {' and no '.join(missing)}; is it fitted?")
+        classes = tuple(str(name) for name in predictor.classes_)
+        pickled = _pickled(predictor)
+        card = TeacherCard(
+            kind="callable",
+            name=spec,
+            parameters=_linear_parameters(predictor),
+            bytes=None if pickled is None else len(pickled),
+            runtime=f"python, {type(predictor).__module__}.{type(predictor).__qualname__}",
+            fingerprint=None if pickled is None else _fingerprint(pickled, module),
+        )
     return CallableTeacher(classes, card, predictor)
+
+
+def _pickled(predictor: Any) -> bytes | None:
+    """Return an object's content; None of a lambda, a lock, a session: it has none that stays, and is not cached."""
+    try:
+        return pickle.dumps(predictor)
+    except Exception:
+        return None
 
 
 def _resolve(spec: str) -> tuple[ModuleType, Any]:
     name, _, attribute = spec.partition(":")
     if not name or not attribute:
         raise InputError(f"{spec}: expected module:attribute")
+    with _here_on_path(), _as_its_own_program(spec, name):
+        module = importlib.import_module(name)
+        found: Any = module
+        for part in attribute.split("."):
+            found = getattr(found, part)
+        return module, _called(found)
+
+
+class _HeldBack(io.TextIOBase):
+    """Standard error, held back until it is known how an import ends; a logger that keeps it writes through later."""
+
+    def __init__(self, through: TextIO | None) -> None:
+        self._through, self._held, self._holds = through, io.StringIO(), True
+
+    def write(self, text: str) -> int:
+        target = self._held if self._holds else self._through
+        return len(text) if target is None else target.write(text)
+
+    def flush(self) -> None:
+        if not self._holds and self._through is not None:
+            self._through.flush()
+
+    def release(self, *, shown: bool) -> str:
+        """Hold nothing back any longer; return what was held."""
+        self._holds = False
+        if shown:
+            self.write(self._held.getvalue())
+        return self._held.getvalue()
+
+
+@contextmanager
+def _as_its_own_program(spec: str, name: str) -> Iterator[None]:
+    """Let a module see its own name and no options: a script without a main guard would read ours, and answer as us.
+
+    What it prints goes to standard error, as our own output may be JSON. The usage of a script that ends the program
+    for lack of options becomes part of the one message.
+    """
+    held, options = _HeldBack(sys.stderr), sys.argv
+    sys.argv = [name]
     try:
-        with _here_on_path():
-            module = importlib.import_module(name)
-            found: Any = module
-            for part in attribute.split("."):
-                found = getattr(found, part)
-            return module, _called(found)
-    except Exception as error:  # the user's module may raise anything at all
-        raise InputError(f"{spec}: {type(error).__name__}: {error}") from error
+        with redirect_stderr(held), redirect_stdout(held):
+            yield
+    except SystemExit as ended:
+        said = held.release(shown=False).strip().splitlines()
+        why = ended.code if isinstance(ended.code, str) else said[-1] if said else f"exit code {ended.code or 0}"
+        raise InputError(
+            f"{spec}: the module ended the program ({str(why)[:300]}); expected it to be imported and to go on: put "
+            'what it does as a script under if __name__ == "__main__"'
+        ) from ended
+    finally:
+        sys.argv = options
+        held.release(shown=sys.exc_info()[0] is None)
 
 
 def _called(found: Any) -> Any:

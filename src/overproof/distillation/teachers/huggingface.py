@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from overproof.bundle.scores import Floats
 from overproof.distillation.augment import Ids
 from overproof.distillation.batches import Trainable
 from overproof.distillation.batches import padded as rows_padded
+from overproof.distillation.teachers.contract import first_line, foreign
 from overproof.distillation.teachers.interface import (
     Report,
     TeacherCard,
@@ -44,6 +45,7 @@ transformers.utils.logging.disable_progress_bar()
 FINE_TUNE_TOKENS = 128  # longest input while fine-tuning; p99 of real payloads is 92 tokens
 SCORE_TOKENS = 512
 BATCH = 64
+SINGLE_LABEL = "single_label_classification"
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
 
@@ -87,12 +89,15 @@ class HuggingFaceTeacher:
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
         """Compute FP32 logits, in batches of like length; each text is cut at the tokenizer's own limit."""
-        ids = self.encode(texts_of(events))
+        with foreign(self.card.name, "its tokenizer cannot read the events"):
+            ids = self.encode(texts_of(events))
         out = np.empty((len(ids), len(self.classes)), dtype=np.float32)
         with torch.inference_mode():
             for batch in by_length([len(row) for row in ids], BATCH):
                 rows = torch.from_numpy(padded([ids[i] for i in batch], self.network.pad_id))
-                out[batch] = self.network(rows).float().numpy()
+                # a tokenizer of another model, positions that begin elsewhere, no pad id: known only when it is asked
+                with foreign(self.card.name, f"the model cannot judge {rows.shape[1]} tokens of its tokenizer"):
+                    out[batch] = self.network(rows).float().numpy()
                 if report is not None:
                     report(len(batch))
         return out
@@ -104,7 +109,7 @@ def load(path: Path) -> HuggingFaceTeacher:
     Raises
     ------
     InputError
-        No safetensors weights (pickle is refused), no classification head, or unusable files.
+        No safetensors weights (pickle is refused), no classification head or one of another kind, or unusable files.
     """
     config = _config(path)
     if not any("SequenceClassification" in name for name in config.get("architectures") or []):
@@ -112,13 +117,14 @@ def load(path: Path) -> HuggingFaceTeacher:
             f"{path}: config.json lists no ...ForSequenceClassification architecture, so it cannot classify yet; "
             f"fine-tune it first: overproof teach EVENTS --from {path} --out DIR"
         )
+    _require_single_label(path, config)
     model, loading = _pretrained(transformers.AutoModelForSequenceClassification, path, output_loading_info=True)
     if loading["missing_keys"]:  # transformers would make them up at random
         raise InputError(f"{path}: the weights lack {', '.join(sorted(loading['missing_keys']))}")
     tokenizer, pad_id = _tokenizer(path)
+    _require_tokens_known(path, tokenizer, model)
     weights = sorted(path.glob("*.safetensors"))
-    labels: dict[int, str] = model.config.id2label
-    classes = tuple(str(labels[i]) for i in range(len(labels)))
+    classes = _classes(path, model.config.id2label)
     card = TeacherCard(
         kind="huggingface",
         name=str(path),
@@ -185,14 +191,50 @@ def _config(path: Path) -> dict[str, Any]:
     return config
 
 
+def _require_single_label(path: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a head whose numbers are no distribution: independent sigmoids, a regression, or a single output."""
+    problem = config.get("problem_type")
+    if problem not in (None, SINGLE_LABEL):
+        raise InputError(
+            f"{path}: config.json: problem_type is {_short(problem)}: its outputs are independent of each other, "
+            f"no distribution over the classes; expected {SINGLE_LABEL}"
+        )
+
+
+def _require_tokens_known(path: Path, tokenizer: Any, model: Any) -> None:
+    """Refuse a tokenizer with tokens that the model has no embedding for: any event may hold one."""
+    last, known = max(tokenizer.get_vocab().values(), default=0), model.get_input_embeddings().weight.shape[0]
+    if last >= known:
+        raise InputError(
+            f"{path}: its tokenizer has tokens up to {last}, the model knows {known}; expected the tokenizer that it "
+            "was trained with"
+        )
+
+
+def _classes(path: Path, labels: Any) -> tuple[str, ...]:
+    """Read the names of the outputs in their order from `id2label`."""
+    if not isinstance(labels, Mapping) or set(labels) != set(range(len(labels))):
+        raise InputError(f"{path}: config.json: id2label names {_short(labels)}, expected 0, 1, … each with a name")
+    names = [labels[i] for i in range(len(labels))]
+    if not all(isinstance(name, str | int) for name in names):
+        raise InputError(f"{path}: config.json: id2label is {_short(labels)}, expected a name for each class")
+    return tuple(str(name) for name in names)
+
+
+def _short(value: object) -> str:
+    return repr(value)[:100]
+
+
 def _for_classes(path: Path, classes: tuple[str, ...]) -> Any:
     """Open the checkpoint with its head if that has these classes, else its encoder under a fresh head."""
     config = _pretrained(transformers.AutoConfig, path)
     heads = any("SequenceClassification" in name for name in config.architectures or [])
-    if heads and tuple(config.id2label[i] for i in range(config.num_labels)) == classes:
+    single = config.problem_type in (None, SINGLE_LABEL)
+    if heads and single and tuple(config.id2label.get(i) for i in range(config.num_labels)) == classes:
         return _pretrained(transformers.AutoModelForSequenceClassification, path)
     config.id2label = dict(enumerate(classes))
     config.label2id = {name: i for i, name in enumerate(classes)}
+    config.problem_type = config.problem_type if single else SINGLE_LABEL
     encoder = _pretrained(transformers.AutoModel, path)
     model = transformers.AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     missing, _ = model.base_model.load_state_dict(encoder.state_dict(), strict=False)
@@ -209,14 +251,14 @@ def _pretrained(kind: Any, path: Path, **options: Any) -> Any:
     try:
         return kind.from_pretrained(path, local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # transformers raises whatever its many parsers raise; all of it is about these files
-        raise InputError(f"{path}: transformers cannot open this checkpoint: {_first_line(error)}") from error
+        raise InputError(f"{path}: transformers cannot open this checkpoint: {first_line(error)}") from error
 
 
 def _tokenizer(path: Path) -> tuple[Any, int]:
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # as above
-        raise InputError(f"{path}: its tokenizer cannot be opened: {_first_line(error)}") from error
+        raise InputError(f"{path}: its tokenizer cannot be opened: {first_line(error)}") from error
     if tokenizer.pad_token_id is None:
         raise InputError(f"{path}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
     return tokenizer, int(tokenizer.pad_token_id)
@@ -239,8 +281,3 @@ def _limit(tokenizer: Any, model: Any, most: int) -> int:
     if model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
         positions -= 2  # their positions start at pad id + 1
     return int(min(most, positions, tokenizer.model_max_length))
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
