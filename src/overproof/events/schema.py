@@ -2,7 +2,8 @@
 
 A source may append its own columns after these; nothing below may be missing. `label` is what the
 model predicts, `family` the finer kind of attack, `group` what splits are made by (flow, host,
-session, template), `origin` where the event was read (`file:line`).
+session, template), `origin` where the event was read (`file:line`), `overflow` whether the source cut its
+content: the text is not all of it (docs/guide/limits.md).
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 SCHEMA = pa.schema(
     [
@@ -21,6 +24,7 @@ SCHEMA = pa.schema(
         pa.field("time", pa.string()),
         pa.field("group", pa.string()),
         pa.field("origin", pa.string(), nullable=False),
+        pa.field("overflow", pa.bool_()),
     ]
 )
 
@@ -32,6 +36,11 @@ class Skipped:
     reason: str
     origin: str
     raw: str
+
+
+def overflowed(batch: pa.RecordBatch) -> NDArray[np.bool_]:
+    """Return of which events the source cut the content, shape (n,)."""
+    return np.array(batch.column("overflow").to_pylist(), dtype=np.bool_)  # null is false
 
 
 def fingerprint(texts: Sequence[str], labels: Sequence[str | None]) -> str:

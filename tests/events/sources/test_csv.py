@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.errors import InputError
+from overproof.events.schema import SCHEMA
 from overproof.events.sources import Columns, Rejects
 from overproof.events.sources.csv import MOST_LINES
 from overproof.events.sources.stream import LONGEST
@@ -143,9 +144,9 @@ def test_raw_bytes_and_nul_are_kept(read) -> None:
 
 def test_columns_of_names_already_taken_are_kept(read) -> None:
     table, _ = read("a.csv", b"text,origin,label,label,text\na,b,c,d,e\n")
-    assert table.column_names[6:] == ["source_origin", "source_label", "source_text"]
+    assert table.column_names[len(SCHEMA) :] == ["source_origin", "source_label", "source_text"]
     assert table.to_pylist()[0] | {"origin": None} == {
-        "text": "a", "label": "c", "family": "c", "time": None, "group": None, "origin": None,
+        "text": "a", "label": "c", "family": "c", "time": None, "group": None, "origin": None, "overflow": False,
         "source_origin": "b", "source_label": "d", "source_text": "e",
     }  # fmt: skip
 
@@ -168,6 +169,6 @@ def test_a_file_without_any_event_says_why(read, data: bytes, why: str) -> None:
 def test_named_columns(read) -> None:
     table, _ = read("a.csv", b"text,body,kind\nno,yes,sqli\n", columns=Columns(text="body", label="kind"))
     assert table.select(["text", "label", "family"]).to_pylist() == [{"text": "yes", "label": "sqli", "family": "sqli"}]
-    assert table.column_names[6:] == ["source_text"]
+    assert table.column_names[len(SCHEMA) :] == ["source_text"]
     with pytest.raises(InputError, match=r"b\.csv:1: no column 'nope'; found 'text'"):
         read("b.csv", b"text\nx\n", columns=Columns(time="nope"))

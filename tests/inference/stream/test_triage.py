@@ -40,6 +40,8 @@ from overproof.jobs.serve import FIRST_TOKENS
 from overproof.jobs.triage import triage as triage_job
 from overproof.progress import Console, _no_bar
 
+from ...events.sources.pcaps import client_says, pcap, timed
+
 if TYPE_CHECKING:
     from ...conftest import Made
 
@@ -119,6 +121,19 @@ def test_events_unlike_the_training_events_are_counted_and_a_source_of_them_is_n
     summary = run(small_bundle, [known], out=events.with_name("known.jsonl"))
     assert 0 < summary.tally.out_of_distribution <= 13
     assert "train on events" not in summary.render()
+
+
+def test_what_a_source_cut_is_overflow_and_not_decided_by_the_student(small_bundle: Path, tmp_path: Path) -> None:
+    whole = b"POST /login HTTP/1.1\r\nContent-Length: 3\r\n\r\na=1"
+    for name, request in (("whole", whole), ("cut", whole.replace(b": 3", b": 9"))):
+        (tmp_path / f"{name}.pcap").write_bytes(pcap(timed(client_says(request))))
+    out = tmp_path / "out.jsonl"
+    summary = run(small_bundle, [tmp_path / "whole.pcap", tmp_path / "cut.pcap"], out=out, with_text=True)
+    first, second = (v for v in verdicts(out) if v["source"] == "http-request")
+    assert first["text"] == second["text"]
+    assert (first["student"]["overflow"], second["student"]["overflow"]) == (False, True)
+    assert (first["student"]["label"], second["status"]) == (second["student"]["label"], "abstained")
+    assert summary.tally.overflow == sum(v["student"]["overflow"] for v in verdicts(out))
 
 
 def test_workers_and_formats_change_no_verdict(small_bundle: Path, events: Path) -> None:

@@ -55,6 +55,7 @@ def event_batch(
     places: Sequence[int],
     fields: Sequence[Sequence[str | None]],
     extras: Mapping[str, pa.Array] | None = None,
+    overflow: Sequence[bool] | None = None,
 ) -> pa.RecordBatch:
     """Make a batch of n events.
 
@@ -68,12 +69,15 @@ def event_batch(
         Texts, labels, families, times and groups, n of each; the empty string is null.
     extras
         The input's other columns.
+    overflow
+        Whether the content of each event was cut; None if none was.
     """
     text, *optional = fields
     columns = [
         text,
         *([value or None for value in values] for values in optional),
         [f"{name}:{place}" for place in places],
+        overflow or [False] * len(places),
     ]
     arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
     extras = extras or {}

@@ -39,13 +39,14 @@ STRUCTURED_COLUMNS: dict[str, pa.DataType] = {
 class StructuredEvent:
     """One record: what the model reads, when it happened (UTC, ISO 8601), whom it belongs to, and its columns.
 
-    `columns` holds some of those in `FURTHER`.
+    `columns` holds some of those in `STRUCTURED_COLUMNS`; `overflow` tells whether the text is not all of its content.
     """
 
     text: str
     time: str | None = None
     group: str | None = None
     columns: Mapping[str, str | int | None] = field(default_factory=dict)
+    overflow: bool = False
 
 
 Parsed = StructuredEvent | str | None  # a record, the reason why a line is none, or None for a line that is neither
@@ -113,7 +114,7 @@ def structured_batch(name: str, places: list[int], records: list[StructuredEvent
     extras = {
         key: pa.array([r.columns.get(key) for r in records], kind) for key, kind in STRUCTURED_COLUMNS.items() if extra
     }
-    return event_batch(name, places, fields, extras)
+    return event_batch(name, places, fields, extras, [r.overflow for r in records])
 
 
 def aggregate_events(aggregates: Iterable[HostAggregate]) -> Iterator[StructuredEvent]:

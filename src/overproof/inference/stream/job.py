@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from overproof.bundle.scores import Scores
 from overproof.errors import BundleError
+from overproof.events.schema import overflowed
 from overproof.events.sources import Rejects, read_events
 from overproof.events.sources.interface import OnSkip
 from overproof.inference.cascade import Cascade, PromiseStatus
@@ -153,8 +154,9 @@ class _State:
         self._known -= events
         return self._known < 0
 
-    def judge(self, batch: pa.RecordBatch, scores: Any) -> None:
-        """Judge one batch, from scores to what is written."""
+    def judge(self, batch: pa.RecordBatch, scores: Scores) -> None:
+        """Judge one batch, from scores to what is written: what its source cut was not judged whole either."""
+        scores = replace(scores, overflow=scores.overflow | overflowed(batch))
         decision = self._cascade.decide(scores)
         answers = self._cascade.ask(batch.column("text").take(pa.array(decision.escalated, pa.int64())).to_pylist())
         verdicts = self._cascade.columns(scores, decision, answers)

@@ -8,7 +8,7 @@ from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, Pac
 from overproof.events.sources.pcap.packets import ACK, Packet
 from overproof.events.sources.pcap.payload import PayloadReader
 from overproof.events.sources.pcap.services import by_port, is_quic
-from overproof.events.sources.pcap.tcp_stream import OnAnomaly, TcpStream
+from overproof.events.sources.pcap.tcp_stream import LACKING, OnAnomaly, TcpStream
 
 
 class TcpConversation:
@@ -51,6 +51,7 @@ class UdpConversation:
 
     def __init__(self, endpoints: Endpoints, on_anomaly: OnAnomaly) -> None:
         self._endpoints = endpoints
+        self._on_anomaly = on_anomaly
         self._lookups = Lookups()
         self._readers: dict[bool, PayloadReader] = {}
         self._service = by_port(endpoints.dport)
@@ -72,13 +73,20 @@ class UdpConversation:
         if self._dns:
             found = self._lookups.message(data, ref, endpoints)
             if found is not None:
-                return found
+                return found if len(data) == packet.length else [one._replace(overflow=True) for one in found]
         if is_quic(data):
             self._service = "quic"
-        if not data or self._service == "quic" or (from_responder and not self._dns):
+        if not packet.length or self._service == "quic" or (from_responder and not self._dns):
             return []
-        reader = self._readers.setdefault(from_responder, PayloadReader(endpoints, ref, None))
-        return [] if reader.done else reader.feed(data, ref)
+        reader = self._readers.get(from_responder)
+        if reader is None and data:
+            reader = self._readers[from_responder] = PayloadReader(endpoints, ref, None)
+        if reader is not None and reader.done:
+            return []
+        drafts = reader.feed(data, ref) if reader else []
+        if len(data) < packet.length and (reader is None or reader.gap() is None):
+            self._on_anomaly(LACKING, ref, b"")
+        return drafts
 
     def finish(self, ref: PacketRef, total: int) -> list[EventDraft]:
         """End the conversation; return the events that only its end completes."""

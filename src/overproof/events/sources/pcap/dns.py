@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.pcap.message import read_message
+from overproof.events.sources.pcap.payload import payload
 from overproof.events.templates import DnsLookup
 
 PORTS = (53, 5353, 5355)
@@ -46,10 +47,10 @@ class Lookups:
             self._pending.pop((read.number, name, kind), None)
             asker = endpoints.swapped
             lookup = DnsLookup(asker.source, name, kind, read.rcode, read.answer or "-", read.ttl)
-            return [_lookup_draft(asker, ref, lookup)]
+            return [_lookup_draft(asker, ref, lookup, cut=read.cut or len(read.questions) > 1)]
         drafts = []
         for name, kind in read.questions:
-            draft = _lookup_draft(endpoints, ref, DnsLookup(endpoints.source, name, kind))
+            draft = _lookup_draft(endpoints, ref, DnsLookup(endpoints.source, name, kind), cut=read.cut)
             self._pending.setdefault((read.number, name, kind), draft)
             if len(self._pending) > MAX_PENDING:
                 drafts.append(self._pending.pop(next(iter(self._pending))))
@@ -61,8 +62,8 @@ class Lookups:
         return drafts
 
 
-def _lookup_draft(endpoints: Endpoints, ref: PacketRef, lookup: DnsLookup) -> EventDraft:
-    return EventDraft("dns-query", lookup.text, ref, endpoints, "dns", query=lookup.query)
+def _lookup_draft(endpoints: Endpoints, ref: PacketRef, lookup: DnsLookup, *, cut: bool) -> EventDraft:
+    return EventDraft("dns-query", lookup.text, ref, endpoints, "dns", query=lookup.query, overflow=cut)
 
 
 class DnsReader:
@@ -70,11 +71,12 @@ class DnsReader:
 
     protocol: str | None = "dns"
 
-    def __init__(self, endpoints: Endpoints, lookups: Lookups) -> None:
+    def __init__(self, endpoints: Endpoints, lookups: Lookups, ref: PacketRef) -> None:
         self.rest: bytes | None = None
         self.done = False
         self._endpoints = endpoints
         self._lookups = lookups
+        self._ref = ref  # where the message begins that is not whole yet
         self._data = b""
 
     @property
@@ -84,6 +86,7 @@ class DnsReader:
 
     def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
         """Read messages; see `event_draft.Reader`."""
+        self._ref = self._ref if self._data else ref
         self._data += data
         drafts: list[EventDraft] = []
         at = 0
@@ -100,11 +103,12 @@ class DnsReader:
         self._data = self._data[at:]
         return drafts
 
-    def gap(self) -> list[EventDraft]:
+    def gap(self) -> list[EventDraft] | None:
         """Give up behind a gap; see `event_draft.Reader`."""
         self.rest = b""
-        return []
+        return self.finish(0) or None
 
     def finish(self, total: int) -> list[EventDraft]:
-        """Return nothing; see `event_draft.Reader`."""
-        return []
+        """Return a message of which the end is missing, as a payload; see `event_draft.Reader`."""
+        data, self._data = self._data, b""
+        return [payload(data, self._ref, self._endpoints, "dns", cut=True)] if data else []

@@ -29,7 +29,10 @@ class Endpoints(NamedTuple):
 
 
 class EventDraft(NamedTuple):
-    """An event: its kind, text and packet, and those of `STRUCTURED_COLUMNS` that it knows."""
+    """An event: its kind, text and packet, and those of `STRUCTURED_COLUMNS` that it knows.
+
+    `overflow` tells whether there was more of its content than the text has.
+    """
 
     kind: str
     text: str
@@ -43,6 +46,7 @@ class EventDraft(NamedTuple):
     query: str | None = None
     src_ip: str | None = None
     dst_ip: str | None = None
+    overflow: bool = False
 
 
 class Reader(Protocol):
@@ -71,8 +75,11 @@ class Reader(Protocol):
         """Read bytes in order; return the events that they complete."""
         ...
 
-    def gap(self) -> list[EventDraft]:
-        """Note that bytes are missing here; return the events that end before them."""
+    def gap(self) -> list[EventDraft] | None:
+        """Note that bytes are missing here; return the events that end before them, with `overflow`.
+
+        None where the bytes belong to no event that this reader has begun: then they have to be counted.
+        """
         ...
 
     def finish(self, total: int) -> list[EventDraft]:

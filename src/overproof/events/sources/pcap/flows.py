@@ -13,6 +13,7 @@ from overproof.events.templates import HostAggregate
 
 MAX_FLOWS = 20_000  # flows open at one time
 MAX_BUFFERED = 64 << 20  # bytes of content of all open flows
+NO_ROOM = "a flow ended early for want of room: what follows is read as another"
 
 
 class Flows:
@@ -50,7 +51,7 @@ class Flows:
         if not flow.aggregated and flow.answered:
             drafts += self._aggregate(flow)
         while len(self._flows) > MAX_FLOWS or self._buffered > MAX_BUFFERED:
-            drafts += self._close(self._longest_idle())
+            drafts += self._close(self._longest_idle(), early=True)
         return drafts
 
     def close(self) -> list[EventDraft]:
@@ -81,8 +82,10 @@ class Flows:
         heads = [next(iter(flows.items())) for flows in self._by_timeout.values() if flows]
         return min(heads, key=lambda head: head[1].active_at)[0]
 
-    def _close(self, key: Key) -> list[EventDraft]:
+    def _close(self, key: Key, *, early: bool = False) -> list[EventDraft]:
         flow = self._flows.pop(key)
+        if early:
+            self._report(NO_ROOM, flow.first, b"")
         self._by_timeout[flow.timeout].pop(key, None)
         self._buffered -= flow.conversation.buffered
         drafts = flow.named(flow.conversation.finish(PacketRef(flow.first.number, flow.last), sum(flow.payload)))

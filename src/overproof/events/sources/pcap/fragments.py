@@ -24,13 +24,14 @@ class _Waiting:
     pieces: dict[int, bytes] = field(default_factory=dict)
     size: int = 0
     end: int | None = None
+    lacking: int = 0  # bytes of the last piece that were not captured
 
     def add(self, piece: Fragment) -> None:
         if piece.offset not in self.pieces and self.size < 2 * LARGEST:
             self.pieces[piece.offset] = piece.data
             self.size += len(piece.data)
         if not piece.more and self.end is None:
-            self.end = piece.offset + len(piece.data)
+            self.end, self.lacking = piece.offset + len(piece.data), piece.length - len(piece.data)
 
     def assembled(self) -> bytes | None:
         if self.end is None or self.size < self.end:
@@ -63,7 +64,7 @@ class Fragments:
         if data is None:
             return None
         del self._waiting[piece.key]
-        return ip._replace(data=data, length=len(data), fragment=None)
+        return ip._replace(data=data, length=len(data) + waiting.lacking, fragment=None)
 
     def finish(self) -> None:
         """Report what still waits."""

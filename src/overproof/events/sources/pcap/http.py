@@ -51,11 +51,11 @@ class HttpReader:
                 break
         return drafts
 
-    def gap(self) -> list[EventDraft]:
+    def gap(self) -> list[EventDraft] | None:
         """End a request before the gap; see `event_draft.Reader`."""
-        drafts = self.finish(0)
-        self.rest = b""
-        return drafts
+        drafts = [draft._replace(overflow=True) for draft in self.finish(0)]
+        self.rest = self.rest or b""
+        return drafts or None
 
     def finish(self, total: int) -> list[EventDraft]:
         """Return the last request as far as it went; see `event_draft.Reader`."""
@@ -68,9 +68,11 @@ class HttpReader:
         elif self._step == self._head:
             self._request.raw += rest
             self._method = self._request.split()
+            self._request.cut = True
             self._end(drafts)
         else:
             self._request.on_body(rest)
+            self._request.cut |= self._step != self._unbounded_body
             self._end(drafts)
         return drafts
 

@@ -27,12 +27,13 @@ class NoPacket(Exception):
 
 
 class Fragment(NamedTuple):
-    """A piece of an IP packet: `key` is shared by its pieces."""
+    """A piece of an IP packet: `key` is shared by its pieces; of `length` bytes on the wire `data` were captured."""
 
     key: tuple[bytes, bytes, int, int]
     offset: int
     more: bool
     data: bytes
+    length: int
 
 
 class Network(NamedTuple):
@@ -122,7 +123,7 @@ def _ip4(data: bytes) -> Network:
     fragment = None
     if place & 0x3FFF:
         key = (source, target, protocol, int.from_bytes(data[4:6], "big"))
-        fragment = Fragment(key, (place & 0x1FFF) * 8, bool(place & 0x2000), content)
+        fragment = Fragment(key, (place & 0x1FFF) * 8, bool(place & 0x2000), content, max(0, total - head))
     return Network(source, target, protocol, content, max(0, total - head), fragment)
 
 
@@ -140,7 +141,7 @@ def _ip6(data: bytes) -> Network:
             at += 8
             if place & 0xFFF9:
                 key = (source, target, protocol, name)
-                fragment = Fragment(key, place & 0xFFF8, bool(place & 1), data[at:end])
+                fragment = Fragment(key, place & 0xFFF8, bool(place & 1), data[at:end], max(0, end - at))
                 break
         else:
             break

@@ -28,8 +28,9 @@ _RESPONSE = 0x8000
 _A, _AAAA, _TXT, _OPT = 1, 28, 16, 41
 _SIGNING = (43, 46, 47, 48, 50, 51)  # DNSSEC's: their data says nothing to a reader
 _NAMES = {2: 0, 5: 0, 6: 0, 12: 0, 39: 0, 15: 2, 33: 6, 64: 2, 65: 2}  # data with a name in it, and where it begins
-_MOST = 64  # questions or answers of one message that are read
-_LONGEST_LABEL, _LONGEST_NAME, _LONGEST_DATA = 63, 255, 255
+MOST = 64  # questions or answers of one message that are read
+LONGEST_DATA = 255  # bytes of data of a type that is not known here
+_LONGEST_LABEL, _LONGEST_NAME = 63, 255
 _POINTER = 0xC0  # to where the rest of a name stands
 _JUMPS = 32
 
@@ -47,6 +48,8 @@ class Message:
     answer, ttl
         The data of its answers, with commas between them, and their shortest time to live in seconds; None
         where there is no answer.
+    cut
+        Whether there is more of the question or the answers than was read.
     """
 
     number: int
@@ -54,6 +57,7 @@ class Message:
     rcode: str | None = None
     answer: str | None = None
     ttl: int | None = None
+    cut: bool = False
 
 
 def read_message(data: bytes) -> Message | None:
@@ -68,15 +72,18 @@ def read_message(data: bytes) -> Message | None:
         rcode = RCODES[flags & 15] if flags & 15 < len(RCODES) else str(flags & 15)
     questions: list[tuple[str, str]] = []
     answers: list[_Answer] = []
+    cut = asked > MOST or answered > MOST
     try:
         at = _read_questions(data, asked, questions)
         _read_answers(data, at, answered, answers)
     except (IndexError, struct.error):
         if not questions:
             return None
+        cut = True
     questions = questions or [(one.name, one.kind) for one in answers[:1]]
     answer = ",".join(one.value for one in answers) or None
-    return Message(number, tuple(questions), rcode, answer, min((one.ttl for one in answers), default=None))
+    cut |= any(one.cut for one in answers)
+    return Message(number, tuple(questions), rcode, answer, min((one.ttl for one in answers), default=None), cut)
 
 
 class _Answer(NamedTuple):
@@ -84,12 +91,13 @@ class _Answer(NamedTuple):
     kind: str
     ttl: int
     value: str
+    cut: bool
 
 
 def _read_questions(data: bytes, count: int, into: list[tuple[str, str]]) -> int:
     """Read the questions; return where the answers begin."""
     at = _HEADER.size
-    for _ in range(min(count, _MOST)):
+    for _ in range(min(count, MOST)):
         name, at = _name(data, at)
         kind, _ = _QUESTION.unpack_from(data, at)
         at += _QUESTION.size
@@ -98,14 +106,14 @@ def _read_questions(data: bytes, count: int, into: list[tuple[str, str]]) -> int
 
 
 def _read_answers(data: bytes, at: int, count: int, into: list[_Answer]) -> None:
-    for _ in range(min(count, _MOST)):
+    for _ in range(min(count, MOST)):
         name, at = _name(data, at)
         kind, _, ttl, size = _RECORD.unpack_from(data, at)
         at += _RECORD.size
         if at + size > len(data):
             raise IndexError
         if kind != _OPT:
-            into.append(_Answer(name, kind_name(kind), ttl, _value(data, at, size, kind)))
+            into.append(_Answer(name, kind_name(kind), ttl, _value(data, at, size, kind), _too_long(size, kind)))
         at += size
 
 
@@ -146,7 +154,11 @@ def _value(data: bytes, at: int, size: int, kind: int) -> str:
         return kind_name(kind)
     if kind == _TXT:
         return decoded(_strings(raw)) or "-"
-    return decoded(raw[:_LONGEST_DATA]) or "-"
+    return decoded(raw[:LONGEST_DATA]) or "-"
+
+
+def _too_long(size: int, kind: int) -> bool:
+    return size > LONGEST_DATA and kind not in (_TXT, *_NAMES, *_SIGNING)
 
 
 def _strings(raw: bytes) -> bytes:

@@ -38,6 +38,7 @@ class Reassembly:
     strays: int = 0
     _base: int = 0  # places count from here and do not wrap
     _next: int = 0
+    _end: int = 0  # up to here the stream is known to go
     _history: bytes = b""
     _pieces: list[tuple[int, bytes]] = field(default_factory=list)  # in order, without overlaps
 
@@ -51,17 +52,27 @@ class Reassembly:
         """Bytes in memory."""
         return self.waiting + len(self._history)
 
+    @property
+    def lacking(self) -> bool:
+        """True if the stream is known to have gone on past all bytes that are there."""
+        return self._next < self._end and not self._pieces
+
     def begin(self, seq: int) -> None:
         """State the sequence number of the first byte; later calls change nothing."""
         if not self.begun:
             self._base, self.begun = seq, True
 
-    def add(self, seq: int, data: bytes) -> bytes:
-        """Add a segment; return the bytes that are in order now."""
+    def add(self, seq: int, data: bytes, length: int = 0) -> bytes:
+        """Add a segment, of `length` bytes on the wire if that is more; return the bytes that are in order now."""
         self.begin(seq)
         place = self._place(seq)
         if place is None:
             self.strays += 1
+            return b""
+        end = place + (length or len(data))
+        if end > self._end:
+            self._end = end
+        if not data:
             return b""
         if place == self._next and not self._pieces:  # the usual case
             self._went(data)
@@ -71,9 +82,11 @@ class Reassembly:
 
     def acknowledged(self, ack: int) -> bool:
         """Tell whether the receiver has what waits here: then the capture lost the hole, and nothing will fill it."""
+        place = self._place(ack) if self.begun else None
+        if place is not None and place - 1 > self._end:  # a FIN takes a number of its own
+            self._end = place - 1
         if not self._pieces:
             return False
-        place = self._place(ack)
         start, piece = self._pieces[0]
         return place is not None and place >= start + len(piece)
 

@@ -48,7 +48,13 @@ def next_request(data: bytes) -> int:
 
 @dataclass
 class Request:
-    """A request while it is read; itself what llhttp calls back."""
+    """A request while it is read; itself what llhttp calls back.
+
+    Attributes
+    ----------
+    cut
+        Whether there is more of it than is kept, or than came.
+    """
 
     ref: PacketRef
     raw: bytearray = field(default_factory=bytearray)  # its head
@@ -56,6 +62,7 @@ class Request:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
     complete: bool = False
+    cut: bool = False
 
     def on_url(self, piece: bytes) -> None:
         self.url += piece
@@ -64,7 +71,9 @@ class Request:
         self.headers.append((name.lower(), value))
 
     def on_body(self, piece: bytes) -> None:
-        self.body += piece[: LONGEST_BODY - len(self.body)]
+        room = LONGEST_BODY - len(self.body)
+        self.body += piece[:room]
+        self.cut |= len(piece) > room
 
     def on_message_complete(self) -> None:
         self.complete = True
@@ -120,4 +129,5 @@ class Request:
             url=target,
             method=decoded(method),
             user_agent=agent,
+            overflow=self.cut,
         )

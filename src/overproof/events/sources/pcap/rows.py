@@ -35,7 +35,11 @@ def row(draft: EventDraft) -> Row[StructuredEvent]:
             "transport": endpoints.transport,
             "flow_id": endpoints.flow_id,
         }
-    return draft.ref.number, len(draft.text), StructuredEvent(draft.text, when(draft.ref.time), group, columns)
+    return (
+        draft.ref.number,
+        len(draft.text),
+        StructuredEvent(draft.text, when(draft.ref.time), group, columns, draft.overflow),
+    )
 
 
 def packet_batch(name: str, places: list[int], records: list[StructuredEvent], *, extra: bool) -> pa.RecordBatch:

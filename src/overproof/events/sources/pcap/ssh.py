@@ -6,6 +6,8 @@ from overproof.events import templates
 from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.stream import decoded
 
+LONGEST = 255  # bytes of the line in which a client says what it is (RFC 4253, 4.2)
+
 
 class SshReader:
     """Read what software an SSH client says it is; see `event_draft.Reader`."""
@@ -18,6 +20,7 @@ class SshReader:
         self._endpoints = endpoints
         self._ref = ref
         self._data = b""
+        self._cut = False
 
     @property
     def buffered(self) -> int:
@@ -25,13 +28,14 @@ class SshReader:
         return len(self._data)
 
     def feed(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
-        """Read `SSH-2.0-OpenSSH_9.6 comment`, at most 255 bytes (RFC 4253, 4.2); see `event_draft.Reader`."""
-        self._data = (self._data + data)[:255]
-        self.done = b"\n" in self._data or len(self._data) == 255
+        """Read `SSH-2.0-OpenSSH_9.6 comment`, at most `LONGEST` bytes; see `event_draft.Reader`."""
+        self._data = (self._data + data)[:LONGEST]
+        self.done = b"\n" in self._data or len(self._data) == LONGEST
         return []
 
-    def gap(self) -> list[EventDraft]:
-        """Ignore a gap; see `event_draft.Reader`."""
+    def gap(self) -> list[EventDraft] | None:
+        """Mark the line as cut; see `event_draft.Reader`."""
+        self._cut = True
         return []
 
     def finish(self, total: int) -> list[EventDraft]:
@@ -41,4 +45,5 @@ class SshReader:
         text = templates.SshSession(
             self._endpoints.source, self._endpoints.target, port=self._endpoints.dport, client=client, bytes=total
         ).text
-        return [EventDraft("ssh", text, self._ref, self._endpoints, "ssh")]
+        cut = b"\n" not in self._data and (self._cut or len(self._data) == LONGEST)
+        return [EventDraft("ssh", text, self._ref, self._endpoints, "ssh", overflow=cut)]

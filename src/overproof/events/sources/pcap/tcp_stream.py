@@ -8,17 +8,18 @@ from overproof.events.sources.pcap.dns import DnsReader, Lookups
 from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef, Reader
 from overproof.events.sources.pcap.http import HttpReader
 from overproof.events.sources.pcap.packets import SYN, Packet
-from overproof.events.sources.pcap.payload import FIRST, PayloadReader
+from overproof.events.sources.pcap.payload import PayloadReader, payload
 from overproof.events.sources.pcap.reassembly import Reassembly
 from overproof.events.sources.pcap.request import begins_http, next_request
 from overproof.events.sources.pcap.services import client_protocol, server_protocol
 from overproof.events.sources.pcap.ssh import SshReader
 from overproof.events.sources.pcap.tls import TlsReader
-from overproof.events.sources.stream import decoded
 
 _ENOUGH = 8  # bytes that are enough to recognize a protocol
-_LINE = 4096  # bytes of a line that may become a request's
-_SECOND_COPIES = 8  # that are judged, of one side
+LACKING = "bytes that the capture lacks: lost, or cut by its snap length"
+
+LINE = 4096  # bytes of a line that may become a request's
+SECOND_COPIES = 8  # that are judged, of one side
 
 OnAnomaly = Callable[[str, PacketRef, bytes], None]
 
@@ -65,10 +66,10 @@ class TcpStream:
         begins = bool(packet.flags & SYN)  # a SYN takes a number of its own
         if begins:
             self._reassembly.begin(packet.seq + 1)
-        if self._done or not packet.payload:
+        if self._done or not packet.length:
             return []
         conflicts, strays = self._reassembly.conflicts, self._reassembly.strays
-        data = self._reassembly.add(packet.seq + begins, packet.payload)
+        data = self._reassembly.add(packet.seq + begins, packet.payload, packet.length)
         drafts = self._read(data, ref) if data else []
         if self._reassembly.conflicts > conflicts:
             drafts += self._contradiction(packet.payload, ref)
@@ -87,6 +88,8 @@ class TcpStream:
         drafts: list[EventDraft] = []
         while self._reassembly.waiting:
             drafts += self._skip(ref)
+        if self._reassembly.lacking and not self._done:
+            drafts += self._gap(ref)
         while True:
             drafts += self._read(b"", ref, more=False)
             if self._reader is None:
@@ -121,7 +124,7 @@ class TcpStream:
         place = next_request(self._buffer)
         self._resyncing = place < 0
         line = self._buffer.rfind(b"\n") + 1
-        self._buffer = self._buffer[max(line, len(self._buffer) - _LINE) if self._resyncing else place :]
+        self._buffer = self._buffer[max(line, len(self._buffer) - LINE) if self._resyncing else place :]
 
     def _choose_reader(self, data: bytes, ref: PacketRef, more: bool) -> Reader | None:
         """Choose who reads bytes that begin like this; None while that is not clear."""
@@ -133,7 +136,7 @@ class TcpStream:
         if http is None or (more and len(data) < _ENOUGH):
             return None
         if 53 in (self._endpoints.sport, self._endpoints.dport) and self.protocol != "dns":
-            return DnsReader(self._endpoints, self._lookups)
+            return DnsReader(self._endpoints, self._lookups, ref)
         protocol = client_protocol(data) if self._is_originator else server_protocol(data)
         if protocol == "tls" and (self._is_originator or data[5:6] == b"\x01"):
             return TlsReader(self._endpoints, ref)
@@ -146,18 +149,30 @@ class TcpStream:
 
     def _skip(self, ref: PacketRef) -> list[EventDraft]:
         """Go on behind a hole in the stream."""
-        drafts = self._read(b"", ref, more=False)
-        if self._reader is not None:
-            self._resyncing = isinstance(self._reader, HttpReader)
-            drafts += self._reader.gap()
-            if self._reader.rest is not None:
-                self._reader = None
+        drafts = self._gap(ref)
         return drafts + self._read(self._reassembly.skip(), ref)
+
+    def _gap(self, ref: PacketRef) -> list[EventDraft]:
+        """Note that bytes are missing here: their event is marked, and where they have none they are counted."""
+        drafts = self._read(b"", ref, more=False)
+        if self._done:
+            return drafts
+        found, reader = None, self._reader
+        if reader is not None:
+            self._resyncing = isinstance(reader, HttpReader)
+            found = reader.gap()
+            if reader.rest is not None:
+                self._reader = None
+            if reader.rest:  # nobody can tell any more what it began
+                found = [*(found or []), payload(reader.rest, ref, self._endpoints, self.protocol, cut=True)]
+        if found is None and self._is_originator:  # of what a server says nothing is an event
+            self._on_anomaly(LACKING, ref, b"")
+        return drafts + (found or [])
 
     def _contradiction(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
         """Judge the second of two copies of the same bytes that differ too: that is an evasion."""
         self._on_anomaly("a TCP segment that contradicts an earlier copy of it", ref, data)
         self._copies += 1
-        if self._copies > _SECOND_COPIES:
+        if self._copies > SECOND_COPIES:
             return []
-        return [EventDraft("payload", decoded(data[:FIRST]), ref, self._endpoints, self.protocol)]
+        return [payload(data, ref, self._endpoints, self.protocol)]

@@ -129,6 +129,7 @@ class TlsReader:
         self._ref = ref
         self._data = b""
         self._enough = 0
+        self._cut = False
         self._hello: ClientHello | None = None
 
     @property
@@ -145,8 +146,9 @@ class TlsReader:
             self.done = self._hello is not None or len(self._data) >= LONGEST
         return []
 
-    def gap(self) -> list[EventDraft]:
-        """Ignore a gap; see `event_draft.Reader`."""
+    def gap(self) -> list[EventDraft] | None:
+        """Mark the message as cut; see `event_draft.Reader`."""
+        self._cut = True
         return []
 
     def finish(self, total: int) -> list[EventDraft]:
@@ -155,4 +157,6 @@ class TlsReader:
         name = "-" if hello is None else hello.name or "-"
         ja4_a = None if hello is None else hello.ja4_a
         text = templates.TlsSession(self._endpoints.source, sni=name, hello=ja4_a, bytes=total).text
-        return [EventDraft("tls", text, self._ref, self._endpoints, "tls", host=None if name == "-" else name)]
+        cut = hello is None and (self._cut or len(self._data) >= LONGEST)
+        host = None if name == "-" else name
+        return [EventDraft("tls", text, self._ref, self._endpoints, "tls", host=host, overflow=cut)]
