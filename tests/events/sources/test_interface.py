@@ -27,7 +27,10 @@ def test_a_named_column_is_no_other_fields_default() -> None:
 def test_table_layout_names_what_is_missing_and_what_is_there() -> None:
     with pytest.raises(InputError, match=r"^a\.csv:1: no column 'nope'; found 'text', 'label'$"):
         Columns(group="nope").table_layout(["text", "label"], "a.csv:1")
-    with pytest.raises(InputError, match=r"a\.csv:1: no text column: looked for text, payload.*found 'x', 'y'$"):
+    with pytest.raises(
+        InputError,
+        match=r"a\.csv:1: no text column: looked for text, payload.*found 'x', 'y'; name it with --text COLUMN$",
+    ):
         Columns().table_layout(["x", "y"], "a.csv:1")
 
 

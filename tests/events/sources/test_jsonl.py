@@ -82,10 +82,15 @@ def test_odd_texts_are_judged_not_rejected(read, raw: bytes, text: str | None) -
         (b"{", "JSON does not parse"),
         (b'{"text":' + b"[" * 100_000, "JSON does not parse"),
         (b'["text"]', "JSON is not an object"),
-        (b'{"label":"x"}', "no text column"),
+        (b'{"label":"x"}', "no text column; name it with --text, as --text 'label'"),
         (b'{"text":null}', "text is null"),
-        (b'{"text":{}}', "text is not a string but a dict"),
-        (b'{"text":true}', "text is not a string but a bool"),
+        (b'{"text":{}}', "column 'text' holds an object, not text"),
+        (b'{"text":[1]}', "column 'text' holds a list, not text"),
+        (b'{"text":true,"x":1}', "column 'text' holds true or false, not text"),
+        (
+            b'{"request":{"uri":"/?id=1","n":1},"ts":"2026"}',
+            "column 'request' holds an object, not text; name it with --text, as --text 'request.uri'",
+        ),
         (b'{"text":""}', "empty text"),
         (b'{"text":"' + b"x" * LONGEST + b'"}', "longer than 16 MiB"),
     ],
@@ -126,6 +131,51 @@ def test_further_keys_keep_their_type_where_they_have_one(read) -> None:
         "b": [True, None],
         "source_origin": ["o", None],
     }
+
+
+def test_the_text_is_the_first_usual_name_that_holds_text(read) -> None:
+    lines = [
+        {"event": {"kind": "event", "original": "raw"}, "message": "line", "@timestamp": "2026-01-05T07:00:00Z"},
+        {"event": {"kind": "event", "original": "raw"}},
+        {"event": {"kind": "event"}, "log": {"original": "logged"}},
+        {"event.original": "flat"},
+        {"request": ["no text"], "process": {"command_line": "ls -l"}},
+        {"event": "text itself", "message": "line"},
+    ]
+    table, rejects = read("a.json", b"\n".join(json.dumps(line).encode() for line in lines))
+    assert rejects.total == 0
+    assert table["text"].to_pylist() == ["line", "raw", "logged", "flat", "ls -l", "text itself"]
+    assert table["time"].to_pylist()[:2] == ["2026-01-05T07:00:00Z", None]
+
+
+def test_columns_inside_columns_can_be_named(read) -> None:
+    lines = [
+        {"a": {"b.c": {"d": "one"}, "label": "x"}, "text": "no"},
+        {"a.b": {"c.d": "two"}, "a": {"label": 2}, "text": "no"},
+        {"a.b.c.d": "three", "a": {"b": {"c": {"d": "no"}}}, "text": "no"},
+        {"a": {"b": {"c": {"d": ["no text"]}}}, "text": "no"},
+        {"a": {"b": {"c": {"d": None}}}, "text": "no"},
+        {"a": {"b": "no object"}, "text": "no"},
+    ]
+    data = b"\n".join(json.dumps(line).encode() for line in lines)
+    table, rejects = read("a.json", data, columns=Columns(text="a.b.c.d", label="a.label"))
+    assert table["text"].to_pylist() == ["one", "two", "three"]
+    assert table["label"].to_pylist() == table["family"].to_pylist() == ["x", "2", None]
+    hint = "; name it with --text, as --text 'text'"
+    assert rejects.summary() == {
+        f"column 'a.b.c.d' holds a list, not text{hint}": 1, "text is null": 1, f"no text column{hint}": 1,
+    }  # fmt: skip
+    with pytest.raises(InputError, match=r"a\.json:1: no column 'a\.b\.x'; found 'a\.b\.c\.d', 'a\.label', 'text'$"):
+        read("a.json", data, columns=Columns(text="text", label="a.b.x"))
+
+
+def test_what_journald_writes_as_bytes_is_text(read) -> None:
+    data = [{"MESSAGE": [97, 255, 98]}, {"MESSAGE": ["a", [98], None]}, {"MESSAGE": None}, {"MESSAGE": [256]}]
+    table, rejects = read(
+        "a.json", b"\n".join(json.dumps(line).encode() for line in data), columns=Columns(text="MESSAGE")
+    )
+    assert table["text"].to_pylist() == ["a\\xffb", "a\nb"]
+    assert rejects.summary() == {"text is null": 1, "column 'MESSAGE' holds a list, not text": 1}
 
 
 def test_a_named_column_that_no_record_has(read) -> None:

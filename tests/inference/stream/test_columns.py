@@ -115,7 +115,6 @@ def test_the_mixed_events_meet_every_end(student: Student, sources: tuple[str, .
     assert summary.tally.counts["decided_by"].keys() == {"student", "full", "nobody"}
     assert summary.tally.out_of_distribution and summary.tally.counts["source"].keys() >= {
         "jsonl",
-        "dns",
         "lines",
         "csv",
     }

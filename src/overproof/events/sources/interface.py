@@ -6,7 +6,7 @@ A source turns one input into event batches (schema in `events/schema.py`). What
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -17,12 +17,17 @@ from overproof.errors import InputError
 from overproof.events.schema import Skipped
 
 DEFAULT_NAMES = {
-    "text": ("text", "payload", "request", "event", "message", "line", "command"),
+    "text": (
+        *("text", "payload", "request", "event", "message", "line", "command"),
+        *("event.original", "log.original", "process.command_line"),  # of ECS, whose `event` is an object
+    ),
     "label": ("label", "class", "verdict"),
     "family": ("family", "attack", "attack_type", "category"),
     "group": ("group",),
-    "time": ("time", "timestamp", "ts"),
+    "time": ("time", "timestamp", "ts", "@timestamp"),
 }
+
+TABLES = ("csv", "tsv", "jsonl", "parquet")  # formats whose columns are the user's own
 
 OnSkip = Callable[[Skipped], None]
 
@@ -41,10 +46,13 @@ class Layout(NamedTuple):
 class Columns:
     """The columns of a table that hold an event's fields; None looks for the names in `DEFAULT_NAMES`, in any case.
 
+    A column inside another is named with dots, as `event.original`.
+
     Attributes
     ----------
     text
-        What is judged: text, payload, request, event, message, line or command.
+        What is judged: text, payload, request, event, message, line or command, the first of them that holds text;
+        else ECS's event.original, log.original or process.command_line.
     label
         What the model predicts: label, class or verdict.
     family
@@ -53,7 +61,7 @@ class Columns:
     group
         What splits are made by: group.
     time
-        When it happened: time, timestamp or ts.
+        When it happened: time, timestamp, ts or @timestamp.
     """
 
     text: str | None = None
@@ -67,21 +75,28 @@ class Columns:
         """The columns that were named explicitly, which a table must therefore have."""
         return frozenset(name for name in (self.text, self.label, self.family, self.group, self.time) if name)
 
-    def layout(self, found: Sequence[str]) -> Layout:
-        """Find each field among the columns found. A column named for one field is no other's default."""
+    def layout(self, found: Sequence[str], no_text: Collection[str] = ()) -> Layout:
+        """Find each field among the columns found. A column named for one field is no other's default.
+
+        Parameters
+        ----------
+        no_text
+            Columns that hold no text, such as objects: passed over where there is another.
+        """
         folded = {name.strip().lower(): name for name in reversed(found) if name not in self.named}
 
-        def find(field: str) -> str | None:
+        def find(field: str, passed_over: Collection[str] = ()) -> str | None:
             name: str | None = getattr(self, field)
             if name is not None:
                 return name if name in found else None
-            return next((folded[default] for default in DEFAULT_NAMES[field] if default in folded), None)
+            defaults = [folded[default] for default in DEFAULT_NAMES[field] if default in folded]
+            return next((name for name in defaults if name not in passed_over), defaults[0] if defaults else None)
 
         label, family = find("label"), find("family")
-        return Layout(find("text"), label or family, family or label, find("time"), find("group"))
+        return Layout(find("text", no_text), label or family, family or label, find("time"), find("group"))
 
-    def table_layout(self, found: Sequence[str], where: str) -> Layout:
-        """Find each field in a table whose columns are known from its start.
+    def table_layout(self, found: Sequence[str], where: str, no_text: Collection[str] = ()) -> Layout:
+        """Find each field in a table whose columns are known from its start; see `layout`.
 
         Raises
         ------
@@ -89,10 +104,12 @@ class Columns:
             If a named column is not there, or no column holds the text.
         """
         require(self.named - set(found), found, where)
-        layout = self.layout(found)
+        layout = self.layout(found, no_text)
         if layout.text is None:
             looked_for = ", ".join(DEFAULT_NAMES["text"])
-            raise InputError(f"{where}: no text column: looked for {looked_for}; found {listed(found)}")
+            raise InputError(
+                f"{where}: no text column: looked for {looked_for}; found {listed(found)}; name it with --text COLUMN"
+            )
         return layout
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -13,8 +14,10 @@ import pyarrow as pa
 
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import Row, batched, event_batch, extra_array, extra_names, plain
-from overproof.events.sources.interface import Columns, Input, Layout, ReadOptions, require
+from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input, Layout, ReadOptions, require
+from overproof.events.sources.nested import ABSENT, names_within, reach
 from overproof.events.sources.stream import LONGEST, excerpt, lines
+from overproof.events.sources.values import journal_text
 
 # a surrogate pair, then a lone surrogate (captured), then any other escape
 _ESCAPE = re.compile(
@@ -24,6 +27,9 @@ _BAD_BYTE = re.compile("[\udc80-\udcff]")
 
 Record = dict[Any, Any]
 Found = tuple[str, Record, Layout]  # the text, and what it was found in
+NO_TEXT = object()
+_KINDS = {dict: "an object", list: "a list", bool: "true or false"}
+_SHORT = 1 << 14  # bytes of a line whose keys are remembered
 
 
 def parse(line: bytes) -> object:
@@ -40,6 +46,16 @@ def parse(line: bytes) -> object:
         return json.loads(text)
 
 
+def _text(name: str, value: object) -> Any:
+    """Return a value as text: None where it is null, `NO_TEXT` where it is neither text nor a number."""
+    if type(value) is str or value is None:
+        return value
+    if type(value) is int or type(value) is float:
+        return str(value)
+    found = journal_text(value) if name.rpartition(".")[2] == "MESSAGE" else None
+    return NO_TEXT if found is None else found
+
+
 def _found(line: bytes, layouts: _Layouts) -> Found | str:
     """Find the record of a line with its layout and text, or why it has none."""
     if len(line) > LONGEST:
@@ -50,14 +66,17 @@ def _found(line: bytes, layouts: _Layouts) -> Found | str:
         return "JSON does not parse"
     if not isinstance(record, dict):
         return "JSON is not an object"
-    layout = layouts.of(tuple(record))
+    layout = layouts.of(record, len(line))
     if layout.text is None:
-        return "no text column"
-    text = record[layout.text]
-    if type(text) is int or type(text) is float:
-        text = str(text)
-    elif not isinstance(text, str):
-        return "text is null" if text is None else f"text is not a string but a {type(text).__name__}"
+        return f"no text column{layouts.hint(record)}"
+    text = record.get(layout.text)
+    if type(text) is not str:
+        text = _text(layout.text, reach(record, layout.text))
+    if text is None:
+        return "text is null"
+    if text is NO_TEXT:
+        held = _KINDS[type(reach(record, layout.text))]
+        return f"column {layout.text[:60]!r} holds {held}, not text{layouts.hint(record)}"
     return (text, record, layout) if text else "empty text"
 
 
@@ -66,14 +85,40 @@ class _Layouts:
 
     def __init__(self, columns: Columns) -> None:
         self.unseen = set(columns.named)
-        self.first: tuple[str, ...] | None = None
-        self.of = lru_cache(1024)(self._new)
+        self._first: list[str] = []
         self._columns = columns
+        self._dotted = [name for name in columns.named if "." in name]
+        self._inside = [*self._dotted, *(name for name in DEFAULT_NAMES["text"] if "." in name)]
+        self._remembered = lru_cache(1024)(self._new)
+        self._hint: str | None = None
 
-    def _new(self, keys: tuple[str, ...]) -> Layout:
+    def of(self, record: Record, size: int) -> Layout:
+        """Return the layout of a record of so many bytes: its text is the first column of a usual name that is text."""
+        if not self._first:
+            self._first = [name for name, _ in islice(names_within(record), 100)]
+        find = self._remembered if size < _SHORT else self._new
+        keys = tuple(record)
+        layout = find(keys, ())
+        if not self._dotted and layout.text is not None and type(record[layout.text]) is str:
+            return layout  # the usual case, and the quicker one
+        inside = tuple(name for name in self._inside if name not in record and reach(record, name) is not ABSENT)
+        return find(keys + inside, tuple(key for key, value in record.items() if _text(key, value) is NO_TEXT))
+
+    def hint(self, record: Record) -> str:
+        """Say how to name the text, the same in all messages about an input: the longest text of the first record."""
+        if self._hint is None:
+            texts = {name: len(value) for name, value in names_within(record) if isinstance(value, str)}
+            self._hint = f"; name it with --text, as --text {max(texts, key=texts.__getitem__)[:60]!r}" if texts else ""
+        return self._hint
+
+    def require_named(self, where: str) -> None:
+        """Raise InputError if there were records, and none had a column that was named."""
+        if self._first:
+            require(self.unseen, self._first, where)
+
+    def _new(self, keys: tuple[str, ...], no_text: tuple[str, ...]) -> Layout:
         self.unseen.difference_update(keys)
-        self.first = keys if self.first is None else self.first
-        return self._columns.layout(keys)
+        return self._columns.layout(keys, no_text)
 
 
 def _field(records: Sequence[Record], layouts: Sequence[Layout], field: int) -> list[str | None]:
@@ -84,9 +129,16 @@ def _field(records: Sequence[Record], layouts: Sequence[Layout], field: int) -> 
     if len(names) == 1:  # the usual case, and the quicker one
         (name,) = names
         values = [record.get(name) for record in records]
+        if None in values and "." in (name or ""):
+            values = [_inside(record, name) for record in records]
     else:
-        values = [record.get(layout[field]) for record, layout in zip(records, layouts, strict=True)]
+        values = [_inside(record, layout[field]) for record, layout in zip(records, layouts, strict=True)]
     return [value if value is None or type(value) is str else plain(value) for value in values]
+
+
+def _inside(record: Record, name: str | None) -> Any:
+    found = ABSENT if name is None else reach(record, name)
+    return None if found is ABSENT else found
 
 
 def _extras(records: Sequence[Record], layouts: Sequence[Layout]) -> Mapping[str, pa.Array]:
@@ -128,5 +180,4 @@ def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
         )
 
     yield from batched(rows(), options.batch_rows, batch)
-    if layouts.first is not None:
-        require(layouts.unseen, layouts.first, f"{source.name}:1")
+    layouts.require_named(f"{source.name}:1")

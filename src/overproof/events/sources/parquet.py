@@ -1,4 +1,7 @@
-"""Read parquet tables, streamed by row batches."""
+"""Read parquet tables, streamed by row batches.
+
+A cell of any type becomes text or a plain value on its own (`cells.py`); none of them ends the reading of a file.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ import pyarrow as pa
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import event_batch, extra_names
-from overproof.events.sources.interface import Input, ReadOptions
-from overproof.events.sources.stream import KEPT, LONGEST, READ_ERRORS, decoded
+from overproof.events.sources.cells import plain_array, texts
+from overproof.events.sources.interface import Columns, Input, Layout, ReadOptions, listed
+from overproof.events.sources.nested import struct_column, struct_names
+from overproof.events.sources.stream import KEPT, LONGEST, READ_ERRORS
 
 # what a damaged file was seen to raise, beside the errors of reading itself
 _DAMAGED = (*READ_ERRORS, ValueError, TypeError, NotImplementedError, RuntimeError)
@@ -29,28 +34,40 @@ def read_parquet(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch
     except _DAMAGED as error:
         raise InputError(f"{source.name}: not a readable parquet file ({error})") from None
     with file:
-        layout = options.columns.table_layout(schema.names, f"{source.name}:1")
-        kind = schema.types[schema.names.index(layout.text or "")]
-        if pa.types.is_nested(kind):
-            raise InputError(f"{source.name}:1: text column {layout.text!r} holds {kind}; expected strings")
+        layout = _layout(source.name, schema, options.columns)
         wanted = None if options.extra else sorted({name for name in layout if name})
         row = 0
         try:
             for batch in file.iter_batches(options.batch_rows, columns=wanted, use_threads=False):
-                yield from _events(source.name, row, batch, options)
+                yield from _events(source.name, row, batch, layout, options)
                 row += batch.num_rows
         except _DAMAGED as error:
             options.on_skip(Skipped(f"the input breaks off: {error}", f"{source.name}:{row + 1}", ""))
 
 
-def _events(name: str, before: int, batch: pa.RecordBatch, options: ReadOptions) -> Iterator[pa.RecordBatch]:
+def _layout(name: str, schema: pa.Schema, columns: Columns) -> Layout:
+    """Find the columns; those inside structs have names too."""
+    found = struct_names(schema)
+    nested = {name for name, kind in found.items() if pa.types.is_nested(kind)}
+    layout = columns.table_layout(list(found), f"{name}:1", nested)
+    if layout.text in nested:
+        raise InputError(
+            f"{name}:1: text column {layout.text!r} holds {found[layout.text]}; expected strings: name another with "
+            f"--text COLUMN; found {listed([name for name in found if name not in nested])}"
+        )
+    return layout
+
+
+def _events(
+    name: str, before: int, batch: pa.RecordBatch, layout: Layout, options: ReadOptions
+) -> Iterator[pa.RecordBatch]:
     """Yield the usable rows of a batch that has `before` rows ahead of it in its file."""
-    found = batch.schema.names
-    layout = options.columns.layout(found)
     blank = [None] * batch.num_rows
-    fields = [blank if field is None else _strings(batch.column(found.index(field))) for field in layout]
+    fields = [blank if field is None else texts(struct_column(batch, field)) for field in layout]
     extras = (
-        {key: _sound(batch.column(index)) for index, key in extra_names(found, layout).items()} if options.extra else {}
+        {key: plain_array(batch.column(index)) for index, key in extra_names(batch.schema.names, layout).items()}
+        if options.extra
+        else {}
     )
     kept = []
     for row, text in enumerate(fields[0]):
@@ -67,24 +84,3 @@ def _events(name: str, before: int, batch: pa.RecordBatch, options: ReadOptions)
         fields = [[values[row] for row in kept] for values in fields]
         extras = {key: array.take(pa.array(kept)) for key, array in extras.items()}
     yield event_batch(name, places, fields, extras)
-
-
-def _sound(array: pa.Array) -> pa.Array:
-    """Return the array as it is, but strings as UTF-8."""
-    return pa.array(_strings(array), array.type) if array.type in (pa.string(), pa.large_string()) else array
-
-
-def _strings(array: pa.Array) -> list[str | None]:
-    """Convert values of any type to text; a parquet string need not be UTF-8."""
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    if pa.types.is_nested(array.type):
-        return [None if value is None else json.dumps(value, default=str) for value in array.to_pylist()]
-    if pa.types.is_fixed_size_binary(array.type):
-        array = array.cast(pa.binary())
-    elif not _BYTES.intersection({array.type}):
-        array = array.cast(pa.string())
-    return [None if value is None else decoded(value) for value in array.cast(pa.large_binary()).to_pylist()]
-
-
-_BYTES = {pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view()}

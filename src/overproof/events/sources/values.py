@@ -57,6 +57,20 @@ def joined(value: object) -> str | None:
     return ",".join(string(each) or "" for each in items(value)) or None
 
 
+def journal_text(value: object) -> str | None:
+    """Convert a field of journald's JSON to text; None where it is none.
+
+    Text that is not printable is a list of bytes, and a field that stands several times a list of its values:
+    https://systemd.io/JOURNAL_EXPORT_FORMATS/#journal-json-format
+    """
+    if isinstance(value, str) or not isinstance(value, list) or not value:
+        return value if isinstance(value, str) else None
+    if all(type(byte) is int and 0 <= byte < 256 for byte in value):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    texts = [journal_text(each) for each in value if not isinstance(each, list) or None not in each]
+    return "\n".join(text for text in texts if text is not None) or None
+
+
 def when(time: float) -> str | None:
     """Write seconds since 1970 in ISO 8601, UTC; None beyond the years 1 to 9999."""
     try:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from overproof.events.schema import SCHEMA
+from overproof.events.sources.interface import TABLES
 from overproof.inference.cascade import Verdicts
 
 Verdict = dict[str, Any]
@@ -42,15 +43,24 @@ class VerdictBatch:
     @cached_property
     def sources(self) -> list[str]:
         """What each of all n records was, else how it was read."""
-        read_as = ((self.events.schema.metadata or {}).get(FORMAT) or b"events").decode()
-        if "kind" not in self.events.schema.names:
-            return [read_as] * self.events.num_rows
-        return [kind or read_as for kind in self.events.column("kind").to_pylist()]
+        if not self._has_kinds:
+            return [self._read_as] * self.events.num_rows
+        return [kind or self._read_as for kind in self.events.column("kind").to_pylist()]
+
+    @property
+    def _read_as(self) -> str:
+        return ((self.events.schema.metadata or {}).get(FORMAT) or b"events").decode()
+
+    @property
+    def _has_kinds(self) -> bool:
+        """Whether the source itself says what each record was; in a table, anybody may have written it."""
+        return "kind" in self.events.schema.names and self._read_as not in (*TABLES, "events")
 
     @property
     def further(self) -> dict[str, pa.Array]:
         """The further columns of all n events."""
-        names = (name for name in self.events.schema.names if name not in SCHEMA.names and name != "kind")
+        taken = {*SCHEMA.names, "kind"} if self._has_kinds else set(SCHEMA.names)
+        names = (name for name in self.events.schema.names if name not in taken)
         return {name: self.events.column(name) for name in names}
 
     def __len__(self) -> int:

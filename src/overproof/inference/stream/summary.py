@@ -15,6 +15,8 @@ from overproof.inference.sinks import VerdictBatch, severity
 
 ANOTHER_SOURCE = 0.25  # share of events out of distribution above which the source is not the training events'
 NO_LABEL = "no label"  # of scores that are no numbers
+MOST_NAMES, LONGEST = 1000, 200  # of families and sources that are counted by name, and characters of each
+OTHERS = "(others)"
 COUNTED = ("label", "status", "decided_by", "source", "family", "severity", "tier")
 
 
@@ -42,8 +44,8 @@ class Tally:
         self.counts["label"].update(labels[best] for best in verdicts.best.tolist())
         self.counts["status"].update(settled.status)
         self.counts["decided_by"].update(settled.decided_by)
-        self.counts["source"].update(batch.sources)
-        self.counts["family"].update(batch.events.column("family").drop_null().to_pylist())
+        _count(self.counts["source"], batch.sources)
+        _count(self.counts["family"], batch.events.column("family").drop_null().to_pylist())
         self.counts["severity"].update(severity.NAMES[grave] for grave in severities.tolist())
         if scores.tier is not None:
             decided = zip(settled.decided_by, scores.tier.tolist(), strict=True)
@@ -164,6 +166,13 @@ class Summary:
             lines.append(f"  groups     {self.groups:,} of similar alerts")
         lines.append(f"  written    {tally.written:,} verdicts to {self.out}")
         return "\n".join(lines)
+
+
+def _count(counter: Counter[str], names: list[str]) -> None:
+    """Count names that the input chose in bounded memory: cut at `LONGEST`, and those beyond `MOST_NAMES` together."""
+    for name, count in Counter(names).items():
+        name = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+        counter[name if name in counter or len(counter) < MOST_NAMES else OTHERS] += count
 
 
 def _counted(counter: Counter[str], most: int = 12) -> str:
