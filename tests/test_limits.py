@@ -40,7 +40,7 @@ from .events.sources.pcaps import (
 ROW = re.compile(
     r"\| (?P<name>[^|]+) \| (?P<value>[^|]+) \| `(?P<file>[\w/]+\.py)` `(?P<constant>[\w.]+)`[^|]* \| (?P<said>.+) \|"
 )
-NO_LIMITS = set("TCP UDP ICMP ICMP6 FIN SYN RST ACK POLL MINUTE".split())
+NO_LIMITS = set("ETHERNET RAW TCP UDP ICMP ICMP6 FIN SYN RST ACK POLL MINUTE".split())
 
 
 class Limit(NamedTuple):
@@ -142,6 +142,13 @@ def fragment(number: int, offset: int, data: bytes) -> bytes:
     return ethernet(ip(CLIENT, SERVER, 17, data, number=number, fragment=0x2000 | offset // 8))
 
 
+def nested(depth: int) -> bytes:
+    data = client_says(b"a")[3][14:]
+    for _ in range(depth):
+        data = ip(CLIENT, SERVER, 4, data)
+    return ethernet(data)
+
+
 def behind_a_hole(size: int, pieces: int) -> Iterator[bytes]:
     """A request, a hole, and pieces of `size` bytes with holes between them."""
     yield from handshake()
@@ -180,6 +187,7 @@ REACHED: dict[str, Callable[[Path], Said]] = {
     "tokenizer.Windowing.limit": lambda _: of_windows("a b c " * 20),
     "tokenizer.TOKEN_CHARACTERS": lambda _: of_windows("x" * (TOKEN_CHARACTERS * 12 + 1)),
     "tcp_stream.LACKING": lambda _: of_packets(*client_says(POST + b"123456789"), cut=95),
+    "tunnels.DEEPEST": lambda _: of_packets(nested(9)),
     "request.LONGEST_HEAD": lambda _: of_reader(HttpReader(ENDPOINTS), b"GET / HTTP/1.1\r\nA: ", b"x" * 65_536),
     "request.LONGEST_BODY": lambda _: of_reader(
         HttpReader(ENDPOINTS), b"POST / HTTP/1.1\r\nContent-Length: 8193\r\n\r\n", b"x" * 8_193

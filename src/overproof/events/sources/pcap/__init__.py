@@ -1,7 +1,7 @@
 """Read packet captures, pcap and pcapng: requests, lookups, payloads and flows as events.
 
-packets -> flows -> what each side sent, in order (`reassembly`, `tcp_stream`) -> requests, lookups, payloads, and
-one event for each flow and for each host's minute.
+packets, out of their `tunnels` -> flows -> what each side sent, in order (`reassembly`, `tcp_stream`) -> requests,
+lookups, payloads, and one event for each flow and for each host's minute.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from overproof.events.sources.interface import Input, OnSkip, ReadOptions, requi
 from overproof.events.sources.pcap.event_draft import EventDraft
 from overproof.events.sources.pcap.flows import Flows
 from overproof.events.sources.pcap.fragments import Fragments
-from overproof.events.sources.pcap.ip import NoPacket, network
-from overproof.events.sources.pcap.packets import transport
-from overproof.events.sources.pcap.records import PCAP, PCAPNG, read_records
+from overproof.events.sources.pcap.ip import Network, NoPacket, network
+from overproof.events.sources.pcap.packets import Packet, transport
+from overproof.events.sources.pcap.records import PCAP, PCAPNG, Record, read_records
 from overproof.events.sources.pcap.rows import packet_batch, row
+from overproof.events.sources.pcap.tunnels import DEEPEST, TOO_DEEP, inner
 from overproof.events.sources.stream import excerpt
 
 __all__ = ["MAGIC", "read_pcap"]
@@ -49,16 +50,26 @@ def _drafts(source: Input, on_skip: OnSkip) -> Iterator[EventDraft]:
     for record in read_records(source, on_skip):
         time = time if record.time is None else record.time  # some blocks of pcapng do not say
         try:
-            found = network(record)
-            if found.fragment is not None:
-                assembled = fragments.add(record.number, time, found, found.fragment)
-                if assembled is None:
-                    continue
-                found = assembled
-            packet = transport(record, time, found)
+            packet = _packet(record, time, fragments)
         except NoPacket as error:
             on_skip(Skipped(str(error), f"{source.name}:packet {record.number}", excerpt(record.data)))
             continue
-        yield from flows.add(packet)
+        if packet is not None:
+            yield from flows.add(packet)
     fragments.finish()
     yield from flows.close()
+
+
+def _packet(record: Record, time: float, fragments: Fragments) -> Packet | None:
+    """Read the packet in a record, of a tunnel the innermost one; None while fragments of it are missing."""
+    found: Network | None = network(record)
+    for _ in range(DEEPEST + 1):
+        if found is not None and found.fragment is not None:
+            found = fragments.add(record.number, time, found, found.fragment)
+        if found is None:
+            return None
+        within = inner(found)
+        if within is None:
+            return transport(record, time, found)
+        found = within
+    raise NoPacket(TOO_DEEP)

@@ -13,13 +13,13 @@ from typing import NamedTuple
 from overproof.events.sources.pcap.records import Record
 from overproof.events.sources.pcap.scapy import scapy
 
-_RAW = (12, 14, 101, 228, 229)  # links without a header
-_HEADERS = {1: (14, 12), 113: (16, 14), 276: (20, 0)}  # Ethernet, Linux's two: length, and where the type stands
+ETHERNET, RAW = 1, 101  # link types
+_RAW = (12, 14, RAW, 228, 229)  # links without a header
+_HEADERS = {ETHERNET: (14, 12), 113: (16, 14), 276: (20, 0)}  # Ethernet, Linux's two: length, and where the type stands
 _IPV4, _IPV6, _VLANS = 0x0800, 0x86DD, (0x8100, 0x88A8, 0x9100)
 _OPTIONS = (0, 43, 60, 135, 139, 140)  # IPv6 headers that say how long they are: hop-by-hop, routing, …
 _FRAGMENT, _AUTHENTICATION = 44, 51
-_TUNNELS = {4: 4, 41: 6}  # IP in IP, by the version inside
-_DEEPEST = 4
+_EXTENSIONS = {*_OPTIONS, _FRAGMENT, _AUTHENTICATION}
 
 
 class NoPacket(Exception):
@@ -53,22 +53,22 @@ def address(packed: bytes) -> str:
 
 
 def network(record: Record) -> Network:
-    """Find the IP packet in a record; of a tunnel the inner one.
+    """Find the IP packet in a record; of a tunnel the outer one.
 
     Raises
     ------
     NoPacket
         If there is none.
     """
-    data = _unlinked(record.link, record.data)
+    return packet_in(record.link, record.data)
+
+
+def packet_in(link: int, data: bytes) -> Network:
+    """Find the IP packet in a frame; raises as `network` does."""
+    data = _unlinked(link, data)
     if not data:
         raise NoPacket("an IP packet cut before its header")
-    found = _ip(data)
-    for _ in range(_DEEPEST):
-        if _TUNNELS.get(found.protocol) != (found.data[0] >> 4 if found.data else 0) or found.fragment:
-            break
-        found = _ip(found.data)
-    return found
+    return _ip(data)
 
 
 def _unlinked(link: int, data: bytes) -> bytes:
@@ -145,4 +145,6 @@ def _ip6(data: bytes) -> Network:
                 break
         else:
             break
+    if fragment is None and protocol in _EXTENSIONS:
+        raise NoPacket("a packet cut before its ports")
     return Network(source, target, protocol, data[at:end], max(0, end - at), fragment)

@@ -1,0 +1,137 @@
+"""Unwrap tunnels: the packet inside stands for the one that carries it, as if it had been captured plainly.
+
+IP in IP (RFC 2003, 2473), GRE (RFC 2784, 2890, of NVGRE too: RFC 7637), ERSPAN of types I to III
+(draft-foschiano-erspan-03), VXLAN (RFC 7348, with the extensions of draft-smith-vxlan-group-policy and
+draft-ietf-nvo3-vxlan-gpe), Geneve (RFC 8926) and GTP-U (3GPP TS 29.281, 5.1).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+from overproof.events.sources.pcap.ip import ETHERNET, RAW, Network, NoPacket, packet_in
+
+DEEPEST = 8  # tunnels in one another
+TOO_DEEP = "tunnels in one another, more than are unwrapped"
+
+_TCP, _UDP, _GRE = 6, 17, 47
+_IP_IN_IP = (4, 41)
+_UDP_HEAD = 8
+_ETHERTYPES = {0x0800: RAW, 0x86DD: RAW, 0x6558: ETHERNET}
+_ERSPAN, _ERSPAN3 = 0x88BE, 0x22EB
+_G_PDU = 0xFF  # the GTP-U message that carries a packet
+
+
+class Tunnelled(NamedTuple):
+    """What a tunnel carries: a frame, and the link type that says how it begins."""
+
+    tunnel: str
+    link: int
+    data: bytes
+
+
+def inner(ip: Network) -> Network | None:
+    """Return the packet that a packet carries; None where it is no tunnel's.
+
+    Raises
+    ------
+    NoPacket
+        If it is a tunnel's, and what it carries cannot be read.
+    """
+    if ip.protocol == _TCP:
+        return None
+    try:
+        carried = _carried(ip)
+    except (IndexError, struct.error):
+        raise NoPacket("a tunnel's packet cut in its header") from None
+    if carried is None:
+        return None
+    if not carried.data:
+        raise NoPacket(f"{carried.tunnel}: a packet cut before what it carries")
+    try:
+        return packet_in(carried.link, carried.data)
+    except NoPacket as error:
+        raise NoPacket(f"{carried.tunnel}: {error}") from None
+
+
+def _carried(ip: Network) -> Tunnelled | None:
+    if ip.protocol == _UDP:
+        read = _BY_PORT.get(int.from_bytes(ip.data[2:4], "big"))
+        return None if read is None else read(ip.data[_UDP_HEAD:])
+    if ip.protocol == _GRE:
+        return _gre(ip.data)
+    return Tunnelled("IP in IP", RAW, ip.data) if ip.protocol in _IP_IN_IP else None
+
+
+def _typed(tunnel: str, ethertype: int, data: bytes) -> Tunnelled:
+    """Return what an ethertype says that the data are."""
+    link = _ETHERTYPES.get(ethertype)
+    if link is None:  # a VLAN, MPLS, or what is no IP: as behind the addresses of an Ethernet frame
+        return Tunnelled(tunnel, ETHERNET, bytes(12) + ethertype.to_bytes(2, "big") + data)
+    return Tunnelled(tunnel, link, data)
+
+
+def _gre(data: bytes) -> Tunnelled:
+    flags, kind = struct.unpack_from("!HH", data)
+    if flags & 7:
+        raise NoPacket("GRE: of version 1 (PPTP)" if flags & 7 == 1 else "GRE: of an unknown version")
+    if flags & 0x4000:
+        raise NoPacket("GRE: with source routes")
+    numbered = bool(flags & 0x1000)
+    at = 4 + 4 * (bool(flags & 0x8000) + bool(flags & 0x2000) + numbered)
+    if kind == _ERSPAN:  # type I has no header of its own, and no sequence number
+        return Tunnelled("ERSPAN", ETHERNET, data[at + 8 if numbered else at :])
+    if kind == _ERSPAN3:
+        (about,) = struct.unpack_from("!H", data, at + 10)
+        frame = about >> 10 & 31
+        if frame not in (0, 2):
+            raise NoPacket("ERSPAN: a frame that is neither Ethernet nor IP")
+        return Tunnelled("ERSPAN", RAW if frame else ETHERNET, data[at + (20 if about & 1 else 12) :])
+    return _typed("GRE", kind, data[at:])
+
+
+def _vxlan(data: bytes) -> Tunnelled | None:
+    """Read VXLAN; what has other bits set in its first byte is something else on its port."""
+    flags = data[0] if len(data) >= 8 else 0
+    if not flags & 0x08 or flags & 0x70:
+        return None
+    if flags & 0x04:  # GPE: the header says what follows
+        link = {1: RAW, 2: RAW, 3: ETHERNET}.get(data[3])
+        if link is None:
+            raise NoPacket("VXLAN: neither Ethernet nor IP")
+        return Tunnelled("VXLAN", link, data[8:])
+    return Tunnelled("VXLAN", ETHERNET, data[8:])
+
+
+def _geneve(data: bytes) -> Tunnelled | None:
+    """Read Geneve; what is of another version is something else on its port."""
+    if len(data) < 8 or data[0] & 0xC0 or data[1] & 0x3F or data[7]:
+        return None
+    return _typed("Geneve", int.from_bytes(data[2:4], "big"), data[8 + 4 * (data[0] & 63) :])
+
+
+def _gtp_u(data: bytes) -> Tunnelled | None:
+    """Read GTP-U; its messages that carry no packet are what they are: payloads."""
+    if len(data) < 8 or data[0] & 0xF0 != 0x30 or data[1] != _G_PDU:
+        return None
+    at, following = 8, 0
+    if data[0] & 7:
+        at, following = 12, data[11] if data[0] & 4 else 0
+    while following:  # extension headers, each with its length in words before it and the next one's type at its end
+        size = 4 * data[at]
+        if not size:
+            raise NoPacket("GTP-U: an extension header without a length")
+        at += size
+        following = data[at - 1]
+    return Tunnelled("GTP-U", RAW, data[at:])
+
+
+_BY_PORT: dict[int, Callable[[bytes], Tunnelled | None]] = {
+    4789: _vxlan,
+    4790: _vxlan,  # GPE
+    8472: _vxlan,  # Linux, before there was a number
+    6081: _geneve,
+    2152: _gtp_u,
+}
