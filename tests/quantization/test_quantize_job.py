@@ -25,6 +25,7 @@ from overproof.bundle.readers import TOKENIZER
 from overproof.bundle.runtime import session
 from overproof.bundle.tokenizer import Windowing
 from overproof.cli import app
+from overproof.progress import SILENT
 from overproof.quantization.guards import Guards
 
 if TYPE_CHECKING:
@@ -294,10 +295,10 @@ def test_what_is_no_model(flows: Flows, tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_text("nonsense")
     (tmp_path / "folder").mkdir()
     for path, message in (
-        (tmp_path / "x.onnx", "not an ONNX model that can be run"),
+        (tmp_path / "x.onnx", "not an ONNX file"),
         (tmp_path / "folder", "expected a bundle"),
         (tmp_path / "nowhere.onnx", "no such file or folder"),
-        (events, "not an ONNX model that can be run"),
+        (events, "not an ONNX file"),
     ):
         line = refused(path, "--calibrate", events, out=out)
         assert line.startswith(f"{path}: ") and message in line
@@ -355,12 +356,12 @@ def only_the_label(model: onnx.ModelProto) -> None:
         (to_float16, "weights are 16-bit floats, expected float32"),
         (lambda model: model.opset_import[0].__setattr__("version", 99), "not an ONNX model that can be run"),
         (only_the_label, "no output of floats with shape"),
-        (input_of(TensorProto.DOUBLE, "n", 16), "inputs are given: tensor(double); expected input_ids"),
+        (input_of(TensorProto.INT32, "n", 16), "inputs are given: tensor(int32); expected input_ids"),
         (input_of(TensorProto.FLOAT, "n", "a", "b"), "at most one size open"),
         (input_of(TensorProto.FLOAT, "n"), "expected (events, …)"),
         (no_weights, "no Gemm, MatMul, Conv or Gather with constant float32 weights"),
     ],
-    ids=["NaN", "inf", "output", "float16", "opset", "label", "double", "open sizes", "1-D", "nothing"],
+    ids=["NaN", "inf", "output", "float16", "opset", "label", "int32", "open sizes", "1-D", "nothing"],
 )
 def test_models_that_cannot_be_used(
     change: Callable[[onnx.ModelProto], object], message: str, changed: Change, flows: Flows, tmp_path: Path
@@ -596,3 +597,107 @@ def test_what_torch_exports(kind: str, tmp_path: Path) -> None:
     assert len(reports[0].sensitivity) == 3
     assert 0 < reports[0].step.found.max_difference < 0.5 * np.abs(logits).max()
     assert reports[0].bytes_after < reports[0].bytes_before
+
+
+def zipped(model: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
+    """The network as scikit-learn's converter would write it: the label first, then a dictionary an event."""
+    kind = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, None))
+    logits = model.graph.output[0].name
+    model.graph.node.extend(
+        [
+            helper.make_node("ArgMax", [logits], ["label"], axis=1, keepdims=0),
+            helper.make_node("Softmax", [logits], ["p"], axis=1),
+            helper.make_node("ZipMap", ["p"], ["maps"], domain="ai.onnx.ml", classlabels_strings=names),
+        ]
+    )
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, ["n"]))
+    model.graph.output.append(helper.make_value_info("maps", helper.make_sequence_type_proto(kind)))
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    return model
+
+
+def test_labels_first_and_dictionaries_of_scikit_learn(flows: Flows, tmp_path: Path) -> None:
+    path, events = flows.save(tmp_path), flows.csv(tmp_path)
+    plain = overproof.quantize(path, calibrate_on=[str(events)], out=tmp_path / "plain")
+    onnx.save(zipped(flows.model(), ["benign", "sqli", "ldap"]), path)
+    (tmp_path / "labels.json").unlink()
+    said: list[str] = []
+    console = replace(SILENT, say=said.append)
+    report = overproof.quantize(path, calibrate_on=[str(events)], out=tmp_path / "out", console=console)
+    assert said[0] == f"{path}: onnxruntime, its output taken for probabilities (it ends in Softmax)"
+    assert report.step.found.flips == plain.step.found.flips
+    assert [one.name for one in session(str(tmp_path / "out" / "flows.onnx")).get_outputs()] == ["label", "p"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("float16", TensorProto.FLOAT16), ("double", TensorProto.DOUBLE)])
+def test_inputs_and_outputs_in_other_floats(name: str, kind: int, flows: Flows, tmp_path: Path) -> None:
+    path, events, model = flows.save(tmp_path), flows.csv(tmp_path), flows.model()
+    model.graph.node.insert(0, helper.make_node("Cast", ["given"], ["x"], to=TensorProto.FLOAT))
+    model.graph.node.append(helper.make_node("Cast", ["logits"], ["out"], to=kind))
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("given", kind, ["n", 16]))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("out", kind, ["n", 3]))
+    onnx.save(model, path)
+    report = overproof.quantize(path, calibrate_on=[str(events)], out=tmp_path / "out")
+    assert report.passed and report.step.found.flips < 60
+    assert session(str(tmp_path / "out" / "flows.onnx")).get_inputs()[0].type == f"tensor({name})"
+
+
+@pytest.mark.parametrize(
+    ("tail", "message"),
+    [
+        (("Sigmoid",), "ends in Sigmoid"),
+        (("Sigmoid", "Sqrt"), "numbers from 0 to 1 that add up to"),
+    ],
+)
+def test_independent_probabilities_are_no_classes(
+    tail: tuple[str, ...], message: str, flows: Flows, tmp_path: Path
+) -> None:
+    path, events, model = flows.save(tmp_path), flows.csv(tmp_path), flows.model()
+    last = "logits"
+    for op in tail:
+        model.graph.node.append(helper.make_node(op, [last], [op]))
+        last = op
+    model.graph.output[0].name = last
+    onnx.save(model, path)
+    assert message in refused(path, "--calibrate", events, out=tmp_path / "out")
+
+
+def test_weights_outside_in_a_folder_below_or_nowhere(flows: Flows, tmp_path: Path) -> None:
+    path, events = flows.save(tmp_path), flows.csv(tmp_path)
+    (tmp_path / "w").mkdir()
+    onnx.save(flows.model(), path, save_as_external_data=True, location="w.bin", size_threshold=64)
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = "w/w.bin"
+    path.write_bytes(model.SerializeToString())
+    assert "w.bin, which is not there" in refused(path, "--calibrate", events, out=tmp_path / "out")
+    (tmp_path / "w.bin").rename(tmp_path / "w" / "w.bin")
+    assert overproof.quantize(path, calibrate_on=[str(events)], out=tmp_path / "out").passed
+
+
+def test_a_scikit_learn_classifier_has_nothing_to_quantize_but_is_read(flows: Flows, tmp_path: Path) -> None:
+    """A LinearClassifier of ai.onnx.ml, whose numbers add up to 1 by its Normalizer."""
+    events = flows.csv(tmp_path)
+    linear = helper.make_node(
+        "LinearClassifier", ["x"], ["label", "scores"], domain="ai.onnx.ml", classlabels_ints=[0, 1, 2],
+        coefficients=np.random.default_rng(0).normal(size=48).tolist(), intercepts=[0.0] * 3, post_transform="LOGISTIC",
+    )  # fmt: skip
+    normal = helper.make_node("Normalizer", ["scores"], ["p"], domain="ai.onnx.ml", norm="L1")
+    graph = helper.make_graph(
+        [linear, normal],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 16])],
+        [
+            helper.make_tensor_value_info("label", TensorProto.INT64, ["n"]),
+            helper.make_tensor_value_info("p", TensorProto.FLOAT, ["n", 3]),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), tmp_path / "linear.onnx")
+    result = run(tmp_path / "linear.onnx", "--calibrate", events, "--out", tmp_path / "out")
+    assert "Traceback" not in result.stderr
+    assert result.exit_code == 2
+    assert "linear.onnx: no Gemm, MatMul, Conv or Gather with constant float32 weights to quantize" in result.stderr

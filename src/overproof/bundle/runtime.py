@@ -45,7 +45,7 @@ def session(model: bytes | str, *, threads: int = 1, optimization: str = "all") 
     options.graph_optimization_level = OPTIMIZATIONS[optimization]
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors are raised: its own lines on stderr would say them twice
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

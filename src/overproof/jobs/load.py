@@ -12,7 +12,7 @@ from overproof.distillation.dataset import DatasetSplits, EventTables, split_dat
 from overproof.distillation.limits import RANDOM
 from overproof.distillation.pool import Pool, PoolSource, draw_pool
 from overproof.distillation.pool_choice import CANDIDATES
-from overproof.distillation.teachers import Teacher, load_teacher, require_contract
+from overproof.distillation.teachers import Teacher, assumptions, load_teacher, require_contract
 from overproof.distillation.teachers.ray import on_ray
 from overproof.errors import InputError
 from overproof.events.contradictions import contradictory
@@ -92,7 +92,10 @@ def open_teacher(teacher: Teacher | str | Sequence[str], splits: DatasetSplits, 
     columns = splits.train.column_names
     if options.engine == "ray":
         return on_ray(specs, classes=splits.labels, columns=columns, address=options.address)
-    return load_teacher(specs, classes=splits.labels, columns=columns)
+    opened = load_teacher(specs, classes=splits.labels, columns=columns)
+    for line in assumptions(opened):
+        options.console.say(line)
+    return opened
 
 
 def load_pool(config: CompressConfig, splits: DatasetSplits, teacher: Teacher, console: Console) -> Pool | None:

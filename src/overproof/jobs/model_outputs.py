@@ -28,7 +28,7 @@ from overproof.checks.base import (
     TwoStudents,
 )
 from overproof.checks.stats import fit_temperature
-from overproof.distillation.teachers import align
+from overproof.distillation.teachers import align, assumptions
 from overproof.distillation.teachers.interface import Teacher
 from overproof.events.schema import event_table
 from overproof.jobs.config import RunOptions
@@ -100,6 +100,8 @@ def open_models(
     else:
         labels = sorted(pc.unique(events["label"]).drop_null().to_pylist())
         opened = open_full(full, classes, columns=events.column_names, labels=labels)
+        for line in assumptions(opened):
+            console.say(line)
         queries[FULL] = query_with_cache(opened, classes, cache=options.cache, console=console)
     deployed = open_student(bundle)
     student = _score(deployed, QUANTIZED, console)

@@ -163,6 +163,8 @@ def run_quantize(
     for place in (out, _failed(out)):
         _require_free(place, model.is_dir())
     quantizable = open_model(model, config.benign)
+    if quantizable.bundle is None:
+        options.console.say(f"{quantizable.name}: {quantizable.runtime}")
     loaded = load(quantizable, config, options)
     divided = divide(quantizable, loaded, config, out, options)
     settings = config.quantize

@@ -15,7 +15,7 @@ import numpy as np
 from overproof.bundle.manifest import MANIFEST
 from overproof.bundle.scores import Floats
 from overproof.distillation.teachers import softlabels
-from overproof.distillation.teachers.average import average
+from overproof.distillation.teachers.average import AverageTeacher, average
 from overproof.distillation.teachers.cache import cached_logits, default_directory
 from overproof.distillation.teachers.contract import require_classes, require_no_near
 from overproof.distillation.teachers.interface import MIN_PROBABILITY, Report, Teacher, TeacherCard
@@ -28,6 +28,7 @@ __all__ = [
     "Teacher",
     "TeacherCard",
     "align",
+    "assumptions",
     "cached_logits",
     "default_directory",
     "load_teacher",
@@ -96,6 +97,12 @@ def require_contract(teacher: Teacher, labels: Sequence[str]) -> None:
     if teacher.card.kind != OWN:  # one of ours has the names of its events' labels, as they are
         require_classes(teacher.classes, where)
     require_no_near(teacher.classes, labels, where)
+
+
+def assumptions(teacher: Teacher) -> list[str]:
+    """Say in a line each what had to be found out of the members of a teacher: what an ONNX file's numbers are."""
+    members = teacher.teachers if isinstance(teacher, AverageTeacher) else (teacher,)
+    return [f"{one.card.name}: {one.card.runtime}" for one in members if one.card.kind == "onnx"]
 
 
 def require_known(teacher: Teacher, labels: Sequence[str]) -> None:

@@ -16,6 +16,8 @@ SUM_TOLERANCE = 0.02  # of a row's sum: probabilities written with two digits, o
 STEP = 1 / 256  # of a probability in INT8; each is off by half of it at most
 SLACK = 1e-6  # below 0, as float16 and sums in another order leave it
 
+SINGLE_LABEL = "single_label_classification"
+
 
 def require_classes(classes: Sequence[str], where: str) -> None:
     """Require at least two class names, none empty, none twice, and no two that nearly are one.
@@ -41,6 +43,21 @@ def require_classes(classes: Sequence[str], where: str) -> None:
             raise InputError(
                 f"{where}: classes {first!r} and {name!r} differ in case, blanks or hyphens alone; expected one"
             )
+
+
+def require_single_label(problem: object, where: str) -> None:
+    """Refuse a classifier whose numbers are no distribution, by what Hugging Face's config.json calls `problem_type`.
+
+    Raises
+    ------
+    InputError
+        It is another than that of one label an event.
+    """
+    if problem not in (None, SINGLE_LABEL):
+        raise InputError(
+            f"{where}: problem_type is {repr(problem)[:60]}: its outputs are independent of each other, no "
+            f"distribution over the classes; expected {SINGLE_LABEL}"
+        )
 
 
 def near(names: Sequence[str], others: Sequence[str]) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from overproof.bundle.scores import Floats
 from overproof.distillation.augment import Ids
 from overproof.distillation.batches import Trainable
 from overproof.distillation.batches import padded as rows_padded
-from overproof.distillation.teachers.contract import first_line, foreign
+from overproof.distillation.teachers.contract import SINGLE_LABEL, first_line, foreign, require_single_label
 from overproof.distillation.teachers.interface import (
     Report,
     TeacherCard,
@@ -45,7 +45,6 @@ transformers.utils.logging.disable_progress_bar()
 FINE_TUNE_TOKENS = 128  # longest input while fine-tuning; p99 of real payloads is 92 tokens
 SCORE_TOKENS = 512
 BATCH = 64
-SINGLE_LABEL = "single_label_classification"
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
 
@@ -117,7 +116,7 @@ def load(path: Path) -> HuggingFaceTeacher:
             f"{path}: config.json lists no ...ForSequenceClassification architecture, so it cannot classify yet; "
             f"fine-tune it first: overproof teach EVENTS --from {path} --out DIR"
         )
-    _require_single_label(path, config)
+    require_single_label(config.get("problem_type"), f"{path}: config.json")
     model, loading = _pretrained(transformers.AutoModelForSequenceClassification, path, output_loading_info=True)
     if loading["missing_keys"]:  # transformers would make them up at random
         raise InputError(f"{path}: the weights lack {', '.join(sorted(loading['missing_keys']))}")
@@ -189,16 +188,6 @@ def _config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise InputError(f"{path / 'config.json'}: expected a JSON object")
     return config
-
-
-def _require_single_label(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a head whose numbers are no distribution: independent sigmoids, a regression, or a single output."""
-    problem = config.get("problem_type")
-    if problem not in (None, SINGLE_LABEL):
-        raise InputError(
-            f"{path}: config.json: problem_type is {_short(problem)}: its outputs are independent of each other, "
-            f"no distribution over the classes; expected {SINGLE_LABEL}"
-        )
 
 
 def _require_tokens_known(path: Path, tokenizer: Any, model: Any) -> None:

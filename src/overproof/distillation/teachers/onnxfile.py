@@ -1,4 +1,4 @@
-"""Run an ONNX classifier with its tokenizer beside it.
+"""Run an ONNX classifier with its tokenizer beside it, or one that reads text itself.
 
 Files are looked for with the model's own stem first (`waf.tokenizer.json` for `waf.onnx`), then by
 their usual names: `tokenizer.json`, and for the classes `labels.json` or `id2label` of `config.json`.
@@ -6,11 +6,12 @@ their usual names: `tokenizer.json`, and for the classes `labels.json` or `id2la
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,48 +23,96 @@ from tokenizers import Tokenizer
 
 from overproof.bundle.runtime import session
 from overproof.bundle.scores import Floats
+from overproof.distillation.teachers.contract import first_line, foreign
 from overproof.distillation.teachers.interface import (
     Report,
     TeacherCard,
     by_length,
     fingerprint_files,
-    log_probabilities,
     padded,
     texts_of,
 )
+from overproof.distillation.teachers.onnxgraph import (
+    FLOATS,
+    ClassOutput,
+    Numbers,
+    as_logits,
+    class_output,
+    outside_files,
+    probed_numbers,
+    read_graph,
+    stated_numbers,
+    zipped_rows,
+)
+from overproof.distillation.teachers.onnxnames import (
+    NAMES,
+    TOKENIZERS,
+    beside,
+    class_names_beside,
+    files_beside,
+    require_single_label_beside,
+)
 from overproof.errors import InputError
+from overproof.events.schema import event_table
 
 DEFAULT_TOKENS = 128
 BATCH = 64
 IDS = ("input_ids", "ids")
-TOKENIZERS = ("tokenizer.json", "tokenizer_config.json")
-NAMES = ("labels.json", "config.json")
+PROBES = (
+    "GET /index.html",
+    "id=1' or 1=1--",
+    "",
+    "<script>alert(1)</script>",
+    "hello world",
+    "a",
+    "0 " * 40,
+    "ls -la /",
+)
 KNOWN_INPUTS = (*IDS, "attention_mask", "token_type_ids")
 
 
 @dataclass(frozen=True)
 class OnnxTeacher:
-    """An ONNX file under ONNX Runtime; only the first window of each event is judged."""
+    """An ONNX file under ONNX Runtime; only the first window of each event is judged.
+
+    Attributes
+    ----------
+    tokenizer
+        None where the graph reads the text itself, as scikit-learn's do.
+    output, numbers
+        Which output is asked for, and what its numbers are.
+    """
 
     classes: tuple[str, ...]
     card: TeacherCard
     session: Any
-    tokenizer: Tokenizer
-    pad_id: int
+    tokenizer: Tokenizer | None
+    output: ClassOutput
+    numbers: Numbers = "logits"
     labels_new_events: bool = True
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
-        """Compute the file's first output, (events, classes); if it ends in a softmax, the log of that."""
+        """Compute the file's output of classes, (events, classes); of probabilities the logarithms."""
+        return as_logits(self.answers(events, report), self.numbers, self.card.name)
+
+    def answers(self, events: pa.Table, report: Report | None = None) -> Floats:
+        """Compute the output as it is."""
         out = np.empty((events.num_rows, len(self.classes)), dtype=np.float32)
         for batch, onnx_input in self.onnx_inputs(events):
             out[batch] = self._run(onnx_input)[: len(batch)]
             if report is not None:
                 report(len(batch))
-        return as_logits(out)
+        return out
 
     def onnx_inputs(self, events: pa.Table) -> Iterator[tuple[NDArray[np.intp], dict[str, NDArray[Any]]]]:
         """Batch events as input, with their places; a batch of fixed size is filled up with its last row."""
-        ids = [row.ids for row in self.tokenizer.encode_batch(texts_of(events))]
+        texts = texts_of(events)
+        if self.tokenizer is None:
+            yield from self._texts(texts)
+            return
+        pad_id = _pad_id(self.tokenizer)
+        with foreign(self.card.name, "its tokenizer cannot read the events"):
+            ids = [row.ids for row in self.tokenizer.encode_batch(texts)]
         inputs = {spec.name: spec for spec in self.session.get_inputs()}
         rows, width = next(spec.shape for name, spec in inputs.items() if name in IDS)
         size = rows if isinstance(rows, int) else BATCH
@@ -71,20 +120,28 @@ class OnnxTeacher:
         for batch in by_length([len(row) for row in ids], size, equal="attention_mask" not in inputs):
             wanted = [ids[i] for i in batch]
             full = wanted + [wanted[-1]] * (size - len(wanted)) if isinstance(rows, int) else wanted
-            yield batch, _onnx_input(inputs, full, self.pad_id, width if isinstance(width, int) else None)
+            yield batch, _onnx_input(inputs, full, pad_id, width if isinstance(width, int) else None)
+
+    def _texts(self, texts: Sequence[str]) -> Iterator[tuple[NDArray[np.intp], dict[str, NDArray[Any]]]]:
+        (spec,) = self.session.get_inputs()
+        size = spec.shape[0] if isinstance(spec.shape[0], int) else BATCH
+        for start in range(0, len(texts), size):
+            part = list(texts[start : start + size])
+            full = part + part[-1:] * (size - len(part)) if isinstance(spec.shape[0], int) else part
+            rows = np.array(full, dtype=object).reshape(-1, *(1 for _ in spec.shape[1:]))
+            yield np.arange(start, start + len(part)), {spec.name: rows}
 
     def _run(self, onnx_input: dict[str, NDArray[Any]]) -> Floats:
-        try:
-            first = np.asarray(self.session.run(None, onnx_input)[0])
-        except Exception as error:  # ONNX Runtime raises its own classes for what a graph cannot do
-            raise InputError(f"{self.card.name}: ONNX Runtime cannot run it: {error}") from error
+        with foreign(self.card.name, "ONNX Runtime cannot run it"):
+            (found,) = self.session.run([self.output.name], onnx_input)
+            values = zipped_rows(found, self.output.keys) if self.output.keys else np.asarray(found)
         rows = len(next(iter(onnx_input.values())))
-        if first.shape != (rows, len(self.classes)):
+        if values.shape != (rows, len(self.classes)):
             raise InputError(
-                f"{self.card.name}: its first output has shape {first.shape}, "
+                f"{self.card.name}: its output {self.output.name} has shape {values.shape}, "
                 f"expected {(rows, len(self.classes))} for {len(self.classes)} classes"
             )
-        return first.astype(np.float32)
+        return values.astype(np.float32)
 
 
 def load(path: Path) -> OnnxTeacher:
@@ -93,72 +150,75 @@ def load(path: Path) -> OnnxTeacher:
     Raises
     ------
     InputError
-        File, tokenizer or class names missing or unusable, or an input that is not a tokenizer's.
+        File, tokenizer, weights or class names missing or unusable, an input that is not a tokenizer's, or an output
+        that is no distribution over classes.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    tokenizer_file = beside(path, TOKENIZERS[0])
-    labels_file = beside(path, *NAMES)
-    tokenizer = _open_tokenizer(tokenizer_file)
-    parameters, weights = _size(path)
+    model = read_graph(path)
+    weights = outside_files(path, model)
+    require_single_label_beside(path)
+    running = _session(path)
+    tokenizer = None if _reads_text(running) else _open_tokenizer(beside(path, TOKENIZERS[0]))
+    if tokenizer is not None:
+        _check_inputs(path, running, tokenizer)
+    named = class_names_beside(path)
+    output = class_output(path, model, running.get_outputs(), None if named is None else len(named))
+    if named is None and not output.keys:
+        beside(path, *NAMES)  # says what it looked for
+    classes, output = in_order(path, named, output)
     card = TeacherCard(
         kind="onnx",
         name=str(path),
-        parameters=parameters,
+        parameters=sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
         bytes=path.stat().st_size + sum(file.stat().st_size for file in weights),
         runtime="onnxruntime",
-        fingerprint=fingerprint_files(path, *weights, *files_beside(path)),
+        fingerprint=None,
     )
-    running = _session(path)
-    _check_inputs(path, running, tokenizer)
-    return OnnxTeacher(class_names(labels_file), card, running, tokenizer, _pad_id(tokenizer))
+    return _told(path, model, OnnxTeacher(classes, card, running, tokenizer, output), weights)
+
+
+def in_order(path: Path, named: Sequence[str] | None, output: ClassOutput) -> tuple[tuple[str, ...], ClassOutput]:
+    """Return the classes, and the output with its keys, if it has any, in their order.
+
+    Raises
+    ------
+    InputError
+        The names beside the model are not those that the graph itself gives.
+    """
+    if named is None:
+        return tuple(map(str, output.keys)), output
+    own = [key for key in output.keys if isinstance(key, str)]
+    if own and sorted(own) != sorted(named):
+        raise InputError(f"{path}: the graph names the classes {', '.join(own)}, the file beside it {', '.join(named)}")
+    return tuple(named), replace(output, keys=tuple(named)) if own else output
+
+
+def _told(path: Path, model: onnx.ModelProto, teacher: OnnxTeacher, weights: Sequence[Path]) -> OnnxTeacher:
+    """Find out what a teacher's numbers are, and say so on its card."""
+    numbers, why = stated_numbers(path, model, teacher.output.name)
+    if numbers is None:
+        numbers, why = probed_numbers(path, teacher.answers(event_table({"text": list(PROBES)})))
+    prints = fingerprint_files(path, *weights, *files_beside(path))
+    card = replace(
+        teacher.card,
+        runtime=f"onnxruntime, its output taken for {numbers} ({why})",
+        fingerprint=hashlib.sha256(f"{numbers} {teacher.output.name} {prints}".encode()).hexdigest(),
+    )
+    return replace(teacher, numbers=numbers, card=card)
 
 
 def _session(path: Path) -> Any:
     try:
         return session(str(path), threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
-    except Exception as error:  # as above
-        raise InputError(f"{path}: ONNX Runtime cannot open it: {error}") from None
+    except Exception as error:  # ONNX Runtime raises its own classes
+        raise InputError(f"{path}: ONNX Runtime cannot open it: {first_line(error)}") from None
 
 
-def beside(path: Path, *names: str) -> Path:
-    """Find the first of some files beside a model, its own stem first; InputError if there is none."""
-    places = [path.with_name(f"{path.stem}.{name}") for name in names] + [path.with_name(name) for name in names]
-    for place in places:
-        if place.is_file():
-            return place
-    raise InputError(f"{path}: expected one of {', '.join(place.name for place in places)} beside it")
-
-
-def class_names_beside(path: Path) -> tuple[str, ...] | None:
-    """Read the class names beside a model; None if there is no file of them."""
-    try:
-        file = beside(path, *NAMES)
-    except InputError:
-        return None
-    return class_names(file)
-
-
-def files_beside(path: Path) -> tuple[Path, ...]:
-    """List the files that the model is read with: tokenizer and class names, those that exist."""
-    names = (*TOKENIZERS, *NAMES)
-    places = [path.with_name(f"{path.stem}.{name}") for name in names] + [path.with_name(name) for name in names]
-    return tuple(place for place in places if place.is_file())
-
-
-def class_names(path: Path) -> tuple[str, ...]:
-    """Read a list of names or {"0": name, …}; in config.json under `id2label`."""
-    try:
-        names = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(names, dict) and path.name.endswith("config.json"):
-            names = names["id2label"]
-        if isinstance(names, dict):
-            names = [names[str(i)] for i in range(len(names))]
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ValueError("no list of strings")
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f'{path}: expected class names as ["a", "b"] or {{"0": "a", …}}: {error}') from None
-    return tuple(names)
+def _reads_text(running: Any) -> bool:
+    """Say whether a graph takes text as it is, one string an event."""
+    inputs = running.get_inputs()
+    return len(inputs) == 1 and inputs[0].type == "tensor(string)" and inputs[0].shape[1:] in ([], [1])
 
 
 def _open_tokenizer(path: Path) -> Tokenizer:
@@ -212,26 +272,8 @@ def _onnx_input(
         "attention_mask": (np.arange(tokens.shape[1]) < lengths[:, None]).astype(np.int64),
         "token_type_ids": np.zeros_like(tokens),
     }
-    types = {"tensor(int32)": np.int32, "tensor(int64)": np.int64}
+    types = {"tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(bool)": np.bool_, **FLOATS}
     return {
         name: arrays.get(name, tokens).astype(types.get(spec.type, np.int64), copy=False)
         for name, spec in inputs.items()
     }
-
-
-def as_logits(values: Floats) -> Floats:
-    """Return the values, or their logarithms if every row is a distribution, which logits are not by accident."""
-    distributions = len(values) and (values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3)
-    return log_probabilities(values) if distributions else values
-
-
-def _size(path: Path) -> tuple[int, list[Path]]:
-    """Count the numbers in the initializers, and list the files of those that are stored outside."""
-    try:
-        graph = onnx.load(str(path), load_external_data=False).graph
-    except Exception as error:  # protobuf's DecodeError, which it does not export in one place
-        raise InputError(f"{path}: not an ONNX file: {error}") from None
-    stored = {entry.value for tensor in graph.initializer for entry in tensor.external_data if entry.key == "location"}
-    return sum(math.prod(tensor.dims) for tensor in graph.initializer), [
-        path.with_name(name) for name in sorted(stored)
-    ]

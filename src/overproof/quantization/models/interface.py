@@ -57,6 +57,8 @@ class QuantizableModel:
         The bundle it came from, or None.
     beside
         Files that must lie beside the quantized file for it to be usable.
+    runtime
+        What runs it, and what its numbers were taken for, in words.
     """
 
     name: str
@@ -68,6 +70,7 @@ class QuantizableModel:
     prepare: Callable[[pa.Table], Prepared]
     bundle: Bundle | None = None
     beside: tuple[Path, ...] = ()
+    runtime: str = "onnxruntime"
 
     def logits(self, model: onnx.ModelProto, prepared: Prepared) -> Floats:
         """Run `model`, a rewritten `self.model`, on the events: logits (events, classes)."""

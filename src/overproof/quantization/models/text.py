@@ -13,18 +13,20 @@ from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
 from overproof.distillation.teachers import onnxfile
+from overproof.distillation.teachers.onnxgraph import as_logits
+from overproof.distillation.teachers.onnxnames import files_beside
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.quantization.models.interface import Prepared, QuantizableModel
 
 
-def load(path: Path, model: onnx.ModelProto, output: Any) -> QuantizableModel:
+def load(path: Path, model: onnx.ModelProto, output: str) -> QuantizableModel:
     """Open the file with its tokenizer and class names.
 
     Parameters
     ----------
     model, output
-        The graph, brought into form, and its output of logits or probabilities.
+        The graph, brought into form, and the name of its output of logits or probabilities.
     """
     teacher = onnxfile.load(path)
 
@@ -35,7 +37,7 @@ def load(path: Path, model: onnx.ModelProto, output: Any) -> QuantizableModel:
             found = np.empty((events.num_rows, len(teacher.classes)), dtype=np.float32)
             for (batch, _), values in zip(batches, outputs, strict=True):
                 found[batch] = values[: len(batch)]
-            return onnxfile.as_logits(found)
+            return as_logits(found, teacher.numbers)
 
         return Prepared(tuple(onnx_input for _, onnx_input in batches), gather)
 
@@ -44,10 +46,11 @@ def load(path: Path, model: onnx.ModelProto, output: Any) -> QuantizableModel:
         model=model,
         classes=teacher.classes,
         benign=DEFAULT_BENIGN,
-        output=output.name,
+        output=output,
         load=load_texts,
         prepare=prepare,
-        beside=onnxfile.files_beside(path),
+        beside=files_beside(path),
+        runtime=teacher.card.runtime,
     )
 
 
