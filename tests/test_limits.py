@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -149,6 +150,16 @@ def nested(depth: int) -> bytes:
     return ethernet(data)
 
 
+def encoded(coding: bytes, body: bytes) -> tuple[bytes, bytes]:
+    return b"POST / HTTP/1.1\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (coding, len(body)), body
+
+
+def long_name(size: int) -> bytes:
+    """What gzip makes of a little, with a file's name before it."""
+    packed = gzip.compress(b"a=1")
+    return packed[:3] + b"\x08" + packed[4:10] + b"x" * size + b"\0" + packed[10:]
+
+
 def behind_a_hole(size: int, pieces: int) -> Iterator[bytes]:
     """A request, a hole, and pieces of `size` bytes with holes between them."""
     yield from handshake()
@@ -192,6 +203,8 @@ REACHED: dict[str, Callable[[Path], Said]] = {
     "request.LONGEST_BODY": lambda _: of_reader(
         HttpReader(ENDPOINTS), b"POST / HTTP/1.1\r\nContent-Length: 8193\r\n\r\n", b"x" * 8_193
     ),
+    "codings.LONGEST_CODED": lambda _: of_reader(HttpReader(ENDPOINTS), *encoded(b"gzip", long_name(66_000))),
+    "codings.MOST_CODINGS": lambda _: of_reader(HttpReader(ENDPOINTS), *encoded(b"gzip," * 5, gzip.compress(b"a"))),
     "payload.FIRST": lambda _: of_reader(PayloadReader(ENDPOINTS, START, None), b"x" * 2_048, b"x"),
     "tls.LONGEST": lambda _: of_reader(TlsReader(ENDPOINTS, START), b"\x16\3\1\x40\0\1\0\xff\xff", b"x" * 16_384),
     "ssh.LONGEST": lambda _: of_reader(SshReader(ENDPOINTS, START), b"SSH-2.0-" + b"x" * 300),

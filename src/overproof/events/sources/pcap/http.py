@@ -111,6 +111,7 @@ class HttpReader:
         if line not in (b"\r\n", b"\n"):
             return True
         self._method = request.split() if self._rejected else self._parser.get_method()
+        request.find_codings()
         encoded = request.header(b"transfer-encoding") is not None and not request.complete
         self._remaining = 0 if encoded else request.content_length()
         self._step = self._sized_body if not encoded else self._unbounded_body if self._rejected else self._chunked_body

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from overproof.events import templates
+from overproof.events.sources.pcap.codings import LONGEST_CODED, codings, undone
 from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.stream import decoded
 
@@ -22,6 +23,7 @@ _VERSION = re.compile(rb"[ \t]HTTP/\d")
 REQUEST_LINE = re.compile(rb"[^\s\x00-\x1f]{1,64}[ \t][^\r\n]*HTTP/\d")
 _OTHER = re.compile(rb"[ \t](?:RTSP|SIP|ICE)/\d")
 _NUMBER = re.compile(rb"\d{1,15}")
+_CODINGS = (b"content-encoding", b"transfer-encoding")  # in the order in which they are applied
 _SEPARATORS = {b"cookie": "; "}
 
 
@@ -54,6 +56,8 @@ class Request:
     ----------
     cut
         Whether there is more of it than is kept, or than came.
+    codings
+        What its body is encoded with, once its head is read.
     """
 
     ref: PacketRef
@@ -63,6 +67,7 @@ class Request:
     body: bytearray = field(default_factory=bytearray)
     complete: bool = False
     cut: bool = False
+    codings: list[str] = field(default_factory=list)
 
     def on_url(self, piece: bytes) -> None:
         self.url += piece
@@ -71,7 +76,7 @@ class Request:
         self.headers.append((name.lower(), value))
 
     def on_body(self, piece: bytes) -> None:
-        room = LONGEST_BODY - len(self.body)
+        room = (LONGEST_CODED if self.codings else LONGEST_BODY) - len(self.body)
         self.body += piece[:room]
         self.cut |= len(piece) > room
 
@@ -106,8 +111,18 @@ class Request:
         number = next((value for name, value in self.headers if name == b"content-length"), b"")
         return int(number) if _NUMBER.fullmatch(number) else 0
 
+    def find_codings(self) -> None:
+        """Note what the head says that the body is encoded with."""
+        self.codings = [
+            name for wanted in _CODINGS for name in codings([value for key, value in self.headers if key == wanted])
+        ]
+
     def draft(self, method: bytes, endpoints: Endpoints) -> EventDraft:
         """Write the request as an event."""
+        body = bytes(self.body)
+        if self.codings and body:
+            body, whole = undone(body, self.codings, LONGEST_BODY)
+            self.cut |= not whole
         target, host, agent = decoded(self.url), self.header(b"host"), self.header(b"user-agent")
         text = templates.HttpRequest(
             decoded(method),
@@ -117,7 +132,7 @@ class Request:
             cookie=self.header(b"cookie"),
             referer=self.header(b"referer"),
             headers=[(decoded(name), decoded(value)) for name, value in self.headers],
-            body=decoded(bytes(self.body)) or None,
+            body=decoded(body) or None,
         ).text
         return EventDraft(
             "http-request",
