@@ -195,6 +195,11 @@ def late_fragments() -> Said:
 REACHED: dict[str, Callable[[Path], Said]] = {
     "stream.LONGEST": lambda folder: of_file("a.txt", b"a\n" + b"x" * ((16 << 20) + 1), folder),
     "csv.MOST_LINES": lambda folder: of_file("a.csv", b'text\na\n"b\n' + b"c\n" * 1001, folder),
+    "export.MOST_FIELDS": lambda folder: of_file(
+        "a.export",
+        b"__CURSOR=1\n__X=1\nMESSAGE=a\n\n__CURSOR=2\n" + b"".join(b"F%d=\n" % i for i in range(4096)) + b"\n",
+        folder,
+    ),
     "tokenizer.Windowing.limit": lambda _: of_windows("a b c " * 20),
     "tokenizer.TOKEN_CHARACTERS": lambda _: of_windows("x" * (TOKEN_CHARACTERS * 12 + 1)),
     "tcp_stream.LACKING": lambda _: of_packets(*client_says(POST + b"123456789"), cut=95),

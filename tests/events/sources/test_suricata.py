@@ -215,6 +215,44 @@ def test_every_line_of_any_bytes_is_an_event_or_skipped(read, lines: list[bytes]
     assert found == [number for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
 
 
+def test_events_of_mail_and_alerts_about_it(read) -> None:
+    email = {"status": "PARSE_DONE", "from": "A <a@x.test>", "to": ["b@y.test", "c@y"], "subject": "your invoice",
+             "attachment": ["invoice.exe"], "url": ["x.test/a"], "body_md5": "00", "received": ["by y"]}  # fmt: skip
+    smtp = {"helo": "x", "mail_from": "<a@x.test>", "rcpt_to": ["<b@y.test>"]}
+    lines = [
+        {"timestamp": "2024-01-01T00:00:00+0000", "event_type": "smtp", "smtp": smtp, "email": email},
+        {"timestamp": "2024-01-01T00:00:00+0000", "event_type": "email", "email": {"from": "a", "subject": "s"}},
+        BASE | {"event_type": "alert", "alert": {"signature": "x"}, "email": {"attachment": ["a.exe"]}},
+    ]
+    table, rejects = read("a.json", b"\n".join(json.dumps(line).encode() for line in lines))
+    assert rejects.total == 0
+    said, short, alert = table["text"].to_pylist()
+    assert said == (
+        'suricata smtp helo=x mail_from=<a@x.test> rcpt_to=<b@y.test> email.from="A <a@x.test>" '
+        'email.to=b@y.test,c@y email.subject="your invoice" email.attachment=invoice.exe email.url=x.test/a '
+        'email.received="by y"'
+    )
+    assert short == "suricata email email.from=a email.subject=s"
+    assert alert.endswith(" email.attachment=a.exe")
+
+
+def test_ports_as_text_and_events_without_flow_id(read) -> None:
+    flow = {"timestamp": "2024-01-01T00:00:00+0000", "event_type": "flow", "proto": "TCP", "src_ip": "10.0.0.1",
+            "src_port": "50000", "dest_ip": "192.0.2.1", "dest_port": "22", "flow": {"pkts_toclient": "0"}}  # fmt: skip
+    answer = {"timestamp": "2024-01-01T00:00:00+0000", "event_type": "dns", "src_port": "53",
+              "src_ip": "192.0.2.53", "dest_ip": "10.0.0.1", "dest_port": "5353", "dns": {"rrname": "a"}}  # fmt: skip
+    answer["community_id"] = "1:x"
+    lines = [flow, flow | {"src_port": "50001", "dest_ip": "192.0.2.2"}, answer]
+    for first in range(3):
+        data = b"\n".join(json.dumps(line).encode() for line in lines[first:] + lines[:first])
+        events = {event["origin"][-1] + event["kind"]: event for event in read("a.log", data)[0].to_pylist()}
+        assert sorted(kind[1:] for kind in events) == ["flows", "suricata-dns", "suricata-flow", "suricata-flow"]
+        (asked,) = [event for event in events.values() if event["kind"] == "suricata-dns"]
+        assert (asked["src_port"], asked["dst_port"], asked["group"]) == (53, 5353, "1:x")
+        assert asked["text"].startswith("dns client=10.0.0.1 ")
+    assert read("a.log", b'{"timestamp":"2024-01-01","event_type":"arp","arp":{"opcode":"request"}}')[0].num_rows == 1
+
+
 def test_deeply_nested_json_is_no_crash(read) -> None:
     deep = "[" * 900 + "]" * 900
     for inner in (deep, '{"a":' * 900 + "1" + "}" * 900):

@@ -24,6 +24,7 @@ from overproof.events.sources.detect import detect
 from overproof.events.sources.follow import POLL, inputs
 from overproof.events.sources.interface import Columns, Input, OnSkip, Reading, ReadOptions, Source
 from overproof.events.sources.join import join_batches
+from overproof.events.sources.journald import read_journald
 from overproof.events.sources.jsonl import read_jsonl
 from overproof.events.sources.lines import read_lines
 from overproof.events.sources.parquet import read_parquet
@@ -31,6 +32,7 @@ from overproof.events.sources.rejects import Rejects
 from overproof.events.sources.stream import open_input
 from overproof.events.sources.suricata import read_suricata
 from overproof.events.sources.syslog import read_syslog
+from overproof.events.sources.windows import read_windows
 from overproof.events.sources.zeek import read_zeek
 
 __all__ = ["FORMATS", "Columns", "Reading", "Rejects", "load_events", "read_events"]
@@ -54,6 +56,8 @@ FORMATS: dict[str, Source] = {
     "zeek": read_zeek,
     "suricata": read_suricata,
     "syslog": read_syslog,
+    "journald": read_journald,
+    "windows": read_windows,
     "pcap": _read_pcap,
 }
 

@@ -7,8 +7,13 @@ from pathlib import PurePath
 from overproof.errors import InputError
 from overproof.events.sources import accesslog, syslog
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
+from overproof.events.sources.journald.export import looks_like_export
+from overproof.events.sources.journald.log import unframed
+from overproof.events.sources.journald.records import is_entry
 from overproof.events.sources.jsonl import parse
 from overproof.events.sources.stream import decoded
+from overproof.events.sources.suricata.records import is_eve
+from overproof.events.sources.windows.shapes import is_windows_event
 from overproof.events.sources.zeek.keys import is_record
 
 EXTENSIONS = {
@@ -77,8 +82,11 @@ def _by_records(head: bytes) -> str | None:
         return None
     if lines[0].startswith(_ZEEK_HEADERS):
         return "zeek"
-    if lines[0].lstrip().startswith(b"{"):
-        return _by_keys(lines[0])
+    if looks_like_export(head.lstrip()):
+        return "journald"
+    first = unframed(lines[0]).lstrip()
+    if first.startswith(b"{"):
+        return _by_keys(first)
     for name, looks_like in (("accesslog", accesslog.looks_like), ("syslog", syslog.looks_like)):
         if 2 * sum(map(looks_like, lines)) >= len(lines):
             return name
@@ -92,11 +100,8 @@ def _by_keys(line: bytes) -> str | None:
         return None
     if not isinstance(record, dict):
         return None
-    if is_record(record):
-        return "zeek"
-    if {"timestamp", "event_type"} <= record.keys() and record.keys() & {"flow_id", "src_ip", "stats"}:
-        return "suricata"
-    return None
+    signs = {"zeek": is_record, "suricata": is_eve, "journald": is_entry, "windows": is_windows_event}
+    return next((name for name, is_one in signs.items() if is_one(record)), None)
 
 
 def _by_name(name: str) -> str | None:

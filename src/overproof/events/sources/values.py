@@ -63,12 +63,19 @@ def journal_text(value: object) -> str | None:
     Text that is not printable is a list of bytes, and a field that stands several times a list of its values:
     https://systemd.io/JOURNAL_EXPORT_FORMATS/#journal-json-format
     """
-    if isinstance(value, str) or not isinstance(value, list) or not value:
+    if isinstance(value, str) or not isinstance(value, list):
         return value if isinstance(value, str) else None
-    if all(type(byte) is int and 0 <= byte < 256 for byte in value):
-        return bytes(value).decode("utf-8", "backslashreplace")
-    texts = [journal_text(each) for each in value if not isinstance(each, list) or None not in each]
-    return "\n".join(text for text in texts if text is not None) or None
+    found = _of_bytes(value)
+    if found is None:
+        texts = [each if isinstance(each, str) else _of_bytes(each) for each in value]
+        found = "\n".join(text for text in texts if text is not None)
+    return found or None
+
+
+def _of_bytes(value: object) -> str | None:
+    if not isinstance(value, list) or not all(type(byte) is int and 0 <= byte < 256 for byte in value):
+        return None
+    return bytes(value).decode("utf-8", "backslashreplace")
 
 
 def when(time: float) -> str | None:

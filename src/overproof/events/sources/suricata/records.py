@@ -18,9 +18,22 @@ _DEEPEST = 3  # levels of an unknown event's keys that are written out
 _PROTOCOLS = set("http dns tls ssh smb ftp smtp rdp quic krb5 snmp sip mqtt nfs dhcp ike tftp rfb modbus dnp3".split())
 
 
+def is_eve(record: Record) -> bool:
+    """Return whether an object is an event of an EVE log: flows have addresses, and each type an object of its name."""
+    if not {"timestamp", "event_type"} <= record.keys():
+        return False
+    return bool(record.keys() & {"flow_id", "src_ip", "stats"}) or isinstance(_of_type(record), dict)
+
+
+def _of_type(record: Record) -> object:
+    kind = record["event_type"]
+    return record.get(kind) if isinstance(kind, str) else None
+
+
 def to_event(kind: str, record: Record) -> StructuredEvent:
     """Build the event of a record."""
-    flow_id, http, service = string(record.get("flow_id")), entry(record, "http"), _service(record)
+    flow_id = string(record.get("flow_id")) or string(record.get("community_id"))
+    http, service = entry(record, "http"), _service(record)
     return StructuredEvent(
         text=_TEXTS.get(kind, _other)(kind, record),
         time=utc(string(record.get("timestamp")) or ""),
@@ -126,7 +139,7 @@ def _dns(kind: str, record: Record) -> str:
     ttls = [ttl for ttl in (number(answer.get("ttl")) for answer in answers) if ttl is not None]
     data = joined([answer["rdata"] for answer in answers if answer.get("rdata")])
     answered = dns.get("type") in ("answer", "response")
-    client = "dest_ip" if record.get("src_port") == 53 != record.get("dest_port") else "src_ip"
+    client = "dest_ip" if integer(record.get("src_port")) == 53 != integer(record.get("dest_port")) else "src_ip"
     return templates.DnsLookup(
         string(record.get(client)),
         name,
@@ -182,12 +195,19 @@ def _alert(kind: str, record: Record) -> str:
     """Write Suricata's alert, then the request that it is about."""
     alert = entry(record, "alert")
     parts = {key: string(alert.get(key)) for key in ("signature", "category", "severity", "action")}
-    text = templates.record("suricata alert", parts | _flow_parts(record))
+    text = templates.record("suricata alert", parts | _flow_parts(record) | _email(record))
     return f"{text} {_http(kind, record)}" if entry(record, "http") else text
 
 
 def _other(kind: str, record: Record) -> str:
-    return templates.record(f"suricata {kind}", _flow_parts(record) | dict(_flat(entry(record, kind), "", _DEEPEST)))
+    about = dict(_flat(entry(record, kind), "", _DEEPEST)) if kind != "email" else {}
+    return templates.record(f"suricata {kind}", _flow_parts(record) | about | _email(record))
+
+
+def _email(record: Record) -> dict[str, str | None]:
+    """Write the message that an event of SMTP or an alert carries: who, to whom, subject, attachments, URLs."""
+    found = _flat(entry(record, "email"), "email.", _DEEPEST)
+    return {key: value for key, value in found if key != "email.status" and not key.endswith("_md5")}
 
 
 def _flow_parts(record: Record) -> dict[str, templates.Part]:

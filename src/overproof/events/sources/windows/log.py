@@ -1,0 +1,30 @@
+"""Parse Windows events as JSON, one a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from overproof.events.sources.interface import Input, ReadOptions
+from overproof.events.sources.jsonl import parse
+from overproof.events.sources.structured import LineFormat, Parsed, read_structured
+from overproof.events.sources.windows.records import to_event
+from overproof.events.sources.windows.shapes import event_of
+
+
+def read_windows(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
+    """Read Windows events as JSON lines; see `interface.Source`."""
+    yield from read_structured(source, options, LineFormat("a Windows event log", _parse))
+
+
+def _parse(number: int, line: bytes) -> Iterator[Parsed]:
+    if not line.strip():
+        return
+    try:
+        record = parse(line)
+    except (ValueError, RecursionError):
+        yield "JSON does not parse"
+        return
+    event = event_of(record) if isinstance(record, dict) else None
+    yield "not a Windows event" if event is None else to_event(event)

@@ -1,0 +1,151 @@
+"""Find a Windows event in the JSON that its shippers write: the XML as JSON, Winlogbeat, Wazuh, NXLog.
+
+The event itself is the `Event` element of its XML schema:
+https://learn.microsoft.com/en-us/windows/win32/wes/eventschema-event-eventtype
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from overproof.events.sources.values import entry, integer, items, string
+
+Record = Mapping[Any, Any]
+_TEXTS = ("#text", "_", "$t", "content", "text", "value")  # what converters of XML call the text of an element
+_FLAT = {"eventid", "channel"}  # what NXLog writes of every event
+_SENDERS = {"sourcename", "providername", "provider", "hostname", "computer", "computername", "provider_name"}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsEvent:
+    """A Windows event, whoever shipped it.
+
+    Attributes
+    ----------
+    id, channel, computer
+        Of its `System` part.
+    time
+        As it was written.
+    data
+        What the event says, by name; names that differ only in case are one.
+    message
+        The sentence that Windows makes of the event, where it was shipped.
+    """
+
+    id: int | None
+    channel: str | None
+    computer: str | None
+    time: str | None
+    data: Mapping[str, Any]
+    message: str | None = None
+
+    def said(self, *names: str) -> str | None:
+        """Return the first of some data that is there, under its name in lower case; `-` stands for none."""
+        folded = {name.lower(): value for name, value in self.data.items()}
+        found = (text_of(folded.get(name)) for name in names)
+        return next((value for value in found if value not in (None, "-")), None)
+
+
+def event_of(record: dict[Any, Any]) -> WindowsEvent | None:
+    """Find the event in a record; None where it holds none."""
+    event = entry(record, "Event") or record
+    if isinstance(event.get("System"), dict) and ("Event" in record or event.keys() & {"EventData", "UserData"}):
+        return _of_parts(event["System"], event.get("EventData") or event.get("UserData"))
+    if isinstance(record.get("winlog"), dict):
+        return _of_winlogbeat(record)
+    wazuh = entry(entry(record, "data") or record, "win")
+    if isinstance(wazuh.get("system"), dict):
+        return _of_parts(wazuh["system"], wazuh.get("eventdata"))
+    keys = {str(key).lower() for key in record}
+    return _of_flat(record) if keys >= _FLAT and keys & _SENDERS else None
+
+
+def is_windows_event(record: dict[Any, Any]) -> bool:
+    """Return whether a record holds a Windows event."""
+    return event_of(record) is not None
+
+
+def text_of(value: Any) -> str | None:
+    """Return the text of an element, which converters of XML write as an object where it has attributes."""
+    if isinstance(value, dict):
+        value = next((value[name] for name in _TEXTS if name in value), None)
+    return string(value)
+
+
+def _of_parts(system: Record, data: Any) -> WindowsEvent:
+    folded = {str(key).lower(): value for key, value in system.items()}
+    created = folded.get("timecreated")
+    time = text_of(folded.get("systemtime")) or _attribute(created, "SystemTime") or text_of(created)
+    return WindowsEvent(
+        integer(text_of(folded.get("eventid"))),
+        text_of(folded.get("channel")),
+        text_of(folded.get("computer")),
+        time,
+        dict(_data(data)),
+        text_of(folded.get("message")),
+    )
+
+
+def _of_winlogbeat(record: Record) -> WindowsEvent:
+    winlog = record["winlog"]
+    return WindowsEvent(
+        integer(winlog.get("event_id")),
+        string(winlog.get("channel")),
+        string(winlog.get("computer_name")),
+        string(record.get("@timestamp")),
+        dict(_data(winlog.get("event_data") or winlog.get("user_data"))),
+        string(record.get("message")),
+    )
+
+
+def _of_flat(record: Record) -> WindowsEvent:
+    folded = {str(key).lower(): value for key, value in record.items()}
+    return WindowsEvent(
+        integer(text_of(folded["eventid"])),
+        text_of(folded["channel"]),
+        next((string(folded[name]) for name in ("hostname", "computer", "computername") if folded.get(name)), None),
+        string(folded.get("@timestamp")),
+        {str(key): value for key, value in record.items() if str(key).lower() not in _ABOUT_THE_RECORD},
+        string(folded.get("message")),
+    )
+
+
+_ABOUT_THE_RECORD = {*_FLAT, *_SENDERS} | set(
+    "@timestamp @version message tags host port keywords eventtime eventtype eventreceivedtime eventrecordid "
+    "eventmessage eventtypeorignal eventlevel severity severityvalue sourcemodulename sourcemoduletype recordnumber "
+    "task opcode opcodevalue version level providerguid threadid executionprocessid activityid category".split()
+)
+
+
+def _data(data: Any, levels: int = 2) -> Iterator[tuple[str, Any]]:
+    """Yield what an event says: an object of names, or a list of `Data` elements that may have names."""
+    if not isinstance(data, dict):
+        if data not in (None, ""):
+            yield "Data", data
+        return
+    for name, value in data.items():
+        if str(name).startswith(("#", "@", "xmlns")):
+            continue
+        if name == "Data":
+            unnamed = []
+            for each in items(value):
+                if called := _attribute(each, "Name"):
+                    yield called, each
+                elif (text := text_of(each)) is not None:
+                    unnamed.append(text)
+            if unnamed:
+                yield "Data", unnamed
+        elif isinstance(value, dict) and text_of(value) is None and levels > 1:
+            yield from _data(value, levels - 1)  # UserData has one element, which is named for its provider
+        else:
+            yield str(name), value
+
+
+def _attribute(value: Any, name: str) -> str | None:
+    """Return an attribute of an element, as converters of XML write it."""
+    if not isinstance(value, dict):
+        return None
+    inside = entry(value, "#attributes")
+    return next((found for key in (f"@{name}", name) if (found := string(value.get(key)))), string(inside.get(name)))
