@@ -98,9 +98,12 @@ def section(order: str = "<") -> bytes:
     return block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1), order)
 
 
-def interface(link: int = 1, *, order: str = "<", resolution: int | None = None, limit: int = 0) -> bytes:
-    option = b"" if resolution is None else struct.pack(order + "HHB3xHH", 9, 1, resolution, 0, 0)
-    return block(1, struct.pack(order + "HHI", link, 0, limit) + option, order)
+def interface(
+    link: int = 1, *, order: str = "<", resolution: int | None = None, limit: int = 0, offset: int | None = None
+) -> bytes:
+    options = b"" if offset is None else struct.pack(order + "HHq", 14, 8, offset)
+    options += b"" if resolution is None else struct.pack(order + "HHB3xHH", 9, 1, resolution, 0, 0)
+    return block(1, struct.pack(order + "HHI", link, 0, limit) + options, order)
 
 
 def enhanced(number: int, time: float, data: bytes, *, order: str = "<", ticks: int = 10**6) -> bytes:

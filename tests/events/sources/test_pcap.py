@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,31 @@ def test_pcapng_with_several_interfaces_sections_and_resolutions(order: str) -> 
     assert rejects.total == 0
     time = next(row["time"] for row in rows if row["kind"] == "payload")
     assert time == "2020-09-13T12:27:40Z"
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("offset", [1_600_000_000, -50])
+def test_pcapng_times_count_from_the_offset_of_their_interface(order: str, offset: int) -> None:
+    start = 1_600_000_000.25 - offset
+    file = section(order) + interface(order=order, offset=offset, resolution=9) + interface(order=order)
+    file += enhanced(0, start, udp(CLIENT, 1, SERVER, 2, b"a"), order=order, ticks=10**9)
+    file += enhanced(1, 1_600_000_001, udp(CLIENT, 3, SERVER, 4, b"b"), order=order)
+    rows, _ = read(file)
+    times = {row["text"]: row["time"] for row in rows}
+    assert times["a"].startswith("2020-09-13T12:26:40.25")
+    assert times["b"] == "2020-09-13T12:26:41Z"
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_modified_pcap(order: str) -> None:
+    plain = pcap(TALK, order=order)
+    file = struct.pack(order + "I", 0xA1B2CD34) + plain[4:24]
+    for time, data in TALK:
+        head = struct.pack(order + "IIIIIHBx", int(time), round(time % 1 * 10**6), len(data), len(data), 3, 0x800, 4)
+        file += head + data
+    rows, rejects = read(file)
+    assert ([row["text"] for row in rows], rejects.total) == (TOLD, 0)
+    assert rows[0]["time"] == "2020-09-13T12:26:40.003000Z"
 
 
 def test_simple_packets_have_no_time_and_no_interface_is_reported() -> None:
@@ -214,6 +240,15 @@ def test_what_is_no_capture_is_refused(data: bytes) -> None:
         read(data)
 
 
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [(b"snoop\0\0\0\0\0\0\2", "a snoop capture"), (b"GMBU\0\2", "a capture of Microsoft Network Monitor")],
+)
+def test_other_captures_are_refused_by_name(start: bytes, name: str) -> None:
+    with pytest.raises(InputError, match=rf"^a\.pcap: {name} \(editcap -F pcap converts it\); expected a capture"):
+        read(start + bytes(40))
+
+
 def test_an_empty_capture_has_no_events() -> None:
     assert read(pcap([]))[0] == read(section() + interface())[0] == []
 
@@ -238,7 +273,7 @@ def test_without_the_extra_the_message_says_which(module: str, monkeypatch: pyte
     http.httptools.cache_clear()
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtra, match=rf"{module}: pip install 'overproof\[pcap\]'"):
-        read(pcap(TALK))
+        read(section() + interface() + b"".join(enhanced(0, time, data) for time, data in TALK))
     monkeypatch.undo()
     scapy.scapy.cache_clear()
     http.httptools.cache_clear()

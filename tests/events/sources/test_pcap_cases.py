@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from overproof.errors import InputError
+from overproof.events.sources import Rejects, load_events, read_events
 from overproof.events.sources.pcap.tcp_stream import LACKING
 
 from .pcaps import Row, read
@@ -40,6 +42,22 @@ def test_packets_cut_before_their_content_are_counted(cases: Path) -> None:
     rows, rejects = read(cases / "18-pcap-snaplen/snap54.pcap")
     assert [row["kind"] for row in rows if row["kind"] != "flow"] == []
     assert rejects.summary() == {LACKING: 1}
+
+
+def test_times_count_from_the_offset_of_their_interface(cases: Path) -> None:
+    rows, rejects = read(cases / "20-pcap-tcp/two-interfaces-tsoffset.pcapng")
+    assert {row["time"][:10] for row in rows} == {"2026-01-05"}
+    assert rejects.total == 0
+
+
+def test_a_modified_pcap_is_read(cases: Path) -> None:
+    table = load_events(cases / "17-binary-as-lines/modified.pcap", rejects=Rejects())
+    assert "http-request" in table["kind"].to_pylist()
+
+
+def test_a_snoop_capture_is_refused_by_name(cases: Path) -> None:
+    with pytest.raises(InputError, match="a snoop capture"):
+        list(read_events(cases / "17-binary-as-lines/solaris.snoop", format="pcap", on_skip=pytest.fail))
 
 
 def test_datagrams_after_the_first_two_kilobytes_are_marked(cases: Path) -> None:

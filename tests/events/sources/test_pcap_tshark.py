@@ -73,6 +73,19 @@ def test_records_are_those_that_capinfos_counts(capture: Path) -> None:
     assert (len(records), sum(record.size for record in records)) == (int(packets), int(size))
 
 
+@pytest.mark.parametrize("name", ["17-binary-as-lines/modified.pcap", "20-pcap-tcp/two-interfaces-tsoffset.pcapng"])
+def test_times_are_those_of_tshark(name: str, root: Path) -> None:
+    if TSHARK is None:
+        pytest.skip("no tshark on this machine (Debian: apt-get install tshark)")
+    path = root / "tests/cases" / name
+    command = [TSHARK, "-n", "-r", path, "-T", "fields", "-e", "frame.time_epoch", "-e", "frame.len"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    theirs = [tuple(map(float, line.split("\t"))) for line in result.stdout.splitlines()]
+    with open_input(path) as source:
+        ours = [(record.time, record.size) for record in read_records(source, pytest.fail)]
+    assert ours == [pytest.approx(pair, abs=1e-6) for pair in theirs]
+
+
 def test_packets_are_those_that_scapy_dissects(capture: Path) -> None:
     tools = scapy()
     links = tools.config.conf.l2types.num2layer

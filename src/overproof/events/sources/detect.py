@@ -43,6 +43,8 @@ _MAGIC = {
     b"\xd4\xc3\xb2\xa1": "pcap",
     b"\xa1\xb2\x3c\x4d": "pcap",  # nanoseconds
     b"\x4d\x3c\xb2\xa1": "pcap",
+    b"\xa1\xb2\xcd\x34": "pcap",  # modified
+    b"\x34\xcd\xb2\xa1": "pcap",
     b"\x0a\x0d\x0d\x0a": "pcap",  # pcapng
 }
 

@@ -1,7 +1,12 @@
-"""Read the records of a capture file by scapy from a stream: pcap and pcapng, in any byte order."""
+"""Read the records of a capture file from a stream: pcap, the modified one too, and by scapy pcapng; any byte order.
+
+pcap: draft-ietf-opsawg-pcap; its records are read here, since scapy knows no modified ones. pcapng:
+draft-ietf-opsawg-pcapng.
+"""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,10 +16,21 @@ from overproof.events.sources.interface import Input, OnSkip
 from overproof.events.sources.pcap.scapy import scapy
 from overproof.events.sources.stream import LONGEST, READ_ERRORS
 
-PCAP = (b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x4d\x3c\xb2\xa1")
+_MICROSECONDS, _NANOSECONDS, _MODIFIED = b"\xa1\xb2\xc3\xd4", b"\xa1\xb2\x3c\x4d", b"\xa1\xb2\xcd\x34"
+_BIG_ENDIAN = (_MICROSECONDS, _NANOSECONDS, _MODIFIED)
+PCAP = (*_BIG_ENDIAN, *(magic[::-1] for magic in _BIG_ENDIAN))
 PCAPNG = b"\x0a\x0d\x0d\x0a"
 
+_OTHERS = {
+    b"snoop\0\0\0": "a snoop capture",
+    b"GMBU": "a capture of Microsoft Network Monitor",
+    b"RTSS": "a capture of Microsoft Network Monitor",
+    b"TRSNIFF": "a Sniffer capture",
+    b"XCP\0": "a NetXRay capture",
+}  # which `editcap -F pcap` converts
+
 _INTERFACE, _PACKETS, _SECRETS = 1, (2, 3, 6), 10  # types of pcapng blocks
+_TIME_OFFSET = 14  # an interface's option if_tsoffset
 _UNLIMITED = 1 << 18  # bytes of a packet where an interface states no limit
 
 
@@ -49,17 +65,13 @@ def read_records(source: Input, on_skip: OnSkip) -> Iterator[Record]:
         If the input is no capture, or its header is not usable.
     """
     if not source.head.startswith((*PCAP, PCAPNG)):
-        raise InputError(f"{source.name}: begins with {source.head[:4].hex()}; expected a capture, as pcap or pcapng")
+        other = next((name for magic, name in _OTHERS.items() if source.head.startswith(magic)), None)
+        what = f"{other} (editcap -F pcap converts it)" if other else f"begins with {source.head[:4].hex()}"
+        raise InputError(f"{source.name}: {what}; expected a capture, as pcap or pcapng")
     file = _File(source.blocks)
-    tools = scapy()
-    try:
-        reader = tools.utils.RawPcapReader(file)
-    except tools.error.Scapy_Exception as error:
-        why = file.broken or str(error)
-        raise InputError(f"{source.name}: {why}; expected a capture, as pcap or pcapng") from None
     read = _pcapng if source.head.startswith(PCAPNG) else _pcap
     number = 0
-    for number, found in enumerate(read(reader, file), 1):
+    for number, found in enumerate(read(file, source.name), 1):
         if isinstance(found, str):
             on_skip(Skipped(found, f"{source.name}:packet {number}", ""))
         else:
@@ -68,21 +80,55 @@ def read_records(source: Input, on_skip: OnSkip) -> Iterator[Record]:
         on_skip(Skipped(f"the capture breaks off: {why}", f"{source.name}:packet {number + 1}", ""))
 
 
-def _pcap(reader: Any, file: _File) -> Iterator[Record | str]:
-    ticks = 1e-9 if reader.nano else 1e-6
-    link = reader.linktype & 0xFFFF  # its other bits tell of checksums
+def _pcap(file: _File, name: str) -> Iterator[Record | str]:
+    head = file.read(24)
+    if len(head) < 24:
+        raise _unusable(file, name, "its header is cut short")
+    order = ">" if head[:4] in _BIG_ENDIAN else "<"
+    magic = head[:4] if order == ">" else head[3::-1]
+    ticks = 1e-9 if magic == _NANOSECONDS else 1e-6
+    about = struct.Struct(order + ("4I8x" if magic == _MODIFIED else "4I"))
+    link = struct.unpack(order + "I", head[20:])[0] & 0xFFFF  # its other bits tell of checksums
     while True:
         file.mark()
         try:
-            data, about = reader._read_packet(LONGEST)  # its public `next` cuts packets at 65535 bytes
-        except EOFError:
+            seconds, part, kept, size = about.unpack(file.read(about.size))
+            data = file.read(kept)
+        except (struct.error, EOFError):
             return
-        yield Record(0, about.sec + about.usec * ticks, link, about.wirelen, data)
+        yield Record(0, seconds + part * ticks, link, size, data)
 
 
-def _pcapng(reader: Any, file: _File) -> Iterator[Record | str]:
+class _Clock(NamedTuple):
+    """How an interface states times: parts of a second, and the seconds that all of them are from."""
+
+    ticks: int
+    offset: int
+
+    def seconds(self, high: int, low: int) -> float:
+        return ((high << 32) + low) / self.ticks + self.offset
+
+
+def _pcapng(file: _File, name: str) -> Iterator[Record | str]:
     """Read block by block: scapy alone keeps the interfaces of earlier sections and drops packets in silence."""
+    tools = scapy()
+    try:
+        reader = tools.utils.RawPcapReader(file)
+    except tools.error.Scapy_Exception as error:
+        raise _unusable(file, name, str(error)) from None
     reader.blocktypes.pop(_SECRETS, None)  # it would load scapy's TLS and a cryptographic library
+    describe = reader.blocktypes[_INTERFACE]
+
+    def interface(block: bytes, size: int) -> None:
+        """Put what scapy leaves out where it keeps the resolution, which it only hands on with each packet."""
+        describe(block, size)
+        link, limit, options = reader.interfaces[-1]
+        offset = reader._read_options(block[8:]).get(_TIME_OFFSET, b"")
+        order: Any = "big" if reader.endian == ">" else "little"
+        clock = _Clock(options["tsresol"], int.from_bytes(offset, order, signed=True) if len(offset) == 8 else 0)
+        reader.interfaces[-1] = (link, limit or _UNLIMITED, options | {"tsresol": clock})
+
+    reader.blocktypes[_INTERFACE] = interface
     while True:
         file.mark()
         start = file.peek(4)
@@ -93,15 +139,16 @@ def _pcapng(reader: Any, file: _File) -> Iterator[Record | str]:
             found = reader._read_block(LONGEST)
         except EOFError:
             return
-        if kind == _INTERFACE:
-            link, limit, options = reader.interfaces[-1]
-            reader.interfaces[-1] = (link, limit or _UNLIMITED, options)
-        elif found is not None:
+        if found is not None:
             data, about = found
-            time = None if about.tshigh is None else ((about.tshigh << 32) + about.tslow) / about.tsresol
+            time = None if about.tshigh is None else about.tsresol.seconds(about.tshigh, about.tslow)
             yield Record(0, time, about.linktype, about.wirelen, data)
         elif kind in _PACKETS:
             yield "a packet of an interface that the capture does not describe"
+
+
+def _unusable(file: _File, name: str, why: str) -> InputError:
+    return InputError(f"{name}: {file.broken or why}; expected a capture, as pcap or pcapng")
 
 
 class _File:
