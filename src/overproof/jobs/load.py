@@ -13,6 +13,7 @@ from overproof.distillation.limits import RANDOM
 from overproof.distillation.pool import Pool, PoolSource, draw_pool
 from overproof.distillation.pool_choice import CANDIDATES
 from overproof.distillation.teachers import Teacher, assumptions, load_teacher, require_contract
+from overproof.distillation.teachers.order import numbered
 from overproof.distillation.teachers.ray import on_ray
 from overproof.errors import InputError
 from overproof.events.contradictions import contradictory
@@ -131,6 +132,7 @@ def _read(data: DataConfig, rejects: Path | None) -> EventTables:
         events = _table(data.events, columns, skipped)
         test = None if data.test is None else _table(data.test, columns, skipped)
         unlabelled = None if data.unlabelled is None else _table(data.unlabelled, columns, skipped)
+    events, test, unlabelled = numbered((events, test, unlabelled))
     return EventTables(without_families(events, data.held_out), test, unlabelled, dict(skipped.summary()))
 
 

@@ -27,8 +27,10 @@ from overproof.distillation.teachers.interface import (
     log_probabilities,
     texts_of,
 )
+from overproof.distillation.teachers.order import rows_by_order
 from overproof.errors import InputError
 from overproof.events.schema import SCHEMA
+from overproof.events.sources.interface import DEFAULT_NAMES, Columns, listed
 from overproof.events.sources.stream import LONGEST, READ_ERRORS, decoded, open_input
 
 TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
@@ -40,7 +42,7 @@ Row = tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class FileTeacher:
-    """Soft labels of a file, joined to events by text, or by row where the file has no texts."""
+    """Soft labels of a file, joined to events by text, or where it has no texts by the order they were read in."""
 
     classes: tuple[str, ...]
     card: TeacherCard
@@ -50,12 +52,10 @@ class FileTeacher:
 
     def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
         """Look up the file's rows for these events; an event without one is an InputError."""
-        rows = np.arange(len(self.values)) if self.row_of_text is None else self._rows_by_text(events)
-        if len(rows) != events.num_rows:
-            raise InputError(
-                f"{self.card.name}: has no column `text` and {len(rows)} rows for {events.num_rows} events; "
-                "to be joined by order the numbers must be equal"
-            )
+        if self.row_of_text is None:
+            rows = rows_by_order(events, len(self.values), self.card.name)
+        else:
+            rows = self._rows_by_text(events)
         if report is not None:
             report(events.num_rows)
         return self.values[rows]
@@ -110,21 +110,24 @@ def load_file(path: Path, *, are_logits: bool = False) -> FileTeacher:
     """Read a csv, jsonl or parquet file of soft labels.
 
     If any column begins with `p_` (of logits: `z_`), those are the classes; otherwise all columns
-    but `text` and the other event columns are.
+    but the text and the other event columns are. The text is found as in any table of events.
 
     Raises
     ------
     InputError
-        Unreadable file, a value that is no number, a row that is no distribution (`file:line`), or
-        one text with two different soft labels.
+        Unreadable file, a value that is no number, a row that is no distribution (`file:line`), one text with two
+        different soft labels, or no column of a usual name for the text while another one may be it.
     """
     rows = list(_rows(path))
     if not rows:
         raise InputError(f"{path}: has no rows")
-    columns, classes = _class_columns(path, list(rows[0][1]), "z_" if are_logits else "p_")
+    text = _text_column(rows[0][1])
+    columns, classes = _class_columns(path, rows[0][1], text, "z_" if are_logits else "p_")
     values = _values(rows, columns, are_logits)
-    by_text = _by_text(rows, values) if "text" in rows[0][1] else None
-    card = TeacherCard("soft labels", str(path), None, None, "computed elsewhere", fingerprint_files(path))
+    by_text = None if text is None else _by_text(rows, text, values)
+    # Without texts nothing is cached: the cache knows events by their texts, and these labels hang on their order.
+    fingerprint = None if by_text is None else fingerprint_files(path)
+    card = TeacherCard("soft labels", str(path), None, None, "computed elsewhere", fingerprint)
     return FileTeacher(classes, card, values, by_text)
 
 
@@ -151,13 +154,38 @@ def from_columns(prefix: str, columns: Sequence[str], *, are_logits: bool = Fals
     return ColumnTeacher(classes, card, prefix, are_logits)
 
 
-def _class_columns(path: Path, names: Sequence[str], prefix: str) -> tuple[list[str], tuple[str, ...]]:
-    columns = [name for name in names if name.startswith(prefix)]
+def _text_column(first: Mapping[str, Any]) -> str | None:
+    """Find the text as in a table of events; a column of numbers is a class that has such a name."""
+    numbers = [name for name, value in first.items() if name != "text" and not _is_words(value)]
+    found = Columns().layout(list(first), numbers).text
+    return None if found in numbers else found
+
+
+def _class_columns(
+    path: Path, first: Mapping[str, Any], text: str | None, prefix: str
+) -> tuple[list[str], tuple[str, ...]]:
+    columns = [name for name in first if name.startswith(prefix)]
+    of_events = {*SCHEMA.names, text}
     if not columns:
-        prefix, columns = "", [name for name in names if name not in SCHEMA.names]
+        prefix, columns = "", [name for name in first if name not in of_events]
     if len(columns) < 2:
-        raise InputError(f"{path}: expected one column a class, two or more; it has {', '.join(names)}")
+        raise InputError(f"{path}: expected one column a class, two or more; it has {', '.join(first)}")
+    others = [name for name in first if name not in columns and name not in of_events and _is_words(first[name])]
+    if text is None and others:
+        raise InputError(
+            f"{path}: no text column: looked for {', '.join(DEFAULT_NAMES['text'])}; if {listed(others)} is the text, "
+            "name it `text`; to join by order, leave it out"
+        )
     return columns, tuple(name.removeprefix(prefix) for name in columns)
+
+
+def _is_words(value: object) -> bool:
+    """Tell whether a value may be an event's text, and is no number."""
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return isinstance(value, str) and bool(value)
+    return False
 
 
 def _values(rows: Sequence[Row], columns: Sequence[str], are_logits: bool) -> Floats:
@@ -191,12 +219,12 @@ def _number(row: Mapping[str, Any], name: str, origin: str) -> float:
     return value
 
 
-def _by_text(rows: Sequence[Row], values: Floats) -> dict[str, int]:
+def _by_text(rows: Sequence[Row], column: str, values: Floats) -> dict[str, int]:
     found: dict[str, int] = {}
     for i, (origin, row) in enumerate(rows):
-        text = row.get("text")
+        text = row.get(column)
         if not isinstance(text, str):
-            raise InputError(f"{origin}: column text is {text!r}, expected a string")
+            raise InputError(f"{origin}: column {column} is {text!r}, expected a string")
         first = found.setdefault(text, i)
         if first != i and not np.allclose(values[first], values[i], atol=1e-4):
             raise InputError(
