@@ -64,6 +64,101 @@ def test_what_servers_write(read, line: str, text: str) -> None:
     assert one(read, line)["text"] == text
 
 
+END = ' "https://r.test/" "x/1"'
+BODY = ROW.format("GET / HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (BODY + " 0.003" + END, 'HTTP GET / ua="x/1" referer=https://r.test/'),
+        (BODY + ' "shop.test"' + END, 'HTTP GET / host=shop.test ua="x/1" referer=https://r.test/'),
+        (BODY + ' "shop.test" "-" "() { :;}; id"', 'HTTP GET / host=shop.test ua="() { :;}; id"'),
+        (BODY + ' "sqlmap/1.8"', 'HTTP GET / ua="sqlmap/1.8"'),
+        (BODY + ' "https://r.test/"', "HTTP GET / referer=https://r.test/"),
+        (BODY + END + ' "${jndi:ldap://x}"', 'HTTP GET / ua="x/1" referer=https://r.test/ headers="${jndi:ldap://x}"'),
+        (BODY + ' "-" "x" "b=\' OR 1=1" 5', "HTTP GET / ua=\"x\" headers=\"b=' OR 1=1\" 5"),
+        (BODY.replace('"GET', '0.1 shop.test "GET') + END, 'HTTP GET / ua="x/1" referer=https://r.test/'),
+        (BODY.replace('"GET', '"shop.test" "GET') + END, 'HTTP GET / ua="x/1" referer=https://r.test/'),
+        (BODY + END + ' 1 "shop@docker" "http://10.0.0.2:80" 3ms', 'HTTP GET / ua="x/1" referer=https://r.test/'),
+        (BODY + END + " rt=0.003 uct=\"0.000\" cs=- TLSv1.3 [default-web-80] []", 'HTTP GET / ua="x/1" referer=https://r.test/'),
+    ],
+)  # fmt: skip
+def test_fields_in_another_order_are_found_and_what_is_left_is_not_dropped(read, line: str, text: str) -> None:
+    assert one(read, line)["text"] == text
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (ROW.format('GET /?q="><script> HTTP/1.1') + ' "-" "x"', 'HTTP GET /?q="><script> ua="x"'),
+        (
+            BODY + ' "ref" onload="x" "agent "quoted" here"',
+            'HTTP GET / ua="agent "quoted" here" referer=ref" onload="x',
+        ),
+        (BODY + ' "-" "() { :;}; echo "a: b"; /bin/id"', 'HTTP GET / ua="() { :;}; echo "a: b"; /bin/id"'),
+        (BODY + ' "-" "x\\"', 'HTTP GET / ua="x\\"'),
+        (BODY + ' "-" "x "y" z" 1 "a@file" "http://10.0.0.2:80" 3ms', 'HTTP GET / ua="x "y" z"'),
+        (BODY + ' 0.002 "-" "x "y" z" 0.1', 'HTTP GET / ua="x "y" z"'),
+        (BODY + ' "-" "x" UNION SELECT a FROM b "y"', 'HTTP GET / ua="x" headers=UNION SELECT a FROM b "y"'),
+        (BODY + ' - foo "bar" baz"', 'HTTP GET / headers=- foo "bar" baz"'),
+    ],
+)
+def test_quotes_that_a_server_did_not_escape(read, line: str, text: str) -> None:
+    assert one(read, line)["text"] == text
+
+
+@pytest.mark.parametrize(
+    ("head", "client", "host"),
+    [
+        ("shop.test:443 client.test - -", "client.test", "shop.test:443"),
+        ("2026-01-05T07:00:01.34Z 198.51.100.9 - -", "198.51.100.9", None),
+        ("2026-01-05T07:00:01.34Z shop.test 198.51.100.9 - -", "198.51.100.9", "shop.test"),
+        ("web_1  | 198.51.100.9 - -", "198.51.100.9", None),
+        ("[pod/web-1/nginx] 198.51.100.9 - -", "198.51.100.9", None),
+        ("198.51.100.9, 10.0.0.1 - -", "198.51.100.9", None),
+        ("unknown, 198.51.100.9, 10.0.0.1 - bob", "198.51.100.9", None),
+        ("198.51.100.9 - bob 10.0.0.1 - -", "198.51.100.9", None),
+        ("client.test - 10.0.0.1 x", "client.test", None),
+        ("2003-10-11T22:14:15Z web nginx[1]: 198.51.100.9 - -", "198.51.100.9", None),
+        ("<134>1 2003-10-11T22:14:15Z web nginx - - - 198.51.100.9 - -", "198.51.100.9", None),
+    ],
+)
+def test_what_stands_before_the_time(read, head: str, client: str, host: str | None) -> None:
+    event = one(read, head + ' [10/Oct/2023:13:55:36 -0700] "GET / HTTP/1.1" 200 5 "-" "x"')
+    assert (event["group"], event["host"], event["text"]) == (
+        client, host, " ".join(filter(None, ["HTTP GET /", host and f"host={host}", 'ua="x"'])),
+    )  # fmt: skip
+
+
+def test_what_a_client_wrote_before_the_time_is_read_too(read) -> None:
+    event = one(read, '${jndi:x}, 198.51.100.9 - \' or 1=1-- [10/Oct/2023:13:55:36 -0700] "GET / HTTP/1.1" 200 5')
+    assert event["text"] == "HTTP GET / headers=user: ' or 1=1--, ${jndi:x}"
+    assert (event["src_ip"], event["user"]) == ("198.51.100.9", "' or 1=1--")
+
+
+ATTACK = "<script>alert(1)</script>"
+
+
+@given(
+    st.lists(
+        st.sampled_from(["-", '"', '" "', " ", "a", '\\"', "\\", "200 5", '"-"', "GET / HTTP/1.1", "[x]"]), max_size=12
+    ),
+    st.data(),
+)
+def test_no_part_of_a_line_disappears(read, pieces: list[str], data: st.DataObject) -> None:
+    """Wherever an attack stands, between whatever quotes: the event's text has it, or the line is skipped."""
+    pieces.insert(data.draw(st.integers(0, len(pieces))), ATTACK)
+    line = BODY.split('"')[0] + '"GET /x HTTP/1.1" 200 5 ' + "".join(pieces)
+    rejects = Rejects()
+    try:
+        table, _ = read("a.log", line.encode(), rejects, format="accesslog")
+    except InputError:
+        assert rejects.total == 1
+    else:
+        assert ATTACK in table["text"][0].as_py()
+
+
 def test_garbage_is_no_method_and_a_hostname_no_address(read) -> None:
     event = one(read, ROW.format(r"\x16\x03").replace("192.0.2.7", "client.example.com"))
     assert (event["method"], event["url"], event["src_ip"]) == (None, "\x16\x03", None)

@@ -25,6 +25,8 @@ class HttpRequest:
     headers
         Name and value of any others. The text has only those that hold what headers rarely do: a look-up in
         X-Api-Version is there, the languages of a browser are not, and a model sees requests as it was taught them.
+    others
+        What else was sent, under names that are not known; it stands among the headers as it is.
     """
 
     method: str
@@ -35,6 +37,7 @@ class HttpRequest:
     referer: str | None = None
     headers: Sequence[tuple[str, str]] = ()
     body: str | None = None
+    others: Sequence[str] = ()
 
     @property
     def text(self) -> str:
@@ -48,7 +51,7 @@ class HttpRequest:
             ua=None if self.agent is None else f'"{self.agent}"',
             cookie=self.cookie,
             referer=self.referer,
-            headers=", ".join(unusual) or None,
+            headers=", ".join([*unusual, *self.others]) or None,
             body=self.body,
         )
 

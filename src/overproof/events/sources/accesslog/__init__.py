@@ -1,0 +1,41 @@
+"""Read the logs of web servers and proxies, one request a line.
+
+Whatever a client sent is an event, a TLS greeting sent to a plain port too. Syslog may have carried the line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from overproof.events.sources import syslog
+from overproof.events.sources.accesslog.common import read_common
+from overproof.events.sources.interface import Input, ReadOptions
+from overproof.events.sources.structured import LineFormat, Parsed, read_structured
+from overproof.events.sources.web import LoggedRequest
+
+_CARRIED = re.compile(  # a priority or a program: a container's lines begin with a time too, and no program follows
+    rb"[A-Z][a-z]{2} [ 0-3][0-9] |<[0-9]{1,3}>|1 [0-9]{4}-|[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+ (?:\S+ )?[^\s:]+: "
+)
+
+
+def read_accesslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
+    """Read an access log; see `interface.Source`. A line that is none (an error log's) is skipped."""
+    yield from read_structured(source, options, LineFormat("an access log", _parse))
+
+
+def looks_like(line: bytes) -> bool:
+    """Tell whether a line is one of an access log."""
+    return _read(line) is not None
+
+
+def _read(line: bytes) -> LoggedRequest | None:
+    """Read a line, also one that came by way of syslog."""
+    return read_common((_CARRIED.match(line) and syslog.message(line)) or line)
+
+
+def _parse(number: int, line: bytes) -> tuple[Parsed]:
+    request = _read(line)
+    return ("not a line of an access log" if request is None else request.event(),)
