@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 
 import pytest
 
+from overproof.errors import InputError
 from overproof.events.sources import FORMATS, Columns, Rejects, read_events
 from overproof.events.sources.detect import detect
 from overproof.events.sources.interface import Input
@@ -53,12 +55,23 @@ def test_decisive_content_goes_before_any_extension(head: bytes, format: str) ->
     [
         ("a.log", b"", "lines"),
         ("a.log", b"\n\n", "lines"),
-        ("a.log", b'{"text":"a"}\n', "lines"),
+        ("a.log", b'{"text":"a"}\n', "jsonl"),
+        ("a.csv", b'{"text":"a"}\n', "jsonl"),
+        ("a.log", b'[{"text":"a"}]\n', "jsonl"),
+        ("a.log", b"starting\n" + b'{"text":"a"}\n' * 2, "jsonl"),
+        ("a.log", b"one\ntwo\n" + b'{"text":"a"}\n', "lines"),
+        ("a.log", b'{"text":"%b"}\n' % (b"a" * 70000), "jsonl"),
+        ("a.txt", b'text,label\n"id=1",attack\n', "csv"),
+        ("a.csv", b"text\tlabel\nid=1\tattack\n", "tsv"),
+        ("a.tsv", b"text,label\nid=1,attack\n", "csv"),
+        ("a.csv", b"a,b\n1,2\n", "csv"),
+        ("a.txt", b"message: a, text, b\n", "lines"),
+        ("a.log", b"banner\n" * 30 + ACCESS * 40, "accesslog"),
         ("a.json", b'{"text":"a"}\n', "jsonl"),
         ("a.json", b'{"timestamp":"2024","event_type":"login","text":"a"}\n', "jsonl"),
         ("-", b'{"text":"a"}\n', "jsonl"),
         ("-", b"{\n", "jsonl"),
-        ("a.log", b'{"ts":1,\n', "lines"),
+        ("a.log", b'{"ts":1,\n', "jsonl"),
         ("a.log", b"[1]\n", "lines"),
         ("a.log", ERROR + ERROR + ACCESS, "lines"),
         ("a.csv.gz", b"text,label\n", "csv"),
@@ -68,6 +81,46 @@ def test_decisive_content_goes_before_any_extension(head: bytes, format: str) ->
 )
 def test_what_is_not_decisive_goes_by_extension_then_first_line(name: str, head: bytes, format: str) -> None:
     assert detected(name, head) == format
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"ElfFile\0" + bytes(90), "a Windows event log"),
+        (b"SQLite format 3\0\x10", "an SQLite database"),
+        (b"ARROW1\0\0\xff\xff", "an Arrow or Feather file"),
+        (b"snoop\0\0\0\0\0\0\2", "a snoop capture"),
+        (b"\x04\x22\x4d\x18\x64@", "lz4"),
+        (b"MZ\x90\0\3", "a Windows program"),
+        (b"name" + bytes(253) + b"ustar\x0000", "a tar archive"),
+        ("text\nid=1' or 1=1--".encode("utf-16-le"), "UTF-16 text without a byte order mark"),
+        ("text\nid=1' or 1=1--".encode("utf-16-be"), "UTF-16 text without a byte order mark"),
+        (random.Random(0).randbytes(600), "binary data"),
+        (random.Random(1).randbytes(9000), "binary data"),
+        (b"a line\n" * 40 + b"\0\n", "binary data"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_name_and_never_judged_as_lines(head: bytes, kind: str) -> None:
+    for name in ("-", "a.log", "a.txt", "a"):
+        with pytest.raises(InputError, match=f"^{name}: {kind}") as caught:
+            detected(name, head)
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "head", [b"MZ is no program\n", b"BZh, a name\n", "é¿ü\n".encode("latin-1") * 9, b"\x1b[1mred\n" * 9]
+)
+def test_text_that_begins_like_a_binary_file_is_text(head: bytes) -> None:
+    assert detected("a.log", head) == "lines"
+
+
+def test_a_nul_in_a_table_is_a_character(read) -> None:
+    table, _ = read("a.csv", b"text,label\nid=1\0' or 1=1--,attack\nhello,benign\n")
+    assert table["text"].to_pylist() == ["id=1\0' or 1=1--", "hello"]
+
+
+def test_a_first_record_beyond_a_block_is_looked_at_whole(read) -> None:
+    assert read("a.log", b'{"text":"%b"}\n' % (b"a" * 2_000_000))[0]["text"][0].as_py() == "a" * 2_000_000
 
 
 def test_who_names_columns_has_a_table() -> None:

@@ -4,6 +4,8 @@ import gzip
 import io
 import os
 import random
+import shutil
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -79,6 +81,24 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
 def test_joined_gzip_members_are_read_and_what_follows_is_reported(tmp_path: Path, ending: bytes) -> None:
     (tmp_path / "f").write_bytes(gzip.compress(b"a\n") + gzip.compress(b"b\n") + ending)
     assert read(tmp_path / "f") == (b"a\nb\n", bool(ending))
+
+
+SKIPPED = b"\x50\x2a\x4d\x18\x04\0\0\0abcd"  # RFC 8878, 3.1.2; pzstd begins each of its frames with one
+
+
+@pytest.mark.parametrize("form", ["SA", "SSA", "SAS", "ASA", "SASA", "AA"])
+def test_zstd_frames_and_frames_to_skip_in_any_order(tmp_path: Path, form: str) -> None:
+    frame = pa.compress(b"a\n", codec="zstd", asbytes=True)
+    (tmp_path / "f").write_bytes(b"".join({"S": SKIPPED, "A": frame}[each] for each in form))
+    assert read(tmp_path / "f") == (b"a\n" * form.count("A"), False)
+
+
+@pytest.mark.skipif(shutil.which("pzstd") is None, reason="pzstd is not installed")
+def test_what_pzstd_writes(tmp_path: Path) -> None:
+    raw = b"".join(b"line %d\n" % number for number in range(200_000))
+    (tmp_path / "f").write_bytes(raw)
+    subprocess.run(["pzstd", "-q", "-p", "2", tmp_path / "f"], check=True)
+    assert read(tmp_path / "f.zst") == (raw, False)
 
 
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])

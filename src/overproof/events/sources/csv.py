@@ -1,5 +1,7 @@
 """Read comma- or tab-separated tables with a header line, strictly, and recover line by line.
 
+Tab-separated values have no quotes (IANA, text/tab-separated-values): a line is a record, and a quote is a quote.
+
 A record that is broken costs its first line only: reading resumes at the next one, so that an unclosed
 quote cannot swallow what follows it.
 """
@@ -84,6 +86,12 @@ def _reason(error: csv.Error) -> str:
     return "unclosed quote" if "unexpected end" in message else message
 
 
+def _split(line: str) -> list[str]:
+    """Split a line of tab-separated values; a blank one has none."""
+    line = line.removesuffix("\n").removesuffix("\r")
+    return line.split("\t") if line else []
+
+
 def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterator[list[str] | None]:
     """Yield the header, then every record with as many fields, None where there is nothing more for now.
 
@@ -91,7 +99,7 @@ def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterato
     """
     if csv.field_size_limit() < LONGEST:
         csv.field_size_limit(LONGEST)  # of the process; the module's own default is 128 KiB
-    reader = csv.reader(feed, delimiter=delimiter, strict=True)
+    reader = map(_split, feed) if delimiter == "\t" else csv.reader(feed, delimiter=delimiter, strict=True)
     width = 0
     while True:
         try:

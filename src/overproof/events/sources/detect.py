@@ -1,11 +1,15 @@
-"""Detect an input's format: by content where that is decisive, else by its extension, else by its first line."""
+"""Detect an input's format: by its records where they are decisive, else by its name; lines are the last resort."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import PurePath
+from typing import Any
 
 from overproof.errors import InputError
 from overproof.events.sources import accesslog, syslog
+from overproof.events.sources.binaries import EXPECTED, is_binary, kind_of
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
 from overproof.events.sources.journald.export import looks_like_export
 from overproof.events.sources.journald.log import unframed
@@ -24,17 +28,6 @@ EXTENSIONS = {
     ".json": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
-    ".txt": "lines",
-    ".log": "lines",
-}
-
-# first bytes of what people pass by mistake, and what it is
-_UNREADABLE = {
-    b"PK\x03\x04": "a zip archive or a spreadsheet",
-    b"BZh91AY": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
 }
 
 _MAGIC = {
@@ -49,7 +42,8 @@ _MAGIC = {
 }
 
 _ZEEK_HEADERS = (b"#separator ", b"#set_separator\t", b"#fields\t")
-_LOOKED_AT = 20  # lines
+_LOOKED_AT = 100  # lines, spread over the start of the input
+_CELL = re.compile(r"[\w .()/#-]{1,60}")
 
 
 def detect(source: Input, columns: Columns) -> str:
@@ -58,52 +52,78 @@ def detect(source: Input, columns: Columns) -> str:
     Raises
     ------
     InputError
-        If it is one that people pass by mistake, such as a zip archive.
+        If it is one that people pass by mistake, such as a zip archive, or no text at all.
     """
-    for magic, what in _UNREADABLE.items():
-        if source.head.startswith(magic):
-            raise InputError(f"{source.name}: {what}; expected csv, jsonl, parquet or plain lines, in UTF-8")
     for magic, name in _MAGIC.items():
         if source.head.startswith(magic):
             return name
-    return (
-        (_by_records(source.head) if not columns.named else None)
-        or _by_name(source.name)
-        or _by_head(source.head.lstrip(), columns)
-    )
+    if kind := kind_of(source.head):
+        raise InputError(f"{source.name}: {kind}; {EXPECTED}")
+    found = by_records(source.head, columns) or _by_header(source.head, columns)
+    if found is None and is_binary(source.head):
+        raise InputError(f"{source.name}: binary data; {EXPECTED} (--format lines takes any bytes)")
+    return found or _by_name(source.name) or ("jsonl" if source.head.lstrip().startswith(b"{") else "lines")
 
 
-def _by_records(head: bytes) -> str | None:
-    """Detect records that no other format has: Zeek's, Suricata's, web servers' and syslog's.
+def by_records(head: bytes, columns: Columns) -> str | None:
+    """Detect records that no other format has: JSON's, Zeek's, Suricata's, web servers' and syslog's.
 
-    Of logs of lines half of the first lines must be such, because errors and tracebacks stand between them.
+    Half of the lines that are looked at must be such, because errors and tracebacks stand between them. Whoever names
+    columns has a table.
     """
-    found = head.split(b"\n")[: _LOOKED_AT + 1]
-    lines = [line.removesuffix(b"\r") for line in (found[:-1] or found) if line.strip()]
+    lines = _sample(head)
     if not lines:
         return None
-    if lines[0].startswith(_ZEEK_HEADERS):
-        return "zeek"
-    if looks_like_export(head.lstrip()):
-        return "journald"
-    first = unframed(lines[0]).lstrip()
-    if first.startswith(b"{"):
-        return _by_keys(first)
-    for name, looks_like in (("accesslog", accesslog.looks_like), ("syslog", syslog.looks_like)):
-        if 2 * sum(map(looks_like, lines)) >= len(lines):
-            return name
-    return None
+    if not columns.named:
+        if lines[0].startswith(_ZEEK_HEADERS):
+            return "zeek"
+        if looks_like_export(head.lstrip()):
+            return "journald"
+        for name, looks_like in (("accesslog", accesslog.looks_like), ("syslog", syslog.looks_like)):
+            if 2 * sum(map(looks_like, lines)) >= len(lines):
+                return name
+    records = [record for record in map(_json, lines) if record is not None]
+    if not records or 2 * len(records) < len(lines):
+        return None
+    kinds = Counter(map(_by_keys, () if columns.named else records))
+    return next((kind for kind, count in kinds.items() if kind and 2 * count >= len(records)), "jsonl")
 
 
-def _by_keys(line: bytes) -> str | None:
+def _sample(head: bytes) -> list[bytes]:
+    """Return whole lines that are not blank: all, or as many as are looked at, the first among them."""
+    found = head.split(b"\n")
+    lines = [line.removesuffix(b"\r") for line in (found[:-1] or found) if line.strip()]
+    return lines[:: max(1, len(lines) // _LOOKED_AT)]
+
+
+def _json(line: bytes) -> dict[Any, Any] | None:
+    """Parse a line that is an object, or a list of objects, which nothing reads and `jsonl` refuses."""
+    line = unframed(line).lstrip()
+    if not line.startswith((b"{", b"[")):
+        return None
     try:
         record = parse(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(record, dict):
-        return None
+    if isinstance(record, list):
+        return {} if record and all(isinstance(each, dict) for each in record) else None
+    return record if isinstance(record, dict) else None
+
+
+def _by_keys(record: dict[Any, Any]) -> str | None:
     signs = {"zeek": is_record, "suricata": is_eve, "journald": is_entry, "windows": is_windows_event}
     return next((name for name, is_one in signs.items() if is_one(record)), None)
+
+
+def _by_header(head: bytes, columns: Columns) -> str | None:
+    """Detect a table by its first line, which names a column of text."""
+    first = decoded(head.lstrip().split(b"\n", 1)[0]).strip()
+    names = {columns.text} if columns.text else set(DEFAULT_NAMES["text"])
+    for name, delimiter in (("csv", ","), ("tsv", "\t")):
+        cells = [cell.strip(' "') for cell in first.split(delimiter)]
+        if names & set(cells if columns.text else map(str.lower, cells)) and all(map(_CELL.fullmatch, cells)):
+            return name
+    return None
 
 
 def _by_name(name: str) -> str | None:
@@ -111,15 +131,3 @@ def _by_name(name: str) -> str | None:
     if suffixes and suffixes[-1] in (".gz", ".zst"):
         suffixes.pop()
     return EXTENSIONS.get(suffixes[-1]) if suffixes else None
-
-
-def _by_head(start: bytes, columns: Columns) -> str:
-    if start.startswith(b"{"):
-        return "jsonl"
-    first = decoded(start.split(b"\n", 1)[0]).strip()
-    names = {columns.text} if columns.text else set(DEFAULT_NAMES["text"])
-    for name, delimiter in (("csv", ","), ("tsv", "\t")):
-        cells = {cell.strip(' "') for cell in first.split(delimiter)}
-        if names & (cells if columns.text else {cell.lower() for cell in cells}):
-            return name
-    return "lines"

@@ -15,11 +15,20 @@ from typing import BinaryIO
 
 from overproof.errors import InputError
 from overproof.events.sources.interface import Input
-from overproof.events.sources.stream import BLOCK, decisive, display_name, open_raw, read_some, waiting, without_bom
+from overproof.events.sources.stream import (
+    BLOCK,
+    decisive,
+    display_name,
+    is_zstd,
+    open_raw,
+    read_some,
+    waiting,
+    without_bom,
+)
 
 POLL = 0.05  # seconds between two looks at files that did not grow
 _SIGNATURE = 64  # bytes before the place reached, which a file that was truncated and written anew has otherwise
-_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+_GZIP = b"\x1f\x8b"
 
 Stop = Callable[[], bool]
 
@@ -59,7 +68,7 @@ def _opened(name: str, blocks: Iterator[bytes]) -> Iterator[Input | None]:
             break
         if not block:
             yield None
-    if head.startswith(_PACKED):
+    if head.startswith(_GZIP) or is_zstd(head):
         raise InputError(f"{name}: compressed; expected a plain file, which alone can be followed")
     if head := without_bom(head):
         yield Input(name, None, head, chain([head], blocks))

@@ -43,15 +43,15 @@ def open_input(path: str | Path) -> Iterator[Input]:
         except FileNotFoundError:
             raise InputError(f"{name}: no such file; expected a file of events, or - for standard input") from None
         raw = _raw_blocks(file)
-        magic, blocks = _peek(raw, lambda head: len(head) >= 4 or b"\n" in head)  # a pipe may have no more for long
+        magic, blocks = _peek(raw, lambda head, _: len(head) >= 4 or b"\n" in head)  # a pipe may have no more for long
         packed = True
         if magic.startswith(b"\x1f\x8b"):
             blocks = _gunzip(blocks)
-        elif magic.startswith(b"\x28\xb5\x2f\xfd"):
+        elif is_zstd(magic):
             blocks = _unzstd(blocks)
         else:
             packed = False
-        head, blocks = _peek(blocks, decisive)
+        head, blocks = _peek(blocks, _several)
         if not magic:
             why = _error(blocks) or "empty"
             raise InputError(f"{name}: {why}; expected events, as csv, jsonl, parquet or plain lines")
@@ -71,9 +71,19 @@ def without_bom(head: bytes) -> bytes:
     return head.removeprefix(_BOM)
 
 
+def is_zstd(magic: bytes) -> bool:
+    """Tell whether bytes begin zstd's frames, of which those that are skipped may be first (RFC 8878, 3.1)."""
+    return magic.startswith(b"\x28\xb5\x2f\xfd") or (magic[1:4] == b"\x2a\x4d\x18" and magic[0] >> 4 == 5)
+
+
 def decisive(head: bytes) -> bool:
-    """Tell whether the start of an input is enough to tell its format by: a whole line that is not blank."""
-    return b"\n" in head.lstrip() or len(head) >= KEPT
+    """Tell whether the start of an input is enough to tell its format by: a whole line that is not blank, or none."""
+    return b"\n" in head.lstrip() or (len(head) >= KEPT and b"\0" in head) or len(head) > LONGEST
+
+
+def _several(head: bytes, block: bytes) -> bool:
+    """Tell whether it is decisive and a good deal, or all that there is for now."""
+    return decisive(head) and (not block or len(head) >= KEPT)
 
 
 def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
@@ -176,17 +186,22 @@ def read_some(file: BinaryIO) -> bytes:
     return file.read1(BLOCK) if isinstance(file, io.BufferedIOBase) else file.read(BLOCK)
 
 
-def _peek(blocks: Iterator[bytes], enough: Callable[[bytes], bool]) -> tuple[bytes, Iterator[bytes]]:
-    """Read until it is enough; give that, and all blocks from the start. A read error keeps its place."""
-    head = b""
+def _peek(blocks: Iterator[bytes], enough: Callable[[bytes, bytes], bool]) -> tuple[bytes, Iterator[bytes]]:
+    """Read until it is enough, by all so far and the last block; give that, and all blocks from the start.
+
+    A read error keeps its place.
+    """
+    head = block = b""
     try:
         for block in blocks:
             head += block
-            if enough(head):
+            if enough(head, block):
                 break
     except READ_ERRORS as error:
         blocks = _raising(error)
-    return head, chain([head] if head else [], blocks)
+    return head, chain(
+        [head] if head else [], [b""] if head and not block else [], blocks
+    )  # nothing more for now, still
 
 
 def _raising(error: BaseException) -> Iterator[bytes]:
