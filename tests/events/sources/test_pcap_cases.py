@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from overproof.errors import InputError
 from overproof.events.sources import Rejects, load_events, read_events
 from overproof.events.sources.pcap.tcp_stream import LACKING
 
-from .pcaps import Row, read
+from .pcaps import ACK, CLIENT, SERVER, Row, client_says, from_server, pcap, read, timed, udp
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +65,70 @@ def test_a_snoop_capture_is_refused_by_name(cases: Path) -> None:
 def test_datagrams_after_the_first_two_kilobytes_are_marked(cases: Path) -> None:
     rows: list[Row] = read(cases / "32-udp-later-datagrams/sip.pcap")[0]
     assert [row["overflow"] for row in rows if row["kind"] == "payload"] == [True]
+
+
+def test_what_only_begins_like_tls_is_marked() -> None:
+    rows, _ = read(pcap(timed(client_says(b"\x16\x03\x01GET /?id=1' or 1=1 HTTP/1.1\r\n\r\n"))))
+    assert [row["overflow"] for row in rows if row["kind"] == "tls"] == [True]
+
+
+@pytest.mark.parametrize(
+    ("line", "client"),
+    [(b"OpenSSH_9.6 Debian-1", "OpenSSH_9.6"), (b"x ${jndi:ldap://a.test/b}", "x ${jndi:ldap://a.test/b}")],
+)
+def test_an_unusual_comment_of_an_ssh_client_is_shown(line: bytes, client: str) -> None:
+    rows, _ = read(pcap(timed(client_says(b"SSH-2.0-" + line + b"\r\n", port=22))))
+    (text,) = (row["text"] for row in rows if row["kind"] == "ssh")
+    assert f" client={client} " in text
+
+
+def test_a_packet_whose_length_the_card_left_out_is_seen_to_be_cut() -> None:
+    packets = client_says(b"GET /?a=" + b"x" * 200 + b" HTTP/1.1\r\n\r\n")
+    packets[3] = packets[3][:16] + bytes(2) + packets[3][18:]
+    for snap, overflow in ((1600, False), (100, True)):
+        rows, _ = read(pcap(timed(packets), cut=snap))
+        assert [row["overflow"] for row in rows if row["kind"] == "http-request"] == [overflow]
+
+
+def test_an_answer_to_several_questions_is_marked() -> None:
+    question = b"\1a\0\0\1\0\1"
+    for count in (1, 2):
+        data = b"\0\7\x81\x80" + bytes([0, count]) + bytes(6) + question * count
+        rows, _ = read(pcap(timed([udp(SERVER, 53, CLIENT, 4000, data)])))
+        assert [row["overflow"] for row in rows if row["kind"] == "dns-query"] == [count > 1]
+
+
+# nothing vanishes: what was sent is in a text, or an event says overflow, or a reason is counted
+
+MARK = "MARK"
+
+
+@given(
+    st.lists(st.integers(0, 3000), min_size=2, max_size=4),
+    st.integers(30, 1500),
+    st.integers(54, 1600),
+    st.sets(st.integers(3, 40), max_size=4),
+    st.integers(0, 3),
+)
+def test_a_mark_in_a_request_is_judged_or_its_absence_is_said(
+    pads: list[int], step: int, snap: int, lost: set[int], place: int
+) -> None:
+    bodies = [b"x" * pad + (MARK.encode() if i == place % len(pads) else b"") + b"y" * 9 for i, pad in enumerate(pads)]
+    said = b"".join(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body for body in bodies)
+    packets = [packet for i, packet in enumerate(client_says(said, step=step)) if i not in lost]
+    packets.append(from_server(ACK, 900, ack=100 + len(said)))
+    rows, rejects = read(pcap(timed(packets), cut=snap))
+    assert any(MARK in row["text"] for row in rows) or any(row["overflow"] for row in rows) or rejects.total
+
+
+@given(st.lists(st.tuples(st.integers(0, 1200), st.booleans()), min_size=1, max_size=6), st.integers(42, 1600))
+@example([(0, True)], 1600)
+def test_a_mark_in_a_datagram_is_judged_or_its_absence_is_said(sizes: list[tuple[int, bool]], snap: int) -> None:
+    packets = []
+    for i, (size, marked) in enumerate(sizes):
+        data = b"x" * size + (MARK.encode() if marked else b"")
+        packets.append(udp(CLIENT, 5060 if i % 2 else 123, SERVER, 40_000, data))
+    rows, rejects = read(pcap(timed(packets), cut=snap))
+    wanted = sum(marked for _, marked in sizes)
+    found = sum(row["text"].count(MARK) for row in rows)
+    assert found == wanted or any(row["overflow"] for row in rows) or rejects.total

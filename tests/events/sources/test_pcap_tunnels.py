@@ -80,7 +80,7 @@ def test_what_is_inside_is_read_as_if_captured_plainly(name: str) -> None:
     assert rows[0]["text"].startswith("HTTP GET /?id=1'+UNION+SELECT+1")
 
 
-@pytest.mark.parametrize("name", ["vxlan", "geneve", "gre", "erspan", "gtpu"])
+@pytest.mark.parametrize("name", ["vxlan", "geneve", "gre", "erspan", "gtpu", "llc-snap"])
 def test_the_cases_are_read_as_plain(root: Path, name: str) -> None:
     folder = root / "tests/cases/16-pcap-tunnels"
     rows, rejects = read(folder / f"{name}.pcap")

@@ -47,12 +47,16 @@ class TcpConversation:
 
 
 class UdpConversation:
-    """Datagrams between two ports: DNS, else the first of them as a payload."""
+    """Datagrams between two ports: DNS, else the first of them as a payload.
+
+    Of what nobody asked for, what seems to be a server's is read too: whoever attacks may choose its port.
+    """
 
     def __init__(self, endpoints: Endpoints, on_anomaly: OnAnomaly) -> None:
         self._endpoints = endpoints
         self._on_anomaly = on_anomaly
         self._lookups = Lookups()
+        self._asked = False
         self._readers: dict[bool, PayloadReader] = {}
         self._service = by_port(endpoints.dport)
         self._dns = bool({endpoints.sport, endpoints.dport}.intersection(DNS_PORTS))
@@ -76,7 +80,8 @@ class UdpConversation:
                 return found if len(data) == packet.length else [one._replace(overflow=True) for one in found]
         if is_quic(data):
             self._service = "quic"
-        if not packet.length or self._service == "quic" or (from_responder and not self._dns):
+        self._asked |= not from_responder
+        if not packet.length or self._service == "quic" or (from_responder and self._asked and not self._dns):
             return []
         reader = self._readers.get(from_responder)
         if reader is None and data:

@@ -17,6 +17,8 @@ ETHERNET, RAW = 1, 101  # link types
 _RAW = (12, 14, RAW, 228, 229)  # links without a header
 _HEADERS = {ETHERNET: (14, 12), 113: (16, 14), 276: (20, 0)}  # Ethernet, Linux's two: length, and where the type stands
 _IPV4, _IPV6, _VLANS = 0x0800, 0x86DD, (0x8100, 0x88A8, 0x9100)
+_LONGEST_802_3 = 0x0600  # a smaller ethertype is the length of an IEEE 802.3 frame
+_SNAP = b"\xaa\xaa\x03\0\0\0"  # before an ethertype in one (RFC 1042)
 _OPTIONS = (0, 43, 60, 135, 139, 140)  # IPv6 headers that say how long they are: hop-by-hop, routing, …
 _FRAGMENT, _AUTHENTICATION = 44, 51
 _EXTENSIONS = {*_OPTIONS, _FRAGMENT, _AUTHENTICATION}
@@ -60,15 +62,15 @@ def network(record: Record) -> Network:
     NoPacket
         If there is none.
     """
-    return packet_in(record.link, record.data)
+    return packet_in(record.link, record.data, max(0, record.size - len(record.data)))
 
 
-def packet_in(link: int, data: bytes) -> Network:
-    """Find the IP packet in a frame; raises as `network` does."""
+def packet_in(link: int, data: bytes, missing: int = 0) -> Network:
+    """Find the IP packet in a frame of which the last bytes are missing; raises as `network` does."""
     data = _unlinked(link, data)
     if not data:
         raise NoPacket("an IP packet cut before its header")
-    return _ip(data)
+    return _ip(data, missing)
 
 
 def _unlinked(link: int, data: bytes) -> bytes:
@@ -81,11 +83,13 @@ def _unlinked(link: int, data: bytes) -> bytes:
     kind = int.from_bytes(data[place : place + 2], "big")
     while kind in _VLANS:
         at, kind = at + 4, int.from_bytes(data[at + 2 : at + 4], "big")
+    if kind < _LONGEST_802_3 and data[at : at + 6] == _SNAP:
+        at, kind = at + 8, int.from_bytes(data[at + 6 : at + 8], "big")
     if kind in (_IPV4, _IPV6):
         return data[at:]
     if kind in (0x8847, 0x8848, 0x8863, 0x8864, 0x88E7):  # MPLS, PPPoE, provider bridges
         return _unwrapped(link, data)
-    raise NoPacket("not IP: " + ("ARP" if kind == 0x0806 else "LLC" if kind < 0x0600 else "another ethertype"))
+    raise NoPacket("not IP: " + ("ARP" if kind == 0x0806 else "LLC" if kind < _LONGEST_802_3 else "another ethertype"))
 
 
 def _unwrapped(link: int, data: bytes) -> bytes:
@@ -104,19 +108,19 @@ def _unwrapped(link: int, data: bytes) -> bytes:
     return bytes(found.original)
 
 
-def _ip(data: bytes) -> Network:
+def _ip(data: bytes, missing: int) -> Network:
     version = data[0] >> 4
     if version == 4 and len(data) >= 20:
-        return _ip4(data)
+        return _ip4(data, missing)
     if version == 6 and len(data) >= 40:
-        return _ip6(data)
+        return _ip6(data, missing)
     raise NoPacket("an IP packet cut before its header" if version in (4, 6) else f"IP of version {version}")
 
 
-def _ip4(data: bytes) -> Network:
+def _ip4(data: bytes, missing: int) -> Network:
     head = max(data[0] & 15, 5) * 4
     # a card that splits packets itself (TSO) leaves 0 here
-    total = int.from_bytes(data[2:4], "big") or len(data)
+    total = int.from_bytes(data[2:4], "big") or len(data) + missing
     source, target, protocol = data[12:16], data[16:20], data[9]
     content = data[head:total]  # what follows is padding of the link
     place = int.from_bytes(data[6:8], "big")
@@ -127,8 +131,8 @@ def _ip4(data: bytes) -> Network:
     return Network(source, target, protocol, content, max(0, total - head), fragment)
 
 
-def _ip6(data: bytes) -> Network:
-    size = int.from_bytes(data[4:6], "big") or len(data) - 40
+def _ip6(data: bytes, missing: int) -> Network:
+    size = int.from_bytes(data[4:6], "big") or len(data) + missing - 40
     source, target, protocol = data[8:24], data[24:40], data[6]
     at, end, fragment = 40, 40 + size, None
     while at + 8 <= min(len(data), end):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from overproof.events import templates
 from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.stream import decoded
 
+_UNUSUAL = re.compile(rb"""[^\w .,:;+~@()/-]""")  # in the comment behind a client's software: it is shown too
 LONGEST = 255  # bytes of the line in which a client says what it is (RFC 4253, 4.2)
 
 
@@ -40,8 +43,8 @@ class SshReader:
 
     def finish(self, total: int) -> list[EventDraft]:
         """Return the session; see `event_draft.Reader`."""
-        words = self._data.split(b"\n")[0].split(b"-", 2)[-1].split()
-        client = decoded(words[0]) if words else None
+        said = self._data.split(b"\n")[0].split(b"-", 2)[-1].strip()
+        client = decoded(said if _UNUSUAL.search(said) else said.partition(b" ")[0]) or None
         text = templates.SshSession(
             self._endpoints.source, self._endpoints.target, port=self._endpoints.dport, client=client, bytes=total
         ).text

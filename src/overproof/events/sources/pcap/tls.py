@@ -129,7 +129,6 @@ class TlsReader:
         self._ref = ref
         self._data = b""
         self._enough = 0
-        self._cut = False
         self._hello: ClientHello | None = None
 
     @property
@@ -147,8 +146,7 @@ class TlsReader:
         return []
 
     def gap(self) -> list[EventDraft] | None:
-        """Mark the message as cut; see `event_draft.Reader`."""
-        self._cut = True
+        """Leave the message as it is, which is marked if it is not whole; see `event_draft.Reader`."""
         return []
 
     def finish(self, total: int) -> list[EventDraft]:
@@ -157,6 +155,5 @@ class TlsReader:
         name = "-" if hello is None else hello.name or "-"
         ja4_a = None if hello is None else hello.ja4_a
         text = templates.TlsSession(self._endpoints.source, sni=name, hello=ja4_a, bytes=total).text
-        cut = hello is None and (self._cut or len(self._data) >= LONGEST)
-        host = None if name == "-" else name
-        return [EventDraft("tls", text, self._ref, self._endpoints, "tls", host=host, overflow=cut)]
+        host, unread = None if name == "-" else name, hello is None  # too long, cut, or none at all
+        return [EventDraft("tls", text, self._ref, self._endpoints, "tls", host=host, overflow=unread)]
