@@ -66,9 +66,8 @@ Format = Annotated[
     str,
     typer.Option(
         "--format",
-        help="pcap, zeek, suricata, windows, journald, accesslog, syslog, csv, tsv, jsonl, parquet or lines; auto goes "
-        "by content, then "
-        "by name.",
+        help="pcap, zeek, suricata, windows, evtx, journald, accesslog, syslog, csv, tsv, jsonl, parquet or lines; "
+        "auto goes by content, then by name.",
     ),
 ]
 FullModel = Annotated[

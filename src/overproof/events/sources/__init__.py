@@ -32,7 +32,7 @@ from overproof.events.sources.rejects import Rejects
 from overproof.events.sources.stream import open_input
 from overproof.events.sources.suricata import read_suricata
 from overproof.events.sources.syslog import read_syslog
-from overproof.events.sources.windows import read_windows
+from overproof.events.sources.windows import read_evtx, read_windows
 from overproof.events.sources.zeek import read_zeek
 
 __all__ = ["FORMATS", "Columns", "Reading", "Rejects", "load_events", "read_events"]
@@ -58,10 +58,11 @@ FORMATS: dict[str, Source] = {
     "syslog": read_syslog,
     "journald": read_journald,
     "windows": read_windows,
+    "evtx": read_evtx,
     "pcap": _read_pcap,
 }
 
-_NOT_FOLLOWED = {"parquet", "pcap"}
+_NOT_FOLLOWED = {"parquet", "pcap", "evtx"}
 
 Paths = str | Path | Sequence[str | Path]
 

@@ -32,6 +32,7 @@ EXTENSIONS = {
 
 _MAGIC = {
     b"PAR1": "parquet",
+    b"ElfFile\0": "evtx",
     b"\xa1\xb2\xc3\xd4": "pcap",
     b"\xd4\xc3\xb2\xa1": "pcap",
     b"\xa1\xb2\x3c\x4d": "pcap",  # nanoseconds
