@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from overproof.events.sources import syslog
 from overproof.events.sources.accesslog.common import read_common
+from overproof.events.sources.accesslog.json import read_json
 from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.structured import LineFormat, Parsed, read_structured
 from overproof.events.sources.web import LoggedRequest
@@ -32,7 +33,9 @@ def looks_like(line: bytes) -> bool:
 
 
 def _read(line: bytes) -> LoggedRequest | None:
-    """Read a line, also one that came by way of syslog."""
+    """Read a line, also one that is JSON, or that came by way of syslog."""
+    if line.lstrip().startswith(b"{"):
+        return read_json(line)
     return read_common((_CARRIED.match(line) and syslog.message(line)) or line)
 
 
