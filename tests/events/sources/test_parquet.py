@@ -103,3 +103,14 @@ def test_a_damaged_file_gives_events_or_an_input_error(read, at: int, damage: by
         assert "damaged.parquet" in str(error)
     else:
         assert table.num_rows <= 300
+
+
+def test_what_is_lost_behind_damage_is_said_in_rows(folder) -> None:
+    at = pq.ParquetFile(io.BytesIO(WHOLE)).metadata.row_group(2).column(0).data_page_offset
+    path = folder / "damaged.parquet"
+    path.write_bytes(WHOLE[:at] + b"\xff" * 8 + WHOLE[at + 8 :])
+    rejects = Rejects()
+    read = sum(batch.num_rows for batch in read_events(path, on_skip=rejects, batch_rows=50))
+    assert 0 < read < 300
+    (reason,) = rejects.summary()
+    assert reason.startswith(f"the input breaks off, {300 - read} rows before its end: ")

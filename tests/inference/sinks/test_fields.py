@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.inference.sinks import About
+from overproof.inference.sinks import About, fields
 from overproof.inference.sinks.fields import address, identity, milliseconds, shared, when
 
 from .conftest import NOW, PLAIN, any_verdict
@@ -78,3 +78,10 @@ def test_an_identity_depends_on_the_event_and_the_student_alone(verdict: dict[st
     assert identity(verdict) == identity({**verdict, "status": "held", "full": None, "text": "now with its text"})
     assert identity(verdict) != identity({**verdict, "origin": f"{verdict['origin']}0"})
     assert identity(verdict) != identity({**verdict, "models": {"student": "another", "full": None}})
+
+
+def test_a_long_text_is_no_address_and_is_not_remembered() -> None:
+    before = fields._address.cache_info().currsize
+    assert fields.address("1" * 10_000) is None
+    assert fields.address("fe80::1%" + "x" * 10_000) == "fe80::1"
+    assert fields._address.cache_info().currsize <= before + 1

@@ -42,7 +42,8 @@ def read_parquet(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch
                 yield from _events(source.name, row, batch, layout, options)
                 row += batch.num_rows
         except _DAMAGED as error:
-            options.on_skip(Skipped(f"the input breaks off: {error}", f"{source.name}:{row + 1}", ""))
+            lost = f"the input breaks off, {file.metadata.num_rows - row:,} rows before its end: {error}"
+            options.on_skip(Skipped(lost, f"{source.name}:{row + 1}", ""))
 
 
 def _layout(name: str, schema: pa.Schema, columns: Columns) -> Layout:

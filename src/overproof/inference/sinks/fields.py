@@ -31,6 +31,7 @@ COLUMNS: Mapping[str, type] = {
     "flow_id": str,
 }
 NO_LABEL = "unlabelled"
+_LONGEST_ADDRESS = 45  # characters: an IPv6 address that ends in an IPv4 one
 # A port, or the status of an answer: anything longer is neither, and would not fit the forms' integers.
 _DIGITS = 5
 
@@ -67,11 +68,16 @@ def _number(value: Any) -> int | None:
     return None
 
 
-@lru_cache(maxsize=1 << 14)
 def address(text: str) -> str | None:
     """Return an IP address in its usual spelling, without its zone; None for anything else, such as a host's name."""
+    plain = text.partition("%")[0]
+    return _address(plain) if len(plain) <= _LONGEST_ADDRESS else None  # what is remembered must be short
+
+
+@lru_cache(maxsize=1 << 14)
+def _address(text: str) -> str | None:
     try:
-        return str(ipaddress.ip_address(text.partition("%")[0]))
+        return str(ipaddress.ip_address(text))
     except ValueError:
         return None
 

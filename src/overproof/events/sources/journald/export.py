@@ -37,7 +37,7 @@ def read_export(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]
 
 def looks_like_export(head: bytes) -> bool:
     """Tell whether an input begins as journalctl begins every entry."""
-    return head.startswith((b"__CURSOR=", b"__REALTIME_TIMESTAMP=")) and b"\n__" in head[:4096]
+    return head.startswith((b"__CURSOR=", b"__REALTIME_TIMESTAMP="))
 
 
 def _rows(source: Input, on_skip: OnSkip) -> Iterator[Row[StructuredEvent] | None]:
