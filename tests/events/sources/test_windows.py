@@ -46,6 +46,12 @@ SHIPPED: dict[str, dict[str, Any]] = {
             "event_data": {"LogonId": "0x3e7", "CommandLine": COMMAND, "User": "X\\y"},
         },
     },
+    "winlogbeat's modules": {
+        "@timestamp": TIME, "process": {"command_line": COMMAND}, "user": {"name": "X\\y"}, "message": "x",
+        "winlog": {
+            "event_id": 1, "channel": SYSMON, "computer_name": "WS1", "event_data": {"LogonId": "0x3e7"},
+        },
+    },
     "wazuh": {"data": {"win": {
         "system": {"eventID": "1", "channel": SYSMON, "computer": "WS1", "systemTime": TIME},
         "eventdata": {"logonId": "0x3e7", "commandLine": COMMAND, "user": "X\\y"},

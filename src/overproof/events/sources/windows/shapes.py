@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from overproof.events.sources.nested import ABSENT, reach
 from overproof.events.sources.values import entry, integer, items, string
 
 Record = Mapping[Any, Any]
@@ -95,9 +96,28 @@ def _of_winlogbeat(record: Record) -> WindowsEvent:
         string(winlog.get("channel")),
         string(winlog.get("computer_name")),
         string(record.get("@timestamp")),
-        dict(_data(winlog.get("event_data") or winlog.get("user_data"))),
+        {**_of_ecs(record), **dict(_data(winlog.get("event_data") or winlog.get("user_data")))},
         string(record.get("message")),
     )
+
+
+# Where Winlogbeat's modules move data to: https://www.elastic.co/docs/reference/beats/winlogbeat/exported-fields
+_MOVED = {
+    "CommandLine": "process.command_line",
+    "ScriptBlockText": "powershell.file.script_block_text",
+    "User": "user.name",
+    "QueryName": "dns.question.name",
+    "SourceIp": "source.ip",
+    "SourcePort": "source.port",
+    "DestinationIp": "destination.ip",
+    "DestinationPort": "destination.port",
+}
+
+
+def _of_ecs(record: Record) -> dict[str, Any]:
+    """Return the data that were moved into fields of ECS, under Windows' names."""
+    found = ((name, reach(record, moved)) for name, moved in _MOVED.items())
+    return {name: value for name, value in found if value is not ABSENT}
 
 
 def _of_flat(record: Record) -> WindowsEvent:
