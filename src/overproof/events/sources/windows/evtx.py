@@ -32,7 +32,7 @@ def read_evtx(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     Raises
     ------
     InputError
-        If columns were named, or the log does not come as a file.
+        If columns were named, or the log does not come as a file, or holds no record.
     MissingExtra
         If the package evtx is not installed.
     """
@@ -50,7 +50,7 @@ def _rows(name: str, path: Path, on_skip: OnSkip) -> Iterator[Row[StructuredEven
         from evtx import PyEvtxParser
     except ImportError:
         raise MissingExtra(
-            f"{name}: a Windows event log (evtx), which needs the package evtx: pip install 'overproof[evtx]'"
+            f"{name}: a Windows event log (evtx); expected the package evtx to read it: pip install 'overproof[evtx]'"
         ) from None
     if missing := (_HEADER - path.stat().st_size) % _CHUNK:
         on_skip(Skipped(f"a Windows event log (evtx) that is cut short by {missing} bytes", f"{name}:1", ""))
@@ -71,6 +71,8 @@ def _rows(name: str, path: Path, on_skip: OnSkip) -> Iterator[Row[StructuredEven
                 return
             last = str(error)
             continue
+        if record is None and not number:
+            raise InputError(f"{name}: a Windows event log (evtx) without a single record; expected at least one")
         if record is None:
             return
         number, data = record["event_record_id"], record["data"].encode("utf-8", "backslashreplace")
