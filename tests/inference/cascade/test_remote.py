@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from overproof.errors import InputError
 from overproof.inference.cascade import FullDown
 from overproof.inference.cascade.breaker import Breaker
+from overproof.inference.cascade.guard import guarded
 from overproof.inference.cascade.remote import parsed, remote
 
 CLASSES = ("benign", "sqli")
@@ -32,6 +35,7 @@ class Server:
 
     def __init__(self) -> None:
         self.seen: list[tuple[dict[str, str], Any]] = []
+        self.more: dict[str, str] = {}
         self.answer: Callable[[Any], tuple[int, Any]] = lambda body: (200, [self.scores(t) for t in body["inputs"]])
         outer = self
 
@@ -46,6 +50,8 @@ class Server:
                 self.send_response(status)
                 if status in (301, 302):
                     self.send_header("location", "http://127.0.0.1:1/elsewhere")
+                for name, value in outer.more.items():
+                    self.send_header(name, value)
                 self.send_header("content-length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -123,7 +129,7 @@ def test_an_answer_that_cannot_be_used_is_no_answer(server: Server, answer: tupl
 
 def test_a_server_that_is_gone_is_left_alone_and_tried_again(server: Server) -> None:
     now = [0.0]
-    full = remote(server.url, CLASSES, breaker=Breaker(failures=1, rest=30, clock=lambda: now[0]))
+    full = guarded(remote(server.url, CLASSES), breaker=Breaker(failures=1, rest=30, clock=lambda: now[0]))
     plain = server.answer
     server.answer = lambda body: (500, b"")
     with pytest.raises(FullDown, match="answered 500"):
@@ -149,10 +155,78 @@ def test_nobody_listens() -> None:
 def test_a_server_that_never_answers(server: Server) -> None:
     wait = threading.Event()
     server.answer = lambda body: (200, [wait.wait(5)])
-    full = remote(server.url, CLASSES, read=0.05)
+    full = remote(server.url, CLASSES, seconds=0.05)
     with pytest.raises(FullDown, match="timed out"):
         full.ask(["a"])
     wait.set()
+
+
+class Raw:
+    """A server that writes what it is told to, a piece at a time, and never ends."""
+
+    def __init__(self, first: bytes, piece: bytes) -> None:
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}/predict"
+        self.stopped, self.left = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._run, args=(first, piece))
+        self.thread.start()
+
+    def _run(self, first: bytes, piece: bytes) -> None:
+        client, _ = self.listening.accept()
+        with client:
+            client.sendall(first)
+            try:
+                while not self.stopped.wait(0.02):
+                    client.sendall(piece)
+            except OSError:
+                self.left.set()  # hung up on
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.listening.close()
+        self.thread.join()
+
+
+@pytest.mark.parametrize(
+    ("first", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n[", b" "),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\n[\r\n"),
+        (b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nx: ", b"a"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b""),
+    ],
+    ids=["body", "chunks", "until closed", "head", "continue", "nothing"],
+)
+def test_an_answer_that_drips_ends_in_time(first: bytes, piece: bytes) -> None:
+    server = Raw(first, piece)
+    begun = time.monotonic()
+    try:
+        with pytest.raises(FullDown, match=r"timed out after 0\.3 s"):
+            remote(server.url, CLASSES, seconds=0.3).ask(["a"])
+        assert time.monotonic() - begun < 5
+        assert not piece or server.left.wait(30)  # nothing goes on reading
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("after", ["3600", "Fri, 31 Dec 9999 23:59:59 GMT", "1e400", "soon", "-5", ""])
+@pytest.mark.parametrize("status", [503, 429])
+def test_a_server_that_asks_to_wait_does_not_hold_us(server: Server, status: int, after: str) -> None:
+    server.answer, server.more = lambda body: (status, b""), {"retry-after": after}
+    begun = time.monotonic()
+    with pytest.raises(FullDown, match=f"answered {status}"):
+        remote(server.url, CLASSES).ask(["a"])
+    assert time.monotonic() - begun < 10
+
+
+def test_a_short_wait_is_waited(server: Server) -> None:
+    plain, calls = server.answer, [503]
+    server.answer, server.more = lambda body: (calls.pop(), b"") if calls else plain(body), {"retry-after": "1"}
+    begun = time.monotonic()
+    assert remote(server.url, CLASSES).ask(["'"]).tolist() == [[0.25, 0.75]]
+    assert time.monotonic() - begun > 0.9
 
 
 @pytest.mark.parametrize("url", ["http://", "https:///x", "ftp://h/x"])

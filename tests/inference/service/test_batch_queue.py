@@ -181,3 +181,24 @@ def test_closing_does_not_wait_for_ever() -> None:
             assert await task == ["A"]
 
     running(test)
+
+
+def test_what_was_given_up_holds_no_place() -> None:
+    async def test() -> None:
+        with gate() as opened:
+            work = Held(opened)
+            queue = batch_queue(queue=4)
+            first, second = await begun(work, queue(work, ["a"]), queue(work, ["b", "c", "d"]))
+            assert queue.waiting == 3
+            second.cancel()
+            await asyncio.gather(second, return_exceptions=True)
+            assert queue.waiting == 0
+            third = asyncio.ensure_future(queue(work, ["e"] * 4))
+            await asyncio.sleep(0)
+            opened.set()
+            assert await first == ["A"]
+            assert await third == ["E"] * 4
+            assert ["b", "c", "d"] not in work.calls
+            await queue.close(30)
+
+    running(test)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -113,6 +114,22 @@ def test_a_full_model_that_takes_too_long_counts_as_down(start: Start) -> None:
         verdict = client.post("/judge", {"text": "a"}).json()
         assert verdict["status"] == "held"
         assert "slow: no answer within 0.05 s" in verdict["reason"]
+
+
+def test_a_full_model_that_hangs_is_left_alone(start: Start) -> None:
+    """Each doubtful event took all of its time, and the breaker never opened: the calls failed where nobody counted."""
+    with gate() as opened:
+        slow = Slow(opened)
+        client = start(Full(CLASSES, slow, "slow"), ALL, full_seconds=0.5)
+        for _ in range(3):
+            assert client.post("/judge", {"text": "a"}).json()["status"] == "held"
+        assert client.get("/readyz").json()["full"] == "resting after failures"
+        begun, asked = time.monotonic(), slow.asked
+        verdicts = client.post("/judge", {"events": [{"text": "a"}] * 20}).json()["verdicts"]
+        assert time.monotonic() - begun < 0.5
+        assert {one["status"] for one in verdicts} == {"held"}
+        assert all("not asked again yet" in one["reason"] for one in verdicts)
+        assert slow.asked == asked
 
 
 @pytest.mark.parametrize(

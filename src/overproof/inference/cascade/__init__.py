@@ -18,6 +18,7 @@ from overproof.bundle.tiers import Student
 from overproof.inference.cascade.budget import Bucket, Rate, parse_rate
 from overproof.inference.cascade.decision import Decision, spend
 from overproof.inference.cascade.full import Full, FullDown, aligned
+from overproof.inference.cascade.guard import Deadline, guarded
 from overproof.inference.cascade.policy import EVERYTHING, Policy, deferrals
 from overproof.inference.cascade.promise import Promise, PromiseStatus, Unverified
 from overproof.inference.cascade.verdicts import Settled, Verdicts, verdicts
@@ -62,7 +63,8 @@ class Cascade:
         self, student: Student, full: Full | None = None, policy: Policy | None = None, bucket: Bucket | None = None
     ) -> None:
         self.student = student
-        self.full = None if full is None else aligned(full, student.classes)
+        self._unguarded = None if full is None else aligned(full, student.classes)
+        self.full = None if self._unguarded is None else guarded(self._unguarded)
         self.policy = policy or Policy()
         self.bucket = bucket or Bucket(None)
         manifest = student.manifest
@@ -71,6 +73,12 @@ class Cascade:
             "student": "+".join(sha256[:HASH_DIGITS] for sha256 in manifest.models),
             "full": None if full is None else full.model,
         }
+
+    def within(self, seconds: float) -> Cascade:
+        """Give the full model so many seconds for a call, however many texts it has; returns the cascade itself."""
+        if self._unguarded is not None:
+            self.full = guarded(self._unguarded, Deadline(seconds, None))
+        return self
 
     def judge(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Judge texts: verdicts in their order, without origins.

@@ -35,13 +35,16 @@ class Full:
     model
         What a verdict calls it: the start of its hash, or its URL.
     resting
-        Whether it failed too often and is left alone for now (`breaker.Breaker.open`).
+        Whether it failed too often and is left alone for now (`guard.Guard`).
+    failed
+        Counts a failure that only who asks has seen: no answer in the time of a request.
     """
 
     classes: tuple[str, ...]
     ask: Callable[[Sequence[str]], Floats]
     model: str
     resting: Callable[[], bool] = lambda: False
+    failed: Callable[[], None] = lambda: None
 
 
 def aligned(full: Full, classes: Sequence[str]) -> Full:

@@ -1,4 +1,4 @@
-"""Ask a full model over HTTP, with timeouts, retries and a circuit breaker.
+"""Ask a full model over HTTP, within one time for every call (`http_call`); `guard` has the circuit breaker.
 
 It is asked as Hugging Face's text-classification servers are (text-embeddings-inference, the inference toolkit):
 `{"inputs": ["text", …], "parameters": {"top_k": null}}` is answered by a list of `[{"label": …, "score": …}, …]`, one
@@ -17,26 +17,21 @@ import orjson
 
 from overproof.bundle.scores import Floats
 from overproof.errors import InputError, MissingExtra
-from overproof.inference.cascade.breaker import Breaker
 from overproof.inference.cascade.full import Full, FullDown, fault
+from overproof.inference.cascade.guard import CALL_SECONDS, TEXTS_PER_CALL
 
-CONNECT_SECONDS, READ_SECONDS = 2.0, 30.0
-RETRIES = 2
-TEXTS_PER_CALL = 32
-MOST_BYTES = 16 << 20
 TOKEN = "OVERPROOF_FULL_TOKEN"
-BUSY = (429, 502, 503, 504)
 
 
-def remote(url: str, classes: Sequence[str], *, breaker: Breaker | None = None, read: float = READ_SECONDS) -> Full:
+def remote(url: str, classes: Sequence[str], *, seconds: float = CALL_SECONDS) -> Full:
     """Open a full model behind a URL; a bearer token is taken from the environment's OVERPROOF_FULL_TOKEN.
 
     Parameters
     ----------
     classes
         The student's: each answer names its labels, and must name no other.
-    read
-        Seconds an answer may take.
+    seconds
+        That a call of `TEXTS_PER_CALL` texts may take, all attempts included.
 
     Raises
     ------
@@ -50,56 +45,30 @@ def remote(url: str, classes: Sequence[str], *, breaker: Breaker | None = None, 
         raise InputError(f"--full {url}: expected http://HOST/PATH or https://HOST/PATH")
     # what verdicts and messages say must not carry a password or a key
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    post = _poster(url, shown, read)
-    guard = breaker or Breaker()
+    post = _poster(url, shown, seconds)
 
     def call(texts: Sequence[str]) -> Floats:
         content = post(orjson.dumps({"inputs": list(texts), "parameters": {"top_k": None}}))
         return parsed(content, len(texts), classes, shown)
 
     def ask(texts: Sequence[str]) -> Floats:
-        if not guard.allows():
-            raise FullDown(f"{shown}: it failed before and is not asked again yet")
-        try:
-            parts = [call(texts[i : i + TEXTS_PER_CALL]) for i in range(0, len(texts), TEXTS_PER_CALL)]
-        except FullDown:
-            guard.failed()
-            raise
-        guard.succeeded()
+        parts = [call(texts[i : i + TEXTS_PER_CALL]) for i in range(0, len(texts), TEXTS_PER_CALL)]
         return np.concatenate([np.empty((0, len(classes)), dtype=np.float32), *parts])
 
-    return Full(tuple(classes), ask, shown, resting=lambda: guard.open)
+    return Full(tuple(classes), ask, shown)
 
 
-def _poster(url: str, shown: str, read: float) -> Callable[[bytes], bytes]:
-    """Make a function that posts JSON to a URL and returns the answer's body; FullDown where there is none."""
+def _poster(url: str, shown: str, seconds: float) -> Callable[[bytes], bytes]:
     try:
-        import urllib3
+        from overproof.inference.cascade.http_call import poster
     except ModuleNotFoundError as error:
+        if error.name != "urllib3":
+            raise
         raise MissingExtra(f"--full {url} needs the package urllib3: pip install 'overproof[remote]'") from error
-    pool = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read),
-        # a judgement changes nothing, so that asking twice is safe; redirects would take the events elsewhere
-        retries=urllib3.Retry(
-            total=RETRIES, redirect=0, backoff_factor=0.2, status_forcelist=BUSY, allowed_methods=None
-        ),
-    )
     headers = {"content-type": "application/json"}
     if token := os.environ.get(TOKEN):
         headers["authorization"] = f"Bearer {token}"
-
-    def post(body: bytes) -> bytes:
-        try:
-            answer = pool.request("POST", url, body=body, headers=headers, preload_content=False)
-            with answer:
-                content = answer.read(MOST_BYTES)
-        except urllib3.exceptions.HTTPError as error:
-            raise FullDown(f"{shown}: {_why(error)}") from None
-        if answer.status != 200:
-            raise FullDown(f"{shown}: answered {answer.status}")
-        return content
-
-    return post
+    return poster(url, shown, headers, seconds)
 
 
 def parsed(content: bytes, count: int, classes: Sequence[str], url: str) -> Floats:
@@ -123,12 +92,6 @@ def parsed(content: bytes, count: int, classes: Sequence[str], url: str) -> Floa
                 found[row, place[entry["label"]]] = entry["score"]
         if wrong := fault(found, count, len(classes)):
             raise ValueError(wrong)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise FullDown(f"{url}: not an answer of a text classifier ({error})") from None
     return found.astype(np.float32)
-
-
-def _why(error: Exception) -> str:
-    """Return the innermost reason of a failed request, without the pool's address in memory."""
-    reason = getattr(error, "reason", None) or error
-    return str(reason).rpartition(">: ")[2] or type(reason).__name__

@@ -18,7 +18,7 @@ class Busy(OverproofError):
     """A queue is full; its text says which."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Job:
     """Texts of one request, what is to be done with them, and who waits for it."""
 
@@ -76,8 +76,20 @@ class BatchQueue:
             self._jobs.extend(jobs)
             self.waiting += len(texts)
             self._changed.notify(len(jobs))
-        # a request that is given up cancels what it waits for; its jobs are then passed over
-        return [answer for part in await asyncio.gather(*(job.done for job in jobs)) for answer in part]
+        try:
+            return [answer for part in await asyncio.gather(*(job.done for job in jobs)) for answer in part]
+        except BaseException:  # given up, or one of its parts failed: nobody waits for the others any more
+            self._forget(jobs)
+            raise
+
+    def _forget(self, jobs: list[_Job]) -> None:
+        """Take jobs out of the queue that still wait there, so that they hold no place that others need."""
+        with self._changed:
+            for job in jobs:
+                job.done.cancel()
+                if job in self._jobs:
+                    self._jobs.remove(job)
+                    self.waiting -= len(job.texts)
 
     async def close(self, seconds: float) -> None:
         """Take no more, finish what waits, and let the threads end; a thread that does not is left behind."""

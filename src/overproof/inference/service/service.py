@@ -53,7 +53,9 @@ class Service:
     ) -> None:
         self.limits = limits or Limits()
         self.stopping = False
-        self._open: Callable[[], LoadedBundle] = lambda: LoadedBundle(open_cascade(), index)
+        self._open: Callable[[], LoadedBundle] = lambda: LoadedBundle(
+            open_cascade().within(self.limits.full_seconds), index
+        )
         self._say = console.say
         self._loaded = self._open()
         self._reloading: asyncio.Task[None] | None = None
@@ -99,20 +101,24 @@ class Service:
 
     async def _asked(self, cascade: Cascade, escalated: list[Escalated]) -> Floats | FullDown | str:
         """Ask the full model for answers, or for why there are none."""
-        assert cascade.full is not None
+        full = cascade.full
+        assert full is not None
         texts, seconds = [one.text for one in escalated], self.limits.full_seconds
         try:
+            if full.resting():  # at once: behind calls that hang its answer would take as long as theirs
+                raise FullDown(f"{full.model}: it failed before and is not asked again yet")
             self.metrics.asked(len(texts))
             async with asyncio.timeout(seconds):
-                return np.stack(await self._queues["full"](cascade.full.ask, texts))
+                return np.stack(await self._queues["full"](full.ask, texts))
         except Busy as busy:
             return str(busy)
         except FullDown as error:
             down = error
         except TimeoutError:
-            down = FullDown(f"{cascade.full.model}: no answer within {seconds:g} s")
+            full.failed()  # its thread may see it later, or never: the call may still have waited for others
+            down = FullDown(f"{full.model}: no answer within {seconds:g} s")
         except Exception as error:  # whatever befalls it, the student's answer is there
-            down = FullDown(f"{cascade.full.model}: {str(error) or type(error).__name__}")
+            down = FullDown(f"{full.model}: {str(error) or type(error).__name__}")
         self.metrics.full_failed()
         if cascade.policy.on_full_down == "fail":
             raise down
