@@ -68,11 +68,12 @@ def event_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
     ----------
     columns
         Column name to values, all of one length; `text` is required. `origin` defaults to
-        `event:1`, `event:2`, ….
+        `event:1`, `event:2`, …, `overflow` to false.
     """
     count = len(columns["text"])
     data = dict(columns)
     data.setdefault("origin", [f"event:{i + 1}" for i in range(count)])
+    data.setdefault("overflow", [False] * count)
     arrays = [pa.array(data.pop(f.name, [None] * count), type=f.type) for f in SCHEMA]
     table = pa.Table.from_arrays(arrays, schema=SCHEMA)
     for name, values in data.items():
