@@ -58,16 +58,16 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="SOURCE",
-        help="What to judge: pcap, Zeek, Suricata EVE, access logs, syslog, csv, jsonl, parquet, plain lines, also .gz "
-        "or .zst; - or nothing is standard input.",
+        help="What to judge: pcap, Zeek, Suricata EVE, access logs, W3C logs, CEF, syslog, containers' logs, csv, "
+        "jsonl, parquet, plain lines, also .gz or .zst; - or nothing is standard input.",
     ),
 ]
 Format = Annotated[
     str,
     typer.Option(
         "--format",
-        help="pcap, zeek, suricata, windows, evtx, journald, accesslog, syslog, csv, tsv, jsonl, parquet or lines; "
-        "auto goes by content, then by name.",
+        help="pcap, zeek, suricata, windows, evtx, journald, accesslog, w3c, cef, syslog, cri, docker, csv, tsv, "
+        "jsonl, parquet or lines; auto goes by content, then by name.",
     ),
 ]
 FullModel = Annotated[

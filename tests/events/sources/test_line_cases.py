@@ -27,6 +27,19 @@ def texts(path: Path, rejected: int = 0) -> list[str]:
     return [event["text"] for event in events(path, rejected)]
 
 
+def test_lines_that_containers_wrote_are_read_as_what_they_are(cases: Path) -> None:
+    plain = events(cases / "04-k8s-cri/plain-access.log")
+    wrapped = events(cases / "04-k8s-cri/nginx-0.log")
+    assert [event["origin"].rsplit(":")[-1] for event in wrapped] == ["1", "2", "4"]
+    for event in (*plain, *wrapped):
+        del event["origin"]
+    assert wrapped == plain
+    assert plain[2]["text"].startswith("HTTP GET /search?q=aaaa") and "' UNION SELECT password" in plain[2]["text"]
+    assert {event["src_ip"] for event in wrapped} == {"198.51.100.9"}
+    for name in ("container-json.log", "container-json.json"):
+        assert texts(cases / "05-docker-json" / name) == [event["text"] for event in plain[:2]]
+
+
 def test_quotes_that_a_server_did_not_escape(cases: Path) -> None:
     found = texts(cases / "06-access-unescaped-quote/localhost_access_log.txt")
     assert len(found) == 5

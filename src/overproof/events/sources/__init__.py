@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
+from overproof.events.sources import containers
 from overproof.events.sources.accesslog import read_accesslog
 from overproof.events.sources.batch import NOTHING_YET
 from overproof.events.sources.csv import read_csv
-from overproof.events.sources.detect import detect
+from overproof.events.sources.detect import by_records, detect
 from overproof.events.sources.follow import POLL, inputs
 from overproof.events.sources.interface import Columns, Input, OnSkip, Reading, ReadOptions, Source
 from overproof.events.sources.join import join_batches
@@ -46,6 +47,20 @@ def _read_pcap(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     yield from read_pcap(capture, options)
 
 
+def _read_container(
+    source: Input, options: ReadOptions, *, record: Callable[[bytes], containers.Record | None]
+) -> Iterator[pa.RecordBatch]:
+    """Read what a container wrote, in the format that its lines have."""
+    unwrapped = containers.Unwrapped(source, options, record)
+    for inside in unwrapped.inputs():
+        if inside is None:
+            yield NOTHING_YET
+            continue
+        format = by_records(inside.head, options.columns) or "lines"
+        for batch in FORMATS[format](inside, unwrapped.options):
+            yield unwrapped.placed(batch)
+
+
 FORMATS: dict[str, Source] = {
     "csv": read_csv,
     "tsv": partial(read_csv, delimiter="\t"),
@@ -59,6 +74,8 @@ FORMATS: dict[str, Source] = {
     "journald": read_journald,
     "windows": read_windows,
     "evtx": read_evtx,
+    "cri": partial(_read_container, record=containers.cri),
+    "docker": partial(_read_container, record=containers.docker),
     "pcap": _read_pcap,
 }
 

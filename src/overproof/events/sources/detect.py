@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from overproof.errors import InputError
-from overproof.events.sources import accesslog, syslog
+from overproof.events.sources import accesslog, containers, syslog
 from overproof.events.sources.binaries import EXPECTED, is_binary, kind_of
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
 from overproof.events.sources.journald.export import looks_like_export
@@ -75,6 +75,8 @@ def by_records(head: bytes, columns: Columns) -> str | None:
     lines = _sample(head)
     if not lines:
         return None
+    if 2 * sum(containers.cri(line) is not None for line in lines) >= len(lines):
+        return "cri"
     if not columns.named:
         if lines[0].startswith(_ZEEK_HEADERS):
             return "zeek"
@@ -86,6 +88,8 @@ def by_records(head: bytes, columns: Columns) -> str | None:
     records = [record for record in map(_json, lines) if record is not None]
     if not records or 2 * len(records) < len(lines):
         return None
+    if 2 * sum(_is_wrapped(record, columns) for record in records) >= len(records):
+        return "docker"
     kinds = Counter(map(_by_keys, () if columns.named else records))
     return next((kind for kind, count in kinds.items() if kind and 2 * count >= len(records)), "jsonl")
 
@@ -109,6 +113,11 @@ def _json(line: bytes) -> dict[Any, Any] | None:
     if isinstance(record, list):
         return {} if record and all(isinstance(each, dict) for each in record) else None
     return record if isinstance(record, dict) else None
+
+
+def _is_wrapped(record: dict[Any, Any], columns: Columns) -> bool:
+    """Tell whether a record holds the line of a container, unless its own columns are named."""
+    return containers.is_docker(record) and not columns.named & record.keys()
 
 
 def _by_keys(record: dict[Any, Any]) -> str | None:

@@ -1,0 +1,153 @@
+"""Unwrap what containers wrote from the records in which their runtimes keep it, and read it as what it is.
+
+The Container Runtime Interface writes `TIME STREAM TAG LINE`, of which the tag is P where the line goes on in the
+stream's next record and F where it ends (Kubernetes, logging of the CRI). Docker's json-file writes one object a line,
+`{"log": …, "stream": …, "time": …}`; a log that fills a record goes on in the next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from overproof.events.schema import SCHEMA, Skipped
+from overproof.events.sources.interface import Input, ReadOptions
+from overproof.events.sources.jsonl import parse
+from overproof.events.sources.lines import filled_lines
+from overproof.events.sources.stream import KEPT, LONGEST, excerpt
+from overproof.events.sources.values import utc
+
+_CRI = re.compile(
+    rb"(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[+-][0-9]{2}:[0-9]{2})) (?P<stream>stdout|stderr)"
+    rb" (?P<tag>[FP])(?::\S*)?(?: (?P<log>.*))?",
+    re.DOTALL,
+)
+_DOCKER_KEYS = {"log", "stream", "time", "attrs"}
+_FULL = 16 << 10  # bytes of what Docker keeps of a line in one record
+_ORIGIN, _TIME = SCHEMA.get_field_index("origin"), SCHEMA.get_field_index("time")
+
+
+class Record(NamedTuple):
+    """What a container wrote: to which stream, when, and whether its line ends with it."""
+
+    log: bytes
+    stream: str
+    time: str | None
+    ends: bool
+
+
+def cri(line: bytes) -> Record | None:
+    """Parse a record of the Container Runtime Interface."""
+    match = _CRI.fullmatch(line)
+    if match is None:
+        return None
+    return Record(match["log"] or b"", match["stream"].decode(), match["time"].decode(), match["tag"] == b"F")
+
+
+def docker(line: bytes) -> Record | None:
+    """Parse a record of Docker's json-file."""
+    try:
+        record = parse(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or not is_docker(record):
+        return None
+    log = record["log"].encode("utf-8", "surrogatepass")
+    time, stream = record.get("time"), record["stream"]
+    ends = log.endswith(b"\n") or len(log) < _FULL
+    return Record(log.removesuffix(b"\n"), stream, time if isinstance(time, str) else None, ends)
+
+
+def is_docker(record: dict[Any, Any]) -> bool:
+    """Tell whether a JSON object is a record of Docker's json-file."""
+    keys = record.keys()
+    return (
+        {"log", "stream"} <= keys <= _DOCKER_KEYS
+        and isinstance(record["log"], str)
+        and record["stream"] in ("stdout", "stderr")
+    )
+
+
+class Unwrapped:
+    """The lines that a container wrote, and where they stood.
+
+    Attributes
+    ----------
+    lines
+        Whole lines with their newline, numbered from 1; an empty one where there is nothing more for now.
+    options
+        By which they are read.
+    """
+
+    def __init__(self, source: Input, options: ReadOptions, parse: Callable[[bytes], Record | None]) -> None:
+        self._name, self._on_skip, self._parse = source.name, options.on_skip, parse
+        self._places: dict[int, tuple[int, str | None]] = {}  # of a line: its record's place and time
+        self._count = 0
+        self.lines = self._lines(source)
+        self.options = replace(options, on_skip=self._skip)
+
+    def inputs(self) -> Iterator[Input | None]:
+        """Yield the input that the lines are, once so many are known that its format can be told; until then None."""
+        first: list[bytes] = []
+        size = 0
+        for line in self.lines:
+            first.append(line)
+            size += len(line)
+            if size >= KEPT or (size and not line):
+                break
+            if not line:
+                yield None
+        yield Input(self._name, None, b"".join(first), chain(first, self.lines))
+
+    def _lines(self, source: Input) -> Iterator[bytes]:
+        open_lines: dict[str, list[bytes]] = {}
+        number = 0
+        for item in filled_lines(source, self._on_skip):
+            if item is None:
+                yield b""
+                continue
+            number, line = item
+            record = self._parse(line)
+            if record is None:
+                self._on_skip(Skipped("not a record of a container's log", f"{self._name}:{number}", excerpt(line)))
+                continue
+            pieces = open_lines.pop(record.stream, [])
+            if not pieces or sum(map(len, pieces)) <= LONGEST:
+                pieces.append(record.log)
+            if record.ends:
+                yield self._placed(b"".join(pieces), number, record.time)
+            else:
+                open_lines[record.stream] = pieces
+        for pieces in open_lines.values():
+            yield self._placed(b"".join(pieces), number, None)
+
+    def _placed(self, log: bytes, number: int, time: str | None) -> bytes:
+        for _ in range(log.count(b"\n") + 1):
+            self._count += 1
+            self._places[self._count] = number, time
+        return log + b"\n"
+
+    def _skip(self, skipped: Skipped) -> None:
+        self._on_skip(replace(skipped, origin=f"{self._name}:{self._places[_place(skipped.origin)][0]}"))
+
+    def placed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return events with the places of their records, and the time of these where a line has none of its own."""
+        places = [_place(origin) for origin in batch.column("origin").to_pylist()]
+        found = [self._places[place] for place in places]
+        origins = [f"{self._name}:{number}" for number, _ in found]
+        times = [
+            own or (time and utc(time)) for own, (_, time) in zip(batch.column("time").to_pylist(), found, strict=True)
+        ]
+        for place in [place for place in self._places if place < max(places, default=0)]:
+            del self._places[place]
+        batch = batch.set_column(_ORIGIN, SCHEMA.field(_ORIGIN), pa.array(origins, SCHEMA.field(_ORIGIN).type))
+        return batch.set_column(_TIME, SCHEMA.field(_TIME), pa.array(times, SCHEMA.field(_TIME).type))
+
+
+def _place(origin: str) -> int:
+    return int(origin.rpartition(":")[2])
