@@ -27,6 +27,79 @@ def texts(path: Path, rejected: int = 0) -> list[str]:
     return [event["text"] for event in events(path, rejected)]
 
 
+def test_iis_writes_its_fields_anew_midway(cases: Path) -> None:
+    found = events(cases / "01-iis-w3c/u_ex260105.log")
+    assert [event["text"] for event in found] == [
+        'HTTP GET /default.asp ua="Mozilla/5.0 (Windows NT 10.0; Win64; x64)"',
+        'HTTP GET /item.asp?id=1\' UNION SELECT password FROM users-- ua="sqlmap/1.8"',
+        'HTTP GET /default.asp ua="Mozilla/5.0 (Windows NT 10.0)"',
+    ]
+    assert [event["src_ip"] for event in found] == ["198.51.100.7", "198.51.100.9", "198.51.100.7"]
+    assert [event["time"] for event in found] == [
+        "2026-01-05T00:00:21Z",
+        "2026-01-05T00:00:25Z",
+        "2026-01-05T06:00:01Z",
+    ]
+
+
+def test_cef_is_read_by_its_fields(cases: Path) -> None:
+    first, last = events(cases / "15-cef/cef.log")
+    assert (first["text"], last["text"]) == ("HTTP GET /item?id=1' OR '1'='1", "HTTP - /index.html")
+    assert [first[key] for key in ("src_ip", "src_port", "dst_ip")] == ["198.51.100.9", 50000, "192.0.2.10"]
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "last"),
+    [
+        ("bom-semicolon.csv", None, "no text column"),
+        ("cr-only.csv", None, "carriage return outside quotes"),
+        ("dup-header.csv", 1, "id=1' or 1=1--"),
+        ("newline.csv", 2, "hello"),
+        ("nul.csv", 2, "hello"),
+        ("sep-line.csv", None, "no text column"),
+        ("space-header.csv", 1, " id=1' or 1=1--"),
+        ("utf16.csv", None, "UTF-16"),
+    ],
+)
+def test_odd_tables_are_read_right_or_refused(cases: Path, name: str, count: int | None, last: str) -> None:
+    path = cases / "24-csv-odd" / name
+    if count is None:
+        with pytest.raises(InputError, match=last):
+            load_events(path, rejects=Rejects())
+    else:
+        found = texts(path)
+        assert (len(found), found[-1]) == (count, last)
+
+
+def test_a_quote_escaped_by_a_backslash_is_counted(cases: Path) -> None:
+    assert texts(cases / "24-csv-odd/backslash-quote.csv", rejected=1) == ["hello"]
+
+
+def test_odd_json(cases: Path) -> None:
+    folder = cases / "25-jsonl-odd"
+    assert texts(folder / "bom-nan-crlf.jsonl") == ["hello", "id=1' or 1=1--", "\\ud800 lone"]
+    for name in ("array.json", "cloudtrail.json", "concat.jsonl", "pretty.json"):
+        with pytest.raises(InputError, match=r"no usable event|no text column"):
+            load_events(folder / name, rejects=Rejects())
+
+
+def test_odd_zeek(cases: Path) -> None:
+    folder = cases / "27-zeek-tsv-odd"
+    assert texts(folder / "iso.log")[0].startswith("HTTP GET /x?q=1' UNION SELECT")
+    assert texts(folder / "semi.log", rejected=1)[0].startswith("HTTP GET /x?q=1' UNION SELECT")
+    assert len(texts(folder / "no-header.log")) == 2  # plain lines: nothing says what the fields are
+
+
+def test_odd_syslog_and_haproxy_by_syslog(cases: Path) -> None:
+    folder = cases / "29-syslog-odd"
+    assert texts(folder / "3164.log")[0] == "07:00:00 web1 su[1]: 'su root' failed for mallory on /dev/pts/8"
+    assert len(texts(folder / "5424.log")) == 2
+    assert set(texts(folder / "octet-framed.log")) == {"07:00:00 web1 su: 'su root' failed for mallory on pts/8"}
+    assert set(texts(folder / "haproxy.log")) == {
+        'HTTP GET /item?id=1\' UNION SELECT password host=shop.example.com ua="sqlmap"'
+    }
+
+
 def test_lines_that_containers_wrote_are_read_as_what_they_are(cases: Path) -> None:
     plain = events(cases / "04-k8s-cri/plain-access.log")
     wrapped = events(cases / "04-k8s-cri/nginx-0.log")

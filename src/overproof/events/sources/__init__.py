@@ -20,6 +20,7 @@ from overproof.events.schema import Skipped
 from overproof.events.sources import containers
 from overproof.events.sources.accesslog import read_accesslog
 from overproof.events.sources.batch import NOTHING_YET
+from overproof.events.sources.carried import read_cef, read_syslog
 from overproof.events.sources.csv import read_csv
 from overproof.events.sources.detect import by_records, detect
 from overproof.events.sources.follow import POLL, inputs
@@ -32,7 +33,7 @@ from overproof.events.sources.parquet import read_parquet
 from overproof.events.sources.rejects import Rejects
 from overproof.events.sources.stream import open_input
 from overproof.events.sources.suricata import read_suricata
-from overproof.events.sources.syslog import read_syslog
+from overproof.events.sources.w3c import read_w3c
 from overproof.events.sources.windows import read_evtx, read_windows
 from overproof.events.sources.zeek import read_zeek
 
@@ -70,7 +71,9 @@ FORMATS: dict[str, Source] = {
     "accesslog": read_accesslog,
     "zeek": read_zeek,
     "suricata": read_suricata,
+    "w3c": read_w3c,
     "syslog": read_syslog,
+    "cef": read_cef,
     "journald": read_journald,
     "windows": read_windows,
     "evtx": read_evtx,

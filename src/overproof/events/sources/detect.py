@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from overproof.errors import InputError
-from overproof.events.sources import accesslog, containers, syslog
+from overproof.events.sources import accesslog, cef, containers, syslog, w3c
 from overproof.events.sources.binaries import EXPECTED, is_binary, kind_of
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
 from overproof.events.sources.journald.export import looks_like_export
@@ -43,6 +43,7 @@ _MAGIC = {
 }
 
 _ZEEK_HEADERS = (b"#separator ", b"#set_separator\t", b"#fields\t")
+_LINES = {"accesslog": accesslog.looks_like, "cef": cef.looks_like, "syslog": syslog.looks_like}
 _LOOKED_AT = 100  # lines, spread over the start of the input
 _CELL = re.compile(r"[\w .()/#-]{1,60}")
 
@@ -82,7 +83,9 @@ def by_records(head: bytes, columns: Columns) -> str | None:
             return "zeek"
         if looks_like_export(head.lstrip()):
             return "journald"
-        for name, looks_like in (("accesslog", accesslog.looks_like), ("syslog", syslog.looks_like)):
+        if w3c.looks_like(lines):
+            return "w3c"
+        for name, looks_like in _LINES.items():
             if 2 * sum(map(looks_like, lines)) >= len(lines):
                 return name
     records = [record for record in map(_json, lines) if record is not None]

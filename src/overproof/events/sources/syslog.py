@@ -1,6 +1,7 @@
-"""Read syslog as files hold it: RFC 3164, RFC 5424 and rsyslog's ISO times, with or without a priority before them.
+"""Parse syslog as files hold it: RFC 3164, RFC 5424 and rsyslog's ISO times, with or without a priority before them.
 
-A line that is none of these (a traceback's, an application's own) stays what it is: a plain line.
+An octet count may stand before the priority (RFC 6587). A time without its year is no time: it stands in the text
+only. A line that is none of these (a traceback's, an application's own) stays what it is: a plain line.
 """
 
 from __future__ import annotations
@@ -8,18 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import pyarrow as pa
-
-from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.stream import decoded
-from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, read_structured
+from overproof.events.sources.structured import Parsed, StructuredEvent
 from overproof.events.sources.values import utc
 
 _CLOCK = rb"[0-9]{2}:[0-9]{2}:[0-9]{2}"
 _ISO = rb"(?P<iso>[0-9]{4}-[0-9]{2}-[0-9]{2}T(?P<clock>%b)(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2}))" % _CLOCK
 _OLD = re.compile(
     rb"""
-    (?:<[0-9]{1,3}>)?
+    (?:(?:[0-9]{1,6}[ ])?<[0-9]{1,3}>)?
     (?:%(iso)b|[A-Z][a-z]{2}[ ]+[0-9]{1,2}[ ](?:[0-9]{4}[ ])?(?P<old>%(clock)b))
     (?:[ ](?P<host>[^\s\[\]]*[^\s\[\]:]))?
     [ ](?:(?P<program>[^\s:\[\]]{1,128})(?:\[(?P<pid>[^\]\s]{0,64})\])?:[ ]?)?
@@ -30,7 +28,7 @@ _OLD = re.compile(
 )
 _NEW = re.compile(
     rb"""
-    (?:<[0-9]{1,3}>)?1[ ]
+    (?:(?:[0-9]{1,6}[ ])?<[0-9]{1,3}>)?1[ ]
     (?:-|%(iso)b)
     [ ](?P<host>\S{1,255})[ ](?P<program>\S{1,48})[ ](?P<pid>\S{1,128})[ ]\S{1,32}
     [ ](?P<data>-|(?:\[[^\s="\]]{1,32}(?:[ ][^\s="\]]{1,32}="[^"\\\]]*(?:\\.[^"\\\]]*)*")*\])+)
@@ -40,11 +38,6 @@ _NEW = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _BOM = "\ufeff"
-
-
-def read_syslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
-    """Read syslog; see `interface.Source`. A time without its year is no time: it stands in the text only."""
-    yield from read_structured(source, options, LineFormat("syslog", _parse))
 
 
 def looks_like(line: bytes) -> bool:
@@ -58,7 +51,13 @@ def message(line: bytes) -> bytes:
     return (match["message"] or b"") if match else b""
 
 
-def _parse(number: int, line: bytes) -> Iterator[Parsed]:
+def time(line: bytes) -> str | None:
+    """Return when a line says that it was written, UTC; None without a year or a zone."""
+    match = _NEW.fullmatch(line) or _OLD.fullmatch(line)
+    return None if match is None or match["iso"] is None else utc(match["iso"].decode())
+
+
+def parse(number: int, line: bytes) -> Iterator[Parsed]:
     """Write `clock host program[pid]: message`, structured data standing before the message."""
     match = _NEW.fullmatch(line) or _OLD.fullmatch(line)
     if match is None:

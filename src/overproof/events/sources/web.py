@@ -13,7 +13,8 @@ ADDRESS = rb"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,4
 _CLIENT = re.compile(ADDRESS.decode())
 _REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (.+?)( HTTP/[0-9](?:\.[0-9])?)?", re.DOTALL)
 _METHODS = frozenset("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://([^/?#]*)(.*)", re.DOTALL)
+_ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20})://([^/?#]*)(.*)", re.DOTALL)
+_PORTS = {"http": ":80", "https": ":443", "ws": ":80", "wss": ":443"}
 
 
 class LoggedRequest(NamedTuple):  # made for every line: a frozen dataclass takes three times as long
@@ -31,6 +32,8 @@ class LoggedRequest(NamedTuple):  # made for every line: a frozen dataclass take
         Name and value of headers that have no attribute of their own.
     others
         What else the client may have sent, under no known name.
+    cut
+        Whether the log lacks the end of it.
     """
 
     method: str | None
@@ -48,6 +51,7 @@ class LoggedRequest(NamedTuple):  # made for every line: a frozen dataclass take
     user: str | None = None
     headers: Sequence[tuple[str, str]] = ()
     others: Sequence[str] = ()
+    cut: bool = False
 
     def event(self) -> StructuredEvent:
         """Return the event, its text by the template that requests from captures have too."""
@@ -81,6 +85,7 @@ class LoggedRequest(NamedTuple):  # made for every line: a frozen dataclass take
                 "status": self.status,
                 "user": self.user,
             },
+            overflow=self.cut,
         )
 
 
@@ -97,4 +102,5 @@ def split_url(target: str | None) -> tuple[str | None, str | None]:
     match = _ABSOLUTE.fullmatch(target or "")
     if match is None:
         return None, target
-    return match[1] or None, match[2] if match[2].startswith("/") else f"/{match[2]}"
+    host = match[2].removesuffix(_PORTS.get(match[1].lower(), ":"))
+    return host or None, match[3] if match[3].startswith("/") else f"/{match[3]}"

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from overproof.events.sources import syslog
+from overproof.events.sources.accesslog.aws import read_balancer, read_s3
 from overproof.events.sources.accesslog.common import read_common
 from overproof.events.sources.accesslog.json import read_json
+from overproof.events.sources.accesslog.proxies import read_haproxy, read_squid
 from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.structured import LineFormat, Parsed, read_structured
 from overproof.events.sources.web import LoggedRequest
@@ -20,6 +22,8 @@ from overproof.events.sources.web import LoggedRequest
 _CARRIED = re.compile(  # a priority or a program: a container's lines begin with a time too, and no program follows
     rb"[A-Z][a-z]{2} [ 0-3][0-9] |<[0-9]{1,3}>|1 [0-9]{4}-|[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+ (?:\S+ )?[^\s:]+: "
 )
+_READERS = (read_common, read_balancer, read_haproxy, read_squid)
+_OWNER = 64  # characters before S3's first blank
 
 
 def read_accesslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
@@ -29,16 +33,26 @@ def read_accesslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBat
 
 def looks_like(line: bytes) -> bool:
     """Tell whether a line is one of an access log."""
-    return _read(line) is not None
+    return read_request(line) is not None
 
 
-def _read(line: bytes) -> LoggedRequest | None:
-    """Read a line, also one that is JSON, or that came by way of syslog."""
+def read_request(line: bytes) -> LoggedRequest | None:
+    """Read a line of any of these logs, also one that is JSON or came by way of syslog; None where it is none."""
     if line.lstrip().startswith(b"{"):
         return read_json(line)
-    return read_common((_CARRIED.match(line) and syslog.message(line)) or line)
+    message = syslog.message(line) if _CARRIED.match(line) else b""
+    request = _bare(message or line)
+    if message and request is not None and request.time is None:
+        return request._replace(time=syslog.time(line))
+    return request
+
+
+def _bare(line: bytes) -> LoggedRequest | None:
+    if line[_OWNER : _OWNER + 1] == b" " and (request := read_s3(line)):
+        return request
+    return next((request for read in _READERS if (request := read(line))), None)
 
 
 def _parse(number: int, line: bytes) -> tuple[Parsed]:
-    request = _read(line)
+    request = read_request(line)
     return ("not a line of an access log" if request is None else request.event(),)

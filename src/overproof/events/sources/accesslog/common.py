@@ -9,16 +9,14 @@ say of their own form that no client wrote them, such as numbers and addresses.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
+from overproof.events.sources.accesslog.escapes import clock, unescaped
 from overproof.events.sources.accesslog.tail import Quoted, combined, is_plain, loose
-from overproof.events.sources.values import utc
 from overproof.events.sources.web import ADDRESS, LoggedRequest, split_request
 
 _BEGIN = rb"""
     (?P<head>\S+[ ]\S+[ ]\S+|.{1,1000}?)[ ]
-    \[(?P<day>[0-9]{2})/(?P<month>[A-Z][a-z]{2})/(?P<year>[0-9]{4}):(?P<clock>[0-9]{2}(?::[0-9]{2}){2})
-    [ ](?P<zone>[+-][0-9]{4})\]
+    \[(?P<clock>[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}(?::[0-9]{2}){3}[ ][+-][0-9]{4})\]
 """
 _START = re.compile(_BEGIN + rb"(?P<rest>[ ].*)", re.DOTALL | re.VERBOSE)
 _USUAL = re.compile(
@@ -32,43 +30,40 @@ _USUAL = re.compile(
 _ADDRESS = re.compile(ADDRESS)
 _HOST = re.compile(rb"(?![0-9]{4}-[0-9]{2}-[0-9]{2}T)[\w.:*-]+")
 _PLATFORM = re.compile(rb"[\w.:/@=|\[\]-]*")  # what kubectl, docker and the like write before a line
-_ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|([\"\\nrtbvf]))")
-_CHARACTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v", b"f": b"\f"}
-_MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
 def read_common(line: bytes) -> LoggedRequest | None:
     """Read a line; None where it is none of this format."""
     usual = _USUAL.fullmatch(line)
     if usual is not None:
-        head, *date, request, status, referer, agent, tail = usual.groups()
+        head, date, request, status, referer, agent, tail = usual.groups()
         if tail is None or (is_plain(tail) and not _HOST.fullmatch(referer.strip(b"-"))):
             return _request(head.split(b" "), date, Quoted(request, status, referer, agent))
     start = _START.fullmatch(line)
     if start is None:
         return None
-    head, *date, rest = start.groups()
+    head, date, rest = start.groups()
     quoted = combined(rest) or loose(rest)
     return quoted and _request(head.split(b" "), date, quoted)
 
 
-def _request(head: list[bytes], date: list[bytes], quoted: Quoted) -> LoggedRequest | None:
+def _request(head: list[bytes], date: bytes, quoted: Quoted) -> LoggedRequest | None:
     if len(head) < 2:
         return None
     vhost, client, user, others = _who(head)
-    method, target = split_request(_value(quoted.request, quoted.escaped))
+    method, target = split_request(unescaped(quoted.request, quoted.escaped))
     others = [*others, *quoted.others]
     return LoggedRequest(
         method=method,
         target=target,
-        time=_time(*date),
-        client=_value(client),
-        host=_value(quoted.host or vhost),
-        agent=_value(quoted.agent, quoted.escaped),
-        referer=_value(quoted.referer, quoted.escaped),
+        time=clock(date),
+        client=unescaped(client),
+        host=unescaped(quoted.host or vhost),
+        agent=unescaped(quoted.agent, quoted.escaped),
+        referer=unescaped(quoted.referer, quoted.escaped),
         status=None if quoted.status == b"-" else int(quoted.status),
-        user=_value(user),
-        others=[value for value in map(_value, others) if value] if others else (),
+        user=unescaped(user),
+        others=[value for value in map(unescaped, others) if value] if others else (),
     )
 
 
@@ -104,22 +99,3 @@ def _forwarded(tokens: list[bytes]) -> tuple[None, bytes, bytes | None, list[byt
     client = next(filter(_ADDRESS.fullmatch, listed), listed[0])
     others = [token for token in listed if not is_plain(b" " + token)]
     return None, client, b" ".join(tokens[count + 1 :]) or None, others
-
-
-@lru_cache(1024)  # many requests come in one second
-def _time(day: bytes, month: bytes, year: bytes, clock: bytes, zone: bytes) -> str | None:
-    number = _MONTHS.index(month) + 1 if month in _MONTHS else 0
-    return utc(f"{year.decode()}-{number:02d}-{day.decode()}T{clock.decode()}{zone.decode()}")
-
-
-def _value(logged: bytes | None, escaped: bool = True) -> str | None:
-    """Recover what a client sent from what the server wrote of it; `-` and nothing are None."""
-    if not logged or logged == b"-":
-        return None
-    if escaped and b"\\" in logged:
-        logged = _ESCAPED.sub(_character, logged)
-    return logged.decode("utf-8", "backslashreplace")
-
-
-def _character(escape: re.Match[bytes]) -> bytes:
-    return bytes.fromhex(escape[1].decode()) if escape[1] else _CHARACTERS.get(escape[2], escape[2])
