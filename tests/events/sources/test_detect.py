@@ -86,7 +86,7 @@ def test_what_is_not_decisive_goes_by_extension_then_first_line(name: str, head:
 @pytest.mark.parametrize(
     ("head", "kind"),
     [
-        (b"ElfFile\0" + bytes(90), "a Windows event log"),
+        (b"\x30\0\0\0LfLe" + bytes(90), "an old Windows event log"),
         (b"SQLite format 3\0\x10", "an SQLite database"),
         (b"ARROW1\0\0\xff\xff", "an Arrow or Feather file"),
         (b"snoop\0\0\0\0\0\0\2", "a snoop capture"),
