@@ -9,10 +9,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from overproof.errors import InputError
 from overproof.events.sources import Columns
 from overproof.events.sources.cells import plain_array, texts
+from overproof.inference.sinks import json_columns
 
 BAD = pa.Array.from_buffers(pa.string(), 2, pa.array([b"a", b"\xff"]).buffers())  # not UTF-8
 ODD = 1_700_000_000_123_456_789  # ns
@@ -95,3 +98,50 @@ def test_the_text_of_a_table_is_a_column_that_holds_text(read) -> None:
     pq.write_table(pa.table({"request": [{"uri": "/"}], "event": [{"original": "raw"}], "@timestamp": [when]}), out)
     table, _ = read("a.parquet", out.getvalue())
     assert table.select(["text", "time"]).to_pylist() == [{"text": "raw", "time": "2024-05-06 00:00:00.000000"}]
+
+
+UNITS = ("s", "ms", "us", "ns")
+WIDE = [
+    *(pa.int64(), pa.uint64(), pa.float64(), pa.date64(), pa.time64("ns"), pa.time64("us")),
+    *(pa.timestamp("ns", "No/Where"), *map(pa.duration, UNITS), *map(pa.timestamp, UNITS)),
+    *(pa.timestamp(unit, "UTC") for unit in UNITS),
+]
+NARROW = [pa.int32(), pa.uint32(), pa.float32(), pa.date32(), pa.time32("s"), pa.time32("ms")]
+
+
+@st.composite
+def columns(draw: st.DrawFn, n: int, levels: int = 2) -> pa.Array:
+    """An array of n cells of any type and of any bits."""
+    form = draw(st.sampled_from(["wide", "narrow", "bytes", "dictionary", *(["list", "struct", "map"] * bool(levels))]))
+    if form == "bytes":
+        kind = draw(st.sampled_from([pa.binary(), pa.string(), pa.large_string()]))
+        found = pa.array(draw(some(st.none() | st.binary(max_size=3), n)), pa.binary())
+        return pa.Array.from_buffers(
+            kind, n, found.cast(pa.large_binary() if kind == pa.large_string() else pa.binary()).buffers()
+        )
+    if form in ("wide", "narrow", "dictionary"):
+        size = 31 if form == "narrow" else 63
+        bits = pa.array(draw(some(st.none() | st.integers(-(1 << size), (1 << size) - 1), n)), f"int{size + 1}")
+        viewed = bits.view(draw(st.sampled_from(NARROW if form == "narrow" else WIDE)))
+        return viewed.dictionary_encode() if form == "dictionary" else viewed
+    inner = [draw(columns(n, levels - 1)) for _ in range(2)]
+    if form == "struct":
+        return pa.StructArray.from_arrays(inner, names=draw(st.sampled_from([["a", "b"], ["a", "a"]])))
+    offsets = pa.array(range(n + 1), pa.int32())
+    if form == "map":
+        return pa.MapArray.from_arrays(offsets, pa.array(range(n)), inner[0])
+    return pa.ListArray.from_arrays(offsets, inner[0])
+
+
+def some(values: st.SearchStrategy[Any], n: int) -> st.SearchStrategy[list[Any]]:
+    return st.lists(values, min_size=n, max_size=n)
+
+
+@given(st.integers(1, 4).flatmap(columns))
+def test_any_bits_of_any_type_have_a_text_and_a_plain_value(array: pa.Array) -> None:
+    plain = plain_array(array)
+    assert len(plain) == len(array) == len(orjson.loads(orjson.dumps(plain.to_pylist())))
+    assert len(json_columns.values(plain)) == len(array)  # as outputs write it
+    assert plain_array(array[1:]).type == plain.type
+    found = texts(array)
+    assert len(found) == len(array) and all(text is None or text.encode() is not None for text in found)

@@ -60,6 +60,17 @@ SHIPPED: dict[str, dict[str, Any]] = {
         "EventID": 1, "Channel": SYSMON, "Hostname": "WS1", "SourceName": "Microsoft-Windows-Sysmon", "Keywords": 1,
         "@timestamp": TIME, "LogonId": "0x3e7", "CommandLine": COMMAND, "User": "X\\y", "Message": "Process Create:",
     },
+    "hayabusa": {
+        "Timestamp": TIME, "RuleTitle": "Proc Exec", "Computer": "WS1", "Channel": SYSMON, "EventID": 1,
+        "Details": {"Cmdline": COMMAND, "User": "X\\y", "LogonId": "0x3e7"},
+    },
+    "evtxecmd": {
+        "EventId": 1, "Channel": SYSMON, "Computer": "WS1", "TimeCreated": TIME, "ExecutableInfo": COMMAND,
+        "Payload": json.dumps({"EventData": {"Data": [
+            {"@Name": "CommandLine", "#text": COMMAND}, {"@Name": "LogonId", "#text": "0x3e7"},
+            {"@Name": "User", "#text": "X\\y"},
+        ]}}),
+    },
 }  # fmt: skip
 
 
@@ -179,11 +190,12 @@ def test_deeply_nested_json_is_no_crash(read) -> None:
             assert (table.num_rows, rejects.total) == (1, 0)
 
 
-@given(part, part | value, st.sampled_from(["Event", "winlog", "win"]))
+@given(part, part | value, st.sampled_from(["Event", "winlog", "win", "flat"]))
 def test_any_event_is_one_event(read, system: dict[str, Any], data: Any, way: str) -> None:
     record = {
         "Event": {"Event": {"System": system, "EventData": data}},
         "winlog": {"winlog": {"event_data": data, **system}},
+        "flat": {"EventID": 1, "Channel": "a", "Computer": "b", "Details": data, "Payload": json.dumps(system)},
         "win": {"win": {"system": system, "eventdata": data}},
     }[way]
     table, rejects = read("a.json", json.dumps(record).encode(), format="windows")

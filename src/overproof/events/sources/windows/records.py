@@ -9,8 +9,8 @@ from overproof.events.sources.structured import StructuredEvent
 from overproof.events.sources.values import integer, joined, string, utc
 from overproof.events.sources.windows.shapes import WindowsEvent, text_of
 
-# of Sysmon 1 and Security 4688; of PowerShell 4104
-_COMMANDS = ("commandline", "scriptblocktext")
+# of Sysmon 1 and Security 4688, as Hayabusa calls it; of PowerShell 4104
+_COMMANDS = ("commandline", "cmdline", "scriptblocktext")
 _IDENTIFIER = re.compile(r".*(?:guid|logonid|processid|threadid|utctime|handleid|recordid)|keywords", re.IGNORECASE)
 _UNSET = ("-", "", "(null)")
 

@@ -1,4 +1,4 @@
-"""Find a Windows event in the JSON that its shippers write: the XML as JSON, Winlogbeat, Wazuh, NXLog.
+"""Find a Windows event in the JSON that others write: the XML as JSON, Winlogbeat, Wazuh, NXLog, Hayabusa, EvtxECmd.
 
 The event itself is the `Event` element of its XML schema:
 https://learn.microsoft.com/en-us/windows/win32/wes/eventschema-event-eventtype
@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from overproof.events.sources.nested import ABSENT, reach
+from overproof.events.sources.jsonl import parse
+from overproof.events.sources.nested import ABSENT, names_within, reach
 from overproof.events.sources.values import entry, integer, items, string
 
 Record = Mapping[Any, Any]
@@ -126,16 +127,33 @@ def _of_flat(record: Record) -> WindowsEvent:
         integer(text_of(folded["eventid"])),
         text_of(folded["channel"]),
         next((string(folded[name]) for name in ("hostname", "computer", "computername") if folded.get(name)), None),
-        string(folded.get("@timestamp")),
-        {str(key): value for key, value in record.items() if str(key).lower() not in _ABOUT_THE_RECORD},
+        next((string(folded[name]) for name in ("@timestamp", "timestamp", "timecreated") if folded.get(name)), None),
+        _of_details({key: value for key, value in record.items() if str(key).lower() not in _ABOUT_THE_RECORD}),
         string(folded.get("message")),
     )
 
 
+def _of_details(data: Record) -> dict[str, Any]:
+    """Return data by their own names, also those in objects (Hayabusa) or in text that is JSON (EvtxECmd)."""
+    payload = data.get("Payload")
+    try:
+        inside = parse(payload.encode()) if isinstance(payload, str) and payload.startswith("{") else None
+    except (ValueError, RecursionError):
+        inside = None
+    if isinstance(inside, dict):
+        return dict(_data(inside.get("EventData") or inside.get("UserData") or inside))
+    found: dict[str, Any] = {}
+    for name, value in names_within(data):
+        short = name.rpartition(".")[2]
+        found[name if short in found else short] = value
+    return found
+
+
 _ABOUT_THE_RECORD = {*_FLAT, *_SENDERS} | set(
-    "@timestamp @version message tags host port keywords eventtime eventtype eventreceivedtime eventrecordid "
-    "eventmessage eventtypeorignal eventlevel severity severityvalue sourcemodulename sourcemoduletype recordnumber "
-    "task opcode opcodevalue version level providerguid threadid executionprocessid activityid category".split()
+    "@timestamp timestamp timecreated @version message tags host port keywords eventtime eventtype eventreceivedtime "
+    "eventrecordid eventmessage eventtypeorignal eventlevel severity severityvalue sourcemodulename sourcemoduletype "
+    "recordnumber task opcode opcodevalue version level providerguid threadid executionprocessid "
+    "activityid category".split()
 )
 
 
