@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,20 @@ from numpy.typing import NDArray
 from overproof.errors import BundleError
 
 # What numpy and zipfile raise where a file is cut, changed, compressed in a strange way or encrypted.
-DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+DAMAGED = (
+    OSError,
+    ValueError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,  # of a shape that no file of its size holds
+    OverflowError,
+    SyntaxError,  # of a header that is no literal
+    TypeError,
+)
 
 
 def to_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:

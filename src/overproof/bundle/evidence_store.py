@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from overproof.bundle.arrays import from_npz, to_npz
 from overproof.bundle.manifest import MODEL, Bundle, digest
+from overproof.bundle.manifest_schema import parsed
 from overproof.bundle.model_names import FORMER_NAMES
 from overproof.bundle.scores import Floats
 from overproof.errors import BundleError, InputError, TamperedBundle
@@ -30,6 +31,7 @@ READABLE = (1, 2)  # format 1 kept a recipe of some settings, not the whole conf
 INDEX = "evidence.json"
 EVENTS, SCORES, BASELINE = "events.parquet", "scores.npz", "baseline.npz"
 DISTILLED, CONTROL, HELD_OUT = "distilled", "control", "held-out"
+NEEDED = ("text", "label", "family")
 PART = "overproof_part"  # the column that says which part an event belongs to
 
 
@@ -124,11 +126,13 @@ def open_evidence(path: Path | str, bundle: Bundle) -> EvidenceStore:
     folder = Path(path)
     if not (folder / INDEX).is_file():
         raise BundleError(f"{folder}: no {INDEX}, expected what `overproof compress --evidence DIR` writes")
+    index = parsed((folder / INDEX).read_bytes(), str(folder / INDEX), TamperedBundle)
     try:
-        index = json.loads((folder / INDEX).read_bytes())
         stored, model, listed, classes = index["format"], index["model"], index["files"], tuple(index["classes"])
         settings = _settings(index) if stored in READABLE else {}
-    except (ValueError, KeyError, TypeError) as error:
+        if not isinstance(listed, dict) or not all(isinstance(name, str) for name in classes):
+            raise TypeError("files and classes")
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise TamperedBundle(f"{folder / INDEX}: not what was written ({error!r})") from None
     if stored not in READABLE:
         readable = " and ".join(map(str, READABLE))
@@ -136,14 +140,41 @@ def open_evidence(path: Path | str, bundle: Bundle) -> EvidenceStore:
     if model != digest(bundle.files[MODEL])["sha256"]:
         raise BundleError(f"{folder}: evidence of another bundle than {bundle.path}: its model has another sha256")
     files = {name: _verified(folder / name, listed) for name in (EVENTS, SCORES, BASELINE)}
-    events = pq.read_table(pa.BufferReader(files[EVENTS]))
-    train, validation = (
-        events.filter(pc.equal(events[PART], name)).drop_columns([PART]).combine_chunks()
-        for name in ("train", "validation")
-    )
+    train, validation = _parts(files[EVENTS], str(folder / EVENTS))
     arrays = from_npz(files[SCORES], (), str(folder / SCORES))
     scores = {FORMER_NAMES.get(name, name): np.asarray(array, dtype=np.float32) for name, array in arrays.items()}
+    for name, logits in scores.items():
+        expected = (validation.num_rows, len(classes))
+        if logits.shape != expected or not np.isfinite(logits).all():
+            raise BundleError(
+                f"{folder / SCORES}: {name}: shape {logits.shape}, expected finite numbers of shape {expected}: "
+                "one for each validation event and class"
+            )
     return EvidenceStore(folder, classes, train, validation, scores, files[BASELINE], format=stored, **settings)
+
+
+def _parts(content: bytes, where: str) -> tuple[pa.Table, pa.Table]:
+    """Read the events to train and to validate."""
+    try:
+        events = pq.read_table(pa.BufferReader(content))
+        missing = [name for name in (PART, *NEEDED) if name not in events.column_names]
+        if missing or len(set(events.column_names)) != events.num_columns:
+            raise BundleError(f"{where}: lacks the columns {', '.join(missing)}, or has one twice; expected events")
+        texts = [name for name in NEEDED if not _is_text(events.schema.field(name).type)]
+        if texts or events["text"].null_count:
+            raise BundleError(f"{where}: {', '.join(texts) or 'text'}: expected strings, as events have them")
+        train, validation = (
+            events.filter(pc.equal(events[PART], name)).drop_columns([PART]).combine_chunks()
+            for name in ("train", "validation")
+        )
+    except (pa.ArrowException, OSError, MemoryError) as error:
+        raise BundleError(f"{where}: not a Parquet file of events ({str(error)[:200]})") from None
+    return train, validation
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_large_string(kind) or types.is_string(kind) or types.is_null(kind))
 
 
 def _settings(index: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from overproof.bundle.manifest_schema import parsed, require_schema
 from overproof.bundle.numbers import require_numbers
+from overproof.bundle.onnx_bytes import require_whole
 from overproof.bundle.readers import READ_WITH
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError, InputError, TamperedBundle
@@ -157,6 +159,7 @@ class Manifest:
             raise BundleError(f"{where}: no entry {', '.join(missing)}")
         if (data.get("first") is not None) != (stored == TIERED):
             raise BundleError(f"{where}: bundle format {stored}; {TIERED} and no other has an entry first")
+        require_schema(data, where)
         known = {f.name: data[f.name] for f in fields(cls) if f.name in data}
         try:
             known["windowing"] = Windowing(**known["windowing"])
@@ -166,9 +169,9 @@ class Manifest:
                 known["signals"] = {FORMER_SIGNALS.get(name, name): v for name, v in known["signals"].items()}
             if known.get("first") is not None:
                 known["first"] = FirstStudent(**known["first"])
-        except (TypeError, AttributeError) as error:
+            require_numbers({**known, "first": data.get("first")}, where)
+        except (TypeError, AttributeError, KeyError, OverflowError, RecursionError) as error:
             raise BundleError(f"{where}: {error}") from None
-        require_numbers({**known, "first": data.get("first")}, where)
         return cls(**known)
 
 
@@ -246,6 +249,9 @@ def open_bundle(path: Path | str) -> Bundle:
     for name in (f"{FIRST}{MANIFEST}", f"{FIRST}{MODEL}"):
         if manifest.first is not None and name not in files:
             raise TamperedBundle(f"{folder / name}: missing, every bundle of two students has one")
+    for name in (MODEL, f"{FIRST}{MODEL}"):
+        if name in files:
+            require_whole(files[name], str(folder / name), onnx=False)
     return Bundle(folder, manifest, {FORMER_FILES.get(name, name): content for name, content in files.items()})
 
 
@@ -266,10 +272,7 @@ def inspect(path: Path | str) -> dict[str, Any]:
 
 def _stored(bundle: Bundle, name: str) -> Any:
     """Return what a JSON file of the bundle holds; None where there is no such file."""
-    try:
-        return json.loads(bundle.files[name]) if name in bundle.files else None
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{bundle.path / name}: not JSON ({error})") from None
+    return parsed(bundle.files[name], str(bundle.path / name), BundleError) if name in bundle.files else None
 
 
 def seal(manifest: Manifest) -> str:
@@ -292,14 +295,15 @@ def unsealed(content: bytes, where: str) -> Manifest:
     BundleError
         See `Manifest.from_json`.
     """
-    try:
-        data = json.loads(content)
-    except ValueError as error:
-        raise TamperedBundle(f"{where}: not JSON ({error})") from None
+    data = parsed(content, where, TamperedBundle)
     if not isinstance(data, dict):
         raise TamperedBundle(f"{where}: expected a JSON object")
     seal = data.pop("sha256", None)
-    if seal != _seal(data):
+    try:
+        intact = seal == _seal(data)
+    except RecursionError:
+        raise TamperedBundle(f"{where}: nests too deeply, expected a manifest") from None
+    if not intact:
         raise TamperedBundle(f"{where}: changed since the bundle was written (its own sha256 differs)")
     return Manifest.from_json(data, where)
 

@@ -13,6 +13,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from overproof.bundle.manifest import MODEL, OOD, Bundle, Manifest
+from overproof.bundle.onnx_bytes import require_whole
 from overproof.bundle.ood import restored
 from overproof.bundle.readers import Reader, reader_of
 from overproof.bundle.scores import Floats, Scores, Verdict, attack_of, labels_of, softmax
@@ -89,7 +90,9 @@ class WindowScorer:
         self._benign = np.array([name in labels.benign for name in labels.classes])
         self._session = session(model, threads=threads)
         outputs = {output.name: output for output in self._session.get_outputs()}
-        self.hidden: int | None = outputs[EMBEDDING].shape[1] if EMBEDDING in outputs else None
+        if OUTPUT not in outputs:
+            raise BundleError(f"the model gives {', '.join(outputs)}, expected {OUTPUT}")
+        self.hidden: int | None = _width(outputs[EMBEDDING]) if EMBEDDING in outputs else None
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Score texts, in their order; one text's scores do not depend on the others."""
@@ -182,9 +185,16 @@ class WindowScorer:
     def _run(self, windows: Windows, widths: Mapping[str, int]) -> list[Floats]:
         """Return the named outputs of each window, shape (windows, width) each."""
         found = [np.empty((len(windows), width), dtype=np.float32) for width in widths.values()]
-        for rows, onnx_input in windows.batches():
-            for values, part in zip(found, self._session.run(list(widths), onnx_input), strict=True):
-                values[rows] = part
+        try:
+            for rows, onnx_input in windows.batches():
+                for values, part in zip(found, self._session.run(list(widths), onnx_input), strict=True):
+                    values[rows] = part
+        except MemoryError:
+            raise
+        except Exception as error:  # the runtime's own classes, and shapes that do not fit: the graph is another's
+            raise BundleError(
+                f"the bundle's model cannot judge what its reader gives it: {_first_line(error)}"
+            ) from error
         return found
 
 
@@ -193,6 +203,7 @@ class OnnxScorer(WindowScorer):
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         self.manifest: Manifest = bundle.manifest
+        require_whole(bundle.files[MODEL], str(bundle.path / MODEL))
         try:
             super().__init__(
                 bundle.files[MODEL],
@@ -200,10 +211,12 @@ class OnnxScorer(WindowScorer):
                 Labels(bundle.manifest.classes, bundle.manifest.benign),
                 threads=threads,
             )
-        except BundleError:
+        except (BundleError, KeyboardInterrupt):
             raise
-        except Exception as error:  # verified bytes that the runtime cannot read: another version's
-            raise BundleError(f"{bundle.path}: cannot be loaded by onnxruntime {ort.__version__}: {error}") from error
+        except BaseException as error:  # verified bytes that cannot be read: another version's; tokenizers panics
+            raise BundleError(
+                f"{bundle.path}: cannot be loaded by onnxruntime {ort.__version__}: {_first_line(error)}"
+            ) from error
         stored = bundle.files.get(OOD)
         self.ood = None if stored is None else restored(stored, str(bundle.path / OOD))
         if self.ood is not None and self.ood.hidden != self.hidden:
@@ -246,6 +259,17 @@ def judged(
         )
         for i, (label, p) in enumerate(zip(scores.labels.tolist(), probabilities, strict=True))
     ]
+
+
+def _width(output: ort.NodeArg) -> int:
+    """Return how many numbers an output gives of a window; BundleError if it does not say."""
+    if len(output.shape) != 2 or not isinstance(output.shape[1], int):
+        raise BundleError(f"the model's {output.name} has the shape {output.shape}, expected (windows, numbers)")
+    return int(output.shape[1])
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
 def _of_length_1(embeddings: Floats) -> Floats:

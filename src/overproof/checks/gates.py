@@ -131,7 +131,7 @@ def gates_with(margin: float, path: Path | None = None) -> Gates:
         given = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; `overproof check --init-gate FILE` writes one") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:  # tomllib's own is a ValueError, as is a name of no text
         raise InputError(f"{path}: not a gate file: {error}") from None
     for check, entries in given.items():
         if not isinstance(entries, dict):

@@ -6,10 +6,12 @@ business being deployed, so its row stands in every comparison.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import vstack
 from sklearn.linear_model import LogisticRegression
 
@@ -91,9 +93,23 @@ def from_bytes(content: bytes) -> Baseline:
             f"the linear baseline reads features of the kind {featurizer!r}, expected "
             f"{' or '.join(FEATURIZERS)}: read it with the version that wrote it, or run `overproof compress` again"
         )
+    _require_fitting(stored)
     weights = np.zeros((FEATURES, len(stored["bias"])), dtype=np.float32)
     weights[stored["rows"]] = stored["weights"]
     return Baseline(tuple(map(str, stored["classes"])), weights, stored["bias"], featurizer)
+
+
+def _require_fitting(stored: Mapping[str, NDArray[Any]]) -> None:
+    """Raise BundleError unless the arrays belong together and are finite numbers."""
+    rows, weights, bias, classes = (stored[name] for name in ("rows", "weights", "bias", "classes"))
+    shapes = rows.ndim == bias.ndim == classes.ndim == 1 and bias.shape == classes.shape and len(bias) > 0
+    fits = shapes and weights.shape == (len(rows), len(bias)) and rows.dtype.kind in "iu"
+    if not fits or weights.dtype.kind != "f" or bias.dtype.kind != "f":
+        raise BundleError("the linear baseline: its arrays do not belong together, expected what `compress` wrote")
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()) or (
+        rows.size and not 0 <= rows.min() <= rows.max() < FEATURES
+    ):
+        raise BundleError("the linear baseline holds what is no finite number, or rows that it does not have")
 
 
 def fit_baseline(texts: Sequence[str], labels: Sequence[str], *, seed: int) -> Baseline:

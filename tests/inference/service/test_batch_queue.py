@@ -202,3 +202,54 @@ def test_what_was_given_up_holds_no_place() -> None:
             await queue.close(30)
 
     running(test)
+
+
+class Panic(BaseException):
+    """What a library written in Rust raises (pyo3's PanicException): no Exception, so that nothing catches it."""
+
+
+def test_a_panic_ends_a_thread_and_another_takes_its_place() -> None:
+    def work(texts: list[str]) -> list[str]:
+        if "panic" in texts:
+            raise Panic("index out of bounds")
+        return upper(texts)
+
+    async def test() -> None:
+        said: list[str] = []
+        queue = batch_queue()
+        queue.on_panic = said.append
+        assert queue.healthy
+        with pytest.raises(RuntimeError, match="Panic: index out of bounds"):
+            await queue(work, ["panic"])
+        async with asyncio.timeout(30):
+            while not said:
+                await asyncio.sleep(0.01)
+        assert not queue.healthy and queue.panics == 1
+        assert said == ["the test: a thread ended (Panic: index out of bounds) and was started again"]
+        assert await queue(work, ["a"]) == ["A"]
+        assert queue.healthy
+        answers = await asyncio.gather(*(queue(work, [one]) for one in ("b", "panic", "c")), return_exceptions=True)
+        assert [answers[0], answers[2]] == [["B"], ["C"]]
+        assert isinstance(answers[1], RuntimeError)
+        assert await queue(work, ["d"]) == ["D"]
+        await queue.close(30)
+
+    running(test)
+
+
+def test_a_fault_beside_the_work_is_answered_too() -> None:
+    async def test() -> None:
+        broken = [True]
+
+        def measure(count: int) -> None:
+            if broken:
+                broken.clear()
+                raise ValueError("odd")
+
+        queue = batch_queue(measure=measure)
+        with pytest.raises(RuntimeError):
+            await queue(upper, ["a"])
+        assert await queue(upper, ["b"]) == ["B"]
+        await queue.close(30)
+
+    running(test)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from overproof.bundle.manifest import MODEL, open_bundle, write_bundle
@@ -171,3 +173,57 @@ def test_reloading_mends_no_promise_unless_it_is_of_another_cascade(
     other()
     reloaded(client)
     assert client.get("/readyz").json()["promise"]["status"] == "stands"
+
+
+@pytest.mark.parametrize("harm", ["window", "nan", "reader"])
+def test_a_bundle_that_cannot_judge_is_not_taken(harm: str, start: Start, place: Path) -> None:
+    """Sealed anew, so that every hash holds: what shows it is that it judges a sample."""
+    import json
+
+    from overproof.bundle.manifest import MANIFEST, _seal, digest
+
+    client = start(open_cascade=opening(place))
+    before = model(client)
+    data = json.loads((place / MANIFEST).read_bytes())
+    data.pop("sha256")
+    if harm == "window":
+        data["windowing"] |= {"size": 4000, "overlap": 0}  # longer than the network has positions for
+    elif harm == "nan":
+        weights = onnx.load_from_string((place / MODEL).read_bytes())
+        for tensor in weights.graph.initializer:
+            if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 0:
+                tensor.CopyFrom(onnx.numpy_helper.from_array(np.float32(np.nan), tensor.name))
+        (place / MODEL).write_bytes(weights.SerializeToString())
+    else:
+        tokenizer = json.loads((place / "tokenizer.json").read_bytes())
+        tokenizer["model"]["vocab"] = {piece: i + 5000 for piece, i in tokenizer["model"]["vocab"].items()}
+        (place / "tokenizer.json").write_text(json.dumps(tokenizer))
+    for name in data["files"]:
+        data["files"][name] = digest((place / name).read_bytes())
+    (place / MANIFEST).write_text(json.dumps({**data, "sha256": _seal(data)}))
+    reloaded(client)
+    assert model(client) == before
+    assert client.post("/judge", {"text": "a" * 5000}).status_code == 200
+    assert 'overproof_reloads_total{outcome="kept"} 1.0' in client.get("/metrics").text
+
+
+def test_a_panic_shows_in_readyz_until_a_call_goes_well(start: Start, place: Path) -> None:
+    class Panic(BaseException):
+        pass
+
+    client = start(open_cascade=opening(place))
+    loaded = client.service._loaded
+    judge = loaded.judge
+
+    def panics(texts: list[str]) -> object:
+        if texts == ["panic"]:
+            raise Panic("unwrap on None")
+        return judge(texts)
+
+    loaded.judge = panics  # type: ignore[method-assign,assignment]
+    with pytest.raises(RuntimeError, match="unwrap on None"):
+        client.post("/judge", {"text": "panic"})
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()["panics"]) == (503, 1)
+    assert client.post("/judge", {"text": "a"}).status_code == 200
+    assert client.get("/readyz").status_code == 200

@@ -146,7 +146,7 @@ class CheckReport(CheckOutcome):
             data = json.loads(path.read_bytes())
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}; expected check.json of `overproof check`") from None
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, MemoryError) as error:
             raise InputError(f"{path}: no JSON ({error}); expected check.json of `overproof check`") from None
         report = cls.from_json(data, str(path))
         if data != sealed(data):

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from overproof.errors import OverproofError
+
+SICK_SECONDS = 10.0  # after a panic the queue is not healthy, unless a call goes well before
 
 Work = Callable[[list[str]], Any]  # to a sequence of answers, one a text
 
 
 class Busy(OverproofError):
     """A queue is full; its text says which."""
+
+
+class _Panic(RuntimeError):
+    """What ended a thread, and no mere failure of one call."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +52,27 @@ class BatchQueue:
         Texts of one call; None gives every request, however long, a call of its own.
     measure
         Told the texts of each call.
+
+    Attributes
+    ----------
+    panics
+        Threads that ended and were started again.
+    on_panic
+        Told of each.
     """
 
     def __init__(
-        self, name: str, *, threads: int, queue: int, batch: int | None, measure: Callable[[int], None] = lambda n: None
+        self,
+        name: str,
+        *,
+        threads: int,
+        queue: int,
+        batch: int | None,
+        measure: Callable[[int], None] = lambda n: None,
     ) -> None:
-        self.waiting = 0
+        self.waiting, self.panics = 0, 0
+        self._sick_until = 0.0
+        self.on_panic: Callable[[str], None] = lambda message: None
         self._name, self._most, self._batch, self._measure = name, queue, batch, measure
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -100,15 +123,45 @@ class BatchQueue:
         for thread in self._threads:
             await asyncio.to_thread(thread.join, max(0.0, ends - self._loop.time()))
 
+    @property
+    def healthy(self) -> bool:
+        """Whether its threads work: all are there, and a panic is over, by a call that went well or by some seconds."""
+        return self._closed or (time.monotonic() >= self._sick_until and all(one.is_alive() for one in self._threads))
+
     def _run(self) -> None:
+        """Work until the queue is closed; a panic ends the thread, and another takes its place."""
+        try:
+            self._work()
+        except BaseException as error:
+            with self._changed:
+                self._sick_until = time.monotonic() + SICK_SECONDS
+                self.panics += 1
+                if not self._closed:
+                    fresh = threading.Thread(target=self._run, name=self._name, daemon=True)
+                    self._threads = [one for one in self._threads if one is not threading.current_thread()] + [fresh]
+                    fresh.start()
+            self.on_panic(f"{self._name}: a thread ended ({type(error).__name__}: {error}) and was started again")
+
+    def _work(self) -> None:
         while jobs := self._take():
-            if jobs := [job for job in jobs if not job.done.cancelled()]:
+            jobs = [job for job in jobs if not job.done.cancelled()]
+            if not jobs:
+                continue
+            try:
                 self._measure(sum(len(job.texts) for job in jobs))
                 outcomes = _worked(jobs)
-                try:
-                    self._loop.call_soon_threadsafe(_deliver, outcomes)
-                except RuntimeError:  # the loop has ended: nobody waits any more
-                    return
+            except BaseException as error:  # not theirs who wait: they are told, and do not wait for ever
+                self._handed([(job, _Panic(f"{self._name}: {type(error).__name__}")) for job in jobs])
+                raise
+            panic = next((one for _, one in outcomes if isinstance(one, _Panic)), None)
+            self._handed(outcomes)
+            if panic is not None:
+                raise panic.__cause__ or panic
+            self._sick_until = 0.0
+
+    def _handed(self, outcomes: list[tuple[_Job, Sequence[Any] | Exception]]) -> None:
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            self._loop.call_soon_threadsafe(_deliver, outcomes)
 
     def _take(self) -> list[_Job]:
         """Take the oldest job and those that may share its call; none when the queue is closed and empty."""
@@ -136,7 +189,11 @@ def _worked(jobs: list[_Job]) -> list[tuple[_Job, Sequence[Any] | Exception]]:
     """Each job with its answers, or with why there are none: one that fails takes no other with it."""
     try:
         found = jobs[0].work([text for job in jobs for text in job.texts])
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception):  # a panic of a library written in Rust
+            panic = _Panic(f"{type(error).__name__}: {error}")
+            panic.__cause__ = error
+            error = panic
         return [(jobs[0], error)] if len(jobs) == 1 else [pair for job in jobs for pair in _worked([job])]
     outcomes: list[tuple[_Job, Sequence[Any] | Exception]] = []
     start = 0

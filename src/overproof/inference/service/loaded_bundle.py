@@ -12,7 +12,7 @@ import numpy as np
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats, Scores, joined, softmax
 from overproof.bundle.tiers import deciding
-from overproof.errors import InputError
+from overproof.errors import BundleError, InputError
 from overproof.inference.cascade import Cascade, Decision, FullDown, PromiseStatus, Unverified
 from overproof.inference.cascade.budget import Kind
 from overproof.inference.cascade.policy import Deferrals
@@ -20,6 +20,7 @@ from overproof.inference.service.drift import Drift
 from overproof.inference.similarity.search import Searcher
 
 Verdict = dict[str, Any]
+TRIED = ("", "GET /index.html", "id=1' or 1=1-- " * 400)  # the last takes several windows
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,27 @@ class LoadedBundle:
         self.searcher = None if index is None else Searcher(cascade.student, index)
         self.embed = cascade.student.embed
         self._judged = _Judged()
+
+    def tried(self) -> LoadedBundle:
+        """Return it if it judges a few made-up texts; a seal does not show that a bundle can do so.
+
+        Raises
+        ------
+        BundleError
+            It cannot, or what it says is no number.
+        """
+        student = self.cascade.student
+        try:
+            scores = student.score(TRIED)
+            probabilities = scores.probabilities
+            Cascade(student, None, self.cascade.policy).judge(TRIED)  # without a full model, and without its budget
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a panic of a library too
+            raise BundleError(f"the bundle cannot judge a sample: {type(error).__name__}: {error}") from error
+        if probabilities.shape != (len(TRIED), len(student.classes)) or not np.isfinite(probabilities).all():
+            raise BundleError("the bundle's scores of a sample are no probabilities of its classes")
+        return self
 
     @property
     def promised(self) -> PromiseStatus | None:

@@ -221,6 +221,7 @@ class Ready(BaseModel):
     """Whether requests are taken; the rest is for those who may ask the other endpoints."""
 
     ready: bool
+    panics: int | None = Field(default=None, description="Threads that ended in a panic and were started again.")
     models: Models | None = None
     classes: list[str] | None = None
     benign: list[str] | None = None

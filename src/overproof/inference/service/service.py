@@ -55,7 +55,7 @@ class Service:
         self.stopping = False
         self._open: Callable[[], LoadedBundle] = lambda: LoadedBundle(
             open_cascade().within(self.limits.full_seconds), index
-        )
+        ).tried()
         self._say = console.say
         self._loaded = self._open()
         self._reloading: asyncio.Task[None] | None = None
@@ -73,6 +73,8 @@ class Service:
             "lookup": shared("looking up", threads=1, measure=measure("lookup")),
             "full": alone("the full model", threads=limits.full_workers, measure=measure("full")),
         }
+        for queue in self._queues.values():
+            queue.on_panic = self._say
 
     async def stop(self) -> None:
         """Finish what was accepted, then end the threads; what takes longer than the grace is left behind."""
@@ -157,7 +159,7 @@ class Service:
             try:
                 new = await asyncio.to_thread(self._open)
                 new.fits(self._loaded)
-            except (OverproofError, OSError) as error:
+            except Exception as error:  # whatever is wrong with it: what is in service goes on
                 self.metrics.reloaded("kept")
                 self._say(f"reload: the bundle in service stays: {error}")
             else:
@@ -173,7 +175,8 @@ class Service:
         cascade, drift = self._loaded.cascade, self._loaded.drift
         searcher = self._loaded.searcher
         return {
-            "ready": not self.stopping and bool(self._queues),
+            "ready": not self.stopping and bool(self._queues) and self._queues["student"].healthy,
+            "panics": sum(queue.panics for queue in self._queues.values()),
             "models": cascade.models,
             "classes": list(cascade.student.classes),
             "benign": list(cascade.student.manifest.benign),

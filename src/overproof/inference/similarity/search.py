@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from overproof.bundle.arrays import DAMAGED
 from overproof.bundle.tiers import Student
 from overproof.bundle.tiers import open as open_bundle
 from overproof.errors import BundleError, InputError
@@ -20,6 +22,7 @@ from overproof.inference.similarity.interface import Near
 from overproof.inference.similarity.store import COUNTS, EVENTS, embeddings_of, model_of, verified
 
 NEIGHBOURS = 10
+KEPT = {"text", "label", "family", "origin"}  # columns of an index's events
 
 
 class Searcher:
@@ -55,9 +58,19 @@ class Searcher:
         if card.search not in SEARCHES:
             raise InputError(f"{index}: search {card.search!r}, expected one of {', '.join(SEARCHES)}")
         self.rows = card.rows
-        self._search = SEARCHES[card.search][1](embeddings_of(self._folder, card.rows, card.hidden), self._folder)
-        self._counts = np.load(self._folder / COUNTS, allow_pickle=False)
-        self._table = pq.ParquetFile(self._folder / EVENTS)
+        if card.hidden != self._scorer.hidden:
+            raise InputError(f"{index}: embeddings of {card.hidden} numbers, the model's have {self._scorer.hidden}")
+        try:
+            self._search = SEARCHES[card.search][1](embeddings_of(self._folder, card.rows, card.hidden), self._folder)
+            self._counts = np.load(self._folder / COUNTS, allow_pickle=False)
+            self._table = pq.ParquetFile(self._folder / EVENTS)
+        except (*DAMAGED, pa.ArrowException) as error:
+            raise InputError(f"{index}: cannot be read, index again: {str(error)[:200]}") from None
+        columns = set(self._table.schema_arrow.names)
+        if self._counts.shape != (self.rows,) or self._counts.dtype.kind not in "iu" or not columns >= KEPT:
+            raise InputError(f"{index}: {COUNTS} or {EVENTS} is not that of {self.rows} events; index again")
+        if self._table.metadata.num_rows != self.rows:
+            raise InputError(f"{index}: {EVENTS} has {self._table.metadata.num_rows} rows, expected {self.rows}")
         sizes = [self._table.metadata.row_group(i).num_rows for i in range(self._table.num_row_groups)]
         self._starts = np.cumsum([0, *sizes])
 

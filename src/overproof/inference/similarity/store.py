@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from overproof.bundle.manifest import MODEL, Manifest
+from overproof.bundle.manifest_schema import parsed, require_files
 from overproof.bundle.readers import READ_WITH
 from overproof.errors import InputError, TamperedBundle
 from overproof.files import atomic_folder
@@ -123,15 +124,26 @@ def embeddings_of(folder: Path, rows: int, hidden: int) -> Integers:
 
 
 def _card(path: Path) -> Card:
-    try:
-        data = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise TamperedBundle(f"{path}: not JSON ({error})") from None
+    data = parsed(path.read_bytes(), str(path), TamperedBundle)
     if not isinstance(data, dict) or data.pop("sha256", None) != _hash(data):
         raise TamperedBundle(f"{path}: changed since the index was written (its own sha256 differs)")
     if data.get("format") != FORMAT or set(data) != {field.name for field in fields(Card)}:
         raise InputError(f"{path}: index format {data.get('format')!r}, this version reads {FORMAT}: index again")
-    return Card(**data)
+    return _plausible(Card(**data), path)
+
+
+def _plausible(card: Card, path: Path) -> Card:
+    """Return a card whose entries are of their kinds; a seal says who wrote it last, not that it is right."""
+    require_files(card.files, str(path))
+    missing = [name for name in (EMBEDDINGS, EVENTS, COUNTS) if name not in card.files]
+    sizes = [card.hidden, card.rows, card.events]
+    if missing or not isinstance(card.model, dict) or not isinstance(card.search, str):
+        raise InputError(f"{path}: expected model, search and the files {', '.join((EMBEDDINGS, EVENTS, COUNTS))}")
+    if not all(isinstance(size, int) and not isinstance(size, bool) and 0 < size < 1 << 40 for size in sizes):
+        raise InputError(f"{path}: hidden, rows and events are {sizes}, expected whole numbers above 0")
+    if card.files[EMBEDDINGS]["bytes"] != card.rows * card.hidden:
+        raise InputError(f"{path}: {card.rows} rows of {card.hidden} numbers, which {EMBEDDINGS} does not hold")
+    return card
 
 
 def _digest(path: Path) -> dict[str, Any]:

@@ -1,0 +1,93 @@
+"""Look into an ONNX file's bytes without the package onnx: whether all that decides is in them.
+
+ONNX Runtime reads weights that a file only names from the working directory, which no hash of a bundle covers.
+
+Source: the wire format of Protocol Buffers, https://protobuf.dev/programming-guides/encoding/, and onnx.proto3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from overproof.errors import BundleError
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+DEEPEST = 64  # graphs in graphs
+# Message to its fields that are messages: number to kind. onnx.proto3's, as far as a tensor may lie in them.
+FIELDS: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+}
+EXTERNAL_DATA, DATA_LOCATION = 13, 14  # of a tensor
+
+
+def require_whole(content: bytes, where: str, *, onnx: bool = True) -> None:
+    """Raise BundleError unless the bytes are an ONNX file whose tensors are all in it.
+
+    Parameters
+    ----------
+    onnx
+        False: what is no ONNX file passes, as nothing of it is run yet.
+    """
+    try:
+        outside = _outside(memoryview(content), "model", 0)
+    except (ValueError, IndexError):
+        if not onnx:
+            return
+        raise BundleError(f"{where}: not an ONNX file") from None
+    if outside:
+        raise BundleError(f"{where}: has weights in a file outside of it, which no hash covers; expected all in it")
+
+
+def _outside(message: memoryview, kind: str, depth: int) -> bool:
+    """Say whether a tensor in a message is stored elsewhere."""
+    if depth > DEEPEST:
+        raise ValueError("graphs in graphs")
+    if kind == "tensor":
+        return any(
+            field == EXTERNAL_DATA or (field == DATA_LOCATION and value) for field, value, _ in _entries(message)
+        )
+    inner = FIELDS[kind]
+    return any(
+        part is not None and field in inner and _outside(part, inner[field], depth + 1)
+        for field, _, part in _entries(message)
+    )
+
+
+def _entries(message: memoryview) -> Iterator[tuple[int, int, memoryview | None]]:
+    """Yield the fields of a message: number, value of a number, content of what has a length."""
+    place, end = 0, len(message)
+    while place < end:
+        key, place = _varint(message, place)
+        field, wire = key >> 3, key & 7
+        if wire == VARINT:
+            value, place = _varint(message, place)
+            yield field, value, None
+        elif wire == BYTES:
+            size, place = _varint(message, place)
+            if place + size > end:
+                raise ValueError("cut off")
+            yield field, 0, message[place : place + size]
+            place += size
+        elif wire in (FIXED64, FIXED32):
+            place += 8 if wire == FIXED64 else 4
+            if place > end:
+                raise ValueError("cut off")
+        else:
+            raise ValueError(f"wire type {wire}")
+
+
+def _varint(message: memoryview, place: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = message[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+    raise ValueError("too long a number")
