@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from overproof.bundle.arrays import to_npz
 from overproof.bundle.evidence_store import (
     EVENTS,
     FORMAT,
@@ -19,7 +22,7 @@ from overproof.bundle.evidence_store import (
     require_free,
     write_evidence_store,
 )
-from overproof.bundle.manifest import MODEL, Bundle
+from overproof.bundle.manifest import MODEL, Bundle, digest
 from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.events.schema import event_table
 from overproof.files import atomic_folder
@@ -117,3 +120,50 @@ def test_nothing_half_written_takes_its_place(folder: Path, tmp_path: Path) -> N
     (tmp_path / "mine" / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="not evidence"):
         require_free(tmp_path / "mine")
+
+
+VALUES = [None, True, 0, -1, 1.5, 10**400, "", "a", [], {}, [1], [[]], {"a": 1}, ["x", "x"]]
+
+
+@pytest.mark.parametrize("name", ["format", "model", "classes", "config", "teacher", "control_seed", "files"])
+def test_any_entry_that_was_changed_is_read_or_refused_in_a_line(folder: Path, name: str) -> None:
+    index = json.loads((folder / INDEX).read_text())
+    for value in VALUES:
+        (folder / INDEX).write_text(json.dumps({**index, name: value}))
+        try:
+            open_evidence(folder, OWNER)
+        except BundleError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("name", [EVENTS, SCORES])
+def test_files_that_are_none_though_their_hashes_hold(folder: Path, name: str) -> None:
+    index, before = json.loads((folder / INDEX).read_text()), (folder / name).read_bytes()
+    other = pa.table({"overproof_part": ["train"], "text": pa.array([1])})
+    sink = pa.BufferOutputStream()
+    pq.write_table(other, sink)
+    for content in (
+        b"",
+        b"PAR1PAR1",
+        b"x" * 999,
+        before[: len(before) // 2],
+        before[::-1],
+        sink.getvalue().to_pybytes(),
+    ):
+        (folder / name).write_bytes(content)
+        index["files"][name] = digest(content)
+        (folder / INDEX).write_text(json.dumps(index))
+        with pytest.raises(BundleError, match=name) as raised:
+            open_evidence(folder, OWNER)
+        assert "\n" not in str(raised.value)
+
+
+def test_scores_of_other_events_are_refused(folder: Path) -> None:
+    index = json.loads((folder / INDEX).read_text())
+    for logits in (LOGITS[:0], LOGITS[:, :1], LOGITS * np.float32(np.nan), LOGITS[0]):
+        content = to_npz({"full": logits})
+        (folder / SCORES).write_bytes(content)
+        index["files"][SCORES] = digest(content)
+        (folder / INDEX).write_text(json.dumps(index))
+        with pytest.raises(BundleError, match="expected finite numbers of shape"):
+            open_evidence(folder, OWNER)

@@ -108,6 +108,15 @@ def test_manifests_that_are_none(content: bytes, place: Path) -> None:
     assert not opened_or_refused(place)
 
 
+def test_a_manifest_that_nests_deeply(place: Path) -> None:
+    deep: Any = 1
+    for _ in range(300):  # what JSON's parser takes, and who walks through it does not
+        deep = {"a": [deep]}
+    reseal(place, lambda data: data.update(config=deep))
+    with pytest.raises(BundleError, match="nests deeper than 100 levels"):
+        open_bundle(place)
+
+
 @pytest.mark.parametrize("name", [MODEL, OOD, "tokenizer.json"])
 def test_files_that_are_others(name: str, place: Path) -> None:
     before = (place / name).read_bytes()

@@ -11,6 +11,7 @@ from overproof.errors import BundleError
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
+DEEPEST = 100  # levels of JSON: what walks through it calls itself
 MOST_TOKENS = 1 << 20  # of a window, and windows of an event
 KINDS: Mapping[str, tuple[type, ...]] = {
     "overproof": (str,),
@@ -32,9 +33,20 @@ WORDS: Mapping[type, str] = {str: "a string", int: "a whole number", dict: "an o
 def parsed(content: bytes, where: str, wrong: type[BundleError]) -> Any:
     """Read JSON; `wrong`, in one line, of what is none, nests too deeply, or does not fit into memory."""
     try:
-        return json.loads(content)
+        data = json.loads(content)
     except (ValueError, RecursionError, MemoryError) as error:
         raise wrong(f"{where}: not JSON ({str(error)[:100] or type(error).__name__})") from None
+    level, depth = [data], 0
+    while level:
+        depth += 1
+        level = [inner for value in level for inner in _inside(value)]
+        if depth > DEEPEST:
+            raise wrong(f"{where}: nests deeper than {DEEPEST} levels")
+    return data
+
+
+def _inside(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
 def require_schema(data: Mapping[str, Any], where: str) -> None:

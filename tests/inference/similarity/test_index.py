@@ -13,13 +13,13 @@ import pytest
 from overproof.bundle.manifest import MODEL, digest, open_bundle, write_bundle
 from overproof.bundle.readers import TOKENIZER
 from overproof.bundle.runtime import OnnxScorer
-from overproof.errors import BundleError, InputError, MissingExtra, TamperedBundle
+from overproof.errors import BundleError, InputError, MissingExtra, OverproofError, TamperedBundle
 from overproof.events.schema import event_table
 from overproof.events.sources import Rejects
 from overproof.inference.similarity import hnsw
 from overproof.inference.similarity.build import IndexConfig, build_index
 from overproof.inference.similarity.search import Searcher, search, search_files
-from overproof.inference.similarity.store import CARD
+from overproof.inference.similarity.store import CARD, COUNTS, EMBEDDINGS, EVENTS, _hash
 
 TEXTS = [
     *(f"GET /index.html?id={i}" for i in range(40)),
@@ -217,3 +217,42 @@ def test_usearch_is_missed_at_once(
     monkeypatch.setattr(hnsw, "require_usearch", lambda: pytest.fail("told too late"))
     with pytest.raises(MissingExtra):
         build_index(IndexConfig(small_bundle, events, tmp_path / "index", exact_rows=10))
+
+
+VALUES = [None, True, 0, -1, 7, 1 << 70, 1.5, "", "hnsw", "exact", "../x", [], {}, [1], {"a": 1}]
+
+
+def test_any_entry_of_a_card_that_was_sealed_anew(index: Path, small_bundle: Path, tmp_path: Path) -> None:
+    place = tmp_path / "index"
+    shutil.copytree(index, place)
+    card = json.loads((place / CARD).read_bytes())
+    card.pop("sha256")
+    student, refused = OnnxScorer(open_bundle(small_bundle)), 0
+    for name in card:
+        for value in VALUES:
+            changed = {**card, name: value}
+            (place / CARD).write_text(json.dumps({**changed, "sha256": _hash(changed)}))
+            try:
+                Searcher(student, place)(["GET /index.html"], 3)
+            except OverproofError as error:
+                refused += 1
+                assert "\n" not in str(error)
+    assert refused > 100
+
+
+@pytest.mark.parametrize("name", [EMBEDDINGS, EVENTS, COUNTS])
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"\x93NUMPY\x01\x00v\x00{'descr': 'O'}", b"x" * 5000, None])
+def test_any_file_that_was_sealed_anew(
+    name: str, content: bytes | None, index: Path, small_bundle: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "index"
+    shutil.copytree(index, place)
+    before = (place / name).read_bytes()
+    (place / name).write_bytes(before[: len(before) // 2] if content is None else content)
+    card = json.loads((place / CARD).read_bytes())
+    card.pop("sha256")
+    card["files"][name] = digest((place / name).read_bytes())
+    (place / CARD).write_text(json.dumps({**card, "sha256": _hash(card)}))
+    with pytest.raises(OverproofError) as raised:
+        Searcher(OnnxScorer(open_bundle(small_bundle)), place)(["GET /index.html"], 3)
+    assert "\n" not in str(raised.value)

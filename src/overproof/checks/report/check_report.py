@@ -169,6 +169,8 @@ class CheckReport(CheckOutcome):
         """
         try:
             return cls._read(data)
+        except RecursionError:
+            raise InputError(f"{file}: nests too deeply; expected check.json of `overproof check`") from None
         except ValueError as error:
             raise InputError(f"{file}: {one_line(str(error))}") from None
 

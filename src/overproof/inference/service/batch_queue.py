@@ -134,8 +134,6 @@ class BatchQueue:
             self._work()
         except BaseException as error:
             with self._changed:
-                self._sick_until = time.monotonic() + SICK_SECONDS
-                self.panics += 1
                 if not self._closed:
                     fresh = threading.Thread(target=self._run, name=self._name, daemon=True)
                     self._threads = [one for one in self._threads if one is not threading.current_thread()] + [fresh]
@@ -151,17 +149,21 @@ class BatchQueue:
                 self._measure(sum(len(job.texts) for job in jobs))
                 outcomes = _worked(jobs)
             except BaseException as error:  # not theirs who wait: they are told, and do not wait for ever
-                self._handed([(job, _Panic(f"{self._name}: {type(error).__name__}")) for job in jobs])
+                self._hand_over([(job, _Panic(f"{self._name}: {type(error).__name__}")) for job in jobs])
                 raise
-            panic = next((one for _, one in outcomes if isinstance(one, _Panic)), None)
-            self._handed(outcomes)
+            panic = self._hand_over(outcomes)
             if panic is not None:
                 raise panic.__cause__ or panic
-            self._sick_until = 0.0
 
-    def _handed(self, outcomes: list[tuple[_Job, Sequence[Any] | Exception]]) -> None:
+    def _hand_over(self, outcomes: list[tuple[_Job, Sequence[Any] | Exception]]) -> _Panic | None:
+        """Give their answers to those who wait, after the queue's health is what they will see; returns a panic."""
+        panic = next((one for _, one in outcomes if isinstance(one, _Panic)), None)
+        with self._changed:
+            self.panics += panic is not None
+            self._sick_until = 0.0 if panic is None else time.monotonic() + SICK_SECONDS
         with suppress(RuntimeError):  # the loop has ended: nobody waits any more
             self._loop.call_soon_threadsafe(_deliver, outcomes)
+        return panic
 
     def _take(self) -> list[_Job]:
         """Take the oldest job and those that may share its call; none when the queue is closed and empty."""
