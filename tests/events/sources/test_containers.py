@@ -49,6 +49,12 @@ def test_what_stands_inside_is_read_as_if_it_stood_alone(read, wrap, inside: str
     assert table["time"].to_pylist() == [time or outer[i] for i, time in enumerate(own)]
 
 
+def test_requests_behind_a_greeting_are_requests(read) -> None:
+    table, _ = read("a.log", cri(*["/docker-entrypoint.sh: ready"] * 9, ACCESS % 1))
+    assert table["kind"].to_pylist() == [*[None] * 9, "access"]
+    assert table["text"].to_pylist()[-2:] == ["/docker-entrypoint.sh: ready", 'HTTP GET /1 ua="x"']
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["stdout", "stderr"]), st.lists(st.sampled_from("abc <'"), max_size=4)), max_size=8

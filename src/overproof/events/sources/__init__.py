@@ -22,7 +22,7 @@ from overproof.events.sources.accesslog import read_accesslog
 from overproof.events.sources.batch import NOTHING_YET
 from overproof.events.sources.carried import read_cef, read_syslog
 from overproof.events.sources.csv import read_csv
-from overproof.events.sources.detect import by_records, detect
+from overproof.events.sources.detect import detect, inside_container
 from overproof.events.sources.follow import POLL, inputs
 from overproof.events.sources.interface import Columns, Input, OnSkip, Reading, ReadOptions, Source
 from overproof.events.sources.join import join_batches
@@ -57,7 +57,7 @@ def _read_container(
         if inside is None:
             yield NOTHING_YET
             continue
-        format = by_records(inside.head, options.columns) or "lines"
+        format = inside_container(inside.head, options.columns)
         for batch in FORMATS[format](inside, unwrapped.options):
             yield unwrapped.placed(batch)
 

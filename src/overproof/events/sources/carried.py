@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pyarrow as pa
 
@@ -21,9 +21,9 @@ def read_cef(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     yield from read_structured(source, options, LineFormat("CEF or LEEF", _parse))
 
 
-def _parse(number: int, line: bytes) -> Iterable[Parsed]:
+def _parse(number: int, line: bytes) -> tuple[Parsed]:
     if b"EF:" in line and (event := cef.to_event(line)):
         return (event,)
     if b"] " in line and b'"' in line and (request := accesslog.read_request(line)):
         return (request.event(),)
-    return syslog.parse(number, line)
+    return (syslog.parse(line),)

@@ -44,6 +44,7 @@ _MAGIC = {
 
 _ZEEK_HEADERS = (b"#separator ", b"#set_separator\t", b"#fields\t")
 _LINES = {"accesslog": accesslog.looks_like, "cef": cef.looks_like, "syslog": syslog.looks_like}
+_OF_LINES = {".log", ".txt"}  # of which a first line `message` or `command` is no header
 _LOOKED_AT = 100  # lines, spread over the start of the input
 _CELL = re.compile(r"[\w .()/#-]{1,60}")
 
@@ -61,7 +62,9 @@ def detect(source: Input, columns: Columns) -> str:
             return name
     if kind := kind_of(source.head):
         raise InputError(f"{source.name}: {kind}; {EXPECTED}")
-    found = by_records(source.head, columns) or _by_header(source.head, columns)
+    found = by_records(source.head, columns) or _by_header(
+        source.head, columns, alone=_suffix(source.name) not in _OF_LINES
+    )
     if found is None and is_binary(source.head):
         raise InputError(f"{source.name}: binary data; {EXPECTED} (--format lines takes any bytes)")
     return found or _by_name(source.name) or ("jsonl" if source.head.lstrip().startswith(b"{") else "lines")
@@ -97,6 +100,13 @@ def by_records(head: bytes, columns: Columns) -> str | None:
     return next((kind for kind, count in kinds.items() if kind and 2 * count >= len(records)), "jsonl")
 
 
+def inside_container(head: bytes, columns: Columns) -> str:
+    """Detect what a container wrote; where few of its lines are requests, as behind its greeting, those are."""
+    found = by_records(head, columns)
+    few = found is None and not columns.named and any(map(accesslog.looks_like, _sample(head)))
+    return found or ("syslog" if few else "lines")
+
+
 def _sample(head: bytes) -> list[bytes]:
     """Return whole lines that are not blank: all, or as many as are looked at, the first among them."""
     found = head.split(b"\n")
@@ -128,19 +138,26 @@ def _by_keys(record: dict[Any, Any]) -> str | None:
     return next((name for name, is_one in signs.items() if is_one(record)), None)
 
 
-def _by_header(head: bytes, columns: Columns) -> str | None:
-    """Detect a table by its first line, which names a column of text."""
-    first = decoded(head.lstrip().split(b"\n", 1)[0]).strip()
+def _by_header(head: bytes, columns: Columns, *, alone: bool) -> str | None:
+    """Detect a table by its first line, which names a column of text, `alone` if that may be the only one."""
+    lines = [decoded(line).strip() for line in _sample(head.lstrip())]
     names = {columns.text} if columns.text else set(DEFAULT_NAMES["text"])
     for name, delimiter in (("csv", ","), ("tsv", "\t")):
-        cells = [cell.strip(' "') for cell in first.split(delimiter)]
-        if names & set(cells if columns.text else map(str.lower, cells)) and all(map(_CELL.fullmatch, cells)):
+        cells = [cell.strip(' "') for cell in lines[0].split(delimiter)] if lines else []
+        if not names & set(cells if columns.text else map(str.lower, cells)) or not all(map(_CELL.fullmatch, cells)):
+            continue
+        if alone or (len(cells) > 1 and 2 * sum(delimiter in line for line in lines) > len(lines)):
             return name
     return None
 
 
-def _by_name(name: str) -> str | None:
+def _suffix(name: str) -> str:
+    """Return the extension of a name, in small letters, less that of a compressed file."""
     suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
     if suffixes and suffixes[-1] in (".gz", ".zst"):
         suffixes.pop()
-    return EXTENSIONS.get(suffixes[-1]) if suffixes else None
+    return suffixes[-1] if suffixes else ""
+
+
+def _by_name(name: str) -> str | None:
+    return EXTENSIONS.get(_suffix(name))

@@ -7,10 +7,9 @@ only. A line that is none of these (a traceback's, an application's own) stays w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from overproof.events.sources.stream import decoded
-from overproof.events.sources.structured import Parsed, StructuredEvent
+from overproof.events.sources.structured import StructuredEvent
 from overproof.events.sources.values import utc
 
 _CLOCK = rb"[0-9]{2}:[0-9]{2}:[0-9]{2}"
@@ -57,18 +56,17 @@ def time(line: bytes) -> str | None:
     return None if match is None or match["iso"] is None else utc(match["iso"].decode())
 
 
-def parse(number: int, line: bytes) -> Iterator[Parsed]:
+def parse(line: bytes) -> StructuredEvent:
     """Write `clock host program[pid]: message`, structured data standing before the message."""
     match = _NEW.fullmatch(line) or _OLD.fullmatch(line)
     if match is None:
-        yield StructuredEvent(decoded(line))
-        return
+        return StructuredEvent(decoded(line))
     parts = {name: None if part in (None, b"-", b"") else decoded(part) for name, part in match.groupdict().items()}
     program, pid, host = parts["program"], parts["pid"], parts["host"]
     sender = None if program is None else f"{program}[{pid}]:" if pid else f"{program}:"
     message = (parts["message"] or "").removeprefix(_BOM)
     words = [parts["clock"] or parts.get("old"), host, sender, parts.get("data"), message]
-    yield StructuredEvent(
+    return StructuredEvent(
         text=" ".join(word for word in words if word) or decoded(line),
         time=None if parts["iso"] is None else utc(parts["iso"]),
         group=host,

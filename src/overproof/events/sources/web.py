@@ -55,7 +55,7 @@ class LoggedRequest(NamedTuple):  # made for every line: a frozen dataclass take
 
     def event(self) -> StructuredEvent:
         """Return the event, its text by the template that requests from captures have too."""
-        user = (("user", self.user),) if self.user else ()
+        headers = (("user", self.user), *self.headers) if self.user else self.headers
         request = templates.HttpRequest(
             self.method or "-",
             self.target or "-",
@@ -63,7 +63,7 @@ class LoggedRequest(NamedTuple):  # made for every line: a frozen dataclass take
             agent=self.agent,
             cookie=self.cookie,
             referer=self.referer,
-            headers=(*user, *self.headers),
+            headers=headers,
             others=self.others,
         )
         return StructuredEvent(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from overproof.events.templates.line import line
@@ -13,8 +13,7 @@ _SEPARATE_PARTS = frozenset({"host", "user-agent", "cookie", "referer"})  # by p
 _UNUSUAL = re.compile(r"""[<>{}'`|\\^$\x00-\x08\x0a-\x1f\x7f]|%[0-9A-Fa-f]{2}""")
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(NamedTuple):  # made for every line of a log: a frozen dataclass takes three times as long
     """A request, from any source.
 
     Attributes

@@ -22,7 +22,6 @@ from overproof.events.sources.web import LoggedRequest
 _CARRIED = re.compile(  # a priority or a program: a container's lines begin with a time too, and no program follows
     rb"[A-Z][a-z]{2} [ 0-3][0-9] |<[0-9]{1,3}>|1 [0-9]{4}-|[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+ (?:\S+ )?[^\s:]+: "
 )
-_READERS = (read_common, read_balancer, read_haproxy, read_squid)
 _OWNER = 64  # characters before S3's first blank
 
 
@@ -38,7 +37,7 @@ def looks_like(line: bytes) -> bool:
 
 def read_request(line: bytes) -> LoggedRequest | None:
     """Read a line of any of these logs, also one that is JSON or came by way of syslog; None where it is none."""
-    if line.lstrip().startswith(b"{"):
+    if line[:1] in (b"{", b" ") and line.lstrip().startswith(b"{"):
         return read_json(line)
     message = syslog.message(line) if _CARRIED.match(line) else b""
     request = _bare(message or line)
@@ -50,7 +49,7 @@ def read_request(line: bytes) -> LoggedRequest | None:
 def _bare(line: bytes) -> LoggedRequest | None:
     if line[_OWNER : _OWNER + 1] == b" " and (request := read_s3(line)):
         return request
-    return next((request for read in _READERS if (request := read(line))), None)
+    return read_common(line) or read_balancer(line) or read_haproxy(line) or read_squid(line)
 
 
 def _parse(number: int, line: bytes) -> tuple[Parsed]:
