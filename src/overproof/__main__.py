@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from overproof.errors import ExitCode
@@ -9,12 +10,29 @@ from overproof.errors import ExitCode
 
 def main() -> None:
     """Run it; where a package that it needs is missing or broken, say so and end with 2: it is no decision."""
+    _hold_closed_streams()
     try:
         from overproof.cli import main as run
     except ImportError as error:
         print(f"error: overproof is not wholly installed ({error}); expected `pip install overproof`", file=sys.stderr)
         sys.exit(ExitCode.UNUSABLE)
     run()
+
+
+def _hold_closed_streams() -> None:
+    """Open the standard streams that are closed: else files of ours get their numbers, and what is meant for them.
+
+    What is said on a closed standard error goes nowhere. Writing to a closed standard output fails, as it has to.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)  # takes the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 if __name__ == "__main__":

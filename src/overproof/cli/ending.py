@@ -76,6 +76,8 @@ def _code_of(error: Exception) -> int:
     if isinstance(error, OSError):
         if error.errno == errno.EPIPE:
             return ExitCode.BROKEN_PIPE
+        if _output_closed(error):
+            return ExitCode.UNUSABLE
         return ExitCode.UNUSABLE if error.errno in NAMES else ExitCode.FAILED
     unusable = _is_usage(error) or _missing(error) is not None
     return ExitCode.UNUSABLE if unusable else ExitCode.FAILED
@@ -101,6 +103,8 @@ def _words(error: Exception) -> str | None:
     if isinstance(error, OverproofError):
         return str(error)
     if isinstance(error, OSError):
+        if _output_closed(error):
+            return "standard output is closed; expected one that can be written to"
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
     if (package := _missing(error)) is not None:
@@ -108,6 +112,10 @@ def _words(error: Exception) -> str | None:
     if isinstance(error, MemoryError):
         return f"not enough memory{f' ({error})' if str(error) else ''}"
     return None
+
+
+def _output_closed(error: OSError) -> bool:
+    return error.errno == errno.EBADF and error.filename is None
 
 
 def _missing(error: Exception) -> str | None:
