@@ -26,19 +26,21 @@ pytestmark = pytest.mark.slow
 
 SERVE = """
 import sys
+from functools import partial
 from pathlib import Path
 from overproof.bundle.manifest import open_bundle
-from overproof.inference.cascade import EVERYTHING, Cascade, Policy
+from overproof.inference.cascade import EVERYTHING, Cascade, Policy, guard
 from overproof.inference.cascade.breaker import Breaker
 from overproof.inference.cascade.remote import remote
 from overproof.progress import terminal
 from overproof.bundle.runtime import OnnxScorer
 from overproof.inference.service import Endpoint, Limits, serve
+guard.Breaker = partial(Breaker, failures=2, rest=1.0)  # the service's own rests for half a minute
 def opened():
     student = OnnxScorer(open_bundle(sys.argv[1]))
     if len(sys.argv) < 4:
         return Cascade(student)
-    full = remote(sys.argv[3], student.classes, breaker=Breaker(failures=2, rest=1.0))
+    full = remote(sys.argv[3], student.classes)
     return Cascade(student, full, Policy(confidence=EVERYTHING))
 serve(opened, Endpoint(port=0), limits=Limits(**eval(sys.argv[2])), console=terminal())
 """
