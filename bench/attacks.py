@@ -90,9 +90,9 @@ TRAINED: Mapping[str, Trained] = {
         waf.Run().folder,
         "known-",
         waf.Run().teacher("known"),
-        lambda student: once("waf", waf.measured),
-        RECOMMENDED,
-        {"blind-spot": ("bandit",)},
+        lambda student: waf.one(waf.Run(), "known", student, SEED),
+        (*RECOMMENDED, STUDENT),
+        {objective: ("bandit",) for objective in LOOKED_FOR},
     ),
 }
 

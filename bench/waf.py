@@ -227,6 +227,12 @@ def distil(run: Run, protocol: str, student: str, seed: int) -> None:
         )
 
 
+def one(run: Run, protocol: str, student: str, seed: int) -> None:
+    """Make one student, its teacher first."""
+    teach(run, protocol)
+    distil(run, protocol, student, seed)
+
+
 def models(run: Run, protocol: str) -> dict[str, dict[int, Callable[[], Query]]]:
     """Return for each row of the tables how to make its model, by seed."""
     found: dict[str, dict[int, Callable[[], Query]]] = {
@@ -264,7 +270,7 @@ def of_baseline(run: Run, protocol: str, seed: int) -> Query:
 
 def of_student(run: Run, protocol: str, student: str, seed: int, suffix: str) -> Query:
     """Make a query of a student, which is distilled if it is not there."""
-    distil(run, protocol, student, seed)
+    one(run, protocol, student, seed)
     bundle = run.bundle(protocol, student, seed)
     scorer = overproof.open(bundle.with_name(bundle.name + suffix))
     return lambda texts: (scorer.score(texts).logits, scorer.classes)
