@@ -74,8 +74,6 @@ class Trained:
         return [str(self.minilm), f"{self.bundle(student)}.ngram-teacher"]
 
 
-# By gradients many edits are rated a query, each by a network of tokens.
-SLOW = (("hybrid-student", "gradient"), *((STUDENT, search) for search in ("beam", "evolution", "gradient")))
 HTTP, WEB = "http", "http and web sites"
 TRAINED: Mapping[str, Trained] = {
     HTTP: Trained(
@@ -129,7 +127,6 @@ def by_student(trained_on: str) -> dict[str, Any]:
             once(f"attack-{place}-{objective}-{search}", partial(attacked, trained_on, student, objective, search))
             for objective, searches in trained.searches.items()
             for search in searches
-            if (student, search) not in SLOW
         ]
         found[f"{student}, trained on {trained_on}"] = {
             "rows": [row for run in runs for row in run["rows"]],

@@ -20,6 +20,7 @@ import edge
 import edited
 import engines
 import escalating
+import exclusive
 import field
 import flooding
 import flows
@@ -137,6 +138,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "attacks": lambda: attacks.to_markdown(attacks.HTTP),
     "attacks-web": lambda: attacks.to_markdown(attacks.WEB),
     "attacks-others": attacks.others,
+    "attacks-exclusive": lambda: exclusive.to_markdown(exclusive.measured()),
     "hardening": lambda: hardening.to_markdown(hardening.measured()),
     "flooding": lambda: flooding.to_markdown(once("flooding", flooding.measured)),
     "domains": lambda: domains.to_markdown(domains.measured()),
