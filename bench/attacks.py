@@ -36,7 +36,14 @@ from overproof.report.words import interval
 BUDGET, EVENTS = 1000, 100
 SEED = 0
 ALONE = "the student's verdict alone"
-LOOKED_FOR = {"blind-spot": ALONE, "evasion": "past the cascade, not the full model", "bypass": "past the cascade"}
+LOOKED_FOR = {
+    "blind-spot": ALONE,
+    "evasion": "past the cascade, not the full model",
+    "bypass": "past the cascade",
+    "false-alarm": "a benign event raises an alarm, not by the full model",
+    "grid": "past INT8, not before quantization",
+}
+CASCADE = ("evasion", "bypass")
 OURS, NAIVE, PUBLISHED = "ours", "case, encoding and white space, as a first try would", "WAF-A-MoLE's eight"
 
 
@@ -82,7 +89,7 @@ TRAINED: Mapping[str, Trained] = {
         OUT / "teacher",
         lambda student: comparison(student, SEED),
         (*RECOMMENDED, STUDENT),
-        {"blind-spot": tuple(SEARCHES), "evasion": ("bandit",), "bypass": ("bandit",)},
+        {"blind-spot": tuple(SEARCHES), **dict.fromkeys((*CASCADE, "false-alarm"), ("bandit",))},
     ),
     WEB: Trained(
         waf.Run().folder,
@@ -90,7 +97,7 @@ TRAINED: Mapping[str, Trained] = {
         waf.Run().teacher("known"),
         lambda student: waf.one(waf.Run(), "known", student, SEED),
         (*RECOMMENDED, STUDENT),
-        {objective: ("bandit",) for objective in LOOKED_FOR},
+        dict.fromkeys(("blind-spot", *CASCADE), ("bandit",)),
     ),
 }
 
@@ -245,7 +252,8 @@ def _note(students: Mapping[str, Any]) -> str:
     cases, proved = sum(one["cases"] for one in found), sum(one["proved"] for one in found)
     return (
         f"At most {EVENTS} attacks of the test payloads, evenly over the families, which student and full model detect "
-        "as they are. An event falls where the verdict is benign, the full model's is not (but for what gets past the "
-        f"cascade), and an oracle proves that it still does the same; {proved:,} of {cases:,} successes are proved, "
+        "as they are, and as many benign events that neither takes for attacks. An attack falls where the verdict is "
+        "benign, the full model's is not (but for what gets past the cascade), and an oracle proves that it still does "
+        f"the same; {proved:,} of {cases:,} successes are proved, "
         "the others not counted. In brackets 95 % intervals."
     )

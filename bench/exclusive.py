@@ -18,7 +18,7 @@ from overproof.redteam.result import Rate
 from overproof.report.words import interval
 
 PLACE = OUT / "exclusive"
-OBJECTIVE, SEARCH = "evasion", "bandit"
+OBJECTIVE, GRID, SEARCH = "evasion", "grid", "bandit"
 
 
 def attacked(student: str) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def attacked(student: str) -> dict[str, Any]:
         [str(TEST)],
         full=trained.full(student),
         evidence=evidence,
-        objectives=[OBJECTIVE],
+        objectives=[OBJECTIVE, GRID],
         searches=[SEARCH],
         out=OUT / "attacks" / f"{bundle.name}-exclusive",
         budget=BUDGET,
@@ -69,12 +69,15 @@ def to_markdown(found: Mapping[str, Any]) -> str:
 
 
 def _exclusive(found: Mapping[str, Any]) -> str:
-    head = [f"{LOOKED_FOR[OBJECTIVE]}, {SEARCH}, {BUDGET:,} queries", "model", "falls", "the student falls more by"]
-    lines = [f"| {' | '.join(head)} |", "| --- | --- | ---: | ---: |"]
+    lines = [
+        f"| student | {SEARCH}, {BUDGET:,} queries | model | falls | the student falls more by |",
+        "| --- | --- | --- | ---: | ---: |",
+    ]
     for student, one in found.items():
-        beside = {entry["beside"]: _cell(entry["difference"]) for entry in one["exclusive"]}
+        beside = {(entry["objective"], entry["beside"]): _cell(entry["difference"]) for entry in one["exclusive"]}
         for row in one["rows"]:
-            cells = [row["model"], _cell(row["at"][str(BUDGET)]), beside.get(row["model"], "")]
+            key = row["objective"], row["model"]
+            cells = [LOOKED_FOR[key[0]], key[1], _cell(row["at"][str(BUDGET)]), beside.get(key, "")]
             lines.append(f"| {student} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
