@@ -56,7 +56,11 @@ def difference(own: Sequence[Attempt], other: Sequence[Attempt], budget: int) ->
 
 
 def transfer(victims: Mapping[str, Victim], attempts: Attempts) -> dict[str, dict[str, Rate]]:
-    """Return for each model the share of its proved successes that fool each other one, whoever decides."""
+    """Return for each model the share of its proved successes that fool each other one, whoever decides.
+
+    What was looked for because it does not fool another (an artefact of the grid) tells nothing of what carries over.
+    """
+    carried = {name for name, one in OBJECTIVES.items() if one.edits == "attacks" and not one.differs}
     found: dict[str, dict[str, Rate]] = {}
     for model in victims if len(victims) > 1 else ():
         texts = sorted(
@@ -64,10 +68,7 @@ def transfer(victims: Mapping[str, Victim], attempts: Attempts) -> dict[str, dic
                 one.success.edited.text
                 for (objective, _, of), some in attempts.items()
                 for one in some
-                if of == model
-                and OBJECTIVES[objective].edits == "attacks"
-                and one.success
-                and one.success.ruling.proved
+                if of == model and objective in carried and one.success and one.success.ruling.proved
             }
         )
         if texts:

@@ -108,7 +108,7 @@ class AttackReport:
     rows, exclusive
         How often each search succeeded, and how much of it is the student's alone.
     transfer
-        Model to the share of its proved successes that fool each other model as well.
+        Model to the share of its proved successes that fool each other model as well; artefacts of the grid left out.
     refused
         Why the referee refused claims, to how many.
     cases
