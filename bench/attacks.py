@@ -81,6 +81,8 @@ class Trained:
         return [str(self.minilm), f"{self.bundle(student)}.ngram-teacher"]
 
 
+# Many edits are rated a query, each by a network of tokens: an hour of a core.
+SLOW = (("hybrid-student", "gradient"), (STUDENT, "gradient"))
 HTTP, WEB = "http", "http and web sites"
 TRAINED: Mapping[str, Trained] = {
     HTTP: Trained(
@@ -134,11 +136,14 @@ def by_student(trained_on: str) -> dict[str, Any]:
             once(f"attack-{place}-{objective}-{search}", partial(attacked, trained_on, student, objective, search))
             for objective, searches in trained.searches.items()
             for search in searches
+            if (student, search) not in SLOW
         ]
+        # that benign words stay benign words is no proof of an attack's meaning
+        edited = [run for run in runs if OBJECTIVES[run["rows"][0]["objective"]].edits == "attacks"]
         found[f"{student}, trained on {trained_on}"] = {
             "rows": [row for run in runs for row in run["rows"]],
-            "cases": sum(run["cases"] for run in runs),
-            "proved": sum(run["proved"] for run in runs),
+            "cases": sum(run["cases"] for run in edited),
+            "proved": sum(run["proved"] for run in edited),
         }
     return found
 
@@ -250,10 +255,12 @@ def _best(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 def _note(students: Mapping[str, Any]) -> str:
     found = students.values()
     cases, proved = sum(one["cases"] for one in found), sum(one["proved"] for one in found)
+    innocent = any(OBJECTIVES[row["objective"]].edits == "benign" for one in found for row in one["rows"])
+    benign = ", and as many benign events that neither takes for attacks" if innocent else ""
     return (
         f"At most {EVENTS} attacks of the test payloads, evenly over the families, which student and full model detect "
-        "as they are, and as many benign events that neither takes for attacks. An attack falls where the verdict is "
+        f"as they are{benign}. An attack falls where the verdict is "
         "benign, the full model's is not (but for what gets past the cascade), and an oracle proves that it still does "
-        f"the same; {proved:,} of {cases:,} successes are proved, "
+        f"the same; of {cases:,} successful edits of attacks {proved:,} are proved, "
         "the others not counted. In brackets 95 % intervals."
     )
