@@ -29,7 +29,7 @@ from overproof.redteam.campaign import Attempt, Campaign
 from overproof.redteam.mutate import MUTATORS
 from overproof.redteam.mutate.waf_a_mole import WAF_A_MOLE
 from overproof.redteam.objectives import OBJECTIVES
-from overproof.redteam.result import Rate
+from overproof.redteam.result import AttackReport, Rate
 from overproof.redteam.search import SEARCHES
 from overproof.report.words import interval
 
@@ -81,7 +81,7 @@ class Trained:
         return [str(self.minilm), f"{self.bundle(student)}.ngram-teacher"]
 
 
-# Many edits are rated a query, each by a network of tokens: an hour of a core.
+# Many edits are rated a query, each by a network of tokens.
 SLOW = (("hybrid-student", "gradient"), (STUDENT, "gradient"))
 HTTP, WEB = "http", "http and web sites"
 TRAINED: Mapping[str, Trained] = {
@@ -109,21 +109,36 @@ def attacked(trained_on: str, student: str, objective: str, search: str) -> dict
     trained = TRAINED[trained_on]
     trained.make(student)
     place = trained.bundle(student)
-    report = overproof.attack(
-        place,
+    report = spent(place, trained.full(student), [objective], search, f"{place.name}-{objective}-{search}")
+    proved = sum(case.meaning == "proved" for case in report.cases)
+    return {"rows": report.to_json()["rows"], "cases": len(report.cases), "proved": proved}
+
+
+def spent(
+    bundle: Path,
+    full: Sequence[str],
+    objectives: Sequence[str],
+    search: str,
+    name: str,
+    *,
+    seed: int = SEED,
+    evidence: Path | None = None,
+) -> AttackReport:
+    """Attack a bundle with test payloads, by the budget and the number of events of all tables."""
+    return overproof.attack(
+        bundle,
         [str(TEST)],
-        full=trained.full(student),
-        objectives=[objective],
+        full=full,
+        evidence=evidence,
+        objectives=objectives,
         searches=[search],
-        out=OUT / "attacks" / f"{place.name}-{objective}-{search}",
+        out=OUT / "attacks" / name,
         budget=BUDGET,
         sample=EVENTS,
-        seed=SEED,
+        seed=seed,
         triggers=0,
         console=terminal(),
     )
-    proved = sum(case.meaning == "proved" for case in report.cases)
-    return {"rows": report.to_json()["rows"], "cases": len(report.cases), "proved": proved}
 
 
 def by_student(trained_on: str) -> dict[str, Any]:

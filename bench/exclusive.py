@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from accuracy import TEACHER
-from attacks import BUDGET, EVENTS, HTTP, LOOKED_FOR, SEED, TRAINED
+from attacks import BUDGET, HTTP, LOOKED_FOR, SEED, TRAINED, spent
 from settings import OUT, TEST, TRAIN, once
 from students import FASTEST, recipe
 
@@ -18,7 +18,7 @@ from overproof.redteam.result import Rate
 from overproof.report.words import interval
 
 PLACE = OUT / "exclusive"
-STUDENTS = (FASTEST,)  # any; of a network of tokens student and control are an hour of training
+STUDENTS = (FASTEST,)  # of another, student and control are two more trainings
 OBJECTIVE, GRID, SEARCH = "evasion", "grid", "bandit"
 
 
@@ -40,20 +40,8 @@ def attacked(student: str) -> dict[str, Any]:
             console=terminal(),
             **options,
         )
-    return overproof.attack(
-        bundle,
-        [str(TEST)],
-        full=trained.full(student),
-        evidence=evidence,
-        objectives=[OBJECTIVE, GRID],
-        searches=[SEARCH],
-        out=OUT / "attacks" / f"{bundle.name}-exclusive",
-        budget=BUDGET,
-        sample=EVENTS,
-        seed=SEED,
-        triggers=0,
-        console=terminal(),
-    ).to_json()
+    name = f"{bundle.name}-exclusive"
+    return spent(bundle, trained.full(student), [OBJECTIVE, GRID], SEARCH, name, evidence=evidence).to_json()
 
 
 def measured() -> dict[str, Any]:

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attacks
 from accuracy import TEACHER
-from attacks import BUDGET, EVENTS, LOOKED_FOR
+from attacks import BUDGET, LOOKED_FOR
 from settings import OUT, TEST, TRAIN, once
 from students import FASTEST, FOLDER, RECOMMENDED, comparison, recipe
 
@@ -76,20 +77,9 @@ def attacked(student: str, state: str) -> dict[str, Any]:
 
 def spent(student: str, state: str, objectives: list[str], search: str, evidence: Path | None = None) -> dict[str, Any]:
     """Attack a student with edits of another seed than it learned from."""
-    return overproof.attack(
-        place(student, state),
-        [str(TEST)],
-        full=full(student),
-        evidence=evidence,
-        objectives=objectives,
-        searches=[search],
-        budget=BUDGET,
-        sample=EVENTS,
-        seed=HELD_SEED,
-        triggers=0,
-        out=OUT / "attacks" / f"{student}-{state.replace(' ', '-')}" / "-".join([*objectives, search]),
-        console=terminal(),
-    ).to_json()
+    name = f"{student}-{state.replace(' ', '-')}/{'-'.join([*objectives, search])}"
+    bundle = place(student, state)
+    return attacks.spent(bundle, full(student), objectives, search, name, seed=HELD_SEED, evidence=evidence).to_json()
 
 
 def measured() -> dict[str, Any]:
@@ -103,7 +93,7 @@ def measured() -> dict[str, Any]:
             else:
                 clean = {"comparison": comparison(student, SEED).to_json(), "hardening": None}
             one = once(f"hardening-{name}", partial(attacked, student, state))
-            if state != PART and student == FASTEST:  # of a network of tokens it takes an hour
+            if state != PART and student == FASTEST:
                 more = once(f"hardening-{name}-{STRONGER}", partial(spent, student, state, ["blind-spot"], STRONGER))
                 one = {**one, "rows": [*one["rows"], *more["rows"]]}
             found[f"{student}, {state}"] = {**clean, **one}
