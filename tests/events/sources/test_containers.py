@@ -49,6 +49,13 @@ def test_what_stands_inside_is_read_as_if_it_stood_alone(read, wrap, inside: str
     assert table["time"].to_pylist() == [time or outer[i] for i, time in enumerate(own)]
 
 
+@pytest.mark.timeout(60)
+def test_a_line_in_very_many_parts_costs_no_more_than_its_length(read) -> None:
+    parts = f"{TIME % 0} stdout P a\n" * 300_000
+    table, rejects = read("a.log", f"{parts}{TIME % 1} stdout F end\n".encode())
+    assert (table["text"].to_pylist(), rejects.total) == (["a" * 300_000 + "end"], 0)
+
+
 def test_requests_behind_a_greeting_are_requests(read) -> None:
     table, _ = read("a.log", cri(*["/docker-entrypoint.sh: ready"] * 9, ACCESS % 1))
     assert table["kind"].to_pylist() == [*[None] * 9, "access"]

@@ -92,7 +92,7 @@ def test_what_is_not_decisive_goes_by_extension_then_first_line(name: str, head:
         (b"\x30\0\0\0LfLe" + bytes(90), "an old Windows event log"),
         (b"SQLite format 3\0\x10", "an SQLite database"),
         (b"ARROW1\0\0\xff\xff", "an Arrow or Feather file"),
-        (b"snoop\0\0\0\0\0\0\2", "a snoop capture"),
+        (b"snoop\0\0\0\0\0\0\2", "a capture of snoop"),
         (b"\x04\x22\x4d\x18\x64@", "lz4"),
         (b"MZ\x90\0\3", "a Windows program"),
         (b"name" + bytes(253) + b"ustar\x0000", "a tar archive"),

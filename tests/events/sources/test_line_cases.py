@@ -144,7 +144,7 @@ def test_quotes_in_tab_separated_values(cases: Path) -> None:
         ("events.sqlite", "an SQLite database"),
         ("logs.tar.gz", "a tar archive"),
         ("lz4.log.lz4", "lz4"),
-        ("solaris.snoop", "a snoop capture"),
+        ("solaris.snoop", "a capture of snoop"),
         ("utf16-nobom.csv", "UTF-16 text without a byte order mark"),
     ],
 )

@@ -242,7 +242,7 @@ def test_what_is_no_capture_is_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("start", "name"),
-    [(b"snoop\0\0\0\0\0\0\2", "a snoop capture"), (b"GMBU\0\2", "a capture of Microsoft Network Monitor")],
+    [(b"snoop\0\0\0\0\0\0\2", "a capture of snoop"), (b"GMBU\0\2", "a capture of Microsoft Network Monitor")],
 )
 def test_other_captures_are_refused_by_name(start: bytes, name: str) -> None:
     with pytest.raises(InputError, match=rf"^a\.pcap: {name} \(editcap -F pcap converts it\); expected a capture"):

@@ -154,7 +154,8 @@ def test_statistics_and_what_is_no_event_are_skipped_with_their_reason(read) -> 
     table, rejects = read("eve.json", "\n".join(lines).encode())
     assert table.num_rows == 1
     assert rejects.summary() == {
-        "no event_type: not an event of an EVE log": 2,
+        "no event_type: not an event of an EVE log": 1,
+        "JSON is not an object": 1,
         "JSON does not parse": 2,
         "Suricata's own statistics: not an event to judge": 1,
     }

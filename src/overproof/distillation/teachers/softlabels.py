@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
+from overproof.distillation.teachers.contract import SUM_TOLERANCE
 from overproof.distillation.teachers.interface import (
     Report,
     TeacherCard,
@@ -35,7 +36,6 @@ from overproof.events.sources.stream import LONGEST, READ_ERRORS, decoded, open_
 
 TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
 PACKED = (".gz", ".zst")
-SUM_TOLERANCE = 0.02  # probabilities written with two digits still pass
 
 Row = tuple[str, Mapping[str, Any]]
 

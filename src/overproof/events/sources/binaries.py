@@ -34,9 +34,16 @@ _KINDS = {
     b"\x80\x03": "a Python pickle",
     b"\x80\x04": "a Python pickle",
     b"\x80\x05": "a Python pickle",
-    b"snoop\x00\x00\x00": "a snoop capture",
-    b"RTSS": "a Network Monitor capture",
-    b"GMBU": "a Network Monitor capture",
+    **{
+        sign: f"a capture of {program} (editcap -F pcap converts it)"
+        for sign, program in (
+            (b"snoop\x00\x00\x00", "snoop"),
+            (b"RTSS", "Microsoft Network Monitor"),
+            (b"GMBU", "Microsoft Network Monitor"),
+            (b"TRSNIFF", "Sniffer"),
+            (b"XCP\x00", "NetXRay"),
+        )
+    },
     b"\x7fELF": "a program",
     b"MZ": "a Windows program",
     b"%PDF-": "a PDF document",

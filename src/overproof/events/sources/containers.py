@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from overproof.events.schema import SCHEMA, Skipped
 from overproof.events.sources.interface import Input, ReadOptions
-from overproof.events.sources.jsonl import parse
+from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.lines import filled_lines
 from overproof.events.sources.stream import KEPT, LONGEST, excerpt
 from overproof.events.sources.values import utc
@@ -51,11 +51,8 @@ def cri(line: bytes) -> Record | None:
 
 def docker(line: bytes) -> Record | None:
     """Parse a record of Docker's json-file."""
-    try:
-        record = parse(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(record, dict) or not is_docker(record):
+    record = record_of(line)
+    if isinstance(record, str) or not is_docker(record):
         return None
     log = record["log"].encode("utf-8", "surrogatepass")
     time, stream = record.get("time"), record["stream"]
@@ -105,7 +102,7 @@ class Unwrapped:
         yield Input(self._name, None, b"".join(first), chain(first, self.lines))
 
     def _lines(self, source: Input) -> Iterator[bytes]:
-        open_lines: dict[str, list[bytes]] = {}
+        open_lines: dict[str, bytearray] = {}
         number = 0
         for item in filled_lines(source, self._on_skip):
             if item is None:
@@ -116,15 +113,15 @@ class Unwrapped:
             if record is None:
                 self._on_skip(Skipped("not a record of a container's log", f"{self._name}:{number}", excerpt(line)))
                 continue
-            pieces = open_lines.pop(record.stream, [])
-            if not pieces or sum(map(len, pieces)) <= LONGEST:
-                pieces.append(record.log)
+            so_far = open_lines.pop(record.stream, bytearray())
+            if len(so_far) <= LONGEST:  # what is longer is counted as such; the rest of it need not be kept for that
+                so_far += record.log
             if record.ends:
-                yield self._placed(b"".join(pieces), number, record.time)
+                yield self._placed(bytes(so_far), number, record.time)
             else:
-                open_lines[record.stream] = pieces
-        for pieces in open_lines.values():
-            yield self._placed(b"".join(pieces), number, None)
+                open_lines[record.stream] = so_far
+        for so_far in open_lines.values():
+            yield self._placed(bytes(so_far), number, None)
 
     def _placed(self, log: bytes, number: int, time: str | None) -> bytes:
         for _ in range(log.count(b"\n") + 1):

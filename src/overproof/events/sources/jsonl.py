@@ -46,6 +46,15 @@ def parse(line: bytes) -> object:
         return json.loads(text)
 
 
+def record_of(line: bytes) -> Record | str:
+    """Return the object that a line is, or why it is none."""
+    try:
+        record = parse(line)
+    except (ValueError, RecursionError):
+        return "JSON does not parse"
+    return record if isinstance(record, dict) else "JSON is not an object"
+
+
 def _text(name: str, value: object) -> Any:
     """Return a value as text: None where it is null, `NO_TEXT` where it is neither text nor a number."""
     if type(value) is str or value is None:
@@ -60,12 +69,9 @@ def _found(line: bytes, layouts: _Layouts) -> Found | str:
     """Find the record of a line with its layout and text, or why it has none."""
     if len(line) > LONGEST:
         return "longer than 16 MiB"
-    try:
-        record = parse(line)
-    except (ValueError, RecursionError):
-        return "JSON does not parse"
-    if not isinstance(record, dict):
-        return "JSON is not an object"
+    record = record_of(line)
+    if isinstance(record, str):
+        return record
     layout = layouts.of(record, len(line))
     if layout.text is None:
         return f"no text column{layouts.hint(record)}"

@@ -199,9 +199,8 @@ def _peek(blocks: Iterator[bytes], enough: Callable[[bytes, bytes], bool]) -> tu
                 break
     except READ_ERRORS as error:
         blocks = _raising(error)
-    return head, chain(
-        [head] if head else [], [b""] if head and not block else [], blocks
-    )  # nothing more for now, still
+    before = [head] if block else [head, b""]  # nothing more for now, still
+    return head, chain(before if head else [], blocks)
 
 
 def _raising(error: BaseException) -> Iterator[bytes]:

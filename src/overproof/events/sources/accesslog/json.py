@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from overproof.events.sources.jsonl import parse
+from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.values import entry, integer, items, seconds, string, when
 from overproof.events.sources.web import LoggedRequest
 
@@ -21,11 +21,8 @@ _TRAEFIK = "request_"  # before the name of a header
 
 def read_json(line: bytes) -> LoggedRequest | None:
     """Read a line; None where it is no request, as what a server says of itself."""
-    try:
-        record = parse(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(record, dict):
+    record = record_of(line)
+    if isinstance(record, str):
         return None
     if {"RequestMethod", "RequestPath"} <= record.keys():
         return _traefik(record)

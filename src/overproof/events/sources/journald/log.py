@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.journald.records import to_event
-from overproof.events.sources.jsonl import parse
+from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.structured import LineFormat, Parsed, read_structured
 
 
@@ -26,9 +26,5 @@ def _parse(number: int, line: bytes) -> Iterator[Parsed]:
     line = unframed(line)
     if not line.strip():
         return
-    try:
-        record = parse(line)
-    except (ValueError, RecursionError):
-        yield "JSON does not parse"
-        return
-    yield to_event(record) if isinstance(record, dict) else "JSON is not an object"
+    record = record_of(line)
+    yield record if isinstance(record, str) else to_event(record)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
+from overproof.events.sources.binaries import kind_of
 from overproof.events.sources.interface import Input, OnSkip
 from overproof.events.sources.pcap.scapy import scapy
 from overproof.events.sources.stream import LONGEST, READ_ERRORS
@@ -20,14 +21,6 @@ _MICROSECONDS, _NANOSECONDS, _MODIFIED = b"\xa1\xb2\xc3\xd4", b"\xa1\xb2\x3c\x4d
 _BIG_ENDIAN = (_MICROSECONDS, _NANOSECONDS, _MODIFIED)
 PCAP = (*_BIG_ENDIAN, *(magic[::-1] for magic in _BIG_ENDIAN))
 PCAPNG = b"\x0a\x0d\x0d\x0a"
-
-_OTHERS = {
-    b"snoop\0\0\0": "a snoop capture",
-    b"GMBU": "a capture of Microsoft Network Monitor",
-    b"RTSS": "a capture of Microsoft Network Monitor",
-    b"TRSNIFF": "a Sniffer capture",
-    b"XCP\0": "a NetXRay capture",
-}  # which `editcap -F pcap` converts
 
 _INTERFACE, _PACKETS, _SECRETS = 1, (2, 3, 6), 10  # types of pcapng blocks
 _TIME_OFFSET = 14  # an interface's option if_tsoffset
@@ -65,8 +58,7 @@ def read_records(source: Input, on_skip: OnSkip) -> Iterator[Record]:
         If the input is no capture, or its header is not usable.
     """
     if not source.head.startswith((*PCAP, PCAPNG)):
-        other = next((name for magic, name in _OTHERS.items() if source.head.startswith(magic)), None)
-        what = f"{other} (editcap -F pcap converts it)" if other else f"begins with {source.head[:4].hex()}"
+        what = kind_of(source.head) or f"begins with {source.head[:4].hex()}"
         raise InputError(f"{source.name}: {what}; expected a capture, as pcap or pcapng")
     file = _File(source.blocks)
     read = _pcapng if source.head.startswith(PCAPNG) else _pcap

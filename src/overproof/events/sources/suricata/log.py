@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from overproof.events.sources.host_aggregates import HostAggregator
 from overproof.events.sources.interface import Input, ReadOptions
-from overproof.events.sources.jsonl import parse
+from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, aggregate_events, read_structured
 from overproof.events.sources.suricata.records import add_connection, to_event
 
@@ -29,13 +29,12 @@ class _Log:
         """Yield the event of a line, or why it is none."""
         if not line.strip():
             return
-        try:
-            record = parse(line)
-        except (ValueError, RecursionError):
-            yield "JSON does not parse"
+        record = record_of(line)
+        if isinstance(record, str):
+            yield record
             return
-        kind = record.get("event_type") if isinstance(record, dict) else None
-        if not isinstance(record, dict) or not isinstance(kind, str):
+        kind = record.get("event_type")
+        if not isinstance(kind, str):
             yield "no event_type: not an event of an EVE log"
         elif kind == "stats":
             yield "Suricata's own statistics: not an event to judge"

@@ -16,11 +16,10 @@ from overproof.errors import InputError, MissingExtra
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import Row, batched
 from overproof.events.sources.interface import Input, OnSkip, ReadOptions, require
-from overproof.events.sources.jsonl import parse
 from overproof.events.sources.stream import KEPT, LONGEST, READ_ERRORS, excerpt
 from overproof.events.sources.structured import StructuredEvent, structured_batch
 from overproof.events.sources.windows.records import to_event
-from overproof.events.sources.windows.shapes import event_of
+from overproof.events.sources.windows.shapes import windows_event
 
 _HEADER, _CHUNK = 4096, 65_536  # bytes
 _PANIC = "pyo3_runtime"  # the module of the exception that a panic in Rust becomes, which is no Exception
@@ -86,11 +85,7 @@ def _rows(name: str, path: Path, on_skip: OnSkip) -> Iterator[Row[StructuredEven
 def _event(data: bytes, written: str) -> StructuredEvent | str:
     if len(data) > LONGEST:
         return "longer than 16 MiB"
-    try:
-        record = parse(data)
-    except (ValueError, RecursionError):
-        return "JSON does not parse"
-    event = event_of(record) if isinstance(record, dict) else None
-    if event is None:
-        return "not a Windows event"
+    event = windows_event(data)
+    if isinstance(event, str):
+        return event
     return to_event(event if event.time else replace(event, time=written.removesuffix(" UTC")))

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from overproof.events.sources.interface import Input, ReadOptions
-from overproof.events.sources.jsonl import parse
 from overproof.events.sources.structured import LineFormat, Parsed, read_structured
 from overproof.events.sources.windows.records import to_event
-from overproof.events.sources.windows.shapes import event_of
+from overproof.events.sources.windows.shapes import windows_event
 
 
 def read_windows(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
@@ -21,10 +20,5 @@ def read_windows(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch
 def _parse(number: int, line: bytes) -> Iterator[Parsed]:
     if not line.strip():
         return
-    try:
-        record = parse(line)
-    except (ValueError, RecursionError):
-        yield "JSON does not parse"
-        return
-    event = event_of(record) if isinstance(record, dict) else None
-    yield "not a Windows event" if event is None else to_event(event)
+    event = windows_event(line)
+    yield event if isinstance(event, str) else to_event(event)

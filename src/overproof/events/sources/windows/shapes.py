@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from overproof.events.sources.jsonl import parse
+from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.nested import ABSENT, names_within, reach
 from overproof.events.sources.values import entry, integer, items, string
 
@@ -62,6 +62,12 @@ def event_of(record: dict[Any, Any]) -> WindowsEvent | None:
         return _of_parts(wazuh["system"], wazuh.get("eventdata"))
     keys = {str(key).lower() for key in record}
     return _of_flat(record) if keys >= _FLAT and keys & _SENDERS else None
+
+
+def windows_event(data: bytes) -> WindowsEvent | str:
+    """Return the event that JSON holds, or why it holds none."""
+    record = record_of(data)
+    return record if isinstance(record, str) else event_of(record) or "not a Windows event"
 
 
 def is_windows_event(record: dict[Any, Any]) -> bool:
@@ -136,10 +142,7 @@ def _of_flat(record: Record) -> WindowsEvent:
 def _of_details(data: Record) -> dict[str, Any]:
     """Return data by their own names, also those in objects (Hayabusa) or in text that is JSON (EvtxECmd)."""
     payload = data.get("Payload")
-    try:
-        inside = parse(payload.encode()) if isinstance(payload, str) and payload.startswith("{") else None
-    except (ValueError, RecursionError):
-        inside = None
+    inside = record_of(payload.encode()) if isinstance(payload, str) and payload.startswith("{") else ""
     if isinstance(inside, dict):
         return dict(_data(inside.get("EventData") or inside.get("UserData") or inside))
     found: dict[str, Any] = {}

@@ -8,8 +8,10 @@ The keys are those of the `Info` records in Zeek's base scripts: https://docs.ze
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from overproof.events.sources.nested import names_within
 
 Record = Mapping[Any, Any]
 
@@ -51,18 +53,10 @@ def unnested(record: dict[Any, Any]) -> dict[Any, Any]:
         if isinstance(inner, dict) and "ts" in inner:
             record = {"_path": path, **inner}
     if dict in map(type, record.values()):
-        record = dict(_flat(record, "", _DEEPEST))
+        record = dict(names_within(record, levels=_DEEPEST))
     if "id_orig_h" in record:
         record = {IDS.get(key, key): value for key, value in record.items()}
     return record
-
-
-def _flat(record: Record, before: str, levels: int) -> Iterator[tuple[str, Any]]:
-    for key, value in record.items():
-        if isinstance(value, dict) and levels > 1:
-            yield from _flat(value, f"{before}{key}.", levels - 1)
-        else:
-            yield f"{before}{key}", value
 
 
 def is_record(record: dict[Any, Any]) -> bool:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from overproof.events.sources.host_aggregates import HostAggregator
 from overproof.events.sources.interface import Input, ReadOptions
-from overproof.events.sources.jsonl import parse
+from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.stream import decoded
 from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, aggregate_events, read_structured
 from overproof.events.sources.values import integer
@@ -115,11 +115,8 @@ class _Log:
 
 
 def _json(line: bytes) -> Record | str:
-    try:
-        record = parse(line)
-    except (ValueError, RecursionError):
-        return "JSON does not parse"
-    return unnested(record) if isinstance(record, dict) else "JSON is not an object"
+    record = record_of(line)
+    return record if isinstance(record, str) else unnested(record)
 
 
 def _scalar(raw: bytes, kind: str) -> Any:
