@@ -48,6 +48,13 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ("[rare]\nfamily = { limit = nan }", "expected a share"),
         ("[rare]\nfamily = { required = 1 }", "expected true or false"),
         ("[rare]\nfamily = { limt = 1 }", "expected { limit"),
+        ("[rare]\nfamily = { limit = 0x" + "f" * 9000 + " }", "of very many digits"),
+        ("[rare]\nfamily = { limit = 10000000000000000000000000000000000000000 }", "expected a share"),
+        ("[rare]\nfamily = { limit = 2026-01-01 }", "expected a share"),
+        ('[rare]\n"a\\nb\\u001b[2J" = 1', r"no gate rare/a\nb\x1b[2J"),
+        ('"a\\nb" = 1', "expected a table"),
+        (f"[rare]\n{'x' * 5000} = 1", "no gate rare/xxx"),
+        ("[rare]\nfamily = " + "[" * 5000, "not a gate file"),
         ("[rare", "not a gate file"),
     ],
 )
@@ -57,6 +64,13 @@ def test_what_is_no_gate_file_is_told(tmp_path: Path, text: str, told: str) -> N
     with pytest.raises(InputError, match=r"gates\.toml") as detected:
         gates_with(0.005, path)
     assert told in str(detected.value)
+    assert "\n" not in str(detected.value) and len(str(detected.value)) < 3000
+
+
+def test_bytes_that_are_no_text_are_no_gate_file(tmp_path: Path) -> None:
+    (tmp_path / "gates.toml").write_bytes(b"[rare]\n# \xff\n")
+    with pytest.raises(InputError, match="not a gate file"):
+        gates_with(0.005, tmp_path / "gates.toml")
 
 
 def test_gates_are_written_down_once(tmp_path: Path) -> None:

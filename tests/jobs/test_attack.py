@@ -123,7 +123,7 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(
         attacked(small_bundle, events, out=tmp_path)
     assert not (tmp_path / CASES).exists()
     with open(tmp_path / JOURNAL, "a") as file:
-        file.write('{"wave": "half a li')
+        file.write('{"wave": [1], "attempts": 3}\n[]\n' + "[" * 10_000 + '\n{"wave": "half a li')
     before, ran[:] = len(ran), []
     monkeypatch.setattr(
         Campaign, "run", lambda campaign, targets: ran.append(campaign.search) or whole(campaign, targets)
@@ -135,6 +135,14 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(
 def test_another_run_does_not_go_on_with_what_is_left(small_bundle: Path, events: pa.Table, tmp_path: Path) -> None:
     (tmp_path / JOURNAL).write_text('{"budget": 1}\n{"wave": "blind-spot by evolution", "attempts": []}\n')
     assert attacked(small_bundle, events, out=tmp_path).events > 0
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, "{}", "1", '{"text": 1}', '"a\\nb"'])
+def test_a_line_that_is_no_case_is_refused_by_its_number(line: str, tmp_path: Path) -> None:
+    (tmp_path / CASES).write_text(f"\n{line}\n")
+    with pytest.raises(InputError, match=r"attack\.jsonl:2: no case") as refused:
+        read_cases(tmp_path / CASES)
+    assert "\n" not in str(refused.value)
 
 
 def test_only_what_all_get_right_is_attacked(small_bundle: Path, events: pa.Table) -> None:

@@ -13,7 +13,7 @@ import pytest
 from overproof.bundle.evidence_store import EvidenceStore
 from overproof.bundle.manifest import Bundle
 from overproof.bundle.model_names import FULL
-from overproof.errors import InputError
+from overproof.errors import BundleError, InputError, OverproofError
 from overproof.events.families import families_of, without_families
 from overproof.events.schema import event_table
 from overproof.jobs.config import CheckSettings, CompressConfig, DataConfig, DistillConfig, QuantizeConfig, RunOptions
@@ -22,8 +22,10 @@ from overproof.jobs.held_out import (
     bundle_config,
     families_to_hold_out,
     folder_of,
+    judge_held_out,
     train_without,
 )
+from overproof.jobs.held_out_index import DONE, Done
 from overproof.jobs.retrain_teacher import TeacherRetraining, retrain
 from overproof.progress import SILENT, Console
 from overproof.quantization.guards import Guards
@@ -145,6 +147,58 @@ def test_what_is_trained_without_a_family_differs_in_nothing_but_the_data(
     assert done["teacher"] == [] and "module:teacher cannot be trained again" in done["absent"][FULL]
     train_without("sqli", hold_out, TeacherRetraining("module:teacher"))
     assert len(runs) == 1, "what is there is not trained again"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"family": ' + '{"a":' * 200 + "1" + "}" * 201, "nests deeper"),
+        ("[]", "should be an object"),
+        ("{}", "family: Field required"),
+        ('{"family": 3}', "family"),
+        ('{"family": "a", "more": 1}', "more"),
+        ('{"family": "a", "absent": []}', "absent"),
+        ('{"family": "a", "absent": {"student": "why"}}', "names models"),
+        ('{"family": "a", "teacher": ["/etc"]}', "names models"),
+        ('{"family": "a", "teacher": ["teacher/../../x"]}', "names models"),
+        ('{"family": "a", "teacher": []}', "neither names a teacher"),
+        ('{"family": "a", "bundle": "../../bundle"}', "names models"),
+        ('{"family": "a", "bundle": null}', "bundle"),
+    ],
+)
+def test_what_was_held_out_is_read_as_strictly_as_a_manifest(content: str, told: str, tmp_path: Path) -> None:
+    place = folder_of(replace(STORE, path=tmp_path), "a")
+    place.mkdir(parents=True)
+    (place / DONE).write_text(content)
+    with pytest.raises(BundleError, match=r"held-out\.json") as refused:
+        judge_held_out(HoldOut(replace(STORE, path=tmp_path), bundle(None), MET))
+    assert told in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_what_was_held_out_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    for done in (
+        Done("a"),
+        Done("ü\n", {FULL: "why"}, (), "bundle.failed"),
+        Done("b", {}, ("teacher-1@0.5", "teacher-2")),
+    ):
+        done.write(tmp_path)
+        assert Done.read(tmp_path / DONE) == done
+    (tmp_path / DONE).write_text('{"family": "a", "absent": {}}')  # of a version that kept no more
+    assert Done.read(tmp_path / DONE) == Done("a")
+
+
+@pytest.mark.parametrize("name", [*RECIPE])
+@pytest.mark.parametrize("value", [None, [[]], {}])
+def test_a_recipe_that_is_none_is_refused(name: str, value: Any) -> None:
+    recipe = {key: entry for key, entry in RECIPE.items() if key != name} if value is None else {**RECIPE, name: value}
+    try:
+        bundle_config(replace(HOLD_OUT, store=replace(STORE, config=recipe, format=1), bundle=bundle(None)))
+    except OverproofError as error:
+        assert "\n" not in str(error)
+    else:
+        assert name == "batch_rows"
 
 
 def test_evidence_of_format_1_says_in_one_line_what_it_does_not_know() -> None:

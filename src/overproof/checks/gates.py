@@ -9,6 +9,9 @@ from pathlib import Path
 from overproof.checks.base import Gate, Gates
 from overproof.errors import InputError
 from overproof.files import atomic_write
+from overproof.progress import one_line
+
+LONGEST = 100  # characters of a value that a message shows
 
 
 @dataclass(frozen=True)
@@ -132,14 +135,14 @@ def gates_with(margin: float, path: Path | None = None) -> Gates:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; `overproof check --init-gate FILE` writes one") from None
     except (ValueError, RecursionError, MemoryError) as error:  # tomllib's own is a ValueError, as is a name of no text
-        raise InputError(f"{path}: not a gate file: {error}") from None
+        raise InputError(f"{path}: not a gate file: {one_line(str(error)) or type(error).__name__}") from None
     for check, entries in given.items():
         if not isinstance(entries, dict):
-            raise InputError(f"{path}: {check}: expected a table such as [rare]")
+            raise InputError(f"{path}: {_shown(check)}: expected a table such as [rare]")
         for name, entry in entries.items():
             key = f"{check}/{name}"
             if key not in gates:
-                raise InputError(f"{path}: no gate {key}: expected one of {', '.join(sorted(gates))}")
+                raise InputError(f"{path}: no gate {_shown(key)}: expected one of {', '.join(sorted(gates))}")
             gates[key] = _gate(entry, gates[key], f"{path}: {key}")
     return gates
 
@@ -181,7 +184,16 @@ def _gate(entry: object, before: Gate, where: str) -> Gate:
         raise InputError(f"{where}: {expected}")
     limit, required = entry.get("limit", before.limit), entry.get("required", before.required)
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 1:
-        raise InputError(f"{where}: limit {limit!r}: expected a share from 0 to 1")
+        raise InputError(f"{where}: limit {_shown(limit)}: expected a share from 0 to 1")
     if not isinstance(required, bool):
-        raise InputError(f"{where}: required {required!r}: expected true or false")
+        raise InputError(f"{where}: required {_shown(required)}: expected true or false")
     return Gate(float(limit), required)
+
+
+def _shown(value: object) -> str:
+    """Show a value of the file on one line, shortened; a string as it is."""
+    try:
+        text = one_line(value) if isinstance(value, str) else ascii(value)
+    except ValueError:  # 0xfff…, which has no limit of digits, while its decimal form has one
+        text = "of very many digits"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

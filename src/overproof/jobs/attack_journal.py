@@ -68,7 +68,8 @@ def _whole(lines: list[str]) -> dict[str, Any]:
     for line in lines:
         try:
             entry = json.loads(line)
-        except ValueError:
-            continue
-        found[entry["wave"]] = entry
+            from_json(tuple[Attempt, ...], entry["attempts"])
+            found[str(entry["wave"])] = {**entry, "refused": from_json(dict[str, int], entry["refused"])}
+        except (ValueError, KeyError, TypeError, RecursionError, MemoryError):
+            continue  # cut off, or changed: that wave is done again
     return found

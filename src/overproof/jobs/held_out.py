@@ -5,10 +5,9 @@ What no model has seen is the only measure of what they will do with the next th
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,9 +21,8 @@ from overproof.bundle.manifest import MANIFEST, Bundle, open_bundle
 from overproof.bundle.scores import Floats, labels_of, softmax
 from overproof.bundle.tiers import open_student
 from overproof.checks.base import BASELINE, DISTILLED, FULL, QUANTIZED, HeldOut
-from overproof.errors import InputError
+from overproof.errors import BundleError, InputError
 from overproof.events.families import families_of, labelled_events, without_families
-from overproof.files import atomic_write
 from overproof.jobs.config import (
     CompressConfig,
     DataConfig,
@@ -34,14 +32,16 @@ from overproof.jobs.config import (
     stored_config,
 )
 from overproof.jobs.config_json import TableReference
+from overproof.jobs.held_out_index import BUNDLE, BUNDLES, DONE, Done
 from overproof.jobs.model_outputs import query_with_cache
-from overproof.jobs.retrain_teacher import TEACHER, TeacherRetraining, retrain
+from overproof.jobs.retrain_teacher import TeacherRetraining, retrain
+from overproof.progress import one_line
+from overproof.results.typed_json import from_json
 
 ALL_RARE = "all-rare"
 RARE_SHARE = 0.01
-DONE = "held-out.json"
 BASELINE_FILE = "baseline.npz"
-BUNDLE, FLOAT = "bundle", "distilled"
+FLOAT = "distilled"
 
 
 @dataclass(frozen=True)
@@ -103,19 +103,39 @@ def bundle_config(hold_out: HoldOut) -> tuple[CompressConfig, str]:
     if store.format > 1:
         config = CompressConfig.from_json(store.config, str(store.path / INDEX))
         return config.taking(str(manifest.network.get("preset"))), ""
-    recipe = store.config
-    config = CompressConfig(
-        DataConfig(TableReference(store.events.num_rows), benign=tuple(recipe["benign"])),
-        DistillConfig(
-            recipe["student"], recipe["temperature"], recipe["hard_weight"], recipe["epochs"], recipe["transfer"]
-        ),
-        QuantizeConfig(recipe["precision"]),
-        seed=recipe["seed"],
-    )
-    return config, (
+    return _of_recipe(store), (
         f"{store.path}: evidence of format {store.format} does not say which guards the bundle was held to, which "
         "layers they kept in float, or whether --qat was given: what is trained without a family does without them"
     )
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What evidence of format 1 says of how the bundle was made, as far as it is of use."""
+
+    student: str
+    temperature: float
+    hard_weight: float
+    epochs: int
+    transfer: float
+    precision: str
+    benign: tuple[str, ...]
+    seed: int
+
+
+def _of_recipe(store: EvidenceStore) -> CompressConfig:
+    """Return the configuration that the recipe of evidence of format 1 comes to."""
+    stored = store.config
+    try:
+        recipe = from_json(_Recipe, {f.name: stored[f.name] for f in fields(_Recipe) if f.name in stored})
+        return CompressConfig(
+            DataConfig(TableReference(store.events.num_rows), benign=recipe.benign),
+            DistillConfig(recipe.student, recipe.temperature, recipe.hard_weight, recipe.epochs, recipe.transfer),
+            QuantizeConfig(recipe.precision),
+            seed=recipe.seed,
+        )
+    except ValueError as error:
+        raise BundleError(f"{store.path / INDEX}: recipe: {one_line(str(error))}") from None
 
 
 def train_without(family: str, hold_out: HoldOut, retraining: TeacherRetraining) -> None:
@@ -140,8 +160,7 @@ def train_without(family: str, hold_out: HoldOut, retraining: TeacherRetraining)
     made = _compress(config, members or retraining.full, place, hold_out.options)
     _fit_baseline(rest, place / BASELINE_FILE, config.seed)
     absent = {FULL: retrained.why_not} if retrained.why_not else {}
-    done = {"family": family, "absent": absent, "teacher": retrained.members, "bundle": made}
-    atomic_write(place / DONE, json.dumps(done, indent=1))
+    Done(family, absent, retrained.members, made).write(place)
 
 
 def judge_held_out(hold_out: HoldOut) -> tuple[HeldOut, ...]:
@@ -150,10 +169,10 @@ def judge_held_out(hold_out: HoldOut) -> tuple[HeldOut, ...]:
     labels = np.array(hold_out.events["label"].to_pylist(), dtype=object)
     judged = []
     for index in sorted((hold_out.store.path / HELD_OUT).glob(f"*/{DONE}")):
-        done = json.loads(index.read_text("utf-8"))
-        rows = np.flatnonzero((families == done["family"]) & (labels != None))  # noqa: E711 - elementwise
+        done = Done.read(index)
+        rows = np.flatnonzero((families == done.family) & (labels != None))  # noqa: E711 - elementwise
         if len(rows):
-            hold_out.options.console.say(f"held out: {done['family']}: judging {len(rows)} events of it")
+            hold_out.options.console.say(f"held out: {done.family}: judging {len(rows)} events of it")
             judged.append(_judge(index.parent, done, rows, hold_out))
     return tuple(judged)
 
@@ -168,7 +187,7 @@ def _compress(config: CompressConfig, teacher: Any, place: Path, options: RunOpt
     from overproof.jobs.compress import run_compression
     from overproof.jobs.compression import CompressRun, Outputs
 
-    for name in (BUNDLE, f"{BUNDLE}.failed"):
+    for name in BUNDLES:
         if (place / name / MANIFEST).is_file():
             return name
     outputs = Outputs(place / BUNDLE, fp32=place / FLOAT)
@@ -186,7 +205,7 @@ def _fit_baseline(events: pa.Table, out: Path, seed: int) -> None:
     out.write_bytes(to_bytes(baseline))
 
 
-def _judge(place: Path, done: dict[str, Any], rows: NDArray[np.intp], hold_out: HoldOut) -> HeldOut:
+def _judge(place: Path, done: Done, rows: NDArray[np.intp], hold_out: HoldOut) -> HeldOut:
     """Ask the models of one folder about the family's rows and the benign events."""
     from overproof.distillation.baseline import from_bytes
 
@@ -196,20 +215,22 @@ def _judge(place: Path, done: dict[str, Any], rows: NDArray[np.intp], hold_out: 
     both = np.concatenate([rows, negatives])
     texts = hold_out.events.take(both)["text"].to_pylist()
     flagged: dict[str, NDArray[np.bool_]] = {}
-    if FULL not in done["absent"]:
-        members = [str(place / member) for member in done.get("teacher", [TEACHER])]
-        logits, classes = _teacher_logits(members, done["family"], hold_out)
+    if FULL not in done.absent:
+        members = [str(place / member) for member in done.teacher]
+        logits, classes = _teacher_logits(members, done.family, hold_out)
         flagged[FULL] = _flags(logits[both], classes, benign)
-    for name, part in ((DISTILLED, FLOAT), (QUANTIZED, done.get("bundle", BUNDLE))):
+    for name, part in ((DISTILLED, FLOAT), (QUANTIZED, done.bundle)):
         scorer = open_student(open_bundle(place / part))
         flagged[name] = _flags(scorer.score(texts).logits, scorer.classes, benign)
+    if not (place / BASELINE_FILE).is_file():
+        raise BundleError(f"{place}: no {BASELINE_FILE}, expected what `overproof check --hold-out` writes")
     baseline = from_bytes((place / BASELINE_FILE).read_bytes())
     flagged[BASELINE] = _flags(baseline.logits(texts), baseline.classes, benign)
     return HeldOut(
-        family=done["family"],
+        family=done.family,
         rows=rows,
         detected={name: flags[: len(rows)] for name, flags in flagged.items()},
-        absent=done["absent"],
+        absent=done.absent,
         false_positives={name: (int(flags[len(rows) :].sum()), len(negatives)) for name, flags in flagged.items()},
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from overproof.bundle.manifest import MANIFEST, Bundle, open_bundle
+from overproof.errors import BundleError
 from overproof.jobs.config import CompressConfig, RunOptions, TeachConfig, stored_config
 
 TEACHER = "teacher"
@@ -99,4 +100,7 @@ def _as_it_was(teacher: Bundle, config: CompressConfig) -> TeachConfig:
     stored = stored_config(teacher.manifest.config, str(teacher.path / MANIFEST))
     if isinstance(stored, TeachConfig):
         return replace(stored, data=config.data)
-    return TeachConfig(config.data, teacher.manifest.network["preset"], seed=config.seed)
+    preset = teacher.manifest.network.get("preset")
+    if not isinstance(preset, str):
+        raise BundleError(f"{teacher.path / MANIFEST}: network.preset: expected the preset that `teach` was given")
+    return TeachConfig(config.data, preset, seed=config.seed)

@@ -10,6 +10,7 @@ from typing import Any
 
 from overproof.bundle.model_names import QUANTIZED
 from overproof.errors import InputError
+from overproof.progress import one_line
 from overproof.redteam.blind_spots import BlindSpots
 from overproof.redteam.objectives import OBJECTIVES
 from overproof.redteam.trigger_verdict import TriggerReport
@@ -188,8 +189,9 @@ def _cases(path: Path, lines: list[str]) -> Iterator[Case]:
             continue
         try:
             case = from_json(Case, json.loads(line))
-        except ValueError as error:
-            raise InputError(f"{path}:{number}: no case of `overproof attack` ({error})") from None
+        except (ValueError, RecursionError, MemoryError) as error:
+            why = one_line(str(error)) or type(error).__name__
+            raise InputError(f"{path}:{number}: no case of `overproof attack` ({why})") from None
         if case.objective not in OBJECTIVES:
             raise InputError(
                 f"{path}:{number}: objective {short(case.objective)}: expected one of {', '.join(OBJECTIVES)}"
