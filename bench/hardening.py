@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import attacks
-from accuracy import TEACHER
+from accuracy import STUDENT, TEACHER
 from attacks import BUDGET, LOOKED_FOR
 from settings import OUT, TEST, TRAIN, once
 from students import FASTEST, FOLDER, RECOMMENDED, comparison, recipe
@@ -26,7 +26,9 @@ PLACE = OUT / "hardened"
 SEED, HELD_SEED = 0, 1  # of the students and what they learn from; of the attacks that they are measured by
 BEFORE, AFTER, PART = "as distilled", "hardened", "hardened by half of the families"
 TAUGHT = ("cmdi", "path-traversal", "ssti", "xss")  # of `PART`; the others' attacks are edited by the measuring alone
-ROUNDS = {FASTEST: 4, "hybrid-student": 2}  # at most: each is a training
+ROUNDS = {FASTEST: 4, "hybrid-student": 2, STUDENT: 1}  # at most: each is a training
+STUDENTS = (*RECOMMENDED, STUDENT)
+ALARM = "false-alarm"
 SEARCH, STRONGER = "bandit", "gradient"  # what it learned against, and what it did not
 
 
@@ -85,7 +87,7 @@ def spent(student: str, state: str, objectives: list[str], search: str, evidence
 def measured() -> dict[str, Any]:
     """Make and attack every student before and after, and one that was taught by some families alone."""
     found: dict[str, Any] = {}
-    for student in RECOMMENDED:
+    for student in STUDENTS:
         for state in (BEFORE, AFTER, *([PART] if student == FASTEST else [])):
             name = f"{student}-{state.replace(' ', '-')}"
             if place(student, state).parent == PLACE:
@@ -93,6 +95,9 @@ def measured() -> dict[str, Any]:
             else:
                 clean = {"comparison": comparison(student, SEED).to_json(), "hardening": None}
             one = once(f"hardening-{name}", partial(attacked, student, state))
+            if state != PART:
+                more = once(f"hardening-{name}-{ALARM}", partial(spent, student, state, [ALARM], SEARCH))
+                one = {**one, "rows": [*one["rows"], *more["rows"]]}
             if state != PART and student == FASTEST:
                 more = once(f"hardening-{name}-{STRONGER}", partial(spent, student, state, ["blind-spot"], STRONGER))
                 one = {**one, "rows": [*one["rows"], *more["rows"]]}
@@ -163,9 +168,11 @@ def _rounds(found: Mapping[str, Any]) -> str:
     for name, one in found.items():
         if one["hardening"] is not None:
             rounds = Hardening.from_json(one["hardening"])
-            fell = ", ".join(percent(each.evasions.value) for each in rounds.rounds)
+            missed = ", ".join(percent(each.evasions.value) for each in rounds.rounds)
+            alarms = ", ".join("" if each.alarms is None else percent(each.alarms.value) for each in rounds.rounds)
             lines.append(
-                f"- {name}: round {rounds.taken} is taken; edits of validation attacks fool, by round, {fell}."
+                f"- {name}: round {rounds.taken} is taken; edits hide validation attacks, by round, {missed}; they "
+                f"make alarms of benign validation events {alarms}."
             )
     return "\n".join(lines)
 

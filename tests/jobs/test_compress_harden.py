@@ -33,7 +33,7 @@ def test_it_is_attacked_and_trained_again(
     request.addfinalizer(lambda: sys.modules.pop("a_users_module"))
     monkeypatch.setattr("overproof.jobs.compress.TIMING_SECONDS", 0.5)
     for name, value in {"TAUGHT": 40, "TAUGHT_QUERIES": 10, "MEASURED": 30, "QUERIES": 40}.items():
-        monkeypatch.setattr(f"overproof.jobs.harden.{name}", value)
+        monkeypatch.setattr(f"overproof.jobs.harden_attacks.{name}", value)
     spoken: list[str] = []
     report = overproof.compress(
         events,
@@ -48,7 +48,7 @@ def test_it_is_attacked_and_trained_again(
     )
     bundle = open_bundle(tmp_path / "bundle")
     assert report.hardening is not None and len(report.hardening.rounds) == 2
-    assert report.hardening.rounds[1].taught == 40 and "hardening: round 1" in "\n".join(spoken)
+    assert report.hardening.rounds[1].taught == 80 and "hardening: round 1" in "\n".join(spoken)
     assert Hardening.of(bundle) == report.hardening and report.hardening.render().rstrip() in report.render()
     assert CompressConfig.from_json(bundle.manifest.config or {}, "bundle").distill.harden
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".bundle")], "no checkpoint is left"

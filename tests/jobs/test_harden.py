@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 from overproof.bundle.scores import Scores
 from overproof.distillation.dataset import DatasetSplits, as_examples
@@ -31,8 +32,8 @@ CLASSES = ("benign", "sqli")
 
 @pytest.fixture(autouse=True)
 def few_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("overproof.jobs.harden.QUERIES", 24)
-    monkeypatch.setattr("overproof.jobs.harden.TAUGHT_QUERIES", 24)
+    monkeypatch.setattr("overproof.jobs.harden_attacks.QUERIES", 24)
+    monkeypatch.setattr("overproof.jobs.harden_attacks.TAUGHT_QUERIES", 24)
 
 
 Rule = Callable[[str], bool]
@@ -52,6 +53,16 @@ def sometimes(text: str) -> bool:
 
 def everything(text: str) -> bool:
     return True
+
+
+def nervous(text: str) -> bool:
+    return case_does_not(text) or "PAGE" in text
+
+
+def catalogue(texts: Sequence[str]) -> NDArray[np.float32]:
+    """A teacher that takes every page of the catalogue for benign, however it is written."""
+    benign = np.array(["catalogue" in text.lower() for text in texts], dtype=bool)
+    return np.where(benign[:, None], [0.9, 0.1], [0.1, 0.9]).astype(np.float32).reshape(-1, 2)
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ def events(start: int, count: int) -> pa.Table:
 def task(**options: Any) -> Task:
     train, validation = events(0, 30), events(1000, 20)
     splits = DatasetSplits(train, validation, validation, ("benign",), CLASSES, 0, {})
-    teacher = StandIn(CLASSES, lambda texts: np.array([[0.1, 0.9]] * len(texts), dtype=np.float32))
+    teacher = StandIn(CLASSES, catalogue)
     soft = np.zeros((train.num_rows, 2), dtype=np.float32)
     soft[:, 1] = np.arange(train.num_rows)
     config = CompressConfig(DataConfig(train), DistillConfig("ngram-student", harden=True, **options))
@@ -111,10 +122,38 @@ def hardened(first: Rule, *then: Rule, **options: Any) -> tuple[Hardened, list[E
 
 def test_what_fooled_it_goes_back_under_the_answer_for_the_event_as_it_was() -> None:
     found, (cases,) = hardened(case_matters, case_does_not)
-    assert sum("union" not in text for text in cases.texts) == found.hardening.rounds[1].fooled > 9
-    assert set(cases.targets.tolist()) == {1} and set(cases.kinds) == {"sqli"}
+    attacks = [text for text, target in zip(cases.texts, cases.targets.tolist(), strict=True) if target == 1]
+    assert sum("union" not in text for text in attacks) == found.hardening.rounds[1].fooled > 9
+    assert all(
+        ("catalogue" in text.lower()) == (kind == "benign") for text, kind in zip(cases.texts, cases.kinds, strict=True)
+    )
     assert cases.soft is not None
-    assert sorted(cases.soft[:, 1].tolist()) == list(range(30)), "one of each training attack"
+    assert sorted(cases.soft[:, 1].tolist()) == list(range(60)), "one of each training attack and each benign event"
+
+
+def test_false_alarms_are_taught_and_measured() -> None:
+    found, (cases,) = hardened(nervous, case_does_not)
+    before, after = (one.alarms for one in found.hardening.rounds)
+    assert before is not None and after is not None
+    assert (found.hardening.taken, before.n, after.k) == (1, 20, 0) and before.k > 6
+    assert [one.evasions.k for one in found.hardening.rounds] == [0, 0]
+    assert sum("PAGE" in text for text in cases.texts) == found.hardening.rounds[1].fooled > 9
+
+
+def test_fewer_evasions_are_not_bought_with_false_alarms() -> None:
+    found, _ = hardened(case_matters, nervous)
+    assert found.hardening.taken == 0 and found.hardening.rounds[1].evasions.k == 0
+    assert found.hardening.rounds[1].why.startswith("not taken: benign events that edits make alarms: ")
+    assert found.hardening.rounds[1].why.endswith(" of 20, 0 before")
+
+
+def test_a_teacher_that_calls_everything_an_attack_leaves_false_alarms_out() -> None:
+    one = task()
+    unsure = StandIn(CLASSES, lambda texts: np.array([[0.1, 0.9]] * len(texts), dtype=np.float32))
+    found = harden(
+        replace(one, loaded=replace(one.loaded, teacher=unsure)), made(case_matters), Trainer([case_does_not])
+    )
+    assert found.hardening.taken == 1 and [one.alarms for one in found.hardening.rounds] == [None, None]
 
 
 def test_it_ends_where_edits_fool_it_no_more_and_takes_that_student() -> None:
@@ -134,7 +173,8 @@ def test_a_round_that_does_not_help_is_not_taken_and_the_last() -> None:
 def test_a_round_that_loses_clean_events_is_not_taken() -> None:
     found, _ = hardened(case_matters, everything)
     assert found.hardening.taken == 0 and found.hardening.rounds[1].evasions.k == 0
-    assert found.hardening.rounds[1].why == "not taken: benign flagged: 20 of 20, 0 before"
+    lost = "not taken: benign flagged: 20 of 20, 0 before; benign events that edits make alarms: 20 of 20, 0 before"
+    assert found.hardening.rounds[1].why == lost
 
 
 def test_there_are_no_more_rounds_than_were_asked_for() -> None:
@@ -154,7 +194,10 @@ def test_the_same_seed_finds_the_same() -> None:
 
 def test_it_is_stored_and_read_back_and_shown() -> None:
     hardening = hardened(case_matters, case_does_not)[0].hardening
+    rounds = hardening.to_json()["rounds"]
     assert Hardening.from_json(hardening.to_json()) == hardening
+    old = {**hardening.to_json(), "rounds": [{k: v for k, v in one.items() if k != "alarms"} for one in rounds]}
+    assert Hardening.from_json(old).rounds[0].alarms is None, "of before false alarms were looked for"
     shown = hardening.render()
     assert "round 1: taken" in shown and interval(hardening.rounds[0].evasions) in shown
 
@@ -162,7 +205,9 @@ def test_it_is_stored_and_read_back_and_shown() -> None:
 def test_what_cannot_be_hardened_says_why() -> None:
     with pytest.raises(InputError, match=r"--harden-family telepathy: expected one of sqli$"):
         hardened(case_matters, harden_families=("telepathy",))
-    with pytest.raises(InputError, match="--harden: of the validation events, no event can be attacked"):
+    with pytest.raises(
+        InputError, match=r"--harden: no validation attack can be edited \(the student gets it wrong as it is"
+    ):
         hardened(lambda text: False)
     with pytest.raises(InputError, match="--harden-rounds 0: expected a whole number from 1 on"):
         DistillConfig(harden=True, harden_rounds=0)

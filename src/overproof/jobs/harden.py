@@ -1,8 +1,9 @@
 """Harden a student: attack it, teach it the edited events that came nearest to fooling it, and attack it again.
 
 Adversarial training (Goodfellow et al. 2015, https://arxiv.org/abs/1412.6572; Madry et al. 2018,
-https://arxiv.org/abs/1706.06083), by edits that keep what an event does: what is learned from are training attacks,
-what is measured on are validation attacks, which are edited with another seed.
+https://arxiv.org/abs/1706.06083), by edits that keep what an event does: of attacks, which the student must not come to
+call benign, and of benign events, which it must not come to call attacks. What is learned from are training events,
+what is measured on are validation events, which are edited with another seed.
 """
 
 from __future__ import annotations
@@ -14,32 +15,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from overproof.checks.stats import clopper_pearson
 from overproof.distillation.derived import DerivedTexts, derived_examples
 from overproof.distillation.training_set import Examples
-from overproof.errors import InputError
-from overproof.events.families import attack_families, families_of
-from overproof.jobs.attack_config import AttackConfig
-from overproof.jobs.attack_targets import Judges, choose
-from overproof.jobs.attack_victims import asking
+from overproof.events.families import families_of
+from overproof.jobs import harden_attacks
 from overproof.jobs.compression import CompressRun, Distilled, Exported, SoftLabels
-from overproof.jobs.full_model import reserve
+from overproof.jobs.harden_attacks import ALARM, MISSED, Setting, Targets, fooled_by_edits, lessons, measured
 from overproof.jobs.load import LoadedData
-from overproof.redteam.campaign import Campaign, Target
-from overproof.redteam.mutate import MUTATORS
-from overproof.redteam.nearest import Nearest, Search, nearest
-from overproof.redteam.objectives import OBJECTIVES
-from overproof.redteam.oracle import ORACLES
-from overproof.redteam.referee import Referee
+from overproof.redteam.nearest import Nearest
 from overproof.redteam.victim import Bools, Victim, victim
 from overproof.results.hardening import Hardening, Round
 from overproof.results.metrics import Share
 from overproof.results.operating_points import Counted
 
-SEARCH, LOOKED_FOR = "bandit", "blind-spot"
-TAUGHT, TAUGHT_QUERIES = 2500, 40  # training attacks that are edited in a round, and queries for each
-MEASURED, QUERIES = 200, 100  # validation attacks, and queries for each
-WAVE = 64  # events that are attacked side by side
 ENOUGH, MAY_LOSE = 10, 0.05  # validation events of a family that is guarded, and the share of them that it may lose
 
 Made = tuple[Distilled, Exported]
@@ -109,13 +97,50 @@ class Task:
     labels: SoftLabels
 
     @property
-    def benign(self) -> list[bool]:
-        """For each class, whether it is benign."""
-        return [name in self.loaded.splits.benign for name in self.loaded.classes]
+    def setting(self) -> Setting:
+        """Return what its attacks need to know."""
+        config, loaded = self.run.config, self.loaded
+        families = config.distill.harden_families
+        return Setting(loaded.splits, loaded.teacher, families, config.seed, self.run.options.console)
 
     def victim(self, student: Made) -> Victim:
         """Return the student, to be asked about edited events."""
-        return victim(student[1].model.scorer, self.benign)
+        return victim(student[1].model.scorer, [name in self.loaded.splits.benign for name in self.loaded.classes])
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a student stands: what edits make of validation events, and what it makes of them as they are.
+
+    Attributes
+    ----------
+    evasions, alarms
+        Attacks that are called benign, and benign events that are called attacks; None where there are none to edit.
+    clean
+        Its verdicts of unedited events.
+    """
+
+    evasions: Counted
+    alarms: Counted | None
+    clean: Verdicts
+
+    @property
+    def fooled(self) -> tuple[int, int]:
+        """What has to fall: attacks missed, and where those are as many, false alarms."""
+        return self.evasions.k, 0 if self.alarms is None else self.alarms.k
+
+    def losses(self, before: Standing, margin: float) -> list[str]:
+        """Say what was lost against an earlier student, beyond what may be."""
+        found = self.clean.losses(before.clean, margin)
+        if self.alarms and before.alarms and self.alarms.k - before.alarms.k > MAY_LOSE * self.alarms.n:
+            own, other = self.alarms, before.alarms
+            found.append(f"benign events that edits make alarms: {own.k} of {own.n}, {other.k} before")
+        return found
+
+    def round(self, cases: Sequence[Nearest], fooled: int, why: str) -> Round:
+        """Write it down, with what the student was taught."""
+        clean = self.clean
+        return Round(len(cases), fooled, self.evasions, clean.missed, clean.flagged, why, self.alarms)
 
 
 def harden(task: Task, first: Made, retrain: Retrain) -> Hardened:
@@ -126,29 +151,41 @@ def harden(task: Task, first: Made, retrain: Retrain) -> Hardened:
     InputError
         No training attack or no validation attack that edits are known for; a family that no training event has.
     """
-    say = task.run.options.console.say
-    lessons, measured = _lessons(task), _measured(task, first)
-    taken, clean = first, _verdicts(task, first)
-    rounds = [Round(0, 0, _evasions(task, first, measured, "as it was distilled"), clean.missed, clean.flagged, "")]
-    cases: list[Nearest] = []
-    latest, best = first, 0
+    taught, held = lessons(task.setting), measured(task.setting, task.victim(first))
+    start = best = _standing(task, first, held, "as it was distilled")
+    rounds, cases = [start.round([], 0, "")], list[Nearest]()
+    taken, latest, number_taken = first, first, 0
     for number in range(1, task.run.config.distill.harden_rounds + 1):
-        if not rounds[best].evasions.k:
+        if not any(best.fooled):
             break
-        found = _attacked(task, latest, lessons, number)
+        found = harden_attacks.nearest_edits(task.setting, task.victim(latest), taught, number)
         cases += found
         latest = retrain([_examples(task, cases)], number)
-        verdicts, evasions = _verdicts(task, latest), _evasions(task, latest, measured, f"round {number}")
-        losses = verdicts.losses(clean, task.run.config.check.margin)
-        fewer = evasions.k < rounds[best].evasions.k
-        why = f"not taken: {'; '.join(losses)}" if losses else "" if fewer else "not taken: edits fool it no less often"
-        fooled = sum(one.odds < 0 for one in found)
-        rounds.append(Round(len(cases), fooled, evasions, verdicts.missed, verdicts.flagged, why))
-        say(f"hardening: round {number}, edits fool {evasions.k} of {evasions.n} validation attacks{why and ', '}{why}")
+        now = _standing(task, latest, held, f"round {number}")
+        losses = now.losses(start, task.run.config.check.margin)
+        why = f"not taken: {'; '.join(losses)}" if losses else ""
+        if not losses and now.fooled >= best.fooled:
+            why = "not taken: edits fool it no less often"
+        rounds.append(now.round(cases, sum(one.fooled for one in found), why))
+        _say(task, number, rounds[-1])
         if why:
             break
-        taken, best = latest, number
-    return Hardened(taken, _report(task, rounds, best))
+        taken, best, number_taken = latest, now, number
+    return Hardened(taken, _report(task, rounds, number_taken))
+
+
+def _standing(task: Task, student: Made, held: Targets, what: str) -> Standing:
+    model = task.victim(student)
+    evasions, alarms = (fooled_by_edits(task.setting, model, held, aim, what) for aim in (MISSED, ALARM))
+    if evasions is None:
+        raise RuntimeError("no validation attack is edited")  # `measured` has refused that
+    return Standing(evasions, alarms, _verdicts(task, student))
+
+
+def _say(task: Task, number: int, now: Round) -> None:
+    alarms = "" if now.alarms is None else f" and {now.alarms.k} of {now.alarms.n} benign events"
+    counts = f"{now.evasions.k} of {now.evasions.n} validation attacks{alarms}"
+    task.run.options.console.say(f"hardening: round {number}, edits fool {counts}{now.why and ', '}{now.why}")
 
 
 def _report(task: Task, rounds: Sequence[Round], taken: int) -> Hardening:
@@ -157,52 +194,12 @@ def _report(task: Task, rounds: Sequence[Round], taken: int) -> Hardening:
         one if one.why else replace(one, why="taken" if number == taken else "another fools less often after it")
         for number, one in enumerate(rounds)
     ]
-    return Hardening(taken, QUERIES, TAUGHT_QUERIES, task.run.config.distill.harden_families, tuple(spoken))
-
-
-def _lessons(task: Task) -> tuple[Target, ...]:
-    """Choose training attacks, evenly over the families."""
-    events, families = task.loaded.splits.train, task.run.config.distill.harden_families
-    known = attack_families(events, task.loaded.splits.benign)
-    for name in families:
-        if name not in known:
-            raise InputError(f"--harden-family {name}: expected one of {', '.join(known)}")
-    config = AttackConfig(events, families=families, sample=TAUGHT, seed=task.run.config.seed)
-    return choose(config, events, task.loaded.splits.benign, Judges({}, Referee(None, {}))).attacks
-
-
-def _measured(task: Task, first: Made) -> tuple[Target, ...]:
-    """Choose validation attacks that student and teacher detect as they are."""
-    events = task.loaded.splits.validation
-    config = AttackConfig(events, objectives=(LOOKED_FOR,), sample=MEASURED, seed=task.run.config.seed)
-    judges = Judges({"student": task.victim(first)}, _referee(task))
-    try:
-        return choose(config, events, task.loaded.splits.benign, judges).attacks
-    except InputError as error:
-        raise InputError(f"--harden: of the validation events, {error}") from None
-
-
-def _referee(task: Task) -> Referee:
-    """Return who rules on what fools the student: the teacher, where it can be asked about new events, and oracles."""
-    if not task.loaded.teacher.labels_new_events:
-        return Referee(None, ORACLES)
-    return Referee(asking(reserve(task.loaded.teacher), task.loaded.splits.benign), ORACLES)
-
-
-def _attacked(task: Task, student: Made, lessons: Sequence[Target], number: int) -> list[Nearest]:
-    """Attack training events, each round with another seed."""
-    found: list[Nearest] = []
-    search = Search(SEARCH, MUTATORS, TAUGHT_QUERIES, f"taught {task.run.config.seed} {number}")
-    with task.run.options.console.progress(f"hardening: attack {number}", len(lessons)) as advance:
-        for start in range(0, len(lessons), WAVE):
-            wave = lessons[start : start + WAVE]
-            found += nearest(wave, task.victim(student), search)
-            advance(len(wave))
-    return found
+    families = task.run.config.distill.harden_families
+    return Hardening(taken, harden_attacks.QUERIES, harden_attacks.TAUGHT_QUERIES, families, tuple(spoken))
 
 
 def _examples(task: Task, cases: Sequence[Nearest]) -> Examples:
-    """Return edited attacks under the true label and the teacher's answer for the event as it was.
+    """Return edited events under the true label and the teacher's answer for the event as it was.
 
     The teacher is not asked about the edited text: what leads it astray as well would be passed on.
     """
@@ -216,20 +213,3 @@ def _verdicts(task: Task, student: Made) -> Verdicts:
     events = events.filter(pc.is_valid(events["label"]))
     truth = ~pc.is_in(events["label"], pa.array(task.loaded.splits.benign, pa.string())).to_numpy(zero_copy_only=False)
     return Verdicts(task.victim(student)(events["text"].to_pylist()).attack, truth, families_of(events))
-
-
-def _evasions(task: Task, student: Made, targets: Sequence[Target], what: str) -> Counted:
-    """Count validation attacks that the student misses, as they are or edited, of those that it might detect."""
-    model = task.victim(student)
-    detected = model([target.text for target in targets]).attack
-    some = [target for target, is_detected in zip(targets, detected.tolist(), strict=True) if is_detected]
-    seed = task.run.config.seed
-    campaign = Campaign(SEARCH, OBJECTIVES[LOOKED_FOR], MUTATORS, model, model, _referee(task), QUERIES, seed)
-    fell = len(targets) - len(some)
-    with task.run.options.console.progress(f"hardening: {what}, edits of validation attacks", len(some)) as advance:
-        for start in range(0, len(some), WAVE):
-            attempts = campaign.run(some[start : start + WAVE])
-            fell += sum(attempt.success is not None for attempt in attempts)
-            advance(len(attempts))
-    bounds = clopper_pearson(fell, len(targets))
-    return Counted(fell, len(targets), len(targets), bounds.low, bounds.high)

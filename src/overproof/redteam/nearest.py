@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from overproof.redteam.base import Mutators
 from overproof.redteam.campaign import Target, start_of
+from overproof.redteam.objectives import Objective
 from overproof.redteam.search import SEARCHES
 from overproof.redteam.search.drive import Asked, drive
 from overproof.redteam.search.interface import Answer
@@ -23,14 +24,14 @@ class Nearest:
     target
         The event.
     text
-        The edited text that the model holds least for an attack, of those that it was asked about.
-    odds
-        The model's log-odds that it is an attack, in nats: below 0 it is fooled.
+        The edited text that comes nearest to what was looked for, of those that the model was asked about.
+    fooled
+        Whether that text fools the model.
     """
 
     target: Target
     text: str
-    odds: float
+    fooled: bool
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Search:
     ----------
     name
         Of `SEARCHES`.
+    objective
+        What is looked for; one that asks the model alone.
     mutators
         By domain.
     budget
@@ -50,6 +53,7 @@ class Search:
     """
 
     name: str
+    objective: Objective
     mutators: Mapping[str, Mutators]
     budget: int
     seed: str
@@ -61,18 +65,19 @@ def nearest(targets: Sequence[Target], victim: Victim, search: Search) -> list[N
     Nobody rules on what is found: edits keep the meaning by construction, and what does not fool the model is as
     instructive as what does. An event that no edit has a place in is left out.
     """
-    least: dict[int, Nearest] = {}
+    least: dict[int, tuple[float, Nearest]] = {}
 
     def ask(asked: Sequence[Asked]) -> list[Answer]:
         if not asked:
             return []
-        odds = victim([one.edited.text for one in asked]).odds.tolist()
-        for one, found in zip(asked, odds, strict=True):
-            if found < (least[one.event].odds if one.event in least else math.inf):
-                least[one.event] = Nearest(targets[one.event], one.edited.text, found)
-        return [Answer(found, found < 0) for found in odds]
+        now = victim([one.edited.text for one in asked])
+        losses, fooled = (found(now, now).tolist() for found in (search.objective.loss, search.objective.fooled))
+        for one, loss, does in zip(asked, losses, fooled, strict=True):
+            if loss < (least[one.event][0] if one.event in least else math.inf):
+                least[one.event] = loss, Nearest(targets[one.event], one.edited.text, does)
+        return [Answer(loss, does) for loss, does in zip(losses, fooled, strict=True)]
 
     starts = [start_of(target, search.mutators) for target in targets]
     seeds = [f"{search.seed} {target.text}" for target in targets]
     drive(SEARCHES[search.name], starts, ask, budget=search.budget, seeds=seeds)
-    return [least[event] for event in sorted(least)]
+    return [least[event][1] for event in sorted(least)]

@@ -22,9 +22,9 @@ class Round:
     Attributes
     ----------
     taught
-        Edited attacks that the student learned from, of this round and those before.
+        Edited training events that the student learned from, of this round and those before.
     fooled
-        Training attacks of which one of these fooled the student of the round before.
+        Those of this round that fooled the student of the round before.
     evasions
         Validation attacks that edits make benign to the student, of those that the student as it was distilled and the
         teacher detect unedited.
@@ -32,6 +32,9 @@ class Round:
         Unedited validation attacks that the student misses, and benign validation events that it flags.
     why
         Why it was taken, or why not.
+    alarms
+        Benign validation events that edits make attacks to the student, of those that the student as it was distilled
+        and the teacher call benign unedited; None where there were none, and in bundles of before they were looked for.
     """
 
     taught: int
@@ -40,6 +43,7 @@ class Round:
     missed: Share
     flagged: Share
     why: str
+    alarms: Counted | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Hardening:
     queries, taught_queries
         Edited texts that a student was asked about for each attack, when it was measured and when it was taught.
     families
-        Families whose attacks were edited to learn from; empty: all.
+        Families whose attacks were edited to learn from, besides benign events; empty: all.
     rounds
         From the student as it was distilled on.
     """
@@ -89,18 +93,21 @@ class Hardening:
 
     def _heading(self) -> str:
         families = f" of {', '.join(self.families)}" if self.families else ""
+        alarms = any(one.alarms for one in self.rounds)
         return (
-            f"Hardening: taught by edited training attacks{families}, {self.taught_queries} queries each; measured on "
-            f"validation attacks with edits of another seed, {self.queries} queries each. Fooled: the student says "
-            "benign, the teacher does not."
+            f"Hardening: taught by edited training attacks{families}{' and benign events' if alarms else ''}, "
+            f"{self.taught_queries} queries each; measured on validation events with edits of another seed, "
+            f"{self.queries} queries each. Fooled: the student gets it wrong, the teacher does not."
         )
 
     def _table(self) -> list[list[str]]:
-        lines = [["round", "taught", "that fooled it", "fooled by edits [95 %]", "attacks missed", "benign flagged"]]
+        edited = ["attacks edited, missed [95 %]", "benign edited, flagged [95 %]"]
+        lines = [["round", "taught", "that fooled it", *edited, "attacks missed", "benign flagged"]]
         for number, one in enumerate(self.rounds):
             taught = ["", ""] if number == 0 else [words.count(one.taught), words.count(one.fooled)]
+            alarms = "" if one.alarms is None else words.interval(one.alarms)
             clean = [words.figure(one.missed.rate), words.figure(one.flagged.rate)]
-            lines.append([str(number), *taught, words.interval(one.evasions), *clean])
+            lines.append([str(number), *taught, words.interval(one.evasions), alarms, *clean])
         return lines
 
     def _sentences(self) -> list[str]:
