@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -21,6 +22,7 @@ from overproof.events.sources.pcap.http import HttpReader
 from overproof.events.sources.pcap.payload import PayloadReader
 from overproof.events.sources.pcap.ssh import SshReader
 from overproof.events.sources.pcap.tls import TlsReader
+from overproof.inference.service.limits import Limits as ServiceLimits
 
 from .events.sources.pcaps import (
     ACK,
@@ -99,6 +101,12 @@ def test_the_document_has_every_limit_of_the_sources(tables: tuple[list[Limit], 
                 if isinstance(getattr(module, each), int | float) and each not in NO_LIMITS:
                     found.add((about.name, each))
     assert found - listed == set()
+
+
+def test_the_document_has_every_limit_of_the_service(tables: tuple[list[Limit], list[Limit]]) -> None:
+    listed = {limit.constant for limit in tables[1] if limit.module == "overproof.inference.service.limits"}
+    ours = {f"Limits.{field.name}" for field in fields(ServiceLimits)} - {"Limits.scorers"}  # the machine's
+    assert ours == listed
 
 
 # ── each limit that cuts, reached ─────────────────────────────────────────────

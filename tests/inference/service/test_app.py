@@ -150,10 +150,21 @@ def test_too_much_is_refused(start: Start) -> None:
     assert client.run(client._http.post("/judge", content=endless(), headers=headers)).status_code == 413
 
 
-def test_a_body_that_comes_too_slowly_is_not_waited_for(start: Start) -> None:
+def test_half_a_million_mistakes_are_one_answer(start: Start) -> None:
+    client = start()
+    for body in (b'{"events":[%b]}' % b",".join([b"{}"] * 300_000), b'{"inputs":[%b]}' % b",".join([b"1"] * 500_000)):
+        answer = client.send("/predict" if b"inputs" in body else "/judge", body)
+        assert answer.status_code == 422
+    keys = b",".join(b'"k%d":1' % i for i in range(80_000))
+    answer = client.send("/judge", b'{"text":"a",%b}' % keys)
+    assert (answer.status_code, "80,001 keys" in answer.json()["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize("limit", ["seconds", "body_seconds"])
+def test_a_body_that_comes_too_slowly_is_not_waited_for(start: Start, limit: str) -> None:
     import asyncio
 
-    client = start(seconds=0.05)
+    client = start(**{limit: 0.05})
 
     async def slow() -> Any:
         yield b"{"

@@ -10,8 +10,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from overproof.inference.service.impatient import impatient
 from overproof.inference.service.limits import Limits
-from overproof.inference.service.server import _impatient
 
 LIMITS = Limits(seconds=30.0, header_seconds=10.0)
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -56,13 +56,13 @@ class Transport(asyncio.Transport):
 class Connection:
     """A protocol on that transport, in a loop whose timers are kept and whose tasks are run by hand."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, state: ServerState | None = None) -> None:
         self.loop, self.timers, self.transport = loop, [], Transport()
         loop.call_later = self._keep  # type: ignore[method-assign, assignment]
         config = uvicorn.Config(
             self.app, interface="asgi3", proxy_headers=False, ws="none", lifespan="off", log_config=None
         )
-        self.protocol: Any = _impatient(LIMITS)(config, ServerState(), {}, loop)  # type: ignore[call-arg]
+        self.protocol: Any = impatient(LIMITS)(config, state or ServerState(), {}, loop)  # type: ignore[call-arg]
         self.protocol.connection_made(self.transport)
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
@@ -121,3 +121,23 @@ def test_who_leaves_leaves_no_timer(connection: Connection) -> None:
     connection.protocol.pause_writing()
     connection.protocol.connection_lost(None)
     assert connection.pending() == []
+
+
+def test_of_too_many_the_one_waited_for_longest_makes_room() -> None:
+    loop, state = asyncio.new_event_loop(), ServerState()
+    times = iter(range(1000))
+    loop.time = lambda: float(next(times))  # type: ignore[method-assign]
+    crowd = [Connection(loop, state) for _ in range(LIMITS.connections)]
+    crowd[0].protocol.data_received(REQUEST)  # is being worked for
+    crowd[1].protocol.data_received(REQUEST)
+    crowd[1].answer()
+    crowd[2].protocol.data_received(REQUEST[:20])
+    crowd[3].protocol.data_received(REQUEST[:-2] + b"Content-Length: 9\r\n\r\n1234")
+    assert [one.transport.log for one in crowd if one.transport.log] == []
+    for _ in range(3):
+        Connection(loop, state)
+    assert [i for i, one in enumerate(crowd) if one.transport.log == ["abort"]] == [2, 3, 4]
+    for one in crowd:
+        one.protocol.connection_lost(None)
+    crowd[0].answer()
+    loop.close()

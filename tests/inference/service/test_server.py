@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from overproof.bundle.runtime import OnnxScorer
@@ -89,7 +91,7 @@ def answered(connection: socket.socket) -> bytes:
 
 
 def test_connections_without_a_request_are_hung_up_on(started: Started) -> None:
-    url = started(header_seconds=2.0, seconds=4.0, idle_seconds=2)
+    url = started(header_seconds=2.0, body_seconds=3.0, idle_seconds=2)
     with connected(url) as silent, connected(url) as half, connected(url) as slow, connected(url) as later:
         half.sendall(HEAD)  # and never the empty line
         slow.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")  # and never the rest
@@ -121,13 +123,44 @@ def test_too_much_is_refused_before_it_is_read(started: Started) -> None:
             assert closed(connection)[9:12] in (b"400", b"421", b"405", b"505")
 
 
-def test_more_connections_than_are_taken_are_told_so(started: Started) -> None:
-    url = started(connections=5)
+def test_a_crowd_of_slow_clients_makes_room(started: Started) -> None:
+    url = started(connections=20, seconds=60, header_seconds=60, body_seconds=60, idle_seconds=60)
+    body = b'{"text": "a"}'
+    starts = (b"", HEAD, HEAD + b"Content-Length: 1000\r\n\r\n{")  # nothing, half a head, half a body
+    crowd = [connected(url) for _ in range(60)]
+    for i, connection in enumerate(crowd):
+        with suppress(OSError):
+            connection.sendall(starts[i % 3])
+    for _ in range(5):
+        assert httpx.post(f"{url}/judge", json={"text": "a"}).status_code == 200
+    with connected(url) as kept:
+        for _ in range(5):
+            kept.sendall(HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            assert b" 200 OK" in answered(kept)
+            crowd += [connected(url) for _ in range(10)]
+    for connection in crowd:
+        connection.close()
+
+
+def test_more_requests_than_are_taken_are_told_so(started: Started) -> None:
+    url = started(connections=5, scorers=1, batch=1, seconds=60)
+    body = orjson.dumps({"events": [{"text": f"{i} {'select ' * 3000}"} for i in range(40)]})
     crowd = [connected(url) for _ in range(5)]
+    for connection in crowd:
+        connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
     until(lambda: httpx.post(f"{url}/judge", json={"text": "a"}).status_code == 503)
+    assert all(b" 200 OK" in answered(connection) for connection in crowd)
     for connection in crowd:
         connection.close()
     until(lambda: httpx.post(f"{url}/judge", json={"text": "a"}).status_code == 200)
+
+
+def test_no_redirect_names_what_a_client_said(started: Started) -> None:
+    url = started()
+    for path in ("/judge/", "/healthz/", "//evil.example/", "/page.css/"):
+        for host in ("127.0.0.1", "localhost:1"):
+            found = httpx.get(f"{url}{path}", headers={"host": host})
+            assert (found.status_code, "location" in found.headers) == (404, False)
 
 
 def test_overload_over_the_network_none_wrong_none_lost(started: Started, student: OnnxScorer) -> None:

@@ -38,7 +38,7 @@ REASONS = {
     413: "too many bytes, events or characters",
     415: "no Content-Type: application/json",
     422: "JSON that is not a request",
-    429: "too many events are waiting: come again",
+    429: "too many events are waiting, or too many bytes in work: come again",
     501: "the service has not what that needs",
     503: "the service is ending, or the full model is down",
     504: "no answer in time",
@@ -70,6 +70,7 @@ def create_app(service: Service, *, token: str | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # they load their scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # to where the Host header says, which is the client's to choose
         responses=PROBLEMS,
         telemetry=NO_TELEMETRY,  # it can be switched on from the environment, with the bodies of requests
     )

@@ -14,8 +14,8 @@ class Limits:
 
     Attributes
     ----------
-    body
-        Bytes of a request.
+    body, held
+        Bytes of a request, and of all that are in work; one more that is not small is refused with 429.
     events
         Events of a request.
     characters
@@ -34,15 +34,18 @@ class Limits:
         Of these, the full model may take; then it counts as down for that request.
     header_seconds
         The head of a request may take, from the moment its connection stands.
+    body_seconds
+        Its body may take after that.
     idle_seconds
         A connection may stand without a request.
     grace_seconds
         Requests that were accepted may take when the service ends.
     connections
-        Open at once.
+        Open at once; for one more, that is closed which keeps the service waiting longest.
     """
 
     body: int = 1 << 20
+    held: int = 32 << 20
     events: int = 1000
     characters: int = 100_000
     queue: int = 4096
@@ -53,6 +56,7 @@ class Limits:
     seconds: float = 30.0
     full_seconds: float = 20.0
     header_seconds: float = 10.0
+    body_seconds: float = 10.0
     idle_seconds: int = 15
     grace_seconds: int = 30
     connections: int = 512

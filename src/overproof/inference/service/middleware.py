@@ -12,10 +12,12 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from overproof.inference.service.access import HEADERS, AccessPolicy
+from overproof.inference.service.bodies import Bodies, Full, TooLarge, TooSlow
 from overproof.inference.service.limits import Limits
 
 ENCODED = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 TRUSTED = "overproof.trusted"  # in a request's scope: whether it may know what it asks about
+SLOW = (408, "the body came too slowly")
 
 Measure = Callable[[str, int, float], None]
 
@@ -38,10 +40,6 @@ class RequestMeter:
     def add(self, path: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         self.measure(path if path in self.endpoints else "other", status, seconds)
-
-
-class TooLarge(Exception):
-    """A body of more bytes than are taken."""
 
 
 class RequestMiddleware:
@@ -70,6 +68,7 @@ class RequestMiddleware:
     ) -> None:
         self._app, self._access, self._limits = app, access, limits
         self._meter, self._stopping = meter, stopping
+        self._bodies = Bodies(limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here."""
@@ -84,7 +83,7 @@ class RequestMiddleware:
         except TimeoutError:
             if answer.status is not None:
                 raise  # the head is out: hanging up is all that is left to say
-            late = (504, "no answer in time") if scope.get("overproof.read") else (408, "the body came too slowly")
+            late = (504, "no answer in time") if scope.get("overproof.read") else SLOW
             await answer.problem(*late, close=True)
         finally:
             self._meter.add(path, answer.status or 500, time.perf_counter() - began)
@@ -102,31 +101,21 @@ class RequestMiddleware:
             # what a form or a page of another origin can send without asking first is none of these
             await answer.problem(415, "expected the header Content-Type: application/json", close=True)
             return
-        try:
-            body = await self._body(headers, receive)
-        except TooLarge:
-            await answer.problem(413, f"the body has more than {self._limits.body:,} bytes", close=True)
-            return
-        if body is None:
-            return  # the client has left
-        scope["overproof.read"] = True
-        await self._app(scope, _once(body, receive), answer)
-
-    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._limits.body:
-            raise TooLarge
-        parts, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                return None
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._limits.body:
-                raise TooLarge
-            if not message.get("more_body", False):
-                return b"".join(parts)
+        with self._bodies.room() as room:
+            try:
+                body = await room.read(headers, receive)
+            except TooLarge:
+                await answer.problem(413, f"the body has more than {self._limits.body:,} bytes", close=True)
+                return
+            except TooSlow:
+                await answer.problem(*SLOW, close=True)
+                return
+            except Full:
+                await answer.problem(429, "the requests in work hold too many bytes: come again", close=True)
+                return
+            if body is not None:  # else the client has left
+                scope["overproof.read"] = True
+                await self._app(scope, _once(body, receive), answer)
 
 
 class _Answer:
@@ -149,7 +138,7 @@ class _Answer:
         headers: list[Any] = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
         headers += [(b"connection", b"close")] if close else []
         headers += [(b"www-authenticate", b"Bearer")] if status == 401 else []
-        headers += [(b"retry-after", b"1")] if status == 503 else []
+        headers += [(b"retry-after", b"1")] if status in (429, 503) else []
         await self({"type": "http.response.start", "status": status, "headers": headers})
         await self({"type": "http.response.body", "body": content})
 

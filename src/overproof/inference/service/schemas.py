@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 TEXT = "id=1' or '1'='1"
 ANSWER: dict[str, Any] = {
@@ -40,8 +40,21 @@ def _unicode(text: str) -> str:
 Text = Annotated[str, AfterValidator(_unicode)]
 
 
+Texts = Annotated[
+    list[Text], Field(fail_fast=True)
+]  # the first mistake ends it: half a million of them would take seconds
+MOST_KEYS = 16  # of a request's object; each that is not known is a mistake of its own
+
+
 class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict) and len(data) > MOST_KEYS:
+            raise ValueError(f"{len(data):,} keys, expected no more than {MOST_KEYS}")
+        return data
 
 
 class Event(_Asked):
@@ -56,7 +69,7 @@ class Events(_Asked):
     """Several events."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"events": [{"text": TEXT, "origin": "access.log:17"}]}]})
-    events: list[Event]
+    events: Annotated[list[Event], Field(fail_fast=True)]
 
 
 def _which(body: Any) -> str:
@@ -76,7 +89,7 @@ class Predict(_Asked):
     """What a text classifier of Hugging Face's kind is asked."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": [TEXT], "parameters": {"top_k": None}}]})
-    inputs: Text | list[Text]
+    inputs: Text | Texts
     parameters: Parameters = Parameters()
 
 
@@ -84,14 +97,14 @@ class Embed(_Asked):
     """What text-embeddings-inference is asked."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": [TEXT]}]})
-    inputs: Text | list[Text]
+    inputs: Text | Texts
 
 
 class Similar(_Asked):
     """Texts, and how many known events each is to be compared with."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": [TEXT], "count": 5}]})
-    inputs: Text | list[Text]
+    inputs: Text | Texts
     count: int = Field(default=10, ge=1, le=100)
 
 
