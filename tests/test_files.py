@@ -11,7 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from overproof.files import atomic_file, atomic_folder, atomic_write, folder_asides, regular_target
+from overproof.files import (
+    ANOTHER_RUN,
+    atomic_file,
+    atomic_folder,
+    atomic_write,
+    folder_asides,
+    naming,
+    only_writer,
+    open_named,
+    recover_folder,
+    regular_target,
+)
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def _mode(path: Path) -> int:
@@ -103,12 +116,11 @@ def test_a_device_is_never_replaced(tmp_path: Path) -> None:
 def test_standard_output_gets_the_content_whatever_it_is(tmp_path: Path, name: str) -> None:
     code = "import sys, pathlib, overproof.files as f; f.atomic_write(pathlib.Path(sys.argv[1]), 'content')"
     command = [sys.executable, "-c", code, name]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    piped = subprocess.run(command, capture_output=True, env=environment, check=True)
+    piped = subprocess.run(command, capture_output=True, env=ENVIRONMENT, check=True)
     assert piped.stdout == b"content"
     with (tmp_path / "file").open("wb") as file:
         number = os.fstat(file.fileno()).st_ino
-        subprocess.run(command, stdout=file, env=environment, check=True)
+        subprocess.run(command, stdout=file, env=ENVIRONMENT, check=True)
     assert (tmp_path / "file").read_bytes() == b"content"
     assert (tmp_path / "file").stat().st_ino == number
 
@@ -144,3 +156,105 @@ def test_an_interruption_leaves_the_old_folder(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert [entry.name for entry in folder.iterdir()] == ["old"]
     assert list(tmp_path.iterdir()) == [folder]
+
+
+KILLED = """
+import os, shutil, sys
+from pathlib import Path
+import overproof.files as files
+
+def counted(owner, name):
+    real = getattr(owner, name)
+    def call(*args, **kwargs):
+        global left
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), 9)
+        return real(*args, **kwargs)
+    setattr(owner, name, call)
+
+if sys.argv[2] == "two renames":
+    files._renameat2 = lambda: None
+left, folder = int(sys.argv[3]), Path(sys.argv[1])
+while True:  # a child is killed before its n-th call that changes a name, for every n
+    child = os.fork()
+    if not child:
+        for owner, name in ((os, "mkdir"), (os, "rename"), (shutil, "rmtree"), (files, "_exchange"), (os, "unlink")):
+            counted(owner, name)
+        with files.atomic_folder(folder) as aside:
+            (aside / "new").touch()
+        os._exit(0)
+    killed = os.waitpid(child, 0)[1]
+    before = folder.exists()
+    files.recover_folder(folder)
+    print(left, before, *(entry.name for entry in folder.iterdir()), flush=True)
+    if not killed:
+        break
+    left += 1
+"""
+
+
+@pytest.mark.parametrize("way", ["exchange", "two renames"])
+def test_a_kill_at_any_moment_leaves_the_old_folder_or_the_new_one(tmp_path: Path, way: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "old").touch()
+    command = [sys.executable, "-c", KILLED, str(folder), way, "1"]
+    told = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=True).stdout.splitlines()
+    found = [line.split() for line in told]
+    assert len(found) > 5
+    assert all(names in (["old"], ["new"]) for _, _, *names in found)
+    if way == "exchange":
+        assert all(before == "True" for _, before, *_ in found)
+    else:
+        assert [before for _, before, *_ in found].count("False") == 1  # what `recover_folder` is for
+    assert found[-1][2:] == ["new"]
+    assert [path for path in tmp_path.iterdir() if path != folder] == []
+
+
+def test_two_runs_do_not_write_to_one_place_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, overproof.files as f\n"
+        "with f.only_writer(pathlib.Path(sys.argv[1])): print(flush=True); sys.stdin.read()"
+    )
+    folder = tmp_path / "new" / "folder"
+    command = [sys.executable, "-c", code, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        link = tmp_path / "link"
+        link.symlink_to(folder)
+        for name in (folder, link):
+            with pytest.raises(OSError, match=ANOTHER_RUN) as error, atomic_folder(name):
+                raise AssertionError
+            assert error.value.filename == str(folder)
+        other.kill()
+    with only_writer(folder), atomic_folder(folder) as aside:  # once more in one process
+        (aside / "file").touch()
+    assert os.listdir(folder.parent) == ["folder"]
+
+
+def test_a_place_that_was_only_held_leaves_nothing(tmp_path: Path) -> None:
+    with only_writer(tmp_path / "a" / "b" / "folder"):
+        assert (tmp_path / "a" / "b").is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_does_not_take_a_folder_from_the_one_who_swaps_it(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    old = folder_asides(folder)[1]
+    old.mkdir()
+    with only_writer(folder):
+        pass
+    recover_folder(folder)
+    assert folder.is_dir()
+    assert not old.exists()
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as error, open_named("/dev/full", "wb", "verdicts") as file:
+        file.write(b"x")
+    assert error.value.filename == "verdicts"
+    with pytest.raises(OSError, match="missing") as error, naming("folder"):
+        (tmp_path / "missing").read_bytes()
+    assert error.value.filename == str(tmp_path / "missing")

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import fcntl
+import io
 import os
 import shutil
 import stat
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 KERNEL_LINKS = "/proc/"  # links such as /dev/stdout end here: they lead to an open file, whatever its name is
+ANOTHER_RUN = "another run is writing there"
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
+_NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}  # of a kernel or a file system without it
+_held: Counter[Path] = Counter()  # locks of this process: a job holds its output while parts of it write there
 
 
 def atomic_write(path: Path, content: str | bytes, *, durable: bool = False) -> None:
@@ -24,7 +35,7 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when the block ends well, and is gone when it does not.
 
     Only a regular file is replaced, and keeps its mode. A symbolic link stays, and what it leads to is replaced; a
-    FIFO or a device is written to as the block writes.
+    FIFO or a device is written to as the block writes. What the system says against writing names `path`.
 
     Parameters
     ----------
@@ -33,20 +44,61 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     """
     target = regular_target(path)
     if target is None:
-        with open(path, "wb") as through:
+        with open_named(path, "wb") as through:
             yield through
         return
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
     aside.unlink(missing_ok=True)
     try:
-        with open(aside, "xb") as file:
+        with open_named(aside, "xb", path) as file:
             yield file
             if durable:
-                file.flush()
-                os.fsync(file.fileno())
+                sync(file, path)
         move_into_place(aside, target, durable=durable)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def open_named(path: Path | str, mode: str, name: Path | str | None = None) -> BinaryIO:
+    """Open a file to write bytes to; what the system says against writing names it (a full disk names nothing).
+
+    Parameters
+    ----------
+    name
+        What it is called in that case; None is its path.
+    """
+    return cast(BinaryIO, io.BufferedWriter(_Named(path, mode, path if name is None else name)))
+
+
+@contextmanager
+def naming(name: Path | str) -> Iterator[None]:
+    """Name a file in errors of the system that name none, such as those of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(name)
+        raise
+
+
+class _Named(io.FileIO):
+    """A file whose errors name it."""
+
+    def __init__(self, path: Path | str, mode: str, name: Path | str) -> None:
+        self._called = name
+        with naming(name):
+            super().__init__(path, mode)
+
+    def write(self, data: Any) -> int | None:  # type: ignore[override]
+        with naming(self._called):
+            return super().write(data)
+
+
+def sync(file: BinaryIO, name: Path | str) -> None:
+    """Wait until what was written to a file is on the disk."""
+    file.flush()
+    with naming(name):
+        os.fsync(file.fileno())
 
 
 def regular_target(path: Path) -> Path | None:
@@ -73,23 +125,132 @@ def move_into_place(aside: Path, target: Path, *, durable: bool = False) -> None
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Make a folder to fill, which takes the place of `folder` when the block ends well and is gone when it does not.
 
-    A symbolic link stays, and the folder that it leads to is replaced.
+    A symbolic link stays, and the folder that it leads to is replaced. Nobody else writes there meanwhile (see
+    `only_writer`), and at every moment a reader finds the old folder or the new one, also after a kill.
+
+    Raises
+    ------
+    OSError
+        EBUSY if another run is writing there; else what the system says, which names a file or the folder.
     """
-    if folder.is_symlink():
-        folder = Path(os.path.realpath(folder))
+    named, folder = folder, _real(folder)
     aside, old = folder_asides(folder)
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-    except BaseException:
+    with only_writer(folder):
+        recover_folder(folder)
         shutil.rmtree(aside, ignore_errors=True)
-        raise
+        with naming(named):
+            aside.mkdir()
+            try:
+                yield aside
+                _swap(aside, folder, old)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+
+
+def _swap(aside: Path, folder: Path, old: Path) -> None:
+    """Give a filled folder its name; the one before it stands where `aside` or `old` was, and is removed."""
     shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    aside.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    if not folder.exists():
+        aside.rename(folder)
+    elif not _exchange(aside, folder):
+        folder.rename(old)  # whoever is killed between the two renames leaves what `recover_folder` puts back
+        aside.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two names change places at once (renameat2(2)); False where the system cannot."""
+    rename = _renameat2()
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_EXCHANGE:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+@cache
+def _renameat2() -> Any:
+    try:
+        return ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):  # another system, or an older C library
+        return None
+
+
+def recover_folder(folder: Path) -> None:
+    """Put the last folder back where a kill left none; only systems without `renameat2` can come to that.
+
+    Whoever opens a folder that `atomic_folder` wrote calls it first.
+    """
+    folder = _real(folder)
+    old = folder_asides(folder)[1]
+    if folder.exists() or not old.is_dir():
+        return
+    with suppress(OSError), only_writer(folder):  # a reader may have no right to, or meet the one who swaps them
+        if not folder.exists():
+            old.rename(folder)
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Hold a file or folder, so that no other run writes there; a run that was killed holds nothing.
+
+    Within one process it may be held again. The lock is `flock(2)`'s, on a file beside it that is there meanwhile.
+
+    Raises
+    ------
+    OSError
+        EBUSY if another run holds it; or what the system says against a lock there.
+    """
+    path = Path(os.path.abspath(_real(path)))
+    with ExitStack() as held:
+        if not _held[path]:
+            _hold(path, held)
+        _held[path] += 1
+        try:
+            yield
+        finally:
+            _held[path] -= 1
+
+
+def _hold(path: Path, held: ExitStack) -> None:
+    """Lock a path until the stack is left; folders that are made for the lock are removed if nothing came of them."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        held.callback(_remove_empty, folder)
+    lock = path.with_name(f".{path.name}.lock")
+    held.callback(os.close, _locked(lock, path))
+    held.callback(lock.unlink, missing_ok=True)  # before it is let go: who waits for this file finds it without a name
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _locked(lock: Path, path: Path) -> int:
+    """Return the handle of a locked file that has the name of the lock."""
+    while True:
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_ino == os.stat(lock).st_ino:
+                return handle
+        except FileNotFoundError:
+            pass  # its last holder has just removed it
+        except OSError as error:
+            os.close(handle)
+            if isinstance(error, BlockingIOError):
+                raise OSError(errno.EBUSY, ANOTHER_RUN, str(path)) from None
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        os.close(handle)
 
 
 def folder_asides(folder: Path) -> tuple[Path, Path]:
@@ -125,3 +286,7 @@ def _leads_to_open_file(path: Path) -> bool:
             return True
         path = folder / os.readlink(path)
     return False
+
+
+def _real(folder: Path) -> Path:
+    return Path(os.path.realpath(folder)) if folder.is_symlink() else folder

@@ -25,6 +25,7 @@ from overproof.bundle.manifest_schema import parsed
 from overproof.bundle.model_names import FORMER_NAMES
 from overproof.bundle.scores import Floats
 from overproof.errors import BundleError, InputError, TamperedBundle
+from overproof.files import recover_folder
 
 FORMAT = 2
 READABLE = (1, 2)  # format 1 kept a recipe of some settings, not the whole configuration
@@ -124,6 +125,7 @@ def open_evidence(path: Path | str, bundle: Bundle) -> EvidenceStore:
         A file that is changed or missing; the message names it.
     """
     folder = Path(path)
+    recover_folder(folder)
     if not (folder / INDEX).is_file():
         raise BundleError(f"{folder}: no {INDEX}, expected what `overproof compress --evidence DIR` writes")
     index = parsed((folder / INDEX).read_bytes(), str(folder / INDEX), TamperedBundle)

@@ -19,7 +19,7 @@ from overproof.bundle.onnx_bytes import require_whole
 from overproof.bundle.readers import READ_WITH
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError, InputError, TamperedBundle
-from overproof.files import atomic_folder
+from overproof.files import atomic_folder, recover_folder
 
 FORMAT = 2
 TIERED = 3  # a bundle of two students: what reads but one of them must not take it for a bundle of that one
@@ -226,6 +226,7 @@ def open_bundle(path: Path | str) -> Bundle:
         A file that is changed, missing or extra; the message names it.
     """
     folder = Path(path)
+    recover_folder(folder)
     if not folder.is_dir():
         raise BundleError(f"{folder}: no such folder, expected a bundle (what overproof compress writes)")
     if not (folder / MANIFEST).is_file():

@@ -37,6 +37,7 @@ NAMES = {
     errno.ENAMETOOLONG,
     errno.ELOOP,
     errno.ENXIO,
+    errno.EBUSY,  # another run is writing there
     errno.EADDRINUSE,
     errno.EADDRNOTAVAIL,
 }

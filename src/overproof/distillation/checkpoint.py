@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from overproof.files import atomic_folder, folder_asides
+from overproof.files import atomic_folder, folder_asides, recover_folder
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,7 @@ def resume(
     folder: Path, fingerprint: str, network: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[History, dict[str, Tensor]]:
     """Load network and optimizer in place; the history and the best weights, empty if the folder is of another run."""
-    if not folder.exists():
-        folder = folder_asides(folder)[1]  # killed between the two renames
+    recover_folder(folder)
     try:
         saved = json.loads((folder / "history.json").read_text())
     except (OSError, ValueError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from overproof.bundle.model_names import DISTILLED, QUANTIZED
 from overproof.bundle.readers import TOKENIZER
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects, load_events
-from overproof.files import atomic_write
+from overproof.files import atomic_write, only_writer
 from overproof.inference.cascade import Cascade
 from overproof.inference.cascade.budget import Rate as Escalations
 from overproof.inference.cascade.budget import parse_rate
@@ -155,6 +156,14 @@ def run_attack(config: AttackConfig, inputs: AttackInputs, options: RunOptions, 
     attacked = open_attacked(config, inputs)
     targets = choose(config, events, attacked.cascade.student.manifest.benign, attacked.judges)
     options.console.say(f"{len(targets.attacks):,} attacks and {len(targets.benign):,} benign events are edited")
+    with nullcontext() if out is None else only_writer(out):
+        return _attack(config, (events, attacked, targets), options, out)
+
+
+def _attack(
+    config: AttackConfig, loaded: tuple[pa.Table, Attacked, Targets], options: RunOptions, out: Path | None
+) -> AttackReport:
+    events, attacked, targets = loaded
     journal = Journal(None if out is None else out / JOURNAL, _decisive(config, attacked, targets))
     attempts = search(config, attacked, targets, journal, options.console)
     report = compare(config, attacked, targets, attempts, events["origin"].to_pylist())

@@ -190,13 +190,14 @@ def compress(
 def run_compression(run: CompressRun) -> Report:
     """Load, label, make the student (and a faster one to put in front), evaluate and write."""
     run.outputs.require_free()
-    loaded = load(run)
-    labels = label(run, loaded)
-    taken = take_student(run, loaded, labels)
-    keep_float(run, loaded, taken.student)
-    both = put_first(run, loaded, labels, taken.student)
-    evaluation = evaluate(run, loaded, labels, taken.student, both)
-    return write(run, Compressed(loaded, labels, taken, both, evaluation))
+    with run.outputs.held():
+        loaded = load(run)
+        labels = label(run, loaded)
+        taken = take_student(run, loaded, labels)
+        keep_float(run, loaded, taken.student)
+        both = put_first(run, loaded, labels, taken.student)
+        evaluation = evaluate(run, loaded, labels, taken.student, both)
+        return write(run, Compressed(loaded, labels, taken, both, evaluation))
 
 
 def take_student(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> Taken:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from overproof.distillation.export import ExportedModel
 from overproof.distillation.fit import TrainedModel
 from overproof.distillation.teachers import Teacher
 from overproof.distillation.training_set import Examples, TrainingSet
+from overproof.files import only_writer
 from overproof.jobs.config import (
     CompressConfig,
     RunOptions,
@@ -56,6 +58,15 @@ class Outputs:
                 require_free(folder)
         if self.evidence is not None:
             require_free_for_evidence(self.evidence)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold all of the folders: hours of training are not for a place where another run is writing."""
+        with ExitStack() as held:
+            for folder in dict.fromkeys((self.bundle, self.fp32, self.evidence)):
+                if folder is not None:
+                    held.enter_context(only_writer(folder))
+            yield
 
     @property
     def ngram_teacher(self) -> Path:

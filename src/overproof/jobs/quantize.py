@@ -33,7 +33,7 @@ from overproof.distillation.dataset import SPLIT_SEED
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects
 from overproof.events.split import split_events
-from overproof.files import atomic_folder
+from overproof.files import atomic_folder, only_writer
 from overproof.inference.cascade.signals import signals
 from overproof.jobs.config import (
     CompressConfig,
@@ -162,6 +162,13 @@ def run_quantize(
     """Load the events, divide them, quantize the model under its guards, audit it, and write it with what that cost."""
     for place in (out, _failed(out)):
         _require_free(place, model.is_dir())
+    with only_writer(out):
+        return _quantize(model, config, out, options, audited=audited)
+
+
+def _quantize(
+    model: Path, config: QuantizeJobConfig, out: Path, options: RunOptions, *, audited: bool
+) -> PrecisionSearchReport:
     quantizable = open_model(model, config.benign)
     if quantizable.bundle is None:
         options.console.say(f"{quantizable.name}: {quantizable.runtime}")

@@ -22,6 +22,7 @@ from overproof.distillation.training_set import TrainConfig, TrainingSet
 from overproof.errors import InputError
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns
+from overproof.files import only_writer
 from overproof.jobs.config import DataConfig, RunOptions, TeachConfig
 from overproof.jobs.config_json import Events
 from overproof.jobs.load import load_dataset
@@ -116,7 +117,8 @@ def run_teaching(config: TeachConfig, out: Path, options: RunOptions) -> TeachRe
     """Load the events, train the teacher, write and measure it."""
     splits = load_dataset(config.data, rejects=options.rejects, console=options.console)
     train = train_encoder if config.from_checkpoint is None else fine_tune
-    teacher = train(config, splits, out, options.console)
+    with only_writer(out):
+        teacher = train(config, splits, out, options.console)
     truth = Labelled(splits.test["label"].to_pylist(), splits.test["family"].to_pylist(), splits.benign)
     metrics = measure(np.asarray(teacher.logits), teacher.classes, truth, None)
     return TeachReport(out, teacher.kind, teacher.parameters, metrics, splits.describe(), config.seed)

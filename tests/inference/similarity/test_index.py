@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -256,3 +260,24 @@ def test_any_file_that_was_sealed_anew(
     with pytest.raises(OverproofError) as raised:
         Searcher(OnnxScorer(open_bundle(small_bundle)), place)(["GET /index.html"], 3)
     assert "\n" not in str(raised.value)
+
+
+def test_two_runs_to_one_place_do_not_collide(small_bundle: Path, tmp_path: Path) -> None:
+    """The second one ends in one line and exit code 2, and what the first one writes is whole."""
+    out = tmp_path / "index"
+    (tmp_path / "events.csv").write_text("text\na\nb\n")
+    os.mkfifo(tmp_path / "fifo")
+    program = [sys.executable, "-m", "overproof", "index", str(small_bundle)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([*program, str(tmp_path / "fifo"), "--out", str(out)], env=environment) as first:
+        with (tmp_path / "fifo").open("w") as events:
+            events.write("c\nd\n")
+            events.flush()
+            while not (tmp_path / ".index.lock").exists():
+                time.sleep(0.01)
+            command = [*program, str(tmp_path / "events.csv"), "--out", str(out)]
+            second = subprocess.run(command, env=environment, capture_output=True, text=True)
+        first.wait(60)
+    assert (second.returncode, second.stderr) == (2, f"error: {out}: another run is writing there\n")
+    assert first.returncode == 0
+    assert search(small_bundle, out, ["c"], k=1)[0].neighbours[0].text == "c"

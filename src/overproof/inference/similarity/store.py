@@ -17,7 +17,7 @@ from overproof.bundle.manifest import MODEL, Manifest
 from overproof.bundle.manifest_schema import parsed, require_files
 from overproof.bundle.readers import READ_WITH
 from overproof.errors import InputError, TamperedBundle
-from overproof.files import atomic_folder
+from overproof.files import atomic_folder, recover_folder
 from overproof.inference.similarity.integers import Integers
 
 FORMAT = 1
@@ -104,6 +104,7 @@ def verified(folder: Path) -> Card:
     TamperedBundle
         A file that is changed, missing or extra; the message names it.
     """
+    recover_folder(folder)
     path = folder / CARD
     if not path.is_file():
         raise InputError(f"{folder}: no {CARD}, expected an index (what overproof index writes)")
