@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 import overproof
+from overproof.bundle.signing import Trust
 from overproof.cli import app
 from overproof.errors import BundleError, ExitCode, InputError, MissingExtra, OverproofError, TamperedBundle
 from overproof.events.sources import Reading
@@ -39,6 +40,8 @@ COMMANDS = (
     "index",
     "similar",
     "inspect",
+    "sign",
+    "verify",
     "lesson",
 )
 
@@ -154,6 +157,8 @@ def test_the_old_name_of_an_option_works_and_is_not_shown(called: dict[str, Any]
     [
         ("triage b", TriageConfig(Path("b"), Request(("-",)))),
         ("serve b", ServeConfig(Path("b"))),
+        ("triage b --verify-key k", TriageConfig(Path("b"), Request(("-",)), trust=Trust(Path("k")))),
+        ("serve b --verify-certificates c", ServeConfig(Path("b"), trust=Trust(certificates=Path("c")))),
         (
             "triage b a.log c.log --full f --check c.json --max-escalations 20/s --on-full-down fail --never-alone rce "
             "--out o.jsonl --to ecs --format lines --text t --top 3 --min-severity high --with-text --rejects r",
@@ -196,6 +201,10 @@ def test_options_become_the_configuration_and_its_defaults_are_theirs(
         ("triage b --max-escalations often", "--max-escalations often: expected a share"),
         ("triage b --on-full-down panic", "--on-full-down panic: expected one of hold, student, fail"),
         ("serve b --max-escalations 2", "--max-escalations 2: expected a share"),
+        ("serve b --verify-key k --verify-certificates c", "expected either --verify-key or --verify-certificates"),
+        ("verify b", "expected --verify-key or --verify-certificates"),
+        ("verify nowhere --verify-key k", "nowhere: no such file or folder"),
+        ("sign nowhere --key k", "nowhere: no such file or folder"),
     ],
 )
 def test_a_configuration_is_checked_before_anything_is_opened(words: str, message: str) -> None:
@@ -268,6 +277,8 @@ WORK = {
     "index": (["b", "a.csv", "--out", "x"], "overproof.inference.similarity.build.build_index"),
     "similar": (["b", "i", "id=1"], "overproof.inference.similarity.search.search"),
     "inspect": (["b"], "overproof.bundle.manifest.inspect"),
+    "sign": (["b", "--key", "k"], "overproof.bundle.signing.sign.sign"),
+    "verify": (["b", "--verify-key", "k"], "overproof.jobs.verify.verify"),
     "lesson": ([], "overproof.lesson.walk"),
 }
 

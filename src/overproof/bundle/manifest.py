@@ -11,15 +11,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from overproof.bundle.manifest_schema import parsed, require_schema
 from overproof.bundle.numbers import require_numbers
 from overproof.bundle.onnx_bytes import require_whole
 from overproof.bundle.readers import READ_WITH
+from overproof.bundle.signing import SIGNATURE, UNVERIFIED
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.files import atomic_folder, recover_folder
+
+if TYPE_CHECKING:
+    from overproof.bundle.signing import Trust
 
 FORMAT = 2
 TIERED = 3  # a bundle of two students: what reads but one of them must not take it for a bundle of that one
@@ -177,11 +181,19 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle: its manifest and its files' bytes, verified."""
+    """An opened bundle: its manifest and its files' bytes, verified.
+
+    Attributes
+    ----------
+    signature
+        Who signed it, as far as that was verified; `UNVERIFIED` where it has a signature that nobody asked to verify,
+        None where it has none.
+    """
 
     path: Path
     manifest: Manifest
     files: Mapping[str, bytes]
+    signature: str | None = None
 
 
 def digest(content: bytes) -> dict[str, Any]:
@@ -213,17 +225,25 @@ def require_free(out: Path) -> None:
         raise InputError(f"{out}: exists and is not a bundle; choose another folder")
 
 
-def open_bundle(path: Path | str) -> Bundle:
+def open_bundle(path: Path | str, trust: Trust | None = None) -> Bundle:
     """Read and verify a bundle.
 
-    Every file is read once, and what was hashed is what is used.
+    Every file is read once, and what was hashed is what is used. A signature covers the manifest, which holds the hash
+    of every other file: what changes on the disk after it was verified is seen.
+
+    Parameters
+    ----------
+    trust
+        Whose signature the bundle has to have; None asks for none.
 
     Raises
     ------
     BundleError
-        No folder, no manifest, or another format.
+        No folder, no manifest, or another format; no signature, or one that does not count.
     TamperedBundle
         A file that is changed, missing or extra; the message names it.
+    InputError, MissingExtra
+        With `trust`: see `signing.verify.verify`.
     """
     folder = Path(path)
     recover_folder(folder)
@@ -231,8 +251,18 @@ def open_bundle(path: Path | str) -> Bundle:
         raise BundleError(f"{folder}: no such folder, expected a bundle (what overproof compress writes)")
     if not (folder / MANIFEST).is_file():
         raise BundleError(f"{folder}: no {MANIFEST}, expected a bundle (what overproof compress writes)")
-    manifest = unsealed((folder / MANIFEST).read_bytes(), str(folder / MANIFEST))
+    signature = UNVERIFIED if os.path.lexists(folder / SIGNATURE) else None
+    content = (folder / MANIFEST).read_bytes()
+    if trust is not None:
+        from overproof.bundle.signing.verify import verify
+
+        signed = verify(folder, trust)
+        signed.require(MANIFEST, content)
+        signature = signed.signer
+    manifest = unsealed(content, str(folder / MANIFEST))
     found = {entry.name for entry in os.scandir(folder)} - {MANIFEST}
+    if SIGNATURE in found and (folder / SIGNATURE).is_file() and not (folder / SIGNATURE).is_symlink():
+        found.remove(SIGNATURE)  # it covers the manifest, which cannot list it
     for name in sorted(found - set(manifest.files)):
         raise TamperedBundle(f"{folder / name}: not listed in the manifest")
     files = {}
@@ -253,7 +283,7 @@ def open_bundle(path: Path | str) -> Bundle:
     for name in (MODEL, f"{FIRST}{MODEL}"):
         if name in files:
             require_whole(files[name], str(folder / name), onnx=False)
-    return Bundle(folder, manifest, {FORMER_FILES.get(name, name): content for name, content in files.items()})
+    return Bundle(folder, manifest, {FORMER_FILES.get(name, name): held for name, held in files.items()}, signature)
 
 
 def inspect(path: Path | str) -> dict[str, Any]:

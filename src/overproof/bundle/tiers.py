@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from overproof.bundle.runtime import OnnxScorer, judged
 from overproof.bundle.scores import Floats, Scores, Verdict
 from overproof.bundle.tried import ONE, Tried, passed_on
 from overproof.errors import BundleError
+
+if TYPE_CHECKING:
+    from overproof.bundle.signing import Trust
 
 
 @dataclass(frozen=True)
@@ -156,12 +159,12 @@ def open_student(bundle: Bundle, *, threads: int = 1) -> Student:
     return opened(bundle, threads=threads)
 
 
-def open(path: str | Path, *, threads: int = 1) -> Student:
-    """Open a bundle for judging; hashes are verified first.
+def open(path: str | Path, *, threads: int = 1, trust: Trust | None = None) -> Student:
+    """Open a bundle for judging; hashes are verified first, and a signature where `trust` says whose.
 
     Raises
     ------
-    BundleError, TamperedBundle
+    BundleError, TamperedBundle, InputError, MissingExtra
         See `manifest.open_bundle` and `open_student`.
     """
-    return open_student(open_bundle(path), threads=threads)
+    return open_student(open_bundle(path, trust), threads=threads)

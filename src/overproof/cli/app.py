@@ -20,9 +20,11 @@ from overproof.cli import (
     lesson,
     quantize,
     serve,
+    sign,
     similar,
     teach,
     triage,
+    verify,
 )
 from overproof.cli.ending import exit_code_of
 from overproof.errors import ExitCode
@@ -41,6 +43,8 @@ COMMANDS = {
     "index": index,
     "similar": similar,
     "inspect": inspect,
+    "sign": sign,
+    "verify": verify,
     "lesson": lesson,
 }
 

@@ -10,6 +10,7 @@ import typer
 from overproof.errors import InputError
 
 if TYPE_CHECKING:
+    from overproof.bundle.signing import Trust
     from overproof.events.sources import Columns
     from overproof.quantization.guards import Guards
 
@@ -149,6 +150,41 @@ MaxRecallLoss = Annotated[
         help="Attacks of that family, of those that the float model detects, that may be missed. Repeatable.",
     ),
 ]
+Target = Annotated[
+    Path, typer.Argument(metavar="TARGET", help="A bundle, an evidence folder, any other folder, or a file.")
+]
+SignatureFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--signature", metavar="FILE", help="Where its signature is. [default: TARGET/model.sig, of a file TARGET.sig]"
+    ),
+]
+VerifyKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--verify-key",
+        metavar="FILE",
+        help="Use nothing that is not signed with this public key's private one; in PEM (pip install "
+        "'overproof[sign]').",
+    ),
+]
+VerifyCertificates = Annotated[
+    Path | None,
+    typer.Option(
+        "--verify-certificates",
+        metavar="FILE",
+        help="Use nothing that is not signed with a certificate that one of these authorities issued; in PEM.",
+    ),
+]
+
+
+def trust_of(verify_key: Path | None, verify_certificates: Path | None) -> Trust | None:
+    """Return whose signatures count by the options; None if they do not say."""
+    from overproof.bundle.signing import Trust
+
+    if verify_key is None and verify_certificates is None:
+        return None
+    return Trust(verify_key, verify_certificates)
 
 
 def guards_of(max_flips: str | None, max_kl: float | None, max_recall_loss: list[str] | None) -> Guards | None:

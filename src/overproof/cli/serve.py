@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from overproof.cli.options import Bundle, CheckFile, DeployedOnFullDown, FullModel, MaxEscalations, NeverAlone
+from overproof.cli.options import (
+    Bundle,
+    CheckFile,
+    DeployedOnFullDown,
+    FullModel,
+    MaxEscalations,
+    NeverAlone,
+    VerifyCertificates,
+    VerifyKey,
+    trust_of,
+)
 from overproof.progress import terminal
 
 KnownIndex = Annotated[
@@ -24,7 +34,8 @@ TokenFile = Annotated[
 HELP = """Judge events over HTTP: /judge, /predict, /embed, /similar, /metrics, and a page at /.
 
 Answers this machine alone, unless there is a token (in OVERPROOF_TOKEN, or --token-file). SIGHUP opens the bundle
-again, if its hashes verify; SIGTERM finishes what was accepted.
+again, if its hashes verify, and its signature where a key or certificates are given; SIGTERM finishes what was
+accepted.
 
 \b
 Examples:
@@ -44,6 +55,8 @@ def run(
     host: Host = "127.0.0.1",
     port: Port = 8080,
     token_file: TokenFile = None,
+    verify_key: VerifyKey = None,
+    verify_certificates: VerifyCertificates = None,
 ) -> None:
     """Judge events over HTTP: /judge, /predict, /embed, /similar, /metrics, and a page at /."""
     from overproof.inference.service import Endpoint
@@ -52,4 +65,6 @@ def run(
 
     never = tuple(never_alone) if never_alone else None
     cascade = CascadeConfig(full or None, check, max_escalations, on_full_down, never)
-    serve(ServeConfig(bundle, cascade, index, Endpoint(host, port), token_file), console=terminal())
+    trust = trust_of(verify_key, verify_certificates)
+    endpoint = Endpoint(host, port)
+    serve(ServeConfig(bundle, cascade, index, endpoint, token_file, trust=trust), console=terminal())

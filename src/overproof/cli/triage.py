@@ -21,7 +21,10 @@ from overproof.cli.options import (
     Rejects,
     Sources,
     Text,
+    VerifyCertificates,
+    VerifyKey,
     columns_of,
+    trust_of,
 )
 from overproof.cli.output import show
 from overproof.progress import terminal
@@ -84,6 +87,8 @@ def run(
     group_similar: GroupSimilar = False,
     with_text: WithText = False,
     rejects: Rejects = None,
+    verify_key: VerifyKey = None,
+    verify_certificates: VerifyCertificates = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge events with a bundle; what it cannot be trusted with goes to the full model."""
@@ -107,7 +112,8 @@ def run(
     )
     never = tuple(never_alone) if never_alone else None
     cascade = CascadeConfig(full or None, check, max_escalations, on_full_down, never)
-    config = TriageConfig(bundle, request, cascade, workers, engine, address, rejects)
+    trust = trust_of(verify_key, verify_certificates)
+    config = TriageConfig(bundle, request, cascade, workers, engine, address, rejects, trust)
     summary = triage(config, console=terminal())
     if out == "-":
         terminal().say(summary.render())

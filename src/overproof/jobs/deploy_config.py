@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from overproof.bundle.signing import Trust
 from overproof.distillation.teachers.interface import Teacher
 from overproof.errors import InputError
 from overproof.inference.cascade import Full, Rate, parse_rate
@@ -84,6 +85,8 @@ class TriageConfig:
         `local`, or `ray` on the cluster at that address.
     rejects
         File for the records that could not become events.
+    trust
+        Whose signature the bundle has to have; None asks for none.
     """
 
     bundle: Path
@@ -93,6 +96,7 @@ class TriageConfig:
     engine: str = "local"
     address: str | None = None
     rejects: Path | None = None
+    trust: Trust | None = None
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -123,6 +127,8 @@ class ServeConfig:
         File with the bearer token; without it the environment's OVERPROOF_TOKEN.
     limits
         What the service takes at most.
+    trust
+        Whose signature the bundle has to have, at the start and whenever it is opened again; None asks for none.
     """
 
     bundle: Path
@@ -131,3 +137,4 @@ class ServeConfig:
     endpoint: Endpoint = field(default_factory=Endpoint)
     token_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    trust: Trust | None = None

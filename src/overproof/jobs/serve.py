@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from overproof.bundle.manifest import open_bundle
 from overproof.inference.cascade import Cascade
 from overproof.inference.service import read_token
 from overproof.inference.service import serve as answer
 from overproof.jobs.deploy_config import ServeConfig
 from overproof.jobs.open_cascade import open_cascade
+from overproof.jobs.verify import open_verified
 from overproof.progress import SILENT, Console
 
 FIRST_TOKENS = 10.0  # a service does not defer the very first event that somebody pastes
@@ -25,7 +25,8 @@ def serve(config: ServeConfig, *, console: Console = SILENT) -> None:
     """
 
     def opened() -> Cascade:
-        return open_cascade(open_bundle(config.bundle), config.cascade, tokens=FIRST_TOKENS)
+        bundle = open_verified(config.bundle, config.trust, console)
+        return open_cascade(bundle, config.cascade, tokens=FIRST_TOKENS)
 
     endpoint = replace(config.endpoint, token=read_token(config.token_file))
     answer(opened, endpoint, index=config.index, limits=config.limits, console=console)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from overproof.bundle.manifest import Bundle, open_bundle
+from overproof.bundle.manifest import Bundle
 from overproof.events.sources import Rejects
 from overproof.events.sources.interface import OnSkip
 from overproof.inference.engines import Scored, worker_processes
@@ -15,6 +15,7 @@ from overproof.inference.stream import Request, RunContext, Summary
 from overproof.inference.stream import triage as judge_all
 from overproof.jobs.deploy_config import TriageConfig
 from overproof.jobs.open_cascade import open_cascade
+from overproof.jobs.verify import open_verified
 from overproof.progress import SILENT, Console
 
 
@@ -26,7 +27,7 @@ def triage(config: TriageConfig, *, console: Console = SILENT) -> Summary:
     InputError, BundleError, TamperedBundle, MissingExtra, FullDown
         See `open_cascade` and `inference.stream.triage`.
     """
-    bundle = open_bundle(config.bundle)
+    bundle = open_verified(config.bundle, config.trust, console)
     cascade = open_cascade(bundle, config.cascade)
     engine = None if config.workers == 1 else worker_processes(cascade.student, bundle.path, config.workers)
     elsewhere = _on_ray(bundle, config.request, config.address) if config.engine == "ray" else None

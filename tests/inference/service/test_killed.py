@@ -167,3 +167,30 @@ def test_one_service_is_the_full_model_of_another(serve: Serve, small_bundle: Pa
         assert verdict["decided_by"] == "full"
         assert verdict["full"]["label"] == own.label
         assert verdict["full"]["probabilities"] == pytest.approx(own.probabilities, abs=1e-5)
+
+
+def test_hangup_opens_no_bundle_that_is_not_signed(serve: Serve, small_bundle: Path, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+    from overproof.bundle.signing.sign import SigningKey, sign
+
+    key, trusted = tmp_path / "key.pem", tmp_path / "key.pub"
+    made = ec.generate_private_key(ec.SECP256R1())
+    key.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    trusted.write_bytes(made.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    place = Path(shutil.copytree(small_bundle, tmp_path / "bundle"))
+    words = ("--verify-key", str(trusted))
+    running, told = serve(place, *words)
+    assert running.wait(60) == 2 and told == "error:"
+    sign(place, SigningKey(key))
+    running, told = serve(place, *words)
+    assert running.stderr is not None
+    assert told == f"{place}:"  # signed with …
+    url = running.stderr.readline().split()[0]
+    expected = judged(url, TEXTS)
+    (place / "model.sig").unlink()
+    running.send_signal(signal.SIGHUP)
+    told = running.stderr.readline()
+    assert "the bundle in service stays" in told and "is not signed" in told, told
+    assert judged(url, TEXTS) == expected

@@ -227,3 +227,38 @@ def test_a_panic_shows_in_readyz_until_a_call_goes_well(start: Start, place: Pat
     assert (ready.status_code, ready.json()["panics"]) == (503, 1)
     assert client.post("/judge", {"text": "a"}).status_code == 200
     assert client.get("/readyz").status_code == 200
+
+
+def test_an_unsigned_bundle_does_not_take_a_signed_ones_place(
+    start: Start, place: Path, other: Callable[..., None], tmp_path: Path
+) -> None:
+    """With a key configured; the same bundle takes it once it is signed."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+    from overproof.bundle.signing import Trust
+    from overproof.bundle.signing.sign import SigningKey, sign
+
+    made = ec.generate_private_key(ec.SECP256R1())
+    key, trusted = tmp_path / "key.pem", tmp_path / "key.pub"
+    key.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    trusted.write_bytes(made.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    said: list[str] = []
+    sign(place, SigningKey(key))
+    before = shutil.copy(place / "model.sig", tmp_path)
+    client = start(
+        open_cascade=lambda: Cascade(OnnxScorer(open_bundle(place, Trust(trusted)))),
+        console=Console(said.append, _no_bar),
+    )
+    served = model(client)
+    other()
+    reloaded(client)
+    shutil.copy(before, place)
+    reloaded(client)
+    assert model(client) == served
+    assert ": is not signed, expected a signature at " in said[0]
+    assert "manifest.json: not the file that was signed" in said[1]
+    assert 'overproof_reloads_total{outcome="kept"} 2.0' in client.get("/metrics").text
+    sign(place, SigningKey(key))
+    reloaded(client)
+    assert model(client) != served
