@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+OPEN_FILES = "/proc/self/fd"
 KERNEL_LINKS = "/proc/"  # links such as /dev/stdout end here: they lead to an open file, whatever its name is
 ANOTHER_RUN = "another run is writing there"
 
@@ -258,6 +259,24 @@ def folder_asides(folder: Path) -> tuple[Path, Path]:
     return folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
 
 
+@contextmanager
+def utf8_path(path: Path) -> Iterator[str]:
+    """Name an existing file or folder in UTF-8 while the block runs, for a library that takes no other names.
+
+    A path may hold any bytes. One that is not UTF-8 is opened, and named by its place in the table of open files; of
+    a file the folder is, where its own name is UTF-8, so that what lies beside it is found.
+    """
+    if _is_utf8(str(path)):
+        yield str(path)
+        return
+    beside = path.is_file() and _is_utf8(path.name)
+    handle = os.open(path.parent if beside else path, os.O_PATH)
+    try:
+        yield f"{OPEN_FILES}/{handle}/{path.name}" if beside else f"{OPEN_FILES}/{handle}"
+    finally:
+        os.close(handle)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable (`fsync(2)`: syncing a file does not sync its name)."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -276,6 +295,14 @@ def remove(path: Path) -> None:
         shutil.rmtree(gone, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _leads_to_open_file(path: Path) -> bool:

@@ -99,7 +99,8 @@ def write_evidence_store(store: EvidenceStore, model: bytes) -> None:
         table.append_column(PART, pa.array([name] * table.num_rows, pa.string()))
         for name, table in (("train", store.train), ("validation", store.validation))
     ]
-    pq.write_table(pa.concat_tables(parts, promote_options="default"), folder / EVENTS, compression="zstd")
+    with open(folder / EVENTS, "wb") as file:
+        pq.write_table(pa.concat_tables(parts, promote_options="default"), file, compression="zstd")
     (folder / SCORES).write_bytes(to_npz(store.scores))
     (folder / BASELINE).write_bytes(store.baseline)
     index = {

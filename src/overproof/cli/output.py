@@ -8,6 +8,7 @@ import typer
 
 from overproof.errors import ExitCode
 from overproof.progress import printable
+from overproof.results.typed_json import to_json
 
 
 class Report(Protocol):
@@ -47,11 +48,11 @@ def indented(value: object) -> str:
     """Return JSON over several lines."""
     import orjson
 
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    return orjson.dumps(to_json(value), option=orjson.OPT_INDENT_2).decode()
 
 
 def one_line_json(value: object) -> str:
     """Return JSON on one line."""
     import orjson
 
-    return orjson.dumps(value).decode()
+    return orjson.dumps(to_json(value)).decode()

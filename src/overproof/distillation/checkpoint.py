@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from overproof.files import atomic_folder, folder_asides, recover_folder
+from overproof.files import atomic_folder, folder_asides, recover_folder, utf8_path
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,16 @@ def resume(
         return History(), {}
     if saved["fingerprint"] != fingerprint:
         return History(), {}
-    network.load_state_dict(load_file(folder / "now"))
+    with utf8_path(folder) as name:
+        now, moments, best = (load_file(f"{name}/{part}") for part in ("now", "optimizer", "best"))
+    network.load_state_dict(now)
     state = optimizer.state_dict()
-    for key, value in load_file(folder / "optimizer").items():
+    for key, value in moments.items():
         index, name = key.split(".", 1)
         state["state"].setdefault(int(index), {})[name] = value
     optimizer.load_state_dict(state)
     history = History(**{**saved["history"], "resumed_at": len(saved["history"]["losses"])})
-    return history, load_file(folder / "best")
+    return history, best
 
 
 def discard(folder: Path) -> None:

@@ -119,6 +119,14 @@ def test_a_head_without_weights_is_not_made_up(tmp_path: Path, wordpiece: Callab
         load_teacher([str(folder)])
 
 
+def test_a_folder_whose_name_is_not_utf8(tmp_path: Path, checkpoint: Path, events: pa.Table) -> None:
+    odd = checkpoint.rename(tmp_path / "caf\udce9")
+    network, _, _, tokenizer = huggingface.network_and_encoder(odd, CLASSES)
+    huggingface.save(network, tokenizer, CLASSES, tmp_path / "caf\udce9.saved")
+    first, saved = (load_teacher([str(folder)]).logits(events) for folder in (odd, tmp_path / "caf\udce9.saved"))
+    assert np.array_equal(first, saved)
+
+
 def test_a_bare_encoder_is_no_teacher_yet(tmp_path: Path, wordpiece: Callable[[Path], None]) -> None:
     bare = save_bert(tmp_path / "bare", wordpiece, None)
     with pytest.raises(InputError, match="overproof teach EVENTS --from"):

@@ -30,7 +30,7 @@ from overproof.distillation.teachers.interface import (
     texts_of,
 )
 from overproof.errors import InputError
-from overproof.files import atomic_folder
+from overproof.files import atomic_folder, utf8_path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
@@ -167,8 +167,9 @@ def save(network: LogitsOfIds, tokenizer: Any, classes: Sequence[str], out: Path
     with atomic_folder(out) as aside:
         network.model.config.id2label = dict(enumerate(classes))
         network.model.config.label2id = {name: i for i, name in enumerate(classes)}
-        network.model.save_pretrained(aside)
-        tokenizer.save_pretrained(aside)
+        with utf8_path(aside) as name:
+            network.model.save_pretrained(name)
+            tokenizer.save_pretrained(name)
 
 
 def _config(path: Path) -> dict[str, Any]:
@@ -238,14 +239,16 @@ def _pretrained(kind: Any, path: Path, **options: Any) -> Any:
         # On the CPU the fused attention's backward pass is slower than the plain one for rows this short.
         options |= {"use_safetensors": True, "dtype": torch.float32, "attn_implementation": "eager"}
     try:
-        return kind.from_pretrained(path, local_files_only=True, trust_remote_code=False, **options)
+        with utf8_path(path) as name:
+            return kind.from_pretrained(name, local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # transformers raises whatever its many parsers raise; all of it is about these files
         raise InputError(f"{path}: transformers cannot open this checkpoint: {first_line(error)}") from error
 
 
 def _tokenizer(path: Path) -> tuple[Any, int]:
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        with utf8_path(path) as name:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(name, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # as above
         raise InputError(f"{path}: its tokenizer cannot be opened: {first_line(error)}") from error
     if tokenizer.pad_token_id is None:

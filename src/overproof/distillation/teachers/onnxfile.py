@@ -54,6 +54,7 @@ from overproof.distillation.teachers.onnxnames import (
 )
 from overproof.errors import InputError
 from overproof.events.schema import event_table
+from overproof.files import utf8_path
 
 DEFAULT_TOKENS = 128
 BATCH = 64
@@ -210,7 +211,8 @@ def _told(path: Path, model: onnx.ModelProto, teacher: OnnxTeacher, weights: Seq
 
 def _session(path: Path) -> Any:
     try:
-        return session(str(path), threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
+        with utf8_path(path) as name:
+            return session(name, threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     except Exception as error:  # ONNX Runtime raises its own classes
         raise InputError(f"{path}: ONNX Runtime cannot open it: {first_line(error)}") from None
 
@@ -223,7 +225,8 @@ def _reads_text(running: Any) -> bool:
 
 def _open_tokenizer(path: Path) -> Tokenizer:
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        with utf8_path(path) as name:
+            tokenizer = Tokenizer.from_file(name)
     except Exception as error:  # the tokenizers library raises bare Exception
         raise InputError(f"{path}: the tokenizers library cannot read it: {error}") from None
     tokenizer.enable_truncation(max_length=_limit(path, tokenizer))

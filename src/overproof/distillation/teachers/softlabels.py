@@ -239,8 +239,9 @@ def _rows(path: Path) -> Iterator[Row]:
         raise InputError(f"{path}: no such file")
     try:
         if ".parquet" in path.suffixes:
-            for i, row in enumerate(pq.read_table(path).to_pylist(), start=1):
-                yield f"{path}:{i}", row
+            with path.open("rb") as file:
+                rows = pq.read_table(file).to_pylist()
+            yield from ((f"{path}:{i}", row) for i, row in enumerate(rows, start=1))
             return
         with open_input(path) as source:
             text = decoded(b"".join(source.blocks))  # as the events are, so that texts are equal

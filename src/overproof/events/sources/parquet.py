@@ -17,6 +17,7 @@ from overproof.events.sources.cells import plain_array, texts
 from overproof.events.sources.interface import Columns, Input, Layout, ReadOptions, listed
 from overproof.events.sources.nested import struct_column, struct_names
 from overproof.events.sources.stream import KEPT, LONGEST, READ_ERRORS
+from overproof.files import utf8_path
 
 # what a damaged file was seen to raise, beside the errors of reading itself
 _DAMAGED = (*READ_ERRORS, ValueError, TypeError, NotImplementedError, RuntimeError)
@@ -29,7 +30,8 @@ def read_parquet(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch
     if source.path is None:
         raise InputError(f"{source.name}: parquet is read from an uncompressed file only, not from a stream")
     try:
-        file = pq.ParquetFile(source.path)
+        with utf8_path(source.path) as path:
+            file = pq.ParquetFile(path)
         schema = file.schema_arrow
     except _DAMAGED as error:
         raise InputError(f"{source.name}: not a readable parquet file ({error})") from None

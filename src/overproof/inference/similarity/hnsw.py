@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from overproof.errors import MissingExtra
+from overproof.files import utf8_path
 from overproof.inference.similarity.integers import Integers, cosines, wide
 from overproof.inference.similarity.interface import Near, Search, best
 
@@ -23,13 +24,15 @@ def write_hnsw(rows: Integers, folder: Path) -> None:
     for start in range(0, len(rows), BLOCK):
         block = np.ascontiguousarray(rows[start : start + BLOCK])
         graph.add(np.arange(start, start + len(block), dtype=np.uint64), block, threads=1)
-    graph.save(str(folder / GRAPH))
+    with utf8_path(folder) as name:
+        graph.save(f"{name}/{GRAPH}")
 
 
 def open_hnsw(rows: Integers, folder: Path) -> Search:
     """Search in `rows` through the graph, which stays on the disk."""
     graph = _index(rows.shape[1])
-    graph.view(str(folder / GRAPH))
+    with utf8_path(folder) as name:
+        graph.view(f"{name}/{GRAPH}")
 
     def search(queries: Integers, k: int) -> list[Near]:
         wanted = min(len(rows), max(CANDIDATES * k, EXPANSION_SEARCH))

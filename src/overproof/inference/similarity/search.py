@@ -15,6 +15,7 @@ from overproof.bundle.tiers import open as open_bundle
 from overproof.errors import BundleError, InputError
 from overproof.events.sources import Reading, read_events
 from overproof.events.sources.interface import OnSkip
+from overproof.files import utf8_path
 from overproof.inference.similarity import SEARCHES
 from overproof.inference.similarity.found import Found, Neighbour
 from overproof.inference.similarity.integers import numbers, rounded
@@ -63,7 +64,8 @@ class Searcher:
         try:
             self._search = SEARCHES[card.search][1](embeddings_of(self._folder, card.rows, card.hidden), self._folder)
             self._counts = np.load(self._folder / COUNTS, allow_pickle=False)
-            self._table = pq.ParquetFile(self._folder / EVENTS)
+            with utf8_path(self._folder / EVENTS) as name:
+                self._table = pq.ParquetFile(name)
         except (*DAMAGED, pa.ArrowException) as error:
             raise InputError(f"{index}: cannot be read, index again: {str(error)[:200]}") from None
         columns = set(self._table.schema_arrow.names)

@@ -37,7 +37,8 @@ class Writer:
         self._places: dict[bytes, int] = {}
         self._waiting: list[tuple[str | None, ...]] = []
         self._embeddings = (folder / EMBEDDINGS).open("wb")
-        self._table = pq.ParquetWriter(folder / EVENTS, SCHEMA, compression="zstd")
+        self._events = (folder / EVENTS).open("wb")
+        self._table = pq.ParquetWriter(self._events, SCHEMA, compression="zstd")
 
     @property
     def rows(self) -> int:
@@ -80,3 +81,4 @@ class Writer:
         finally:
             self._embeddings.close()
             self._table.close()
+            self._events.close()

@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 
 from overproof.errors import InputError
-from overproof.files import atomic_file, move_into_place, remove
+from overproof.files import atomic_file, move_into_place, remove, utf8_path
 from overproof.inference.sinks.fields import COLUMNS, shared
 from overproof.inference.sinks.interface import About, Sink, Verdict, Writer
 from overproof.inference.sinks.parquet_columns import TYPES, columns
@@ -180,7 +180,7 @@ def _write(path: Path, tables: Iterator[pa.Table]) -> None:
 def _read(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:  # pq.read_table would load the whole of pyarrow.dataset
+    with utf8_path(path) as name, pq.ParquetFile(name) as file:  # pq.read_table would load the whole of pyarrow.dataset
         return file.read()
 
 

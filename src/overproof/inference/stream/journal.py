@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ class Journal:
 
     def __init__(self, out: Path, job: Mapping[str, Any]) -> None:
         self._path = out.with_name(f".{out.name}.journal")
-        self._job = hashlib.sha256(orjson.dumps(job, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        self._job = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
         try:
             self._lock: IO[bytes] = open(out.with_name(f".{out.name}.lock"), "wb")  # noqa: SIM115 - held by the run
         except OSError as error:

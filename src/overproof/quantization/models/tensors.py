@@ -17,6 +17,7 @@ from overproof.bundle.arrays import DAMAGED
 from overproof.errors import InputError
 from overproof.events.sources import Columns
 from overproof.events.sources.interface import listed, require
+from overproof.files import utf8_path
 
 UNREADABLE = (*DAMAGED, KeyError, TypeError, pa.ArrowException)
 
@@ -81,7 +82,8 @@ def _arrays(path: Path, columns: Columns) -> _Read:
 
 
 def _table(path: Path, columns: Columns) -> _Read:
-    table = pq.read_table(path) if path.suffix in (".parquet", ".pq") else pyarrow.csv.read_csv(path)
+    with utf8_path(path) as name:
+        table = pq.read_table(name) if path.suffix in (".parquet", ".pq") else pyarrow.csv.read_csv(name)
     require(columns.named - set(table.column_names), table.column_names, str(path))
     layout = columns.layout(table.column_names)
     others = [name for name in table.column_names if name not in layout[1:3]]

@@ -20,6 +20,7 @@ from overproof.events.sources.stream import KEPT, LONGEST, READ_ERRORS, excerpt
 from overproof.events.sources.structured import StructuredEvent, structured_batch
 from overproof.events.sources.windows.records import to_event
 from overproof.events.sources.windows.shapes import windows_event
+from overproof.files import utf8_path
 
 _HEADER, _CHUNK = 4096, 65_536  # bytes
 _PANIC = "pyo3_runtime"  # the module of the exception that a panic in Rust becomes, which is no Exception
@@ -55,7 +56,8 @@ def _rows(name: str, path: Path, on_skip: OnSkip) -> Iterator[Row[StructuredEven
         on_skip(Skipped(f"a Windows event log (evtx) that is cut short by {missing} bytes", f"{name}:1", ""))
     number, last = 0, ""
     try:
-        records = iter(PyEvtxParser(str(path), number_of_threads=1).records_json())
+        with utf8_path(path) as place:
+            records = iter(PyEvtxParser(place, number_of_threads=1).records_json())
     except (RuntimeError, *READ_ERRORS) as error:
         raise InputError(f"{name}: not a readable Windows event log ({error})") from None
     while True:
