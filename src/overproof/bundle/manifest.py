@@ -286,13 +286,14 @@ def open_bundle(path: Path | str, trust: Trust | None = None) -> Bundle:
     return Bundle(folder, manifest, {FORMER_FILES.get(name, name): held for name, held in files.items()}, signature)
 
 
-def inspect(path: Path | str) -> dict[str, Any]:
-    """Return manifest, stored comparison, ladder and hardening, and verified sizes of a bundle, as plain JSON."""
-    bundle = open_bundle(path)
+def inspect(path: Path | str, trust: Trust | None = None) -> dict[str, Any]:
+    """Return manifest, signature, stored comparison, ladder and hardening, and verified sizes of a bundle, as JSON."""
+    bundle = open_bundle(path, trust)
     total = sum(len(content) for content in bundle.files.values()) + (bundle.path / MANIFEST).stat().st_size
     return {
         "path": str(bundle.path),
         "verified": True,
+        "signature": bundle.signature,
         "bytes": total,
         "manifest": bundle.manifest.to_json(),
         "comparison": _stored(bundle, COMPARISON),

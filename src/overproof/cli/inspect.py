@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from overproof.cli.options import AsJson, Bundle
+from overproof.cli.options import AsJson, Bundle, VerifyCertificates, VerifyKey, trust_of
 from overproof.cli.output import indented, show
 from overproof.errors import InputError
 from overproof.progress import printable, terminal
@@ -24,6 +24,10 @@ Sensitivity = Annotated[
 Svg = Annotated[
     Path | None, typer.Option("--svg", metavar="FILE", help="Draw the layer, or the sensitivity, into this file too.")
 ]
+Bom = Annotated[
+    Path | None,
+    typer.Option("--bom", metavar="FILE", help="Write a bill of materials into this file too: CycloneDX 1.6, as JSON."),
+]
 
 
 HELP = """Verify a bundle, and show what is in it.
@@ -31,7 +35,8 @@ HELP = """Verify a bundle, and show what is in it.
 Every file's hash is checked before anything is read; then the manifest says where the bundle came from.
 --layers and --layer show what quantization did to the weights, and how the activations of held-back events,
 benign ones and attacks apart, fit their grids. --sensitivity shows what every layer costs in verdicts. All three
-also read the folder that `overproof quantize` wrote for an ONNX file, which is not sealed.
+also read the folder that `overproof quantize` wrote for an ONNX file, which is not sealed. --bom writes an ML-BOM with
+every file's hash, the data's, the teacher and what was measured.
 
 \b
 Examples:
@@ -39,6 +44,7 @@ Examples:
   overproof inspect bundle --layers
   overproof inspect bundle --layer head.weight --svg head.svg
   overproof inspect bundle --sensitivity --svg sensitivity.svg
+  overproof inspect bundle --bom bundle.cdx.json --verify-key release.pub
 """
 
 
@@ -48,11 +54,20 @@ def run(
     layers: Layers = False,
     sensitivity: Sensitivity = False,
     svg: Svg = None,
+    bom: Bom = None,
+    verify_key: VerifyKey = None,
+    verify_certificates: VerifyCertificates = None,
     as_json: AsJson = False,
 ) -> None:
     """Verify a bundle, and show what is in it."""
     if sensitivity and (layer or layers):
         raise InputError("--sensitivity covers all layers: expected it without --layer and --layers")
+    trust = trust_of(verify_key, verify_certificates)
+    if (sensitivity or layer or layers or svg) and (bom or trust):
+        raise InputError(
+            "--bom, --verify-key and --verify-certificates are about the bundle, expected them without --layer, "
+            "--layers, --sensitivity and --svg"
+        )
     if sensitivity:
         from overproof.results.precision_search import look_at as look_at_cost
 
@@ -69,12 +84,17 @@ def run(
     from overproof.results.hardening import Hardening
     from overproof.results.ladder import Ladder
 
-    contents = look_into(bundle)
+    contents = look_into(bundle, trust)
+    opened = open_bundle(bundle, trust)
+    if bom is not None:
+        from overproof.results.ml_bom import write_ml_bom
+
+        write_ml_bom(opened, bom)
     if as_json:
         typer.echo(indented(contents))
         return
     parts = [
-        kind.of(open_bundle(bundle)).render()
+        kind.of(opened).render()
         for name, kind in (("ladder", Ladder), ("hardening", Hardening), ("comparison", Comparison))
         if contents.pop(name) is not None
     ]
