@@ -73,13 +73,17 @@ def event_batch(
         Whether the content of each event was cut; None if none was.
     """
     text, *optional = fields
+    count = len(places)
     columns = [
         text,
-        *([value or None for value in values] for values in optional),
+        *([value or None for value in values] if any(values) else None for values in optional),
         [f"{name}:{place}" for place in places],
-        overflow or [False] * len(places),
+        overflow or [False] * count,
     ]
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
+    arrays = [
+        pa.nulls(count, field.type) if values is None else pa.array(values, field.type)
+        for values, field in zip(columns, SCHEMA, strict=True)
+    ]
     extras = extras or {}
     schema = pa.schema([*SCHEMA, *(pa.field(key, array.type) for key, array in extras.items())])
     return pa.RecordBatch.from_arrays([*arrays, *extras.values()], schema=schema)

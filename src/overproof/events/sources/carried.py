@@ -22,8 +22,8 @@ def read_cef(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
 
 
 def _parse(number: int, line: bytes) -> tuple[Parsed]:
-    if b"EF:" in line and (event := cef.to_event(line)):
+    if b"|" in line and b"EF:" in line and (event := cef.to_event(line)):
         return (event,)
-    if b"] " in line and b'"' in line and (request := accesslog.read_request(line)):
+    if b'"' in line and b"] " in line and (request := accesslog.read_request(line)):
         return (request.event(),)
     return (syslog.parse(line),)

@@ -40,19 +40,26 @@ def parse(line: bytes) -> object:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
-        text = line.decode("utf-8", "surrogateescape")
-        text = _BAD_BYTE.sub(lambda match: rf"\\x{ord(match[0]) & 0xFF:02x}", text)
-        text = _ESCAPE.sub(lambda match: rf"\\{match[1]}" if match[1] else match[0], text)
-        return json.loads(text)
+        return _lenient(line)
+
+
+def _lenient(line: bytes) -> object:
+    text = line.decode("utf-8", "surrogateescape")
+    text = _BAD_BYTE.sub(lambda match: rf"\\x{ord(match[0]) & 0xFF:02x}", text)
+    text = _ESCAPE.sub(lambda match: rf"\\{match[1]}" if match[1] else match[0], text)
+    return json.loads(text)
 
 
 def record_of(line: bytes) -> Record | str:
     """Return the object that a line is, or why it is none."""
     try:
-        record = parse(line)
-    except (ValueError, RecursionError):
-        return "JSON does not parse"
-    return record if isinstance(record, dict) else "JSON is not an object"
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        try:
+            record = _lenient(line)
+        except (ValueError, RecursionError):
+            return "JSON does not parse"
+    return record if type(record) is dict else "JSON is not an object"
 
 
 def _text(name: str, value: object) -> Any:
@@ -67,12 +74,20 @@ def _text(name: str, value: object) -> Any:
 
 def _found(line: bytes, layouts: _Layouts) -> Found | str:
     """Find the record of a line with its layout and text, or why it has none."""
-    if len(line) > LONGEST:
+    size = len(line)
+    if size > LONGEST:
         return "longer than 16 MiB"
     record = record_of(line)
     if isinstance(record, str):
         return record
-    layout = layouts.of(record, len(line))
+    keys, layout = layouts.last
+    if tuple(record) == keys and type(text := record[layout.text]) is str:  # the usual case, and the quickest
+        return (text, record, layout) if text else "empty text"
+    return _sought(record, layouts, size)
+
+
+def _sought(record: Record, layouts: _Layouts, size: int) -> Found | str:
+    layout = layouts.of(record, size)
     if layout.text is None:
         return f"no text column{layouts.hint(record)}"
     text = record.get(layout.text)
@@ -87,7 +102,15 @@ def _found(line: bytes, layouts: _Layouts) -> Found | str:
 
 
 class _Layouts:
-    """Find layouts by the keys of a record, and remember which named columns were never seen."""
+    """Find layouts by the keys of a record, and remember which named columns were never seen.
+
+    Attributes
+    ----------
+    unseen
+        Columns that were named, and no record had so far.
+    last
+        The keys of a record whose text was found in the first place, and its layout.
+    """
 
     def __init__(self, columns: Columns) -> None:
         self.unseen = set(columns.named)
@@ -96,17 +119,19 @@ class _Layouts:
         self._dotted = [name for name in columns.named if "." in name]
         self._inside = [*self._dotted, *(name for name in DEFAULT_NAMES["text"] if "." in name)]
         self._remembered = lru_cache(1024)(self._new)
+        self.last: tuple[tuple[str, ...] | None, Layout] = (None, self._columns.layout(()))
         self._hint: str | None = None
 
     def of(self, record: Record, size: int) -> Layout:
         """Return the layout of a record of so many bytes: its text is the first column of a usual name that is text."""
         if not self._first:
             self._first = [name for name, _ in islice(names_within(record), 100)]
-        find = self._remembered if size < _SHORT else self._new
         keys = tuple(record)
+        find = self._remembered if size < _SHORT else self._new
         layout = find(keys, ())
         if not self._dotted and layout.text is not None and type(record[layout.text]) is str:
-            return layout  # the usual case, and the quicker one
+            self.last = keys, layout
+            return layout
         inside = tuple(name for name in self._inside if name not in record and reach(record, name) is not ABSENT)
         return find(keys + inside, tuple(key for key, value in record.items() if _text(key, value) is NO_TEXT))
 
@@ -135,7 +160,7 @@ def _field(records: Sequence[Record], layouts: Sequence[Layout], field: int) -> 
     if len(names) == 1:  # the usual case, and the quicker one
         (name,) = names
         values = [record.get(name) for record in records]
-        if None in values and "." in (name or ""):
+        if "." in (name or "") and None in values:
             values = [_inside(record, name) for record in records]
     else:
         values = [_inside(record, layout[field]) for record, layout in zip(records, layouts, strict=True)]

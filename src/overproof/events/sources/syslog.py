@@ -36,7 +36,9 @@ _NEW = re.compile(
     % {b"iso": _ISO},
     re.DOTALL | re.VERBOSE,
 )
-_BOM = "\ufeff"
+_PARTS = ("iso", "clock", "host", "program", "pid", "message")
+_UNSET = (None, b"", b"-")
+_BOM = b"\xef\xbb\xbf"
 
 
 def looks_like(line: bytes) -> bool:
@@ -58,17 +60,24 @@ def time(line: bytes) -> str | None:
 
 def parse(line: bytes) -> StructuredEvent:
     """Write `clock host program[pid]: message`, structured data standing before the message."""
-    match = _NEW.fullmatch(line) or _OLD.fullmatch(line)
+    new = _NEW.fullmatch(line)
+    match = new or _OLD.fullmatch(line)
     if match is None:
         return StructuredEvent(decoded(line))
-    parts = {name: None if part in (None, b"-", b"") else decoded(part) for name, part in match.groupdict().items()}
-    program, pid, host = parts["program"], parts["pid"], parts["host"]
-    sender = None if program is None else f"{program}[{pid}]:" if pid else f"{program}:"
-    message = (parts["message"] or "").removeprefix(_BOM)
-    words = [parts["clock"] or parts.get("old"), host, sender, parts.get("data"), message]
+    iso, clock, host, program, pid, message = match.group(*_PARTS)
+    sender = None if program in _UNSET else b"%b:" % program if pid in _UNSET else b"%b[%b]:" % (program, pid)
+    data = None if new is None else new["data"]
+    words = [
+        clock or (match["old"] if new is None else None),
+        host,
+        sender,
+        data,
+        message and message.removeprefix(_BOM),
+    ]
+    group = None if host in _UNSET else decoded(host)
     return StructuredEvent(
-        text=" ".join(word for word in words if word) or decoded(line),
-        time=None if parts["iso"] is None else utc(parts["iso"]),
-        group=host,
-        columns={"kind": "syslog", "host": host},
+        text=decoded(b" ".join([word for word in words if word not in _UNSET]) or line),  # all at once: the quicker way
+        time=None if iso is None else utc(iso.decode()),
+        group=group,
+        columns={"kind": "syslog", "host": group},
     )

@@ -111,4 +111,4 @@ def utc(text: str) -> str | None:
 
 
 def _iso(time: datetime) -> str:
-    return time.replace(tzinfo=None).isoformat() + "Z"
+    return f"{time.isoformat().removesuffix('+00:00')}Z"

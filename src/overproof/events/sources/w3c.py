@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -72,7 +71,7 @@ class _Log:
             return
         found = {name: value for name, value in zip(self._fields, values, strict=True) if value not in ("-", "")}
         event = to_event(found, self._date, percent=tabs)
-        yield replace(event, time=None) if self._local else event
+        yield event._replace(time=None) if self._local else event
 
     def _divided(self, text: str) -> list[str]:
         """Divide a line by blanks, which may stand inside of quotes."""

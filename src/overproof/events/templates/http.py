@@ -41,18 +41,22 @@ class HttpRequest(NamedTuple):  # made for every line of a log: a frozen datacla
     @property
     def text(self) -> str:
         """The request as the model reads it."""
-        unusual = [
-            f"{name}: {value}" for name, value in self.headers if name not in _SEPARATE_PARTS and _UNUSUAL.search(value)
-        ]
+        further = [*self._unusual(), *self.others] if self.headers or self.others else None
         return line(
             f"HTTP {self.method} {percent_decoded(self.target)}",
             host=self.host,
             ua=None if self.agent is None else f'"{self.agent}"',
             cookie=self.cookie,
             referer=self.referer,
-            headers=", ".join([*unusual, *self.others]) or None,
+            headers=", ".join(further) or None if further else None,
             body=self.body,
         )
+
+    def _unusual(self) -> list[str]:
+        """Return the headers that hold what headers rarely do."""
+        return [
+            f"{name}: {value}" for name, value in self.headers if name not in _SEPARATE_PARTS and _UNUSUAL.search(value)
+        ]
 
 
 def percent_decoded(target: str) -> str:

@@ -19,7 +19,7 @@ def bucketed(number: float | None, unit: str = "") -> str | None:
 
 def line(start: str, /, **parts: Part) -> str:
     """Join the parts that are there to one line."""
-    return " ".join([start, *(f"{key}={part}" for key, part in parts.items() if part is not None)])
+    return " ".join([start, *[f"{key}={part}" for key, part in parts.items() if part is not None]])
 
 
 def record(name: str, parts: Mapping[str, Part]) -> str:

@@ -51,18 +51,20 @@ def _request(head: list[bytes], date: bytes, quoted: Quoted) -> LoggedRequest | 
     if len(head) < 2:
         return None
     vhost, client, user, others = _who(head)
-    method, target = split_request(unescaped(quoted.request, quoted.escaped))
-    others = [*others, *quoted.others]
+    request, status, referer, agent, host, more, escaped = quoted
+    method, target = split_request(unescaped(request, escaped))
+    others += more
+    host = host or vhost
     return LoggedRequest(
-        method=method,
-        target=target,
-        time=clock(date),
-        client=unescaped(client),
-        host=unescaped(quoted.host or vhost),
-        agent=unescaped(quoted.agent, quoted.escaped),
-        referer=unescaped(quoted.referer, quoted.escaped),
-        status=None if quoted.status == b"-" else int(quoted.status),
-        user=unescaped(user),
+        method,
+        target,
+        clock(date),
+        unescaped(client),
+        host=unescaped(host) if host else None,
+        agent=unescaped(agent, escaped),
+        referer=unescaped(referer, escaped),
+        status=None if status == b"-" else int(status),
+        user=unescaped(user) if user else None,
         others=[value for value in map(unescaped, others) if value] if others else (),
     )
 

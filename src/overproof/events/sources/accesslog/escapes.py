@@ -9,8 +9,10 @@ from overproof.events.sources.values import utc
 
 _ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|([\"\\nrtbvf]))")
 _CHARACTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v", b"f": b"\f"}
-_MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_CLOCK = re.compile(rb"([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4}):([0-9]{2}(?::[0-9]{2}){2}) ([+-][0-9]{4})")
+_MONTHS = {
+    name: f"{number:02d}" for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
+}
+_CLOCK = re.compile(rb"[0-9]{2}/([A-Z][a-z]{2})/[0-9]{4}(?::[0-9]{2}){3} [+-][0-9]{4}")
 
 
 def unescaped(logged: bytes | None, escapes: bool = True) -> str | None:
@@ -30,7 +32,8 @@ def _character(escape: re.Match[bytes]) -> bytes:
 def clock(logged: bytes) -> str | None:
     """Convert `10/Oct/2023:13:55:36 -0700` to UTC, ISO 8601."""
     match = _CLOCK.fullmatch(logged)
-    if match is None or match[2] not in _MONTHS:
+    month = _MONTHS.get(match[1]) if match else None
+    if month is None:
         return None
-    day, _, year, time, zone = (part.decode() for part in match.groups())
-    return utc(f"{year}-{_MONTHS.index(match[2]) + 1:02d}-{day}T{time}{zone}")
+    text = logged.decode()
+    return utc(f"{text[7:11]}-{month}-{text[:2]}T{text[12:20]}{text[21:]}")
