@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from overproof.bundle.manifest import MODEL, OOD, Bundle, Manifest
 from overproof.bundle.onnx_bytes import require_whole
 from overproof.bundle.ood import restored
+from overproof.bundle.portions import portions
 from overproof.bundle.readers import Reader, reader_of
-from overproof.bundle.scores import Floats, Scores, Verdict, attack_of, labels_of, softmax
+from overproof.bundle.scores import Floats, Scores, Verdict, attack_of, joined, labels_of, softmax
 from overproof.bundle.windows import Windows, deciding_windows
 from overproof.errors import BundleError
 
+SCORED_AT_ONCE = 1 << 18  # characters of the texts that are scored together, as far as they are read
 OUTPUT, EMBEDDING = "logits", "embedding"  # names in every model file that overproof writes
 
 OPTIMIZATIONS = {
@@ -96,8 +98,7 @@ class WindowScorer:
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Score texts, in their order; one text's scores do not depend on the others."""
-        windows = self.windows(texts)
-        return self.decide(windows, self.window_logits(windows))
+        return joined([self._score(texts[part]) for part in self._portions(texts)])
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """Return what the head reads of texts, in their order, each of length 1: shape (n, hidden).
@@ -116,8 +117,23 @@ class WindowScorer:
         """Return what `score` and `embed` return, in one pass."""
         if self.hidden is None:
             raise BundleError("the model gives no embedding: it was written before models did; compress it again")
+        found = [self._score_and_embed(texts[part], self.hidden) for part in self._portions(texts)]
+        return joined([scores for scores, _ in found]), np.concatenate([embeddings for _, embeddings in found])
+
+    def _portions(self, texts: Sequence[str]) -> list[slice]:
+        """Divide texts so that what is made of a portion, and is many times as large, is bounded."""
+        if sum(map(len, texts)) <= SCORED_AT_ONCE:  # the usual case, and the quicker one
+            return [slice(None)]
+        most = self.windowing.characters
+        return list(portions((min(len(text), most) for text in texts), SCORED_AT_ONCE))
+
+    def _score(self, texts: Sequence[str]) -> Scores:
         windows = self.windows(texts)
-        logits, embedding = self._run(windows, {OUTPUT: len(self.classes), EMBEDDING: self.hidden})
+        return self.decide(windows, self.window_logits(windows))
+
+    def _score_and_embed(self, texts: Sequence[str], hidden: int) -> tuple[Scores, Floats]:
+        windows = self.windows(texts)
+        logits, embedding = self._run(windows, {OUTPUT: len(self.classes), EMBEDDING: hidden})
         rows = self.deciding(windows, logits)
         return self._scores(windows, logits, rows), _of_length_1(embedding[rows])
 

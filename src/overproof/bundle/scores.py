@@ -167,6 +167,8 @@ class Scores:
 
 def joined(parts: Sequence[Scores]) -> Scores:
     """Join scores of one model for different events, one after the other; at least one part."""
+    if len(parts) == 1:
+        return parts[0]
     distances = [part.ood_distance for part in parts if part.ood_distance is not None]
     tiers = [part.tier for part in parts if part.tier is not None]
     return Scores(

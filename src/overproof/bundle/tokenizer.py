@@ -14,12 +14,14 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
+from overproof.bundle.portions import portions
 from overproof.bundle.windows import Windows
 
 BEFORE, AFTER = 0x02, 0x03  # a window's markers as bytes: where a text begins and ends tells
 PAD = 0
 CLS = 1
 TOKEN_CHARACTERS = 16  # of one token, more than almost any has
+TOKENIZED_AT_ONCE = 1 << 17  # characters: what the library makes of each takes hundreds of bytes
 SPECIAL = ("[PAD]", "[CLS]")
 
 
@@ -64,6 +66,12 @@ class Windowing:
     def characters(self) -> int:
         """Characters of one event that are tokenized at most: bounds the work an attacker can cause."""
         return TOKEN_CHARACTERS * self.tokens
+
+    def work(self, text: str) -> int:
+        """Return how many tokens of a text are judged at most; each stands for one byte of it or more."""
+        begin = text[: self.tokens]
+        size = len(begin) if begin.isascii() else len(begin.encode("utf-8", "surrogatepass"))
+        return 1 + min(size, self.tokens)
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,10 @@ def train_bpe(texts: Iterable[str], *, vocabulary: int) -> tokenizers.Tokenizer:
 
 def encode(tokenizer: tokenizers.Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of each text, without special tokens."""
-    return [e.ids for e in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+    ids: list[list[int]] = []
+    for part in portions(map(len, texts), TOKENIZED_AT_ONCE):
+        ids += [e.ids for e in tokenizer.encode_batch_fast(list(texts[part]), add_special_tokens=False)]
+    return ids
 
 
 def cut(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], windowing: Windowing) -> Windows:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from overproof.inference.service.batch_queue import BatchQueue, Busy
+from overproof.inference.service.batch_queue import BatchQueue, Busy, Call
 
 from .conftest import gate
 
@@ -54,7 +54,7 @@ async def begun(work: Held, *asked: Awaitable[Any]) -> list[asyncio.Task[Any]]:
 
 
 def batch_queue(**sizes: Any) -> BatchQueue:
-    return BatchQueue("the test", **{"threads": 1, "queue": 10, "batch": 4, **sizes})
+    return BatchQueue("the test", **{"threads": 1, "queue": 10, "call": Call(4), **sizes})
 
 
 def test_what_waits_is_one_call_and_everyone_gets_his_own() -> None:
@@ -65,7 +65,7 @@ def test_what_waits_is_one_call_and_everyone_gets_his_own() -> None:
             assert own.waiting == 5
             opened.set()
             assert await asyncio.gather(*tasks) == [["A"], ["B", "C"], ["D"], ["E", "F"]]
-            assert work.calls == [["a"], ["b", "c", "d"], ["e", "f"]]
+            assert work.calls == [["a"], ["d", "b", "c"], ["e", "f"]]  # the shorter first
             assert own.waiting == 0
             await own.close(5)
 
@@ -101,12 +101,68 @@ def test_other_work_is_another_call() -> None:
 def test_a_request_may_be_alone_and_whole() -> None:
     async def test() -> None:
         with gate() as opened:
-            own, work = batch_queue(batch=None), Held(opened)
+            own, work = batch_queue(call=None), Held(opened)
             tasks = await begun(work, own(work, ["a"]), own(work, ["b"] * 9), own(work, ["c"]))
             opened.set()
             await asyncio.gather(*tasks)
-            assert work.calls == [["a"], ["b"] * 9, ["c"]]
+            assert work.calls == [["a"], ["c"], ["b"] * 9]
             await own.close(5)
+
+    running(test)
+
+
+def test_a_short_request_waits_for_no_long_one_and_a_long_one_for_no_crowd() -> None:
+    async def test() -> None:
+        with gate() as opened:
+            own, work = batch_queue(queue=2000, call=Call(64, 100)), Held(opened)
+            long = [[f"{i:09}"] * 40 for i in range(30)]  # each of four calls
+            short = [[f"{i}"] for i in range(10, 70)]
+            tasks = await begun(work, own(work, ["first"]), *(own(work, texts) for texts in long + short))
+            opened.set()
+            await asyncio.gather(*tasks)
+            assert sorted(work.calls[1] + work.calls[2]) == sorted(text for texts in short for text in texts)
+            assert [len(call) for call in work.calls[3:]] == [10] * 120
+            # the long ones are served in turn: none has its second call before all have had their first
+            assert (
+                [call[0] for call in work.calls[3:33]]
+                == [call[0] for call in work.calls[33:63]]
+                == [t[0] for t in long]
+            )
+            await own.close(5)
+
+    running(test)
+
+
+def test_a_crowd_of_short_requests_does_not_keep_a_long_one_waiting() -> None:
+    async def test() -> None:
+        with gate() as opened:
+            own, work = batch_queue(queue=2000, call=Call(64, 100)), Held(opened)
+            opened.set()
+            long = asyncio.ensure_future(own(work, ["x" * 40] * 10))
+            calls = 0
+            while not long.done():  # there always is a short one
+                await own(work, ["short"])
+                calls += 1
+                assert calls < 1000
+            assert len(await long) == 10
+            await own.close(5)
+
+    running(test)
+
+
+def test_a_call_is_bounded_by_its_work_and_a_larger_text_alone() -> None:
+    async def test() -> None:
+        calls: list[list[str]] = []
+
+        def work(texts: list[str]) -> list[str]:
+            calls.append(texts)
+            return texts
+
+        own = batch_queue(queue=100, call=Call(64, 50, lambda text: min(len(text), 30)))
+        texts = ["a" * n for n in (10, 20, 25, 500, 40, 1, 1, 1)]
+        assert await own(work, texts) == texts
+        assert [[len(text) for text in call] for call in calls] == [[10, 20], [25], [500], [40, 1, 1, 1]]
+        await own.close(5)
 
     running(test)
 

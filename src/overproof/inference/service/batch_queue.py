@@ -1,16 +1,25 @@
-"""Queue texts up to a bound, and work them off in threads, whatever is waiting in one call."""
+"""Queue texts up to a bound, and work them off in threads, whatever is waiting in one call.
+
+Requests share the threads fairly: a request is cut into jobs of bounded work, and the next job is the one that would be
+finished first if all requests were worked on at once, each at the same speed. So a short request waits for no long one,
+and a long one for no crowd of short ones.
+
+Source: self-clocked fair queueing (Golestani, A self-clocked fair queueing scheme, INFOCOM 1994), a request a flow.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
+from overproof.bundle.portions import portions
 from overproof.errors import OverproofError
 
 SICK_SECONDS = 10.0  # after a panic the queue is not healthy, unless a call goes well before
@@ -26,17 +35,49 @@ class _Panic(RuntimeError):
     """What ended a thread, and no mere failure of one call."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, order=True)
 class _Job:
-    """Texts of one request, what is to be done with them, and who waits for it."""
+    """Texts of one request, what is to be done with them, and who waits for it; in the order of their turns.
 
-    work: Work
-    texts: list[str]
-    done: asyncio.Future[Sequence[Any]]
+    Attributes
+    ----------
+    turn
+        The work that all requests have been given together when it is finished, if they are given it evenly.
+    number
+        Of jobs of one turn, the older is first.
+    size
+        How much work it is.
+    """
+
+    turn: int
+    number: int
+    size: int = field(compare=False)
+    work: Work = field(compare=False)
+    texts: list[str] = field(compare=False)
+    done: asyncio.Future[Sequence[Any]] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Call:
+    """Bounds of one call.
+
+    Attributes
+    ----------
+    texts
+        At most.
+    size
+        Of the work, at most; a larger text is worked on alone.
+    size_of
+        How much work a text is.
+    """
+
+    texts: int
+    size: int = 1 << 62
+    size_of: Callable[[str], int] = len
 
 
 class BatchQueue:
-    """Work for concurrent requests. Nothing waits in order to fill a batch: what came while a thread worked is one.
+    """Work for concurrent requests. Nothing waits in order to fill a call: what came while a thread worked shares one.
 
     Only requests for the same work share a call, so that one which began with another bundle gets that bundle's answer.
 
@@ -48,8 +89,8 @@ class BatchQueue:
         That work, one call each.
     queue
         Texts that may wait.
-    batch
-        Texts of one call; None gives every request, however long, a call of its own.
+    call
+        Bounds of one call; None gives every request, however long, a call of its own.
     measure
         Told the texts of each call.
 
@@ -67,14 +108,16 @@ class BatchQueue:
         *,
         threads: int,
         queue: int,
-        batch: int | None,
+        call: Call | None,
         measure: Callable[[int], None] = lambda n: None,
     ) -> None:
         self.waiting, self.panics = 0, 0
         self._sick_until = 0.0
         self.on_panic: Callable[[str], None] = lambda message: None
-        self._name, self._most, self._batch, self._measure = name, queue, batch, measure
-        self._jobs: deque[_Job] = deque()
+        self._name, self._most, self._call, self._measure = name, queue, call, measure
+        self._jobs: list[_Job] = []  # a heap
+        self._given = 0  # the turn of the last job that was taken
+        self._numbers = count()
         self._changed = threading.Condition()
         self._closed = False
         self._loop = asyncio.get_running_loop()
@@ -90,13 +133,16 @@ class BatchQueue:
         Busy
             If the queue has no room for all of them.
         """
-        size = self._batch or max(1, len(texts))
-        parts = [texts[start : start + size] for start in range(0, len(texts), size)]
-        jobs = [_Job(work, part, self._loop.create_future()) for part in parts]
+        sizes, parts = self._divided(texts)
         with self._changed:
             if self._closed or self.waiting + len(texts) > self._most:
                 raise Busy(f"{self._name}: {self.waiting} events are waiting, no room for {len(texts)} more")
-            self._jobs.extend(jobs)
+            jobs, turn = [], self._given
+            for part in parts:
+                size = sum(sizes[part])
+                turn += size
+                jobs.append(_Job(turn, next(self._numbers), size, work, texts[part], self._loop.create_future()))
+                heapq.heappush(self._jobs, jobs[-1])
             self.waiting += len(texts)
             self._changed.notify(len(jobs))
         try:
@@ -105,14 +151,23 @@ class BatchQueue:
             self._forget(jobs)
             raise
 
+    def _divided(self, texts: list[str]) -> tuple[list[int], list[slice]]:
+        """Return how much work each text is, and the texts of each job."""
+        call = self._call
+        if call is None:
+            return [1] * len(texts), [slice(len(texts))] if texts else []
+        sizes = [1 + call.size_of(text) for text in texts]
+        return sizes, list(portions(sizes, call.size, call.texts))
+
     def _forget(self, jobs: list[_Job]) -> None:
         """Take jobs out of the queue that still wait there, so that they hold no place that others need."""
+        gone = {job.number for job in jobs}
+        for job in jobs:
+            job.done.cancel()
         with self._changed:
-            for job in jobs:
-                job.done.cancel()
-                if job in self._jobs:
-                    self._jobs.remove(job)
-                    self.waiting -= len(job.texts)
+            self.waiting -= sum(len(job.texts) for job in self._jobs if job.number in gone)
+            self._jobs = [job for job in self._jobs if job.number not in gone]
+            heapq.heapify(self._jobs)
 
     async def close(self, seconds: float) -> None:
         """Take no more, finish what waits, and let the threads end; a thread that does not is left behind."""
@@ -166,25 +221,25 @@ class BatchQueue:
         return panic
 
     def _take(self) -> list[_Job]:
-        """Take the oldest job and those that may share its call; none when the queue is closed and empty."""
+        """Take the next job and those that may share its call; none when the queue is closed and empty."""
         with self._changed:
             while not self._jobs and not self._closed:
                 self._changed.wait()
             taken: list[_Job] = []
-            count = 0
-            while self._jobs and self._fits(taken, count):
-                taken.append(self._jobs.popleft())
-                count += len(taken[-1].texts)
-            self.waiting -= count
+            while self._jobs and self._fits(taken):
+                taken.append(heapq.heappop(self._jobs))
+                self._given = taken[-1].turn
+            self.waiting -= sum(len(job.texts) for job in taken)
             return taken
 
-    def _fits(self, taken: list[_Job], count: int) -> bool:
+    def _fits(self, taken: list[_Job]) -> bool:
         if not taken:
             return True
-        following = self._jobs[0]
-        return (
-            self._batch is not None and following.work == taken[0].work and count + len(following.texts) <= self._batch
-        )
+        following, call = self._jobs[0], self._call
+        if call is None or following.work != taken[0].work:
+            return False
+        together = [*taken, following]
+        return sum(len(job.texts) for job in together) <= call.texts and sum(j.size for j in together) <= call.size
 
 
 def _worked(jobs: list[_Job]) -> list[tuple[_Job, Sequence[Any] | Exception]]:

@@ -22,8 +22,9 @@ class Limits:
         Characters of an event.
     queue
         Events that wait for the student; one more request is refused with 429.
-    batch
-        Events that are scored in one call.
+    batch, batch_tokens
+        Events, and their tokens (each taken for a byte of text, as many as are judged at most), that are scored in one
+        call; a longer event is scored alone. Requests share the calls evenly.
     scorers
         Threads that score.
     full_queue, full_workers
@@ -50,6 +51,7 @@ class Limits:
     characters: int = 100_000
     queue: int = 4096
     batch: int = 64
+    batch_tokens: int = 8192
     scorers: int = max(1, (os.cpu_count() or 1) - 1)  # one core is the HTTP side's
     full_queue: int = 256
     full_workers: int = 2

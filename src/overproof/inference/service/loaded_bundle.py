@@ -61,6 +61,7 @@ class LoadedBundle:
         self.drift = Drift(cascade.student.manifest.signals)
         self.searcher = None if index is None else Searcher(cascade.student, index)
         self.embed = cascade.student.embed
+        self.work_of = cascade.student.manifest.windowing.work
         self._judged = _Judged()
 
     def tried(self) -> LoadedBundle:

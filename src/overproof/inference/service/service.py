@@ -13,7 +13,7 @@ import numpy as np
 from overproof.bundle.scores import Floats
 from overproof.errors import OverproofError
 from overproof.inference.cascade import Cascade, FullDown
-from overproof.inference.service.batch_queue import BatchQueue, Busy
+from overproof.inference.service.batch_queue import BatchQueue, Busy, Call
 from overproof.inference.service.limits import Limits
 from overproof.inference.service.loaded_bundle import Escalated, LoadedBundle, Verdict
 from overproof.inference.service.metrics import Metrics
@@ -66,8 +66,9 @@ class Service:
     async def start(self) -> None:
         """Start the threads; in the event loop that requests come from."""
         limits, measure = self.limits, self.metrics.batch
-        shared = partial(BatchQueue, queue=limits.queue, batch=limits.batch)
-        alone = partial(BatchQueue, queue=limits.full_queue, batch=None)
+        call = Call(limits.batch, limits.batch_tokens, lambda text: self._loaded.work_of(text))
+        shared = partial(BatchQueue, queue=limits.queue, call=call)
+        alone = partial(BatchQueue, queue=limits.full_queue, call=None)
         self._queues = {
             "student": shared("the student", threads=limits.scorers, measure=measure("student")),
             "lookup": shared("looking up", threads=1, measure=measure("lookup")),
