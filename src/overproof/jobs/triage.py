@@ -13,6 +13,7 @@ from overproof.events.sources.interface import OnSkip
 from overproof.inference.engines import Scored, worker_processes
 from overproof.inference.stream import Request, RunContext, Summary
 from overproof.inference.stream import triage as judge_all
+from overproof.inference.stream.output import STREAM
 from overproof.jobs.deploy_config import TriageConfig
 from overproof.jobs.open_cascade import open_cascade
 from overproof.jobs.verify import open_verified
@@ -31,7 +32,8 @@ def triage(config: TriageConfig, *, console: Console = SILENT) -> Summary:
     cascade = open_cascade(bundle, config.cascade)
     engine = None if config.workers == 1 else worker_processes(cascade.student, bundle.path, config.workers)
     elsewhere = _on_ray(bundle, config.request, config.address) if config.engine == "ray" else None
-    with Rejects(config.rejects) as rejects, _stopping(config.request.follow) as stop:
+    appended = config.request.follow and config.request.out != STREAM
+    with Rejects(config.rejects, appended=appended) as rejects, _stopping(config.request.follow) as stop:
         context = RunContext(rejects, stop, console)
         return judge_all(cascade, config.request, engine=engine, elsewhere=elsewhere, context=context)
 

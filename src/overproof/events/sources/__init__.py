@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections import Counter
@@ -23,7 +24,7 @@ from overproof.events.sources.batch import NOTHING_YET
 from overproof.events.sources.carried import read_cef, read_syslog
 from overproof.events.sources.csv import read_csv
 from overproof.events.sources.detect import detect, inside_container
-from overproof.events.sources.follow import POLL, inputs
+from overproof.events.sources.follow import POLL, Followed, Progress, Resume
 from overproof.events.sources.interface import Columns, Input, OnSkip, Reading, ReadOptions, Source
 from overproof.events.sources.join import join_batches
 from overproof.events.sources.journald import read_journald
@@ -97,6 +98,7 @@ def read_events(
     extra: bool = True,
     follow: bool = False,
     stop: Callable[[], bool] = lambda: False,
+    resume: Resume | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Stream events from files, in their order; memory stays flat on any length.
 
@@ -121,6 +123,9 @@ def read_events(
         yet is waited for.
     stop
         Asked now and then while files are followed; once True, what was written by then is read and reading ends.
+    resume
+        Where an earlier run that followed them left off. Each batch then holds a note of how far it is read with it
+        (`follow.NOTE`, in the schema's metadata), apart from what ends a file that may still go on.
 
     Yields
     ------
@@ -138,7 +143,8 @@ def read_events(
     files = [paths] if isinstance(paths, str | Path) else paths
     options = ReadOptions(on_skip=on_skip, columns=columns or Columns(), batch_rows=batch_rows, extra=extra)
     if follow:
-        yield from _interleaved([_follow_one(path, format, options, stop) for path in files])
+        progress = None if resume is None else Progress(resume)
+        yield from _interleaved([_follow_one(path, format, options, stop, progress) for path in files])
     else:
         for path in files:
             yield from _read_one(path, format, options)
@@ -190,17 +196,31 @@ def _read_one(path: str | Path, format: str, options: ReadOptions) -> Iterator[p
 
 
 def _follow_one(
-    path: str | Path, format: str, options: ReadOptions, stop: Callable[[], bool]
+    path: str | Path, format: str, options: ReadOptions, stop: Callable[[], bool], progress: Progress | None
 ) -> Iterator[pa.RecordBatch]:
     """Read all files that a path comes to name; yield an empty batch where there is nothing more for now."""
-    for source in inputs(path, stop):
-        if source is None:
+    key = os.path.abspath(path)
+    before = None if progress is None else progress.before(key)
+    for opened in Followed(path, stop, options.on_skip, before).inputs():
+        if opened is None:
             yield NOTHING_YET
             continue
-        format = _format_of(source, format, options)  # the first file decides for those that follow it
-        if format in _NOT_FOLLOWED:
-            raise InputError(f"{source.name}: {format} cannot be followed; expected lines of any kind")
-        yield from _batches(source, format, options)
+        source, file, before = opened
+        read_as = before.format if before else _format_of(source, format, options)
+        format = read_as if format == "auto" else format  # the first file decides for those that follow it
+        if read_as in _NOT_FOLLOWED:
+            raise InputError(f"{source.name}: {read_as} cannot be followed; expected lines of any kind")
+        counting = options.on_skip if progress is None else progress.counting(key, file.number, options.on_skip)
+        given, events = before.events if before else 0, 0
+        for batch in _batches(source, read_as, replace(options, on_skip=counting)):
+            first = min(batch.num_rows, max(0, given - events))  # what stands before was given on by an earlier run
+            events += batch.num_rows
+            if first and first == batch.num_rows:
+                continue
+            batch = batch.slice(first)
+            if batch.num_rows and progress is not None and file.repeats and not file.left_open:
+                batch = progress.noted(batch, key, file.position(read_as, events))
+            yield batch
 
 
 def _format_of(source: Input, format: str, options: ReadOptions) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
-from overproof.files import atomic_file
+from overproof.files import atomic_file, open_named, regular_target
 
 
 class Rejects:
@@ -23,6 +25,8 @@ class Rejects:
     ----------
     path
         File to keep every skipped record in, one JSON line {reason, origin, raw} each; None keeps none.
+    appended
+        Write at the file's end, as records are skipped: of a run that has no end of its own.
     examples
         How many records of each reason `first` keeps.
 
@@ -37,7 +41,7 @@ class Rejects:
         If the file cannot be written.
     """
 
-    def __init__(self, path: str | Path | None = None, *, examples: int = 3) -> None:
+    def __init__(self, path: str | Path | None = None, *, appended: bool = False, examples: int = 3) -> None:
         self.first: list[Skipped] = []
         self._counts: Counter[str] = Counter()
         self._examples = examples
@@ -45,7 +49,9 @@ class Rejects:
         self._file: BinaryIO | None = None
         if path is not None:
             try:
-                self._file = self._writing.enter_context(atomic_file(Path(path)))
+                self._file = self._writing.enter_context(
+                    open_named(path, "ab") if appended and regular_target(Path(path)) else atomic_file(Path(path))
+                )
             except (OSError, ValueError) as error:
                 raise InputError(f"{path}: the rejected records cannot be written there ({error})") from None
 
@@ -57,6 +63,21 @@ class Rejects:
         if self._file is not None:
             record = json.dumps({"reason": skipped.reason, "origin": skipped.origin, "raw": skipped.raw})
             self._file.write(record.encode("ascii") + b"\n")
+
+    def place(self) -> dict[str, Any]:
+        """Return what was counted and written so far, for `go_on`; what was written is passed on."""
+        if self._file is not None:
+            self._file.flush()
+        size = self._file.tell() if self._file is not None and self._file.seekable() else None
+        return {"counts": dict(self._counts), "bytes": size}
+
+    def go_on(self, place: Mapping[str, Any]) -> None:
+        """Go on where an earlier run, of which this is the `place`, stood: what it wrote behind that is cut off."""
+        self._counts.update(place["counts"])
+        file, size = self._file, place["bytes"]
+        if file is not None and size is not None and file.seekable() and file.seek(0, os.SEEK_END) > size:
+            file.truncate(size)
+            file.seek(size)
 
     @property
     def total(self) -> int:

@@ -42,15 +42,7 @@ def open_input(path: str | Path) -> Iterator[Input]:
             file = stack.enter_context(open_raw(path, name))
         except FileNotFoundError:
             raise InputError(f"{name}: no such file; expected a file of events, or - for standard input") from None
-        raw = _raw_blocks(file)
-        magic, blocks = _peek(raw, lambda head, _: len(head) >= 4 or b"\n" in head)  # a pipe may have no more for long
-        packed = True
-        if magic.startswith(b"\x1f\x8b"):
-            blocks = _gunzip(blocks)
-        elif is_zstd(magic):
-            blocks = _unzstd(blocks)
-        else:
-            packed = False
+        magic, packed, blocks = _seen_through(file)
         head, blocks = _peek(blocks, _several)
         if not magic:
             why = _error(blocks) or "empty"
@@ -59,6 +51,22 @@ def open_input(path: str | Path) -> Iterator[Input]:
             first = next(blocks)
             head, blocks = without_bom(head), chain([without_bom(first)], blocks)
         yield Input(name, None if packed or name == "-" else Path(path), head, blocks)
+
+
+def unpacked(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what a file holds, in blocks, seen through gzip and zstd."""
+    return _seen_through(file)[2]
+
+
+def _seen_through(file: BinaryIO) -> tuple[bytes, bool, Iterator[bytes]]:
+    """Return how a file begins, whether it is compressed, and what it holds."""
+    raw = _raw_blocks(file)
+    magic, blocks = _peek(raw, lambda head, _: len(head) >= 4 or b"\n" in head)  # a pipe may have no more for long
+    if magic.startswith(b"\x1f\x8b"):
+        return magic, True, _gunzip(blocks)
+    if is_zstd(magic):
+        return magic, True, _unzstd(blocks)
+    return magic, False, blocks
 
 
 def display_name(path: str | Path) -> str:
@@ -141,11 +149,12 @@ def open_raw(path: str | Path, name: str) -> Iterator[BinaryIO]:
     if name == "-":
         yield _stdin()
         return
-    with _open(path, name) as file:
+    with open_plain(path, name) as file:
         yield file
 
 
-def _open(path: str | Path, name: str) -> BinaryIO:
+def open_plain(path: str | Path, name: str) -> BinaryIO:
+    """Open a file as it is; see `open_raw`."""
     try:
         return open(path, "rb", buffering=0)
     except FileNotFoundError:

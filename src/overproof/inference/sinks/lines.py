@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from overproof.errors import InputError
-from overproof.files import move_into_place, remove
+from overproof.files import move_into_place, naming, open_named, remove, sync
 from overproof.inference.sinks.interface import About, Sink, Verdict
 
 Shape = Callable[[Verdict, About], Mapping[str, Any]]
@@ -53,7 +53,7 @@ class LinesWriter:
         try:
             if not offset:
                 remove(aside)
-            self._file: BinaryIO = open(aside, "r+b" if offset else "wb")  # noqa: SIM115 - closed by close()
+            self._file = open_named(aside, "r+b" if offset else "wb")
         except OSError as error:
             raise InputError(f"{aside}: the verdicts cannot be written there ({error.strerror})") from None
         self._file.truncate(offset)
@@ -65,8 +65,7 @@ class LinesWriter:
 
     def flush(self) -> int:
         """Make them durable; returns the file's bytes."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        sync(self._file, self._aside)
         return self._file.tell()
 
     def finish(self, path: Path) -> None:
@@ -89,16 +88,21 @@ class StreamWriter:
     def __init__(self, file: BinaryIO | str, encode: Encode) -> None:
         self._encode, self._written = encode, 0
         self._opened = isinstance(file, str)
+        self._name = file if isinstance(file, str) else "standard output"
         self._file = _appended(file) if isinstance(file, str) else file
 
     def write(self, verdicts: Iterable[Verdict]) -> None:
         """Write verdicts, and pass them on."""
-        self._written += self._file.write(self._encode(verdicts))
-        self._file.flush()
+        with naming(self._name):
+            self._written += self._file.write(self._encode(verdicts))
+            self._file.flush()
 
     def flush(self) -> int:
-        """Everything is passed on already; returns the bytes that were."""
-        return self._written
+        """Make it durable, if it is a file of this writer's; returns the file's bytes, or those that were passed on."""
+        if not (self._opened and self._file.seekable()):
+            return self._written
+        sync(self._file, self._name)
+        return self._file.tell()
 
     def finish(self, path: Path) -> None:
         """Close the stream; it has no other name to be given."""
@@ -114,7 +118,7 @@ def _appended(name: str) -> BinaryIO:
     try:
         if os.path.isfile(name):
             os.truncate(name, _end_of_last_line(name))
-        return open(name, "ab")
+        return open_named(name, "ab")
     except OSError as error:
         raise InputError(f"{name}: the verdicts cannot be written there ({error.strerror})") from None
 

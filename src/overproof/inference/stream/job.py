@@ -22,12 +22,14 @@ from overproof.inference.engines.interface import texts_of
 from overproof.inference.similarity.groups import Groups
 from overproof.inference.sinks import VerdictBatch, severity
 from overproof.inference.sinks.verdict_batch import Verdict
+from overproof.inference.stream.following import Following
 from overproof.inference.stream.output import Output, Request, open_output
 from overproof.inference.stream.summary import Summary, Tally
 from overproof.inference.stream.top import Top
 from overproof.progress import SILENT, Advance, Console
 
 CHECKPOINT_SECONDS = 5.0
+FOLLOWED_SECONDS, FULL = 1.0, 2048  # of files that are followed: also with each batch that is all there is for now
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,14 @@ def triage(
     with open_output(request, cascade) as output:
         resumed = output.mark.events if output.mark else 0
         if resumed:
-            context.console.say(f"{request.out}: going on after the {resumed:,} events that are judged already")
-        state = _State(cascade, request, output)
+            judged = f"the {resumed:,} events that are judged already"
+            context.console.say(f"{request.out}: going on after {judged}{_kept_in(output)}")
+        following = Following(output, context.rejects, cascade.models, request.paths) if output.appended else None
+        state = _State(cascade, request, output, following)
+        if following is not None:
+            state.remember()  # before anything is written that a kill might leave
         if elsewhere is None:
-            batches = (batch for batch in _read(request, context) if state.is_new(batch.num_rows))
+            batches = (batch for batch in _read(request, context, following) if state.is_new(batch.num_rows))
             scored = (engine or in_process(cascade.student))(batches)
         else:
             scored = (pair for pair in elsewhere(context.rejects) if state.is_new(pair[0].num_rows))
@@ -114,12 +120,14 @@ def _judge_all(scored: Iterator[Scored], state: _State, console: Console, advanc
     last = time.monotonic()
     for batch, scores in scored:
         stood = state.promised
+        state.note(batch)
         state.judge(batch, scores)
         advance(batch.num_rows)
         now = state.promised
         if now is not None and stood is not None and now.status != stood.status:
             console.say(f"promise {now.message}")  # now, since a run that follows files has no end
-        if time.monotonic() - last >= CHECKPOINT_SECONDS or state.followed:
+        waited = time.monotonic() - last
+        if waited >= CHECKPOINT_SECONDS or (state.followed and (waited >= FOLLOWED_SECONDS or batch.num_rows < FULL)):
             state.remember()
             last = time.monotonic()
 
@@ -127,21 +135,25 @@ def _judge_all(scored: Iterator[Scored], state: _State, console: Console, advanc
 class _State:
     """What a run carries from batch to batch, all of which a mark remembers."""
 
-    def __init__(self, cascade: Cascade, request: Request, output: Output) -> None:
+    def __init__(self, cascade: Cascade, request: Request, output: Output, following: Following | None) -> None:
         mark = output.mark
+        self._following = following
         self._cascade, self._request, self._output = cascade, request, output
         self.tally = Tally() if mark is None else Tally.from_json(mark.tally)
         self.top = None if request.top is None else Top(request.top, mark.top if mark and mark.top else [])
         self.groups: Groups | None = None
         if request.group_similar:
-            self.groups = Groups() if mark is None or mark.groups is None else Groups.from_json(mark.groups)
-        self._known = 0 if mark is None else mark.events
+            known = mark is not None and mark.groups is not None and (following is None or following.same_models)
+            self.groups = Groups.from_json(mark.groups) if known else Groups()  # type: ignore[union-attr, arg-type]
+        self._known = 0 if mark is None or following is not None else mark.events
         if mark is not None:
             cascade.bucket.level = dict(mark.tokens)
+            if self.top is None and mark.top:
+                self._write(mark.top)  # the run that kept them did not come to its end
 
     @property
     def followed(self) -> bool:
-        """Whether the run follows files: each batch is remembered."""
+        """Whether the run follows files: it has no end to wait for."""
         return self._request.follow
 
     @property
@@ -153,6 +165,11 @@ class _State:
         """Return whether the next batch was not judged yet: marks lie between batches, read alike each time."""
         self._known -= events
         return self._known < 0
+
+    def note(self, batch: pa.RecordBatch) -> None:
+        """Note how far a batch was read."""
+        if self._following is not None:
+            self._following.add(batch)
 
     def judge(self, batch: pa.RecordBatch, scores: Scores) -> None:
         """Judge one batch, from scores to what is written: what its source cut was not judged whole either."""
@@ -196,21 +213,31 @@ class _State:
 
     def remember(self) -> None:
         """Make everything up to here durable."""
+        if self._following is not None and self._following.left_open:
+            return  # what ends where its file goes on is judged again, whole, by the run that goes on
         self._output.remember(
             events=self.tally.events,
             tokens=self._cascade.bucket.level,
             tally=self.tally.to_json(),
             groups=None if self.groups is None else self.groups.to_json(),
             top=None if self.top is None else self.top.kept(),
+            followed=None if self._following is None else self._following.kept,
         )
 
     def finish(self) -> None:
         """Write what was kept to the end."""
+        if self._following is not None:
+            self.remember()
         if self.top is not None:
             self._write(self.top.kept())
 
 
-def _read(request: Request, context: RunContext) -> Iterator[pa.RecordBatch]:
+def _kept_in(output: Output) -> str:
+    """Say how to begin anew, where that is not done by itself."""
+    return f" ({output.journal.path} keeps the place)" if output.appended and output.journal else ""
+
+
+def _read(request: Request, context: RunContext, following: Following | None) -> Iterator[pa.RecordBatch]:
     return read_events(
         list(request.paths),
         columns=request.reading.columns,
@@ -219,4 +246,5 @@ def _read(request: Request, context: RunContext) -> Iterator[pa.RecordBatch]:
         on_skip=context.rejects,
         follow=request.follow,
         stop=context.stop,
+        resume=None if following is None else following.resume,
     )

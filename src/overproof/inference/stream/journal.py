@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import orjson
 
 from overproof.errors import InputError
-from overproof.files import atomic_write
+from overproof.files import ANOTHER_RUN, atomic_write, only_writer
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Mark:
         State of the grouping; None without.
     top
         The gravest verdicts so far; None where all are written.
+    followed
+        How far the files were read that are followed; None where none are.
+    end
+        Hash of what the output ends with at the offset; empty where the output is not appended to.
     """
 
     events: int
@@ -42,6 +47,8 @@ class Mark:
     tally: Mapping[str, Any]
     groups: Mapping[str, Any] | None
     top: list[dict[str, Any]] | None
+    followed: Mapping[str, Any] | None = None
+    end: str = ""
 
 
 class Journal:
@@ -53,6 +60,8 @@ class Journal:
         The output's final name.
     job
         What is being done; a mark of another job is not taken up.
+    kind
+        What its file is called, after the output.
 
     Raises
     ------
@@ -60,34 +69,33 @@ class Journal:
         If another run is writing there, or the folder cannot be written to.
     """
 
-    def __init__(self, out: Path, job: Mapping[str, Any]) -> None:
-        self._path = out.with_name(f".{out.name}.journal")
+    def __init__(self, out: Path, job: Mapping[str, Any], kind: str = "journal") -> None:
+        self.path = out.with_name(f".{out.name}.{kind}")
         self._job = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
+        self._held = ExitStack()
+        if not out.parent.is_dir():
+            raise InputError(f"{out}: the verdicts cannot be written there (no such folder)")
         try:
-            self._lock: IO[bytes] = open(out.with_name(f".{out.name}.lock"), "wb")  # noqa: SIM115 - held by the run
+            self._held.enter_context(only_writer(out))
         except OSError as error:
+            if error.errno == errno.EBUSY:
+                raise InputError(f"{out}: {ANOTHER_RUN}") from None
             raise InputError(f"{out}: the verdicts cannot be written there ({error.strerror})") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            raise InputError(f"{out}: another run is writing there") from None
 
     def load(self) -> Mark | None:
         """Return where the same job was broken off; None if it was not."""
         try:
-            stored = orjson.loads(self._path.read_bytes())
+            stored = orjson.loads(self.path.read_bytes())
             return Mark(**stored["mark"]) if stored["job"] == self._job else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def save(self, mark: Mark) -> None:
         """Remember a point; what it says is written must be on the disk already."""
-        atomic_write(self._path, orjson.dumps({"job": self._job, "mark": asdict(mark)}), durable=True)
+        atomic_write(self.path, orjson.dumps({"job": self._job, "mark": asdict(mark)}), durable=True)
 
     def close(self, *, done: bool) -> None:
         """Let go of the output; a job that is done leaves nothing behind."""
         if done:
-            self._path.unlink(missing_ok=True)
-        Path(self._lock.name).unlink(missing_ok=True)
-        self._lock.close()
+            self.path.unlink(missing_ok=True)
+        self._held.close()

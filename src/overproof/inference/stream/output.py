@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from overproof.inference.stream.journal import Journal, Mark
 from overproof.version import __version__
 
 STREAM = "-"
+END = 1024  # bytes by which an output that is appended to is known again
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,14 @@ class Output:
         Remembers how far it came; None where a run cannot be repeated, since its input or output is a stream.
     mark
         Where an earlier run was broken off; None at the start.
+    appended
+        The file that verdicts are appended to; None where they are written aside, or into a stream.
     """
 
     writer: Writer
     journal: Journal | None = None
     mark: Mark | None = None
+    appended: Path | None = None
 
     def write(self, verdicts: Iterable[Verdict]) -> None:
         """Write verdicts, in order."""
@@ -84,7 +90,8 @@ class Output:
         """Make what was written durable, and a mark of it."""
         offset = self.writer.flush()
         if self.journal is not None:
-            self.journal.save(Mark(offset=offset, **mark))
+            end = _end(self.appended, offset) if self.appended else ""
+            self.journal.save(Mark(offset=offset, end=end, **mark))
 
 
 @contextmanager
@@ -101,13 +108,14 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
         raise InputError(f"{request.out}: a folder; expected a file to write the verdicts to")
     about = About(__version__, tuple(cascade.student.manifest.benign), cascade.models)
     target = None if request.out == STREAM else regular_target(Path(request.out))
-    if target is None or request.follow:
-        writer = sink.stream(sys.stdout.buffer if request.out == STREAM else request.out, about)
-        try:
+    if target is None:
+        with closing(sink.stream(sys.stdout.buffer if request.out == STREAM else request.out, about)) as writer:
             yield Output(writer)
             writer.flush()
-        finally:
-            writer.close()
+        return
+    if request.follow:
+        with _appended(target, request, lambda: sink.stream(str(target), about)) as output:
+            yield output
         return
     aside = target.with_name(f".{target.name}.part")
     journal, done = Journal(target, _job(request, cascade)), False
@@ -125,6 +133,34 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
             writer.close()
     finally:
         journal.close(done=done)
+
+
+@contextmanager
+def _appended(target: Path, request: Request, opened: Callable[[], Writer]) -> Iterator[Output]:
+    """Open an output that has no end of its own; what stands behind the last mark is cut off and judged again."""
+    journal = Journal(target, {"follow": 1}, "positions")
+    try:
+        repeatable = all(Path(path).is_file() or not Path(path).exists() for path in request.paths if path != STREAM)
+        kept = journal if repeatable and STREAM not in request.paths else None
+        mark = None if kept is None else kept.load()
+        if mark is None and kept is not None and kept.path.exists():
+            raise InputError(f"{kept.path}: not what a run has written; remove it to begin anew")
+        if mark is not None and target.is_file() and _end(target, mark.offset) == mark.end:
+            os.truncate(target, mark.offset)
+        with closing(opened()) as writer:
+            yield Output(writer, kept, mark, target)
+            writer.flush()
+    finally:
+        journal.close(done=False)
+
+
+def _end(path: Path, offset: int) -> str:
+    """Hash the last bytes of a file before an offset; another hash than any where the file is shorter."""
+    length = min(offset, END)
+    with path.open("rb") as file:
+        file.seek(offset - length)
+        found = file.read(length)
+    return hashlib.sha256(found).hexdigest() if len(found) == length else "shorter"
 
 
 def _job(request: Request, cascade: Cascade) -> dict[str, Any]:

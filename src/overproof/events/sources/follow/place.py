@@ -1,0 +1,232 @@
+"""Say how far a followed file was read, so that it is found again, whatever it is called by then.
+
+A file is known by device and inode, and by its content: how it begins, and what stands before the place that was
+reached. So a renamed file is found, and so is its copy, whose original was truncated, also where the copy was
+compressed; what was written anew under the same name is not taken for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from overproof.events.sources.stream import READ_ERRORS, unpacked
+
+HEAD, TAIL = 1024, 64  # bytes at its start, and before the place that was reached, by which a file is known
+PACKED = (".gz", ".zst")
+_WHEN = r"[-._]?(?:[0-9][0-9T:._-]*Z?|old|prev)"  # behind a rotated file's name: `.1`, `-20260105`, `.old`
+_WITHIN = r"(?:\.[0-9]{1,3}|[-._][0-9]{4}[0-9T:._-]*Z?)"  # before its extension: `.1`, `-20260105`
+
+
+def digest(data: bytes) -> str:
+    """Hash some bytes of a file."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A file that stood beside the path and need not be read again, known also where its inode is used anew.
+
+    Attributes
+    ----------
+    device, inode
+        As `os.stat` has them.
+    length, head
+        So many bytes at its start were hashed; the hash.
+    """
+
+    device: int
+    inode: int
+    length: int
+    head: str
+
+    @classmethod
+    def of(cls, path: Path) -> Sighting | None:
+        """See a file; None if it is gone or cannot be read."""
+        try:
+            with open(path, "rb", buffering=0) as file:
+                found, start = os.fstat(file.fileno()), os.pread(file.fileno(), HEAD, 0)
+        except OSError:
+            return None
+        return cls(found.st_dev, found.st_ino, len(start), digest(start))
+
+    def is_of(self, path: Path) -> bool:
+        """Tell whether a path names that file still."""
+        try:
+            with open(path, "rb", buffering=0) as file:
+                found = os.fstat(file.fileno())
+                if (found.st_dev, found.st_ino) != (self.device, self.inode):
+                    return False
+                return digest(os.pread(file.fileno(), self.length, 0)) == self.head
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far one of the files that a path came to name was read.
+
+    Attributes
+    ----------
+    number
+        Which of them it is, from 0.
+    device, inode, modified
+        As `os.stat` had them; nanoseconds.
+    offset
+        Bytes that were read; the events below may end before.
+    head, tail
+        Hashes of its first bytes, and of those before the offset: `HEAD` and `TAIL` of them, or as many as there are.
+    format
+        How it is read.
+    events
+        Events of it that were given on.
+    passed
+        Files beside it that were read before, or stood there before this began.
+    """
+
+    number: int
+    device: int
+    inode: int
+    modified: int
+    offset: int
+    head: str
+    tail: str
+    format: str
+    events: int
+    passed: tuple[Sighting, ...] = ()
+
+    @classmethod
+    def before_all(cls, path: Path) -> Position:
+        """Return the position from which all is read that the path names from now on."""
+        nothing = digest(b"")
+        return cls(0, 0, 0, 0, 0, nothing, nothing, "", 0, tuple(filter(None, map(Sighting.of, siblings(path)))))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Position:
+        """Read what `dataclasses.asdict` made of one."""
+        return cls(**{**data, "passed": tuple(Sighting(**each) for each in data["passed"])})
+
+    def is_in(self, path: Path) -> bool:
+        """Tell whether a file holds what was read: it begins so, and has the same bytes before the offset."""
+        try:
+            return (_is_packed(path) and self._is_in_packed(path)) or self._is_in_plain(path)
+        except (*READ_ERRORS, ValueError):
+            return False
+
+    def begins(self, path: Path) -> bool:
+        """Tell whether a file begins so, though it is shorter: a copy made before all of it was read."""
+        length = min(self.offset, HEAD)
+        try:
+            with open(path, "rb", buffering=0) as file:
+                return length > 0 and digest(os.pread(file.fileno(), length, 0)) == self.head
+        except OSError:
+            return False
+
+    def _is_in_plain(self, path: Path) -> bool:
+        with open(path, "rb", buffering=0) as file:
+            found, handle = os.fstat(file.fileno()), file.fileno()
+            if found.st_size < self.offset:
+                return False
+            if not self.offset:  # of which nothing is known but the inode
+                return (found.st_dev, found.st_ino) == (self.device, self.inode)
+            before = min(self.offset, TAIL)
+            head, tail = os.pread(handle, min(self.offset, HEAD), 0), os.pread(handle, before, self.offset - before)
+            return (digest(head), digest(tail)) == (self.head, self.tail)
+
+    def _is_in_packed(self, path: Path) -> bool:
+        at, head, tail = 0, b"", b""
+        with blocks_of(path) as blocks:
+            for block in blocks:
+                block = block[: self.offset - at]
+                at += len(block)
+                head += block[: HEAD - len(head)]
+                tail = (tail + block)[-TAIL:]
+                if at == self.offset or (len(head) == HEAD and digest(head) != self.head):
+                    break
+        return 0 < at == self.offset and (digest(head), digest(tail)) == (self.head, self.tail)
+
+
+@contextmanager
+def blocks_of(path: Path) -> Iterator[Iterator[bytes]]:
+    """Open a file that nobody writes to any more, and see through its compression."""
+    with open(path, "rb", buffering=0) as file:
+        yield filter(None, unpacked(file))
+
+
+def whereabouts(path: Path, position: Position) -> Path | None:
+    """Find what holds a file that was read: under another name, or what was copied of it; None if nothing does."""
+    ours = (position.device, position.inode)
+    same = [each for each in _beside(path) if inode_of(each) == ours]
+    copies = [each for each in siblings(path) if _modified(each) >= position.modified]
+    return next((each for each in dict.fromkeys((*same, path, *copies)) if position.is_in(each)), None)
+
+
+def missed(path: Path, after: Position, passed: Sequence[Sighting], current: int) -> list[Path]:
+    """Find the files that a path named after a file was read, and before it came to name another.
+
+    Parameters
+    ----------
+    after
+        Where reading the one before ended.
+    passed
+        Files that are known not to be such.
+    current
+        Inode of the file that the path names now.
+    """
+    found = []
+    for each in siblings(path):
+        if _modified(each) < after.modified or inode_of(each)[1] == current or any(seen.is_of(each) for seen in passed):
+            continue
+        if _is_packed(each) and (each.with_suffix("").exists() or after.is_in(each)):
+            continue  # it is still being compressed, or it is what was read
+        found.append(each)
+    return found
+
+
+def siblings(path: Path) -> list[Path]:
+    """Return the files that rotation may have made of a path, those last written to first ones."""
+    name, stem, suffix = re.escape(path.name), re.escape(path.stem), re.escape(path.suffix)
+    rotated = re.compile(rf"(?:{name}{_WHEN}|{stem}{_WITHIN}{suffix})(?:\.gz|\.zst)?")
+    found = [each for each in _beside(path) if rotated.fullmatch(each.name) and each != path]
+    return sorted(found, key=lambda each: (_modified(each), _changed(each), each.name))
+
+
+def _beside(path: Path) -> list[Path]:
+    try:
+        with os.scandir(path.parent) as entries:
+            return [path.parent / entry.name for entry in entries if entry.is_file()]
+    except OSError:
+        return []
+
+
+def _is_packed(path: Path) -> bool:
+    return path.suffix in PACKED
+
+
+def inode_of(path: Path) -> tuple[int, int]:
+    """Return device and inode of a file; zeros where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
+
+
+def _modified(path: Path) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _changed(path: Path) -> int:
+    try:
+        return os.stat(path).st_ctime_ns
+    except OSError:
+        return 0
