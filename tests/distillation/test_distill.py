@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from overproof.distillation.fit import student_config
 from overproof.distillation.losses import distillation_loss, mixed_loss
 from overproof.distillation.students.encoder import Encoder
 from overproof.distillation.students.presets import EncoderConfig, preset
-from overproof.distillation.training import TrainingTask, train
+from overproof.distillation.training import TrainingTask, _Run, train
 from overproof.distillation.training_set import UNLABELLED, Rows, TrainConfig
 from overproof.errors import InputError
 
@@ -128,6 +129,20 @@ def test_another_runs_checkpoint_is_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "c", stop_after=1)
     assert run(tmp_path / "c", epochs=3)[1].resumed_at == 0
+
+
+def test_a_run_is_known_by_all_that_decides_it() -> None:
+    """Also by the weights that it begins with, and by the events that say when it ends."""
+    network, task = Encoder(SIZES, 2).initialize(0), TrainingTask(rows(40, 0), rows(20, 1), CONFIG)
+    known = _Run(network, task).fingerprint()
+    assert _Run(Encoder(SIZES, 2).initialize(0), task).fingerprint() == known
+    others = [
+        (Encoder(SIZES, 2).initialize(1), task),
+        (network, replace(task, rows=rows(40, 2))),
+        (network, replace(task, validation=rows(20, 2))),
+        (network, replace(task, config=replace(CONFIG, seed=CONFIG.seed + 1))),
+    ]
+    assert known not in {_Run(*other).fingerprint() for other in others}
 
 
 def test_divergence_is_told_not_trained_on() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,12 @@ from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.scores import Floats
 from overproof.errors import BundleError, InputError
 from overproof.events.schema import event_table
-from overproof.jobs.attack import CASES, REPORT
+from overproof.inference.cascade import Cascade
+from overproof.jobs.attack import CASES, REPORT, _decisive
+from overproof.jobs.attack_config import AttackConfig
 from overproof.jobs.attack_journal import JOURNAL
-from overproof.redteam.campaign import Campaign
+from overproof.jobs.attack_targets import Targets
+from overproof.redteam.campaign import Campaign, Target
 from overproof.redteam.mutate.words import WORDS
 from overproof.redteam.page import page
 from overproof.redteam.result import AttackReport, read_cases
@@ -130,6 +135,19 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(
     )
     assert attacked(small_bundle, events, out=tmp_path) == report
     assert before == 4 and len(ran) == 2 * -(-report.events // 10) - 4
+
+
+def test_a_run_is_known_by_all_that_its_events_are(student: OnnxScorer) -> None:
+    """The family decides which edits an event gets."""
+    one = Target(0, "1 or 1=1", "sqli", "sql", True)
+    deployed: Any = SimpleNamespace(evidence=(), cascade=Cascade(student))
+    found = [
+        _decisive(AttackConfig(()), deployed, Targets((each,), (), {}))
+        for each in (one, replace(one), replace(one, family="xss"), replace(one, domain="html"))
+    ]
+    assert found[0] == found[1]
+    assert found[0] not in found[2:]
+    assert json.dumps(found[0])  # as the journal keeps it
 
 
 def test_another_run_does_not_go_on_with_what_is_left(small_bundle: Path, events: pa.Table, tmp_path: Path) -> None:

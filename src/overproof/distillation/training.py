@@ -78,8 +78,9 @@ def train(
     """
     run, config = _Run(network, task), task.config
     history = History()
+    fingerprint = "" if checkpoint is None else run.fingerprint()  # of the network as it is before it learns
     if checkpoint is not None:
-        history, run.best = resume(checkpoint, run.fingerprint(), network, run.optimizer)
+        history, run.best = resume(checkpoint, fingerprint, network, run.optimizer)
     for epoch in range(len(history.losses), config.epochs):
         if epoch - max(history.best_epoch, history.least_loss) > config.patience:
             break
@@ -91,7 +92,7 @@ def train(
         if kept:
             run.keep_best()
         if checkpoint is not None:
-            save(checkpoint, run.fingerprint(), TrainingState(history, network, run.optimizer, run.best))
+            save(checkpoint, fingerprint, TrainingState(history, network, run.optimizer, run.best))
         on_epoch(history)
     run.restore_best()
     return history
@@ -216,15 +217,18 @@ class _Run:
         self.network.to("cpu").eval()
 
     def fingerprint(self) -> str:
-        """Identify config, data and network sizes, so that another run's checkpoint is not resumed."""
+        """Identify config, data and the network's weights, so that another run's checkpoint is not resumed."""
         digest = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
-        for ids in self.rows.ids:
-            digest.update(ids.tobytes() + b"|")
-        digest.update(self.rows.targets.tobytes())
-        digest.update(json.dumps([[*rows.kinds] for rows in (self.rows, self.validation)]).encode())
-        digest.update(b"" if self.rows.teacher is None else self.rows.teacher.tobytes())
+        for rows in (self.rows, self.validation):
+            for ids in rows.ids:
+                digest.update(ids.tobytes() + b"|")
+            digest.update(rows.targets.tobytes())
+            digest.update(json.dumps([*rows.kinds]).encode())
+            digest.update(b"" if rows.teacher is None else rows.teacher.tobytes())
         digest.update(str(self.cutter).encode())
-        digest.update(str([(k, tuple(v.shape)) for k, v in self.network.state_dict().items()]).encode())
+        for name, weights in self.network.state_dict().items():
+            digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}".encode())
+            digest.update(weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
 

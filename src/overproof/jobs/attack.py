@@ -336,5 +336,5 @@ def _decisive(config: AttackConfig, attacked: Attacked, targets: Targets) -> dic
         "models": attacked.cascade.models,
         "policy": {name: value for name, value in asdict(attacked.cascade.policy).items() if name != "promise"},
         "edits": {domain: sorted(mutators) for domain, mutators in MUTATORS.items()},
-        "events": [target.text for target in (*targets.attacks, *targets.benign)],
+        "events": [asdict(target) for target in (*targets.attacks, *targets.benign)],
     }

@@ -235,6 +235,32 @@ def test_a_mark_of_another_job_is_not_taken_up(
     assert len(verdicts(out)) == len(EVENTS) + 1
 
 
+def test_a_run_that_goes_on_knows_its_input_by_content(
+    student: OnnxScorer, events: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by size and time: one and the same file may be copied, another may have both."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    out = events.with_name("out.jsonl")
+    request = Request((str(events),), str(out), with_text=True)
+    with pytest.raises(Broken):
+        triage(Cascade(student), request, engine=breaking_after(1)(student))
+    before = events.stat()
+    events.write_text(events.read_text().replace("id=0 ", "id=X ", 1))
+    os.utime(events, ns=(before.st_atime_ns, before.st_mtime_ns))
+    summary = triage(Cascade(student), request)
+    assert summary.resumed == 0
+    assert verdicts(out)[0]["text"].startswith("id=X ")
+
+
+def test_a_touched_input_is_the_same(student: OnnxScorer, events: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    request = Request((str(events),), str(events.with_name("out.jsonl")))
+    with pytest.raises(Broken):
+        triage(Cascade(student), request, engine=breaking_after(1)(student))
+    os.utime(events, (1, 1))
+    assert triage(Cascade(student), request).resumed == 2048
+
+
 @pytest.mark.slow
 def test_a_killed_process_goes_on(small_bundle: Path, events: Path) -> None:
     events.write_text("".join(f"{text} {i}\n" for i in range(12) for text in EVENTS))

@@ -120,7 +120,7 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
     aside = target.with_name(f".{target.name}.part")
     journal, done = Journal(target, _job(request, cascade)), False
     try:
-        repeatable = STREAM not in request.paths
+        repeatable = _is_repeatable(request)
         mark = journal.load() if repeatable else None
         if mark is not None and not sink.holds(aside, mark.offset):
             mark = None
@@ -140,8 +140,7 @@ def _appended(target: Path, request: Request, opened: Callable[[], Writer]) -> I
     """Open an output that has no end of its own; what stands behind the last mark is cut off and judged again."""
     journal = Journal(target, {"follow": 1}, "positions")
     try:
-        repeatable = all(Path(path).is_file() or not Path(path).exists() for path in request.paths if path != STREAM)
-        kept = journal if repeatable and STREAM not in request.paths else None
+        kept = journal if _is_repeatable(request) else None
         mark = None if kept is None else kept.load()
         if mark is None and kept is not None and kept.path.exists():
             raise InputError(f"{kept.path}: not what a run has written; remove it to begin anew")
@@ -152,6 +151,20 @@ def _appended(target: Path, request: Request, opened: Callable[[], Writer]) -> I
             writer.flush()
     finally:
         journal.close(done=False)
+
+
+def _is_repeatable(request: Request) -> bool:
+    """Tell whether the inputs can be read again: files that are there, or will be."""
+    return all(path != STREAM and (Path(path).is_file() or not Path(path).exists()) for path in request.paths)
+
+
+def _content(path: str) -> str:
+    """Hash a file of events: size and time say nothing of its content, and change where that does not."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""  # reading says what is wrong with it
 
 
 def _end(path: Path, offset: int) -> str:
@@ -165,11 +178,7 @@ def _end(path: Path, offset: int) -> str:
 
 def _job(request: Request, cascade: Cascade) -> dict[str, Any]:
     """Return whatever must be the same for a broken-off run to be taken up."""
-    inputs = []
-    for path in request.paths:
-        if path != STREAM and Path(path).exists():
-            file = Path(path).stat()
-            inputs.append([file.st_size, file.st_mtime_ns])
+    inputs = [_content(path) for path in request.paths] if _is_repeatable(request) else []
     return {
         "overproof": __version__,
         "request": asdict(request),
