@@ -9,6 +9,7 @@ import io
 import os
 import shutil
 import stat
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,7 +23,7 @@ ANOTHER_RUN = "another run is writing there"
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 _NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}  # of a kernel or a file system without it
-_held: Counter[Path] = Counter()  # locks of this process: a job holds its output while parts of it write there
+_held: Counter[tuple[int, Path]] = Counter()  # by thread: a job holds its output while parts of it write there
 
 
 def atomic_write(path: Path, content: str | bytes, *, durable: bool = False) -> None:
@@ -195,10 +196,15 @@ def recover_folder(folder: Path) -> None:
 
 
 @contextmanager
-def only_writer(path: Path) -> Iterator[None]:
+def only_writer(path: Path, *, once: bool = False) -> Iterator[None]:
     """Hold a file or folder, so that no other run writes there; a run that was killed holds nothing.
 
-    Within one process it may be held again. The lock is `flock(2)`'s, on a file beside it that is there meanwhile.
+    The lock is `flock(2)`'s, on a file beside it that is there meanwhile.
+
+    Parameters
+    ----------
+    once
+        Whether the same thread may not hold it again, as the parts of a job do.
 
     Raises
     ------
@@ -207,13 +213,14 @@ def only_writer(path: Path) -> Iterator[None]:
     """
     path = Path(os.path.abspath(_real(path)))
     with ExitStack() as held:
-        if not _held[path]:
+        ours = threading.get_ident(), path
+        if once or not _held[ours]:
             _hold(path, held)
-        _held[path] += 1
+        _held[ours] += 1
         try:
             yield
         finally:
-            _held[path] -= 1
+            _held[ours] -= 1
 
 
 def _hold(path: Path, held: ExitStack) -> None:

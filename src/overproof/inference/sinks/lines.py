@@ -99,7 +99,7 @@ class StreamWriter:
 
     def flush(self) -> int:
         """Make it durable, if it is a file of this writer's; returns the file's bytes, or those that were passed on."""
-        if not (self._opened and self._file.seekable()):
+        if not (self._opened and os.path.isfile(self._name)):
             return self._written
         sync(self._file, self._name)
         return self._file.tell()

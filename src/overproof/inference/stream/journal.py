@@ -76,7 +76,7 @@ class Journal:
         if not out.parent.is_dir():
             raise InputError(f"{out}: the verdicts cannot be written there (no such folder)")
         try:
-            self._held.enter_context(only_writer(out))
+            self._held.enter_context(only_writer(out, once=True))
         except OSError as error:
             if error.errno == errno.EBUSY:
                 raise InputError(f"{out}: {ANOTHER_RUN}") from None
