@@ -143,6 +143,18 @@ def test_files_that_were_rotated_between_two_runs_are_read_to_their_end(
     assert runs.texts == runs.expected
 
 
+def test_a_log_whose_name_is_not_utf_8(runs: Runs) -> None:
+    runs.log = Path(os.fsdecode(os.fsencode(runs.log.parent) + b"/\xff.log"))
+    runs.request = replace(runs.request, paths=(str(runs.log),))
+    for _ in range(2):
+        runs.write(3)
+        runs.run()
+    rename(runs.log, ".1")
+    runs.write(3)
+    runs.run()
+    assert runs.texts == runs.expected
+
+
 def test_names_that_rotation_moves_on(runs: Runs) -> None:
     """As logrotate does: a.log.1 becomes a.log.2."""
     for _ in range(4):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections import Counter
@@ -24,7 +23,7 @@ from overproof.events.sources.batch import NOTHING_YET
 from overproof.events.sources.carried import read_cef, read_syslog
 from overproof.events.sources.csv import read_csv
 from overproof.events.sources.detect import detect, inside_container
-from overproof.events.sources.follow import POLL, Followed, Progress, Resume
+from overproof.events.sources.follow import POLL, Followed, Progress, Resume, key_of
 from overproof.events.sources.interface import Columns, Input, OnSkip, Reading, ReadOptions, Source
 from overproof.events.sources.join import join_batches
 from overproof.events.sources.journald import read_journald
@@ -199,7 +198,7 @@ def _follow_one(
     path: str | Path, format: str, options: ReadOptions, stop: Callable[[], bool], progress: Progress | None
 ) -> Iterator[pa.RecordBatch]:
     """Read all files that a path comes to name; yield an empty batch where there is nothing more for now."""
-    key = os.path.abspath(path)
+    key = key_of(path)
     before = None if progress is None else progress.before(key)
     for opened in Followed(path, stop, options.on_skip, before).inputs():
         if opened is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.events.sources import Rejects
-from overproof.events.sources.follow import NOTE, Resume
+from overproof.events.sources.follow import NOTE, Resume, key_of
 from overproof.events.sources.follow.place import Position
 from overproof.inference.stream.output import Output
 
@@ -62,8 +61,8 @@ class Following:
             else:
                 self.kept |= {name: stored[name] for name in ("positions", "rejected", "rejects")}
                 rejects.go_on(stored["rejects"])
-            for path in map(os.path.abspath, paths):
-                self.kept["positions"].setdefault(path, asdict(Position.before_all(Path(path))))
+            for path in paths:
+                self.kept["positions"].setdefault(key_of(path), asdict(Position.before_all(Path(path))))
             self.resume = Resume.from_json(self.kept, rejects.place)
         except (KeyError, TypeError, ValueError, AttributeError):
             where = output.journal.path if output.journal else output.appended

@@ -36,6 +36,11 @@ LATE = "written to a rotated file after the next one was begun"
 _GZIP = b"\x1f\x8b"
 
 
+def key_of(path: str | Path) -> str:
+    """Return what a path is called in notes and positions, whatever folder a run is started in."""
+    return display_name(os.path.abspath(path))
+
+
 class Opened(NamedTuple):
     """An input, the file that it is, and how far an earlier run had read it."""
 
