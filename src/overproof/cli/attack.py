@@ -19,7 +19,10 @@ from overproof.cli.options import (
     Seed,
     Text,
     Time,
+    VerifyCertificates,
+    VerifyKey,
     columns_of,
+    trust_of,
 )
 from overproof.cli.output import show, show_gated
 from overproof.errors import InputError
@@ -136,15 +139,19 @@ def run(
     time: Time = None,
     rejects: Rejects = None,
     seed: Seed = 0,
+    verify_key: VerifyKey = None,
+    verify_certificates: VerifyCertificates = None,
     as_json: AsJson = False,
 ) -> None:
     """Look for edited events that fool a bundle and still do what they did."""
     import overproof
 
+    trust = trust_of(verify_key, verify_certificates)
     if replay is not None:
         if events:
             raise InputError(f"{events[0]}: --replay takes no EVENTS, the cases are what is judged")
-        show_gated(overproof.replay(bundle, replay, check=check, max_escalations=max_escalations), as_json)
+        replayed = overproof.replay(bundle, replay, check=check, max_escalations=max_escalations, trust=trust)
+        show_gated(replayed, as_json)
         return
     if not events:
         raise InputError("no EVENTS: expected labelled events, or --replay attack.jsonl")
@@ -168,6 +175,7 @@ def run(
         seed=seed,
         triggers=triggers,
         unlabelled=unlabelled,
+        trust=trust,
         console=terminal(),
     )
     show(report, as_json)

@@ -21,8 +21,11 @@ from overproof.cli.options import (
     Rejects,
     Text,
     Time,
+    VerifyCertificates,
+    VerifyKey,
     columns_of,
     share_of,
+    trust_of,
 )
 from overproof.cli.output import show_gated
 from overproof.jobs.config import CheckConfig
@@ -174,6 +177,8 @@ def run(
     rejects: Rejects = None,
     cache: Cache = None,
     seed: CheckSeed = CheckConfig.seed,
+    verify_key: VerifyKey = None,
+    verify_certificates: VerifyCertificates = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove what a bundle lost against the full model: may it be deployed, where, and with what in reserve?"""
@@ -198,6 +203,7 @@ def run(
         rejects=rejects,
         cache=cache,
         seed=seed,
+        trust=trust_of(verify_key, verify_certificates),
         console=terminal(),
     )
     show_gated(report, as_json)

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 import overproof
-from overproof.cli.options import AsJson, Bundle, Family, Format, Label, Rejects, Sources, Text, columns_of
+from overproof.cli.options import (
+    AsJson,
+    Bundle,
+    Family,
+    Format,
+    Label,
+    Rejects,
+    Sources,
+    Text,
+    VerifyCertificates,
+    VerifyKey,
+    columns_of,
+    trust_of,
+)
 from overproof.cli.output import show
 from overproof.progress import terminal
 
@@ -33,6 +46,8 @@ def run(
     family: Family = None,
     format: Format = "auto",
     rejects: Rejects = None,
+    verify_key: VerifyKey = None,
+    verify_certificates: VerifyCertificates = None,
     as_json: AsJson = False,
 ) -> None:
     """Index known events by a bundle's embeddings, to ask later what an event resembles."""
@@ -41,7 +56,8 @@ def run(
 
     reading = Reading(columns_of(text, label, family, None, None), format)
     with overproof.Rejects(rejects) as skipped:
-        written = build_index(IndexConfig(bundle, events or ["-"], out, reading), rejects=skipped, console=terminal())
+        config = IndexConfig(bundle, events or ["-"], out, reading, trust=trust_of(verify_key, verify_certificates))
+        written = build_index(config, rejects=skipped, console=terminal())
     show(written, as_json)
     if skipped.total:
         terminal().say(str(skipped))

@@ -164,7 +164,7 @@ VerifyKey = Annotated[
     typer.Option(
         "--verify-key",
         metavar="FILE",
-        help="Use nothing that is not signed with this public key's private one; in PEM (pip install "
+        help="The public key, in PEM, of whoever has to have signed it: what does not verify is refused (pip install "
         "'overproof[sign]').",
     ),
 ]
@@ -173,7 +173,8 @@ VerifyCertificates = Annotated[
     typer.Option(
         "--verify-certificates",
         metavar="FILE",
-        help="Use nothing that is not signed with a certificate that one of these authorities issued; in PEM.",
+        help="Certificates of authorities, in PEM, of which one has to have issued the signer's: what does not verify "
+        "is refused.",
     ),
 ]
 

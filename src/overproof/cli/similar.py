@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import overproof
-from overproof.cli.options import AsJson, Bundle, Format
+from overproof.cli.options import AsJson, Bundle, Format, VerifyCertificates, VerifyKey, trust_of
 from overproof.cli.output import one_line_json
 from overproof.progress import terminal
 
@@ -39,18 +39,22 @@ def run(
     count: Neighbours = 10,
     events: EventFiles = None,
     format: Format = "auto",
+    verify_key: VerifyKey = None,
+    verify_certificates: VerifyCertificates = None,
     as_json: AsJson = False,
 ) -> None:
     """Show which known events are most like an event."""
     from overproof.events.sources import Reading
     from overproof.inference.similarity.search import Searcher, search, search_files
 
+    trust = trust_of(verify_key, verify_certificates)
+    judge = bundle if trust is None else overproof.open(bundle, trust=trust)
     with overproof.Rejects() as skipped:
         if event is not None:
-            found = iter(search(bundle, index, event, count))
+            found = iter(search(judge, index, event, count))
         else:
             found = search_files(
-                Searcher(bundle, index), events or ["-"], count, Reading(format=format), on_skip=skipped
+                Searcher(judge, index), events or ["-"], count, Reading(format=format), on_skip=skipped
             )
         for one in found:
             typer.echo(one_line_json(one.to_json()) if as_json else one.render())

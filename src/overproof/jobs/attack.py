@@ -18,9 +18,10 @@ import pyarrow as pa
 import scipy  # noqa: F401 - intervals need it; that it is missing is told before the attack starts
 
 from overproof.bundle.evidence_store import open_evidence
-from overproof.bundle.manifest import open_bundle
+from overproof.bundle.manifest import Bundle
 from overproof.bundle.model_names import DISTILLED, QUANTIZED
 from overproof.bundle.readers import TOKENIZER
+from overproof.bundle.signing import Trust
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.files import atomic_write, only_writer
@@ -39,6 +40,7 @@ from overproof.jobs.config import RunOptions
 from overproof.jobs.config_json import Events
 from overproof.jobs.deploy_config import CascadeConfig
 from overproof.jobs.open_cascade import open_cascade
+from overproof.jobs.verify import open_verified
 from overproof.progress import SILENT, Console
 from overproof.redteam.blind_spots import BlindSpots, Limits, blind_spots
 from overproof.redteam.campaign import Attempt, Campaign, Target
@@ -67,8 +69,8 @@ class Attacked:
 
     Attributes
     ----------
-    path
-        The bundle's folder.
+    bundle
+        The bundle, as it was verified.
     evidence
         The models beside it: the hashes of their files.
     trained
@@ -81,7 +83,7 @@ class Attacked:
         Model to what its weights tell of its log-odds; empty where no search follows gradients.
     """
 
-    path: Path
+    bundle: Bundle
     evidence: Sequence[str]
     trained: Sequence[str]
     cascade: Cascade
@@ -113,13 +115,14 @@ def attack(
     seed: int = AttackConfig.seed,
     triggers: int = AttackConfig.triggers,
     unlabelled: Any = None,
+    trust: Trust | None = None,
     console: Console = SILENT,
 ) -> AttackReport:
     """Look for edited events that fool a bundle and still do what they did, and say what compression is to blame for.
 
     Parameters
     ----------
-    bundle, full, evidence, check, max_escalations
+    bundle, full, evidence, check, max_escalations, trust
         The models, and how they are deployed; see `AttackInputs`.
     events, columns, objectives, searches, budget, families, sample, seed, triggers, unlabelled
         What is attacked and how; see `AttackConfig`.
@@ -143,6 +146,7 @@ def attack(
         None if evidence is None else Path(evidence),
         None if check is None else Path(check),
         max_escalations,
+        trust,
     )
     place = None if out is None else Path(out)
     if place is not None and place.exists() and not place.is_dir():
@@ -153,7 +157,7 @@ def attack(
 def run_attack(config: AttackConfig, inputs: AttackInputs, options: RunOptions, out: Path | None) -> AttackReport:
     """Load, open the models, choose what is attacked, search, compare and write."""
     events = load(config.events, config, options)
-    attacked = open_attacked(config, inputs)
+    attacked = open_attacked(config, inputs, options.console)
     targets = choose(config, events, attacked.cascade.student.manifest.benign, attacked.judges)
     options.console.say(f"{len(targets.attacks):,} attacks and {len(targets.benign):,} benign events are edited")
     with nullcontext() if out is None else only_writer(out):
@@ -191,9 +195,9 @@ def load(files: Events, config: AttackConfig, options: RunOptions) -> pa.Table:
     return events
 
 
-def open_attacked(config: AttackConfig, inputs: AttackInputs) -> Attacked:
+def open_attacked(config: AttackConfig, inputs: AttackInputs, console: Console = SILENT) -> Attacked:
     """Open the bundle with its policy, the models beside it, and the full model."""
-    bundle = open_bundle(inputs.bundle)
+    bundle = open_verified(inputs.bundle, inputs.trust, console)
     deploy = CascadeConfig(full=inputs.full, check=inputs.check, max_escalations=inputs.max_escalations)
     cascade = open_cascade(bundle, deploy)
     victims = {QUANTIZED: deployed(cascade)}
@@ -214,7 +218,7 @@ def open_attacked(config: AttackConfig, inputs: AttackInputs) -> Attacked:
             )
     ask = None if cascade.full is None else asking(cascade.full, bundle.manifest.benign)
     followed = guides(bundle, store, victims) if WHITE_BOX.intersection(config.searches) else {}
-    return Attacked(bundle.path, evidence, trained, cascade, Judges(victims, Referee(ask, ORACLES)), followed)
+    return Attacked(bundle, evidence, trained, cascade, Judges(victims, Referee(ask, ORACLES)), followed)
 
 
 def search(config: AttackConfig, attacked: Attacked, targets: Targets, journal: Journal, console: Console) -> Attempts:
@@ -250,7 +254,7 @@ def look_for_words(
     config: AttackConfig, attacked: Attacked, events: pa.Table, own: Sequence[str], options: RunOptions
 ) -> TriggerReport | None:
     """Look for words that make any attack benign: of the events, the user's own, what it was trained on, its tokens."""
-    manifest, files = attacked.cascade.student.manifest, open_bundle(attacked.path).files
+    manifest, files = attacked.cascade.student.manifest, attacked.bundle.files
     tokens = tokens_of(files[TOKENIZER]) if TOKENIZER in files else ()
     sources = TriggerSources(events, [*own, *attacked.trained], tokens)
     return find_triggers(config, sources, attacked.victims[QUANTIZED], manifest.benign, options.console)
@@ -287,7 +291,7 @@ def compare(
         if model != QUANTIZED
     )
     return AttackReport(
-        bundle=str(attacked.path),
+        bundle=str(attacked.bundle.path),
         full=None if full is None else full.model,
         seed=config.seed,
         budget=budget,

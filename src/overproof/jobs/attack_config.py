@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from overproof.bundle.signing import Trust
 from overproof.errors import InputError
 from overproof.events.sources import Columns
 from overproof.jobs.config_json import Events
@@ -84,6 +85,8 @@ class AttackInputs:
         check.json of `overproof check`: the policy is the one that was checked.
     max_escalations
         As for `triage`; None is what was checked, or 5 %.
+    trust
+        Whose signature the bundle has to have; None asks for none.
     """
 
     bundle: Path
@@ -91,6 +94,7 @@ class AttackInputs:
     evidence: Path | None = None
     check: Path | None = None
     max_escalations: str | None = None
+    trust: Trust | None = None
 
     def __post_init__(self) -> None:
         full = [self.full] if isinstance(self.full, str) else self.full

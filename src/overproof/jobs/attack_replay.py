@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from overproof.bundle.manifest import open_bundle
+from overproof.bundle.signing import Trust
 from overproof.errors import InputError
 from overproof.jobs.attack_victims import deployed
 from overproof.jobs.deploy_config import CascadeConfig
@@ -18,7 +19,12 @@ ALONE = "blind-spot"  # what an objective between two models comes to where ther
 
 
 def replay(
-    bundle: Path | str, cases: Path | str, *, check: Path | str | None = None, max_escalations: str | None = None
+    bundle: Path | str,
+    cases: Path | str,
+    *,
+    check: Path | str | None = None,
+    max_escalations: str | None = None,
+    trust: Trust | None = None,
 ) -> Replayed:
     """Put the cases of attack.jsonl to a bundle as it is deployed.
 
@@ -30,6 +36,8 @@ def replay(
         attack.jsonl of `overproof attack`.
     check, max_escalations
         How the bundle is deployed, as for `attack`.
+    trust
+        Whose signature the bundle has to have; None asks for none.
 
     Raises
     ------
@@ -39,7 +47,7 @@ def replay(
     found = read_cases(Path(cases))
     if not found:
         raise InputError(f"{cases}: holds no case; expected attack.jsonl of an attack that found some")
-    opened = open_bundle(bundle)
+    opened = open_bundle(bundle, trust)
     config = CascadeConfig(check=None if check is None else Path(check), max_escalations=max_escalations)
     now = deployed(open_cascade(opened, config))([case.edited for case in found])
     named = {name: OBJECTIVES[ALONE if one.differs else name] for name, one in OBJECTIVES.items()}

@@ -12,7 +12,8 @@ import pyarrow as pa
 import scipy  # noqa: F401 - the checks load it where they compute; that it is missing is told before they start
 
 from overproof.bundle.evidence_store import EvidenceStore, open_evidence
-from overproof.bundle.manifest import Bundle, open_bundle
+from overproof.bundle.manifest import Bundle
+from overproof.bundle.signing import Trust
 from overproof.checks import CHECKS
 from overproof.checks.attacked import AttackSettings
 from overproof.checks.base import (
@@ -60,6 +61,7 @@ from overproof.jobs.proof import digests_of, replayed, seed_of
 from overproof.jobs.retrain_teacher import TeacherRetraining
 from overproof.jobs.samples import looks_published, sample_of
 from overproof.jobs.student_as_full import require_no_student_answers, require_no_student_file
+from overproof.jobs.verify import open_verified
 from overproof.progress import SILENT, Console
 from overproof.version import __version__
 
@@ -141,6 +143,7 @@ def check(
     rejects: Path | None = None,
     cache: Path | None = None,
     seed: int | None = CheckConfig.seed,
+    trust: Trust | None = None,
     console: Console = SILENT,
 ) -> CheckReport:
     """Measure on events what a bundle lost against the full model, and say whether it may be deployed, and how.
@@ -174,6 +177,8 @@ def check(
         Edited texts of each event that the red team asks about; 0 leaves it out.
     seed
         Of everything random; None follows from the events, so that nobody can choose the best of several.
+    trust
+        Whose signature the bundle has to have; None asks for none.
 
     Raises
     ------
@@ -196,7 +201,7 @@ def check(
         attack=attack,
         seed=seed,
     )
-    inputs = CheckInputs(open_bundle(bundle), full, evidence)
+    inputs = CheckInputs(open_verified(bundle, trust, console), full, evidence)
     require_usable(config, inputs, out)
     report = run_checks(config, inputs, RunOptions(cache, rejects, console=console))
     if out is not None:

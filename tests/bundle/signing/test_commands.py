@@ -99,6 +99,30 @@ def test_workers_use_the_bundle_that_was_verified(
     assert "another bundle than the one that was opened at first" in done.stderr
 
 
+def test_no_command_uses_a_bundle_that_does_not_verify(signed: Path, keys: Keys, events: Path, tmp_path: Path) -> None:
+    """Whole as it is: another key signed it."""
+    labelled = tmp_path / "labelled.csv"
+    labelled.write_text("text,label\nid=1,benign\nid=1' or 1=1--,sqli\n")
+    index = tmp_path / "known.index"
+    key, other = ("--verify-key", keys["release"].public), ("--verify-key", keys["other"].public)
+    assert run("index", signed, labelled, "--out", index, *key).exit_code == 0
+    assert run("similar", signed, index, "id=1", *key).exit_code == 0
+    assert run("inspect", signed, *key).exit_code == 0
+    commands = [
+        ("check", signed, labelled),
+        ("attack", signed, labelled),
+        ("triage", signed, events),
+        ("serve", signed, "--port", 0),
+        ("index", signed, labelled, "--out", tmp_path / "other.index"),
+        ("similar", signed, index, "id=1"),
+        ("inspect", signed),
+    ]
+    for words in commands:
+        done = run(*words, *other)
+        assert (done.exit_code, done.stdout) == (2, ""), words
+        assert f"{signed / 'model.sig'}: does not verify: made with another key than" in done.stderr, words
+
+
 def test_evidence_and_what_a_check_wrote_are_signed_as_they_are(tmp_path: Path, keys: Keys, root: Path) -> None:
     evidence = tmp_path / "evidence"
     (evidence / "control").mkdir(parents=True)

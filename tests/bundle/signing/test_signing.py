@@ -305,6 +305,11 @@ def test_only_what_is_whole_is_signed(bundle: Path, keys: Keys, tmp_path: Path) 
         sign(tmp_path / "nothing", key)
     with pytest.raises(InputError, match="nowhere: no such file or folder"):
         sign(tmp_path / "nowhere", key)
+    with pytest.raises(InputError, match=r"x\.sig: no such folder"):
+        sign(bundle, key, tmp_path / "nowhere" / "x.sig")
+    (tmp_path / "nothing" / "n\udcff").touch()
+    with pytest.raises(InputError, match="is not UTF-8, which a signature cannot hold"):
+        sign(tmp_path / "nothing", key)
     flip(bundle / "model.onnx")
     with pytest.raises(TamperedBundle, match="changed since the bundle was written"):
         sign(bundle, key)

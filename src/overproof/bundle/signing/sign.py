@@ -64,6 +64,8 @@ def sign(target: Path | str, key: SigningKey, signature: Path | None = None) -> 
     if not target.exists():
         raise InputError(f"{target}: no such file or folder, expected what is to be signed")
     where = signature or place_of(target)
+    if not where.parent.is_dir():
+        raise InputError(f"{where}: no such folder, expected one for the signature")
     real = Path(os.path.realpath(target))
     aside = left_out(real, where)
     bundle = open_bundle(target) if (target / MANIFEST).is_file() else None
@@ -115,7 +117,7 @@ def _signed(real: Path, private: EllipticCurvePrivateKey, chain: list[Certificat
         try:
             config.set_hashing_config(hashing).sign(real, written)  # type: ignore[arg-type]
         except UnicodeError:
-            raise InputError(f"{real}: a file's name is not Unicode, expected names that JSON can hold") from None
+            raise InputError(f"{real}: its name, or one in it, is not UTF-8, which a signature cannot hold") from None
         return written.read_bytes()
 
 

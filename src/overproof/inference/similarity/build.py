@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from overproof.bundle.signing import Trust
 from overproof.bundle.tiers import open as open_bundle
 from overproof.errors import BundleError, InputError
 from overproof.events.sources import Reading, Rejects, read_events
@@ -78,6 +79,8 @@ class IndexConfig:
         How the files become events.
     exact_rows
         Up to so many distinct events are searched exactly; above, in a graph of neighbours (the extra `similar`).
+    trust
+        Whose signature the bundle has to have; None asks for none.
     """
 
     bundle: Path | str
@@ -85,6 +88,7 @@ class IndexConfig:
     out: Path | str
     reading: Reading = field(default_factory=Reading)
     exact_rows: int = EXACT_ROWS
+    trust: Trust | None = None
 
 
 def build_index(config: IndexConfig, *, rejects: Rejects | None = None, console: Console = SILENT) -> Index:
@@ -105,7 +109,7 @@ def build_index(config: IndexConfig, *, rejects: Rejects | None = None, console:
     BundleError
         A bundle whose model gives no embedding.
     """
-    scorer = open_bundle(config.bundle)
+    scorer = open_bundle(config.bundle, trust=config.trust)
     out = Path(config.out)
     if scorer.hidden is None:
         raise BundleError(

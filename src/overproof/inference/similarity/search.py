@@ -101,7 +101,9 @@ class Searcher:
         return found
 
 
-def search(bundle: Path | str, index: Path | str, texts: str | Sequence[str], k: int = NEIGHBOURS) -> list[Found]:
+def search(
+    bundle: Path | str | Student, index: Path | str, texts: str | Sequence[str], k: int = NEIGHBOURS
+) -> list[Found]:
     """Find the `k` most similar indexed events of each text.
 
     Raises
