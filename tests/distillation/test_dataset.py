@@ -73,6 +73,9 @@ def test_labels_that_cannot_be_learned_are_refused() -> None:
         made(events(), benign=("harmless",))
     with pytest.raises(InputError, match="too few"):
         made(event_table({"text": ["a", "b"], "label": ["benign", "xss"]}))
+    numbered = {"text": [f"{'page' if n % 2 else 'id='} {n % 10}" for n in range(120)], "label": ["benign", "xss"] * 60}
+    with pytest.raises(InputError, match="120 events, of 2 templates, are too few"):
+        made(event_table(numbered))
 
 
 def test_skipped_records_are_counted_and_kept(tmp_path: Path) -> None:

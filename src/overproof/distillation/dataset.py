@@ -16,7 +16,7 @@ from overproof.errors import InputError
 from overproof.events.contradictions import contradictory, outvoted
 from overproof.events.families import families_of
 from overproof.events.schema import fingerprint as of_events
-from overproof.events.split import leaked, split_events
+from overproof.events.split import leaked, split_events, templates
 
 # One split for all runs, whatever their --seed: what `teach` held out, `compress` holds out too, so that a
 # teacher is never measured on rows it was trained on.
@@ -100,7 +100,8 @@ def split_dataset(tables: EventTables, benign: Sequence[str]) -> DatasetSplits:
     leaks = split.leaked_templates if test is None else leaked(events, test)
     if not (split.validation.num_rows and tested.num_rows):
         raise InputError(
-            f"{events.num_rows} events are too few to hold some out for validation and test: expected about 50 or more"
+            f"{events.num_rows:,} events, of {len(set(templates(events))):,} templates, are too few to hold some out "
+            "for validation and test: expected about 50 or more that differ by more than digits and case"
         )
     train = split.train
     if tables.unlabelled is not None:
