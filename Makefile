@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 # pip, not uv: only pip knows where this machine keeps its build of torch for the CPU.
 PIP := $(BIN)/python -m pip -qq --no-input --disable-pip-version-check
 
-.PHONY: help demo test fast check docs schema format bench browser lock clean
+.PHONY: help demo test fast fuzz check docs schema format bench browser lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -54,6 +54,12 @@ format: $(READY) ## put the sources in shape
 
 bench: $(READY) ## measure everything and write docs/benchmarks.md; the data is in OVERPROOF_DATA, else ../shared/data
 	@$(BIN)/python bench/main.py
+
+# The table is written whatever was found; 1 says that something was, and the inputs are in out/fuzz.
+fuzz: $(READY) ## try a million hostile inputs, in an hour on two cores, and write docs/benchmarks.md
+	@rm -f out/bench/fuzzing.json
+	@$(BIN)/python bench/main.py fuzzing
+	@$(BIN)/python -c 'import json; exit(bool(json.load(open("out/bench/fuzzing.json"))["findings"]))'
 
 $(READY): requirements/ci.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

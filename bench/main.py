@@ -26,6 +26,7 @@ import flooding
 import flows
 import foreign
 import fusion
+import fuzzing
 import hardening
 import novelty
 import portable
@@ -155,6 +156,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "similarity": deployed("similarity", similarity),
     "engines": deployed("engines", engines),
     "edge": deployed("edge", edge),
+    fuzzing.NAME: lambda: fuzzing.to_markdown(once(fuzzing.NAME, fuzzing.measured)),
     "transcript": lambda: transcript.to_markdown(once("demo", transcript.measured)),
     **proof.TABLES,
 }

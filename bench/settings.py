@@ -37,6 +37,7 @@ NEEDED = {
     ),
     "captures": RECORDED,
     "novelty": PAYLOADS + RECORDED,
+    "fuzzing": (),
     "transcript": (),
     "coverage": (),
     "replays": (),

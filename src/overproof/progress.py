@@ -37,6 +37,12 @@ def one_line(text: str) -> str:
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def why(error: BaseException, longest: int = 200) -> str:
+    """Say on one line, and shortened, what an error of a library says; some quote what they read at length."""
+    text = one_line(str(error).strip()) or type(error).__name__
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
 def _ignore(message: object) -> None:
     """Report to no one."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from overproof.errors import BundleError
+from overproof.progress import why
 
 # What numpy and zipfile raise where a file is cut, changed, compressed in a strange way or encrypted.
 DAMAGED = (
@@ -28,6 +30,7 @@ DAMAGED = (
     MemoryError,  # of a shape that no file of its size holds
     OverflowError,
     SyntaxError,  # of a header that is no literal
+    tokenize.TokenError,  # of one that does not end
     TypeError,
 )
 
@@ -58,8 +61,10 @@ def from_npz(content: bytes, names: Sequence[str], where: str) -> dict[str, NDAr
         if not isinstance(file, NpzFile):
             raise ValueError("it is one array")
         found = {name: file[name] for name in file.files}
+        if not all(isinstance(array, np.ndarray) for array in found.values()):
+            raise ValueError("it holds what is no array")
     except DAMAGED as error:
-        raise BundleError(f"{where}: {expected} ({error})") from None
+        raise BundleError(f"{where}: {expected} ({why(error)})") from None
     if missing := sorted(set(names) - found.keys()):
         raise BundleError(f"{where}: {expected}; it lacks {_and(missing)}")
     return found

@@ -26,6 +26,7 @@ from overproof.bundle.model_names import FORMER_NAMES
 from overproof.bundle.scores import Floats
 from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.files import recover_folder
+from overproof.progress import one_line, why
 
 FORMAT = 2
 READABLE = (1, 2)  # format 1 kept a recipe of some settings, not the whole configuration
@@ -145,12 +146,13 @@ def open_evidence(path: Path | str, bundle: Bundle) -> EvidenceStore:
     files = {name: _verified(folder / name, listed) for name in (EVENTS, SCORES, BASELINE)}
     train, validation = _parts(files[EVENTS], str(folder / EVENTS))
     arrays = from_npz(files[SCORES], (), str(folder / SCORES))
-    scores = {FORMER_NAMES.get(name, name): np.asarray(array, dtype=np.float32) for name, array in arrays.items()}
+    scores = {FORMER_NAMES.get(name, name): array for name, array in arrays.items()}
     for name, logits in scores.items():
         expected = (validation.num_rows, len(classes))
-        if logits.shape != expected or not np.isfinite(logits).all():
+        if logits.shape != expected or logits.dtype != np.float32 or not np.isfinite(logits).all():
             raise BundleError(
-                f"{folder / SCORES}: {name}: shape {logits.shape}, expected finite numbers of shape {expected}: "
+                f"{folder / SCORES}: {one_line(name)[:60]}: {logits.dtype} of shape {logits.shape}, "
+                f"expected finite float32 of shape {expected}: "
                 "one for each validation event and class"
             )
     return EvidenceStore(folder, classes, train, validation, scores, files[BASELINE], format=stored, **settings)
@@ -171,7 +173,7 @@ def _parts(content: bytes, where: str) -> tuple[pa.Table, pa.Table]:
             for name in ("train", "validation")
         )
     except (pa.ArrowException, OSError, MemoryError) as error:
-        raise BundleError(f"{where}: not a Parquet file of events ({str(error)[:200]})") from None
+        raise BundleError(f"{where}: not a Parquet file of events ({why(error)})") from None
     return train, validation
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from overproof.errors import BundleError
+from overproof.progress import one_line
 
 SLACK = 1e-6  # an attack probability is one minus a sum in float32
 SHARES, PROBABILITIES = "from 0 to 1", "from 0 to 1, or null"
@@ -20,10 +21,10 @@ def require_numbers(data: Mapping[str, Any], where: str) -> None:
     """Raise BundleError unless all numbers of a manifest are finite, and those that decide are in their range."""
     for path, value in _leaves(data, ""):
         if isinstance(value, float) and not math.isfinite(value):
-            raise BundleError(f"{where}: {path}: {value}, expected a finite number")
+            raise BundleError(f"{where}: {one_line(path)}: {value}, expected a finite number")
     for path, value, least, most, expected in _ranges(data, where):
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise BundleError(f"{where}: {path} is {repr(value)[:60]}, expected a number {expected}")
+            raise BundleError(f"{where}: {one_line(path)} is {ascii(value)[:60]}, expected a number {expected}")
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -68,12 +69,12 @@ def _by_share(found: Any, path: str, where: str) -> Iterator[tuple[str, Any]]:
         except ValueError:
             fits = False
         if not fits:
-            raise BundleError(f"{where}: {path}: share {share}, expected a number {SHARES}")
+            raise BundleError(f"{where}: {one_line(path)}: share {one_line(share)[:60]}, expected a number {SHARES}")
         if value is not None:
             yield f"{path}.{share}", value
 
 
 def _mapping(found: Any, path: str, where: str) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
-        raise BundleError(f"{where}: {path}: expected an object of shares to numbers")
+        raise BundleError(f"{where}: {one_line(path)}: expected an object of shares to numbers")
     return found

@@ -18,6 +18,7 @@ from overproof.bundle.runtime import OnnxScorer, judged
 from overproof.bundle.scores import Floats, Scores, Verdict
 from overproof.bundle.tried import ONE, Tried, passed_on
 from overproof.errors import BundleError
+from overproof.progress import one_line
 
 if TYPE_CHECKING:
     from overproof.bundle.signing import Trust
@@ -90,7 +91,7 @@ class TieredScorer:
         self.first = FirstTier(OnnxScorer(first_bundle(bundle), threads=threads), sealed, bundle.manifest.calibration)
         self.hidden, self.ood = self.second.hidden, self.second.ood
         if self.first.scorer.classes != self.classes:
-            names = (", ".join(self.first.scorer.classes), ", ".join(self.classes))
+            names = [one_line(", ".join(classes)) for classes in (self.first.scorer.classes, self.classes)]
             raise BundleError(f"{bundle.path}: its first student has the classes {names[0]}, its second {names[1]}")
 
     def score(self, texts: Sequence[str]) -> Scores:

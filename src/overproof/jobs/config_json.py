@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union
 
 from overproof.errors import BundleError, InputError
+from overproof.progress import one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,7 +85,7 @@ def entries_of(cls: type[Any], data: Any, where: str) -> dict[str, Any]:
     unknown = [str(name) for name in data if name not in expected]
     if missing or unknown:
         found = [f"no entry {', '.join(missing)}"] if missing else []
-        found += [f"unknown entry {', '.join(unknown)}"] if unknown else []
+        found += [f"unknown entry {one_line(', '.join(unknown))[:200]}"] if unknown else []
         raise BundleError(f"{where}: {' and '.join(found)}; expected {', '.join(expected)}")
     return dict(data)
 

@@ -105,12 +105,32 @@ def test_a_damaged_file_gives_events_or_an_input_error(read, at: int, damage: by
         assert table.num_rows <= 300
 
 
-def test_what_is_lost_behind_damage_is_said_in_rows(folder) -> None:
-    at = pq.ParquetFile(io.BytesIO(WHOLE)).metadata.row_group(2).column(0).data_page_offset
+def test_a_damaged_group_loses_its_own_rows_and_says_so_in_rows(folder) -> None:
+    at = pq.ParquetFile(io.BytesIO(WHOLE)).metadata.row_group(1).column(0).data_page_offset
     path = folder / "damaged.parquet"
     path.write_bytes(WHOLE[:at] + b"\xff" * 8 + WHOLE[at + 8 :])
     rejects = Rejects()
-    read = sum(batch.num_rows for batch in read_events(path, on_skip=rejects, batch_rows=50))
-    assert 0 < read < 300
+    batches = list(read_events(path, on_skip=rejects, batch_rows=50))
+    read = sum(batch.num_rows for batch in batches)
+    groups = pq.ParquetFile(io.BytesIO(WHOLE)).metadata
+    assert read == 300 - groups.row_group(1).num_rows
     (reason,) = rejects.summary()
-    assert reason.startswith(f"the input breaks off, {300 - read} rows before its end: ")
+    assert reason.startswith(f"the input breaks off, {300 - read} rows before the end of its group: ")
+    last = batches[-1].column("origin")[-1].as_py()
+    assert last == f"{path}:300"
+
+
+@pytest.mark.parametrize("batch_rows", [1, 3, 2048])
+def test_nested_columns_that_arrow_does_not_join_across_groups(folder, batch_rows: int) -> None:
+    inside = pa.array(["a", "b", "a", None, "b", "c", "a"]).dictionary_encode()
+    struct = pa.StructArray.from_arrays([inside, pa.array([[1]] * 7)], ["word", "list"])
+    path = folder / "nested.parquet"
+    path.write_bytes(written(pa.table({"text": list("tuvwxyz"), "struct": struct}), row_group_size=2))
+    with pytest.raises(NotImplementedError):
+        list(pq.ParquetFile(path).iter_batches(7))
+    rejects = Rejects()
+    batches = list(read_events(path, on_skip=rejects, batch_rows=batch_rows))
+    events = [row for batch in batches for row in batch.select(["text", "origin", "struct"]).to_pylist()]
+    assert [event["text"] for event in events] == list("tuvwxyz") and rejects.total == 0
+    assert [event["origin"] for event in events] == [f"{path}:{row}" for row in range(1, 8)]
+    assert [event["struct"]["word"] for event in events] == inside.to_pylist()

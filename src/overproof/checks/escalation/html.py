@@ -108,8 +108,8 @@ def _where(sent: SentShare | None) -> str:
 
 def _replay(found: Replay) -> Html:
     body = [
-        *([f"{what} escalated", count(found.escalated[kind])] for kind, what in KINDS.items()),
-        *([f"{what} deferred", count(found.deferred[kind])] for kind, what in KINDS.items()),
+        *([f"{what} escalated", count(found.escalated.get(kind, 0))] for kind, what in KINDS.items()),
+        *([f"{what} deferred", count(found.deferred.get(kind, 0))] for kind, what in KINDS.items()),
         ["Attacks lost", f"{found.lost:,}/{found.attacks:,}, {found.lost_deferred:,} of them deferred"],
         ["Benign events flagged", f"{found.flagged:,}/{found.benign:,}"],
     ]

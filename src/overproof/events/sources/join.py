@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.events.schema import SCHEMA
+from overproof.progress import why
 
 
 def join_batches(batches: list[pa.RecordBatch]) -> pa.Table:
@@ -18,7 +19,9 @@ def join_batches(batches: list[pa.RecordBatch]) -> pa.Table:
     try:
         return pa.concat_tables([_conformed(batch, schema) for batch in batches]).combine_chunks()
     except pa.ArrowException as error:
-        raise InputError(f"{batches[0].column('origin')[0]}: the files disagree on a column's type ({error})") from None
+        raise InputError(
+            f"{batches[0].column('origin')[0]}: the files disagree on a column's type ({why(error)})"
+        ) from None
 
 
 def _common(kinds: set[pa.DataType]) -> pa.DataType:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,6 +19,7 @@ from overproof.events.sources.interface import Columns, Input, Layout, ReadOptio
 from overproof.events.sources.nested import struct_column, struct_names
 from overproof.events.sources.stream import KEPT, LONGEST, READ_ERRORS
 from overproof.files import utf8_path
+from overproof.progress import one_line, why
 
 # what a damaged file was seen to raise, beside the errors of reading itself
 _DAMAGED = (*READ_ERRORS, ValueError, TypeError, NotImplementedError, RuntimeError)
@@ -34,18 +36,45 @@ def read_parquet(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch
             file = pq.ParquetFile(path)
         schema = file.schema_arrow
     except _DAMAGED as error:
-        raise InputError(f"{source.name}: not a readable parquet file ({error})") from None
+        raise InputError(f"{source.name}: not a readable parquet file ({why(error)})") from None
     with file:
         layout = _layout(source.name, schema, options.columns)
         wanted = None if options.extra else sorted({name for name in layout if name})
-        row = 0
-        try:
-            for batch in file.iter_batches(options.batch_rows, columns=wanted, use_threads=False):
+        for row, batch in _batches(file, options.batch_rows, wanted):
+            if isinstance(batch, str):
+                options.on_skip(Skipped(batch, f"{source.name}:{row + 1}", ""))
+            else:
                 yield from _events(source.name, row, batch, layout, options)
-                row += batch.num_rows
+
+
+def _batches(file: Any, rows: int, columns: list[str] | None) -> Iterator[tuple[int, pa.RecordBatch | str]]:
+    """Yield an open ParquetFile's rows in batches of at most `rows`, or why some cannot be read, each at its place.
+
+    What Arrow does not join across row groups (dictionaries inside structs) is read group by group, and so are
+    the groups behind one that is damaged.
+    """
+    read = 0
+    try:
+        for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+            yield read, batch
+            read += batch.num_rows
+        return
+    except _DAMAGED:
+        pass  # which of the groups it is shows below
+    begin = 0
+    for group in range(file.num_row_groups):
+        place, end = begin, begin + file.metadata.row_group(group).num_rows
+        try:
+            for batch in (
+                file.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False) if end > read else ()
+            ):
+                if place + batch.num_rows > read:
+                    yield max(place, read), batch.slice(max(0, read - place))
+                place += batch.num_rows
         except _DAMAGED as error:
-            lost = f"the input breaks off, {file.metadata.num_rows - row:,} rows before its end: {error}"
-            options.on_skip(Skipped(lost, f"{source.name}:{row + 1}", ""))
+            lost = end - max(place, read)
+            yield max(place, read), f"the input breaks off, {lost:,} rows before the end of its group: {why(error)}"
+        begin = end
 
 
 def _layout(name: str, schema: pa.Schema, columns: Columns) -> Layout:
@@ -54,8 +83,9 @@ def _layout(name: str, schema: pa.Schema, columns: Columns) -> Layout:
     nested = {name for name, kind in found.items() if pa.types.is_nested(kind)}
     layout = columns.table_layout(list(found), f"{name}:1", nested)
     if layout.text in nested:
+        kind = one_line(str(found[layout.text]))[:200]
         raise InputError(
-            f"{name}:1: text column {layout.text!r} holds {found[layout.text]}; expected strings: name another with "
+            f"{name}:1: text column {layout.text!r} holds {kind}; expected strings: name another with "
             f"--text COLUMN; found {listed([name for name in found if name not in nested])}"
         )
     return layout

@@ -18,6 +18,7 @@ import pyarrow as pa
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
 from overproof.events.sources.interface import Input, OnSkip
+from overproof.progress import why
 
 BLOCK = 1 << 18  # bytes read at a time
 LONGEST = 16 << 20  # bytes of the longest record that is read
@@ -119,7 +120,9 @@ def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
                 pieces.append(rest)
                 size += len(rest)
     except READ_ERRORS as error:
-        on_skip(Skipped(f"the input breaks off: {error}", f"{source.name}:{number + 1}", excerpt(b"".join(pieces))))
+        on_skip(
+            Skipped(f"the input breaks off: {why(error)}", f"{source.name}:{number + 1}", excerpt(b"".join(pieces)))
+        )
         return
     if size:
         yield number + 1, b"".join(pieces)
@@ -162,7 +165,7 @@ def open_plain(path: str | Path, name: str) -> BinaryIO:
     except IsADirectoryError:
         raise InputError(f"{name}: a folder; expected a file of events") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{name}: cannot be read ({error}); expected a file of events") from None
+        raise InputError(f"{name}: cannot be read ({why(error)}); expected a file of events") from None
 
 
 def _stdin() -> BinaryIO:

@@ -21,9 +21,10 @@ from overproof.inference.similarity.found import Found, Neighbour
 from overproof.inference.similarity.integers import numbers, rounded
 from overproof.inference.similarity.interface import Near
 from overproof.inference.similarity.store import COUNTS, EVENTS, embeddings_of, model_of, verified
+from overproof.inference.similarity.writer import KEPT
+from overproof.progress import why
 
 NEIGHBOURS = 10
-KEPT = {"text", "label", "family", "origin"}  # columns of an index's events
 
 
 class Searcher:
@@ -67,9 +68,8 @@ class Searcher:
             with utf8_path(self._folder / EVENTS) as name:
                 self._table = pq.ParquetFile(name)
         except (*DAMAGED, pa.ArrowException) as error:
-            raise InputError(f"{index}: cannot be read, index again: {str(error)[:200]}") from None
-        columns = set(self._table.schema_arrow.names)
-        if self._counts.shape != (self.rows,) or self._counts.dtype.kind not in "iu" or not columns >= KEPT:
+            raise InputError(f"{index}: cannot be read, index again: {why(error)}") from None
+        if self._counts.shape != (self.rows,) or self._counts.dtype.kind not in "iu" or not _fits(self._table):
             raise InputError(f"{index}: {COUNTS} or {EVENTS} is not that of {self.rows} events; index again")
         if self._table.metadata.num_rows != self.rows:
             raise InputError(f"{index}: {EVENTS} has {self._table.metadata.num_rows} rows, expected {self.rows}")
@@ -94,11 +94,23 @@ class Searcher:
         """Read the named rows' events; of the file only the groups that hold one are read."""
         group = np.searchsorted(self._starts, rows, side="right") - 1
         found: dict[int, dict[str, str]] = {}
-        for number in np.unique(group).tolist():
-            wanted = rows[group == number]
-            table = self._table.read_row_group(number).take(wanted - self._starts[number])
-            found.update(zip(wanted.tolist(), table.to_pylist(), strict=True))
+        try:
+            for number in np.unique(group).tolist():
+                wanted = rows[group == number]
+                table = self._table.read_row_group(number, columns=list(KEPT)).take(wanted - self._starts[number])
+                found.update(zip(wanted.tolist(), table.to_pylist(), strict=True))
+        except (*DAMAGED, pa.ArrowException) as error:
+            raise InputError(f"{self._folder / EVENTS}: cannot be read, index again: {why(error)}") from None
+        if any(event["text"] is None or event["origin"] is None for event in found.values()):
+            raise InputError(f"{self._folder / EVENTS}: an event without text or origin; index again")
         return found
+
+
+def _fits(table: pq.ParquetFile) -> bool:
+    """Tell whether a file of events has the columns that are read, each once, and all of text."""
+    schema = table.schema_arrow
+    texts = (pa.string(), pa.large_string())
+    return all(schema.names.count(name) == 1 and schema.field(name).type in texts for name in KEPT)
 
 
 def search(

@@ -19,6 +19,7 @@ from overproof.events.sources.interface import Input, OnSkip, ReadOptions, requi
 from overproof.events.sources.journald.records import to_event
 from overproof.events.sources.stream import LONGEST, READ_ERRORS, decoded, excerpt
 from overproof.events.sources.structured import StructuredEvent, structured_batch
+from overproof.progress import why
 
 _NAME = re.compile(rb"[A-Z_][A-Z0-9_]{0,63}")
 _LENGTH = 8  # bytes that state how many follow
@@ -70,7 +71,7 @@ def _entries(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes | None
                 at = end
             data = data[at:]
     except READ_ERRORS as error:
-        on_skip(Skipped(f"the input breaks off: {error}", f"{source.name}:{line}", excerpt(data)))
+        on_skip(Skipped(f"the input breaks off: {why(error)}", f"{source.name}:{line}", excerpt(data)))
         return
     if data.strip(b"\n"):  # journalctl ends every entry; what was cut is one if its fields are whole
         end, entry = _entry(data + b"\n\n", 0) or (0, "cut short: a value that is shorter than it says")

@@ -21,6 +21,7 @@ from overproof.events.sources.structured import StructuredEvent, structured_batc
 from overproof.events.sources.windows.records import to_event
 from overproof.events.sources.windows.shapes import windows_event
 from overproof.files import utf8_path
+from overproof.progress import why
 
 _HEADER, _CHUNK = 4096, 65_536  # bytes
 _PANIC = "pyo3_runtime"  # the module of the exception that a panic in Rust becomes, which is no Exception
@@ -59,7 +60,7 @@ def _rows(name: str, path: Path, on_skip: OnSkip) -> Iterator[Row[StructuredEven
         with utf8_path(path) as place:
             records = iter(PyEvtxParser(place, number_of_threads=1).records_json())
     except (RuntimeError, *READ_ERRORS) as error:
-        raise InputError(f"{name}: not a readable Windows event log ({error})") from None
+        raise InputError(f"{name}: not a readable Windows event log ({why(error)})") from None
     while True:
         try:
             record = next(records, None)

@@ -1,0 +1,1 @@
+"""Change inputs by their structure: bytes, lines and fields, JSON values, captures, archives, tables, graphs."""

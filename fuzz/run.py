@@ -1,0 +1,178 @@
+"""Run the fuzzer in processes of their own: one that crashes or hangs is a finding, and another goes on."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from fuzz.corpus import FOUND
+from fuzz.target import Files, Target
+from fuzz.worker import Finding, limited, tried
+
+FORK = multiprocessing.get_context("fork")
+STUCK_SECONDS = 300  # by the clock: what the signal of the processor's time does not reach
+POLL_SECONDS = 0.2
+KEPT_OF_ONE = 3  # inputs that are kept of findings of one place
+NONE = -1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is run.
+
+    Attributes
+    ----------
+    seed
+        Of the whole run: with an input's number it makes that input.
+    inputs
+        How many; None goes on until the time is over.
+    seconds
+        By the clock; None goes on until all inputs are tried.
+    workers
+        Processes.
+    out
+        Folder for findings and their inputs.
+    """
+
+    seed: int = 0
+    inputs: int | None = None
+    seconds: float | None = None
+    workers: int = 1
+    out: Path = Path("out/fuzz")
+
+
+@dataclass
+class Report:
+    """What came of a run: counts and seconds of a core by target, and the findings, once for each place."""
+
+    seed: int
+    workers: int
+    kept: int
+    seconds: float = 0.0
+    inputs: dict[str, int] = field(default_factory=dict)
+    core_seconds: dict[str, float] = field(default_factory=dict)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+
+
+def input_of(number: int, seed: int, targets: Mapping[str, Target]) -> tuple[Target, Files]:
+    """Make an input by its number."""
+    random = Random(f"{seed}:{number}")
+    target = random.choices(list(targets.values()), [one.share for one in targets.values()])[0]
+    return target, target.make(random)
+
+
+class _Worker:
+    """One process, and what it tells of where it is; memory is shared, so that a crash loses nothing of it."""
+
+    def __init__(self, place: int, settings: Settings, targets: Mapping[str, Target]) -> None:
+        self.place, self.settings, self.targets = place, settings, targets
+        self.number = FORK.RawValue("q", NONE)  # the input that is being tried
+        self.counts = FORK.RawArray("q", len(targets))
+        self.core = FORK.RawArray("d", len(targets))
+        self.file = settings.out / f"findings-{place}.jsonl"
+        self.done = False
+        self.start(place)
+
+    def start(self, first: int) -> None:
+        self._seen, self._since = NONE, time.monotonic()
+        self.process = FORK.Process(target=self._work, args=(first,), daemon=True)
+        self.process.start()
+
+    def _work(self, first: int) -> None:
+        limited()
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, 2)  # panics of libraries are printed there before they are raised
+        places, number = list(self.targets), first
+        ends = None if self.settings.seconds is None else time.monotonic() + self.settings.seconds
+        while (self.settings.inputs is None or number < self.settings.inputs) and (
+            ends is None or time.monotonic() < ends
+        ):
+            self.number.value = number
+            before = time.process_time()
+            target, files = input_of(number, self.settings.seed, self.targets)
+            finding = tried(target, files, number)
+            place = places.index(target.name)
+            self.counts[place] += 1
+            self.core[place] += time.process_time() - before
+            if finding is not None:
+                with self.file.open("a") as file:
+                    file.write(f"{json.dumps(asdict(finding))}\n")
+            number += self.settings.workers
+
+    def watch(self) -> None:
+        """Find out whether it has ended, crashed or is stuck; go on behind the input that did it."""
+        if self.number.value != self._seen:
+            self._seen, self._since = self.number.value, time.monotonic()
+        stuck = time.monotonic() - self._since > STUCK_SECONDS
+        if self.process.is_alive() and not stuck:
+            return
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join()
+        if not stuck and self.process.exitcode == 0:
+            self.done = True
+            return
+        number = int(self.number.value)
+        target, _ = input_of(number, self.settings.seed, self.targets)
+        self.counts[list(self.targets).index(target.name)] += 1
+        kind, what = ("hang", "stuck") if stuck else ("crash", f"exit code {self.process.exitcode}")
+        with self.file.open("a") as file:
+            file.write(f"{json.dumps(asdict(Finding(target.name, number, kind, what, what)))}\n")
+        self.start(number + self.settings.workers)
+
+
+def run(settings: Settings, targets: Mapping[str, Target]) -> Report:
+    """Try the inputs, and keep those that find something, of each place the first few."""
+    shutil.rmtree(settings.out, ignore_errors=True)
+    settings.out.mkdir(parents=True)
+    begin = time.monotonic()
+    workers = [_Worker(place, settings, targets) for place in range(settings.workers)]
+    while not all(worker.done for worker in workers):
+        time.sleep(POLL_SECONDS)
+        for worker in workers:
+            if not worker.done:
+                worker.watch()
+    report = Report(settings.seed, settings.workers, len(list(FOUND.iterdir())), time.monotonic() - begin)
+    for place, name in enumerate(targets):
+        report.inputs[name] = sum(worker.counts[place] for worker in workers)
+        report.core_seconds[name] = sum(worker.core[place] for worker in workers)
+    report.findings = _gathered([worker.file for worker in workers], settings, targets)
+    return report
+
+
+def _gathered(files: list[Path], settings: Settings, targets: Mapping[str, Target]) -> list[dict[str, Any]]:
+    """Put findings of one place together, and write the inputs of the first few."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    lines = [line for file in files if file.exists() for line in file.read_text().splitlines()]
+    for finding in sorted((Finding(**json.loads(line)) for line in lines), key=lambda one: one.number):
+        key = finding.target, finding.kind, finding.place
+        entry = found.setdefault(key, {**asdict(finding), "numbers": [], "times": 0})
+        entry["times"] += 1
+        if len(entry["numbers"]) < KEPT_OF_ONE:
+            entry["numbers"].append(finding.number)
+            keep(
+                input_of(finding.number, settings.seed, targets)[1], settings.out / f"{finding.target}-{finding.number}"
+            )
+    return list(found.values())
+
+
+def keep(files: Files, folder: Path) -> None:
+    """Write an input into a folder, as `kept` reads it."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def kept(folder: Path) -> tuple[str, Files]:
+    """Read an input back: the target's name, which begins the folder's, and the files."""
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return folder.name.partition("-")[0], files
