@@ -21,6 +21,7 @@ from overproof.distillation.students.presets import EncoderConfig, NetworkConfig
 from overproof.distillation.training_set import Examples, TrainingSet
 from overproof.events.schema import event_table
 from overproof.inference.cascade.signals import signals
+from overproof.jobs.config import CompressConfig, DataConfig
 from overproof.jobs.join import join
 from overproof.progress import SILENT
 
@@ -79,6 +80,7 @@ def _bundle(name: str, trained: TrainedModel) -> Path:
         files={file: digest(content) for file, content in files.items()},
         margin=0.005,
         calibration=1.5,
+        config=CompressConfig(DataConfig(("train.csv",), benign=BENIGN)).to_json(),
         signals=signals(scores.logits, 1.5, detector.distance(embeddings), scores.benign),
     )
     shutil.rmtree(HERE / name, ignore_errors=True)

@@ -21,6 +21,7 @@ from overproof.bundle.signing import SIGNATURE, UNVERIFIED
 from overproof.bundle.tokenizer import Windowing
 from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.files import atomic_folder, recover_folder
+from overproof.progress import why
 
 if TYPE_CHECKING:
     from overproof.bundle.signing import Trust
@@ -175,7 +176,7 @@ class Manifest:
                 known["first"] = FirstStudent(**known["first"])
             require_numbers({**known, "first": data.get("first")}, where)
         except (TypeError, AttributeError, KeyError, OverflowError, RecursionError) as error:
-            raise BundleError(f"{where}: {error}") from None
+            raise BundleError(f"{where}: {why(error)}") from None
         return cls(**known)
 
 

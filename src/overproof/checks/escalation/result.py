@@ -29,6 +29,10 @@ class RiskCurve:
     coverage: tuple[float, ...]
     risk: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if not 0 < len(self.coverage) == len(self.risk):
+            raise ValueError("coverage and risk: expected as many of one as of the other")
+
 
 @dataclass(frozen=True)
 class RiskCurves:

@@ -58,7 +58,7 @@ class Searcher:
         if card.model != model_of(self._scorer.manifest):
             raise InputError(f"{index}: was built with another model; its embeddings cannot be compared: index again")
         if card.search not in SEARCHES:
-            raise InputError(f"{index}: search {card.search!r}, expected one of {', '.join(SEARCHES)}")
+            raise InputError(f"{index}: search {ascii(card.search)[:60]}, expected one of {', '.join(SEARCHES)}")
         self.rows = card.rows
         if card.hidden != self._scorer.hidden:
             raise InputError(f"{index}: embeddings of {card.hidden} numbers, the model's have {self._scorer.hidden}")

@@ -128,8 +128,12 @@ def _card(path: Path) -> Card:
     data = parsed(path.read_bytes(), str(path), TamperedBundle)
     if not isinstance(data, dict) or data.pop("sha256", None) != _hash(data):
         raise TamperedBundle(f"{path}: changed since the index was written (its own sha256 differs)")
-    if data.get("format") != FORMAT or set(data) != {field.name for field in fields(Card)}:
-        raise InputError(f"{path}: index format {data.get('format')!r}, this version reads {FORMAT}: index again")
+    if data.get("format") != FORMAT:
+        shown = ascii(data.get("format"))[:60]
+        raise InputError(f"{path}: index format {shown}, this version reads {FORMAT}: index again")
+    expected = [field.name for field in fields(Card)]
+    if set(data) != set(expected):
+        raise InputError(f"{path}: expected the entries {', '.join(expected)}, and no others: index again")
     return _plausible(Card(**data), path)
 
 
