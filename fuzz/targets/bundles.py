@@ -29,7 +29,16 @@ from overproof.results.stored import read_from
 
 BASES = ("bundle", "tiered", "written")  # of the seeds, and what an older version wrote
 BASE = "base"
-TEXTS = ["", "a", "id=1' or 1=1", "<script>alert(1)</script>", "GET /index.html " * 9, "é\0\ud7ff", "x" * 4000]
+TEXTS = [
+    "",
+    "a",
+    "[CLS]a[PAD]",
+    "id=1' or 1=1",
+    "<script>alert(1)</script>",
+    "GET /index.html " * 9,
+    "é\0\ud7ff",
+    "x" * 4000,
+]
 REPORTS: dict[str, Callable[[Any], Any]] = {
     COMPARISON: Comparison.from_json,
     QUANTIZING: PrecisionSearchReport.from_json,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from overproof.bundle.readers import (
     reader_of,
 )
 from overproof.bundle.tokenizer import AFTER, BEFORE, TokenBytes, Windowing, cut, train_bpe
-from overproof.errors import TamperedBundle
+from overproof.errors import BundleError, TamperedBundle
 
 BPE = train_bpe(["select * from users", "<script>alert(1)</script>", "GET /index.html", "größe=☃"] * 4, vocabulary=300)
 TABLE = NgramTable(
@@ -45,6 +46,48 @@ def test_a_hybrid_reads_the_tokens_and_the_ngrams_that_either_would(texts: list[
     both = HybridReader(BPE, TABLE, LONG).read(texts)
     assert both.ids == TokenReader(BPE, LONG).read(texts).ids
     np.testing.assert_array_equal(both.ngrams, NgramReader(TABLE, LONG).read(texts).ngrams)
+
+
+MARKED = ["[CLS]a[PAD]", "[PAD]", "x[PAD]union select 1", "a"]
+
+
+@pytest.mark.parametrize("text", MARKED)
+def test_the_names_of_markers_in_a_text_are_text_in_any_company(text: str) -> None:
+    reader = HybridReader(BPE, TABLE, Windowing(size=40, overlap=4))
+    alone, beside = (
+        reader.read([text]),
+        reader.read([text, "y" * 900]),
+    )  # beside a long one all are read by their tokens
+    assert alone.ids is not None and beside.ids is not None and alone.ngrams is not None and beside.ngrams is not None
+    assert alone.ids[0] == beside.ids[0] and not {0, 1} & set(alone.ids[0][1:])
+    np.testing.assert_array_equal(alone.ngrams[0], beside.ngrams[0])
+    assert BPE.decode(alone.ids[0][1:], skip_special_tokens=False) == text
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("padding", {"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+                     "pad_type_id": 0, "pad_token": "[PAD]"}),
+        ("truncation", {"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0}),
+        ("normalizer", {"type": "Lowercase"}),
+        ("pre_tokenizer", None),
+        ("post_processor", {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}),
+        ("model.dropout", 0.5),
+        ("model.vocab.!", 9999),
+        ("model.vocab.新", 300),
+    ],
+)  # fmt: skip
+def test_a_tokenizer_of_other_settings_is_refused(place: str, value: object) -> None:
+    data = json.loads(BPE.to_str())
+    *outer, last = place.split(".")
+    inside = data
+    for step in outer:
+        inside = inside[step]
+    inside[last] = value
+    assert reader_of({TOKENIZER: BPE.to_str().encode()}, LONG, "x")
+    with pytest.raises(BundleError, match=f"x/{TOKENIZER}: its (settings|vocabulary)"):
+        reader_of({TOKENIZER: json.dumps(data).encode()}, LONG, "x")
 
 
 def test_the_ngrams_of_a_long_event_are_those_of_each_of_its_windows() -> None:
@@ -91,7 +134,6 @@ def test_a_reader_without_anything_to_read_with_is_a_mistake_of_ours() -> None:
 
 
 def test_a_bundle_that_reads_with_nothing_is_refused(small_bundle: Path, tmp_path: Path) -> None:
-    import json
     import shutil
 
     from overproof.bundle.manifest import MANIFEST, seal, unsealed

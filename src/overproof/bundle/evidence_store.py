@@ -152,7 +152,7 @@ def open_evidence(path: Path | str, bundle: Bundle) -> EvidenceStore:
         if logits.shape != expected or logits.dtype != np.float32 or not np.isfinite(logits).all():
             raise BundleError(
                 f"{folder / SCORES}: {one_line(name)[:60]}: {logits.dtype} of shape {logits.shape}, "
-                f"expected finite float32 of shape {expected}: "
+                f"expected finite numbers of shape {expected}: "
                 "one for each validation event and class"
             )
     return EvidenceStore(folder, classes, train, validation, scores, files[BASELINE], format=stored, **settings)

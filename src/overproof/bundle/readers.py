@@ -13,7 +13,7 @@ from typing import Protocol
 import tokenizers
 
 from overproof.bundle.ngrams import NgramTable, cut_bytes, restored
-from overproof.bundle.tokenizer import TokenBytes, Windowing, cut
+from overproof.bundle.tokenizer import TokenBytes, Windowing, cut, require_ours
 from overproof.bundle.windows import Windows
 
 TOKENIZER, NGRAMS = "tokenizer.json", "ngrams.npz"
@@ -132,9 +132,12 @@ def reader_of(files: Mapping[str, bytes], windowing: Windowing, where: str) -> R
     Raises
     ------
     BundleError
-        A table that is none; an exception of `tokenizers` where its file is none.
+        A table that is none, or a tokenizer of other settings than ours; an exception of `tokenizers` where its file
+        is none.
     """
     tokenizer = tokenizers.Tokenizer.from_buffer(files[TOKENIZER]) if TOKENIZER in files else None
+    if tokenizer is not None:
+        require_ours(tokenizer, f"{where}/{TOKENIZER}")
     table = restored(files[NGRAMS], f"{where}/{NGRAMS}") if NGRAMS in files else None
     return make_reader(tokenizer, table, windowing)
 

@@ -7,8 +7,11 @@ travels in `tokenizer.json` and in the manifest.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -16,6 +19,7 @@ from numpy.typing import NDArray
 
 from overproof.bundle.portions import portions
 from overproof.bundle.windows import Windows
+from overproof.errors import BundleError
 
 BEFORE, AFTER = 0x02, 0x03  # a window's markers as bytes: where a text begins and ends tells
 PAD = 0
@@ -142,8 +146,36 @@ def train_bpe(texts: Iterable[str], *, vocabulary: int) -> tokenizers.Tokenizer:
     return tokenizer
 
 
+def require_ours(tokenizer: tokenizers.Tokenizer, where: str) -> None:
+    """Raise BundleError unless a tokenizer differs in its vocabulary alone from what `train_bpe` makes.
+
+    One that pads or truncates would tie a verdict to its batch, one that drops out to chance, and one that normalizes
+    would let the tokens of a text stand for other bytes than the text's own.
+    """
+    if _settings(tokenizer) != _settings(_smallest()):
+        raise BundleError(f"{where}: its settings are not those of a tokenizer that `overproof compress` trains")
+    vocabulary = tokenizer.get_vocab()
+    pieces = set(vocabulary) - set(SPECIAL)
+    if sorted(vocabulary.values()) != list(range(len(vocabulary))) or not _BYTES.keys() <= pieces:
+        raise BundleError(f"{where}: its vocabulary has gaps, expected tokens from 0 up, and one for each byte")
+    if not all(_BYTES.keys() >= set(piece) for piece in pieces):
+        raise BundleError(f"{where}: its vocabulary holds what stands for no bytes")
+
+
+def _settings(tokenizer: tokenizers.Tokenizer) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(tokenizer.to_str())
+    model = {name: value for name, value in found["model"].items() if name not in ("vocab", "merges")}
+    return {**found, "model": model}
+
+
+@cache
+def _smallest() -> tokenizers.Tokenizer:
+    return train_bpe((), vocabulary=len(SPECIAL) + len(_BYTES))
+
+
 def encode(tokenizer: tokenizers.Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each text, without special tokens."""
+    """Token ids of each text, without special tokens: where a text says [PAD] or [CLS], it is text."""
+    tokenizer.encode_special_tokens = True
     ids: list[list[int]] = []
     for part in portions(map(len, texts), TOKENIZED_AT_ONCE):
         ids += [e.ids for e in tokenizer.encode_batch_fast(list(texts[part]), add_special_tokens=False)]

@@ -29,10 +29,12 @@ from overproof.jobs.config_json import (
     built,
     entries_of,
     of_job,
+    path,
     restored_columns,
     restored_events,
     stored,
     stored_events,
+    strings,
 )
 from overproof.progress import SILENT, Console
 from overproof.quantization.precisions import DEPLOYABLE, TRAINABLE
@@ -88,8 +90,8 @@ class DataConfig:
             {
                 **entries,
                 "columns": restored_columns(entries["columns"], f"{where}: columns"),
-                "benign": tuple(entries["benign"]),
-                "held_out": tuple(entries["held_out"]),
+                "benign": strings(entries["benign"], f"{where}: benign"),
+                "held_out": strings(entries["held_out"], f"{where}: held_out"),
             },
             where,
         )
@@ -175,7 +177,7 @@ class DistillConfig:
     def from_json(cls, data: Mapping[str, Any], where: str) -> DistillConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
         entries = entries_of(cls, data, where)
-        lists = {name: tuple(entries[name]) for name in ("pool_from", "harden_families")}
+        lists = {name: strings(entries[name], f"{where}: {name}") for name in ("pool_from", "harden_families")}
         return built(cls, {**entries, **lists}, where)
 
 
@@ -356,10 +358,9 @@ class TeachConfig:
     def from_json(cls, data: Mapping[str, Any], where: str) -> TeachConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
         entries = entries_of(cls, of_job("teach", data, where), where)
-        checkpoint = entries["from_checkpoint"]
         read = {
             "data": DataConfig.from_json(entries["data"], f"{where}: data"),
-            "from_checkpoint": None if checkpoint is None else Path(checkpoint),
+            "from_checkpoint": path(entries["from_checkpoint"], f"{where}: from_checkpoint"),
         }
         return built(cls, {**entries, **read}, where)
 
@@ -404,9 +405,9 @@ class QuantizeJobConfig:
         entries = entries_of(cls, of_job("quantize", data, where), where)
         benign = entries["benign"]
         read = {
-            **{name: tuple(entries[name]) for name in ("calibrate_on", "test", "teacher")},
+            **{name: strings(entries[name], f"{where}: {name}") for name in ("calibrate_on", "test", "teacher")},
             "columns": restored_columns(entries["columns"], f"{where}: columns"),
-            "benign": None if benign is None else tuple(benign),
+            "benign": None if benign is None else strings(benign, f"{where}: benign"),
             "quantize": QuantizeConfig.from_json(entries["quantize"], f"{where}: quantize"),
         }
         return built(cls, {**entries, **read}, where)
@@ -485,8 +486,8 @@ class CheckConfig:
         read = {
             "events": restored_events(entries["events"], f"{where}: events"),
             "columns": restored_columns(entries["columns"], f"{where}: columns"),
-            **{name: tuple(entries[name]) for name in ("hold_out", "never_alone")},
-            **{n: None if entries[n] is None else Path(entries[n]) for n in ("gate", "retrain_from")},
+            **{name: strings(entries[name], f"{where}: {name}") for name in ("hold_out", "never_alone")},
+            **{name: path(entries[name], f"{where}: {name}") for name in ("gate", "retrain_from")},
         }
         return built(cls, {**entries, **read}, where)
 
@@ -535,6 +536,6 @@ def stored_config(data: Mapping[str, Any] | None, where: str) -> StoredConfig | 
         "quantize": QuantizeJobConfig.from_json,
     }
     job = data.get("job") if isinstance(data, Mapping) else None
-    if job not in readers:
-        raise BundleError(f"{where}: configuration of the job {job!r}, expected one of {', '.join(readers)}")
+    if not isinstance(job, str) or job not in readers:
+        raise BundleError(f"{where}: configuration of the job {ascii(job)[:60]}, expected one of {', '.join(readers)}")
     return readers[job](data, where)

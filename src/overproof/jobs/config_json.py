@@ -90,9 +90,23 @@ def entries_of(cls: type[Any], data: Any, where: str) -> dict[str, Any]:
     return dict(data)
 
 
+def strings(data: Any, where: str) -> tuple[str, ...]:
+    """Read back a list of strings."""
+    if not isinstance(data, list | tuple) or not all(isinstance(one, str) for one in data):
+        raise BundleError(f"{where}: {ascii(data)[:60]}, expected a list of strings")
+    return tuple(data)
+
+
+def path(data: Any, where: str) -> Path | None:
+    """Read back a file's name; None where there is none."""
+    if data is not None and not isinstance(data, str):
+        raise BundleError(f"{where}: {ascii(data)[:60]}, expected the name of a file, or null")
+    return None if data is None else Path(data)
+
+
 def built(cls: type[T], entries: Mapping[str, Any], where: str) -> T:
     """Construct, and so validate; BundleError says where the value that cannot be used stands."""
     try:
         return cls(**entries)
-    except (InputError, TypeError, ValueError) as error:
-        raise BundleError(f"{where}: {error}") from None
+    except (InputError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise BundleError(f"{where}: {one_line(str(error))[:300]}") from None
