@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import shutil
@@ -10,7 +11,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -69,7 +70,8 @@ def tried(target: Target, files: Files, number: int = 0) -> Finding | None:
     """Try one input; returns what is wrong, or None."""
     before = _peak()
     found: tuple[str, str, str] | None = None
-    with _folder() as folder, warnings.catch_warnings():
+    printed = io.StringIO()
+    with _folder() as folder, warnings.catch_warnings(), redirect_stdout(printed):
         warnings.simplefilter("ignore")  # they say what numbers are none, and the program does so too
         try:
             with _timed():
@@ -85,6 +87,8 @@ def tried(target: Target, files: Files, number: int = 0) -> Finding | None:
         except BaseException as error:  # panics of libraries and SystemExit too
             found = ("traceback", f"{type(error).__name__} {_place(error)}", _trace(error))
     grown = _peak() - before
+    if found is None and printed.getvalue():
+        found = ("invariant", "prints where verdicts go", printed.getvalue()[:3000])
     if found is None and grown > MEMORY:
         found = ("memory", "more than the limit", f"{grown >> 20} MB more than before")
     return None if found is None else Finding(target.name, number, *found)

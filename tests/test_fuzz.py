@@ -118,6 +118,7 @@ def hold(files: Files, folder: Path) -> None:
         (raising(KeyError("x")), "traceback"),
         (raising(SystemExit(1)), "traceback"),
         (raising(Broken("lost: one")), "invariant"),
+        (lambda files, folder: print("EP Error"), "invariant"),
         (raising(InputError("a\nb")), "message"),
         (raising(InputError("")), "message"),
         (raising(InputError("x" * 100_000)), "message"),

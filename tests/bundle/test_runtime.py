@@ -176,3 +176,11 @@ def test_an_embedding_that_is_no_number_is_not_made_one(broken: Broken, scorer: 
 def test_no_verdict_is_given_on_scores_that_are_no_numbers(broken: Broken) -> None:
     with pytest.raises(BundleError, match=r"^the model's scores of access\.csv:2 are no numbers"):
         broken.judge(["id=1", "<script>"], origins=["access.csv:1", "access.csv:2"])
+
+
+def test_a_model_that_cannot_be_opened_prints_nothing_where_verdicts_go(
+    made: Made, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UnicodeDecodeError):
+        session(made.fp32.SerializeToString().replace(b"MatMul", b"Mat\xadul"))  # its error quotes that
+    assert capfd.readouterr().out == ""

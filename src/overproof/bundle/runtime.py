@@ -49,7 +49,8 @@ def session(model: bytes | str, *, threads: int = 1, optimization: str = "all") 
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors are raised: its own lines on stderr would say them twice
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    # without a fallback: there is no other provider, and it would be announced on standard output, where verdicts go
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
 @dataclass(frozen=True)
