@@ -46,7 +46,7 @@ def to_markdown(result: dict[str, Any]) -> str:
     total, seconds = sum(inputs.values()), sum(core.values())
     lines.append(f"| all | {total:,} | {total / seconds:,.0f} | {len(result['findings'])} |")
     workers = f"{result['workers']} process{'es' if result['workers'] > 1 else ''}"
-    kinds = "; ".join(f"{one['target']}: {one['kind']}, {one['place']}" for one in result["findings"])
+    kinds = "; ".join(f"{one['target']}: {one['kind']}, `{one['place']}`" for one in result["findings"])
     lines += [
         "",
         f"Seed {result['seed']}, {workers}, {result['seconds']:,.0f} s by the clock and {seconds:,.0f} s of a core. "
