@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from typing import TextIO
 
 from overproof.errors import ExitCode
+from overproof.files import OUTPUT, open_named
 
 
 def main() -> None:
     """Run it; where a package that it needs is missing or broken, say so and end with 2: it is no decision."""
     _hold_closed_streams()
+    sys.stdout = _named(sys.stdout)
     try:
         from overproof.cli import main as run
     except ImportError as error:
@@ -33,6 +37,15 @@ def _hold_closed_streams() -> None:
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
+def _named(stream: TextIO) -> TextIO:
+    """Return standard output such that a full disk's error names it."""
+    try:
+        file = open_named(stream.fileno(), "wb", OUTPUT)
+    except (OSError, ValueError):  # somebody else's stream, which is no file
+        return stream
+    return io.TextIOWrapper(file, stream.encoding, stream.errors, newline="\n", line_buffering=stream.isatty())
 
 
 if __name__ == "__main__":

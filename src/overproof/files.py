@@ -7,11 +7,12 @@ import errno
 import fcntl
 import io
 import os
+import re
 import shutil
 import stat
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -19,10 +20,12 @@ from typing import Any, BinaryIO, cast
 
 OPEN_FILES = "/proc/self/fd"
 KERNEL_LINKS = "/proc/"  # links such as /dev/stdout end here: they lead to an open file, whatever its name is
+OUTPUT = "standard output"
 ANOTHER_RUN = "another run is writing there"
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 _NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}  # of a kernel or a file system without it
+_OF_RUST = re.compile(r"\(os error ([0-9]+)\)")  # as std::io::Error is written
 _held: Counter[tuple[int, Path]] = Counter()  # by thread: a job holds its output while parts of it write there
 
 
@@ -30,6 +33,19 @@ def atomic_write(path: Path, content: str | bytes, *, durable: bool = False) -> 
     """Write a whole file; see `atomic_file`. Text is written as UTF-8."""
     with atomic_file(path, durable=durable) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def atomic_files(folder: Path, contents: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write several files into a folder, which is made: all of them, or none where one cannot be written."""
+    with ExitStack() as writing:
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            writing.push(lambda kind, *_: _remove_empty(folder) if kind else None)
+        for name, content in contents.items():
+            file = writing.enter_context(atomic_file(folder / name))
+            file.write(content.encode())
+            file.flush()  # a full disk shows before any of them has its name
+    return tuple(folder / name for name in contents)
 
 
 @contextmanager
@@ -61,35 +77,45 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         aside.unlink(missing_ok=True)
 
 
-def open_named(path: Path | str, mode: str, name: Path | str | None = None) -> BinaryIO:
+def open_named(path: Path | str | int, mode: str, name: Path | str | None = None) -> BinaryIO:
     """Open a file to write bytes to; what the system says against writing names it (a full disk names nothing).
 
     Parameters
     ----------
+    path
+        Or the number of an open file, which stays open.
     name
         What it is called in that case; None is its path.
     """
-    return cast(BinaryIO, io.BufferedWriter(_Named(path, mode, path if name is None else name)))
+    return cast(BinaryIO, io.BufferedWriter(_Named(path, mode, str(path) if name is None else name)))
 
 
 @contextmanager
 def naming(name: Path | str) -> Iterator[None]:
-    """Name a file in errors of the system that name none, such as those of a full disk."""
+    """Name a file in errors of the system that name none, such as those of a full disk.
+
+    What a library of Rust (safetensors, tokenizers) says of them is such an error again.
+    """
     try:
         yield
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno is not None:
             error.filename = str(name)
         raise
+    except Exception as error:
+        said = _OF_RUST.search(str(error))
+        if said is None:
+            raise
+        raise OSError(int(said[1]), os.strerror(int(said[1])), str(name)) from error
 
 
 class _Named(io.FileIO):
     """A file whose errors name it."""
 
-    def __init__(self, path: Path | str, mode: str, name: Path | str) -> None:
+    def __init__(self, path: Path | str | int, mode: str, name: Path | str) -> None:
         self._called = name
         with naming(name):
-            super().__init__(path, mode)
+            super().__init__(path, mode, closefd=not isinstance(path, int))
 
     def write(self, data: Any) -> int | None:  # type: ignore[override]
         with naming(self._called):

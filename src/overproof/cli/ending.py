@@ -13,6 +13,7 @@ from typing import TextIO
 import typer
 
 from overproof.errors import ExitCode, OverproofError
+from overproof.files import OUTPUT
 from overproof.progress import printable
 
 # What ails the machine, whatever was given to the program; reading a file meets these too.
@@ -116,7 +117,7 @@ def _words(error: Exception) -> str | None:
 
 
 def _output_closed(error: OSError) -> bool:
-    return error.errno == errno.EBADF and error.filename is None
+    return error.errno == errno.EBADF and error.filename in (None, OUTPUT)
 
 
 def _missing(error: Exception) -> str | None:

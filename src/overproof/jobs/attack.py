@@ -24,7 +24,7 @@ from overproof.bundle.readers import TOKENIZER
 from overproof.bundle.signing import Trust
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects, load_events
-from overproof.files import atomic_write, only_writer
+from overproof.files import atomic_files, only_writer
 from overproof.inference.cascade import Cascade
 from overproof.inference.cascade.budget import Rate as Escalations
 from overproof.inference.cascade.budget import parse_rate
@@ -308,10 +308,12 @@ def compare(
 
 def write(report: AttackReport, out: Path) -> None:
     """Write every success as a line, the figures, and a page to look at."""
-    out.mkdir(parents=True, exist_ok=True)
-    atomic_write(out / CASES, cases_to_lines(report.cases))
-    atomic_write(out / REPORT, json.dumps(report.to_json(), indent=1))
-    atomic_write(out / PAGE, page(report))
+    texts = {
+        CASES: cases_to_lines(report.cases),
+        REPORT: json.dumps(report.to_json(), indent=1),
+        PAGE: page(report),
+    }
+    atomic_files(out, texts)
 
 
 def _waves(campaign: Campaign, targets: Sequence[Target], journal: Journal, what: str) -> Iterator[list[Attempt]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from overproof.files import atomic_write
+from overproof.files import atomic_write, open_named
 from overproof.redteam.campaign import Attempt
 from overproof.results.typed_json import from_json, to_json
 
@@ -53,8 +53,8 @@ class Journal:
         """Keep what a wave came to."""
         if self.path is not None:
             line = {"wave": wave, "attempts": to_json(tuple(attempts)), "refused": dict(refused)}
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.write(f"{json.dumps(line)}\n")
+            with open_named(self.path, "ab") as file:
+                file.write(f"{json.dumps(line)}\n".encode())
 
     def discard(self) -> None:
         """Remove it: the run has ended well."""

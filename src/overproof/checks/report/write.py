@@ -13,14 +13,14 @@ from overproof.checks.report.page import page
 from overproof.checks.report.red_team import found_cases
 from overproof.checks.report.sarif import to_sarif
 from overproof.errors import InputError
-from overproof.files import atomic_write
+from overproof.files import atomic_files
 from overproof.results.attack_cases import cases_to_lines
 
 CASES = "attack.jsonl"
 
 
 def write_all(report: CheckOutcome, data: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
-    """Write check.json, report.html, summary.md and check.sarif into a folder, each aside and then renamed.
+    """Write check.json, report.html, summary.md and check.sarif into a folder: all, or none where one cannot be.
 
     Where the red team got past the bundle attack.jsonl is written too, for `overproof attack --replay`; one that an
     earlier check left there goes away otherwise.
@@ -44,13 +44,13 @@ def write_all(report: CheckOutcome, data: Mapping[str, Any], folder: Path) -> tu
         "summary.md": to_markdown(report),
         "check.sarif": _json(to_sarif(report)),
     }
-    folder.mkdir(exist_ok=True)
     cases = cases_to_lines(found_cases(report))
     if cases:
         texts[CASES] = cases
-    else:
+    written = atomic_files(folder, texts)
+    if not cases:
         (folder / CASES).unlink(missing_ok=True)
-    return tuple(_write(folder / name, text) for name, text in texts.items())
+    return written
 
 
 def require_place(folder: Path) -> None:
@@ -64,8 +64,3 @@ def require_place(folder: Path) -> None:
 def _json(value: Mapping[str, Any]) -> str:
     """Write it in ASCII, so that nothing in it can steer a terminal or an editor."""
     return json.dumps(value, indent=2, allow_nan=False) + "\n"
-
-
-def _write(path: Path, text: str) -> Path:
-    atomic_write(path, text)
-    return path

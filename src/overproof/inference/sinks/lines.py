@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from overproof.errors import InputError
-from overproof.files import move_into_place, naming, open_named, remove, sync
+from overproof.files import OUTPUT, move_into_place, naming, open_named, remove, sync
 from overproof.inference.sinks.interface import About, Sink, Verdict
 
 Shape = Callable[[Verdict, About], Mapping[str, Any]]
@@ -88,7 +88,7 @@ class StreamWriter:
     def __init__(self, file: BinaryIO | str, encode: Encode) -> None:
         self._encode, self._written = encode, 0
         self._opened = isinstance(file, str)
-        self._name = file if isinstance(file, str) else "standard output"
+        self._name = file if isinstance(file, str) else OUTPUT
         self._file = _appended(file) if isinstance(file, str) else file
 
     def write(self, verdicts: Iterable[Verdict]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from overproof.errors import InputError
 from overproof.events.sources import Reading
-from overproof.files import regular_target
+from overproof.files import regular_target, remove
 from overproof.inference.cascade import Cascade
 from overproof.inference.sinks import About, Writer, sink_for
 from overproof.inference.sinks.verdict_batch import Verdict
@@ -132,6 +132,8 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
         finally:
             writer.close()
     finally:
+        if not done and not journal.path.exists():
+            remove(aside)  # from which no run could go on
         journal.close(done=done)
 
 
