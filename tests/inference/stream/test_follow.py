@@ -211,6 +211,22 @@ def test_files_are_rotated_while_the_run_is_busy(runs: Runs, rotate: Callable[[P
     assert summary.rejected == {}
 
 
+def test_rotation_that_keeps_one_file_while_the_run_is_busy_is_counted(runs: Runs) -> None:
+    """Which of them took the place of which cannot be known."""
+
+    def busy(number: int) -> None:
+        for _ in range(0 if number else 3):
+            runs.write(10)
+            runs.log.replace(runs.log.with_name("a.log.1"))
+        if not number:
+            runs.write(10)
+            runs.written -= 10  # of which the run need not wait
+
+    runs.write(10)
+    assert runs.run(busy).rejected == {follow.OVERWRITTEN: 1}
+    assert runs.texts == [f"line {n}" for n in (*range(1, 21), *range(31, 51))]
+
+
 def test_a_run_that_is_killed_before_any_mark_judges_nothing_twice(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the n-th mark, whose verdicts are written already, for every n."""
     save, marks, left = Journal.save, 0, 0

@@ -31,6 +31,7 @@ NOTE = b"followed"  # in a batch's metadata: how far the files were read, as JSO
 
 GONE = "a file that was followed is gone: what was written to it after it was last read, if anything, is lost"
 TRUNCATED = "truncated without a copy beside it: what was written to it after it was last read, if anything, is lost"
+OVERWRITTEN = "a rotated file took the place of the one that was read: others that did before it, if any, are lost"
 LATE = "written to a rotated file after the next one was begun"
 
 _GZIP = b"\x1f\x8b"
@@ -178,6 +179,9 @@ class Followed:
     def _read_missed(self, current: int) -> Generator[Opened | None, None, bool]:
         """Read what the path named since the last file was read, and no longer does; returns whether there was any."""
         between = missed(self._path, self._last, self._passed, current)
+        gone = self._ended is not None and self._ended.is_unlinked and whereabouts(self._path, self._last) is None
+        if between and gone:
+            self._on_skip(Skipped(OVERWRITTEN, self._name, ""))
         for each in between:
             try:
                 grown = self._grown(each)

@@ -67,6 +67,11 @@ class Grown:
         """Whether it can be read again."""
         return stat.S_ISREG(self._opened.st_mode)
 
+    @property
+    def is_unlinked(self) -> bool:
+        """Whether no name leads to it any more."""
+        return os.fstat(self._file.fileno()).st_nlink == 0
+
     def position(self, format: str, events: int) -> Position:
         """Return how far it was read, given how, and how many events that were."""
         return Position(
