@@ -8,7 +8,7 @@ from pathlib import Path
 
 from overproof.checks.base import Gate, Gates
 from overproof.errors import InputError
-from overproof.files import atomic_write
+from overproof.files import atomic_write, regular_target
 from overproof.progress import one_line
 
 LONGEST = 100  # characters of a value that a message shows
@@ -171,7 +171,7 @@ def template() -> str:
 
 def write_template(path: Path) -> None:
     """Write `template` into a new file; InputError where there is one already."""
-    if path.exists():
+    if path.is_dir() or (path.exists() and regular_target(path)):  # into a FIFO or a device it is written at any time
         raise InputError(f"{path}: exists already; gates are written down once, before the run")
     if not path.parent.is_dir():
         raise InputError(f"{path}: no folder {path.parent}, expected one that exists")
