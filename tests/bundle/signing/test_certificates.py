@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -89,6 +90,26 @@ def test_what_is_not_valid_today_neither_signs_nor_verifies(
         verify(bundle, Trust(certificates=authority.certificate))
     monkeypatch.setattr("overproof.bundle.signing.verify.require_signer", lambda *_: None)
     with pytest.raises(BundleError, match=r"does not count: certificate (has expired|is not yet valid)"):
+        verify(bundle, Trust(certificates=authority.certificate))
+
+
+@pytest.mark.parametrize("last", ["x509_certificate_chain", "x509CertificateChain"])
+def test_a_certificate_under_another_name_stands_for_no_other(
+    bundle: Path, issue: Issue, authority: Holder, last: str
+) -> None:
+    """What is looked at is what verifies: a certificate of today beside one that has ended, whose key somebody has."""
+    ended, today = issue("ended", authority, days=(-30, -1)), issue("today", authority)
+    words = ["--signature", bundle / "model.sig", "--private_key", ended.private]
+    words += ["--signing_certificate", ended.certificate, "--certificate_chain", ended.certificate]
+    assert model_signing("sign", "certificate", bundle, *words).returncode == 0
+    stolen = json.loads((bundle / "model.sig").read_text())
+    sign(bundle, key_of(today))
+    genuine = json.loads((bundle / "model.sig").read_text())["verificationMaterial"]["x509CertificateChain"]
+    own = stolen["verificationMaterial"].pop("x509CertificateChain")
+    both = {"x509CertificateChain": genuine, "x509_certificate_chain": own}
+    stolen["verificationMaterial"] = {"tlogEntries": [], **both, last: both.pop(last)}
+    (bundle / "model.sig").write_text(json.dumps(stolen))
+    with pytest.raises(BundleError, match=r"model\.sig: does not verify: its content is not what was signed"):
         verify(bundle, Trust(certificates=authority.certificate))
 
 

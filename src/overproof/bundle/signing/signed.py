@@ -52,10 +52,10 @@ class Signed:
         return f"{self.target}: {files}, signed with the {self.signer}"
 
 
-def difference(target: Path, where: Path, content: bytes, found: Mapping[str, str]) -> str:
+def difference(target: Path, where: Path, signed: Mapping[str, Any], found: Mapping[str, str]) -> str:
     """Name the first file that is not what was signed; the signature itself has been verified by then."""
     try:
-        predicate = json.loads(base64.b64decode(json.loads(content)["dsseEnvelope"]["payload"]))["predicate"]
+        predicate = json.loads(base64.b64decode(signed["dsseEnvelope"]["payload"]))["predicate"]
         listed = {one["name"]: one["digest"] for one in predicate["resources"]}
         how = {name: predicate["serialization"].get(name) for name in FILES}
     except (ValueError, TypeError, KeyError):

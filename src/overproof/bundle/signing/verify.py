@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from overproof.bundle.manifest_schema import parsed
 from overproof.bundle.signing import Trust, pem, place_of
@@ -19,18 +20,36 @@ from overproof.bundle.signing.library import Hashing, in_memory, load
 from overproof.bundle.signing.signed import Signed, difference
 from overproof.errors import BundleError, InputError, TamperedBundle
 
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
 MOST = 16 << 20  # bytes of a signature: it names every file
 KEY, CHAIN = "publicKey", "x509CertificateChain"  # in a signature: what it is verified with
 
 
 @dataclass(frozen=True)
 class _Anchor:
-    """What a signature is verified with: the signer's name, and PEM of a key or of the authorities' certificates."""
+    """What a signature is verified with.
+
+    Attributes
+    ----------
+    signer
+        The signer's name.
+    content, source
+        PEM of a key, or of the authorities' certificates, and where it was read.
+    material
+        The signature's own part of it: a hint of the key, or the signer's certificates.
+    """
 
     signer: str
     content: bytes
     source: Path
-    certified: bool
+    material: Mapping[str, Any]
+
+    @property
+    def certified(self) -> bool:
+        """Whether certificates say whose it is, rather than the key."""
+        return CHAIN in self.material
 
 
 def verify(target: Path | str, trust: Trust, signature: Path | None = None) -> Signed:
@@ -57,18 +76,18 @@ def verify(target: Path | str, trust: Trust, signature: Path | None = None) -> S
     if not target.exists():
         raise InputError(f"{target}: no such file or folder")
     where = signature or place_of(target)
-    content = _read(where, target)
-    anchor = _anchor(trust, _material(content, where), where)
+    signed = _parsed(_read(where, target), where)
+    anchor = _anchor(trust, signed["verificationMaterial"], where)
     real = Path(os.path.realpath(target))  # the package refuses a link to what is signed
     aside = left_out(real, where)
     files = files_of(real, target) - {str(path) for path in aside}
     hashing = Hashing(aside)
     try:
-        _ask(real, content, anchor, hashing)
+        _ask(real, _said_once(signed, anchor), anchor, hashing)
     except Exception as error:  # the package's own are of many kinds, and what it reads may be hostile
         if hashing.found is None:
             raise BundleError(f"{where}: does not verify: {_why(error, anchor)}") from None
-        raise TamperedBundle(difference(target, where, content, hashing.found)) from None
+        raise TamperedBundle(difference(target, where, signed, hashing.found)) from None
     found = hashing.found or {}
     if added := sorted(files - set(found)):
         raise TamperedBundle(f"{target / added[0]}: not covered by the signature ({where})")
@@ -87,13 +106,22 @@ def _read(where: Path, target: Path) -> bytes:
     return content
 
 
-def _material(content: bytes, where: Path) -> Mapping[str, Any]:
-    """Return what a signature says that it is to be verified with; nothing of it is believed yet."""
+def _parsed(content: bytes, where: Path) -> Mapping[str, Any]:
+    """Read a signature; nothing of it is believed yet."""
     found = parsed(content, str(where), BundleError)
-    material = found.get("verificationMaterial") if isinstance(found, dict) else None
-    if not isinstance(material, dict):
+    if not isinstance(found, dict) or not isinstance(found.get("verificationMaterial"), dict):
         raise BundleError(f"{where}: not a signature, expected what `overproof sign` or `model_signing sign` writes")
-    return material
+    return found
+
+
+def _said_once(signed: Mapping[str, Any], anchor: _Anchor) -> bytes:
+    """Write a signature anew with what was looked at here, and nothing else.
+
+    The package takes each entry by two names; that it refuses both together is nothing to rest on.
+    """
+    material = {"tlogEntries": [], **anchor.material}
+    kept = {name: signed.get(name) for name in ("mediaType", "dsseEnvelope")}
+    return json.dumps({**kept, "verificationMaterial": material}).encode()
 
 
 def _anchor(trust: Trust, material: Mapping[str, Any], where: Path) -> _Anchor:
@@ -104,7 +132,8 @@ def _anchor(trust: Trust, material: Mapping[str, Any], where: Path) -> _Anchor:
         key = pem.public_key(trust.public_key)
         _require_kind(material, KEY, where)
         content = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        return _Anchor(f"key of sha256 {pem.fingerprint(key)}", content, trust.public_key, certified=False)
+        name = f"key of sha256 {pem.fingerprint(key)}"
+        return _Anchor(name, content, trust.public_key, {KEY: {"hint": material[KEY].get("hint")}})
     assert trust.certificates is not None
     authorities = pem.certificates(trust.certificates)
     _require_kind(material, CHAIN, where)
@@ -112,21 +141,24 @@ def _anchor(trust: Trust, material: Mapping[str, Any], where: Path) -> _Anchor:
     require_signer(chain[0], str(where), BundleError)
     require_chain(chain, authorities, str(where))
     content = b"".join(one.public_bytes(Encoding.PEM) for one in authorities)
-    return _Anchor(named(chain[0]), content, trust.certificates, certified=True)
+    own = [{"rawBytes": base64.b64encode(one.public_bytes(Encoding.DER)).decode()} for one in chain]
+    return _Anchor(named(chain[0]), content, trust.certificates, {CHAIN: {"certificates": own}})
 
 
 def _require_kind(material: Mapping[str, Any], expected: str, where: Path) -> None:
-    if expected in material:
+    """Raise BundleError unless a signature is of the kind that is trusted, and say what it is instead."""
+    if isinstance(material.get(expected), dict):
         return
-    found = {
-        KEY: "made with a key, expected --verify-key",
-        CHAIN: "made with a certificate, expected --verify-certificates",
-    }
-    online = "made with Sigstore's online service, expected one made with a key or a certificate"
-    raise BundleError(f"{where}: {next((words for kind, words in found.items() if kind in material), online)}")
+    if expected in material:
+        raise BundleError(f"{where}: not a signature, expected an object as {expected}")
+    if KEY in material:
+        raise BundleError(f"{where}: made with a key, expected --verify-key")
+    if CHAIN in material:
+        raise BundleError(f"{where}: made with a certificate, expected --verify-certificates")
+    raise BundleError(f"{where}: made with Sigstore's online service, expected one made with a key or a certificate")
 
 
-def _chain(found: Any, where: Path) -> list[Any]:
+def _chain(found: Any, where: Path) -> list[Certificate]:
     """Read the certificates in a signature."""
     from cryptography.x509 import load_der_x509_certificate
 
