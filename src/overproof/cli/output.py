@@ -8,7 +8,6 @@ import typer
 
 from overproof.errors import ExitCode
 from overproof.progress import printable
-from overproof.results.typed_json import to_json
 
 
 class Report(Protocol):
@@ -48,11 +47,15 @@ def indented(value: object) -> str:
     """Return JSON over several lines."""
     import orjson
 
+    from overproof.results.typed_json import to_json
+
     return orjson.dumps(to_json(value), option=orjson.OPT_INDENT_2).decode()
 
 
 def one_line_json(value: object) -> str:
     """Return JSON on one line."""
     import orjson
+
+    from overproof.results.typed_json import to_json
 
     return orjson.dumps(to_json(value)).decode()
