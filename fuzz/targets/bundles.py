@@ -108,7 +108,10 @@ def sealed(manifest: bytes, files: Files, prefix: str = "") -> bytes:
 
 
 def run(files: Files, folder: Path) -> None:
-    """Open it as triage and the service do, and judge: together and one by one it comes to the same, in numbers."""
+    """Open it as triage and the service do, and judge: together and one by one it comes to the same, in numbers.
+
+    Only a graph of ours promises the former.
+    """
     place = folder / "bundle"
     place.mkdir()
     for name, content in {**_base(files[BASE].decode()), **files}.items():
@@ -122,7 +125,8 @@ def run(files: Files, folder: Path) -> None:
     cascade = open_cascade(bundle)
     loaded = LoadedBundle(cascade).tried()
     whole = cascade.student.score(TEXTS)
-    for place_of, text in enumerate(TEXTS):
+    graphs_are_ours = not any(name.endswith(".onnx") for name in files)  # another may compute across the batch
+    for place_of, text in enumerate(TEXTS if graphs_are_ours else []):
         alone = cascade.student.score([text])
         same = np.array_equal(alone.logits[0], whole.logits[place_of], equal_nan=True)
         require(same, f"another verdict alone: {text[:40]!r}: {alone.logits[0]} and {whole.logits[place_of]}")
