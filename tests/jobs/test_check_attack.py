@@ -120,6 +120,15 @@ def test_the_checks_own_events_are_attacked_and_counted(
     assert gate(report, "exclusive").message.startswith("unmeasured: no evidence was given")
 
 
+def test_what_its_source_cut_is_not_attacked(small_bundle: Path, events: pa.Table, folder: Path) -> None:
+    at = events.schema.get_field_index("overflow")
+    cut = events.set_column(at, "overflow", pa.array([True] * events.num_rows))
+    report = checked(small_bundle, cut, folder / "cache")
+    found = report.checks[-1].data.attacks
+    assert not [case for case in found.cases if case.objective == "bypass"]
+    assert found.left_out["cut by its source, so that the full model has it"] > 0
+
+
 def test_the_boundary_is_tried_by_proved_edits_of_the_red_team(report: CheckReport) -> None:
     found = report.checks[3].data.edits
     assert {edits.kind for edits in found if edits.proved} == {"sql", "plain"}

@@ -90,6 +90,14 @@ def test_no_events(small_bundle: Path) -> None:
     assert len(found.logits) == len(found.ood_distance) == len(found.overflow) == 0
 
 
+def test_what_a_source_cut_is_passed_on_in_a_check_as_it_is_in_triage(small_bundle: Path) -> None:
+    events = event_table({"text": ["a", "b"], "overflow": [True, None]})
+    found = _outputs(open_bundle(small_bundle), events)
+    assert found.overflow.tolist() == [True, False]
+    bare = _outputs(open_bundle(small_bundle), events.drop_columns(["overflow"]))
+    assert bare.overflow.tolist() == [False, False]
+
+
 def _outputs(bundle: Bundle, events: Any) -> Any:
     return query_all(open_models(bundle, None, None, events, RunOptions()), events, None, bundle)[QUANTIZED]
 

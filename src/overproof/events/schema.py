@@ -38,8 +38,10 @@ class Skipped:
     raw: str
 
 
-def overflowed(batch: pa.RecordBatch) -> NDArray[np.bool_]:
-    """Return of which events the source cut the content, shape (n,)."""
+def overflowed(batch: pa.RecordBatch | pa.Table) -> NDArray[np.bool_]:
+    """Return of which events the source cut the content, shape (n,); of none where a table does not say."""
+    if "overflow" not in batch.schema.names:
+        return np.zeros(batch.num_rows, dtype=np.bool_)
     return np.array(batch.column("overflow").to_pylist(), dtype=np.bool_)  # null is false
 
 

@@ -21,6 +21,7 @@ from overproof.bundle.tiers import Student, open_student
 from overproof.checks.attacked import BYPASS, EVASION, FLOOD, Attacked, AttackSettings, Fallen, FloodMix
 from overproof.checks.base import CONTROL, FULL, QUANTIZED, CheckContext
 from overproof.checks.escalation.threshold import scores_of
+from overproof.events.schema import overflowed
 from overproof.inference.cascade import Full, Policy
 from overproof.inference.cascade.budget import Rate
 from overproof.inference.cascade.full import aligned
@@ -198,11 +199,14 @@ def _targets(what: Attackable, attack: _Attack, victims: Mapping[str, Victim]) -
         what.events, objectives=(EVASION, FLOOD), sample=context.attack_settings.sample, seed=context.seed
     )
     found = evenly(config, what.events, context.benign, Judges(victims, attack.referee))
-    covered = tuple(target for target in found.attacks if target.covered)
-    if len(covered) == len(found.attacks):
-        return found
-    uncovered = {"no oracle can prove what it does": len(found.attacks) - len(covered)}
-    return Targets(covered, found.benign, {**found.left_out, **uncovered})
+    covered = [target for target in found.attacks if target.covered]
+    cut = overflowed(what.events) & context.policy.overflow  # which no edit keeps from the full model
+    whole = tuple(target for target in covered if not cut[target.row])
+    left_out = {
+        "no oracle can prove what it does": len(found.attacks) - len(covered),
+        "cut by its source, so that the full model has it": len(covered) - len(whole),
+    }
+    return Targets(whole, found.benign, found.left_out | {why: count for why, count in left_out.items() if count})
 
 
 def _flood(attack: _Attack, threshold: float | None, attempts: Sequence[Attempt]) -> tuple[FloodMix, ...] | NotMeasured:

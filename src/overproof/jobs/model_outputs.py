@@ -30,7 +30,7 @@ from overproof.checks.base import (
 from overproof.checks.stats import fit_temperature
 from overproof.distillation.teachers import align, assumptions
 from overproof.distillation.teachers.interface import Teacher
-from overproof.events.schema import event_table
+from overproof.events.schema import event_table, overflowed
 from overproof.jobs.config import RunOptions
 from overproof.jobs.full_model import open_full
 from overproof.progress import Console
@@ -161,7 +161,7 @@ def query_all(
 
     The temperature that calibrates a model is fitted on its validation outputs; the quantized student's is the one in
     its manifest, at which it is deployed, where there is one. Of the student it is also told how far each event lies
-    from all that was taught, and whether it goes on past the last judged window.
+    from all that was taught, and whether it goes on past the last judged window or was cut by its source.
     """
     known = None if store is None else targets(store.validation["label"].to_pylist(), bundle.manifest.classes)
     outputs = {}
@@ -176,7 +176,8 @@ def query_all(
             temperature = fit_temperature(before[known >= 0], known[known >= 0])
         outputs[name] = ModelOutputs(logits, temperature, before)
         if scores is not None:
-            outputs[name] = replace(outputs[name], ood_distance=scores.ood_distance, overflow=scores.overflow)
+            cut = scores.overflow | overflowed(events)
+            outputs[name] = replace(outputs[name], ood_distance=scores.ood_distance, overflow=cut)
     return outputs
 
 
