@@ -63,7 +63,8 @@ class ModelOutputs:
         What a reader must know of it.
     ood_distance, overflow
         How far each event lies from all that was taught, and whether it goes on past the last judged window or was
-        cut by its source, shape (n,) each: what the deployed cascade defers by, besides confidence. None where that is not known.
+        cut by its source, shape (n,) each: what the deployed cascade defers by, besides confidence. None where that is
+        not known.
     """
 
     logits: Floats

@@ -33,6 +33,7 @@ from overproof.checks.operating_points import curves_of
 from overproof.checks.report import CheckReport, require_place
 from overproof.checks.report.proof import Proof, ProvenEvents
 from overproof.checks.verdict import decide, threshold_of
+from overproof.distillation.teachers import named
 from overproof.errors import BundleError, InputError
 from overproof.events.schema import unordered_fingerprint
 from overproof.events.sources import Columns, Rejects, load_events
@@ -393,8 +394,8 @@ def _operation(config: CheckConfig, data: CheckData) -> Operation:
 def _prefix(full: Any) -> str | None:
     """Return the prefix of the events' own columns that hold the full model's answers; None where none do."""
     given = full if isinstance(full, str) else full[0] if isinstance(full, Sequence) and len(full) == 1 else ""
-    named = str(given).removeprefix("logits:")
-    return named.removeprefix("columns:") if named.startswith("columns:") else None
+    spec = named(str(given))[1].removeprefix("logits:")
+    return spec.removeprefix("columns:") if spec.startswith("columns:") else None
 
 
 def _notes(config: CheckConfig, context: CheckContext, models: ModelQueries) -> list[str]:

@@ -206,7 +206,7 @@ def _targets(what: Attackable, attack: _Attack, victims: Mapping[str, Victim]) -
         "no oracle can prove what it does": len(found.attacks) - len(covered),
         "cut by its source, so that the full model has it": len(covered) - len(whole),
     }
-    return Targets(whole, found.benign, found.left_out | {why: count for why, count in left_out.items() if count})
+    return Targets(whole, found.benign, {**found.left_out, **{why: count for why, count in left_out.items() if count}})
 
 
 def _flood(attack: _Attack, threshold: float | None, attempts: Sequence[Attempt]) -> tuple[FloodMix, ...] | NotMeasured:

@@ -19,6 +19,7 @@ from overproof.distillation.teachers.average import AverageTeacher, average
 from overproof.distillation.teachers.cache import cached_logits, default_directory
 from overproof.distillation.teachers.contract import require_classes, require_no_near
 from overproof.distillation.teachers.interface import MIN_PROBABILITY, Report, Teacher, TeacherCard
+from overproof.distillation.teachers.names import named, renamed
 from overproof.errors import InputError, MissingExtra
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "cached_logits",
     "default_directory",
     "load_teacher",
+    "named",
     "require_contract",
     "union_classes",
     "weighted",
@@ -46,6 +48,7 @@ ACCEPTED = """\
   module:attribute  a Python object with predict_proba(texts) and classes_, such as a scikit-learn pipeline
   labels:FILE       soft labels (csv, jsonl, parquet; plain, .gz or .zst): text and one column a class
   columns:PREFIX    soft labels in the events' own columns, PREFIX before each class
+  names:OLD=NEW,…:… before any of them, where a class has another name than the events' labels
   logits:…          before labels: or columns:, where the values are logits
   ngram             for `compress`: an n-gram network trained on the run's own events, and kept in BUNDLE.ngram-teacher
   …@WEIGHT          after any of them, when several teachers are averaged"""
@@ -155,6 +158,11 @@ def weighted(spec: str) -> tuple[str, float]:
 
 
 def _load(spec: str, columns: Sequence[str]) -> Teacher:
+    names, spec = named(spec)
+    return renamed(_load_one(spec, columns), names)
+
+
+def _load_one(spec: str, columns: Sequence[str]) -> Teacher:
     rest = spec.removeprefix("logits:")
     are_logits = rest != spec
     if rest.startswith("columns:"):
