@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
-from overproof.events.sources import containers
+from overproof.events.sources import containers, envelopes
 from overproof.events.sources.accesslog import read_accesslog
 from overproof.events.sources.batch import NOTHING_YET
 from overproof.events.sources.carried import read_cef, read_syslog
@@ -48,10 +48,8 @@ def _read_pcap(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     yield from read_pcap(capture, options)
 
 
-def _read_container(
-    source: Input, options: ReadOptions, *, record: Callable[[bytes], containers.Record | None]
-) -> Iterator[pa.RecordBatch]:
-    """Read what a container wrote, in the format that its lines have."""
+def _read_container(source: Input, options: ReadOptions, *, record: containers.Parse) -> Iterator[pa.RecordBatch]:
+    """Read what a container wrote, or an envelope holds, in the format that its lines have."""
     unwrapped = containers.Unwrapped(source, options, record)
     for inside in unwrapped.inputs():
         if inside is None:
@@ -79,6 +77,7 @@ FORMATS: dict[str, Source] = {
     "evtx": read_evtx,
     "cri": partial(_read_container, record=containers.cri),
     "docker": partial(_read_container, record=containers.docker),
+    "envelope": partial(_read_container, record=envelopes.unwrapped),
     "pcap": _read_pcap,
 }
 

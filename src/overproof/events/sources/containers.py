@@ -8,7 +8,7 @@ stream's next record and F where it ends (Kubernetes, logging of the CRI). Docke
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
@@ -39,6 +39,10 @@ class Record(NamedTuple):
     stream: str
     time: str | None
     ends: bool
+
+
+# what a line holds, or why a part of it cannot be read; None where it is no record
+Parse = Callable[[bytes], Record | Sequence[Record | str] | None]
 
 
 def cri(line: bytes) -> Record | None:
@@ -81,7 +85,7 @@ class Unwrapped:
         By which they are read.
     """
 
-    def __init__(self, source: Input, options: ReadOptions, parse: Callable[[bytes], Record | None]) -> None:
+    def __init__(self, source: Input, options: ReadOptions, parse: Parse) -> None:
         self._name, self._on_skip, self._parse = source.name, options.on_skip, parse
         self._places: dict[int, tuple[int, str | None]] = {}  # of a line: its record's place and time
         self._count = 0
@@ -109,19 +113,25 @@ class Unwrapped:
                 yield b""
                 continue
             number, line = item
-            record = self._parse(line)
-            if record is None:
-                self._on_skip(Skipped("not a record of a container's log", f"{self._name}:{number}", excerpt(line)))
-                continue
-            so_far = open_lines.pop(record.stream, bytearray())
-            if len(so_far) <= LONGEST:  # what is longer is counted as such; the rest of it need not be kept for that
-                so_far += record.log
-            if record.ends:
-                yield self._placed(bytes(so_far), number, record.time)
-            else:
-                open_lines[record.stream] = so_far
+            for record in self._records(line):
+                if isinstance(record, str):
+                    self._on_skip(Skipped(record, f"{self._name}:{number}", excerpt(line)))
+                    continue
+                so_far = open_lines.pop(record.stream, bytearray())
+                if len(so_far) <= LONGEST:  # what is longer is counted as such; the rest need not be kept for that
+                    so_far += record.log
+                if record.ends:
+                    yield self._placed(bytes(so_far), number, record.time)
+                else:
+                    open_lines[record.stream] = so_far
         for so_far in open_lines.values():
             yield self._placed(bytes(so_far), number, None)
+
+    def _records(self, line: bytes) -> Sequence[Record | str]:
+        found = self._parse(line)
+        if isinstance(found, Record):
+            return (found,)
+        return ("not a record of a container's log",) if found is None else found or ("an envelope of nothing",)
 
     def _placed(self, log: bytes, number: int, time: str | None) -> bytes:
         for _ in range(log.count(b"\n") + 1):

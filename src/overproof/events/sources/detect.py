@@ -10,11 +10,13 @@ from typing import Any
 from overproof.errors import InputError
 from overproof.events.sources import accesslog, cef, containers, syslog, w3c
 from overproof.events.sources.binaries import EXPECTED, is_binary, kind_of
+from overproof.events.sources.envelopes import form_of
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
 from overproof.events.sources.journald.export import looks_like_export
 from overproof.events.sources.journald.log import unframed
 from overproof.events.sources.journald.records import is_entry
 from overproof.events.sources.jsonl import parse
+from overproof.events.sources.nested import ABSENT, reach
 from overproof.events.sources.stream import decoded
 from overproof.events.sources.suricata.records import is_eve
 from overproof.events.sources.windows.shapes import is_windows_event
@@ -97,12 +99,16 @@ def by_records(head: bytes, columns: Columns) -> str | None:
     if 2 * sum(_is_wrapped(record, columns) for record in records) >= len(records):
         return "docker"
     kinds = Counter(map(_by_keys, () if columns.named else records))
-    return next((kind for kind, count in kinds.items() if kind and 2 * count >= len(records)), "jsonl")
+    found = next((kind for kind, count in kinds.items() if kind and 2 * count >= len(records)), None)
+    enveloped = found is None and 2 * sum(_is_enveloped(record, columns) for record in records) >= len(records)
+    return found or ("envelope" if enveloped else "jsonl")
 
 
 def inside_container(head: bytes, columns: Columns) -> str:
     """Detect what a container wrote; where few of its lines are requests, as behind its greeting, those are."""
     found = by_records(head, columns)
+    if found == "envelope":  # one is unwrapped: a document is found at one depth, however deeply it nests
+        return "jsonl"
     few = found is None and not columns.named and any(map(accesslog.looks_like, _sample(head)))
     return found or ("syslog" if few else "lines")
 
@@ -131,6 +137,11 @@ def _json(line: bytes) -> dict[Any, Any] | None:
 def _is_wrapped(record: dict[Any, Any], columns: Columns) -> bool:
     """Tell whether a record holds the line of a container, unless its own columns are named."""
     return containers.is_docker(record) and not columns.named & record.keys()
+
+
+def _is_enveloped(record: dict[Any, Any], columns: Columns) -> bool:
+    """Tell whether a record is an envelope of others, unless columns of it are named."""
+    return form_of(record) is not None and all(reach(record, name) is ABSENT for name in columns.named)
 
 
 def _by_keys(record: dict[Any, Any]) -> str | None:
