@@ -61,6 +61,19 @@ TUNNELS: dict[str, Wrap] = {
     "erspan 3 of ip": over_gre(0x1000, 0x22EB, bytes(4) + ERSPAN3[:-2] + b"\x08\0", IP),
     "gtp-u": over_udp(2152, bytes.fromhex("30ff00ff00000001"), IP),
     "gtp-u with a number and an extension": over_udp(2152, bytes.fromhex("36ff00ff00000001" "00010085" "01000900"), IP),
+    "l2tp": over_udp(1701, bytes.fromhex("000200010001" "ff030021"), IP),
+    "l2tp with a length and numbers": lambda frame: over_udp(
+        1701, struct.pack("!HHQB", 0x4802, len(frame) - IP + 13, 0x0001_0001_0000_0000, 0x21), IP
+    )(frame),
+    "l2tp with an offset": over_udp(1701, bytes.fromhex("020200010001" "0002" "0000" "ff030021"), IP),
+    "pptp": lambda frame: over_gre(
+        0x3001, 0x880B, struct.pack("!HHI", len(frame) - IP + 4, 7, 1) + bytes.fromhex("ff030021"), IP
+    )(frame),
+    "pptp with an acknowledgement": lambda frame: over_gre(
+        0x3081, 0x880B, struct.pack("!HHII", len(frame) - IP + 1, 7, 1, 1) + b"\x21", IP
+    )(frame),
+    "tzsp": over_udp(37_008, bytes.fromhex("0100000101")),
+    "tzsp with tags": over_udp(37_008, bytes.fromhex("01000001" "0a01d3" "00" "01")),
     "ip in ip": lambda frame: ethernet(ip(A, B, 4, frame[IP:])),
 }  # fmt: skip
 
@@ -78,6 +91,24 @@ def test_what_is_inside_is_read_as_if_captured_plainly(name: str) -> None:
     assert told(rows) == TOLD
     assert rejects.total == 0
     assert rows[0]["text"].startswith("HTTP GET /?id=1'+UNION+SELECT+1")
+
+
+def teredo(frame: bytes, before: bytes = b"", *, answer: bool = False) -> bytes:
+    """The TCP of a frame over IPv6, in Teredo; from its server where it is an answer."""
+    head = b"\x60\0\0\0" + (len(frame) - IP - 20).to_bytes(2, "big") + b"\x06\x40"
+    ends = [bytes.fromhex("20010000") + address.rjust(12, b"\0") for address in (frame[26:30], frame[30:34])]
+    ports = (3544, 50_000) if answer else (50_000, 3544)
+    return udp(A, ports[0], B, ports[1], before + head + b"".join(ends) + frame[IP + 20 :])
+
+
+@pytest.mark.parametrize("before", ["", "00000b0000000000", "00010000" + "00" * 9])
+@pytest.mark.parametrize("answer", [False, True])
+def test_teredo_carries_ipv6(before: str, answer: bool, tmp_path: Path) -> None:
+    packets = [teredo(frame, bytes.fromhex(before), answer=answer) for frame in PLAIN]
+    (tmp_path / "a.pcap").write_bytes(pcap(timed(packets)))
+    rows, rejects = read(tmp_path / "a.pcap")
+    assert [row["url"] for row in rows if row["kind"] == "http-request"] == ["/?id=1'+UNION+SELECT+1"]
+    assert {row["src_ip"] for row in rows} == {"2001::a00:1"} and rejects.total == 0
 
 
 @pytest.mark.parametrize("name", ["vxlan", "geneve", "gre", "erspan", "gtpu", "llc-snap"])
@@ -127,7 +158,10 @@ def test_the_outer_packet_may_be_in_fragments() -> None:
         (TUNNELS["vxlan"](b""), "VXLAN: a packet cut before what it carries"),
         (over_udp(4790, bytes.fromhex("0c00000400000000"))(b"nsh"), "VXLAN: neither Ethernet nor IP"),
         (TUNNELS["geneve of ethernet"](ethernet(bytes(28), 0x88CC)), "Geneve: not IP: another ethertype"),
-        (over_gre(1, 0x880B)(b"ppp"), "GRE: of version 1 (PPTP)"),
+        (over_gre(0x2081, 0x880B, bytes(8))(b""), "PPTP: an acknowledgement"),
+        (over_gre(0x3001, 0x880B, b"\0\4\0\7\0\0\0\1")(b"\x00\xfd\x90\1"), "PPTP: PPP compressed or encrypted"),
+        (over_gre(0x3001, 0x880B, b"\0\4\0\7\0\0\0\1")(b"\xc0\x21\1\1"), "PPTP: a frame of PPP that is no IP"),
+        (over_udp(37_008, bytes.fromhex("0100001201"))(b"wifi"), "TZSP: no Ethernet"),
         (over_gre(3, 0x0800)(b"x"), "GRE: of an unknown version"),
         (over_gre(0x4000, 0x0800)(b"x"), "GRE: with source routes"),
         (over_gre(0, 0)(b""), "GRE: not IP: LLC"),
@@ -146,7 +180,14 @@ def test_what_cannot_be_unwrapped_is_counted_by_name(frame: bytes, reason: str) 
 
 @pytest.mark.parametrize(
     ("port", "data"),
-    [(4789, b"' or 1=1 --"), (6081, b"\xff' or 1=1"), (2152, b"' or 1=1 --"), (2152, b"\x32\x01\0\4\0\0\0\0\0\1\0\0")],
+    [
+        (4789, b"' or 1=1 --"),
+        (6081, b"\xff' or 1=1"),
+        (2152, b"' or 1=1 --"),
+        (2152, b"\x32\x01\0\4\0\0\0\0\0\1\0\0"),
+        (1701, b"\xc8\2\0\x0c' or 1=1"),
+        (3544, b"' or 1=1 --"),
+    ],
 )
 def test_what_is_no_tunnel_on_its_port_is_a_payload(port: int, data: bytes) -> None:
     rows, rejects = read(pcap(timed([udp(CLIENT, 4000, SERVER, port, data)])))
@@ -154,7 +195,7 @@ def test_what_is_no_tunnel_on_its_port_is_a_payload(port: int, data: bytes) -> N
     assert rejects.total == 0
 
 
-@given(st.sampled_from([4789, 4790, 8472, 6081, 2152, 0]), st.binary(max_size=40), st.booleans())
+@given(st.sampled_from([4789, 4790, 8472, 6081, 2152, 1701, 3544, 37_008, 0]), st.binary(max_size=40), st.booleans())
 def test_any_tunnel_gives_no_error_and_is_accounted_for(port: int, data: bytes, wrapped: bool) -> None:
     start = TUNNELS["vxlan"](PLAIN[3]) if wrapped else PLAIN[0]
     packet = udp(A, 1, B, port, data + start) if port else ethernet(ip(A, B, 47, data))

@@ -2,7 +2,8 @@
 
 IP in IP (RFC 2003, 2473), GRE (RFC 2784, 2890, of NVGRE too: RFC 7637), ERSPAN of types I to III
 (draft-foschiano-erspan-03), VXLAN (RFC 7348, with the extensions of draft-smith-vxlan-group-policy and
-draft-ietf-nvo3-vxlan-gpe), Geneve (RFC 8926) and GTP-U (3GPP TS 29.281, 5.1).
+draft-ietf-nvo3-vxlan-gpe), Geneve (RFC 8926), GTP-U (3GPP TS 29.281, 5.1), Teredo (RFC 4380, 5.1.1), TZSP
+(https://en.wikipedia.org/wiki/TZSP), and PPP in L2TP and PPTP (`point_to_point`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from overproof.events.sources.pcap.ip import ETHERNET, RAW, Network, NoPacket, packet_in
+from overproof.events.sources.pcap.point_to_point import l2tp, pptp
 
 DEEPEST = 8  # tunnels in one another
 TOO_DEEP = "tunnels in one another, more than are unwrapped"
@@ -21,6 +23,7 @@ _IP_IN_IP = (4, 41)
 _UDP_HEAD = 8
 _ETHERTYPES = {0x0800: RAW, 0x86DD: RAW, 0x6558: ETHERNET}
 _ERSPAN, _ERSPAN3 = 0x88BE, 0x22EB
+_NO_NEXT_HEADER = 59  # of a Teredo bubble, which carries nothing
 _G_PDU = 0xFF  # the GTP-U message that carries a packet
 
 
@@ -58,7 +61,8 @@ def inner(ip: Network) -> Network | None:
 
 def _carried(ip: Network) -> Tunnelled | None:
     if ip.protocol == _UDP:
-        read = _BY_PORT.get(int.from_bytes(ip.data[2:4], "big"))
+        sport, dport = struct.unpack_from("!HH", ip.data)
+        read = _BY_PORT.get(dport) or _ANSWERING.get(sport)
         return None if read is None else read(ip.data[_UDP_HEAD:])
     if ip.protocol == _GRE:
         return _gre(ip.data)
@@ -75,8 +79,10 @@ def _typed(tunnel: str, ethertype: int, data: bytes) -> Tunnelled:
 
 def _gre(data: bytes) -> Tunnelled:
     flags, kind = struct.unpack_from("!HH", data)
+    if flags & 7 == 1:
+        return Tunnelled("PPTP", RAW, pptp(data))
     if flags & 7:
-        raise NoPacket("GRE: of version 1 (PPTP)" if flags & 7 == 1 else "GRE: of an unknown version")
+        raise NoPacket("GRE: of an unknown version")
     if flags & 0x4000:
         raise NoPacket("GRE: with source routes")
     numbered = bool(flags & 0x1000)
@@ -128,10 +134,41 @@ def _gtp_u(data: bytes) -> Tunnelled | None:
     return Tunnelled("GTP-U", RAW, data[at:])
 
 
+def _l2tp(data: bytes) -> Tunnelled | None:
+    packet = l2tp(data)
+    return None if packet is None else Tunnelled("L2TP", RAW, packet)
+
+
+def _teredo(data: bytes) -> Tunnelled | None:
+    """Read Teredo: IPv6, perhaps behind an authentication and the origin that a relay saw."""
+    if data[:2] == b"\0\1" and len(data) >= 4:
+        data = data[13 + data[2] + data[3] :]
+    if data[:2] == b"\0\0":
+        data = data[8:]
+    whole = len(data) >= 40 and data[0] >> 4 == 6 and int.from_bytes(data[4:6], "big") + 40 == len(data)
+    return Tunnelled("Teredo", RAW, data) if whole and data[6] != _NO_NEXT_HEADER else None
+
+
+def _tzsp(data: bytes) -> Tunnelled | None:
+    """Read TZSP of version 1: a received packet, behind tags; what is no packet keeps a tunnel alive."""
+    if len(data) < 5 or data[0] != 1 or data[1] > 1:
+        return None
+    if data[2:4] != b"\0\1":
+        raise NoPacket("TZSP: no Ethernet")
+    at = 4
+    while data[at] != 1:  # the end of the tags; 0 is padding, others have a length
+        at += 1 if data[at] == 0 else 2 + data[at + 1]
+    return Tunnelled("TZSP", ETHERNET, data[at + 1 :])
+
+
 _BY_PORT: dict[int, Callable[[bytes], Tunnelled | None]] = {
     4789: _vxlan,
     4790: _vxlan,  # GPE
     8472: _vxlan,  # Linux, before there was a number
     6081: _geneve,
     2152: _gtp_u,
+    1701: _l2tp,
+    3544: _teredo,
+    37008: _tzsp,
 }
+_ANSWERING = {port: _BY_PORT[port] for port in (1701, 3544)}  # of those in which both sides carry packets
