@@ -55,8 +55,12 @@ def test_what_is_cut_or_no_log_says_so(read) -> None:
     assert rejects.summary() == {f"a Windows event log (evtx) that is cut short by {CHUNK - 8} bytes": 1}
     with pytest.raises(InputError, match=r"a\.evtx: a Windows event log \(evtx\) without a single record; expected"):
         read("a.evtx", evtx(LOG)[:5000])
-    with pytest.raises(InputError, match="from an uncompressed file only"):
-        read("a.evtx.gz", gzip.compress(evtx(LOG)))
+    table, rejects = read("a.evtx.gz", gzip.compress(evtx(LOG)))
+    assert table["text"].to_pylist() == COMMANDS and rejects.total == 0
+    broken = Rejects()
+    with pytest.raises(InputError, match="a Windows event log"):
+        read("a.evtx.gz", gzip.compress(evtx(LOG))[:-20], broken)
+    assert any("the input breaks off" in reason for reason in broken.summary())
     with pytest.raises(InputError, match="a Windows event log, which is read by its own columns"):
         read("a.evtx", evtx(LOG), columns=Columns(text="CommandLine"))
 

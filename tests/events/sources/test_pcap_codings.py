@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from overproof.events.sources.pcap.codings import LONGEST_CODED, MOST_CODINGS, codings, undone
@@ -87,6 +87,7 @@ def test_of_a_damaged_body_nothing_is_made_up(name: str, draw: st.DataObject) ->
     data = ATTACK * 40
     packed = bytearray(PACK[name](data))
     at = draw.draw(st.integers(1, len(packed) - 1))
+    assume(not packed[at:].startswith(b"\x1f\x8b"))  # cut between two members it is whole: nobody could tell
     found = undone(bytes(packed[:at]), codings([name.encode()]), LONGEST_BODY)
     assert not found.whole
     assert data.startswith(found.data) or found.data == packed[:at]

@@ -13,6 +13,7 @@ import pyarrow as pa
 from overproof.events.sources import syslog
 from overproof.events.sources.accesslog.aws import read_balancer, read_s3
 from overproof.events.sources.accesslog.common import read_common
+from overproof.events.sources.accesslog.envoy import read_envoy
 from overproof.events.sources.accesslog.json import read_json
 from overproof.events.sources.accesslog.proxies import read_haproxy, read_squid
 from overproof.events.sources.interface import Input, ReadOptions
@@ -48,6 +49,8 @@ def read_request(line: bytes) -> LoggedRequest | None:
 
 def _bare(line: bytes) -> LoggedRequest | None:
     if line[_OWNER : _OWNER + 1] == b" " and (request := read_s3(line)):
+        return request
+    if line.startswith(b"[") and (request := read_envoy(line)):
         return request
     return read_common(line) or read_balancer(line) or read_haproxy(line) or read_squid(line)
 

@@ -1,7 +1,8 @@
-"""Read the requests that Caddy and Traefik log as JSON.
+"""Read the requests that Caddy, Traefik, Envoy and Google's load balancers log as JSON.
 
 Caddy's keys: https://caddyserver.com/docs/logging (the logger `http.log.access`); Traefik's:
-https://doc.traefik.io/traefik/reference/install-configuration/observability/logs-and-accesslogs/
+https://doc.traefik.io/traefik/reference/install-configuration/observability/logs-and-accesslogs/; Google's:
+https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#HttpRequest
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from overproof.events.sources.accesslog.envoy import KEYS, of_envoy
 from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.values import entry, integer, items, seconds, string, when
-from overproof.events.sources.web import LoggedRequest
+from overproof.events.sources.web import LoggedRequest, split_url
 
 Record = Mapping[Any, Any]
 _APART = {"host", "user-agent", "cookie", "referer"}  # headers that a request has an attribute for
@@ -26,6 +28,10 @@ def read_json(line: bytes) -> LoggedRequest | None:
         return None
     if {"RequestMethod", "RequestPath"} <= record.keys():
         return _traefik(record)
+    if record.keys() >= KEYS and record.keys() & {"start_time", "response_flags"}:
+        return of_envoy(record)
+    if {"requestMethod", "requestUrl"} <= entry(record, "httpRequest").keys():
+        return _google(record)
     return _caddy(record) if {"method", "uri"} <= entry(record, "request").keys() else None
 
 
@@ -61,6 +67,23 @@ def _traefik(record: Record) -> LoggedRequest:
         status=integer(record.get("DownstreamStatus")),
         user=None if user == "-" else user,
         **_of_headers(named),
+    )
+
+
+def _google(record: Record) -> LoggedRequest:
+    """Read Google's entry, whose request has an absolute URL."""
+    request = record["httpRequest"]
+    host, path = split_url(string(request.get("requestUrl")))
+    return LoggedRequest(
+        string(request.get("requestMethod")),
+        path,
+        time=_time(record.get("timestamp")),
+        client=string(request.get("remoteIp")),
+        server=string(request.get("serverIp")),
+        host=host,
+        agent=string(request.get("userAgent")),
+        referer=string(request.get("referer")),
+        status=integer(request.get("status")),
     )
 
 

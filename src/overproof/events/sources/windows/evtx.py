@@ -6,9 +6,11 @@ It parses the binary XML of [MS-EVEN6] in Rust: https://github.com/omerbenamram/
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pyarrow as pa
 
@@ -33,17 +35,30 @@ def read_evtx(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     Raises
     ------
     InputError
-        If columns were named, or the log does not come as a file, or holds no record.
+        If columns were named, or the log holds no record.
     MissingExtra
         If the package evtx is not installed.
     """
     require(options.columns.named, (), f"{source.name}: a Windows event log, which is read by its own columns")
-    if source.path is None:
-        raise InputError(
-            f"{source.name}: a Windows event log is read from an uncompressed file only, not from a stream"
-        )
-    rows = _rows(source.name, source.path, options.on_skip)
-    yield from batched(rows, options.batch_rows, partial(structured_batch, source.name, extra=options.extra))
+    with _as_file(source, options.on_skip) as path:
+        rows = _rows(source.name, path, options.on_skip)
+        yield from batched(rows, options.batch_rows, partial(structured_batch, source.name, extra=options.extra))
+
+
+@contextmanager
+def _as_file(source: Input, on_skip: OnSkip) -> Iterator[Path]:
+    """Give the log as a plain file: of a stream, or of what was compressed, a temporary one."""
+    if source.path is not None:
+        yield source.path
+        return
+    with NamedTemporaryFile(suffix=".evtx") as file:
+        try:
+            for block in source.blocks:
+                file.write(block)
+        except READ_ERRORS as error:
+            on_skip(Skipped(f"the input breaks off: {error}", f"{source.name}:1", ""))
+        file.flush()
+        yield Path(file.name)
 
 
 def _rows(name: str, path: Path, on_skip: OnSkip) -> Iterator[Row[StructuredEvent]]:
