@@ -6,7 +6,7 @@ import struct
 
 from overproof.events.sources.pcap.ip import NoPacket
 
-PPTP = 0x880B  # the ethertype of PPP in GRE of version 1
+_PPTP = 0x880B  # the ethertype of PPP in GRE of version 1
 _IP = (0x0021, 0x0057)  # of versions 4 and 6
 _ENCRYPTED = (0x00FD, 0x00FB, 0x0053)  # compressed (MPPE among them: RFC 3078), or encrypted (RFC 1968)
 
@@ -20,7 +20,7 @@ def pptp(data: bytes) -> bytes:
         It carries none: an acknowledgement, or a frame of PPP's own.
     """
     flags, kind, length = struct.unpack_from("!HHH", data)
-    if kind != PPTP:
+    if kind != _PPTP:
         raise NoPacket("GRE: of version 1, and not PPTP's")
     if not flags & 0x1000:
         raise NoPacket("PPTP: an acknowledgement")
