@@ -32,6 +32,18 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
+def printable_json(text: str) -> str:
+    """Spell out in JSON whatever could steer a terminal, in the escapes of JSON: it stays equal when it is parsed."""
+    if text.isascii() and "\x7f" not in text:  # of the others JSON itself has escaped those that steer
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in text)
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
+
+
 def one_line(text: str) -> str:
     """Put a name on one line, without what steers a terminal: anyone may have written the file it is from."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")

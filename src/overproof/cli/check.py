@@ -29,7 +29,7 @@ from overproof.cli.options import (
 )
 from overproof.cli.output import show_gated
 from overproof.jobs.config import CheckConfig
-from overproof.progress import terminal
+from overproof.progress import printable, terminal
 
 
 def _init_gate(path: Path | None) -> None:
@@ -37,7 +37,7 @@ def _init_gate(path: Path | None) -> None:
         from overproof.checks.gates import write_template
 
         write_template(path)
-        typer.echo(f"Gates: {path}", err=True)
+        typer.echo(printable(f"Gates: {path}"), err=True)
         raise typer.Exit
 
 

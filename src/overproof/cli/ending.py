@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
@@ -88,7 +89,9 @@ def _code_of(error: Exception) -> int:
 def _tell(error: Exception) -> None:
     """Say what went wrong in one line, after the traceback where the program may be to blame."""
     if _is_usage(error):
-        error.show()  # type: ignore[attr-defined]
+        usage = io.StringIO()
+        error.show(file=usage)  # type: ignore[attr-defined]
+        typer.echo(printable(usage.getvalue()), err=True, nl=False)
         return
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return  # who had enough needs no word

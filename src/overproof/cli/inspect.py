@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from overproof.cli.options import AsJson, Bundle, VerifyCertificates, VerifyKey, trust_of
-from overproof.cli.output import indented, show
+from overproof.cli.output import indented, show, show_json
 from overproof.errors import InputError
 from overproof.progress import printable, terminal
 
@@ -91,7 +91,7 @@ def run(
 
         write_ml_bom(opened, bom)
     if as_json:
-        typer.echo(indented(contents))
+        show_json(indented(contents))
         return
     parts = [
         kind.of(opened).render()

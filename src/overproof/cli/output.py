@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Protocol
 
 import typer
 
 from overproof.errors import ExitCode
-from overproof.progress import printable
+from overproof.progress import printable, printable_json
 
 
 class Report(Protocol):
@@ -33,7 +34,15 @@ class GatedReport(Report, Protocol):
 
 def show(report: Report, as_json: bool) -> None:
     """Print a result; nothing in its text can steer a terminal."""
-    typer.echo(indented(report.to_json()) if as_json else printable(report.render()))
+    if as_json:
+        show_json(indented(report.to_json()))
+    else:
+        typer.echo(printable(report.render()))
+
+
+def show_json(text: str) -> None:
+    """Print JSON: to a program as it is, to a terminal with what could steer it escaped."""
+    typer.echo(printable_json(text) if sys.stdout.isatty() else text)
 
 
 def show_gated(report: GatedReport, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 
 import overproof
 from overproof.cli.options import AsJson, Bundle, Format, VerifyCertificates, VerifyKey, trust_of
-from overproof.cli.output import one_line_json
+from overproof.cli.output import one_line_json, show_json
 from overproof.progress import terminal
 
 Index = Annotated[Path, typer.Argument(metavar="INDEX", help="A folder that `overproof index` wrote.")]
@@ -57,6 +57,9 @@ def run(
                 Searcher(judge, index), events or ["-"], count, Reading(format=format), on_skip=skipped
             )
         for one in found:
-            typer.echo(one_line_json(one.to_json()) if as_json else one.render())
+            if as_json:
+                show_json(one_line_json(one.to_json()))
+            else:
+                typer.echo(one.render())
     if skipped.total:
         terminal().say(str(skipped))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from overproof.distillation.teachers.foreign_output import on_standard_error
 from overproof.errors import InputError, OverproofError
 
 SUM_TOLERANCE = 0.02  # of a row's sum: probabilities written with two digits, or rounded to INT8, still are some
@@ -120,7 +121,7 @@ def broken_rows(values: NDArray[np.floating[Any]], most: float | None = None) ->
 def foreign(where: str, doing: str) -> Iterator[None]:
     """Run code that is not ours: whatever it raises becomes an InputError of one line, an exit of the program too.
 
-    Ctrl-C goes on, and so does a lack of memory, which is the machine's.
+    Ctrl-C goes on, and so does a lack of memory, which is the machine's. What it prints goes to standard error.
 
     Parameters
     ----------
@@ -128,7 +129,8 @@ def foreign(where: str, doing: str) -> Iterator[None]:
         Which model, and what it was asked for: both begin the message.
     """
     try:
-        yield
+        with on_standard_error():
+            yield
     except (OverproofError, KeyboardInterrupt, MemoryError, GeneratorExit):
         raise
     except SystemExit as ended:

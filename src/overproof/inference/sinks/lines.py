@@ -12,6 +12,7 @@ import orjson
 from overproof.errors import InputError
 from overproof.files import OUTPUT, move_into_place, naming, open_named, remove, sync
 from overproof.inference.sinks.interface import About, Sink, Verdict
+from overproof.progress import printable_json
 
 Shape = Callable[[Verdict, About], Mapping[str, Any]]
 Encode = Callable[[Iterable[Verdict]], bytes | memoryview]
@@ -82,7 +83,8 @@ class LinesWriter:
 class StreamWriter:
     """Writes lines into an open file, or at the end of a named one; what is written is there for others to read.
 
-    A named file that ends within a line, as a kill leaves it, loses that line first.
+    A terminal is not steered by them: it gets in JSON's escapes what could. A named file that ends within a line, as a
+    kill leaves it, loses that line first.
     """
 
     def __init__(self, file: BinaryIO | str, encode: Encode) -> None:
@@ -93,8 +95,9 @@ class StreamWriter:
 
     def write(self, verdicts: Iterable[Verdict]) -> None:
         """Write verdicts, and pass them on."""
+        lines = self._encode(verdicts)
         with naming(self._name):
-            self._written += self._file.write(self._encode(verdicts))
+            self._written += self._file.write(_spelled_out(lines) if self._file.isatty() else lines)
             self._file.flush()
 
     def flush(self) -> int:
@@ -112,6 +115,10 @@ class StreamWriter:
         """Close the file, if this writer opened it."""
         if self._opened:
             self._file.close()
+
+
+def _spelled_out(lines: bytes | memoryview) -> bytes:
+    return printable_json(bytes(lines).decode()).encode()
 
 
 def _appended(name: str) -> BinaryIO:
