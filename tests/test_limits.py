@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -11,6 +12,8 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from overproof.bundle.tokenizer import TOKEN_CHARACTERS, Windowing, cut, train_bpe
@@ -43,7 +46,7 @@ from .events.sources.pcaps import (
 ROW = re.compile(
     r"\| (?P<name>[^|]+) \| (?P<value>[^|]+) \| `(?P<file>[\w/]+\.py)` `(?P<constant>[\w.]+)`[^|]* \| (?P<said>.+) \|"
 )
-NO_LIMITS = set("ETHERNET RAW TCP UDP ICMP ICMP6 FIN SYN RST ACK POLL MINUTE".split())
+NO_LIMITS = set("DICTIONARY_PAGE DELTA_BYTE_ARRAY ETHERNET RAW TCP UDP ICMP ICMP6 FIN SYN RST ACK POLL MINUTE".split())
 
 
 class Limit(NamedTuple):
@@ -200,8 +203,18 @@ def late_fragments() -> Said:
     return any(row["overflow"] for row in rows), rejects.summary()
 
 
+def large_page() -> bytes:
+    out = io.BytesIO()
+    texts = pa.table({"text": [f"{i}{'x' * (1 << 20)}" for i in range(129)]})
+    with pq.ParquetWriter(out, texts.schema, compression="zstd", use_dictionary=False) as writer:
+        writer.write_table(texts)
+        writer.write_table(pa.table({"text": ["a"]}))
+    return out.getvalue()
+
+
 REACHED: dict[str, Callable[[Path], Said]] = {
     "stream.LONGEST": lambda folder: of_file("a.txt", b"a\n" + b"x" * ((16 << 20) + 1), folder),
+    "parquet_pages.PAGE": lambda folder: of_file("a.parquet", large_page(), folder),
     "csv.MOST_LINES": lambda folder: of_file("a.csv", b'text\na\n"b\n' + b"c\n" * 1001, folder),
     "export.MOST_FIELDS": lambda folder: of_file(
         "a.export",

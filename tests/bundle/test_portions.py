@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.bundle import runtime, tokenizer
-from overproof.bundle.portions import portions
 from overproof.bundle.runtime import OnnxScorer
 from overproof.bundle.tokenizer import Windowing
+from overproof.portions import portions
 
 PEAK = """
 import resource

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from overproof.bundle.manifest import MODEL, OOD, Bundle, Manifest
 from overproof.bundle.onnx_bytes import require_whole
 from overproof.bundle.ood import restored
-from overproof.bundle.portions import portions
 from overproof.bundle.readers import Reader, reader_of
 from overproof.bundle.scores import Floats, Scores, Verdict, attack_of, joined, labels_of, softmax
 from overproof.bundle.windows import Windows, deciding_windows
 from overproof.errors import BundleError
+from overproof.portions import portions
 
 SCORED_AT_ONCE = 1 << 18  # characters of the texts that are scored together, as far as they are read
 OUTPUT, EMBEDDING = "logits", "embedding"  # names in every model file that overproof writes

@@ -17,9 +17,9 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from overproof.bundle.portions import portions
 from overproof.bundle.windows import Windows
 from overproof.errors import BundleError
+from overproof.portions import portions
 
 BEFORE, AFTER = 0x02, 0x03  # a window's markers as bytes: where a text begins and ends tells
 PAD = 0

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from overproof.events.schema import SCHEMA
 
-BATCH_BYTES = 32 << 20  # a batch ends here even before it has its rows, so that memory stays flat
+BATCH_BYTES = 4 << 20  # a batch ends here even before it has its rows, so that memory stays flat
 NOTHING_YET = pa.RecordBatch.from_arrays([pa.array([], field.type) for field in SCHEMA], schema=SCHEMA)
 
 T = TypeVar("T")

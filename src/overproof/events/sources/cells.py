@@ -16,6 +16,7 @@ from overproof.events.sources.stream import decoded
 
 TEXT = pa.large_string()
 _STRINGS = {pa.string(), pa.large_string(), pa.string_view()}
+_VIEWS = {pa.string_view(), pa.binary_view()}
 _BYTES = {*_STRINGS, pa.binary(), pa.large_binary(), pa.binary_view()}
 # what Arrow was seen to raise for a value that has no Python or text form
 _NO_FORM = (ValueError, OverflowError, TypeError, KeyError, NotImplementedError, pa.ArrowException)
@@ -23,7 +24,7 @@ _NO_FORM = (ValueError, OverflowError, TypeError, KeyError, NotImplementedError,
 
 def texts(array: pa.Array) -> list[str | None]:
     """Convert cells of any type to text; null stays None, lists and structs become JSON."""
-    array = _stored(array)
+    array = stored(array)
     if array.type in _BYTES:
         return [None if cell is None else decoded(cell) for cell in array.cast(pa.large_binary()).to_pylist()]
     if pa.types.is_fixed_size_binary(array.type):
@@ -40,7 +41,7 @@ def texts(array: pa.Array) -> list[str | None]:
 
 def plain_array(array: pa.Array) -> pa.Array:
     """Convert an array to plain values; one that has none but these stays as it is."""
-    array = _stored(array)
+    array = stored(array)
     wanted = _plain(array.type)
     if wanted == array.type and (not _has_text(wanted) or _is_valid(array)):
         return array
@@ -49,13 +50,15 @@ def plain_array(array: pa.Array) -> pa.Array:
     return pa.array([_as(cell, wanted) for cell in array], wanted)
 
 
-def _stored(array: pa.Array) -> pa.Array:
-    """Return the values themselves of a dictionary or of an extension type."""
+def stored(array: pa.Array) -> pa.Array:
+    """Return the values themselves of a dictionary, of an extension type or of a view."""
     if array.type == pa.uuid():
         return pa.array([None if cell is None else str(cell) for cell in array.to_pylist()], TEXT)
     if isinstance(array, pa.ExtensionArray):
-        return _stored(array.storage)
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+        return stored(array.storage)
+    if pa.types.is_dictionary(array.type):
+        return stored(array.dictionary_decode())
+    return array.cast(pa.large_binary()) if array.type in _VIEWS else array
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

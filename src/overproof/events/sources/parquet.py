@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
-from overproof.events.sources.batch import event_batch, extra_names
-from overproof.events.sources.cells import plain_array, texts
+from overproof.events.sources.batch import BATCH_BYTES, event_batch, extra_names
+from overproof.events.sources.cells import plain_array, stored, texts
 from overproof.events.sources.interface import Columns, Input, Layout, ReadOptions, listed
 from overproof.events.sources.nested import struct_column, struct_names
+from overproof.events.sources.parquet_pages import PAGE, chunks_of, rows_at_once, unbounded
 from overproof.events.sources.stream import KEPT, LONGEST, READ_ERRORS
 from overproof.files import utf8_path
+from overproof.portions import portions
 from overproof.progress import one_line, why
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+_NOT_READ = pa.scalar("(a list of more than 128 MiB: not read)", pa.large_string())
 
 # what a damaged file was seen to raise, beside the errors of reading itself
 _DAMAGED = (*READ_ERRORS, ValueError, TypeError, NotImplementedError, RuntimeError)
@@ -37,44 +44,14 @@ def read_parquet(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch
         schema = file.schema_arrow
     except _DAMAGED as error:
         raise InputError(f"{source.name}: not a readable parquet file ({why(error)})") from None
-    with file:
+    with file, open(source.path, "rb") as raw:
         layout = _layout(source.name, schema, options.columns)
-        wanted = None if options.extra else sorted({name for name in layout if name})
-        for row, batch in _batches(file, options.batch_rows, wanted):
+        table = _Table(source.name, file, raw, layout, options)
+        for row, batch in table.batches():
             if isinstance(batch, str):
                 options.on_skip(Skipped(batch, f"{source.name}:{row + 1}", ""))
             else:
-                yield from _events(source.name, row, batch, layout, options)
-
-
-def _batches(file: Any, rows: int, columns: list[str] | None) -> Iterator[tuple[int, pa.RecordBatch | str]]:
-    """Yield an open ParquetFile's rows in batches of at most `rows`, or why some cannot be read, each at its place.
-
-    What Arrow does not join across row groups (dictionaries inside structs) is read group by group, and so are
-    the groups behind one that is damaged.
-    """
-    read = 0
-    try:
-        for batch in file.iter_batches(rows, columns=columns, use_threads=False):
-            yield read, batch
-            read += batch.num_rows
-        return
-    except _DAMAGED:
-        pass  # which of the groups it is shows below
-    begin = 0
-    for group in range(file.num_row_groups):
-        place, end = begin, begin + file.metadata.row_group(group).num_rows
-        try:
-            for batch in (
-                file.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False) if end > read else ()
-            ):
-                if place + batch.num_rows > read:
-                    yield max(place, read), batch.slice(max(0, read - place))
-                place += batch.num_rows
-        except _DAMAGED as error:
-            lost = end - max(place, read)
-            yield max(place, read), f"the input breaks off, {lost:,} rows before the end of its group: {why(error)}"
-        begin = end
+                yield from table.events(row, batch)
 
 
 def _layout(name: str, schema: pa.Schema, columns: Columns) -> Layout:
@@ -91,29 +68,116 @@ def _layout(name: str, schema: pa.Schema, columns: Columns) -> Layout:
     return layout
 
 
-def _events(
-    name: str, before: int, batch: pa.RecordBatch, layout: Layout, options: ReadOptions
-) -> Iterator[pa.RecordBatch]:
-    """Yield the usable rows of a batch that has `before` rows ahead of it in its file."""
-    blank = [None] * batch.num_rows
-    fields = [blank if field is None else texts(struct_column(batch, field)) for field in layout]
-    extras = (
-        {key: plain_array(batch.column(index)) for index, key in extra_names(batch.schema.names, layout).items()}
-        if options.extra
-        else {}
-    )
-    kept = []
-    for row, text in enumerate(fields[0]):
-        if text and len(text) <= LONGEST:
-            kept.append(row)
+class _Table:
+    """A Parquet file whose rows become events."""
+
+    def __init__(self, name: str, file: ParquetFile, raw: BinaryIO, layout: Layout, options: ReadOptions) -> None:
+        self._name, self._file, self._raw, self._layout, self._options = name, file, raw, layout, options
+        self._names = file.schema_arrow.names
+        self._wanted = None if options.extra else sorted({field for field in layout if field})
+        self._unread: list[str] = []
+
+    def batches(self) -> Iterator[tuple[int, pa.RecordBatch | str]]:
+        """Yield the rows in batches, or why some cannot be read, each at its place; groups behind those are read."""
+        begin = 0
+        for group in range(self._file.num_row_groups):
+            place, end = begin, begin + self._file.metadata.row_group(group).num_rows
+            try:
+                for batch in self.read(group, begin):
+                    yield place, batch
+                    place += batch.num_rows
+            except _DAMAGED as error:
+                yield place, f"the input breaks off, {end - place:,} rows before the end of its group: {why(error)}"
+            begin = end
+
+    def read(self, group: int, before: int) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a row group, `before` rows behind the file's start, in batches of bounded size."""
+        try:
+            most = self._options.batch_rows
+            chunks = chunks_of(self._raw, self._file.metadata, group, self._wanted, most)
+            rows = rows_at_once(chunks, most)
+            self._unread = unbounded(chunks)
+        except ValueError as error:
+            raise pa.ArrowInvalid(f"row group {group + 1}: {error}") from None
+        used = {field.partition(".")[0] for field in self._layout if field}
+        if used.intersection(self._unread) or any(chunk.page > PAGE for chunk in chunks):
+            lost = self._file.metadata.row_group(group).num_rows
+            reason = f"row group {group + 1} has a page or a list of more than 128 MiB: {lost:,} rows, not read"
+            self._options.on_skip(Skipped(reason, f"{self._name}:{before + 1}", ""))
+            return
+        names = self._names if self._wanted is None else self._wanted
+        names = [name for name in names if name not in self._unread]
+        batches = self._file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False)
+        yield from _together(batches, self._options.batch_rows)
+
+    def events(self, before: int, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Yield the usable rows of a batch that has `before` rows ahead of it in its file."""
+        batch = _flat(batch)
+        if batch.nbytes <= BATCH_BYTES:
+            yield from self._events(before, batch)
+            return
+        sizes = [batch.slice(row, 1).nbytes for row in range(batch.num_rows)]
+        for part in portions(sizes, BATCH_BYTES):
+            start, rows = part.start, part.stop - part.start
+            if max(sizes[part]) <= LONGEST:
+                yield from self._events(before + start, batch.slice(start, rows))
+                continue
+            for row in range(start, part.stop):
+                if sizes[row] <= LONGEST:
+                    yield from self._events(before + row, batch.slice(row, 1))
+                else:
+                    self._options.on_skip(Skipped("longer than 16 MiB", f"{self._name}:{before + row + 1}", ""))
+
+    def _events(self, before: int, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        name, layout, options = self._name, self._layout, self._options
+        blank = [None] * batch.num_rows
+        fields = [blank if field is None else texts(struct_column(batch, field)) for field in layout]
+        extras = (
+            {key: plain_array(batch.column(index)) for index, key in extra_names(batch.schema.names, layout).items()}
+            if options.extra
+            else {}
+        )
+        if options.extra:
+            extras |= {column: pa.repeat(_NOT_READ, batch.num_rows) for column in self._unread if column not in extras}
+        kept = []
+        for row, text in enumerate(fields[0]):
+            if text and len(text) <= LONGEST:
+                kept.append(row)
+                continue
+            reason = "text is null" if text is None else "longer than 16 MiB" if text else "empty text"
+            raw = json.dumps(
+                dict(zip(layout._fields, (values[row] for values in fields), strict=True)), ensure_ascii=False
+            )
+            options.on_skip(Skipped(reason, f"{name}:{before + row + 1}", raw[:KEPT]))
+        if not kept:
+            return
+        places = [before + row + 1 for row in kept]
+        if len(kept) < batch.num_rows:
+            fields = [[values[row] for row in kept] for values in fields]
+            extras = {key: array.take(pa.array(kept)) for key, array in extras.items()}
+        yield event_batch(name, places, fields, extras)
+
+
+def _together(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """Put small batches together, to about so many rows, or to `BATCH_BYTES`."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        if not held and batch.num_rows >= rows:
+            yield batch
             continue
-        reason = "text is null" if text is None else "longer than 16 MiB" if text else "empty text"
-        raw = json.dumps(dict(zip(layout._fields, (values[row] for values in fields), strict=True)), ensure_ascii=False)
-        options.on_skip(Skipped(reason, f"{name}:{before + row + 1}", raw[:KEPT]))
-    if not kept:
-        return
-    places = [before + row + 1 for row in kept]
-    if len(kept) < batch.num_rows:
-        fields = [[values[row] for row in kept] for values in fields]
-        extras = {key: array.take(pa.array(kept)) for key, array in extras.items()}
-    yield event_batch(name, places, fields, extras)
+        held.append(_flat(batch))
+        if sum(one.num_rows for one in held) >= rows or sum(one.nbytes for one in held) >= BATCH_BYTES:
+            yield _joined(held)
+            held = []
+    if held:
+        yield _joined(held)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def _flat(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch whose columns hold their values themselves, so that rows have sizes of their own."""
+    columns = [stored(column) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)

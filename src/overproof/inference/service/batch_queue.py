@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from overproof.bundle.portions import portions
 from overproof.errors import OverproofError
+from overproof.portions import portions
 
 SICK_SECONDS = 10.0  # after a panic the queue is not healthy, unless a call goes well before
 
