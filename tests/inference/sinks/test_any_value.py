@@ -139,4 +139,7 @@ def test_no_number_of_zeek_ends_a_run(student: OnnxScorer, tmp_path: Path, numbe
         file, rejects = tmp_path / "conn.log", Rejects()
         odd = json.dumps({**record, name: 0.125}).replace("0.125", number)
         file.write_text("\n".join([json.dumps(record), odd, json.dumps(record)]) + "\n")
-        assert written(student, list(read_events([file], on_skip=rejects))) + rejects.total == 3
+        batches = list(read_events([file], on_skip=rejects))
+        kinds = [kind for batch in batches for kind in batch["kind"].to_pylist()]
+        assert written(student, batches) == len(kinds)
+        assert kinds.count("zeek-conn") + rejects.total == 3  # and what is said of their host
