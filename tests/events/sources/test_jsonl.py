@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,7 +11,7 @@ from hypothesis import strategies as st
 
 from overproof.errors import InputError
 from overproof.events.schema import SCHEMA
-from overproof.events.sources import Columns, Rejects
+from overproof.events.sources import Columns, Rejects, jsonl, read_events
 from overproof.events.sources.stream import LONGEST
 
 value = (
@@ -183,3 +186,47 @@ def test_a_named_column_that_no_record_has(read) -> None:
     assert table["label"].to_pylist() == [None, "x"]
     with pytest.raises(InputError, match=r"a\.jsonl:1: no column 'nope'; found 'text'"):
         read("a.jsonl", b'{"text":"a"}', columns=Columns(label="nope"))
+
+
+NEW_KEYS = """
+import resource, sys
+from overproof.events.sources import Rejects, read_events
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+rows = sum(batch.num_rows for batch in read_events([sys.argv[1]], on_skip=Rejects()))
+print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def test_ever_new_keys_take_bounded_memory(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    records = [{"text": f"event {i}", **{f"k{i}_{j}": j for j in range(30)}} for i in range(2048)]
+    file.write_text("".join(json.dumps(record) + "\n" for record in records))
+    done = subprocess.run([sys.executable, "-c", NEW_KEYS, str(file)], capture_output=True, text=True, check=True)
+    rows, added = map(int, done.stdout.split())
+    assert rows == 2048
+    assert added < 500, f"{added} MiB for {file.stat().st_size} bytes"  # it was more than 1,500
+
+
+def test_columns_are_the_same_however_few_records_are_one_batch(
+    read, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [{"text": f"event {i}", f"k{i % 7}": i, "n": i, **({"time": "t"} if i % 3 else {})} for i in range(50)]
+    data = "".join(json.dumps(record) + "\n" for record in records).encode()
+    expected, _ = read("a.jsonl", data)
+    for cells in (1, 20, 100):
+        monkeypatch.setattr(jsonl, "CELLS", cells)
+        batches = list(read_events([folder / "a.jsonl"], on_skip=Rejects()))
+        assert len(batches) > 1
+        rows = [{k: v for k, v in row.items() if v is not None} for batch in batches for row in batch.to_pylist()]
+        assert rows == [{k: v for k, v in row.items() if v is not None} for row in expected.to_pylist()]
+
+
+def test_a_record_of_too_many_keys_keeps_them_as_one(read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "MOST_KEYS", 3)
+    records = [{"text": "a", "n": 1}, {"text": "b", "k": 1, "l": "\ud800", "m": [None]}, {"text": "c", "n": 2}]
+    table, rejects = read("a.jsonl", "".join(json.dumps(record) + "\n" for record in records).encode())
+    assert (table["text"].to_pylist(), rejects.total) == (["a", "b", "c"], 0)
+    assert table["n"].to_pylist() == [1, None, 2]
+    further = table["further"].to_pylist()
+    assert (further[0], further[2]) == (None, None)
+    assert json.loads(further[1]) == {"k": 1, "l": "\\ud800", "m": [None]}

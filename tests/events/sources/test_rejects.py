@@ -44,3 +44,14 @@ def test_the_file_is_kept_when_the_run_fails(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         Rejects(tmp_path / "no" / "such" / "folder")
+
+
+def test_reasons_that_quote_the_input_take_bounded_memory() -> None:
+    rejects = Rejects()
+    for i in range(3000):
+        rejects(Skipped(f"{i} is odd {'x' * 10_000}", "a:1", ""))
+    rejects(Skipped("1 is odd " + "x" * 10_000, "a:2", ""))
+    counts = rejects.summary()
+    assert (len(counts), rejects.total, counts["(others)"]) == (1001, 3001, 2000)
+    assert max(map(len, counts)) == 500
+    assert "(others) (2000, first a:1)" in str(rejects)

@@ -34,6 +34,12 @@ def batched(
     pa.RecordBatch
         `NOTHING_YET` where there is nothing more for now and no row waits.
     """
+    for places, values in gathered(rows, batch_rows):
+        yield make(places, values) if places else NOTHING_YET
+
+
+def gathered(rows: Iterable[Row[T] | None], batch_rows: int) -> Iterator[tuple[list[int], list[T]]]:
+    """Yield the places and values of the rows of each batch; see `batched`. Both are empty where no row waits."""
     places: list[int] = []
     values: list[T] = []
     size = 0
@@ -44,10 +50,10 @@ def batched(
             size += row[1]
             if len(places) < batch_rows and size < BATCH_BYTES:
                 continue
-        yield make(places, values) if places else NOTHING_YET
+        yield places, values
         places, values, size = [], [], 0
     if places:
-        yield make(places, values)
+        yield places, values
 
 
 def event_batch(

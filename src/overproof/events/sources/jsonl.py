@@ -13,7 +13,7 @@ import orjson
 import pyarrow as pa
 
 from overproof.events.schema import Skipped
-from overproof.events.sources.batch import Row, batched, event_batch, extra_array, extra_names, plain
+from overproof.events.sources.batch import NOTHING_YET, Row, event_batch, extra_array, extra_names, gathered, plain
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input, Layout, ReadOptions, require
 from overproof.events.sources.nested import ABSENT, names_within, reach
 from overproof.events.sources.stream import LONGEST, excerpt, lines
@@ -29,6 +29,9 @@ Record = dict[Any, Any]
 Found = tuple[str, Record, Layout]  # the text, and what it was found in
 NO_TEXT = object()
 _KINDS = {dict: "an object", list: "a list", bool: "true or false"}
+CELLS = 1 << 20  # of the columns of one batch: keys times records
+MOST_KEYS = 4096  # of a record; of one with more, what is no field is one column
+FURTHER = "further"
 _SHORT = 1 << 14  # bytes of a line whose keys are remembered
 
 
@@ -176,15 +179,35 @@ def _extras(records: Sequence[Record], layouts: Sequence[Layout]) -> Mapping[str
     """Return the keys that are no field of their record, each as one column over all records."""
     found: dict[str, list[object]] = {}
     first = layouts[0]
-    if all(layout is first for layout in layouts):  # the same keys in all records: the usual case, and the quicker one
+    few = len(records[0]) <= MOST_KEYS
+    if few and all(
+        layout is first for layout in layouts
+    ):  # the same keys in all records: the usual case, and the quicker one
         found = {key: [record[key] for record in records] for key in records[0] if key not in first}
     else:
         for row, (record, layout) in enumerate(zip(records, layouts, strict=True)):
+            if len(record) > MOST_KEYS:
+                record = {FURTHER: {key: value for key, value in record.items() if key not in layout}}
             for key in record:
                 if key not in layout:
                     found.setdefault(key, [None] * len(records))[row] = record[key]
     names = extra_names(list(found), ())
     return {names[index]: extra_array(values) for index, values in enumerate(found.values())}
+
+
+def _few_cells(found: Sequence[Found]) -> Iterator[slice]:
+    """Divide records into parts whose columns, all keys of their records, have no more than so many cells."""
+    records = [record if len(record) <= MOST_KEYS else {} for _, record, _ in found]
+    if len(set[Any]().union(*records)) * len(records) <= CELLS:  # the usual case
+        yield slice(0, len(records))
+        return
+    start, keys = 0, set[Any]()
+    for place, record in enumerate(records):
+        keys.update(record)
+        if place > start and len(keys) * (place + 1 - start) > CELLS:
+            yield slice(start, place)
+            start, keys = place, set(record)
+    yield slice(start, len(records))
 
 
 def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
@@ -210,5 +233,9 @@ def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
             source.name, places, [texts, *others], _extras(records, found_layouts) if options.extra else None
         )
 
-    yield from batched(rows(), options.batch_rows, batch)
+    for places, records in gathered(rows(), options.batch_rows):
+        if not places:
+            yield NOTHING_YET
+        else:
+            yield from (batch(places[part], records[part]) for part in _few_cells(records))
     layouts.require_named(f"{source.name}:1")

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -14,6 +15,9 @@ from typing import Any, BinaryIO
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
 from overproof.files import atomic_file, open_named, regular_target
+
+MOST_REASONS, LONGEST_REASON = 1000, 500  # that are counted by name, and characters of each: some quote what was read
+OTHERS = "(others)"
 
 
 class Rejects:
@@ -57,9 +61,12 @@ class Rejects:
 
     def __call__(self, skipped: Skipped) -> None:
         """Count one skipped record, and keep it."""
-        self._counts[skipped.reason] += 1
-        if self._counts[skipped.reason] <= self._examples:
-            self.first.append(skipped)
+        reason = skipped.reason[:LONGEST_REASON]
+        if reason not in self._counts and len(self._counts) >= MOST_REASONS:
+            reason = OTHERS
+        self._counts[reason] += 1
+        if self._counts[reason] <= self._examples:
+            self.first.append(replace(skipped, reason=reason))
         if self._file is not None:
             record = json.dumps({"reason": skipped.reason, "origin": skipped.origin, "raw": skipped.raw})
             self._file.write(record.encode("ascii") + b"\n")
