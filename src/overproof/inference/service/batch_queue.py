@@ -1,22 +1,19 @@
 """Queue texts up to a bound, and work them off in threads, whatever is waiting in one call.
 
-Requests share the threads fairly: a request is cut into jobs of bounded work, and the next job is the one that would be
-finished first if all requests were worked on at once, each at the same speed. So a short request waits for no long one,
-and a long one for no crowd of short ones.
-
-Source: self-clocked fair queueing (Golestani, A self-clocked fair queueing scheme, INFOCOM 1994), a request a flow.
+Requests share the threads fairly: each is cut into jobs that fit a call, requests of about as many jobs (1, 2 to 3, 4
+to 7, …) wait in one line, in the order in which they came, and the lines take turns. So a short request waits for one
+call of each longer kind at most, a long one for no crowd of short ones, and of many long ones the first are done first.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from typing import Any
 
 from overproof.errors import OverproofError
@@ -35,26 +32,14 @@ class _Panic(RuntimeError):
     """What ended a thread, and no mere failure of one call."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, eq=False)
 class _Job:
-    """Texts of one request, what is to be done with them, and who waits for it; in the order of their turns.
+    """Texts of one request, how much work they are, what is to be done with them, and who waits for it."""
 
-    Attributes
-    ----------
-    turn
-        The work that all requests have been given together when it is finished, if they are given it evenly.
-    number
-        Of jobs of one turn, the older is first.
-    size
-        How much work it is.
-    """
-
-    turn: int
-    number: int
-    size: int = field(compare=False)
-    work: Work = field(compare=False)
-    texts: list[str] = field(compare=False)
-    done: asyncio.Future[Sequence[Any]] = field(compare=False)
+    work: Work
+    texts: list[str]
+    size: int
+    done: asyncio.Future[Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -115,9 +100,7 @@ class BatchQueue:
         self._sick_until = 0.0
         self.on_panic: Callable[[str], None] = lambda message: None
         self._name, self._most, self._call, self._measure = name, queue, call, measure
-        self._jobs: list[_Job] = []  # a heap
-        self._given = 0  # the turn of the last job that was taken
-        self._numbers = count()
+        self._lines: dict[int, deque[_Job]] = {}  # those whose turn comes sooner first; none is empty
         self._changed = threading.Condition()
         self._closed = False
         self._loop = asyncio.get_running_loop()
@@ -137,12 +120,9 @@ class BatchQueue:
         with self._changed:
             if self._closed or self.waiting + len(texts) > self._most:
                 raise Busy(f"{self._name}: {self.waiting} events are waiting, no room for {len(texts)} more")
-            jobs, turn = [], self._given
-            for part in parts:
-                size = sum(sizes[part])
-                turn += size
-                jobs.append(_Job(turn, next(self._numbers), size, work, texts[part], self._loop.create_future()))
-                heapq.heappush(self._jobs, jobs[-1])
+            jobs = [_Job(work, texts[part], sum(sizes[part]), self._loop.create_future()) for part in parts]
+            if jobs:
+                self._lines.setdefault(len(jobs).bit_length(), deque()).extend(jobs)
             self.waiting += len(texts)
             self._changed.notify(len(jobs))
         try:
@@ -161,13 +141,16 @@ class BatchQueue:
 
     def _forget(self, jobs: list[_Job]) -> None:
         """Take jobs out of the queue that still wait there, so that they hold no place that others need."""
-        gone = {job.number for job in jobs}
         for job in jobs:
             job.done.cancel()
         with self._changed:
-            self.waiting -= sum(len(job.texts) for job in self._jobs if job.number in gone)
-            self._jobs = [job for job in self._jobs if job.number not in gone]
-            heapq.heapify(self._jobs)
+            line = self._lines.get(len(jobs).bit_length(), deque())
+            gone = set(jobs)
+            left = [job for job in line if job not in gone]
+            self.waiting -= sum(len(job.texts) for job in line) - sum(len(job.texts) for job in left)
+            line.clear()
+            line.extend(left)
+            self._lines = {kind: line for kind, line in self._lines.items() if line}
 
     async def close(self, seconds: float) -> None:
         """Take no more, finish what waits, and let the threads end; a thread that does not is left behind."""
@@ -223,23 +206,28 @@ class BatchQueue:
     def _take(self) -> list[_Job]:
         """Take the next job and those that may share its call; none when the queue is closed and empty."""
         with self._changed:
-            while not self._jobs and not self._closed:
+            while not self._lines and not self._closed:
                 self._changed.wait()
             taken: list[_Job] = []
-            while self._jobs and self._fits(taken):
-                taken.append(heapq.heappop(self._jobs))
-                self._given = taken[-1].turn
+            for kind, line in list(self._lines.items()):
+                before = len(taken)
+                while line and self._fits(taken, line[0]):
+                    taken.append(line.popleft())
+                if len(taken) > before:
+                    del self._lines[kind]
+                    if line:
+                        self._lines[kind] = line  # behind the others
             self.waiting -= sum(len(job.texts) for job in taken)
             return taken
 
-    def _fits(self, taken: list[_Job]) -> bool:
+    def _fits(self, taken: list[_Job], job: _Job) -> bool:
         if not taken:
             return True
-        following, call = self._jobs[0], self._call
-        if call is None or following.work != taken[0].work:
+        call = self._call
+        if call is None or job.work != taken[0].work:
             return False
-        together = [*taken, following]
-        return sum(len(job.texts) for job in together) <= call.texts and sum(j.size for j in together) <= call.size
+        together = [*taken, job]
+        return sum(len(one.texts) for one in together) <= call.texts and sum(one.size for one in together) <= call.size
 
 
 def _worked(jobs: list[_Job]) -> list[tuple[_Job, Sequence[Any] | Exception]]:

@@ -24,7 +24,7 @@ class Limits:
         Events that wait for the student; one more request is refused with 429.
     batch, batch_tokens
         Events, and their tokens (each taken for a byte of text, as many as are judged at most), that are scored in one
-        call; a longer event is scored alone. Requests share the calls evenly.
+        call; a longer event is scored alone. Requests take turns with those of other lengths.
     scorers
         Threads that score.
     full_queue, full_workers
