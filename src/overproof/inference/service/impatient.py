@@ -43,8 +43,8 @@ class Impatient(H11Protocol):
         super().connection_made(transport)
         self._since = self.loop.time()
         self._watch()
-        if len(self.connections) > self.limits.connections:
-            self._make_room()
+        if not self._has_room():
+            self.limit_concurrency = 0  # uvicorn answers by 503 what it asks, and closes it
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
@@ -83,14 +83,17 @@ class Impatient(H11Protocol):
             self._late.cancel()
             self._late = None
 
-    def _make_room(self) -> None:
-        """Close the connection that is waited for longest, unless those that are closing leave room."""
+    def _has_room(self) -> bool:
+        """Tell whether there is room for it, if need be that of the connection that is waited for longest."""
+        if len(self.connections) <= self.limits.connections:
+            return True
         others = [one for one in self.connections if isinstance(one, Impatient) and one is not self]
         if sum(not one.transport.is_closing() for one in others) < self.limits.connections:
-            return
+            return True
         waiting = [one for one in others if one.waited_for is not None]
         if waiting:
             min(waiting, key=lambda one: one.waited_for or 0.0).transport.abort()
+        return bool(waiting)
 
 
 def impatient(limits: Limits) -> type[asyncio.Protocol]:

@@ -45,7 +45,6 @@ def run(
             proxy_headers=False,
             server_header=False,
             h11_max_incomplete_event_size=HEAD_BYTES,
-            limit_concurrency=limits.connections + 1,  # it counts the one that asks
             timeout_keep_alive=limits.idle_seconds,
             timeout_graceful_shutdown=limits.grace_seconds,
         )
