@@ -82,7 +82,7 @@ class Trained:
 
 
 # Many edits are rated a query, each by a network of tokens.
-SLOW = (("hybrid-student", "gradient"), (STUDENT, "gradient"))
+SLOW = ((STUDENT, "gradient"),)
 HTTP, WEB = "http", "http and web sites"
 TRAINED: Mapping[str, Trained] = {
     HTTP: Trained(
