@@ -312,12 +312,6 @@ def set_weight(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callabl
     return edit
 
 
-def to_float16(model: onnx.ModelProto) -> None:
-    model.graph.node.insert(0, helper.make_node("Cast", ["half"], ["w1"], to=TensorProto.FLOAT))
-    set_weight("w1", lambda w: w.astype(np.float16))(model)
-    next(w for w in model.graph.initializer if w.name == "w1").name = "half"
-
-
 def output(*shape: object) -> Callable[[onnx.ModelProto], None]:
     def edit(model: onnx.ModelProto) -> None:
         model.graph.output[0].CopyFrom(helper.make_tensor_value_info("logits", TensorProto.FLOAT, list(shape)))
@@ -353,7 +347,6 @@ def only_the_label(model: onnx.ModelProto) -> None:
         (set_weight("w2", lambda w: w * np.nan), "layer w2: the weights hold inf or NaN"),
         (set_weight("w1", lambda w: w + np.float32(3e38)), "the activation b holds inf or NaN"),
         (set_weight("bias", lambda w: w * np.inf), "its own output holds inf or NaN"),
-        (to_float16, "weights are 16-bit floats, expected float32"),
         (lambda model: model.opset_import[0].__setattr__("version", 99), "not an ONNX model that can be run"),
         (only_the_label, "no output of floats with shape"),
         (input_of(TensorProto.INT32, "n", 16), "inputs are given: tensor(int32); expected input_ids"),
@@ -361,7 +354,7 @@ def only_the_label(model: onnx.ModelProto) -> None:
         (input_of(TensorProto.FLOAT, "n"), "expected (events, …)"),
         (no_weights, "no Gemm, MatMul, Conv or Gather with constant float32 weights"),
     ],
-    ids=["NaN", "inf", "output", "float16", "opset", "label", "int32", "open sizes", "1-D", "nothing"],
+    ids=["NaN", "inf", "output", "opset", "label", "int32", "open sizes", "1-D", "nothing"],
 )
 def test_models_that_cannot_be_used(
     change: Callable[[onnx.ModelProto], object], message: str, changed: Change, flows: Flows, tmp_path: Path
@@ -701,3 +694,34 @@ def test_a_scikit_learn_classifier_has_nothing_to_quantize_but_is_read(flows: Fl
     assert "Traceback" not in result.stderr
     assert result.exit_code == 2
     assert "linear.onnx: no Gemm, MatMul, Conv or Gather with constant float32 weights to quantize" in result.stderr
+
+
+@pytest.mark.parametrize("keys", [["benign", "ldap", "sqli"], [2, 0, 1]], ids=["names", "numbers"])
+def test_names_in_another_order_than_the_graphs_are_refused(keys: list[Any], flows: Flows, tmp_path: Path) -> None:
+    """What is written gives plain numbers: the names beside it would then be those of other classes."""
+    path, events, model = flows.save(tmp_path), flows.csv(tmp_path), zipped(flows.model(), ["a", "b", "c"])
+    attribute = next(node for node in model.graph.node if node.op_type == "ZipMap").attribute
+    del attribute[:]
+    name = "classlabels_strings" if isinstance(keys[0], str) else "classlabels_int64s"
+    attribute.append(helper.make_attribute(name, keys))
+    if isinstance(keys[0], int):
+        model.graph.output[1].type.sequence_type.elem_type.map_type.key_type = TensorProto.INT64
+    onnx.save(model, path)
+    line = refused(path, "--calibrate", events, out=tmp_path / "out")
+    assert f"in the order {', '.join(map(str, keys))}, the file beside it has them as benign, sqli, ldap" in line
+
+
+def test_the_output_of_classes_among_others(flows: Flows, tmp_path: Path) -> None:
+    """A label as a float and a hidden layer come first; the names beside the file tell which is which."""
+    path, events, model = flows.save(tmp_path), flows.csv(tmp_path), flows.model()
+    model.graph.node.append(helper.make_node("ReduceMax", ["logits"], ["best"], axes=[1], keepdims=1))
+    logits = model.graph.output.pop()
+    model.graph.output.append(helper.make_tensor_value_info("best", TensorProto.FLOAT, ["n", 1]))
+    model.graph.output.append(helper.make_tensor_value_info("d", TensorProto.FLOAT, ["n", "hidden"]))
+    model.graph.output.append(logits)
+    onnx.save(model, path)
+    report = overproof.quantize(path, calibrate_on=[str(events)], out=tmp_path / "out")
+    assert report.step.found.flips < 60 and set(report.step.found.families) == {"sqli", "ldap"}
+    (tmp_path / "labels.json").unlink()
+    line = refused(path, "--calibrate", events, out=tmp_path / "out2")
+    assert "several of its outputs may be of classes: best" in line

@@ -537,18 +537,6 @@ def test_weights_in_constants_and_behind_a_transpose_are_found() -> None:
     np.testing.assert_allclose(run(model, x), run(exported, x), rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", [np.float16, "bfloat16"])
-def test_weights_in_16_bits_are_refused(kind: Any) -> None:
-    model = mlp()
-    w = model.graph.initializer[0]
-    if kind == "bfloat16":
-        w.CopyFrom(helper.make_tensor(w.name, TensorProto.BFLOAT16, w.dims, numpy_helper.to_array(w).ravel()))
-    else:
-        w.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(w).astype(kind), w.name))
-    with pytest.raises(InputError, match=r"m\.onnx: weights are 16-bit floats, expected float32"):
-        normalize_graph(model, "m.onnx")
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_weight_that_is_no_number_is_named(bad: float) -> None:
     model = mlp()

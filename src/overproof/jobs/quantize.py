@@ -30,6 +30,7 @@ from overproof.bundle.readers import READ_WITH
 from overproof.bundle.runtime import OnnxScorer
 from overproof.distillation.checkpoint import discard
 from overproof.distillation.dataset import SPLIT_SEED
+from overproof.distillation.teachers.onnxnames import NAMES, class_names_beside
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects
 from overproof.events.split import split_events
@@ -324,6 +325,8 @@ def _write_folder(
         (aside / Path(quantizable.name).name).write_bytes(model.SerializeToString())
         for file in quantizable.beside:
             shutil.copyfile(file, aside / file.name)
+        if class_names_beside(aside / Path(quantizable.name).name) is None:  # the graph named them, in a ZipMap
+            (aside / NAMES[0]).write_text(json.dumps(quantizable.classes), encoding="utf-8")
         for name, content in reports.items():
             (aside / name).write_bytes(content)
 

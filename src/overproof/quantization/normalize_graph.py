@@ -22,7 +22,7 @@ def normalize_graph(model: onnx.ModelProto, where: str = "the model") -> onnx.Mo
     Raises
     ------
     InputError
-        An opset that cannot be brought to 21, weights in float16, or a graph that onnx finds invalid.
+        An opset that cannot be brought to 21, or a graph that onnx finds invalid.
     """
     version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), OPSET)
     result = onnx.ModelProto()
@@ -37,8 +37,6 @@ def normalize_graph(model: onnx.ModelProto, where: str = "the model") -> onnx.Mo
         raise InputError(
             f"{where}: opset {version} cannot be brought to {OPSET} or is not valid there: {_first_line(error)}"
         ) from None
-    if any(w.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16) for w in result.graph.initializer):
-        raise InputError(f"{where}: weights are 16-bit floats, expected float32: export it in float32")
     return result
 
 
@@ -73,11 +71,13 @@ def _constant(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> 
     attributes = attributes_of(node)
     if node.op_type == "Constant":
         return attributes.get("value")
-    if node.op_type not in ("Identity", "Transpose") or node.input[0] not in weights:
+    if node.op_type not in ("Identity", "Transpose", "Cast") or node.input[0] not in weights:
         return None
     source = weights[node.input[0]]
-    if node.op_type == "Identity":
+    if node.op_type == "Identity" or (node.op_type == "Cast" and attributes["to"] == source.data_type):
         return source
+    if node.op_type == "Cast":
+        return None
     return numpy_helper.from_array(
         np.ascontiguousarray(numpy_helper.to_array(source).transpose(attributes.get("perm")))
     )

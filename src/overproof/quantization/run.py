@@ -123,7 +123,7 @@ def run_quantization(
         model=quantizable.name,
         out=Path(),
         precision=precision,
-        bytes_before=quantizable.model.ByteSize(),
+        bytes_before=quantizable.size or quantizable.model.ByteSize(),
         bytes_after=found.model.ByteSize(),
         calibrated=events.calibration.num_rows,
         held_back=events.held_back.num_rows,

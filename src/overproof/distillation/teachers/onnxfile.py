@@ -32,6 +32,7 @@ from overproof.distillation.teachers.interface import (
     padded,
     texts_of,
 )
+from overproof.distillation.teachers.onnxfloats import in_float32, short_floats
 from overproof.distillation.teachers.onnxgraph import (
     FLOATS,
     ClassOutput,
@@ -159,7 +160,7 @@ def load(path: Path) -> OnnxTeacher:
     model = read_graph(path)
     weights = outside_files(path, model)
     require_single_label_beside(path)
-    running = _session(path)
+    running = _session(path, model)
     tokenizer = None if _reads_text(running) else _open_tokenizer(beside(path, TOKENIZERS[0]))
     if tokenizer is not None:
         _check_inputs(path, running, tokenizer)
@@ -192,7 +193,8 @@ def in_order(path: Path, named: Sequence[str] | None, output: ClassOutput) -> tu
     own = [key for key in output.keys if isinstance(key, str)]
     if own and sorted(own) != sorted(named):
         raise InputError(f"{path}: the graph names the classes {', '.join(own)}, the file beside it {', '.join(named)}")
-    return tuple(named), replace(output, keys=tuple(named)) if own else output
+    # the first name beside it is that of the lowest number, wherever the graph has it
+    return tuple(named), replace(output, keys=tuple(named) if own else tuple(sorted(output.keys)))
 
 
 def _told(path: Path, model: onnx.ModelProto, teacher: OnnxTeacher, weights: Sequence[Path]) -> OnnxTeacher:
@@ -209,10 +211,13 @@ def _told(path: Path, model: onnx.ModelProto, teacher: OnnxTeacher, weights: Seq
     return replace(teacher, numbers=numbers, card=card)
 
 
-def _session(path: Path) -> Any:
+def _session(path: Path, model: onnx.ModelProto) -> Any:
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
     try:
         with utf8_path(path) as name:
-            return session(name, threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
+            if "bfloat16" in short_floats(model):  # next to nothing runs it on a CPU
+                return session(in_float32(onnx.load(name)).SerializeToString(), threads=threads)
+            return session(name, threads=threads)
     except Exception as error:  # ONNX Runtime raises its own classes
         raise InputError(f"{path}: ONNX Runtime cannot open it: {first_line(error)}") from None
 

@@ -72,10 +72,15 @@ def class_output(path: Path, model: onnx.ModelProto, outputs: Sequence[Any], cla
         None holds such numbers.
     """
     tensors = [one for one in outputs if one.type in FLOATS and len(one.shape) == 2]
-    fitting = [
-        one for one in tensors if classes is None or one.shape[1] == classes or not isinstance(one.shape[1], int)
-    ]
-    for one in (*fitting, *tensors):
+    widths = {one.shape[1] for one in tensors} - {1}
+    if classes is None and len(widths) > 1:
+        listed = ", ".join(f"{one.name} {one.shape}" for one in tensors)
+        raise InputError(
+            f"{path}: several of its outputs may be of classes: {listed}; expected class names beside it, which say "
+            "how many there are"
+        )
+    # the width that is known, then one that is open, then another, which is refused later; one number comes last
+    for one in sorted(tensors, key=lambda one: _fit(one.shape[1], classes)):
         width = one.shape[1] if isinstance(one.shape[1], int) else None
         if width == 1:
             raise InputError(
@@ -92,6 +97,14 @@ def class_output(path: Path, model: onnx.ModelProto, outputs: Sequence[Any], cla
     raise InputError(
         f"{path}: no output of floats with shape (events, classes): expected a classifier; it has {listed}"
     )
+
+
+def _fit(width: int | str | None, classes: int | None) -> int:
+    if width == 1:
+        return 3
+    if classes is None or width == classes:
+        return 0
+    return 2 if isinstance(width, int) else 1
 
 
 def _keys(node: onnx.NodeProto) -> tuple[str | int, ...]:

@@ -58,7 +58,9 @@ class QuantizableModel:
     beside
         Files that must lie beside the quantized file for it to be usable.
     runtime
-        What runs it, and what its numbers were taken for, in words.
+        What runs it, what its numbers were taken for and what was converted, in words.
+    size
+        Bytes of its file as it was given, with weights outside; None where `model` is what was given.
     """
 
     name: str
@@ -71,6 +73,7 @@ class QuantizableModel:
     bundle: Bundle | None = None
     beside: tuple[Path, ...] = ()
     runtime: str = "onnxruntime"
+    size: int | None = None
 
     def logits(self, model: onnx.ModelProto, prepared: Prepared) -> Floats:
         """Run `model`, a rewritten `self.model`, on the events: logits (events, classes)."""
