@@ -1,4 +1,4 @@
-"""Read the logs of web servers and proxies, one request a line.
+"""Read the logs of web servers and proxies, one request a line, or one TLS connection.
 
 Whatever a client sent is an event, a TLS greeting sent to a plain port too. Syslog may have carried the line.
 """
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from overproof.events.sources import syslog
 from overproof.events.sources.accesslog.aws import read_balancer, read_s3
+from overproof.events.sources.accesslog.aws_tls import read_connection
 from overproof.events.sources.accesslog.common import read_common
 from overproof.events.sources.accesslog.envoy import read_envoy
 from overproof.events.sources.accesslog.json import read_json
@@ -33,7 +34,7 @@ def read_accesslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBat
 
 def looks_like(line: bytes) -> bool:
     """Tell whether a line is one of an access log."""
-    return read_request(line) is not None
+    return read_request(line) is not None or read_connection(line) is not None
 
 
 def read_request(line: bytes) -> LoggedRequest | None:
@@ -57,4 +58,5 @@ def _bare(line: bytes) -> LoggedRequest | None:
 
 def _parse(number: int, line: bytes) -> tuple[Parsed]:
     request = read_request(line)
-    return ("not a line of an access log" if request is None else request.event(),)
+    event = read_connection(line) if request is None else request.event()
+    return (event or "not a line of an access log",)
