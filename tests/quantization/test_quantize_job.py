@@ -79,6 +79,10 @@ def test_three_formats_say_the_same(flows: Flows, tmp_path: Path) -> None:
     from overproof.quantization.models.tensors import load_tensors
 
     tables = [load_tensors([str(write(tmp_path))], [16], None) for write in (flows.npz, flows.csv, flows.parquet)]
+    assert [one["origin"][9].as_py() for one in tables] == [
+        f"{tmp_path}/flows.{end}:10" for end in ("npz", "csv", "parquet")
+    ]
+    tables = [one.drop_columns(["origin"]) for one in tables]
     assert tables[0].equals(tables[1]) and tables[0].equals(tables[2])
     twice = load_tensors([str(tmp_path / "flows.csv"), str(tmp_path / "flows.npz")], [None], None)
     assert twice.num_rows == 2400
@@ -494,6 +498,17 @@ def test_files_that_disagree_on_their_features(changed: Change, flows: Flows, tm
     np.savez(tmp_path / "b.npz", x=np.tile(flows.x, 2))
     line = refused(path, "--calibrate", tmp_path / "a.npz", "--calibrate", tmp_path / "b.npz", out=tmp_path / "out")
     assert "different numbers of features" in line and "a.npz 16" in line and "b.npz 32" in line
+
+
+def test_a_label_in_another_spelling_than_the_class(flows: Flows, tmp_path: Path) -> None:
+    """Benign flows of another spelling would count as attacks."""
+    path, labels = flows.save(tmp_path), ["Benign" if name == "benign" else name for name in flows.label]
+    pq.write_table(flows.table().set_column(16, "label", pa.array(labels)), tmp_path / "e.parquet")
+    line = refused(path, "--calibrate", tmp_path / "e.parquet", out=tmp_path / "out")
+    row = labels.index("Benign") + 1
+    assert line.startswith(
+        f"{tmp_path}/e.parquet:{row}: the label 'Benign' is another spelling of 'benign' (a class of "
+    )
 
 
 def test_columns_by_name(flows: Flows, tmp_path: Path) -> None:

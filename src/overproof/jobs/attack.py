@@ -24,6 +24,7 @@ from overproof.bundle.readers import TOKENIZER
 from overproof.bundle.signing import Trust
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects, load_events
+from overproof.events.spellings import require_one_spelling
 from overproof.files import atomic_files, only_writer
 from overproof.inference.cascade import Cascade
 from overproof.inference.cascade.budget import Rate as Escalations
@@ -158,6 +159,8 @@ def run_attack(config: AttackConfig, inputs: AttackInputs, options: RunOptions, 
     """Load, open the models, choose what is attacked, search, compare and write."""
     events = load(config.events, config, options)
     attacked = open_attacked(config, inputs, options.console)
+    classes = attacked.bundle.manifest.classes
+    require_one_spelling([events], classes, f"a class of {inputs.bundle}")
     targets = choose(config, events, attacked.cascade.student.manifest.benign, attacked.judges)
     options.console.say(f"{len(targets.attacks):,} attacks and {len(targets.benign):,} benign events are edited")
     with nullcontext() if out is None else only_writer(out):

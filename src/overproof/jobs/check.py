@@ -37,6 +37,7 @@ from overproof.distillation.teachers import named
 from overproof.errors import BundleError, InputError
 from overproof.events.schema import unordered_fingerprint
 from overproof.events.sources import Columns, Rejects, load_events
+from overproof.events.spellings import require_one_spelling
 from overproof.inference.cascade import Rate
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.jobs.check_attack import SAMPLE, Attackable, attack_events
@@ -327,6 +328,7 @@ def load(config: CheckConfig, inputs: CheckInputs, options: RunOptions) -> Check
     events = config.events
     with Rejects(options.rejects) as skipped:
         table = events if isinstance(events, pa.Table) else load_events(events, columns=config.columns, rejects=skipped)
+    require_one_spelling([table], inputs.bundle.manifest.classes, f"a class of {inputs.bundle.path}")
     files = () if isinstance(events, pa.Table) else tuple(str(file) for file in events)
     store = None if inputs.evidence is None else open_evidence(inputs.evidence, inputs.bundle)
     own = inputs.bundle.manifest.classes

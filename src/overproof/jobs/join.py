@@ -35,6 +35,7 @@ from overproof.bundle.tried import Tried, passed_on
 from overproof.checks.units import units_of
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects, load_events
+from overproof.events.spellings import require_one_spelling
 from overproof.inference.cascade.signals import Signals, signals
 from overproof.jobs.config import CheckSettings, CompressConfig, JoinLimits, stored_config
 from overproof.jobs.config_json import Events
@@ -92,6 +93,7 @@ def join(
         events = validation if given else load_events(validation, columns=columns or Columns(), rejects=skipped)
     for reason, count in skipped.summary().items():
         console.say(f"skipped {count} records: {reason}")
+    require_one_spelling([events], students[1].manifest.classes, f"a class of {second}")
     joined = join_students(*students, events, limits)
     bundle = bundle_of_both(students[0], _without_own_row(students[1]), joined)
     write_bundle(place, bundle.manifest, bundle.files)

@@ -19,6 +19,7 @@ from overproof.errors import InputError
 from overproof.events.contradictions import contradictory
 from overproof.events.families import without_families
 from overproof.events.sources import Columns, Rejects, load_events
+from overproof.events.spellings import require_one_spelling
 from overproof.jobs.config import CompressConfig, DataConfig, RunOptions
 from overproof.jobs.config_json import Events, TableReference
 from overproof.progress import Console
@@ -132,6 +133,7 @@ def _read(data: DataConfig, rejects: Path | None) -> EventTables:
         events = _table(data.events, columns, skipped)
         test = None if data.test is None else _table(data.test, columns, skipped)
         unlabelled = None if data.unlabelled is None else _table(data.unlabelled, columns, skipped)
+    require_one_spelling([events, test], data.benign, "a benign label, see --benign")
     events, test, unlabelled = numbered((events, test, unlabelled))
     return EventTables(without_families(events, data.held_out), test, unlabelled, dict(skipped.summary()))
 

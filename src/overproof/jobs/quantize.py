@@ -33,6 +33,7 @@ from overproof.distillation.dataset import SPLIT_SEED
 from overproof.distillation.teachers.onnxnames import NAMES, class_names_beside
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects
+from overproof.events.spellings import require_one_spelling
 from overproof.events.split import split_events
 from overproof.files import atomic_folder, only_writer
 from overproof.inference.cascade.signals import signals
@@ -199,6 +200,8 @@ def load(quantizable: QuantizableModel, config: QuantizeJobConfig, options: RunO
     with Rejects(options.rejects) as skipped:
         events = quantizable.load(config.calibrate_on, config.columns, skipped)
         tested = quantizable.load(config.test, config.columns, skipped) if config.test else None
+    known = (*quantizable.classes, *quantizable.benign)
+    require_one_spelling([events, tested], known, f"a class of {quantizable.name}, or see --benign")
     return LoadedEvents(events, tested)
 
 

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.distillation.teachers import cached_logits, default_directory, load_teacher
-from overproof.distillation.teachers.contract import broken_rows, foreign, near, require_classes, tolerance
+from overproof.distillation.teachers.contract import broken_rows, foreign, require_classes, tolerance
 from overproof.errors import InputError, OverproofError
 from overproof.events.schema import event_table
+from overproof.events.spellings import near
 from overproof.inference.cascade import FullDown
 from overproof.jobs.full_model import reserve
 
@@ -31,6 +32,7 @@ TEXTS = ["GET /a?id=1' or 1=1--", "hello", "x" * 3000, ""]
         (["malicious", "malicious "], "differ in case, blanks"),
         (["port-scan", "Port_Scan"], "blanks or hyphens alone"),
         (["\uff41ttack", "attack"], "differ in case"),
+        (["0", "1", "1.0"], "'1' and '1.0' are one number"),
         (["malicious"], "1 class .malicious., expected two or more; a model of one output .a sigmoid"),
         ([], "0 classes, expected two"),
         (["normal", " "], "a class is named ' '"),

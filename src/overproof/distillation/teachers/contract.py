@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from overproof.distillation.teachers.foreign_output import on_standard_error
 from overproof.errors import InputError, OverproofError
+from overproof.events.spellings import alike, near, plain_name
 
 SUM_TOLERANCE = 0.02  # of a row's sum: probabilities written with two digits, or rounded to INT8, still are some
 STEP = 1 / 256  # of a probability in INT8; each is off by half of it at most
@@ -37,13 +37,11 @@ def require_classes(classes: Sequence[str], where: str) -> None:
     for name in classes:
         if not name.strip():
             raise InputError(f"{where}: a class is named {name!r}, expected a name")
-        first = seen.setdefault(_plain(name), name)
+        first = seen.setdefault(plain_name(name), name)
         if name == first and list(classes).count(name) > 1:
             raise InputError(f"{where}: the class {name!r} stands twice, expected each name once")
         if name != first:
-            raise InputError(
-                f"{where}: classes {first!r} and {name!r} differ in case, blanks or hyphens alone; expected one"
-            )
+            raise InputError(f"{where}: classes {first!r} and {name!r} {alike(name)}; expected one")
 
 
 def require_single_label(problem: object, where: str) -> None:
@@ -61,18 +59,6 @@ def require_single_label(problem: object, where: str) -> None:
         )
 
 
-def near(names: Sequence[str], others: Sequence[str]) -> list[tuple[str, str]]:
-    """Find names of `others` that no name equals and one nearly does: it differs in case, blanks or hyphens alone.
-
-    Returns
-    -------
-    list of (str, str)
-        The name and the other, for each such pair.
-    """
-    plain = {_plain(name): name for name in names}
-    return [(plain[_plain(other)], other) for other in others if other not in names and _plain(other) in plain]
-
-
 def require_no_near(names: Sequence[str], labels: Sequence[str], where: str) -> None:
     """Require that no label (or class of another model) nearly equals a class: it would become one beside it.
 
@@ -88,11 +74,6 @@ def require_no_near(names: Sequence[str], labels: Sequence[str], where: str) -> 
             "(labels.json, config.json), the events and the bundle; "
             f"names:{','.join(f'{name}={label}' for name, label in pairs)}:TEACHER takes them for one"
         )
-
-
-def _plain(name: str) -> str:
-    words = unicodedata.normalize("NFKC", name).casefold().replace("_", " ").replace("-", " ").split()
-    return " ".join(words)
 
 
 def tolerance(classes: int) -> float:

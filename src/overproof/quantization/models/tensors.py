@@ -33,7 +33,7 @@ class _Read:
 
 
 def load_tensors(files: Sequence[str], sizes: Sequence[int | None], columns: Columns | None) -> pa.Table:
-    """Read tables of numbers as events: `values`, one list a row, with `label` and `family`.
+    """Read tables of numbers as events: `values`, one list a row, with `label`, `family` and `origin` (`file:row`).
 
     csv (also .gz) and parquet: every numeric column but label and family is a feature, in the file's order. npz: `x`
     with one row an event, and optionally `label` and `family`.
@@ -68,7 +68,8 @@ def _load(path: Path, sizes: Sequence[int | None], columns: Columns) -> pa.Table
     _check(path, read, sizes)
     rows = pa.array(list(read.x.reshape(len(read.x), -1)), type=pa.list_(pa.float32()))
     known = {"label": pa.array(read.label, pa.string()), "family": pa.array(read.family, pa.string())}
-    return pa.table({"values": rows, **known})
+    origin = pa.array([f"{path}:{row + 1}" for row in range(len(read.x))], pa.string())
+    return pa.table({"values": rows, **known, "origin": origin})
 
 
 def _arrays(path: Path, columns: Columns) -> _Read:

@@ -1,0 +1,73 @@
+"""Find names of classes that are one name in two spellings: a model trained on both would have two classes of it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from overproof.errors import InputError
+
+NUMBER = re.compile(r"([-+]?)(\d+)(\.0*)?")
+
+
+def plain_name(name: str) -> str:
+    """Return what all spellings of a name have in common; `1.0` is `1`, as pandas writes it, and `-1` is another."""
+    seen = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf").strip()
+    if number := NUMBER.fullmatch(seen):
+        return number[1].strip("+") + number[2]
+    return " ".join(seen.casefold().replace("_", " ").replace("-", " ").split())
+
+
+def alike(name: str) -> str:
+    """Say of a name and another spelling of it what they have in common."""
+    return "are one number" if NUMBER.fullmatch(plain_name(name)) else "differ in case, blanks or hyphens alone"
+
+
+def near(names: Sequence[str], others: Sequence[str]) -> list[tuple[str, str]]:
+    """Find names of `others` that no name equals and one nearly does: it is another spelling of it.
+
+    Returns
+    -------
+    list of (str, str)
+        The name and the other, for each such pair.
+    """
+    plain = {plain_name(name): name for name in names}
+    return [(plain[plain_name(other)], other) for other in others if other not in names and plain_name(other) in plain]
+
+
+def require_one_spelling(tables: Sequence[pa.Table | None], names: Sequence[str] = (), whose: str = "") -> None:
+    """Require that each label stands in one spelling in all tables, in that of `names` if it is one of them.
+
+    Parameters
+    ----------
+    tables
+        Events with `label` and, if it is known, `origin`.
+    names, whose
+        Names that are known already, and what has them, in words.
+
+    Raises
+    ------
+    InputError
+        Naming the first event of each of two spellings.
+    """
+    seen: dict[str, tuple[str, pa.Table | None]] = {plain_name(name): (name, None) for name in names}
+    for table in tables:
+        for label in [] if table is None else pc.unique(table["label"]).drop_null().to_pylist():
+            first, where = seen.setdefault(plain_name(label), (label, table))
+            if label != first and label not in names:
+                raise InputError(
+                    f"{_place(table, label)}: the label {label!r} is another spelling of {first!r} "
+                    f"({whose if where is None else _place(where, first)}): they "
+                    f"{alike(label)}; expected one"
+                )
+
+
+def _place(table: pa.Table, label: str) -> str:
+    """Name the first event with the label."""
+    row = pc.index(table["label"], pa.scalar(label, table["label"].type)).as_py()
+    origin = table["origin"][row].as_py() if "origin" in table.column_names else None
+    return origin or f"event {row + 1}"
