@@ -1,4 +1,4 @@
-"""Read syslog, and what it carries for others: requests of web servers and proxies, CEF and LEEF."""
+"""Read syslog, and what it carries for others: requests of web servers and proxies, CEF and LEEF, alerts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 from overproof.events.sources import accesslog, cef, syslog
 from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.structured import LineFormat, Parsed, read_structured
+from overproof.events.sources.suricata import fast
 
 
 def read_syslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
@@ -26,4 +27,6 @@ def _parse(number: int, line: bytes) -> tuple[Parsed]:
         return (event,)
     if b'"' in line and b"] " in line and (request := accesslog.read_request(line)):
         return (request.event(),)
+    if b"[Priority: " in line and (alert := fast.to_event(syslog.message(line))):
+        return (alert._replace(time=syslog.time(line)),)
     return (syslog.parse(line),)

@@ -18,6 +18,7 @@ from overproof.events.sources.journald.records import is_entry
 from overproof.events.sources.jsonl import parse
 from overproof.events.sources.nested import ABSENT, reach
 from overproof.events.sources.stream import decoded
+from overproof.events.sources.suricata import fast
 from overproof.events.sources.suricata.records import is_eve
 from overproof.events.sources.windows.shapes import is_windows_event
 from overproof.events.sources.zeek.keys import is_record
@@ -45,7 +46,12 @@ _MAGIC = {
 }
 
 _ZEEK_HEADERS = (b"#separator ", b"#set_separator\t", b"#fields\t")
-_LINES = {"accesslog": accesslog.looks_like, "cef": cef.looks_like, "syslog": syslog.looks_like}
+_LINES = {
+    "accesslog": accesslog.looks_like,
+    "suricata": fast.looks_like,
+    "cef": cef.looks_like,
+    "syslog": syslog.looks_like,
+}
 _OF_LINES = {".log", ".txt"}  # of which a first line `message` or `command` is no header
 _LOOKED_AT = 100  # lines, spread over the start of the input
 _CELL = re.compile(r"[\w .()/#-]{1,60}")

@@ -1,4 +1,4 @@
-"""Read Suricata's EVE log: `log.py` takes lines apart, `records.py` makes events of them."""
+"""Read Suricata's EVE log and fast.log: `log.py` takes lines apart, `records.py` and `fast.py` make events of them."""
 
 from __future__ import annotations
 

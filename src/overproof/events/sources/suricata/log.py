@@ -1,4 +1,4 @@
-"""Parse the lines of an EVE log: JSON, one event each."""
+"""Parse the lines of an EVE log, JSON, one event each, and of a fast.log."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from overproof.events.sources.host_aggregates import HostAggregator
 from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, aggregate_events, read_structured
+from overproof.events.sources.suricata import fast
 from overproof.events.sources.suricata.records import add_connection, to_event
 
 
 def read_suricata(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
-    """Read an EVE log; see `interface.Source`. Flows are aggregated too; statistics are nothing to judge."""
+    """Read an EVE log or a fast.log; see `interface.Source`. Flows are aggregated too; statistics are no events."""
     log = _Log()
-    yield from read_structured(source, options, LineFormat("an EVE log", log.parse, log.finish))
+    yield from read_structured(source, options, LineFormat("a log of Suricata", log.parse, log.finish))
 
 
 class _Log:
@@ -28,6 +29,9 @@ class _Log:
     def parse(self, number: int, line: bytes) -> Iterator[Parsed]:
         """Yield the event of a line, or why it is none."""
         if not line.strip():
+            return
+        if line[:1].isdigit():
+            yield fast.to_event(line) or "not an alert as a fast.log has it"
             return
         record = record_of(line)
         if isinstance(record, str):
