@@ -1,6 +1,6 @@
 """Write Windows event log files, by [MS-EVEN6] 2.2.12 and the documentation of libevtx; no reader has a part in it.
 
-Elements of text without templates, which Windows itself would use: enough to say any event.
+Every record brings a template of its own, without values to fill in: Windows has one template for many records.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 CHUNK, FIRST_RECORD = 65_536, 512
+HEAD, NO_VALUE = 11, 0xFFFF  # bytes before an element's name; the value that it hangs on, which none does
 FILETIME_1970 = 116_444_736_000_000_000  # in 100 ns since 1601
 
 
@@ -22,12 +23,13 @@ def event(identifier: int, channel: str, data: Mapping[str, Any]) -> dict[str, A
 
 def evtx(events: Sequence[Mapping[str, Any]], *, seconds: float = 1_767_596_784.5) -> bytes:
     """A file of one chunk that holds these events; each `seconds` after 1970."""
-    records = b""
+    records, last_at = b"", FIRST_RECORD
     for number, written in enumerate(events, 1):
+        last_at = FIRST_RECORD + len(records)
         records += _record(number, written, FIRST_RECORD + len(records), seconds)
     assert FIRST_RECORD + len(records) <= CHUNK
     last, end = len(events), FIRST_RECORD + len(records)
-    head = struct.pack("<8s4QIIII", b"ElfChnk\0", 1, last, 1, last, 128, end - len(records), end, zlib.crc32(records))
+    head = struct.pack("<8s4QIIII", b"ElfChnk\0", 1, last, 1, last, 128, last_at, end, zlib.crc32(records))
     head = head.ljust(120, b"\0")
     tables = bytes(FIRST_RECORD - 128)
     chunk = head + bytes(4) + struct.pack("<I", zlib.crc32(head + tables)) + tables + records
@@ -36,10 +38,18 @@ def evtx(events: Sequence[Mapping[str, Any]], *, seconds: float = 1_767_596_784.
 
 
 def _record(number: int, written: Mapping[str, Any], at: int, seconds: float) -> bytes:
-    body = b"\x0f\1\1\0" + _elements(written, at + 24 + 4) + b"\0"
+    body = b"\x0f\1\1\0" + _template(number, written, at + 24 + 4) + b"\0"
     size = 24 + len(body) + 4
     filetime = FILETIME_1970 + int(seconds * 10_000_000)
     return struct.pack("<4sIQQ", b"**\0\0", size, number, filetime) + body + struct.pack("<I", size)
+
+
+def _template(number: int, written: Mapping[str, Any], at: int) -> bytes:
+    """A template at a place of its chunk, defined on the spot, and no values for it."""
+    head, definition = 10, 24  # bytes: which template and where it is defined; the next one, its GUID, its size
+    fragment = b"\x0f\1\1\0" + _elements(written, at + head + definition + 4) + b"\0"
+    defined = struct.pack("<II12sI", 0, number, b"", len(fragment)) + fragment
+    return struct.pack("<BBII", 0x0C, 1, number, at + head) + defined + struct.pack("<I", 0)
 
 
 def _elements(written: Mapping[str, Any] | Sequence[tuple[str, str, str]], at: int) -> bytes:
@@ -52,15 +62,15 @@ def _elements(written: Mapping[str, Any] | Sequence[tuple[str, str, str]], at: i
 
 def _element(name: str, called: str | None, inside: Any, at: int) -> bytes:
     """An element at a place of its chunk: names are given by where they stand, here always on the spot."""
-    label = _name(name, at + 9)
+    label = _name(name, at + HEAD)
     attributes = b""
     if called is not None:
-        attribute = b"\6" + _name("Name", at + 9 + len(label) + 4 + 1, with_offset=True) + _text(called)
+        attribute = b"\6" + _name("Name", at + HEAD + len(label) + 4 + 1, with_offset=True) + _text(called)
         attributes = struct.pack("<I", len(attribute)) + attribute
     head = label + attributes + b"\2"
-    content = _text(inside) if isinstance(inside, str) else _elements(inside, at + 9 + len(head))
+    content = _text(inside) if isinstance(inside, str) else _elements(inside, at + HEAD + len(head))
     rest = head + content + b"\4"
-    return struct.pack("<BII", 0x41 if attributes else 1, 4 + len(rest), at + 9) + rest
+    return struct.pack("<BHII", 0x41 if attributes else 1, NO_VALUE, 4 + len(rest), at + HEAD) + rest
 
 
 def _name(name: str, at: int, *, with_offset: bool = False) -> bytes:

@@ -36,9 +36,9 @@ def said(name: str, *arguments: str | Path, given: bytes = b"", home: Path | Non
     return subprocess.run(command, input=given, capture_output=True, check=True, env=environment, timeout=120).stdout
 
 
-def lnav(path: Path, table: str) -> list[dict[str, Any]]:
+def lnav(path: Path, table: str, columns: str = "*") -> list[dict[str, Any]]:
     """The records of a log as lnav reads them, in their order."""
-    query = f";SELECT * FROM {table} ORDER BY log_line"
+    query = f";SELECT {columns} FROM {table} ORDER BY log_line"
     return json.loads(said("lnav", "-n", "-c", query, "-c", ":write-json-to -", path, home=path.parent))
 
 
