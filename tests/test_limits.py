@@ -68,6 +68,11 @@ def tables(root: Path) -> tuple[list[Limit], list[Limit]]:
     return parsed(cutting), parsed(others)
 
 
+def transaction(body: bytes = b"") -> bytes:
+    about = b"[14/Nov/2023:10:15:32 +0000] a 192.0.2.7 1 10.0.0.1 80"
+    return b"--aaaa-A--\n%b\n--aaaa-B--\nGET / HTTP/1.1\n\n--aaaa-C--\n%b\n--aaaa-Z--\n" % (about, body)
+
+
 def parsed(text: str) -> list[Limit]:
     rows = [line for line in text.splitlines() if line.startswith("| ") and "`" in line and "where (" not in line]
     found = [ROW.fullmatch(line) for line in rows]
@@ -216,6 +221,7 @@ REACHED: dict[str, Callable[[Path], Said]] = {
     "stream.LONGEST": lambda folder: of_file("a.txt", b"a\n" + b"x" * ((16 << 20) + 1), folder),
     "parquet_pages.PAGE": lambda folder: of_file("a.parquet", large_page(), folder),
     "csv.MOST_LINES": lambda folder: of_file("a.csv", b'text\na\n"b\n' + b"c\n" * 1001, folder),
+    "serial.MOST_LINES": lambda folder: of_file("a.log", transaction() + transaction(b"\n" * (1 << 18)), folder),
     "export.MOST_FIELDS": lambda folder: of_file(
         "a.export",
         b"__CURSOR=1\n__X=1\nMESSAGE=a\n\n__CURSOR=2\n" + b"".join(b"F%d=\n" % i for i in range(4096)) + b"\n",

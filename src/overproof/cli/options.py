@@ -67,8 +67,8 @@ Format = Annotated[
     str,
     typer.Option(
         "--format",
-        help="pcap, zeek, suricata, windows, evtx, journald, accesslog, w3c, cef, syslog, cri, docker, csv, tsv, "
-        "jsonl, parquet or lines; auto goes by content, then by name.",
+        help="pcap, zeek, suricata, modsecurity, windows, evtx, journald, accesslog, w3c, cef, syslog, cri, docker, "
+        "csv, tsv, jsonl, parquet or lines; auto goes by content, then by name.",
     ),
 ]
 FullModel = Annotated[

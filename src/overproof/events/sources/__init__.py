@@ -48,6 +48,13 @@ def _read_pcap(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     yield from read_pcap(capture, options)
 
 
+def _read_modsecurity(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
+    """Read an audit log; its requests are written as captures' are, whose reader is imported with the first one."""
+    from overproof.events.sources.modsecurity.audit import read_modsecurity
+
+    yield from read_modsecurity(source, options)
+
+
 def _read_container(source: Input, options: ReadOptions, *, record: containers.Parse) -> Iterator[pa.RecordBatch]:
     """Read what a container wrote, or an envelope holds, in the format that its lines have."""
     unwrapped = containers.Unwrapped(source, options, record)
@@ -74,6 +81,7 @@ FORMATS: dict[str, Source] = {
     "cef": read_cef,
     "journald": read_journald,
     "windows": read_windows,
+    "modsecurity": _read_modsecurity,
     "evtx": read_evtx,
     "cri": partial(_read_container, record=containers.cri),
     "docker": partial(_read_container, record=containers.docker),

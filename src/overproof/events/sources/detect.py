@@ -16,6 +16,7 @@ from overproof.events.sources.journald.export import looks_like_export
 from overproof.events.sources.journald.log import unframed
 from overproof.events.sources.journald.records import is_entry
 from overproof.events.sources.jsonl import parse
+from overproof.events.sources.modsecurity.shapes import is_transaction, looks_like_serial
 from overproof.events.sources.nested import ABSENT, reach
 from overproof.events.sources.stream import decoded
 from overproof.events.sources.suricata import fast
@@ -96,6 +97,8 @@ def by_records(head: bytes, columns: Columns) -> str | None:
             return "journald"
         if w3c.looks_like(lines):
             return "w3c"
+        if looks_like_serial(lines[0]):
+            return "modsecurity"
         for name, looks_like in _LINES.items():
             if 2 * sum(map(looks_like, lines)) >= len(lines):
                 return name
@@ -151,7 +154,13 @@ def _is_enveloped(record: dict[Any, Any], columns: Columns) -> bool:
 
 
 def _by_keys(record: dict[Any, Any]) -> str | None:
-    signs = {"zeek": is_record, "suricata": is_eve, "journald": is_entry, "windows": is_windows_event}
+    signs = {
+        "zeek": is_record,
+        "suricata": is_eve,
+        "journald": is_entry,
+        "windows": is_windows_event,
+        "modsecurity": is_transaction,
+    }
     return next((name for name, is_one in signs.items() if is_one(record)), None)
 
 

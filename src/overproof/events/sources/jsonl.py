@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -43,14 +43,15 @@ def parse(line: bytes) -> object:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
-        return _lenient(line)
+        return parse_pairs(line, None)
 
 
-def _lenient(line: bytes) -> object:
+def parse_pairs(line: bytes, made: Callable[[list[tuple[str, Any]]], object] | None) -> object:
+    """Parse a line as `parse` does, only slower; what is `made` of an object's pairs can see a key that comes twice."""
     text = line.decode("utf-8", "surrogateescape")
     text = _BAD_BYTE.sub(lambda match: rf"\\x{ord(match[0]) & 0xFF:02x}", text)
     text = _ESCAPE.sub(lambda match: rf"\\{match[1]}" if match[1] else match[0], text)
-    return json.loads(text)
+    return json.loads(text, object_pairs_hook=made)
 
 
 def record_of(line: bytes) -> Record | str:
@@ -59,7 +60,7 @@ def record_of(line: bytes) -> Record | str:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:
         try:
-            record = _lenient(line)
+            record = parse_pairs(line, None)
         except (ValueError, RecursionError):
             return "JSON does not parse"
     return record if type(record) is dict else "JSON is not an object"
