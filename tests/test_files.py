@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -258,3 +259,67 @@ def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="missing") as error, naming("folder"):
         (tmp_path / "missing").read_bytes()
     assert error.value.filename == str(tmp_path / "missing")
+
+
+WRITES = """
+import pathlib, sys
+import overproof.files as files
+with files.atomic_file(pathlib.Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_next_run_removes_what_a_killed_one_left_and_nothing_of_a_living_one(tmp_path: Path) -> None:
+    """Each killed run left `.NAME.PID.part` for ever."""
+    target = tmp_path / "out.jsonl"
+    command = [sys.executable, "-c", WRITES, str(target)]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT) as killed,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT) as living,
+    ):
+        for process in (killed, living):
+            assert process.stdout is not None
+            process.stdout.readline()
+        killed.kill()
+        killed.wait()
+        left = tmp_path / f".out.jsonl.{killed.pid}.part"
+        others = [
+            tmp_path / name for name in (f".out.json.{killed.pid}.part", ".out.jsonl.part", ".out.jsonl.0x1.part")
+        ]
+        for path in others:
+            path.touch()
+        assert left.read_bytes() == b"half"
+        atomic_write(target, "whole")
+        assert not left.exists()
+        held = tmp_path / f".out.jsonl.{living.pid}.part"
+        assert sorted(tmp_path.iterdir()) == sorted([target, held, *others])
+        living.communicate()
+        assert living.returncode == 0
+    assert target.read_bytes() == b"half", "the living one ends as it would have"
+    assert sorted(tmp_path.iterdir()) == sorted([target, *others])
+
+
+def test_a_file_that_is_held_stays_though_no_process_of_its_number_is_seen(tmp_path: Path) -> None:
+    """As of a run in another container, whose processes have numbers of their own."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    part = tmp_path / f".out.{gone.pid}.part"
+    with part.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        atomic_write(tmp_path / "out", "whole")
+        assert part.exists()
+
+
+def test_a_link_or_folder_of_such_a_name_is_left_alone(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / f".a.{gone.pid}.part").symlink_to(tmp_path / "mine")
+    (tmp_path / f".b.{gone.pid}.part").mkdir()
+    for name in "ab":
+        atomic_write(tmp_path / name, "whole")
+        assert os.path.lexists(tmp_path / f".{name}.{gone.pid}.part")
+    assert (tmp_path / "mine").read_text() == "mine"

@@ -65,16 +65,60 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         with open_named(path, "wb") as through:
             yield through
         return
+    with suppress(OSError):  # that of a folder which cannot be listed or written to comes below
+        _remove_abandoned(target)
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
     aside.unlink(missing_ok=True)
-    try:
-        with open_named(aside, "xb", path) as file:
+    with ExitStack() as held:
+        handle = _created(aside, path)
+        held.callback(os.close, handle)  # after it has its name: until then nobody takes it for abandoned
+        held.callback(aside.unlink, missing_ok=True)
+        with open_named(handle, "wb", path) as file:
             yield file
             if durable:
                 sync(file, path)
         move_into_place(aside, target, durable=durable)
-    finally:
-        aside.unlink(missing_ok=True)
+
+
+def _created(aside: Path, path: Path) -> int:
+    """Return the handle of a new file, locked where the file system has locks; errors name `path`."""
+    try:
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
+
+
+@cache
+def _remove_abandoned(target: Path) -> None:
+    """Remove what killed runs left of `target` beside it, once in a process: `.NAME.PID.part`, of a PID that is gone.
+
+    A file that its writer holds stays in any case: a process may live where its PID is not seen, as in a container.
+    """
+    name = re.compile(re.escape(f".{target.name}.") + r"([1-9][0-9]{0,9})\.part")
+    for entry in list(os.scandir(target.parent)):
+        found = name.fullmatch(entry.name)
+        if found is None or not entry.is_file(follow_symlinks=False) or _is_alive(int(found[1])):
+            continue
+        with suppress(OSError):
+            handle = os.open(entry.path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(entry.path)
+            finally:
+                os.close(handle)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 def open_named(path: Path | str | int, mode: str, name: Path | str | None = None) -> BinaryIO:

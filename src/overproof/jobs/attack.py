@@ -157,24 +157,26 @@ def attack(
 
 def run_attack(config: AttackConfig, inputs: AttackInputs, options: RunOptions, out: Path | None) -> AttackReport:
     """Load, open the models, choose what is attacked, search, compare and write."""
-    events = load(config.events, config, options)
+    events, own = load(config, options)
     attacked = open_attacked(config, inputs, options.console)
     classes = attacked.bundle.manifest.classes
     require_one_spelling([events], classes, f"a class of {inputs.bundle}")
     targets = choose(config, events, attacked.cascade.student.manifest.benign, attacked.judges)
     options.console.say(f"{len(targets.attacks):,} attacks and {len(targets.benign):,} benign events are edited")
     with nullcontext() if out is None else only_writer(out):
-        return _attack(config, (events, attacked, targets), options, out)
+        return _attack(config, (events, own, attacked, targets), options, out)
 
 
 def _attack(
-    config: AttackConfig, loaded: tuple[pa.Table, Attacked, Targets], options: RunOptions, out: Path | None
+    config: AttackConfig,
+    loaded: tuple[pa.Table, list[str] | None, Attacked, Targets],
+    options: RunOptions,
+    out: Path | None,
 ) -> AttackReport:
-    events, attacked, targets = loaded
+    events, own, attacked, targets = loaded
     journal = Journal(None if out is None else out / JOURNAL, _decisive(config, attacked, targets))
     attempts = search(config, attacked, targets, journal, options.console)
     report = compare(config, attacked, targets, attempts, events["origin"].to_pylist())
-    own = None if config.unlabelled is None else load(config.unlabelled, config, options)["text"].to_pylist()
     report = replace(
         report,
         blind_spots=None if own is None else part(own, attacked, options),
@@ -187,15 +189,19 @@ def _attack(
     return report
 
 
-def load(files: Events, config: AttackConfig, options: RunOptions) -> pa.Table:
-    """Read events."""
-    if isinstance(files, pa.Table):
-        return files
+def load(config: AttackConfig, options: RunOptions) -> tuple[pa.Table, list[str] | None]:
+    """Read the events to attack, and the texts of those of one's own in which blind spots are looked for, if any."""
     with Rejects(options.rejects) as skipped:
-        events = load_events(files, columns=config.columns, rejects=skipped)
+        events, own = (_table(files, config.columns, skipped) for files in (config.events, config.unlabelled))
     for reason, count in skipped.summary().items():
         options.console.say(f"skipped {count} records: {reason}")
-    return events
+    return events, None if own is None else own["text"].to_pylist()
+
+
+def _table(files: Events | None, columns: Columns | None, skipped: Rejects) -> pa.Table | None:
+    if files is None or isinstance(files, pa.Table):
+        return files
+    return load_events(files, columns=columns, rejects=skipped)
 
 
 def open_attacked(config: AttackConfig, inputs: AttackInputs, console: Console = SILENT) -> Attacked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,7 @@ from overproof.errors import BundleError, InputError
 from overproof.events.schema import unordered_fingerprint
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.events.spellings import require_one_spelling
+from overproof.files import only_writer
 from overproof.inference.cascade import Rate
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.jobs.check_attack import SAMPLE, Attackable, attack_events
@@ -81,7 +83,8 @@ class CheckInputs:
     full
         The full model, as for `compress --teacher`, or a `Teacher`; None leaves what needs it unmeasured.
     evidence
-        Folder of what `compress --evidence` kept; None leaves what needs it unmeasured.
+        Folder of what `compress --evidence` kept (the FP32 student, the control, the baseline, the training events);
+        None leaves what needs it unmeasured.
     """
 
     bundle: Bundle
@@ -152,14 +155,10 @@ def check(
 
     Parameters
     ----------
-    bundle
-        The quantized student.
+    bundle, full, evidence
+        The models that are checked, and what they were made of; see `CheckInputs`.
     events, columns, rejects
         Labelled events that nothing was trained on: files, or an event table.
-    full
-        The full model, as for `compress --teacher`, or a `Teacher`; None leaves what needs it unmeasured.
-    evidence
-        What `compress --evidence` kept: the FP32 student, the control, the baseline, the training events.
     out
         Folder for check.json, report.html, summary.md and check.sarif, and attack.jsonl where the red team got past it.
     gate
@@ -204,21 +203,31 @@ def check(
         seed=seed,
     )
     inputs = CheckInputs(open_verified(bundle, trust, console), full, evidence)
+    return run_check(config, inputs, RunOptions(cache, rejects, console=console), None if out is None else Path(out))
+
+
+def run_check(config: CheckConfig, inputs: CheckInputs, options: RunOptions, out: Path | None) -> CheckReport:
+    """Refuse what cannot be used, check, and write the report; no other run writes to the same folders meanwhile."""
     require_usable(config, inputs, out)
-    report = run_checks(config, inputs, RunOptions(cache, rejects, console=console))
-    if out is not None:
-        console.say(f"written: {', '.join(map(str, report.write(Path(out))))}")
+    held_out = inputs.evidence if config.hold_out else None  # models that are trained without a family are kept there
+    with ExitStack() as held:
+        for folder in (out, held_out):
+            if folder is not None:
+                held.enter_context(only_writer(Path(folder)))
+        report = run_checks(config, inputs, options)
+        if out is not None:
+            options.console.say(f"written: {', '.join(map(str, report.write(out)))}")
     return report
 
 
-def require_usable(config: CheckConfig, inputs: CheckInputs, out: Path | str | None) -> None:
+def require_usable(config: CheckConfig, inputs: CheckInputs, out: Path | None) -> None:
     """Raise InputError for what would be refused after minutes of work: it is refused now."""
     if config.hold_out and inputs.evidence is None:
         raise InputError("--hold-out: expected --evidence too, what `overproof compress --evidence DIR` keeps")
     if config.hold_out and inputs.full is None:
         raise InputError("--hold-out: expected --full too: the student needs a teacher to learn from")
     if out is not None:
-        require_place(Path(out))
+        require_place(out)
 
 
 def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) -> CheckReport:

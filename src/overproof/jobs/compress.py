@@ -118,35 +118,20 @@ def compress(
     Parameters
     ----------
     events, test, unlabelled, columns, benign
-        What is learned from (files, or an event table), what is measured on instead of a fifth of it, and more that
-        is learned from through the teacher alone; see `DataConfig`.
+        What is learned from and measured on: files, or event tables; see `DataConfig`.
     teacher
-        A `Teacher`, or specifications as on the command line (several are averaged). `ngram` is one that is trained
-        first, on the run's own events, and kept in `OUT.ngram-teacher`.
-    out
-        Folder of the bundle. Where a guard does not hold, the best that was found goes to `OUT.failed`.
-    student
-        Preset of its sizes; `auto` makes one of each on a ladder and takes the smallest that holds the guards and
-        misses no more attacks than the margin allows, by the validation events (see `jobs.ladder`).
-    temperature, hard_weight, epochs, transfer, consistency, joined, pool, pool_from, pool_choice
+        A `Teacher`, or specifications as on the command line (several are averaged); see `CompressRun`.
+    out, keep_fp32, evidence
+        Folders for the bundle (where a guard does not hold, the best that was found goes to `OUT.failed`), the student
+        before quantization, and what `check` needs and nobody deploys; see `Outputs`.
+    student, temperature, hard_weight, epochs, transfer, consistency, joined, pool, pool_from, pool_choice
         How the student learns; see `DistillConfig`.
-    first
-        Preset of a faster student in front of it, learned from the same soft labels: it decides what it is sure of, at
-        thresholds chosen on validation events (see `jobs.join`), and the guards are decided on both as shipped.
-    harden, harden_rounds, harden_families
-        Attack the student and teach it what comes nearest to fooling it, until edits fool it no less often, or as many
-        rounds; see `jobs.harden`.
+    first, harden, harden_rounds, harden_families
+        A faster student in front of it, and attacks that it is taught; see `DistillConfig`.
     precision, guards, qat
-        How it is quantized; see `QuantizeConfig`. Where layers kept in float do not help a guard, the student is
-        trained with the rounding (QAT). The guards are decided on test events.
+        How it is quantized; see `QuantizeConfig`.
     margin
-        Recall that may be lost against the full model, as a share: fixed here, before anything is measured, and
-        stored in the bundle for `check` to hold it to.
-    keep_fp32
-        Folder for the student before quantization, as a bundle of its own: `quantize` can start from it.
-    evidence
-        Folder for what `check` needs and nobody deploys: the student before quantization, the same student trained
-        again with another seed, the linear baseline, the events, and every model's answers to the validation events.
+        Recall that may be lost; see `CheckSettings`.
     rejects, cache, engine, address, console
         Where and how it runs; see `RunOptions`.
     seed
@@ -157,34 +142,18 @@ def compress(
     InputError
         Events, teacher or options that cannot be used.
     """
+    learned = DistillConfig(student, temperature, hard_weight, epochs, transfer, consistency, joined, first=first)
+    learned = replace(learned, pool=pool, pool_from=tuple(map(str, pool_from)), pool_choice=pool_choice)
     config = CompressConfig(
         DataConfig(events, test, unlabelled, columns, tuple(benign)),
-        DistillConfig(
-            student,
-            temperature,
-            hard_weight,
-            epochs,
-            transfer=transfer,
-            consistency=consistency,
-            joined=joined,
-            pool=pool,
-            pool_from=tuple(map(str, pool_from)),
-            pool_choice=pool_choice,
-            first=first,
-            harden=harden,
-            harden_rounds=harden_rounds,
-            harden_families=tuple(harden_families),
-        ),
+        replace(learned, harden=harden, harden_rounds=harden_rounds, harden_families=tuple(harden_families)),
         QuantizeConfig(precision, guards=guards, qat=qat),
         CheckSettings(margin),
         seed,
     )
-    outputs = Outputs(
-        Path(out),
-        None if keep_fp32 is None else Path(keep_fp32),
-        None if evidence is None else Path(evidence),
-    )
-    return run_compression(CompressRun(config, teacher, outputs, RunOptions(cache, rejects, engine, address, console)))
+    fp32, store = (None if folder is None else Path(folder) for folder in (keep_fp32, evidence))
+    options = RunOptions(cache, rejects, engine, address, console)
+    return run_compression(CompressRun(config, teacher, Outputs(Path(out), fp32, store), options))
 
 
 def run_compression(run: CompressRun) -> Report:

@@ -44,7 +44,9 @@ class Outputs:
     fp32
         Folder for the student before quantization, as a bundle of its own; None keeps none.
     evidence
-        Folder for what `check` needs and nobody deploys; None keeps none.
+        Folder for what `check` needs and nobody deploys: the student before quantization, the same student trained
+        again with another seed, the linear baseline, the events, and every model's answers to the validation events.
+        None keeps none.
     """
 
     bundle: Path
@@ -95,7 +97,8 @@ class CompressRun:
     config
         Everything that decides its result, apart from the teacher.
     teacher
-        A `Teacher`, or specifications as on the command line (several are averaged).
+        A `Teacher`, or specifications as on the command line (several are averaged). `ngram` is one that is trained
+        first, on the run's own events, and kept in `OUT.ngram-teacher`.
     outputs, options
         Where it goes, and how it runs.
     """

@@ -124,10 +124,12 @@ class DistillConfig:
         `random`, or `disagreement`: four times as many are drawn, and half of those kept are where the teacher knows
         better than a linear model, or is unsure.
     first
-        Preset of a faster student in front of it, which decides what it is sure of; None is none.
+        Preset of a faster student in front of it, learned from the same soft labels: it decides what it is sure of, at
+        thresholds chosen on validation events (`jobs.join`), and the guards are decided on both as shipped. None is
+        none.
     harden, harden_rounds, harden_families
-        Whether it is attacked and taught again with what came nearest to fooling it (`jobs.harden`), how often at most,
-        and the families whose attacks are edited for it; empty: all.
+        Whether it is attacked and taught again with what came nearest to fooling it (`jobs.harden`), until edits fool
+        it no less often; how often at most, and the families whose attacks are edited for it; empty: all.
     """
 
     student: str = "hybrid-student"
@@ -194,7 +196,7 @@ class QuantizeConfig:
     guards
         What quantization may cost, decided on events that chose nothing; None guards nothing.
     qat
-        Train with the rounding in any case.
+        Train with the rounding (QAT) in any case; else only where layers kept in float do not help a guard.
     """
 
     precision: str = "w8a8"
@@ -264,7 +266,7 @@ class CheckSettings:
     Attributes
     ----------
     margin
-        Recall that may be lost against the full model, as a share.
+        Recall that may be lost against the full model, as a share; stored in the bundle for `check` to hold it to.
     """
 
     margin: float = 0.005

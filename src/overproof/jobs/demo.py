@@ -12,7 +12,7 @@ from overproof.checks.report import CheckReport
 from overproof.distillation.dataset import marked
 from overproof.distillation.teachers import NGRAM
 from overproof.events.simulate import simulate
-from overproof.files import atomic_file
+from overproof.files import atomic_file, only_writer
 from overproof.jobs.check import check
 from overproof.jobs.compress import compress
 from overproof.jobs.compression import Outputs
@@ -55,7 +55,11 @@ def demo(out: Path | str, *, seed: int = 0, console: Console = SILENT) -> Demo:
         Folder for the events (`train.parquet`, `test.parquet`), the `teacher` and the `bundle.ngram-teacher` that is
         averaged with it, the `bundle`, its `evidence` and the `check` with its report.html.
     """
-    out = Path(out)
+    with only_writer(Path(out)):
+        return _demo(Path(out), seed, console)
+
+
+def _demo(out: Path, seed: int, console: Console) -> Demo:
     out.mkdir(parents=True, exist_ok=True)
     traffic = simulate(EVENTS, seed=seed)
     for name, events in (("train", traffic.train), ("test", traffic.test)):

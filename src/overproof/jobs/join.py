@@ -36,6 +36,7 @@ from overproof.checks.units import units_of
 from overproof.errors import InputError
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.events.spellings import require_one_spelling
+from overproof.files import only_writer
 from overproof.inference.cascade.signals import Signals, signals
 from overproof.jobs.config import CheckSettings, CompressConfig, JoinLimits, stored_config
 from overproof.jobs.config_json import Events
@@ -88,16 +89,23 @@ def join(
     students = open_bundle(first), open_bundle(second)
     lost = students[1].manifest.margin or CheckSettings.margin if max_lost is None else max_lost
     limits = JoinLimits(lost, max_flagged)
+    with only_writer(place):
+        events = _load(validation, columns or Columns(), rejects, console)
+        require_one_spelling([events], students[1].manifest.classes, f"a class of {second}")
+        joined = join_students(*students, events, limits)
+        bundle = bundle_of_both(students[0], _without_own_row(students[1]), joined)
+        write_bundle(place, bundle.manifest, bundle.files)
+    return replace(joined.report, bundle=place, bundle_bytes=sum(path.stat().st_size for path in place.iterdir()))
+
+
+def _load(events: Events, columns: Columns, rejects: Path | None, console: Console) -> pa.Table:
+    if isinstance(events, pa.Table):
+        return events
     with Rejects(rejects) as skipped:
-        given = isinstance(validation, pa.Table)
-        events = validation if given else load_events(validation, columns=columns or Columns(), rejects=skipped)
+        table = load_events(events, columns=columns, rejects=skipped)
     for reason, count in skipped.summary().items():
         console.say(f"skipped {count} records: {reason}")
-    require_one_spelling([events], students[1].manifest.classes, f"a class of {second}")
-    joined = join_students(*students, events, limits)
-    bundle = bundle_of_both(students[0], _without_own_row(students[1]), joined)
-    write_bundle(place, bundle.manifest, bundle.files)
-    return replace(joined.report, bundle=place, bundle_bytes=sum(path.stat().st_size for path in place.iterdir()))
+    return table
 
 
 @dataclass(frozen=True)

@@ -115,9 +115,9 @@ def teach(
 
 def run_teaching(config: TeachConfig, out: Path, options: RunOptions) -> TeachReport:
     """Load the events, train the teacher, write and measure it."""
-    splits = load_dataset(config.data, rejects=options.rejects, console=options.console)
     train = train_encoder if config.from_checkpoint is None else fine_tune
     with only_writer(out):
+        splits = load_dataset(config.data, rejects=options.rejects, console=options.console)
         teacher = train(config, splits, out, options.console)
     truth = Labelled(splits.test["label"].to_pylist(), splits.test["family"].to_pylist(), splits.benign)
     metrics = measure(np.asarray(teacher.logits), teacher.classes, truth, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections import Counter
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
-from overproof.files import atomic_file, open_named, regular_target
+from overproof.files import atomic_file, only_writer, open_named, regular_target
 
 MOST_REASONS, LONGEST_REASON = 1000, 500  # that are counted by name, and characters of each: some quote what was read
 OTHERS = "(others)"
@@ -53,11 +54,20 @@ class Rejects:
         self._file: BinaryIO | None = None
         if path is not None:
             try:
-                self._file = self._writing.enter_context(
-                    open_named(path, "ab") if appended and regular_target(Path(path)) else atomic_file(Path(path))
-                )
+                self._file = self._opened(Path(path), appended=appended)
             except (OSError, ValueError) as error:
-                raise InputError(f"{path}: the rejected records cannot be written there ({error})") from None
+                self._writing.close()
+                said = error.strerror if isinstance(error, OSError) and error.errno == errno.EBUSY else error
+                raise InputError(f"{path}: the rejected records cannot be written there ({said})") from None
+
+    def _opened(self, path: Path, *, appended: bool) -> BinaryIO:
+        """Open the file, which no other run may write meanwhile: of two the records of one would be lost."""
+        target = regular_target(path)
+        if target is not None and os.access(target.parent, os.W_OK):  # else it can only be appended to
+            self._writing.enter_context(only_writer(target))
+        return self._writing.enter_context(
+            open_named(path, "ab") if appended and target is not None else atomic_file(path)
+        )
 
     def __call__(self, skipped: Skipped) -> None:
         """Count one skipped record, and keep it."""
