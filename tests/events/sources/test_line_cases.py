@@ -78,9 +78,10 @@ def test_a_quote_escaped_by_a_backslash_is_counted(cases: Path) -> None:
 def test_odd_json(cases: Path) -> None:
     folder = cases / "25-jsonl-odd"
     assert texts(folder / "bom-nan-crlf.jsonl") == ["hello", "id=1' or 1=1--", "\\ud800 lone"]
-    for name in ("array.json", "cloudtrail.json", "concat.jsonl", "pretty.json"):
-        with pytest.raises(InputError, match=r"no usable event|no text column"):
-            load_events(folder / name, rejects=Rejects())
+    for name in ("array.json", "concat.jsonl", "pretty.json"):
+        assert texts(folder / name) == ["hello", "id=1' or 1=1--"]
+    with pytest.raises(InputError, match=r"no usable event|no text column"):
+        load_events(folder / "cloudtrail.json", rejects=Rejects())
 
 
 def test_odd_zeek(cases: Path) -> None:

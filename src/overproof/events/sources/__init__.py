@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
-from overproof.events.sources import containers, envelopes
+from overproof.events.sources import containers, documents, envelopes
 from overproof.events.sources.accesslog import read_accesslog
 from overproof.events.sources.batch import NOTHING_YET
 from overproof.events.sources.carried import read_cef, read_syslog
@@ -28,7 +28,7 @@ from overproof.events.sources.interface import Columns, Input, OnSkip, Reading, 
 from overproof.events.sources.join import join_batches
 from overproof.events.sources.journald import read_journald
 from overproof.events.sources.jsonl import read_jsonl
-from overproof.events.sources.lines import read_lines
+from overproof.events.sources.lines import filled_lines, read_lines
 from overproof.events.sources.parquet import read_parquet
 from overproof.events.sources.rejects import Rejects
 from overproof.events.sources.stream import open_input
@@ -55,14 +55,16 @@ def _read_modsecurity(source: Input, options: ReadOptions) -> Iterator[pa.Record
     yield from read_modsecurity(source, options)
 
 
-def _read_container(source: Input, options: ReadOptions, *, record: containers.Parse) -> Iterator[pa.RecordBatch]:
+def _read_container(
+    source: Input, options: ReadOptions, *, record: containers.Parse, divided: containers.Divided = filled_lines
+) -> Iterator[pa.RecordBatch]:
     """Read what a container wrote, or an envelope holds, in the format that its lines have."""
-    unwrapped = containers.Unwrapped(source, options, record)
+    unwrapped = containers.Unwrapped(source, options, record, divided)
     for inside in unwrapped.inputs():
         if inside is None:
             yield NOTHING_YET
             continue
-        format = inside_container(inside.head, options.columns)
+        format = inside_container(inside.head, options.columns, envelopes=divided is not filled_lines)
         for batch in FORMATS[format](inside, unwrapped.options):
             yield unwrapped.placed(batch)
 
@@ -86,6 +88,7 @@ FORMATS: dict[str, Source] = {
     "cri": partial(_read_container, record=containers.cri),
     "docker": partial(_read_container, record=containers.docker),
     "envelope": partial(_read_container, record=envelopes.unwrapped),
+    "json": partial(_read_container, record=documents.record, divided=documents.documents),
     "pcap": _read_pcap,
 }
 

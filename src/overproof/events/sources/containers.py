@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from overproof.events.schema import SCHEMA, Skipped
-from overproof.events.sources.interface import Input, ReadOptions
+from overproof.events.sources.interface import Input, OnSkip, ReadOptions
 from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.lines import filled_lines
 from overproof.events.sources.stream import KEPT, LONGEST, excerpt
@@ -43,6 +43,10 @@ class Record(NamedTuple):
 
 # what a line holds, or why a part of it cannot be read; None where it is no record
 Parse = Callable[[bytes], Record | Sequence[Record | str] | None]
+
+Divided = Callable[
+    [Input, OnSkip], Iterator[tuple[int, bytes] | None]
+]  # records as lines, numbered; see `filled_lines`
 
 
 def cri(line: bytes) -> Record | None:
@@ -85,8 +89,8 @@ class Unwrapped:
         By which they are read.
     """
 
-    def __init__(self, source: Input, options: ReadOptions, parse: Parse) -> None:
-        self._name, self._on_skip, self._parse = source.name, options.on_skip, parse
+    def __init__(self, source: Input, options: ReadOptions, parse: Parse, divided: Divided = filled_lines) -> None:
+        self._name, self._on_skip, self._parse, self._divided = source.name, options.on_skip, parse, divided
         self._places: dict[int, tuple[int, str | None]] = {}  # of a line: its record's place and time
         self._count = 0
         self.lines = self._lines(source)
@@ -108,7 +112,7 @@ class Unwrapped:
     def _lines(self, source: Input) -> Iterator[bytes]:
         open_lines: dict[str, bytearray] = {}
         number = 0
-        for item in filled_lines(source, self._on_skip):
+        for item in self._divided(source, self._on_skip):
             if item is None:
                 yield b""
                 continue

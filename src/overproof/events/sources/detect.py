@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from overproof.errors import InputError
-from overproof.events.sources import accesslog, cef, containers, syslog, w3c
+from overproof.events.sources import accesslog, cef, containers, documents, syslog, w3c
 from overproof.events.sources.binaries import EXPECTED, is_binary, kind_of
 from overproof.events.sources.envelopes import form_of
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
@@ -71,9 +71,8 @@ def detect(source: Input, columns: Columns) -> str:
             return name
     if kind := kind_of(source.head):
         raise InputError(f"{source.name}: {kind}; {EXPECTED}")
-    found = by_records(source.head, columns) or _by_header(
-        source.head, columns, alone=_suffix(source.name) not in _OF_LINES
-    )
+    found = by_records(source.head, columns) or ("json" if documents.looks_like(source.head) else None)
+    found = found or _by_header(source.head, columns, alone=_suffix(source.name) not in _OF_LINES)
     if found is None and is_binary(source.head):
         raise InputError(f"{source.name}: binary data; {EXPECTED} (--format lines takes any bytes)")
     return found or _by_name(source.name) or ("jsonl" if source.head.lstrip().startswith(b"{") else "lines")
@@ -113,10 +112,12 @@ def by_records(head: bytes, columns: Columns) -> str | None:
     return found or ("envelope" if enveloped else "jsonl")
 
 
-def inside_container(head: bytes, columns: Columns) -> str:
+def inside_container(head: bytes, columns: Columns, *, envelopes: bool = False) -> str:
     """Detect what a container wrote; where few of its lines are requests, as behind its greeting, those are."""
     found = by_records(head, columns)
-    if found == "envelope":  # one is unwrapped: a document is found at one depth, however deeply it nests
+    if (
+        found == "envelope" and not envelopes
+    ):  # one is unwrapped: a document is found at one depth, however deeply it nests
         return "jsonl"
     few = found is None and not columns.named and any(map(accesslog.looks_like, _sample(head)))
     return found or ("syslog" if few else "lines")
@@ -130,16 +131,14 @@ def _sample(head: bytes) -> list[bytes]:
 
 
 def _json(line: bytes) -> dict[Any, Any] | None:
-    """Parse a line that is an object, or a list of objects, which nothing reads and `jsonl` refuses."""
+    """Parse a line that is an object."""
     line = unframed(line).lstrip()
-    if not line.startswith((b"{", b"[")):
+    if not line.startswith(b"{"):
         return None
     try:
         record = parse(line)
     except (ValueError, RecursionError):
         return None
-    if isinstance(record, list):
-        return {} if record and all(isinstance(each, dict) for each in record) else None
     return record if isinstance(record, dict) else None
 
 
