@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
-from overproof.events.sources.batch import NOTHING_YET, Row, batched, event_batch, extra_names
+from overproof.events.sources.batch import MOST_COLUMNS, NOTHING_YET, Row, batched, event_batch, extra_names, further
 from overproof.events.sources.interface import Input, OnSkip, ReadOptions
 from overproof.events.sources.stream import LONGEST, decoded, excerpt, lines
 
@@ -137,16 +137,20 @@ def read_csv(source: Input, options: ReadOptions, *, delimiter: str = ",") -> It
         return
     layout = options.columns.table_layout(header, f"{source.name}:{feed.record[0][0]}")
     indices = [None if field is None else header.index(field) for field in layout]
-    extras = extra_names(header, layout) if options.extra else {}
+    few = len(header) <= MOST_COLUMNS
+    extras = extra_names(header, layout) if options.extra and few else {}
     text = header.index(layout.text or "")
 
     def batch(places: list[int], rows: list[list[str]]) -> pa.RecordBatch:
-        values = list(zip(*rows, strict=True))
+        values = (
+            list(zip(*rows, strict=True)) if few else {i: [row[i] for row in rows] for i in indices if i is not None}
+        )
         blank = (None,) * len(rows)
         fields = [blank if index is None else values[index] for index in indices]
-        return event_batch(
-            source.name, places, fields, {key: pa.array(values[index], pa.string()) for index, key in extras.items()}
-        )
+        others = {key: pa.array(values[index], pa.string()) for index, key in extras.items()}
+        if options.extra and not few:
+            others = further(len(header), len(rows))
+        return event_batch(source.name, places, fields, others)
 
     def rows() -> Iterator[Row[list[str]] | None]:
         for row in records:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
-from overproof.events.sources.batch import BATCH_BYTES, event_batch, extra_names
+from overproof.events.sources.batch import BATCH_BYTES, MOST_COLUMNS, event_batch, extra_names, further
 from overproof.events.sources.cells import plain_array, stored, texts
 from overproof.events.sources.interface import Columns, Input, Layout, ReadOptions, listed
 from overproof.events.sources.nested import struct_column, struct_names
@@ -74,7 +74,9 @@ class _Table:
     def __init__(self, name: str, file: ParquetFile, raw: BinaryIO, layout: Layout, options: ReadOptions) -> None:
         self._name, self._file, self._raw, self._layout, self._options = name, file, raw, layout, options
         self._names = file.schema_arrow.names
-        self._wanted = None if options.extra else sorted({field for field in layout if field})
+        self._columns = file.metadata.num_columns  # those inside structs too
+        few = self._columns <= MOST_COLUMNS
+        self._wanted = None if options.extra and few else sorted({field for field in layout if field})
         self._unread: list[str] = []
 
     def batches(self) -> Iterator[tuple[int, pa.RecordBatch | str]]:
@@ -139,6 +141,8 @@ class _Table:
         )
         if options.extra:
             extras |= {column: pa.repeat(_NOT_READ, batch.num_rows) for column in self._unread if column not in extras}
+            if self._columns > MOST_COLUMNS:
+                extras |= further(self._columns, batch.num_rows)
         kept = []
         for row, text in enumerate(fields[0]):
             if text and len(text) <= LONGEST:
