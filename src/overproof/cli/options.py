@@ -68,7 +68,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         help="pcap, zeek, suricata, modsecurity, windows, evtx, journald, accesslog, w3c, cef, syslog, cri, docker, "
-        "csv, tsv, jsonl, json, parquet or lines; auto goes by content, then by name.",
+        "fluentd, csv, tsv, jsonl, json, parquet or lines; auto goes by content, then by name.",
     ),
 ]
 FullModel = Annotated[

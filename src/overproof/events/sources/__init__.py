@@ -56,7 +56,12 @@ def _read_modsecurity(source: Input, options: ReadOptions) -> Iterator[pa.Record
 
 
 def _read_container(
-    source: Input, options: ReadOptions, *, record: containers.Parse, divided: containers.Divided = filled_lines
+    source: Input,
+    options: ReadOptions,
+    *,
+    record: containers.Parse,
+    divided: containers.Divided = filled_lines,
+    envelopes: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """Read what a container wrote, or an envelope holds, in the format that its lines have."""
     unwrapped = containers.Unwrapped(source, options, record, divided)
@@ -64,7 +69,7 @@ def _read_container(
         if inside is None:
             yield NOTHING_YET
             continue
-        format = inside_container(inside.head, options.columns, envelopes=divided is not filled_lines)
+        format = inside_container(inside.head, options.columns, envelopes=envelopes)
         for batch in FORMATS[format](inside, unwrapped.options):
             yield unwrapped.placed(batch)
 
@@ -88,7 +93,8 @@ FORMATS: dict[str, Source] = {
     "cri": partial(_read_container, record=containers.cri),
     "docker": partial(_read_container, record=containers.docker),
     "envelope": partial(_read_container, record=envelopes.unwrapped),
-    "json": partial(_read_container, record=documents.record, divided=documents.documents),
+    "fluentd": partial(_read_container, record=containers.fluentd, envelopes=True),
+    "json": partial(_read_container, record=documents.record, divided=documents.documents, envelopes=True),
     "pcap": _read_pcap,
 }
 

@@ -2,7 +2,8 @@
 
 The Container Runtime Interface writes `TIME STREAM TAG LINE`, of which the tag is P where the line goes on in the
 stream's next record and F where it ends (Kubernetes, logging of the CRI). Docker's json-file writes one object a line,
-`{"log": …, "stream": …, "time": …}`; a log that fills a record goes on in the next.
+`{"log": …, "stream": …, "time": …}`; a log that fills a record goes on in the next. Fluentd writes `TIME TAB TAG TAB
+JSON` to files and `TIME TAG: JSON` to its output (docs.fluentd.org, formatter `out_file` and output `stdout`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ _CRI = re.compile(
     rb" (?P<tag>[FP])(?::\S*)?(?: (?P<log>.*))?",
     re.DOTALL,
 )
+_DATE, _CLOCK = rb"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})", rb"(?P<clock>[0-9:.]{8,18})"
+_FLUENTD_FILE = re.compile(
+    rb"%bT%b(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})\t[^\t]*\t(?P<log>\{.*\})" % (_DATE, _CLOCK), re.DOTALL
+)
+_FLUENTD_OUTPUT = re.compile(rb"%b %b (?P<zone>[+-][0-9]{4}) [^\s{}]+: (?P<log>\{.*\})" % (_DATE, _CLOCK), re.DOTALL)
 _DOCKER_KEYS = {"log", "stream", "time", "attrs"}
 _FULL = 16 << 10  # bytes of what Docker keeps of a line in one record
 _ORIGIN, _TIME = SCHEMA.get_field_index("origin"), SCHEMA.get_field_index("time")
@@ -55,6 +61,15 @@ def cri(line: bytes) -> Record | None:
     if match is None:
         return None
     return Record(match["log"] or b"", match["stream"].decode(), match["time"].decode(), match["tag"] == b"F")
+
+
+def fluentd(line: bytes) -> Record | None:
+    """Parse a line of Fluentd's."""
+    match = _FLUENTD_FILE.fullmatch(line) or _FLUENTD_OUTPUT.fullmatch(line)
+    if match is None:
+        return None
+    time = b"%bT%b%b" % match.group("date", "clock", "zone")
+    return Record(match["log"], "", time.decode(), ends=True)
 
 
 def docker(line: bytes) -> Record | None:
