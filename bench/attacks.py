@@ -81,8 +81,6 @@ class Trained:
         return [str(self.minilm), f"{self.bundle(student)}.ngram-teacher"]
 
 
-# Many edits are rated a query, each by a network of tokens.
-SLOW = ((STUDENT, "gradient"),)
 HTTP, WEB = "http", "http and web sites"
 TRAINED: Mapping[str, Trained] = {
     HTTP: Trained(
@@ -151,7 +149,6 @@ def by_student(trained_on: str) -> dict[str, Any]:
             once(f"attack-{place}-{objective}-{search}", partial(attacked, trained_on, student, objective, search))
             for objective, searches in trained.searches.items()
             for search in searches
-            if (student, search) not in SLOW
         ]
         # that benign words stay benign words is no proof of an attack's meaning
         edited = [run for run in runs if OBJECTIVES[run["rows"][0]["objective"]].edits == "attacks"]

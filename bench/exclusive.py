@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from accuracy import TEACHER
+from accuracy import STUDENT, TEACHER
 from attacks import BUDGET, HTTP, LOOKED_FOR, SEED, TRAINED, spent
 from settings import OUT, TEST, TRAIN, once
-from students import FASTEST, recipe
+from students import RECOMMENDED, recipe
 
 import overproof
 from overproof.bundle.model_names import QUANTIZED
@@ -18,7 +18,7 @@ from overproof.redteam.result import Rate
 from overproof.report.words import interval
 
 PLACE = OUT / "exclusive"
-STUDENTS = (FASTEST,)  # of another, student and control are two more trainings
+STUDENTS = (*RECOMMENDED, STUDENT)
 OBJECTIVE, GRID, SEARCH = "evasion", "grid", "bandit"
 
 
