@@ -1,4 +1,4 @@
-"""Access lines inside of documents, and Fluentd's lines: as they are in a file of their own."""
+"""Access lines in what a container wrote, and Fluentd's lines: as they are in a file of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.errors import InputError
-from overproof.events.sources import Columns, Rejects
+from overproof.events.sources import Rejects
 
 ACCESS = '192.0.2.7 - - [10/Oct/2023:13:55:%02d +0000] "GET /%d HTTP/1.1" 200 5 "-" "() { :;}; /bin/id"'
 SQUID = (
@@ -28,11 +28,6 @@ DOCUMENTS: dict[str, Any] = {
         "date": 1.5,
     },
     "ECS, FireLens": lambda line: {"container_id": "a", "source": "stdout", "log": line},
-    "a shipper's message": lambda line: AT | {"message": line, "host": {"name": "a"}, "input": {"type": "log"}},
-    "ECS's original": lambda line: AT | {"event": {"original": line}, "ecs": {"version": "8"}},
-    "Elasticsearch": lambda line: {"_index": "x", "_source": AT | {"message": line}},
-    "Google": lambda line: {"jsonPayload": {"message": line}, "insertId": "a"},
-    "docker, a document": lambda line: {"log": json.dumps({"message": line}) + "\n", "stream": "stdout"},
 }
 
 
@@ -51,33 +46,12 @@ def test_they_are_read_as_in_a_file_of_their_own(read, form: str) -> None:
         assert table.drop_columns("origin").equals(bare.drop_columns("origin"))
 
 
-def test_several_lines_in_one_document(read) -> None:
-    table, rejects = read("a.json", json.dumps(AT | {"message": "\n".join(LINES)}).encode())
-    assert (table.num_rows, rejects.total, set(table["kind"].to_pylist())) == (len(LINES), 0, {"access"})
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"message": f"({LINES[0]}"[:60]},
-        {"message": LINES[0], "label": "benign"},
-        {"message": LINES[0], "attack_type": "none"},
-        {"message": LINES[0], "group": "a"},
-        {"payload": "a", "message": LINES[0]},
-        {"text": LINES[0]},
-        {"message": f"{LINES[0]}\nand more"},
-    ],
-)
-def test_what_is_more_than_such_lines_stays_a_table(read, record: dict[str, str]) -> None:
-    table, _ = read("a.json", json.dumps(record).encode())
-    assert table["text"].to_pylist() == [next(v for k, v in record.items() if k in ("payload", "message", "text"))]
-
-
-def test_one_document_of_another_kind_or_a_named_column_leaves_them_a_table(read) -> None:
-    data = written("a shipper's message", LINES)
-    mixed, _ = read("a.json", data + b'{"message": "started"}\n')
-    named, _ = read("a.json", data, columns=Columns(text="message"))
-    assert mixed["text"].to_pylist() == [*LINES, "started"] and named["text"].to_pylist() == LINES
+@pytest.mark.parametrize("others", [{}, {"event": {"dataset": "nginx.access"}, "ecs": {"version": "8"}}])
+def test_the_message_of_a_document_stays_as_it_stands(read, others: dict[str, Any]) -> None:
+    records = [AT | others | {"message": line} for line in (*LINES, "started")]
+    for data in ("\n".join(map(json.dumps, records)), json.dumps(records, indent=2)):
+        table, rejects = read("a.json", data.encode())
+        assert (table["text"].to_pylist(), rejects.total) == ([*LINES, "started"], 0)
 
 
 FLUENTD = {"file": "2023-10-10T13:55:36+02:00\tapp.access\t%s", "output": "2023-10-10 13:55:36.000000000 +0200 a.b: %s"}

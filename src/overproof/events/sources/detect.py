@@ -10,7 +10,7 @@ from typing import Any
 from overproof.errors import InputError
 from overproof.events.sources import accesslog, cef, containers, documents, syslog, w3c
 from overproof.events.sources.binaries import EXPECTED, is_binary, kind_of
-from overproof.events.sources.envelopes import form_of, logged_line
+from overproof.events.sources.envelopes import form_of
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
 from overproof.events.sources.journald.export import looks_like_export
 from overproof.events.sources.journald.log import unframed
@@ -111,16 +111,16 @@ def by_records(head: bytes, columns: Columns) -> str | None:
     kinds = Counter(map(_by_keys, () if columns.named else records))
     found = next((kind for kind, count in kinds.items() if kind and 2 * count >= len(records)), None)
     enveloped = found is None and 2 * sum(_is_enveloped(record, columns) for record in records) >= len(records)
-    requests = found is None and not columns.named and all(map(_is_request, records))
-    return found or ("envelope" if enveloped or requests else "jsonl")
+    return found or ("envelope" if enveloped else "jsonl")
 
 
 def inside_container(head: bytes, columns: Columns, *, envelopes: bool = False) -> str:
     """Detect what a container wrote; where few of its lines are requests, as behind its greeting, those are."""
     found = by_records(head, columns)
-    if found == "envelope" and not envelopes:
-        # one is unwrapped, and what is left is a line or a document, however deeply it nests
-        return found if all(map(_is_request, filter(None, map(_json, _sample(head))))) else "jsonl"
+    if (
+        found == "envelope" and not envelopes
+    ):  # one is unwrapped: a document is found at one depth, however deeply it nests
+        return "jsonl"
     few = found is None and not columns.named and any(map(accesslog.looks_like, _sample(head)))
     return found or ("syslog" if few else "lines")
 
@@ -152,12 +152,6 @@ def _is_wrapped(record: dict[Any, Any], columns: Columns) -> bool:
 def _is_enveloped(record: dict[Any, Any], columns: Columns) -> bool:
     """Tell whether a record is an envelope of others, unless columns of it are named."""
     return form_of(record) is not None and all(reach(record, name) is ABSENT for name in columns.named)
-
-
-def _is_request(record: dict[Any, Any]) -> bool:
-    """Tell whether the text of a document is nothing but lines of an access log."""
-    text = (logged_line(record) or "").encode("utf-8", "backslashreplace").splitlines()
-    return bool(text) and all(map(accesslog.looks_like, text))
 
 
 def _by_keys(record: dict[Any, Any]) -> str | None:

@@ -3,7 +3,7 @@
 Elasticsearch's documents and answers of a search, Splunk's results, CloudWatch's subscriptions
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html), Google's LogEntry, records of Azure
 and CloudTrail, Fluent Bit's `log`, Loki's streams, OpenTelemetry's logs (opentelemetry-proto, JSON encoding). What has
-a text of its own, under a usual name, is none, but where that is a logged line beside which nothing labels it.
+a text of its own, under a usual name, is no envelope.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 from overproof.events.sources.containers import Record
 from overproof.events.sources.interface import DEFAULT_NAMES
 from overproof.events.sources.jsonl import record_of
-from overproof.events.sources.nested import reach
 from overproof.events.sources.values import number, seconds, when
 
 _EACH = "*"  # of a list
@@ -37,8 +36,6 @@ FORMS: dict[str, tuple[str | int, ...]] = {
     "a log of OpenTelemetry": _OTLP,
 }
 _DOCUMENTS = (_EACH, "_source", "jsonPayload")  # where a path ends that leads to objects; others lead to text
-_LOGGED = ("message", "event.original", "log.original")
-_OF_TABLES = frozenset(name for field in ("label", "family", "group") for name in DEFAULT_NAMES[field])
 _TEXTS = frozenset(DEFAULT_NAMES["text"])
 _TIMES = ("timestamp", "@timestamp", "timeUnixNano", "_time", "time", "date", 0)
 _NANOSECONDS = 1e16  # beyond the year 300,000,000 in seconds, and 300,000 in milliseconds
@@ -54,14 +51,6 @@ def form_of(record: dict[Any, Any]) -> str | None:
     return None
 
 
-def logged_line(record: dict[Any, Any]) -> str | None:
-    """Return the text of a document, if it is under a name of logged lines, and the document is no row of a table."""
-    if not _OF_TABLES.isdisjoint(key.lower() for key in record if isinstance(key, str)):
-        return None
-    name = next((name for name in DEFAULT_NAMES["text"] if isinstance(reach(record, name), str)), None)
-    return reach(record, name) if name in _LOGGED else None
-
-
 def unwrapped(line: bytes) -> list[Record | str]:
     """Return what the envelope that a line is holds, or why a part of it cannot be read."""
     record = record_of(line)
@@ -69,8 +58,7 @@ def unwrapped(line: bytes) -> list[Record | str]:
         return [record]
     form = form_of(record)
     if form is None:
-        logged = logged_line(record)
-        return ["not an envelope of log records" if logged is None else _of_text(logged, record)]
+        return ["not an envelope of log records"]
     return [_record(found, holder, form) for found, holder in _walk(record, FORMS[form], record)]
 
 
@@ -97,10 +85,7 @@ def _kind(path: Sequence[str | int]) -> type:
 def _record(found: Any, holder: Any, form: str) -> Record | str:
     if not isinstance(found, _kind(FORMS[form])):
         return f"{form}: nothing at {'.'.join(map(str, FORMS[form]))}"
-    return _of_text(found if isinstance(found, str) else json.dumps(found), holder)
-
-
-def _of_text(text: str, holder: Any) -> Record:
+    text = found if isinstance(found, str) else json.dumps(found)
     return Record(text.encode("utf-8", "backslashreplace").rstrip(b"\r\n"), "", _time(holder), ends=True)
 
 
