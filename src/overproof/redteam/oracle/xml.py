@@ -49,6 +49,10 @@ class _Reader:
             if parameter:
                 self._note("parameter entity", name, value)
 
+    def doctype(self, name: str, _system: str | None, _public: str | None, _internal: bool) -> None:
+        """Keep the name of the root element that is declared: a parser that validates refuses another root."""
+        self._note("doctype", name)
+
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Keep an element with its attributes; their order does not count."""
         self._note("start", name, *(f"{key}={value}" for key, value in sorted(attributes.items())))
@@ -141,6 +145,7 @@ def _read(before: str, text: str, behind: str) -> _Reader | None:
     reader = _Reader()
     parser.buffer_text = True
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_ALWAYS)
+    parser.StartDoctypeDeclHandler = reader.doctype
     parser.EntityDeclHandler = reader.entity
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
@@ -165,7 +170,7 @@ def _same(wanted: Sequence[tuple[str, ...]], found: Sequence[tuple[str, ...]]) -
     for one, other in zip(wanted, found, strict=True):
         if one[0] != other[0]:
             return False
-        if one[0] in ("start", "end"):
+        if one[0] in ("doctype", "start", "end"):
             if names.setdefault(one[1], other[1]) != other[1] or not set(one[2:]) <= set(other[2:]):
                 return False
             if one[1] != other[1] and one[1] not in PLACEHOLDERS:

@@ -65,15 +65,18 @@ def are_alike(original: str, edited: str) -> bool:
 def header(text: str) -> Token:
     """Return version, encoding and whether a document stands alone, as they count: what is not declared has a default.
 
-    A declaration that is not one counts as it is written.
+    A declaration that is not one counts as it is written, under another name too, and so does an empty value.
     """
     found = _HEADER.match(text)
-    if found is None and re.match(rf"<\?xml{_SPACE}", text):
+    if found is None and re.match(rf"<\?(?:xml{_SPACE}|[^>]*\bversion{_SPACE}*=)", text):
         return ("header", text.partition("?>")[0])
     parts = found.groupdict() if found else {}
-    version, encoding, alone = ((parts.get(name) or "  ")[1:-1].strip() for name in ("version", "encoding", "alone"))
+    version, encoding, alone = (
+        default if (given := parts.get(name)) is None else given[1:-1].strip() or given
+        for name, default in (("version", "1.0"), ("encoding", ""), ("alone", "no"))
+    )
     same = _ASCII if text.isascii() else {"", "utf-8"}
-    return ("header", version or "1.0", "" if encoding.lower() in same else encoding, alone or "no")
+    return ("header", version, "" if encoding.lower() in same else encoding, alone)
 
 
 # ── reading ──────────────────────────────────────────────────────────────────
