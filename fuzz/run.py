@@ -79,6 +79,8 @@ class _Worker:
         self.core = FORK.RawArray("d", len(targets))
         self.file = settings.out / f"findings-{place}.jsonl"
         self.done = False
+        # by the run's clock: a crash does not begin it anew
+        self._ends = None if settings.seconds is None else time.monotonic() + settings.seconds
         self.start(place)
 
     def start(self, first: int) -> None:
@@ -91,9 +93,8 @@ class _Worker:
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, 2)  # panics of libraries are printed there before they are raised
         places, number = list(self.targets), first
-        ends = None if self.settings.seconds is None else time.monotonic() + self.settings.seconds
         while (self.settings.inputs is None or number < self.settings.inputs) and (
-            ends is None or time.monotonic() < ends
+            self._ends is None or time.monotonic() < self._ends
         ):
             self.number.value = number
             before = time.process_time()

@@ -152,6 +152,16 @@ def test_a_crash_is_a_finding_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert (tmp_path / "out" / f"t-{first}" / "number").read_bytes() == b"5"
 
 
+def test_crashes_do_not_begin_the_clock_anew(tmp_path: Path) -> None:
+    program = (
+        "import os\nfrom pathlib import Path\nfrom fuzz.run import Settings, run\nfrom fuzz.target import Target\n"
+        "def die(files, folder): os._exit(9)\n"
+        f"run(Settings(3, None, 1.0, 1, Path({str(tmp_path / 'out')!r})), "
+        "{'t': Target('t', 1, lambda random: {}, die)})"
+    )
+    subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, check=True, timeout=60)
+
+
 def test_a_lost_record_or_another_verdict_in_pieces_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from overproof.events import sources
 

@@ -24,6 +24,7 @@ from overproof.checks.report.markdown import to_markdown
 from overproof.checks.report.page import page
 from overproof.checks.report.sarif import to_sarif
 from overproof.distillation.baseline import from_bytes
+from overproof.inference.similarity.hnsw import GRAPH
 from overproof.inference.similarity.search import Searcher
 from overproof.jobs.checked import read_checked
 from overproof.jobs.held_out import HoldOut, bundle_config
@@ -68,9 +69,13 @@ def evidence(random: Random) -> Files:
 
 
 def index(random: Random) -> Files:
-    """Change a file of an index, and seal its card."""
+    """Change a file of an index, its graph's among them, and seal its card."""
     files = dict(corpus.written_folder("known.index"))
-    name = random.choice(("index.json", "index.json", "counts.npy", "events.parquet", "embeddings.i8"))
+    names = ["index.json", "index.json", "counts.npy", "events.parquet", "embeddings.i8"]
+    if random.random() < 0.5:
+        files |= _searched_by_graph(files["index.json"])
+        names += [GRAPH] * 4
+    name = random.choice(names)
     files[name] = _changed(name, files[name], random)
     files = _listed(files, "index.json", random)
     try:
@@ -83,12 +88,32 @@ def index(random: Random) -> Files:
     return files
 
 
+def _searched_by_graph(card: bytes) -> Files:
+    """Return the graph of the same embeddings, which usearch wrote, and a card that lists it."""
+    document = json.loads(card)
+    document["search"] = "hnsw"
+    document["files"][GRAPH] = {}
+    return {"index.json": json.dumps(document).encode(), GRAPH: corpus.seed(GRAPH)}
+
+
 def _changed(name: str, content: bytes, random: Random) -> bytes:
+    if name == GRAPH and random.random() < 0.6:
+        return _numbers_changed(content, random)
     if name.endswith(".parquet") and random.random() < 0.6:
         return tables.parquet_changed(content, random)
     if name.endswith(".npy"):
         return archives.array_changed(content, random)
     return changed(name, content, random)
+
+
+def _numbers_changed(content: bytes, random: Random) -> bytes:
+    """Change whole numbers of a graph, which lead to others of its nodes, and its file's length seldom."""
+    changed = bytearray(content)
+    for _ in range(random.choice((1, 1, 3, 20))):
+        at, size = random.randrange(len(content) - 8), random.choice((1, 2, 4, 8))
+        value = random.choice((0, 1, 2, 16, 33, 48, 49, 255, 1 << 15, 1 << 31, (1 << 64) - 1))
+        changed[at : at + size] = (value % (1 << 8 * size)).to_bytes(size, "little")
+    return bytes(changed)
 
 
 def _listed(files: Files, name: str, random: Random) -> Files:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from overproof.errors import BundleError, MissingExtra
 from overproof.inference.similarity import SEARCHES
+from overproof.inference.similarity.hnsw import GRAPH
 from overproof.inference.similarity.integers import LEVELS, Integers, cosines, numbers, rounded, wide
 from overproof.inference.similarity.interface import best
 
@@ -106,6 +109,65 @@ def test_the_same_rows_give_the_same_graph(tmp_path: Path) -> None:
         SEARCHES["hnsw"][0](rows_of(500), tmp_path / name)
     a, b = (next((tmp_path / name).iterdir()).read_bytes() for name in ("a", "b"))
     assert a == b
+
+
+CRASHING = """
+import sys
+from pathlib import Path
+import numpy as np
+from overproof.inference.similarity.hnsw import GRAPH, open_hnsw
+
+rows, path = np.load(sys.argv[1]), Path(sys.argv[2]) / GRAPH
+whole, random = path.read_bytes(), np.random.default_rng(15)
+refused = 0
+for number in range(300):
+    changed = bytearray(whole)
+    for at in random.integers(rows.size, len(whole), 1 + number % 4):
+        changed[at] = random.integers(256)
+    path.write_bytes(changed[: random.integers(len(whole))] if number % 10 == 9 else changed)
+    try:
+        open_hnsw(rows, path.parent)(rows[:4], 3)
+    except ValueError as error:
+        assert str(error).startswith("no graph of these events: "), error
+        refused += 1
+print(refused)
+"""
+
+
+def test_a_changed_graph_is_refused_and_never_ends_the_process(tmp_path: Path) -> None:
+    """usearch trusts the numbers in its file, and ends the process with some of these."""
+    rows = rows_of(400, hidden=16)
+    np.save(tmp_path / "rows.npy", rows)
+    SEARCHES["hnsw"][0](rows, tmp_path)
+    command = [sys.executable, "-c", CRASHING, str(tmp_path / "rows.npy"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 150
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "why"),
+    [
+        (-132, 33, "a node has too many neighbours"),
+        (-128, 400, "a neighbour that it does not have"),
+        (0, 399, "it has other vectors"),
+        (8, 0x01010101, "it has other vectors"),
+        (8 + 400 * 16, 0, "it is of another version"),
+        (8 + 400 * 16 + 33, 17, "it is of another kind"),
+        (8 + 400 * 16 + 64 + 8, 17, "it is of another kind"),
+        (8 + 400 * 16 + 64 + 32, 400, "a level is impossible"),
+        (8 + 400 * 16 + 64 + 40 + 800, 7, "a key is wrong"),
+    ],
+)
+def test_what_is_wrong_with_a_graph_is_said(at: int, value: int, why: str, tmp_path: Path) -> None:
+    rows = rows_of(400, hidden=16)
+    SEARCHES["hnsw"][0](rows, tmp_path)
+    graph = bytearray((tmp_path / GRAPH).read_bytes())
+    place = at % len(graph)
+    graph[place : place + 4] = value.to_bytes(4, "little")
+    (tmp_path / GRAPH).write_bytes(graph)
+    with pytest.raises(ValueError, match=why):
+        SEARCHES["hnsw"][1](rows, tmp_path)
 
 
 def test_without_usearch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

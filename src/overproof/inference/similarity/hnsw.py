@@ -9,6 +9,7 @@ import numpy as np
 
 from overproof.errors import MissingExtra
 from overproof.files import utf8_path
+from overproof.inference.similarity.graph import require_graph
 from overproof.inference.similarity.integers import Integers, cosines, wide
 from overproof.inference.similarity.interface import Near, Search, best
 
@@ -29,8 +30,9 @@ def write_hnsw(rows: Integers, folder: Path) -> None:
 
 
 def open_hnsw(rows: Integers, folder: Path) -> Search:
-    """Search in `rows` through the graph, which stays on the disk."""
+    """Search in `rows` through the graph, which stays on the disk; ValueError where it is no graph of these."""
     graph = _index(rows.shape[1])
+    require_graph(folder / GRAPH, rows, CONNECTIVITY)  # usearch itself ends the process where a number in it is wrong
     with utf8_path(folder) as name:
         graph.view(f"{name}/{GRAPH}")
 
