@@ -25,10 +25,7 @@ from overproof.redteam.victim import Victim
 from overproof.results.operating_points import Counted
 
 SEARCH = "bandit"
-MISSED, ALARM = (
-    "blind-spot",
-    "false-alarm",
-)  # what is looked for: an attack called benign, a benign event called an attack
+MISSED, ALARM = "blind-spot", "false-alarm"  # an attack called benign, a benign event called an attack
 AIMS = (MISSED, ALARM)
 TAUGHT, TAUGHT_QUERIES = 2500, 40  # training events of each kind that are edited in a round, and queries for each
 MEASURED, QUERIES = 200, 100  # validation events of each kind, and queries for each

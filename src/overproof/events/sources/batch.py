@@ -11,6 +11,7 @@ import pyarrow as pa
 from overproof.events.schema import SCHEMA
 
 BATCH_BYTES = 4 << 20  # a batch ends here even before it has its rows, so that memory stays flat
+FURTHER = "further"  # the column in the place of too many
 MOST_COLUMNS = 4096  # of a table; of one with more, what is no field is one column that says so
 NOTHING_YET = pa.RecordBatch.from_arrays([pa.array([], field.type) for field in SCHEMA], schema=SCHEMA)
 
@@ -99,7 +100,7 @@ def event_batch(
 def further(columns: int, rows: int) -> dict[str, pa.Array]:
     """Return the column that stands for those of a table with too many, of which its fields alone are read."""
     said = f"({columns:,} columns, more than {MOST_COLUMNS:,}: not read)"
-    return {"further": pa.repeat(pa.scalar(said, pa.string()), rows)}
+    return {FURTHER: pa.repeat(pa.scalar(said, pa.string()), rows)}
 
 
 def extra_names(found: Sequence[str], used: Sequence[str | None]) -> dict[int, str]:

@@ -50,9 +50,8 @@ class Record(NamedTuple):
 # what a line holds, or why a part of it cannot be read; None where it is no record
 Parse = Callable[[bytes], Record | Sequence[Record | str] | None]
 
-Divided = Callable[
-    [Input, OnSkip], Iterator[tuple[int, bytes] | None]
-]  # records as lines, numbered; see `filled_lines`
+# records as lines, numbered; see `filled_lines`
+Divided = Callable[[Input, OnSkip], Iterator[tuple[int, bytes] | None]]
 
 
 def cri(line: bytes) -> Record | None:

@@ -117,10 +117,8 @@ def by_records(head: bytes, columns: Columns) -> str | None:
 def inside_container(head: bytes, columns: Columns, *, envelopes: bool = False) -> str:
     """Detect what a container wrote; where few of its lines are requests, as behind its greeting, those are."""
     found = by_records(head, columns)
-    if (
-        found == "envelope" and not envelopes
-    ):  # one is unwrapped: a document is found at one depth, however deeply it nests
-        return "jsonl"
+    if found == "envelope" and not envelopes:
+        return "jsonl"  # one is unwrapped: a document is found at one depth, however deeply it nests
     few = found is None and not columns.named and any(map(accesslog.looks_like, _sample(head)))
     return found or ("syslog" if few else "lines")
 

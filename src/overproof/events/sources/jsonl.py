@@ -13,7 +13,16 @@ import orjson
 import pyarrow as pa
 
 from overproof.events.schema import Skipped
-from overproof.events.sources.batch import NOTHING_YET, Row, event_batch, extra_array, extra_names, gathered, plain
+from overproof.events.sources.batch import (
+    FURTHER,
+    NOTHING_YET,
+    Row,
+    event_batch,
+    extra_array,
+    extra_names,
+    gathered,
+    plain,
+)
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input, Layout, ReadOptions, require
 from overproof.events.sources.nested import ABSENT, names_within, reach
 from overproof.events.sources.stream import LONGEST, excerpt, lines
@@ -31,7 +40,6 @@ NO_TEXT = object()
 _KINDS = {dict: "an object", list: "a list", bool: "true or false"}
 CELLS = 1 << 20  # of the columns of one batch: keys times records
 MOST_KEYS = 4096  # of a record; of one with more, what is no field is one column
-FURTHER = "further"
 _SHORT = 1 << 14  # bytes of a line whose keys are remembered
 
 
@@ -180,10 +188,8 @@ def _extras(records: Sequence[Record], layouts: Sequence[Layout]) -> Mapping[str
     """Return the keys that are no field of their record, each as one column over all records."""
     found: dict[str, list[object]] = {}
     first = layouts[0]
-    few = len(records[0]) <= MOST_KEYS
-    if few and all(
-        layout is first for layout in layouts
-    ):  # the same keys in all records: the usual case, and the quicker one
+    few, alike = len(records[0]) <= MOST_KEYS, all(layout is first for layout in layouts)
+    if few and alike:  # the same keys in all records: the usual case, and the quicker one
         found = {key: [record[key] for record in records] for key in records[0] if key not in first}
     else:
         for row, (record, layout) in enumerate(zip(records, layouts, strict=True)):

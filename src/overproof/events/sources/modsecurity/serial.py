@@ -144,9 +144,8 @@ def _event(taken: list[Line]) -> StructuredEvent | str:
         return "a transaction without its request (section B)"
     status = _STATUS.match(sections.get(b"F", b""))
     body = sections.get(b"C", sections.get(b"I"))
-    for _ in range(
-        2 if begins["id"].startswith(b"-") else 1
-    ):  # line ends that version 3, or 2, writes behind a section
+    line_ends = 2 if begins["id"].startswith(b"-") else 1  # that version 3, or 2, writes behind a section
+    for _ in range(line_ends):
         body = body and body.removesuffix(b"\n")
     return to_event(
         *read,
