@@ -165,14 +165,16 @@ class _Table:
 def _together(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
     """Put small batches together, to about so many rows, or to `BATCH_BYTES`."""
     held: list[pa.RecordBatch] = []
+    held_rows = held_bytes = 0
     for batch in batches:
         if not held and batch.num_rows >= rows:
             yield batch
             continue
-        held.append(_flat(batch))
-        if sum(one.num_rows for one in held) >= rows or sum(one.nbytes for one in held) >= BATCH_BYTES:
+        held.append(flat := _flat(batch))
+        held_rows, held_bytes = held_rows + flat.num_rows, held_bytes + flat.nbytes
+        if held_rows >= rows or held_bytes >= BATCH_BYTES:
             yield _joined(held)
-            held = []
+            held, held_rows, held_bytes = [], 0, 0
     if held:
         yield _joined(held)
 
