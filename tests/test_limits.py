@@ -247,7 +247,7 @@ REACHED: dict[str, Callable[[Path], Said]] = {
     "reassembly.WAITING": lambda _: of_packets(*behind_a_hole(1000, 300)),
     "reassembly.PIECES": lambda _: of_packets(*behind_a_hole(1, 1100)),
     "reassembly.FAR": lambda _: of_packets(*client_says(b"hello"), from_client(ACK, 1 << 30, b"x", ack=900)),
-    "tcp_stream.SECOND_COPIES": lambda _: of_packets(*contradictions()),
+    "tcp_stream.APART": lambda _: of_packets(*contradictions()),
     "tcp_stream.LINE": lambda _: of_packets(
         *handshake(),
         from_client(PSH | ACK, 100, POST, ack=900),

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pytest
@@ -115,6 +116,7 @@ def test_simple_packets_have_no_time_and_no_interface_is_reported() -> None:
 
 LINKS = {
     0: lambda data: b"\x02\0\0\0" + data,
+    108: lambda data: b"\0\0\0\x02" + data,
     12: lambda data: data,
     101: lambda data: data,
     113: lambda data: bytes(14) + b"\x08\0" + data,
@@ -128,6 +130,47 @@ LINKS = {
 def test_links(link: int) -> None:
     packets = [(time, LINKS[link](data[14:])) for time, data in TALK]
     assert texts(pcap(packets, link=link)) == TOLD
+
+
+def ip6(protocol: int, data: bytes) -> bytes:
+    """An IPv6 packet from ::1 to ::2."""
+    head = b"\x60\0\0\0" + len(data).to_bytes(2, "big") + bytes((protocol, 64))
+    return head + bytes(15) + b"\1" + bytes(15) + b"\2" + data
+
+
+@pytest.mark.parametrize("link", [0, 108])
+@pytest.mark.parametrize("family", [10, 24, 28, 30])
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_ipv6_on_the_loopback_of_any_system(link: int, family: int, order: Literal["little", "big"]) -> None:
+    packets = [(time, family.to_bytes(4, order) + ip6(6, data[34:])) for time, data in TALK]
+    rows, rejects = read(pcap(packets, link=link))
+    assert of(rows, "http-request") == ["HTTP GET /?q=1 host=h"]
+    assert rejects.total == 0
+
+
+AUTHENTICATION = bytes((6, 4)) + bytes(22)  # before TCP, with a check value of 12 bytes (RFC 4302)
+
+
+def test_authenticated_packets_are_read() -> None:
+    request = ethernet(ip(CLIENT, SERVER, 51, AUTHENTICATION + from_client(ACK, 5, GET)[34:]))
+    rows, rejects = read(pcap(timed([request])))
+    assert of(rows, "http-request") == ["HTTP GET /?q=1 host=h"]
+    assert rejects.total == 0
+    cut = ethernet(ip(CLIENT, SERVER, 51, AUTHENTICATION[:12]))
+    assert read(pcap(timed([cut])))[1].summary() == {"a packet cut before its ports": 1}
+
+
+def test_headers_before_the_ports_of_joined_fragments_are_read() -> None:
+    options = bytes((51, 0)) + bytes(6)  # destination options, then an authentication header
+    content = options + AUTHENTICATION + from_client(ACK, 5, GET)[34:]
+    pieces = [(start, content[start : start + 24]) for start in range(0, len(content), 24)]
+    packets = [
+        ethernet(ip6(44, struct.pack("!BxHI", 60, start | (start + 24 < len(content)), 7) + piece), 0x86DD)
+        for start, piece in reversed(pieces)
+    ]
+    rows, rejects = read(pcap(timed(packets)))
+    assert of(rows, "http-request") == ["HTTP GET /?q=1 host=h"]
+    assert rejects.total == 0
 
 
 WRAPPED = {

@@ -183,6 +183,17 @@ def test_of_two_copies_that_differ_the_first_is_the_request_and_the_second_a_pay
     assert rejects.first[0].origin == "a.pcap:packet 7"
 
 
+def test_what_precedes_the_first_segment_of_a_connection_under_way_is_a_payload_and_counted() -> None:
+    packets = [
+        from_client(16, 120, b"UNION SELECT 1 HTTP/1.1\r\nHost: h\r\n\r\n"),  # the capture begins here
+        from_client(16, 100, b"GET /?id=1' or 2 -- "),
+    ]
+    rows, rejects = read(pcap(timed(packets)))
+    assert [row["text"] for row in rows if row["kind"] == "http-request"] == ["HTTP UNION SELECT 1 host=h"]
+    assert [row["text"] for row in rows if row["kind"] == "payload"] == ["GET /?id=1' or 2 -- "]
+    assert rejects.summary() == {"a TCP segment from before its stream's first byte": 1}
+
+
 def test_requests_before_and_after_a_gap_are_read() -> None:
     lost, after = b"x" * 50, b"GET /after HTTP/1.1\r\n\r\n"
     before = b"POST /before HTTP/1.1\r\nContent-Length: 52\r\n\r\nab"

@@ -50,6 +50,19 @@ def test_of_each_byte_the_first_copy_counts_and_another_is_reported(segments: li
     assert stream.waiting == len(known) - at
 
 
+@given(st.data())
+def test_what_comes_from_before_an_unknown_beginning_is_counted(data) -> None:
+    content = data.draw(st.binary(min_size=3, max_size=40))
+    cuts = sorted({0, len(content), *data.draw(st.lists(st.integers(0, len(content))))})
+    segments = [(start, content[start:end]) for start, end in data.draw(st.permutations([*pairwise(cuts)]))]
+    first, stream = segments[0][0], Reassembly()
+    before = [piece for start, piece in segments if start < first]
+    probes = sum(len(piece) == 1 and start == first - 1 for start, piece in segments)
+    given = reassembled(stream, segments)
+    assert given == content[first:]
+    assert len(before) - probes <= stream.early <= len(before)
+
+
 def test_a_second_copy_of_waiting_bytes_changes_nothing() -> None:
     stream = Reassembly()
     stream.begin(0)

@@ -17,7 +17,7 @@ from overproof.events.sources.interface import Input, OnSkip, ReadOptions, requi
 from overproof.events.sources.pcap.event_draft import EventDraft
 from overproof.events.sources.pcap.flows import Flows
 from overproof.events.sources.pcap.fragments import Fragments
-from overproof.events.sources.pcap.ip import Network, NoPacket, network
+from overproof.events.sources.pcap.ip import EXTENSIONS, Network, NoPacket, network, without_extensions
 from overproof.events.sources.pcap.packets import Packet, transport
 from overproof.events.sources.pcap.records import PCAP, PCAPNG, Record, read_records
 from overproof.events.sources.pcap.rows import packet_batch, row
@@ -68,6 +68,8 @@ def _packet(record: Record, time: float, fragments: Fragments) -> Packet | None:
             found = fragments.add(record.number, time, found, found.fragment)
         if found is None:
             return None
+        if found.protocol in EXTENSIONS:
+            found = without_extensions(found)
         within = inner(found)
         if within is None:
             return transport(record, time, found)

@@ -15,13 +15,15 @@ from overproof.events.sources.pcap.scapy import scapy
 
 ETHERNET, RAW = 1, 101  # link types
 _RAW = (12, 14, RAW, 228, 229)  # links without a header
+_LOOPBACK = (0, 108)  # 4 bytes of an address family, in either order, whose number hangs on the system
 _HEADERS = {ETHERNET: (14, 12), 113: (16, 14), 276: (20, 0)}  # Ethernet, Linux's two: length, and where the type stands
-_IPV4, _IPV6, _VLANS = 0x0800, 0x86DD, (0x8100, 0x88A8, 0x9100)
+_IPV4, _IPV6, _VLANS = 0x0800, 0x86DD, (0x8100, 0x88A8, 0x9100, 0x9200)
 _LONGEST_802_3 = 0x0600  # a smaller ethertype is the length of an IEEE 802.3 frame
 _SNAP = b"\xaa\xaa\x03\0\0\0"  # before an ethertype in one (RFC 1042)
 _OPTIONS = (0, 43, 60, 135, 139, 140)  # IPv6 headers that say how long they are: hop-by-hop, routing, …
 _FRAGMENT, _AUTHENTICATION = 44, 51
-_EXTENSIONS = {*_OPTIONS, _FRAGMENT, _AUTHENTICATION}
+EXTENSIONS = {*_OPTIONS, _FRAGMENT, _AUTHENTICATION}
+_NO_PORTS = "a packet cut before its ports"
 
 
 class NoPacket(Exception):
@@ -77,6 +79,8 @@ def _unlinked(link: int, data: bytes) -> bytes:
     """Return what follows the link's header, if that is IP."""
     if link in _RAW:
         return data
+    if link in _LOOPBACK:
+        return data[4:]
     if link not in _HEADERS:
         return _unwrapped(link, data)
     at, place = _HEADERS[link]
@@ -134,21 +138,42 @@ def _ip4(data: bytes, missing: int) -> Network:
 def _ip6(data: bytes, missing: int) -> Network:
     size = int.from_bytes(data[4:6], "big") or len(data) + missing - 40
     source, target, protocol = data[8:24], data[24:40], data[6]
-    at, end, fragment = 40, 40 + size, None
+    end, fragment = 40 + size, None
+    protocol, at = _past_options(protocol, data, 40, end)
+    while protocol == _FRAGMENT and at + 8 <= min(len(data), end):
+        protocol, place, name = struct.unpack_from("!BxHI", data, at)
+        at += 8
+        if place & 0xFFF9:
+            key = (source, target, protocol, name)
+            fragment = Fragment(key, place & 0xFFF8, bool(place & 1), data[at:end], max(0, end - at))
+            break
+        protocol, at = _past_options(protocol, data, at, end)
+    if fragment is None and protocol in EXTENSIONS:
+        raise NoPacket(_NO_PORTS)
+    return Network(source, target, protocol, data[at:end], max(0, end - at), fragment)
+
+
+def _past_options(protocol: int, data: bytes, at: int, end: int) -> tuple[int, int]:
+    """Return the protocol and the place of what stands behind options and authentication headers (RFC 8200, 4302)."""
     while at + 8 <= min(len(data), end):
         if protocol in _OPTIONS:
             protocol, at = data[at], at + (data[at + 1] + 1) * 8
         elif protocol == _AUTHENTICATION:
             protocol, at = data[at], at + (data[at + 1] + 2) * 4
-        elif protocol == _FRAGMENT:
-            protocol, place, name = struct.unpack_from("!BxHI", data, at)
-            at += 8
-            if place & 0xFFF9:
-                key = (source, target, protocol, name)
-                fragment = Fragment(key, place & 0xFFF8, bool(place & 1), data[at:end], max(0, end - at))
-                break
         else:
             break
-    if fragment is None and protocol in _EXTENSIONS:
-        raise NoPacket("a packet cut before its ports")
-    return Network(source, target, protocol, data[at:end], max(0, end - at), fragment)
+    return protocol, at
+
+
+def without_extensions(ip: Network) -> Network:
+    """Return what stands behind the headers that content begins with: in IPv4, and where fragments were joined.
+
+    Raises
+    ------
+    NoPacket
+        If it was cut before that.
+    """
+    protocol, at = _past_options(ip.protocol, ip.data, 0, ip.length)
+    if protocol in EXTENSIONS:
+        raise NoPacket(_NO_PORTS)
+    return ip._replace(protocol=protocol, data=ip.data[at:], length=max(0, ip.length - at))

@@ -30,12 +30,15 @@ class Reassembly:
         Segments so far that differ from an earlier copy of them.
     strays
         Segments so far that were too far from the stream's window to belong to it.
+    early
+        Segments so far with bytes from before the first one: of a capture that begins in mid-connection.
     """
 
     begun: bool = False
     waiting: int = 0
     conflicts: int = 0
     strays: int = 0
+    early: int = 0
     _base: int = 0  # places count from here and do not wrap
     _next: int = 0
     _end: int = 0  # up to here the stream is known to go
@@ -109,6 +112,7 @@ class Reassembly:
         before = self._next - place
         if before > 0:
             probe = before == 1 == len(data)  # the byte of a keep-alive is made up
+            self.early += place < 0 and not probe
             differs = not probe and self._differs(place, data[:before])
             place, data = self._next, data[before:]
         fresh: list[tuple[int, bytes]] = []

@@ -19,7 +19,7 @@ _ENOUGH = 8  # bytes that are enough to recognize a protocol
 LACKING = "bytes that the capture lacks: lost, or cut by its snap length"
 
 LINE = 4096  # bytes of a line that may become a request's
-SECOND_COPIES = 8  # that are judged, of one side
+APART = 8  # segments that a stream has no place for, and that are judged
 
 OnAnomaly = Callable[[str, PacketRef, bytes], None]
 
@@ -54,7 +54,7 @@ class TcpStream:
         self._started: PacketRef | None = None
         self._done = False  # nothing more has to be read
         self._resyncing = False  # behind a gap in HTTP
-        self._copies = 0
+        self._segments_apart = 0
 
     @property
     def buffered(self) -> int:
@@ -68,11 +68,13 @@ class TcpStream:
             self._reassembly.begin(packet.seq + 1)
         if self._done or not packet.length:
             return []
-        conflicts, strays = self._reassembly.conflicts, self._reassembly.strays
+        conflicts, strays, early = self._reassembly.conflicts, self._reassembly.strays, self._reassembly.early
         data = self._reassembly.add(packet.seq + begins, packet.payload, packet.length)
         drafts = self._read(data, ref) if data else []
         if self._reassembly.conflicts > conflicts:
-            drafts += self._contradiction(packet.payload, ref)
+            drafts += self._apart("a TCP segment that contradicts an earlier copy of it", packet.payload, ref)
+        elif self._reassembly.early > early:
+            drafts += self._apart("a TCP segment from before its stream's first byte", packet.payload, ref)
         if self._reassembly.strays > strays:
             self._on_anomaly("a TCP segment far outside its connection's window", ref, packet.payload)
         while self._reassembly.full:
@@ -169,10 +171,10 @@ class TcpStream:
             self._on_anomaly(LACKING, ref, b"")
         return drafts + (found or [])
 
-    def _contradiction(self, data: bytes, ref: PacketRef) -> list[EventDraft]:
-        """Judge the second of two copies of the same bytes that differ too: that is an evasion."""
-        self._on_anomaly("a TCP segment that contradicts an earlier copy of it", ref, data)
-        self._copies += 1
-        if self._copies > SECOND_COPIES:
+    def _apart(self, reason: str, data: bytes, ref: PacketRef) -> list[EventDraft]:
+        """Judge a segment that the stream has no place for too: it may be an evasion, and is counted."""
+        self._on_anomaly(reason, ref, data)
+        self._segments_apart += 1
+        if self._segments_apart > APART:
             return []
         return [payload(data, ref, self._endpoints, self.protocol)]
