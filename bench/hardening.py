@@ -26,8 +26,7 @@ PLACE = OUT / "hardened"
 SEED, HELD_SEED = 0, 1  # of the students and what they learn from; of the attacks that they are measured by
 BEFORE, AFTER, PART = "as distilled", "hardened", "hardened by half of the families"
 TAUGHT = ("cmdi", "path-traversal", "ssti", "xss")  # of `PART`; the others' attacks are edited by the measuring alone
-ROUNDS = {FASTEST: 4, "hybrid-student": 2, STUDENT: 1}  # at most: each is a training
-STUDENTS = (FASTEST,)  # any of ROUNDS; of the others each round takes as long as making the student
+ROUNDS = {FASTEST: 4, "hybrid-student": 2, STUDENT: 1}  # at most: each takes as long as making the student
 ALARM = "false-alarm"
 SEARCH, STRONGER = "bandit", "gradient"  # what it learned against, and what it did not
 
@@ -87,7 +86,7 @@ def spent(student: str, state: str, objectives: list[str], search: str, evidence
 def measured() -> dict[str, Any]:
     """Make and attack every student before and after, and one that was taught by some families alone."""
     found: dict[str, Any] = {}
-    for student in STUDENTS:
+    for student in ROUNDS:
         for state in (BEFORE, AFTER, *([PART] if student == FASTEST else [])):
             name = f"{student}-{state.replace(' ', '-')}"
             if place(student, state).parent == PLACE:

@@ -65,6 +65,11 @@ def catalogue(texts: Sequence[str]) -> NDArray[np.float32]:
     return np.where(benign[:, None], [0.9, 0.1], [0.1, 0.9]).astype(np.float32).reshape(-1, 2)
 
 
+def forgetful(text: str) -> bool:
+    """Misses a single event as soon as it is edited."""
+    return case_does_not(text) and ("1007" not in text or text == "1007 union select 1007 from users")
+
+
 @dataclass(frozen=True)
 class ByRule:
     """A student that calls an attack what a rule does."""
@@ -144,6 +149,20 @@ def test_fewer_evasions_are_not_bought_with_false_alarms() -> None:
     found, _ = hardened(case_matters, nervous)
     assert found.hardening.taken == 0 and found.hardening.rounds[1].evasions.k == 0
     assert found.hardening.rounds[1].why.startswith("not taken: benign events that edits make alarms: ")
+    assert found.hardening.rounds[1].why.endswith(" of 20, 0 before")
+
+
+def test_many_fewer_false_alarms_are_worth_another_attack_missed() -> None:
+    found, _ = hardened(nervous, forgetful, harden_rounds=1)
+    before, after = found.hardening.rounds
+    assert (before.evasions.k, after.evasions.k, found.hardening.taken) == (0, 1, 1)
+    assert before.alarms is not None and after.alarms is not None and before.alarms.k > 6 and after.alarms.k == 0
+
+
+def test_fewer_false_alarms_are_not_bought_with_evasions() -> None:
+    found, _ = hardened(nervous, case_matters)
+    assert found.hardening.taken == 0
+    assert found.hardening.rounds[1].why.startswith("not taken: attacks that edits hide: ")
     assert found.hardening.rounds[1].why.endswith(" of 20, 0 before")
 
 

@@ -125,16 +125,19 @@ class Standing:
     clean: Verdicts
 
     @property
-    def fooled(self) -> tuple[int, int]:
-        """What has to fall: attacks missed, and where those are as many, false alarms."""
-        return self.evasions.k, 0 if self.alarms is None else self.alarms.k
+    def fooled(self) -> float:
+        """What has to fall: the share of attacks that edits hide and that of benign events that they make alarms."""
+        return self.evasions.value + (self.alarms.value if self.alarms else 0.0)
 
     def losses(self, before: Standing, margin: float) -> list[str]:
         """Say what was lost against an earlier student, beyond what may be."""
         found = self.clean.losses(before.clean, margin)
-        if self.alarms and before.alarms and self.alarms.k - before.alarms.k > MAY_LOSE * self.alarms.n:
-            own, other = self.alarms, before.alarms
-            found.append(f"benign events that edits make alarms: {own.k} of {own.n}, {other.k} before")
+        for what, own, other in (
+            ("attacks that edits hide", self.evasions, before.evasions),
+            ("benign events that edits make alarms", self.alarms, before.alarms),
+        ):
+            if own and other and own.k - other.k > MAY_LOSE * own.n:
+                found.append(f"{what}: {own.k} of {own.n}, {other.k} before")
         return found
 
     def round(self, cases: Sequence[Nearest], fooled: int, why: str) -> Round:
@@ -156,7 +159,7 @@ def harden(task: Task, first: Made, retrain: Retrain) -> Hardened:
     rounds, cases = [start.round([], 0, "")], list[Nearest]()
     taken, latest, number_taken = first, first, 0
     for number in range(1, task.run.config.distill.harden_rounds + 1):
-        if not any(best.fooled):
+        if not best.fooled:
             break
         found = harden_attacks.nearest_edits(task.setting, task.victim(latest), taught, number)
         cases += found
