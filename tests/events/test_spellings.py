@@ -17,26 +17,33 @@ def table(labels: list[str | None], file: str | None = "a.csv") -> pa.Table:
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("other", "what"),
     [
-        "Malicious",
-        " malicious ",
-        "MALICIOUS",
-        "malicious\u00a0",
-        "\u200bmalicious",
-        "\ufeffmalicious",
-        "\uff4dalicious",
-        "malicious\n",
+        ("Malicious", "case"),
+        (" malicious ", "blanks"),
+        ("MALICIOUS", "case"),
+        ("malicious\u00a0", "blanks"),
+        ("\u200bmalicious", "invisible characters"),
+        ("\ufeffMalicious", "invisible characters and case"),
+        ("\uff4dalicious", "the width or form of characters"),
+        ("\uff2dalicious", "the width or form of characters and case"),
+        ("maliciou\u017f", "the width or form of characters"),  # a long s, which is neither of the two alone
+        ("malicious\n", "blanks"),
     ],
 )
-def test_two_spellings_of_a_label(other: str) -> None:
+def test_two_spellings_of_a_label(other: str, what: str) -> None:
     for labels in ([None, "malicious", "x", other], [None, other, "x", "malicious"]):
         with pytest.raises(InputError) as caught:
             require_one_spelling([table(labels)])
         assert str(caught.value) == (
-            f"a.csv:5: the label {labels[3]!r} is another spelling of {labels[1]!r} (a.csv:3): they differ in case, "
-            "blanks or hyphens alone; expected one"
+            f"a.csv:5: the label {labels[3]!r} is another spelling of {labels[1]!r} (a.csv:3): they differ in {what} "
+            "alone; expected one"
         )
+
+
+def test_hyphens_are_no_blanks() -> None:
+    with pytest.raises(InputError, match="they differ in hyphens or underscores alone;"):
+        require_one_spelling([table(["port-scan", "port_scan"])])
 
 
 def test_in_two_files_or_a_table_without_places() -> None:

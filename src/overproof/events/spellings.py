@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,15 +16,49 @@ NUMBER = re.compile(r"([-+]?)(\d+)(\.0*)?")
 
 def plain_name(name: str) -> str:
     """Return what all spellings of a name have in common; `1.0` is `1`, as pandas writes it, and `-1` is another."""
-    seen = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf").strip()
-    if number := NUMBER.fullmatch(seen):
+    if number := NUMBER.fullmatch(_visible(_one_form(name)).strip()):
         return number[1].strip("+") + number[2]
-    return " ".join(seen.casefold().replace("_", " ").replace("-", " ").split())
+    return _without("", name)
 
 
-def alike(name: str) -> str:
-    """Say of a name and another spelling of it what they have in common."""
-    return "are one number" if NUMBER.fullmatch(plain_name(name)) else "differ in case, blanks or hyphens alone"
+def _one_form(name: str) -> str:
+    return unicodedata.normalize("NFKC", name)
+
+
+def _visible(name: str) -> str:
+    return "".join(c for c in name if unicodedata.category(c) != "Cf")
+
+
+def _unhyphenated(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ")
+
+
+def _one_blank(name: str) -> str:
+    return " ".join(name.split())
+
+
+_STEPS: dict[str, Callable[[str], str]] = {  # what is left out of a name, in this order, to make it plain
+    "the width or form of characters": _one_form,
+    "invisible characters": _visible,
+    "case": str.casefold,
+    "hyphens or underscores": _unhyphenated,
+    "blanks": _one_blank,
+}
+
+
+def _without(left_out: str, name: str) -> str:
+    """Make a name plain, but for one step."""
+    for what, step in _STEPS.items():
+        name = name if what == left_out else step(name)
+    return name
+
+
+def alike(one: str, other: str) -> str:
+    """Say of two spellings of a name what they differ in."""
+    if NUMBER.fullmatch(plain_name(one)):
+        return "are one number"
+    apart = [step for step in _STEPS if _without(step, one) != _without(step, other)]
+    return f"differ in {' and '.join(apart or ('the width or form of characters',))} alone"
 
 
 def near(names: Sequence[str], others: Sequence[str]) -> list[tuple[str, str]]:
@@ -62,7 +96,7 @@ def require_one_spelling(tables: Sequence[pa.Table | None], names: Sequence[str]
                 raise InputError(
                     f"{_place(table, label)}: the label {label!r} is another spelling of {first!r} "
                     f"({whose if where is None else _place(where, first)}): they "
-                    f"{alike(label)}; expected one"
+                    f"{alike(first, label)}; expected one"
                 )
 
 

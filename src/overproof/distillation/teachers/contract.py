@@ -41,7 +41,7 @@ def require_classes(classes: Sequence[str], where: str) -> None:
         if name == first and list(classes).count(name) > 1:
             raise InputError(f"{where}: the class {name!r} stands twice, expected each name once")
         if name != first:
-            raise InputError(f"{where}: classes {first!r} and {name!r} {alike(name)}; expected one")
+            raise InputError(f"{where}: classes {first!r} and {name!r} {alike(first, name)}; expected one")
 
 
 def require_single_label(problem: object, where: str) -> None:
@@ -68,9 +68,9 @@ def require_no_near(names: Sequence[str], labels: Sequence[str], where: str) -> 
         Naming each pair.
     """
     if pairs := near(names, labels):
-        listed = ", ".join(f"{name!r} and {label!r}" for name, label in pairs)
+        listed = ", ".join(f"{name!r} and {label!r} {alike(name, label)}" for name, label in pairs)
         raise InputError(
-            f"{where}: names that differ in case, blanks or hyphens alone: {listed}; expected the same in model "
+            f"{where}: names {listed}; expected the same in model "
             "(labels.json, config.json), the events and the bundle; "
             f"names:{','.join(f'{name}={label}' for name, label in pairs)}:TEACHER takes them for one"
         )
