@@ -59,7 +59,9 @@ def test_names_that_are_known_come_first() -> None:
     require_one_spelling([table(["A", "a"])], ["a", "A"], "a class of a model that has both")
 
 
-@pytest.mark.parametrize(("one", "other"), [("1", "1.0"), ("0.0", "0"), ("-1", "-1.0"), ("1", "+1"), ("2", "2.")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("1", "1.0"), ("0.0", "0"), ("-1", "-1.0"), ("1", "+1"), ("2", "2."), ("1", "1._")]
+)
 def test_a_number_is_one_however_it_is_written(one: str, other: str) -> None:
     """pandas writes a column of whole numbers as 1.0 as soon as one is missing."""
     with pytest.raises(InputError, match="are one number; expected one"):

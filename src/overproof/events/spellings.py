@@ -16,7 +16,8 @@ NUMBER = re.compile(r"([-+]?)(\d+)(\.0*)?")
 
 def plain_name(name: str) -> str:
     """Return what all spellings of a name have in common; `1.0` is `1`, as pandas writes it, and `-1` is another."""
-    if number := NUMBER.fullmatch(_visible(_one_form(name)).strip()):
+    seen = _one_blank(_visible(_one_form(name)))
+    if number := NUMBER.fullmatch(seen.lstrip("_ ").rstrip("-_ ")):
         return number[1].strip("+") + number[2]
     return _without("", name)
 
