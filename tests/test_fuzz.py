@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,13 +18,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fuzz import worker  # noqa: E402 - it lies beside the package, as bench does
+from fuzz import accounts, corpus, worker  # noqa: E402 - it lies beside the package, as bench does
+from fuzz.accounts.told import Told  # noqa: E402
 from fuzz.corpus import FOUND  # noqa: E402
 from fuzz.run import input_of, keep, kept  # noqa: E402
 from fuzz.target import Broken, Files, Target  # noqa: E402
 from fuzz.targets import TARGETS  # noqa: E402
 
 from overproof.errors import InputError  # noqa: E402
+from overproof.events import sources  # noqa: E402
+from overproof.events.schema import event_table  # noqa: E402
+from overproof.events.sources import pcap  # noqa: E402
+from overproof.events.sources.pcap import records  # noqa: E402
 
 SHORT = 60  # inputs of each target
 
@@ -162,17 +168,78 @@ def test_crashes_do_not_begin_the_clock_anew(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, check=True, timeout=60)
 
 
-def test_a_lost_record_or_another_verdict_in_pieces_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from overproof.events import sources
+ROWS = b'id,text\n1,"a\nb"\n2,c\n'
 
-    files = {"input.txt": b"one\ntwo\nthree\n"}
-    assert worker.tried(TARGETS["events"], files) is None
-    whole = sources.FORMATS["lines"]
+
+def noticed(files: Files) -> str | None:
+    found = worker.tried(TARGETS["events"], files)
+    assert found is None or found.kind == "invariant", found
+    return found.detail if found else None
+
+
+@pytest.mark.parametrize(
+    ("format", "content", "message"),
+    [
+        ("lines", b"one\ntwo\nthree\n", "lines that are neither events nor rejected: [1]"),
+        ("csv", ROWS, "csv: a line that is neither event nor rejected: 2"),
+        ("tsv", b"id\ttext\n1\ta\n2\tb\n", "csv: a line that is neither event nor rejected: 2"),
+    ],
+)
+def test_a_lost_record_is_noticed(format: str, content: bytes, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"input.txt": content, "settings.json": b'{"format": "%s", "columns": {}, "batch_rows": 9, "piece": 9}' %
+             format.encode()}  # fmt: skip
+    assert noticed(files) is None
+    whole = sources.FORMATS[format]
 
     def losing(source: object, options: object) -> object:
         for batch in whole(source, options):  # type: ignore[arg-type]
             yield batch.slice(1)
 
-    monkeypatch.setitem(sources.FORMATS, "lines", losing)  # type: ignore[arg-type]
-    found = worker.tried(TARGETS["events"], files)
-    assert found is not None and found.kind == "invariant"
+    monkeypatch.setitem(sources.FORMATS, format, losing)  # type: ignore[arg-type]
+    assert noticed(files) == message
+
+
+@pytest.mark.parametrize(
+    ("rows", "skipped", "message"),
+    [
+        ([(2, "a\nb"), (4, "c")], [], None),
+        ([(2, "a\nb")], [(4, "wrong number of fields")], None),
+        ([(2, "a\nb"), (4, "d")], [], "another row than the event's: at 4"),
+        ([(2, "a\nb"), (4, "c")], [(3, "wrong number of fields")], "records inside of others: [3]"),
+        ([(2, "a\nb"), (4, "c")], [(4, "wrong number of fields")], "records inside of others: [4]"),
+        ([(4, "c")], [(2, "broken csv record: unclosed quote"), (3, "wrong number of fields")], "3 of 2 rows"),
+    ],
+)
+def test_rows_of_a_table_are_counted_once(
+    rows: list[tuple[int, str]], skipped: list[tuple[int, str]], message: str | None
+) -> None:
+    events = event_table({"text": [text for _, text in rows], "origin": [f"a.csv:{line}" for line, _ in rows]})
+    told = Told(events.to_batches(), [(reason, f"a.csv:{line}") for line, reason in skipped])
+    broken = contextlib.nullcontext() if message is None else pytest.raises(Broken, match=re.escape(message))
+    with broken:
+        accounts.require_counted("csv", ROWS, told)
+
+
+def _no_odd_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = pcap._packet
+    monkeypatch.setattr(pcap, "_packet", lambda record, *more: None if record.number % 2 else whole(record, *more))
+
+
+def _no_open_flows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pcap.Flows, "close", lambda self: [])
+
+
+def _no_broken_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records._File, "ended_well", True)
+
+
+@pytest.mark.parametrize("name", ["services.pcap", "services.pcapng", "plain.pcap"])
+@pytest.mark.parametrize("lose", [_no_odd_packets, _no_open_flows, _no_broken_ends])
+def test_a_lost_packet_is_noticed(
+    name: str, lose: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = next(seed.content for seed in corpus.captures() if seed.name == name)
+    files = {f"input{Path(name).suffix}": content[:-3] if lose is _no_broken_ends else content}
+    assert noticed(files) is None
+    lose(monkeypatch)
+    assert str(noticed(files)).startswith("pcap: ")

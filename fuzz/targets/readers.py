@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from fuzz import corpus
+from fuzz import accounts, corpus
+from fuzz.accounts.told import Told
 from fuzz.mutate import archives, captures, lines, raw, tables
 from fuzz.target import Broken, Files, require
 from overproof.errors import InputError
-from overproof.events.schema import SCHEMA, Skipped
+from overproof.events.schema import SCHEMA
 from overproof.events.sources import FORMATS, read_events
 from overproof.events.sources.detect import detect
-from overproof.events.sources.interface import Columns, ReadOptions
+from overproof.events.sources.interface import Columns, OnSkip, ReadOptions
 from overproof.events.sources.stream import open_input
 
 SETTINGS = "settings.json"
-ONE_A_LINE = ("lines", "jsonl", "accesslog", "cef", "suricata", "windows", "zeek", "w3c")  # one record; # begins none
-LOST = re.compile(r"breaks off, ([0-9,]+) rows before the end of its group")
 PIECES = 300  # that an input is read in at most
 
 
 class Outcome(NamedTuple):
-    """What came of a file: events by the schema's columns, skipped records, and why it was refused, if it was."""
+    """What came of a file: events by the schema's columns, skipped records, why it was refused, if it was; and all."""
 
     events: list[tuple[Any, ...]]
     skipped: list[tuple[str, str]]
     refused: str | None
+    batches: list[pa.RecordBatch]
 
 
 def events_file(random: Random) -> Files:
@@ -110,32 +108,33 @@ def run(files: Files, folder: Path) -> None:
 
 
 def _read(path: Path, format: str, columns: Columns) -> Outcome:
-    skipped: list[tuple[str, str]] = []
-    events: list[tuple[Any, ...]] = []
-    try:
-        for batch in read_events(path, format=format, columns=columns, on_skip=lambda one: skipped.append(_shown(one))):
-            events += _rows(batch)
-    except InputError as error:
-        return Outcome(events, skipped, str(error))
-    return Outcome(events, skipped, None)
+    return _outcome(lambda on_skip: read_events(path, format=format, columns=columns, on_skip=on_skip))
 
 
 def _read_in_pieces(path: Path, how: dict[str, Any], columns: Columns) -> Outcome:
     """Read it a few bytes and a few rows at a time."""
-    skipped: list[tuple[str, str]] = []
-    events: list[tuple[Any, ...]] = []
-    options = ReadOptions(
-        on_skip=lambda one: skipped.append(_shown(one)), columns=columns, batch_rows=how["batch_rows"]
-    )
-    try:
+
+    def batches(on_skip: OnSkip) -> Iterator[pa.RecordBatch]:
+        options = ReadOptions(on_skip=on_skip, columns=columns, batch_rows=how["batch_rows"])
         with open_input(path) as source:
             pieces = replace(source, blocks=_in_pieces(source.blocks, max(how["piece"], path.stat().st_size // PIECES)))
-            format = detect(source, columns) if how["format"] == "auto" else how["format"]
-            for batch in FORMATS[format](pieces, options):
-                events += _rows(batch)
+            yield from FORMATS[detect(source, columns) if how["format"] == "auto" else how["format"]](pieces, options)
+
+    return _outcome(batches)
+
+
+def _outcome(read: Callable[[OnSkip], Iterator[pa.RecordBatch]]) -> Outcome:
+    skipped: list[tuple[str, str]] = []
+    batches: list[pa.RecordBatch] = []
+    events: list[tuple[Any, ...]] = []
+    refused = None
+    try:
+        for batch in read(lambda one: skipped.append((one.reason, one.origin))):
+            batches.append(batch)
+            events += _rows(batch)
     except InputError as error:
-        return Outcome(events, skipped, str(error))
-    return Outcome(events, skipped, None)
+        refused = str(error)
+    return Outcome(events, skipped, refused, batches)
 
 
 def _in_pieces(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
@@ -151,16 +150,12 @@ def _rows(batch: pa.RecordBatch) -> list[tuple[Any, ...]]:
     return list(zip(*(batch.column(name).to_pylist() for name in SCHEMA.names), strict=True))
 
 
-def _shown(skipped: Skipped) -> tuple[str, str]:
-    return skipped.reason, skipped.origin
-
-
 def _same(whole: Outcome, again: Outcome, path: Path) -> None:
     """What is refused as a whole is refused in pieces too, after some events perhaps; all else is the same."""
     if whole.refused and not whole.refused.startswith(f"{path}: no usable event"):
         require(again.refused == whole.refused, f"refused otherwise in pieces: {whole.refused} | {again.refused}")
         return
-    if any(LOST.search(reason) for reason, _ in whole.skipped + again.skipped):
+    if any(accounts.LOST.search(reason) for reason, _ in whole.skipped + again.skipped):
         return  # of a damaged group of rows, what is read before the damage hangs on the size of a batch
     for what, one, other in (("events", whole.events, again.events), ("rejects", whole.skipped, again.skipped)):
         if one != other:
@@ -173,29 +168,11 @@ def _same(whole: Outcome, again: Outcome, path: Path) -> None:
 
 
 def _all_are_counted(path: Path, content: bytes, format: str, columns: Columns, found: Outcome) -> None:
-    """Where a record is a line, every line that is not blank and no heading must be an event, or be skipped."""
+    """Every record is an event, or is skipped; of what is compressed nobody else counts them."""
     if found.refused and not found.refused.startswith(f"{path}: no usable event"):
         return
     with open_input(path) as source:
         format = detect(source, columns) if format == "auto" else format
-        if source.path is None:
-            return
-    if format == "parquet":
-        _all_rows_are_counted(path, found)
-    if format not in ONE_A_LINE:
-        return
-    wanted = {
-        number for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1)
-        if line.strip(b" \t\r\n\v\f\xef\xbb\xbf") and not (format in ("zeek", "w3c") and line.startswith(b"#"))
-    }  # fmt: skip
-    origins = [row[SCHEMA.names.index("origin")] for row in found.events] + [origin for _, origin in found.skipped]
-    numbers = {int(place) for place in (origin.rpartition(":")[2] for origin in origins) if place.isdigit()}
-    lost = sorted(wanted - numbers)
-    require(not lost, f"{format}: lines {lost[:5]} are neither events nor rejected")
-
-
-def _all_rows_are_counted(path: Path, found: Outcome) -> None:
-    rows = pq.ParquetFile(path).metadata.num_rows
-    lost = [LOST.search(reason) for reason, _ in found.skipped]
-    counted = len(found.events) + sum(int(one[1].replace(",", "")) if one else 1 for one in lost)
-    require(counted == rows, f"parquet: {counted} of {rows} rows are events or rejected")
+        plain = source.path is not None
+    if plain:
+        accounts.require_counted(format, content, Told(found.batches, found.skipped))

@@ -1,0 +1,27 @@
+"""Account for every record of a file, found by readers that share nothing with ours: an event, or rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fuzz.accounts import lines, packets, tables
+from fuzz.accounts.told import Told
+
+LOST = tables.LOST
+_ONE_A_LINE = ("lines", "jsonl", "accesslog", "cef", "suricata", "windows", "zeek", "w3c")  # one record a line
+
+_OF_FORMAT: dict[str, Callable[[bytes, Told], None]] = {
+    **dict.fromkeys(_ONE_A_LINE, lines.require_counted),
+    "zeek": lines.require_counted_but_headers,
+    "w3c": lines.require_counted_but_headers,
+    "csv": tables.require_rows_of_csv,
+    "tsv": tables.require_rows_of_tsv,
+    "parquet": tables.require_rows_of_parquet,
+    "pcap": packets.require_counted,
+}
+
+
+def require_counted(format: str, content: bytes, told: Told) -> None:
+    """Raise `Broken` where a record is neither an event nor rejected, or is both; not every format is looked at."""
+    if format in _OF_FORMAT:
+        _OF_FORMAT[format](content, told)
