@@ -105,6 +105,12 @@ def test_headers_that_hold_what_headers_rarely_do_are_in_the_text(value: str) ->
     assert templates.HttpRequest("GET", "/", headers=tuple(ORDINARY.items())).text == "HTTP GET /"
 
 
+@pytest.mark.parametrize("name", ["' or 1=1", "x y", "", "${jndi:x}"])
+def test_headers_of_strange_names_are_in_the_text(name: str) -> None:
+    written = templates.HttpRequest("GET", "/", headers=[*ORDINARY.items(), (name, "1")]).text
+    assert written == f"HTTP GET / headers={name}: 1"
+
+
 def test_absent_parts_are_left_out() -> None:
     assert templates.HttpRequest("GET", "/").text == "HTTP GET /"
     assert templates.DnsLookup("10.0.0.1", "a.test", type="A").text == "dns client=10.0.0.1 query=a.test type=A"

@@ -147,3 +147,10 @@ def test_any_values_are_one_event_or_one_reject(read, inside: dict[str, Any], ou
     data = json.dumps(outside | {"request": inside}).encode() + b"\n" + json.dumps(CADDY).encode()
     table, rejects = read("a.log", data, format="accesslog")
     assert table.num_rows + rejects.total == 2
+
+
+@pytest.mark.parametrize("unit", [1, 1e3, 1e6, 1e9])
+def test_a_time_is_in_any_unit(read, unit: float) -> None:
+    request = {"remote_ip": "192.0.2.1", "method": "GET", "host": "h", "uri": "/"}
+    line = json.dumps({"ts": int(1767596784 * unit), "request": request, "status": 200})
+    assert read("a.log", line.encode())[0]["time"].to_pylist() == ["2026-01-05T07:06:24Z"]

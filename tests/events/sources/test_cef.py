@@ -74,6 +74,21 @@ def test_the_time_is_the_events_or_that_of_syslog(read, line: str, time: str | N
     assert one(read, line)["time"] == time
 
 
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ("msg=id=1' or 2 msg=harmless", "id=1' or 2 msg=harmless"),
+        ("request=/?q=' or 1 request=/ cs1=x", "HTTP - /?q=' or 1 request=/"),
+        ("src=192.0.2.1 msg=x src=192.0.2.9", "x src=192.0.2.9"),
+        ("src=192.0.2.1 url=/a requestUrl=/b", "HTTP - /a requestUrl=/b"),
+    ],
+)
+def test_a_key_that_comes_again_is_text_of_the_value_before_it(read, fields: str, text: str) -> None:
+    event = one(read, HEAD + fields)
+    assert event["text"] == text
+    assert event["src_ip"] in (None, "192.0.2.1")
+
+
 def test_between_them_other_lines_are_syslog_and_in_syslog_they_are_events(read) -> None:
     other = "Jan  5 07:00:00 fw sshd[1]: Failed password"
     for count, format in ((1, b"cef"), (5, b"syslog")):

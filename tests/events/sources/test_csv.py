@@ -190,3 +190,12 @@ def test_named_columns(read) -> None:
     assert table.column_names[len(SCHEMA) :] == ["source_text"]
     with pytest.raises(InputError, match=r"b\.csv:1: no column 'nope'; found 'text'"):
         read("b.csv", b"text\nx\n", columns=Columns(time="nope"))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_header_that_comes_again_is_no_record(read, name: str, mark: str) -> None:
+    cells = "," if name == "a.csv" else "\t"
+    table, rejects = read(name, (f"text{cells}label\na{cells}x\n" * 2).replace("text", f"{mark}text").encode())
+    assert table["text"].to_pylist() == ["a", "a"]
+    assert (rejects.summary(), rejects.first[0].origin[-2:]) == ({"the header again": 1}, ":3")

@@ -101,6 +101,8 @@ def test_what_is_not_decisive_goes_by_extension_then_first_line(name: str, head:
         (random.Random(0).randbytes(600), "binary data"),
         (random.Random(1).randbytes(9000), "binary data"),
         (b"a line\n" * 40 + b"\0\n", "binary data"),
+        (b"a line\n" + bytes(900), "binary data"),
+        (b"\x12\x05hello\x18\x01\x22\x03\x01\x02\x03" * 9, "binary data"),
     ],
 )
 def test_what_is_no_text_is_refused_by_name_and_never_judged_as_lines(head: bytes, kind: str) -> None:

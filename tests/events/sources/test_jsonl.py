@@ -230,3 +230,21 @@ def test_a_record_of_too_many_keys_keeps_them_as_one(read, monkeypatch: pytest.M
     further = table["further"].to_pylist()
     assert (further[0], further[2]) == (None, None)
     assert json.loads(further[1]) == {"k": 1, "l": "\\ud800", "m": [None]}
+
+
+@pytest.mark.parametrize("line", [b'{"text":"one","x":{"text":"in"},"text":"two"}', b'{"text":"one", "text" : "two"}'])
+def test_a_text_that_comes_twice_is_both(read, line: bytes) -> None:
+    table, rejects = read("a.jsonl", b'{"text":"a"}\n' + line)
+    assert (table["text"].to_pylist(), rejects.total) == (["a", "one\ntwo"], 0)
+    request = line.replace(b"text", b"request")
+    assert read("a.jsonl", request + b"\n" + request)[0]["text"].to_pylist() == ["one\ntwo"] * 2
+
+
+def test_a_text_whose_words_are_its_columns_name_stays_as_it_is(read) -> None:
+    table, _ = read("a.jsonl", b'{"text":"a \\"text\\" b","keys":["text","text"]}')
+    assert table["text"].to_pylist() == ['a "text" b']
+
+
+def test_files_with_a_byte_order_mark_behind_each_other(read) -> None:
+    table, rejects = read("a.jsonl", '\ufeff{"text":"a"}\n\ufeff{"text":"b"}\n'.encode())
+    assert (table["text"].to_pylist(), rejects.total) == (["a", "b"], 0)

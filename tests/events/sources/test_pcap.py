@@ -173,6 +173,22 @@ def test_headers_before_the_ports_of_joined_fragments_are_read() -> None:
     assert rejects.total == 0
 
 
+def test_fragments_that_contradict_each_other_are_counted() -> None:
+    datagram = udp(CLIENT, 1, SERVER, 2, bytes(8) + b"one way" * 8)[34:]
+    other = udp(CLIENT, 1, SERVER, 2, bytes(8) + b"another" * 8)[34:]
+    for second in (8, 16):  # at the place of the first copy, and inside of it
+        pieces = (datagram[8:40], other[second:40], datagram[40:])
+        packets = [
+            ethernet(ip(CLIENT, SERVER, 17, data, number=1, fragment=place // 8 | more))
+            for data, place, more in zip(
+                (datagram[:8], *pieces), (0, 8, second, 40), (0x2000, 0x2000, 0x2000, 0), strict=True
+            )
+        ]
+        rows, rejects = read(pcap(timed(packets)))
+        assert of(rows, "payload") == [(bytes(8) + b"one way" * 8).decode()]
+        assert rejects.summary() == {"IP fragments that contradict each other": 1}
+
+
 WRAPPED = {
     "MPLS": (0x8847, bytes.fromhex("00010140")),
     "PPPoE": (0x8864, bytes.fromhex("1100 0001 0100 0021")),

@@ -139,3 +139,16 @@ def test_a_message_cut_short_tells_what_is_there() -> None:
     questions = [one.questions for one in found if one is not None]
     assert set(questions) == {(("www.a.test", "A"),)}
     assert [one.answer for one in found if one is not None and one.answer] == ["192.0.2.1"]
+
+
+EDNS = dns.DNSRROPT(rclass=4096)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize("behind", [b"", b"id=1' or 1=1"])
+def test_bytes_behind_a_question_are_marked(behind: bytes, answered: bool) -> None:
+    asked = bytes(dns.DNS(id=7, qd=dns.DNSQR(qname="a.test"), ar=EDNS)) + behind
+    again = [ask(question("a.test")), ask(asked)]  # and not hidden by the first of two
+    rows, rejects = read(pcap(timed([*again, tell(answer("a.test"))] if answered else again)))
+    assert [row["overflow"] for row in rows if row["kind"] == "dns-query"] == [bool(behind)]
+    assert rejects.total == 0

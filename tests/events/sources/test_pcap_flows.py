@@ -88,6 +88,14 @@ def test_the_service_is_recognized_by_content_first_and_port_second(packets: lis
     assert word(rows[0]["text"], "service") == service
 
 
+def test_plain_text_in_a_conversation_that_began_like_quic_is_judged() -> None:
+    first = udp(CLIENT, 9, SERVER, 443, b"\xc0\0\0\0\x01" + bytes(30))
+    encrypted = udp(CLIENT, 9, SERVER, 443, b"\x43" + bytes(range(100, 160)))
+    packets = [first, encrypted, udp(CLIENT, 9, SERVER, 443, b"id=1' or 1=1")]
+    assert event_texts(packets, "payload") == ["id=1' or 1=1"]
+    assert event_texts(packets[:2], "payload") == []
+
+
 def ended(packets: list[Timed]) -> int:
     """How many flows packets are."""
     return [row["kind"] for row in read(pcap(packets))[0]].count("flow")

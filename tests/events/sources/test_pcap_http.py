@@ -227,3 +227,9 @@ def test_tls_inside_a_tunnel_is_read() -> None:
 
 def test_what_follows_a_request_and_is_none_is_a_payload() -> None:
     assert event_texts(client_says(b"GET / HTTP/1.1\r\n\r\n\x00\x01binary"))[:2] == ["HTTP GET /", "\x00\x01binary"]
+
+
+@pytest.mark.parametrize("head", [b"Host: h\r\nid' or 1=1\r\n", b"\tid' or 1=1\r\nHost: h\r\n"])
+def test_lines_of_a_head_that_are_no_headers_are_in_the_text(head: bytes) -> None:
+    packets = client_says(b"GET / HTTP/1.1\r\n" + head + b"\r\n")
+    assert event_texts(packets, "http-request") == ["HTTP GET / host=h headers=: id' or 1=1"]

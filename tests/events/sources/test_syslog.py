@@ -93,3 +93,39 @@ def test_every_line_that_is_not_empty_is_an_event(read, lines: list[bytes]) -> N
     assert [int(origin.rsplit(":", 1)[1]) for origin in table["origin"].to_pylist()] == [
         number for number, line in enumerate(data.split(b"\n"), 1) if line.removesuffix(b"\r")
     ]
+
+
+FRAMES = [f"<34>1 2026-01-05T07:00:0{second}Z web su - - - number {second}" for second in range(3)]
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_messages_behind_their_octet_counts_need_no_line_breaks(read, end: str) -> None:
+    framed = "".join(f"{len(message + end)} {message}{end}" for message in FRAMES)
+    table, rejects = read("a.log", framed.encode())
+    assert table["text"].to_pylist() == [f"07:00:0{second} web su: number {second}" for second in range(3)]
+    assert rejects.total == 0
+
+
+def test_a_count_that_does_not_fit_divides_nothing(read) -> None:
+    line = f"{len(FRAMES[0]) + 3} {FRAMES[0]}44 <34>1 x"
+    assert one(read, line)["text"] == "07:00:00 web su: number 044 <34>1 x"
+
+
+CADDY = '{"ts":1767596784,"request":{"remote_ip":"192.0.2.1","method":"GET","host":"h","uri":"/?q=1"},"status":200}'
+EVE = (
+    '{"timestamp":"2026-01-05T07:06:24+0000","event_type":"http","flow_id":1,"src_ip":"192.0.2.1","http":'
+    '{"hostname":"h","url":"/?q=1","http_method":"GET"}}'
+)
+
+
+@pytest.mark.parametrize("document", [CADDY, EVE])
+@pytest.mark.parametrize("before", ["Jan  5 07:06:24 web app[1]: ", "<6>1 2026-01-05T07:06:24Z web app 1 - - @cee: "])
+def test_requests_in_json_that_syslog_carries(read, before: str, document: str) -> None:
+    event = one(read, before + document)
+    assert (event["text"], event["src_ip"]) == ("HTTP GET /?q=1 host=h", "192.0.2.1")
+    assert event["time"] == "2026-01-05T07:06:24Z"
+
+
+def test_other_json_stays_in_its_message(read) -> None:
+    for document in ('{"a":1}', "{}", "{oops}", '{"timestamp":1,"event_type":2}'):
+        assert one(read, f"Jan  5 07:06:24 web app[1]: {document}")["text"] == f"07:06:24 web app[1]: {document}"

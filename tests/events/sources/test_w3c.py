@@ -133,3 +133,10 @@ def test_every_record_is_an_event_or_skipped(read, lines: list[str]) -> None:
     except InputError:
         count = 0
     assert count + rejects.total == sum(not line.startswith("#") for part in lines for line in part.splitlines())
+
+
+def test_a_log_whose_end_is_not_written_yet_is_read(read) -> None:
+    """IIS writes 64 KiB at a time, and fills what is left with NULs."""
+    table, rejects = read("u_ex.log", b"#Fields: cs-method cs-uri-stem c-ip\r\nGET /a 192.0.2.1\r\n" + bytes(5000))
+    assert table["text"].to_pylist() == ["HTTP GET /a"]
+    assert rejects.total == 1

@@ -67,17 +67,17 @@ def kind_of(head: bytes) -> str | None:
     if head[257:262] == b"ustar":
         return "a tar archive"
     sample = head[:_LOOKED_AT]
-    nuls = max(sample[::2].count(0), sample[1::2].count(0))  # in UTF-16 every second byte of plain English
-    return "UTF-16 text without a byte order mark" if 20 * nuls >= 9 * len(sample) > 0 else None
+    few, most = sorted((sample[::2].count(0), sample[1::2].count(0)))  # in UTF-16 every second byte of plain English
+    return "UTF-16 text without a byte order mark" if 20 * (most - few) >= 9 * len(sample) > 0 else None
 
 
 def is_binary(head: bytes) -> bool:
-    """Tell whether bytes are no text: they hold a NUL, or are no UTF-8 and full of control characters."""
+    """Tell whether bytes are no text: they hold a NUL, or many control characters (in UTF-8: very many)."""
     if b"\0" in head:
         return True
     sample = head[:_LOOKED_AT]
     controls = len(sample) - len(sample.translate(None, _CONTROLS))
-    return 20 * controls > len(sample) and not _is_utf8(sample)
+    return 20 * controls > len(sample) and (3 * controls > len(sample) or not _is_utf8(sample))
 
 
 def _is_utf8(sample: bytes) -> bool:

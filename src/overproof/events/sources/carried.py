@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
 from overproof.events.sources import accesslog, cef, syslog
 from overproof.events.sources.interface import Input, ReadOptions
-from overproof.events.sources.structured import LineFormat, Parsed, read_structured
+from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, read_structured
 from overproof.events.sources.suricata import fast
+from overproof.events.sources.suricata.records import is_eve, to_event
+
+# behind the cookie of structured syslog, if there is one
+_OBJECT = re.compile(rb"(?:@cee:)?[ ]?(\{.*\})", re.DOTALL)
 
 
 def read_syslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
@@ -22,11 +28,26 @@ def read_cef(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     yield from read_structured(source, options, LineFormat("CEF or LEEF", _parse))
 
 
-def _parse(number: int, line: bytes) -> tuple[Parsed]:
+def _parse(number: int, line: bytes) -> Iterable[Parsed]:
+    return map(_event, syslog.frames(line)) if 48 <= line[0] < 58 else (_event(line),)  # a digit
+
+
+def _event(line: bytes) -> Parsed:
     if b"|" in line and b"EF:" in line and (event := cef.to_event(line)):
-        return (event,)
+        return event
     if b'"' in line and b"] " in line and (request := accesslog.read_request(line)):
-        return (request.event(),)
+        return request.event()
     if b"[Priority: " in line and (alert := fast.to_event(syslog.message(line))):
-        return (alert._replace(time=syslog.time(line)),)
-    return (syslog.parse(line),)
+        return alert._replace(time=syslog.time(line))
+    if line[-1] == 125 and (document := _OBJECT.fullmatch(syslog.message(line))) and (found := _of(document[1])):
+        return found
+    return syslog.parse(line)
+
+
+def _of(document: bytes) -> StructuredEvent | None:
+    """Read JSON that syslog carried: a request, or an event of Suricata's."""
+    if request := accesslog.read_request(document):
+        return request.event()
+    record = record_of(document)
+    kind = record.get("event_type") if isinstance(record, dict) and is_eve(record) else None
+    return to_event(kind, record) if isinstance(kind, str) and isinstance(record, dict) else None

@@ -9,7 +9,7 @@ tabs, or by what its header names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from overproof.events import templates
@@ -63,9 +63,9 @@ def to_event(line: bytes) -> StructuredEvent | None:
     parts, rest = _header(text, 5 if leef else 7)
     if parts is None:
         return None
-    fields = dict(_attributes(rest, two=text.startswith("LEEF:2")) if leef else _extension(rest))
+    pairs = _attributes(rest, two=text.startswith("LEEF:2")) if leef else _extension(rest)
     name = parts[4] if leef else parts[5]
-    known = {_NAMES.get(key, key): value for key, value in fields.items()}
+    known = _once(pairs)
     return _event(name, known, _time(known) or syslog.time(line[: start.start(1)] + b"x"))
 
 
@@ -105,6 +105,19 @@ def _attributes(text: str, *, two: bool) -> Iterator[tuple[str, str]]:
         key, divided, value = pair.partition("=")
         if divided:
             yield key.strip(), value
+
+
+def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Gather values under CEF's short keys; a key that comes again was not escaped, in the value before it."""
+    found: dict[str, str] = {}
+    last = ""
+    for key, value in pairs:
+        short = _NAMES.get(key, key)
+        if short in found:
+            found[last] += f" {key}={value}"
+        else:
+            found[short], last = value, short
+    return found
 
 
 def _unescaped(text: str) -> str:

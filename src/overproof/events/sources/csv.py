@@ -20,6 +20,7 @@ from overproof.events.sources.batch import MOST_COLUMNS, NOTHING_YET, Row, batch
 from overproof.events.sources.interface import Input, OnSkip, ReadOptions
 from overproof.events.sources.stream import LONGEST, decoded, excerpt, lines
 
+_BOM = "\ufeff"
 MOST_LINES = 1000  # physical lines of the longest record
 
 
@@ -126,7 +127,10 @@ def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterato
 
 
 def read_csv(source: Input, options: ReadOptions, *, delimiter: str = ",") -> Iterator[pa.RecordBatch]:
-    """Read a csv table; see `interface.Source`. The places in origins are physical lines, the header's being 1."""
+    """Read a csv table; see `interface.Source`. The places in origins are physical lines, the header's being 1.
+
+    A header that comes again, of tables put behind each other, is no record.
+    """
     feed = _Feed(lines(source, options.on_skip))
     records = _records(feed, source.name, delimiter, options.on_skip)
     for header in records:
@@ -139,7 +143,8 @@ def read_csv(source: Input, options: ReadOptions, *, delimiter: str = ",") -> It
     indices = [None if field is None else header.index(field) for field in layout]
     few = len(header) <= MOST_COLUMNS
     extras = extra_names(header, layout) if options.extra and few else {}
-    text = header.index(layout.text or "")
+    name = layout.text or ""
+    text = header.index(name)
 
     def batch(places: list[int], rows: list[list[str]]) -> pa.RecordBatch:
         values = (
@@ -154,10 +159,16 @@ def read_csv(source: Input, options: ReadOptions, *, delimiter: str = ",") -> It
 
     def rows() -> Iterator[Row[list[str]] | None]:
         for row in records:
-            if row is None or row[text]:
-                yield None if row is None else (feed.record[0][0], feed.size, row)
+            if row is None:
+                yield None
                 continue
+            cell = row[text]
+            again = cell.endswith(name) and [row[0].removeprefix(_BOM), *row[1:]] == header
+            if cell and not again:
+                yield feed.record[0][0], feed.size, row
+                continue
+            reason = "the header again" if again else "empty text"
             raw = b"\n".join(line for _, line in feed.record)
-            options.on_skip(Skipped("empty text", f"{source.name}:{feed.record[0][0]}", excerpt(raw)))
+            options.on_skip(Skipped(reason, f"{source.name}:{feed.record[0][0]}", excerpt(raw)))
 
     yield from batched(rows(), options.batch_rows, batch)

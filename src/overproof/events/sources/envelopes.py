@@ -15,7 +15,7 @@ from typing import Any
 from overproof.events.sources.containers import Record
 from overproof.events.sources.interface import DEFAULT_NAMES
 from overproof.events.sources.jsonl import record_of
-from overproof.events.sources.values import number, seconds, when
+from overproof.events.sources.values import seconds, when
 
 _EACH = "*"  # of a list
 _OTLP = ("body", "stringValue")
@@ -38,7 +38,6 @@ FORMS: dict[str, tuple[str | int, ...]] = {
 _DOCUMENTS = (_EACH, "_source", "jsonPayload")  # where a path ends that leads to objects; others lead to text
 _TEXTS = frozenset(DEFAULT_NAMES["text"])
 _TIMES = ("timestamp", "@timestamp", "timeUnixNano", "_time", "time", "date", 0)
-_NANOSECONDS = 1e16  # beyond the year 300,000,000 in seconds, and 300,000 in milliseconds
 
 
 def form_of(record: dict[Any, Any]) -> str | None:
@@ -96,8 +95,7 @@ def _time(holder: Any) -> str | None:
             value = holder[0] if key == 0 else None
         else:
             value = holder.get(key) if isinstance(holder, dict) else None
-        nanoseconds = number(value)
-        found = nanoseconds / 1e9 if nanoseconds and nanoseconds > _NANOSECONDS else seconds(value)
+        found = seconds(value)
         if found is not None:
             return when(found)
     return None

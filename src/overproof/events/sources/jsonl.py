@@ -25,7 +25,7 @@ from overproof.events.sources.batch import (
 )
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input, Layout, ReadOptions, require
 from overproof.events.sources.nested import ABSENT, names_within, reach
-from overproof.events.sources.stream import LONGEST, excerpt, lines
+from overproof.events.sources.stream import LONGEST, excerpt, lines, without_bom
 from overproof.events.sources.values import journal_text
 
 # a surrogate pair, then a lone surrogate (captured), then any other escape
@@ -55,8 +55,11 @@ def parse(line: bytes) -> object:
 
 
 def parse_pairs(line: bytes, made: Callable[[list[tuple[str, Any]]], object] | None) -> object:
-    """Parse a line as `parse` does, only slower; what is `made` of an object's pairs can see a key that comes twice."""
-    text = line.decode("utf-8", "surrogateescape")
+    """Parse a line as `parse` does, only slower; what is `made` of an object's pairs can see a key that comes twice.
+
+    A byte order mark may stand first: files that have one were put behind each other.
+    """
+    text = without_bom(line).decode("utf-8", "surrogateescape")
     text = _BAD_BYTE.sub(lambda match: rf"\\x{ord(match[0]) & 0xFF:02x}", text)
     text = _ESCAPE.sub(lambda match: rf"\\{match[1]}" if match[1] else match[0], text)
     return json.loads(text, object_pairs_hook=made)
@@ -86,22 +89,45 @@ def _text(name: str, value: object) -> Any:
 
 def _found(line: bytes, layouts: _Layouts) -> Found | str:
     """Find the record of a line with its layout and text, or why it has none."""
-    size = len(line)
-    if size > LONGEST:
+    if len(line) > LONGEST:
         return "longer than 16 MiB"
     record = record_of(line)
     if isinstance(record, str):
         return record
     keys, layout = layouts.last
-    if tuple(record) == keys and type(text := record[layout.text]) is str:  # the usual case, and the quickest
+    # the usual case, and the quickest
+    if tuple(record) == keys and type(text := record[layout.text]) is str and line.count(layouts.text_key) < 2:
         return (text, record, layout) if text else "empty text"
-    return _sought(record, layouts, size)
+    return _sought(record, layouts, line)
 
 
-def _sought(record: Record, layouts: _Layouts, size: int) -> Found | str:
-    layout = layouts.of(record, size)
+def _quoted(name: str) -> bytes:
+    return f'"{name}"'.encode("utf-8", "backslashreplace")
+
+
+def _joined(line: bytes, record: Record) -> Record:
+    """Return a record of which a key that comes again adds to its text: whoever writes both would else hide one."""
+
+    def made(pairs: list[tuple[str, Any]]) -> Record:
+        found: Record = {}
+        for key, value in pairs:
+            both = isinstance(value, str) and isinstance(found.get(key), str)
+            found[key] = f"{found[key]}\n{value}" if both else value
+        return found
+
+    try:
+        found = parse_pairs(line, made)
+    except (ValueError, RecursionError):
+        return record
+    return found if isinstance(found, dict) else record
+
+
+def _sought(record: Record, layouts: _Layouts, line: bytes) -> Found | str:
+    layout = layouts.of(record, len(line))
     if layout.text is None:
         return f"no text column{layouts.hint(record)}"
+    if line.count(_quoted(layout.text.rpartition(".")[2])) > 1:
+        record = _joined(line, record)
     text = record.get(layout.text)
     if type(text) is not str:
         text = _text(layout.text, reach(record, layout.text))
@@ -122,6 +148,8 @@ class _Layouts:
         Columns that were named, and no record had so far.
     last
         The keys of a record whose text was found in the first place, and its layout.
+    text_key
+        The name of the column that its text was found in, as a line holds it.
     """
 
     def __init__(self, columns: Columns) -> None:
@@ -132,6 +160,7 @@ class _Layouts:
         self._inside = [*self._dotted, *(name for name in DEFAULT_NAMES["text"] if "." in name)]
         self._remembered = lru_cache(1024)(self._new)
         self.last: tuple[tuple[str, ...] | None, Layout] = (None, self._columns.layout(()))
+        self.text_key = b""
         self._hint: str | None = None
 
     def of(self, record: Record, size: int) -> Layout:
@@ -142,7 +171,7 @@ class _Layouts:
         find = self._remembered if size < _SHORT else self._new
         layout = find(keys, ())
         if not self._dotted and layout.text is not None and type(record[layout.text]) is str:
-            self.last = keys, layout
+            self.last, self.text_key = (keys, layout), _quoted(layout.text)
             return layout
         inside = tuple(name for name in self._inside if name not in record and reach(record, name) is not ABSENT)
         return find(keys + inside, tuple(key for key, value in record.items() if _text(key, value) is NO_TEXT))

@@ -7,6 +7,7 @@ only. A line that is none of these (a traceback's, an application's own) stays w
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from overproof.events.sources.stream import decoded
 from overproof.events.sources.structured import StructuredEvent
@@ -36,6 +37,7 @@ _NEW = re.compile(
     % {b"iso": _ISO},
     re.DOTALL | re.VERBOSE,
 )
+_COUNT = re.compile(rb"([0-9]{1,6}) (?=<[0-9]{1,3}>)")
 _PARTS = ("iso", "clock", "host", "program", "pid", "message")
 _UNSET = (None, b"", b"-")
 _BOM = b"\xef\xbb\xbf"
@@ -44,6 +46,16 @@ _BOM = b"\xef\xbb\xbf"
 def looks_like(line: bytes) -> bool:
     """Tell whether a line is syslog's."""
     return (_NEW.fullmatch(line) or _OLD.fullmatch(line)) is not None
+
+
+def frames(line: bytes) -> Iterator[bytes]:
+    """Yield the messages of a line that holds several, each behind the count of its bytes (RFC 6587, 3.4.1)."""
+    while (
+        (count := _COUNT.match(line)) and (end := count.end() + int(count[1])) < len(line) and _COUNT.match(line, end)
+    ):
+        yield line[:end]
+        line = line[end:]
+    yield line
 
 
 def message(line: bytes) -> bytes:

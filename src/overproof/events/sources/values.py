@@ -96,10 +96,13 @@ def moment(text: str) -> datetime | None:
 
 
 def seconds(value: object) -> float | None:
-    """Convert a time to seconds since 1970: JSON has seconds, milliseconds (beyond the year 5138) or ISO 8601."""
+    """Convert a time to seconds since 1970: JSON has ISO 8601, seconds, or thousandths of them to billionths.
+
+    Which of these a number is, is told by its size: each unit reaches from 1973 to the year 5138.
+    """
     found = number(value)
     if found is not None:
-        return found / 1000 if found >= 1e11 else found
+        return next((found / unit for unit in (1e9, 1e6, 1e3) if found / unit >= 1e8), found)
     time = moment(value) if isinstance(value, str) else None
     return None if time is None else time.timestamp()
 

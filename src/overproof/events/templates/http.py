@@ -11,6 +11,7 @@ from overproof.events.templates.line import line
 
 _SEPARATE_PARTS = frozenset({"host", "user-agent", "cookie", "referer"})  # by parts of their own
 _UNUSUAL = re.compile(r"""[<>{}'`|\\^$\x00-\x08\x0a-\x1f\x7f]|%[0-9A-Fa-f]{2}""")
+_STRANGE = re.compile(r"[^\w.-]|^$")  # in a header's name
 
 
 class HttpRequest(NamedTuple):  # made for every line of a log: a frozen dataclass takes three times as long
@@ -55,7 +56,9 @@ class HttpRequest(NamedTuple):  # made for every line of a log: a frozen datacla
     def _unusual(self) -> list[str]:
         """Return the headers that hold what headers rarely do."""
         return [
-            f"{name}: {value}" for name, value in self.headers if name not in _SEPARATE_PARTS and _UNUSUAL.search(value)
+            f"{name}: {value}"
+            for name, value in self.headers
+            if name not in _SEPARATE_PARTS and (_UNUSUAL.search(value) or _STRANGE.search(name))
         ]
 
 

@@ -7,7 +7,7 @@ from overproof.events.sources.pcap.dns import Lookups
 from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.pcap.packets import ACK, Packet
 from overproof.events.sources.pcap.payload import PayloadReader
-from overproof.events.sources.pcap.services import by_port, is_quic
+from overproof.events.sources.pcap.services import by_port, is_plain_text, is_quic
 from overproof.events.sources.pcap.tcp_stream import LACKING, OnAnomaly, TcpStream
 
 
@@ -81,7 +81,8 @@ class UdpConversation:
         if is_quic(data):
             self._service = "quic"
         self._asked |= not from_responder
-        if not packet.length or self._service == "quic" or (from_responder and self._asked and not self._dns):
+        encrypted = self._service == "quic" and not is_plain_text(data)
+        if not packet.length or encrypted or (from_responder and self._asked and not self._dns):
             return []
         reader = self._readers.get(from_responder)
         if reader is None and data:

@@ -44,14 +44,16 @@ class Lookups:
         self.seen = True
         if read.rcode is not None:
             name, kind = read.questions[0] if read.questions else ("-", "-")
-            self._pending.pop((read.number, name, kind), None)
+            asked = self._pending.pop((read.number, name, kind), None)
             asker = endpoints.swapped
             lookup = DnsLookup(asker.source, name, kind, read.rcode, read.answer or "-", read.ttl)
-            return [_lookup_draft(asker, ref, lookup, cut=read.cut or len(read.questions) > 1)]
+            cut = read.cut or len(read.questions) > 1 or (asked is not None and bool(asked.overflow))
+            return [_lookup_draft(asker, ref, lookup, cut=cut)]
         drafts = []
         for name, kind in read.questions:
             draft = _lookup_draft(endpoints, ref, DnsLookup(endpoints.source, name, kind), cut=read.cut)
-            self._pending.setdefault((read.number, name, kind), draft)
+            earlier = self._pending.get((read.number, name, kind), draft)  # of a question that is sent again the first
+            self._pending[read.number, name, kind] = earlier._replace(overflow=earlier.overflow or draft.overflow)
             if len(self._pending) > MAX_PENDING:
                 drafts.append(self._pending.pop(next(iter(self._pending))))
         return drafts

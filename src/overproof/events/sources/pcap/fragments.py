@@ -25,9 +25,14 @@ class _Waiting:
     size: int = 0
     end: int | None = None
     lacking: int = 0  # bytes of the last piece that were not captured
+    differs: bool = False  # a piece differs from an earlier one that it overlaps
 
     def add(self, piece: Fragment) -> None:
-        if piece.offset not in self.pieces and self.size < 2 * LARGEST:
+        earlier = self.pieces.get(piece.offset)
+        if earlier is not None:
+            size = min(len(earlier), len(piece.data))
+            self.differs |= earlier[:size] != piece.data[:size]
+        elif self.size < 2 * LARGEST:
             self.pieces[piece.offset] = piece.data
             self.size += len(piece.data)
         if not piece.more and self.end is None:
@@ -40,7 +45,9 @@ class _Waiting:
         for offset, piece in sorted(self.pieces.items()):
             if offset > len(data):
                 return None
-            data += piece[len(data) - offset :]
+            known = len(data) - offset
+            self.differs |= not piece.startswith(data[offset : offset + len(piece)])
+            data += piece[known:]
         return bytes(data[: self.end]) if len(data) >= self.end else None
 
 
@@ -64,6 +71,8 @@ class Fragments:
         if data is None:
             return None
         del self._waiting[piece.key]
+        if waiting.differs:
+            self._on_skip(Skipped("IP fragments that contradict each other", f"{self._name}:packet {number}", ""))
         return ip._replace(data=data, length=len(data) + waiting.lacking, fragment=None)
 
     def finish(self) -> None:

@@ -49,7 +49,7 @@ class Message:
         The data of its answers, with commas between them, and their shortest time to live in seconds; None
         where there is no answer.
     cut
-        Whether there is more of the question or the answers than was read.
+        Whether there is more of the question or the answers than was read, or something behind a question.
     """
 
     number: int
@@ -64,7 +64,7 @@ def read_message(data: bytes) -> Message | None:
     """Parse a message; None where the bytes are none. Of one cut short what is there is returned."""
     if len(data) < _HEADER.size:
         return None
-    number, flags, asked, answered, authorities, _ = _HEADER.unpack_from(data)
+    number, flags, asked, answered, authorities, further = _HEADER.unpack_from(data)
     if not asked + answered + authorities or flags & 0x0040:  # the bit that is always zero
         return None
     rcode = None
@@ -75,7 +75,10 @@ def read_message(data: bytes) -> Message | None:
     cut = asked > MOST or answered > MOST
     try:
         at = _read_questions(data, asked, questions)
-        _read_answers(data, at, answered, answers)
+        at = _read_answers(data, at, answered, answers)
+        if rcode is None:  # of an answer nothing more is read
+            at = _read_answers(data, at, authorities + further, [])
+            cut |= at < len(data) or authorities + further > MOST
     except (IndexError, struct.error):
         if not questions:
             return None
@@ -105,7 +108,8 @@ def _read_questions(data: bytes, count: int, into: list[tuple[str, str]]) -> int
     return at
 
 
-def _read_answers(data: bytes, at: int, count: int, into: list[_Answer]) -> None:
+def _read_answers(data: bytes, at: int, count: int, into: list[_Answer]) -> int:
+    """Read records; return where what follows them begins."""
     for _ in range(min(count, MOST)):
         name, at = _name(data, at)
         kind, _, ttl, size = _RECORD.unpack_from(data, at)
@@ -115,6 +119,7 @@ def _read_answers(data: bytes, at: int, count: int, into: list[_Answer]) -> None
         if kind != _OPT:
             into.append(_Answer(name, kind_name(kind), ttl, _value(data, at, size, kind), _too_long(size, kind)))
         at += size
+    return at
 
 
 def kind_name(number: int) -> str:

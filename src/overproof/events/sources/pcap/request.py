@@ -92,13 +92,15 @@ class Request:
         if version[:5].upper() == b"HTTP/":
             self.url = target.rstrip()
         self.headers = []
-        for line in lines:
+        for place, line in enumerate(lines, 1):
             name, colon, value = line.partition(b":")
             if line[:1] in (b" ", b"\t") and self.headers:  # a folded line
                 last, folded = self.headers[-1]
                 self.headers[-1] = (last, folded + b" " + line.strip())
             elif colon:
                 self.headers.append((name.strip().lower(), value.strip()))
+            elif line.strip() and place < len(lines):  # no header, and not cut short: sent all the same
+                self.headers.append((b"", line.strip()))
         return method
 
     def header(self, name: bytes) -> str | None:

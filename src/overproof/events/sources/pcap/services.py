@@ -49,6 +49,8 @@ _SERVER = {
 }
 _QUIC = re.compile(rb"[\xc0-\xff](?:\x00\x00\x00\x01|\x6b\x33\x43\xcf|\xff\x00\x00.|Q0..)", re.DOTALL)
 
+_PLAIN_TEXT = re.compile(rb"[\t\r\n\x20-\x7e]+")
+
 
 def _compiled(patterns: dict[str, bytes]) -> dict[str, re.Pattern[bytes]]:
     return {name: re.compile(pattern, re.DOTALL) for name, pattern in patterns.items()}
@@ -70,6 +72,11 @@ def server_protocol(data: bytes) -> str | None:
 def is_quic(data: bytes) -> bool:
     """Tell whether a datagram begins like QUIC of version 1, 2, a draft or Google's (RFC 9000, 17.2; RFC 9369)."""
     return len(data) >= 20 and bool(_QUIC.match(data))
+
+
+def is_plain_text(data: bytes) -> bool:
+    """Tell whether a datagram is printable ASCII, which no encrypted packet of QUIC's is."""
+    return _PLAIN_TEXT.fullmatch(data) is not None
 
 
 def by_port(port: int | None) -> str | None:
