@@ -45,7 +45,9 @@ def lnav(path: Path, table: str, columns: str = "*") -> list[dict[str, Any]]:
 def goaccess(path: Path, form: str) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """The numbers of lines that GoAccess counts, and the different requests in them."""
     out = path.with_suffix(".json")
-    options = ("--no-global-config", "--no-progress", "--max-items=5000")
+    options = ["--no-global-config", "--no-progress", "--max-items=5000"]
+    if "%" in form:  # none of those that it has a name for
+        options += ["--date-format=%d/%b/%Y", "--time-format=%T"]
     said("goaccess", path, f"--log-format={form}", "-o", out, *options)
     report = json.loads(out.read_text())
     counts = {name: report["general"][f"{name}_requests"] for name in ("total", "valid", "failed")}

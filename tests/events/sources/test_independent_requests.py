@@ -106,6 +106,11 @@ def unquoted(text: str) -> str:
     return text.replace('"', "'")
 
 
+def bare(text: str) -> str:
+    """As Traefik logs what has neither quotes nor backslashes: it escapes nothing, and other programs read escapes."""
+    return text.replace('"', "'").replace("\\", "'")
+
+
 def plus(text: str) -> str:
     """As IIS does to what would divide its fields."""
     return re.sub("[ \t]", "+", text)
@@ -128,6 +133,8 @@ ELB = (
     '"{method} http://www.example.com:80{target} HTTP/1.1" "{agent}" - -'
 )
 COMBINED = '192.0.2.7 - bob [10/Oct/2023:13:55:36 +0000] "{method} {target} HTTP/1.1" 200 5 "http://r.test/" "{agent}"'
+TRAEFIK = f'{COMBINED} 17 "web@docker" "http://10.0.0.5:80" 2ms'
+TRAEFIKCLF = '%h - %e [%d:%t %^] "%r" %s %b "%R" "%u" %^ "%v" "%U" %Lms'  # as later versions of GoAccess call it
 HAPROXY = (
     "Feb  6 12:14:14 localhost haproxy[14389]: 192.0.2.7:33317 [06/Feb/2009:12:14:14.655] http-in static/srv1 "
     '10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {{shop.test|{agent}}} {{}} "{method} {target} HTTP/1.1"'
@@ -215,6 +222,7 @@ def test_requests_of_iis_are_those_of_lnav(tmp_path: Path) -> None:
     ("form", "row", "escape", "head", "shown"),
     [
         ("COMBINED", COMBINED, escaped, "", str),
+        (TRAEFIKCLF, TRAEFIK, bare, "", bare),
         ("VCOMBINED", f"shop.test:443 {COMBINED}", apache, "", str),
         ("AWSALB", ALB, escaped, "", str),
         ("AWSS3", S3, unquoted, "", unquoted),
