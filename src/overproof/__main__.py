@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from typing import TextIO
 
 from overproof.errors import ExitCode
-from overproof.files import OUTPUT, open_named
+from overproof.files import OUTPUT, OwnOutput, open_named
 
 
 def main() -> None:
@@ -20,7 +19,10 @@ def main() -> None:
     except ImportError as error:
         print(f"error: overproof is not wholly installed ({error}); expected `pip install overproof`", file=sys.stderr)
         sys.exit(ExitCode.UNUSABLE)
-    run()
+    try:
+        run()
+    finally:
+        sys.stdout = sys.stderr  # whoever prints at exit, as a teacher's module may, does not do so among our output
 
 
 def _hold_closed_streams() -> None:
@@ -40,12 +42,15 @@ def _hold_closed_streams() -> None:
 
 
 def _named(stream: TextIO) -> TextIO:
-    """Return standard output such that a full disk's error names it."""
+    """Return standard output such that a full disk's error names it.
+
+    It gets a number of its own: code that is not ours, and what that starts, prints to number 1.
+    """
     try:
-        file = open_named(stream.fileno(), "wb", OUTPUT)
+        file = open_named(os.dup(stream.fileno()), "wb", OUTPUT)
     except (OSError, ValueError):  # somebody else's stream, which is no file
         return stream
-    return io.TextIOWrapper(file, stream.encoding, stream.errors, newline="\n", line_buffering=stream.isatty())
+    return OwnOutput(file, stream.encoding, stream.errors, newline="\n", line_buffering=stream.isatty())
 
 
 if __name__ == "__main__":

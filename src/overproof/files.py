@@ -166,6 +166,10 @@ class _Named(io.FileIO):
             return super().write(data)
 
 
+class OwnOutput(io.TextIOWrapper):
+    """Our standard output under a number of its own: number 1 is what code that is not ours prints to."""
+
+
 def sync(file: BinaryIO, name: Path | str) -> None:
     """Wait until what was written to a file is on the disk."""
     file.flush()
@@ -343,10 +347,10 @@ def utf8_path(path: Path) -> Iterator[str]:
     A path may hold any bytes. One that is not UTF-8 is opened, and named by its place in the table of open files; of
     a file the folder is, where its own name is UTF-8, so that what lies beside it is found.
     """
-    if _is_utf8(str(path)):
+    if is_utf8(str(path)):
         yield str(path)
         return
-    beside = path.is_file() and _is_utf8(path.name)
+    beside = path.is_file() and is_utf8(path.name)
     handle = os.open(path.parent if beside else path, os.O_PATH)
     try:
         yield f"{OPEN_FILES}/{handle}/{path.name}" if beside else f"{OPEN_FILES}/{handle}"
@@ -374,7 +378,8 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Say whether a text can be written in UTF-8: names of files may hold any bytes, JSON half a character."""
     try:
         text.encode()
     except UnicodeEncodeError:

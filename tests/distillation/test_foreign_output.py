@@ -55,15 +55,15 @@ def test_whatever_it_prints_goes_to_standard_error(tmp_path: Path, root: Path) -
 
 
 def test_verdicts_stand_alone_beside_a_noisy_full_model(tmp_path: Path, root: Path, small_bundle: Path) -> None:
-    alone = NOISY.replace('os.write(1, b"number\\n")', "").replace('subprocess.run(["echo", "child"])', "")
-    (tmp_path / "noisy.py").write_text(alone)
+    later = "import atexit\natexit.register(print, 'at exit')\n"
+    (tmp_path / "noisy.py").write_text(NOISY + later)
     (tmp_path / "events.txt").write_text("".join(f"{i} select {'x' * i}\n" for i in range(40)))
     words = ["triage", small_bundle, "events.txt", "--full", "noisy:noisy", "--max-escalations", "100%"]
     done = python(tmp_path, root, "-m", "overproof", *words)
     assert done.returncode == 0, done.stderr
     assert {line[0] for line in done.stdout.splitlines()} == {"{"}
     assert '"decided_by":"full"' in done.stdout
-    assert "thread" in done.stderr.splitlines()
+    assert {*SAID, "at exit"} <= set(done.stderr.splitlines())
 
 
 def test_threads_may_overlap(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,3 +88,32 @@ def test_threads_may_overlap(capsys: pytest.CaptureFixture[str]) -> None:
     found = capsys.readouterr()
     assert found.out == "ours, while it runs\nours, still\n"
     assert found.err == "theirs\ntheirs, too\n"
+
+
+WRAPPED = "sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')"
+DETACHED = "sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding='utf-8')"
+
+
+@pytest.mark.parametrize(
+    ("at_import", "at_query"),
+    [
+        (["sys.stdout.reconfigure(encoding='utf-8')", WRAPPED, "os.chdir('elsewhere')", "os.fork()"], ["pass"]),
+        ([DETACHED, "sys.stdout.close()", "os.fork() or sys.exit('the child')"], ["sys.stdout = sys.stderr = None"]),
+        (["os.close(1)"], [WRAPPED, "os.chdir(os.sep)", "sys.stdout = open(os.devnull, 'w')", "os.fork()"]),
+    ],
+)
+def test_what_it_makes_of_the_process_is_put_back(
+    at_import: list[str], at_query: list[str], tmp_path: Path, root: Path, small_bundle: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    lines = ["import io, os, sys", "import numpy as np", *at_import]
+    lines += ["class Rule:", "    classes_ = ['benign', 'sqli', 'xss']", "    def predict_proba(self, texts):"]
+    lines += [*(f"        {one}" for one in at_query), "        return np.tile([0.2, 0.3, 0.5], (len(texts), 1))"]
+    (tmp_path / "rules.py").write_text("\n".join([*lines, "rule = Rule()"]))
+    (tmp_path / "events.txt").write_text("hello\nworld\n")
+    words = ["triage", small_bundle, "events.txt", "--full", "rules:rule", "--max-escalations", "100%"]
+    done = python(tmp_path, root, "-m", "overproof", *words, "--rejects", "rejects.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+    assert (tmp_path / "rejects.jsonl").exists()
+    assert not list((tmp_path / "elsewhere").iterdir())

@@ -25,6 +25,7 @@ from overproof.inference.cascade.remote import remote
 
 SERVICE = ("http://", "https://")
 CHUNK = 1024
+PROBES = ("GET /index.html", "id=1' or 1=1--")
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,25 @@ def reserve(teacher: Teacher) -> Full:
         except InputError as error:  # it cannot judge these events: no reason to end a run over all others
             raise FullDown(str(error)) from error
 
+    _require_answers(teacher)
     return Full(tuple(teacher.classes), ask, _model_name(teacher.card))
+
+
+def _require_answers(teacher: Teacher) -> None:
+    """Ask a model about events that are made up: one that cannot judge them is none, and not down for a while.
+
+    Raises
+    ------
+    InputError
+        It fails, or its answers are no finite numbers, one a class.
+    """
+    expected = len(PROBES), len(teacher.classes)
+    found = np.asarray(teacher.logits(event_table({"text": list(PROBES)})))
+    if found.shape != expected or not np.isfinite(found).all():
+        what = f"numbers of shape {found.shape}" if found.shape != expected else "numbers that are not finite"
+        raise InputError(
+            f"--full {teacher.card.name}: answers made-up events with {what}; expected finite ones of shape {expected}"
+        )
 
 
 def _service(specs: Sequence[str], classes: Sequence[str]) -> RemoteTeacher:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -130,3 +131,58 @@ def test_no_such_module() -> None:
 def test_answers_that_are_no_probabilities(attribute: str, message: str, module: str, events: pa.Table) -> None:
     with pytest.raises(InputError, match=message):
         load_teacher([f"{module}:{attribute}"], classes=None).logits(events)
+
+
+ODD = """
+import os, signal, sys
+{top}
+class Rule:
+    classes_ = {classes}
+    def predict_proba(self, texts):
+        {body}
+        return [[0.5, 0.5] for _ in texts]
+rule = Rule()
+"""
+
+
+def odd(folder: Path, name: str, *, top: str = "", body: str = "pass", classes: str = "['benign', 'sqli']") -> str:
+    (folder / f"{name}.py").write_text(ODD.format(top=top, body=body, classes=classes))
+    return f"{name}:rule"
+
+
+@pytest.mark.parametrize(
+    "statement", ["os._exit(0)", "raise SystemExit(0)", "raise GeneratorExit", "raise StopIteration"]
+)
+def test_whatever_ends_it_is_a_mistake_of_one_line(
+    statement: str, module: str, tmp_path: Path, events: pa.Table
+) -> None:
+    with pytest.raises(InputError, match=f"{module}_a:rule: "):
+        load_teacher([odd(tmp_path, f"{module}_a", top=statement)])
+    teacher = load_teacher([odd(tmp_path, f"{module}_b", body=statement)])
+    with pytest.raises(InputError, match=f"{module}_b:rule: predict_proba: ") as raised:
+        teacher.logits(events)
+    assert "\n" not in str(raised.value)
+
+
+def test_what_it_switches_off_is_switched_on_again(module: str, tmp_path: Path, events: pa.Table) -> None:
+    torch = pytest.importorskip("torch")
+    statements = (
+        "import torch; torch.set_grad_enabled(False); torch.set_default_dtype(torch.float64); "
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    )
+    before = signal.getsignal(signal.SIGINT)
+    load_teacher([odd(tmp_path, module, top=statements, body=statements.rpartition("; ")[0])]).logits(events)
+    assert torch.is_grad_enabled()
+    assert torch.get_default_dtype() is torch.float32
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_it_may_empty_the_list_that_it_is_given(module: str, tmp_path: Path, events: pa.Table) -> None:
+    body = "rows = [[0.5, 0.5] for _ in texts]; texts.clear(); return rows"
+    teacher = load_teacher([odd(tmp_path, module, body=body)])
+    assert teacher.logits(events).shape == (events.num_rows, 2)
+
+
+def test_a_class_name_that_no_file_can_hold(module: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no text in UTF-8"):
+        load_teacher([odd(tmp_path, module, classes=r"['benign', '\ud800']")])

@@ -209,3 +209,44 @@ def test_minilm_of_its_package_learns(tmp_path: Path) -> None:
     assert teacher.card.bytes > 80e6
     with torch.inference_mode():
         assert np.allclose(teacher.logits(event_table({"text": texts})), network(ids).numpy(), atol=1e-4)
+
+
+def changed(file: Path, **values: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"architectures": [1]}, r"architectures is \[1\], expected a list of names"),
+        ({"architectures": 5}, "architectures is 5, expected a list of names"),
+        ({"architectures": ["MyBertForSequenceClassification"]}, "takes it for BertForSequenceClassification"),
+        ({"num_hidden_layers": 0}, "no place for 16 weights of layers, the first is bert.encoder.layer.0"),
+        ({"hidden_size": 24}, r"have shape \(16,\), config.json asks for \(24,\)"),
+        ({"id2label": {"0": "malicious"}, "label2id": {"malicious": 0}}, r"have shape \(3,\), .* asks for \(1,\)"),
+    ],
+)
+def test_a_configuration_that_is_not_of_the_weights(values: dict[str, object], message: str, checkpoint: Path) -> None:
+    changed(checkpoint / "config.json", **values)
+    with pytest.raises(InputError, match=message):
+        load_teacher([str(checkpoint)])
+
+
+def test_a_configuration_nested_too_deep(checkpoint: Path) -> None:
+    (checkpoint / "config.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"config\.json: cannot be read as JSON"):
+        load_teacher([str(checkpoint)])
+
+
+def test_without_its_tokenizer_none_is_made_up(checkpoint: Path) -> None:
+    (checkpoint / "tokenizer.json").unlink()
+    (checkpoint / "tokenizer_config.json").unlink()
+    with pytest.raises(InputError, match=r"its tokenizer has no tokens, expected tokenizer\.json"):
+        load_teacher([str(checkpoint)])
+
+
+@pytest.mark.parametrize("length", ["512", 0, -1])
+def test_a_length_that_leaves_no_room_for_an_event(length: object, checkpoint: Path) -> None:
+    changed(checkpoint / "tokenizer_config.json", model_max_length=length)
+    with pytest.raises(InputError, match=r"model_max_length is .*; expected a number of tokens that leaves room"):
+        load_teacher([str(checkpoint)])

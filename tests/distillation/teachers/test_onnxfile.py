@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from overproof.bundle.scores import softmax
 from overproof.distillation.teachers import load_teacher
@@ -199,5 +201,66 @@ def test_another_number_of_classes(write: Write, events: pa.Table) -> None:
 def test_the_fingerprint_covers_every_file_that_decides_answers(write: Write) -> None:
     path = write(summing_model())
     before = load_teacher([str(path)]).card.fingerprint
-    (path.parent / "tokenizer_config.json").write_text('{"model_max_length": 2}')  # cuts every text
+    (path.parent / "tokenizer_config.json").write_text('{"model_max_length": 3}')  # cuts every text
     assert load_teacher([str(path)]).card.fingerprint != before
+
+
+def test_a_name_that_is_not_utf8(write: Write, events: pa.Table) -> None:
+    path = write(summing_model())
+    wanted = load_teacher([str(path)]).logits(events)
+    other = path.rename(path.with_name(os.fsdecode(b"\xff.onnx")))
+    assert np.array_equal(load_teacher([str(other)]).logits(events), wanted)
+
+
+@pytest.mark.parametrize(("shape", "message"), [((0, 8), "room for nothing"), (("batch", 0), "room for nothing")])
+def test_a_graph_that_has_no_room(shape: tuple[object, object], message: str, write: Write) -> None:
+    with pytest.raises(InputError, match=message):
+        load_teacher([str(write(summing_model(shape=shape)))])
+
+
+def test_a_window_of_special_tokens_alone(write: Write) -> None:
+    path = write(summing_model())
+    tokenizer = Tokenizer.from_file(str(path.parent / "tokenizer.json"))
+    first, last = (tokenizer.id_to_token(i) for i in (0, 1))
+    tokenizer.post_processor = TemplateProcessing(single=f"{first} $A {last}", special_tokens=[(first, 0), (last, 1)])
+    tokenizer.save(str(path.parent / "tokenizer.json"))
+    (path.parent / "tokenizer_config.json").write_text('{"model_max_length": 2}')
+    with pytest.raises(InputError, match="events are cut at 2 tokens, 2 of them the tokenizer's own"):
+        load_teacher([str(path)])
+
+
+def test_a_tokenizer_configuration_nested_too_deep_says_nothing(write: Write, events: pa.Table) -> None:
+    path = write(summing_model())
+    (path.parent / "tokenizer_config.json").write_text("[" * 100_000)
+    assert np.allclose(load_teacher([str(path)]).logits(events), expected(events, path.parent), atol=1e-4)
+
+
+def two_outputs(name: str, op: str) -> onnx.ModelProto:
+    """The summing model with a second output of the same shape before its own."""
+    model = summing_model()
+    model.graph.node.append(helper.make_node(op, ["sum"], [name]))
+    own = model.graph.output.pop()
+    model.graph.output.extend([helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3]), own])
+    return model
+
+
+def test_of_outputs_of_one_shape_the_name_decides(write: Write, events: pa.Table) -> None:
+    path = write(two_outputs("hidden", "Sin"))
+    assert np.allclose(load_teacher([str(path)]).logits(events), expected(events, path.parent), atol=1e-4)
+    model = onnx.load(path)
+    model.graph.node[-2].output[0] = model.graph.output[1].name = "other"
+    with pytest.raises(InputError, match="several of its outputs may be of classes: hidden, other; expected one"):
+        load_teacher([str(write(model))])
+
+
+def test_outputs_that_say_the_same_are_one(write: Write, events: pa.Table) -> None:
+    path = write(two_outputs("chances", "Softmax"))
+    found = softmax(load_teacher([str(path)]).logits(events))
+    assert np.allclose(found, softmax(expected(events, path.parent)), atol=1e-4)
+
+
+def test_what_onnxruntime_says_is_said_without_its_own_source(write: Write) -> None:
+    model = summing_model()
+    model.ir_version = 99
+    with pytest.raises(InputError, match=r"failed:Unsupported model IR version: 99"):
+        load_teacher([str(write(model))])

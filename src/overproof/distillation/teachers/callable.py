@@ -11,9 +11,10 @@ import inspect
 import io
 import os
 import pickle
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,7 @@ import pyarrow as pa
 
 from overproof.bundle.scores import Floats
 from overproof.distillation.teachers.contract import broken_rows, foreign
+from overproof.distillation.teachers.foreign_output import Lent
 from overproof.distillation.teachers.interface import Report, TeacherCard, log_probabilities, texts_of
 from overproof.errors import InputError
 
@@ -52,7 +54,7 @@ class CallableTeacher:
 
     def _probabilities(self, batch: list[str]) -> Floats:
         with foreign(self.card.name, "predict_proba"), np.errstate(over="ignore"):
-            p = np.asarray(self.predictor.predict_proba(batch), dtype=np.float32)
+            p = np.asarray(self.predictor.predict_proba(list(batch)), dtype=np.float32)
         expected = (len(batch), len(self.classes))
         if p.shape != expected:
             raise InputError(f"{self.card.name}: predict_proba gave an array of shape {p.shape}, expected {expected}")
@@ -111,19 +113,14 @@ def _resolve(spec: str) -> tuple[ModuleType, Any]:
         return module, _called(found)
 
 
-class _HeldBack(io.TextIOBase):
+class _HeldBack(Lent):
     """Standard error, held back until it is known how an import ends; a logger that keeps it writes through later."""
 
     def __init__(self, through: TextIO | None) -> None:
         self._through, self._held, self._holds = through, io.StringIO(), True
 
-    def write(self, text: str) -> int:
-        target = self._held if self._holds else self._through
-        return len(text) if target is None else target.write(text)
-
-    def flush(self) -> None:
-        if not self._holds and self._through is not None:
-            self._through.flush()
+    def target(self) -> TextIO | None:
+        return self._held if self._holds else self._through
 
     def release(self, *, shown: bool) -> str:
         """Hold nothing back any longer; return what was held."""
@@ -140,7 +137,7 @@ def _as_its_own_program(spec: str, name: str) -> Iterator[None]:
     What it prints goes to standard error, as our own output may be JSON. The usage of a script that ends the program
     for lack of options becomes part of the one message.
     """
-    held, options = _HeldBack(sys.stderr), sys.argv
+    held, options, interrupted = _HeldBack(sys.stderr), sys.argv, signal.getsignal(signal.SIGINT)
     sys.argv = [name]
     try:
         with redirect_stderr(held), redirect_stdout(held):
@@ -154,6 +151,8 @@ def _as_its_own_program(spec: str, name: str) -> Iterator[None]:
         ) from ended
     finally:
         sys.argv = options
+        with suppress(ValueError, TypeError):  # of another thread than the main one; or it was set outside of Python
+            signal.signal(signal.SIGINT, interrupted)  # Ctrl-C stays ours
         held.release(shown=sys.exc_info()[0] is None)
 
 
@@ -170,7 +169,8 @@ def _here_on_path() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.path.remove(here)
+        with suppress(ValueError):  # the module may have set a path of its own
+            sys.path.remove(here)
 
 
 def _fingerprint(pickled: bytes, module: ModuleType) -> str:

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.distillation.teachers.foreign_output import on_standard_error
+from overproof.distillation.teachers.foreign_state import undisturbed
 from overproof.errors import InputError, OverproofError
 from overproof.events.spellings import alike, near, plain_name
+from overproof.files import is_utf8
 
 SUM_TOLERANCE = 0.02  # of a row's sum: probabilities written with two digits, or rounded to INT8, still are some
 STEP = 1 / 256  # of a probability in INT8; each is off by half of it at most
@@ -37,6 +39,8 @@ def require_classes(classes: Sequence[str], where: str) -> None:
     for name in classes:
         if not name.strip():
             raise InputError(f"{where}: a class is named {name!r}, expected a name")
+        if not is_utf8(name):
+            raise InputError(f"{where}: a class is named {name!r}, which is no text in UTF-8; expected a name that is")
         first = seen.setdefault(plain_name(name), name)
         if name == first and list(classes).count(name) > 1:
             raise InputError(f"{where}: the class {name!r} stands twice, expected each name once")
@@ -102,7 +106,8 @@ def broken_rows(values: NDArray[np.floating[Any]], most: float | None = None) ->
 def foreign(where: str, doing: str) -> Iterator[None]:
     """Run code that is not ours: whatever it raises becomes an InputError of one line, an exit of the program too.
 
-    Ctrl-C goes on, and so does a lack of memory, which is the machine's. What it prints goes to standard error.
+    Ctrl-C goes on, and so does a lack of memory, which is the machine's. What it prints goes to standard error, and
+    what it changes of the process is put back (`foreign_state.undisturbed`).
 
     Parameters
     ----------
@@ -110,9 +115,9 @@ def foreign(where: str, doing: str) -> Iterator[None]:
         Which model, and what it was asked for: both begin the message.
     """
     try:
-        with on_standard_error():
+        with on_standard_error(), undisturbed():
             yield
-    except (OverproofError, KeyboardInterrupt, MemoryError, GeneratorExit):
+    except (OverproofError, KeyboardInterrupt, MemoryError):
         raise
     except SystemExit as ended:
         code = "" if ended.code is None else f" ({first_line(ended) or ended.code})"

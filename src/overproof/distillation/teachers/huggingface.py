@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ transformers.utils.logging.disable_progress_bar()
 FINE_TUNE_TOKENS = 128  # longest input while fine-tuning; p99 of real payloads is 92 tokens
 SCORE_TOKENS = 512
 BATCH = 64
+
+_OF_LAYER = re.compile(r"\.\d+\..+\.(weight|bias)$")  # `bert.encoder.layer.3.output.dense.weight`
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
 
@@ -111,15 +114,22 @@ def load(path: Path) -> HuggingFaceTeacher:
         No safetensors weights (pickle is refused), no classification head or one of another kind, or unusable files.
     """
     config = _config(path)
-    if not any("SequenceClassification" in name for name in config.get("architectures") or []):
+    architectures = _architectures(path, config)
+    if not any("SequenceClassification" in name for name in architectures):
         raise InputError(
             f"{path}: config.json lists no ...ForSequenceClassification architecture, so it cannot classify yet; "
             f"fine-tune it first: overproof teach EVENTS --from {path} --out DIR"
         )
     require_single_label(config.get("problem_type"), f"{path}: config.json")
-    model, loading = _pretrained(transformers.AutoModelForSequenceClassification, path, output_loading_info=True)
-    if loading["missing_keys"]:  # transformers would make them up at random
-        raise InputError(f"{path}: the weights lack {', '.join(sorted(loading['missing_keys']))}")
+    model, loading = _pretrained(
+        transformers.AutoModelForSequenceClassification, path, output_loading_info=True, ignore_mismatched_sizes=True
+    )
+    _require_weights_fit(path, loading)
+    if type(model).__name__ not in architectures:
+        raise InputError(
+            f"{path}: config.json: architectures is {_short(architectures)}, code that is not run here: transformers "
+            f"takes it for {type(model).__name__}; expected an architecture that transformers has"
+        )
     tokenizer, pad_id = _tokenizer(path)
     _require_tokens_known(path, tokenizer, model)
     weights = sorted(path.glob("*.safetensors"))
@@ -133,7 +143,7 @@ def load(path: Path) -> HuggingFaceTeacher:
         fingerprint=fingerprint_files(*weights, *sorted(path.glob("*.json")), *sorted(path.glob("*.txt"))),
     )
     network = LogitsOfIds(model.eval(), pad_id)
-    return HuggingFaceTeacher(classes, card, network, _encoder(tokenizer, _limit(tokenizer, model, SCORE_TOKENS)))
+    return HuggingFaceTeacher(classes, card, network, _encoder(tokenizer, _limit(path, tokenizer, model, SCORE_TOKENS)))
 
 
 def network_and_encoder(path: Path, classes: Sequence[str], *, seed: int = 0) -> FineTunable:
@@ -152,7 +162,7 @@ def network_and_encoder(path: Path, classes: Sequence[str], *, seed: int = 0) ->
         torch.manual_seed(seed)
         model = _for_classes(path, tuple(classes))
     tokenizer, pad_id = _tokenizer(path)
-    tokenizer.model_max_length = _limit(tokenizer, model, FINE_TUNE_TOKENS)
+    tokenizer.model_max_length = _limit(path, tokenizer, model, FINE_TUNE_TOKENS)
     encode = _encoder(tokenizer, tokenizer.model_max_length)
     return FineTunable(LogitsOfIds(model, pad_id), encode, pad_id, tokenizer)
 
@@ -184,11 +194,35 @@ def _config(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no weights, expected model.safetensors")
     try:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path / 'config.json'}: cannot be read as JSON: {error}") from None
     if not isinstance(config, dict):
         raise InputError(f"{path / 'config.json'}: expected a JSON object")
     return config
+
+
+def _architectures(path: Path, config: Mapping[str, Any]) -> list[str]:
+    names = config.get("architectures") or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path}: config.json: architectures is {_short(names)}, expected a list of names")
+    return names
+
+
+def _require_weights_fit(path: Path, loading: Mapping[str, Any]) -> None:
+    """Refuse weights that config.json is not of: transformers makes up what is missing, and leaves out whole layers."""
+    if loading["missing_keys"]:
+        raise InputError(f"{path}: the weights lack {', '.join(sorted(loading['missing_keys']))[:300]}")
+    if loading["mismatched_keys"]:
+        name, found, expected = min(loading["mismatched_keys"])
+        raise InputError(
+            f"{path}: the weights {name} have shape {tuple(found)}, config.json asks for {tuple(expected)}; expected "
+            "the config.json that they were saved with, its id2label included"
+        )
+    if layers := sorted(name for name in loading["unexpected_keys"] if _OF_LAYER.search(name)):
+        raise InputError(
+            f"{path}: config.json has no place for {len(layers)} weights of layers, the first is {layers[0]}; expected "
+            "the config.json that they were saved with"
+        )
 
 
 def _require_tokens_known(path: Path, tokenizer: Any, model: Any) -> None:
@@ -251,6 +285,8 @@ def _tokenizer(path: Path) -> tuple[Any, int]:
             tokenizer = transformers.AutoTokenizer.from_pretrained(name, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # as above
         raise InputError(f"{path}: its tokenizer cannot be opened: {first_line(error)}") from error
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers makes one up without its file
+        raise InputError(f"{path}: its tokenizer has no tokens, expected tokenizer.json or the vocabulary beside it")
     if tokenizer.pad_token_id is None:
         raise InputError(f"{path}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
     return tokenizer, int(tokenizer.pad_token_id)
@@ -268,8 +304,15 @@ def _encoder(tokenizer: Any, limit: int) -> Encode:
     return encode
 
 
-def _limit(tokenizer: Any, model: Any, most: int) -> int:
+def _limit(path: Path, tokenizer: Any, model: Any, most: int) -> int:
+    """Return how many tokens an event may have, those around it included."""
     positions = getattr(model.config, "max_position_embeddings", None) or most
     if model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
         positions -= 2  # their positions start at pad id + 1
-    return int(min(most, positions, tokenizer.model_max_length))
+    stated = tokenizer.model_max_length
+    if not isinstance(stated, int | float) or min(stated, positions) <= tokenizer.num_special_tokens_to_add():
+        raise InputError(
+            f"{path}: tokenizer_config.json: model_max_length is {stated!r}, of {positions} positions; expected a "
+            "number of tokens that leaves room for an event"
+        )
+    return int(min(most, positions, stated))

@@ -106,7 +106,7 @@ def fingerprint_files(*paths: Path) -> str:
     """Hash the names and contents of files with SHA-256, read in pieces."""
     digest = hashlib.sha256()
     for path in paths:
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode("utf-8", "surrogateescape"))
         with path.open("rb") as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)

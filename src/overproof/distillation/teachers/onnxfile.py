@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,6 +71,7 @@ PROBES = (
     "0 " * 40,
     "ls -la /",
 )
+_PLACE = re.compile(r"/\S*onnxruntime/\S+\.(?:cc|h):\d+ [^()\n]*\([^()\n]*\)(?: const)?:? *")
 KNOWN_INPUTS = (*IDS, "attention_mask", "token_type_ids")
 
 
@@ -219,7 +221,12 @@ def _session(path: Path, model: onnx.ModelProto) -> Any:
                 return session(in_float32(onnx.load(name)).SerializeToString(), threads=threads)
             return session(name, threads=threads)
     except Exception as error:  # ONNX Runtime raises its own classes
-        raise InputError(f"{path}: ONNX Runtime cannot open it: {first_line(error)}") from None
+        raise InputError(f"{path}: ONNX Runtime cannot open it: {_plain(error)}") from None
+
+
+def _plain(error: Exception) -> str:
+    """Return what ONNX Runtime says without the place in its own source, which fills the line."""
+    return first_line(Exception(_PLACE.sub("", str(error))))
 
 
 def _reads_text(running: Any) -> bool:
@@ -234,9 +241,19 @@ def _open_tokenizer(path: Path) -> Tokenizer:
             tokenizer = Tokenizer.from_file(name)
     except Exception as error:  # the tokenizers library raises bare Exception
         raise InputError(f"{path}: the tokenizers library cannot read it: {error}") from None
-    tokenizer.enable_truncation(max_length=_limit(path, tokenizer))
+    _cut(path, tokenizer, _limit(path, tokenizer))
     tokenizer.no_padding()
     return tokenizer
+
+
+def _cut(path: Path, tokenizer: Tokenizer, length: int) -> None:
+    """Let a tokenizer cut events at a length; InputError if that leaves no room for one."""
+    around = tokenizer.num_special_tokens_to_add(False)
+    if length <= around:
+        raise InputError(
+            f"{path}: events are cut at {length} tokens, {around} of them the tokenizer's own; expected room for it"
+        )
+    tokenizer.enable_truncation(max_length=length)
 
 
 def _limit(path: Path, tokenizer: Tokenizer) -> int:
@@ -244,9 +261,11 @@ def _limit(path: Path, tokenizer: Tokenizer) -> int:
         return int(tokenizer.truncation["max_length"])
     try:
         stated = json.loads(path.with_name("tokenizer_config.json").read_text(encoding="utf-8"))["model_max_length"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return DEFAULT_TOKENS
-    return stated if isinstance(stated, int) and 0 < stated <= 1 << 16 else DEFAULT_TOKENS  # else "no limit" as 1e30
+    return (
+        stated if isinstance(stated, int) and not isinstance(stated, bool) and 0 < stated <= 1 << 16 else DEFAULT_TOKENS
+    )  # else "no limit" as 1e30
 
 
 def _pad_id(tokenizer: Tokenizer) -> int:
@@ -266,9 +285,11 @@ def _check_inputs(path: Path, running: Any, tokenizer: Tokenizer) -> None:
             f"{path}: inputs are {', '.join(shapes)}; expected {' or '.join(IDS)} of shape (batch, length), "
             "and at most attention_mask and token_type_ids besides"
         )
+    if 0 in ids[0]:
+        raise InputError(f"{path}: its input has shape {ids[0]}, room for nothing; expected (batch, length)")
     width, cut = ids[0][1], tokenizer.truncation
     if isinstance(width, int) and cut is not None:
-        tokenizer.enable_truncation(max_length=min(width, cut["max_length"]))
+        _cut(path, tokenizer, min(width, cut["max_length"]))
 
 
 def _onnx_input(

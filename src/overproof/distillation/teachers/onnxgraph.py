@@ -22,6 +22,8 @@ Numbers = Literal["probabilities", "logits"]
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 MAPS = ("seq(map(string,tensor(float)))", "seq(map(int64,tensor(float)))")  # what ZipMap gives: a dictionary an event
 
+USUAL = ("logits", "probabilities", "output_probability", "probs", "scores", "output")  # names of what is of classes
+
 # What changes no number, or rounds it.
 SAME = frozenset("Identity Cast QuantizeLinear DequantizeLinear Reshape Squeeze Unsqueeze Flatten Clip ZipMap".split())
 SOFTMAX, LOG_SOFTMAX = ("Softmax", "QLinearSoftmax"), ("LogSoftmax",)
@@ -80,7 +82,9 @@ def class_output(path: Path, model: onnx.ModelProto, outputs: Sequence[Any], cla
             "how many there are"
         )
     # the width that is known, then one that is open, then another, which is refused later; one number comes last
-    for one in sorted(tensors, key=lambda one: _fit(one.shape[1], classes)):
+    if tensors:
+        best = min(_fit(one.shape[1], classes) for one in tensors)
+        one = _only(path, model, [one for one in tensors if _fit(one.shape[1], classes) == best])
         width = one.shape[1] if isinstance(one.shape[1], int) else None
         if width == 1:
             raise InputError(
@@ -97,6 +101,26 @@ def class_output(path: Path, model: onnx.ModelProto, outputs: Sequence[Any], cla
     raise InputError(
         f"{path}: no output of floats with shape (events, classes): expected a classifier; it has {listed}"
     )
+
+
+def _only(path: Path, model: onnx.ModelProto, fits: Sequence[Any]) -> Any:
+    """Choose of outputs of one shape: those that say the same in other numbers, else the one of a usual name."""
+    producers = _producers(model.graph)
+
+    def origin(name: str) -> str:
+        while (node := producers.get(name)) is not None and node.op_type in SAME | {*SOFTMAX, *LOG_SOFTMAX}:
+            name = node.input[0]
+        return name
+
+    if len({origin(one.name) for one in fits}) > 1:
+        usual = [one for one in fits if one.name.lower() in USUAL]
+        if len({origin(one.name) for one in usual}) != 1:
+            raise InputError(
+                f"{path}: several of its outputs may be of classes: {', '.join(one.name for one in fits)}; expected "
+                f"one of them, or one called {' or '.join(USUAL[:2])}"
+            )
+        return usual[0]
+    return fits[0]
 
 
 def _fit(width: int | str | None, classes: int | None) -> int:

@@ -1,0 +1,68 @@
+"""Keep what code that is not ours changes of the process: where it works, what torch assumes, and that it goes on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import numpy as np
+
+from overproof.distillation.teachers.foreign_output import depth
+
+_exit = os._exit
+_process = os.getpid()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put back the working directory, and numpy's and torch's settings; end a child that leaves the block in a fork.
+
+    A script that changes to its own folder must not move our outputs there, and one that switches gradients off must
+    not do so for the student. `os._exit` within the block ends it as `sys.exit` does.
+    """
+    global _process
+    os._exit, _process = _ended, os.getpid()
+    here, assumed = _here(), _torch_settings()
+    try:
+        with np.errstate():
+            yield
+    finally:
+        if os.getpid() != _process:  # it has forked, and this is the child: the rest of the program is the parent's
+            _exit(0)
+        if here is not None:
+            os.fchdir(here)
+            os.close(here)
+        _set_torch(assumed)
+
+
+def _ended(status: int) -> NoReturn:
+    """End the process, as `os._exit`; but of foreign code only, where this one is ours."""
+    if depth() and os.getpid() == _process:
+        raise SystemExit(status)
+    _exit(status)
+
+
+def _here() -> int | None:
+    """Return a handle of the working directory; None if it is gone."""
+    try:
+        return os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _torch_settings() -> tuple[bool, Any] | None:
+    """Return whether torch keeps gradients, and its default type; None where it is not imported yet."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else (torch.is_grad_enabled(), torch.get_default_dtype())
+
+
+def _set_torch(settings: tuple[bool, Any] | None) -> None:
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "set_default_dtype"):  # an import that failed leaves half of it
+        return
+    grad, dtype = (True, torch.float32) if settings is None else settings
+    torch.set_grad_enabled(grad)
+    torch.set_default_dtype(dtype)
