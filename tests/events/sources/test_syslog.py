@@ -118,7 +118,13 @@ EVE = (
 )
 
 
-@pytest.mark.parametrize("document", [CADDY, EVE])
+ZEEK = (
+    '{"_path":"http","ts":1767596784,"uid":"C1","id.orig_h":"192.0.2.1","id.orig_p":1,"id.resp_h":"192.0.2.2",'
+    '"id.resp_p":80,"method":"GET","host":"h","uri":"/?q=1"}'
+)
+
+
+@pytest.mark.parametrize("document", [CADDY, EVE, ZEEK])
 @pytest.mark.parametrize("before", ["Jan  5 07:06:24 web app[1]: ", "<6>1 2026-01-05T07:06:24Z web app 1 - - @cee: "])
 def test_requests_in_json_that_syslog_carries(read, before: str, document: str) -> None:
     event = one(read, before + document)

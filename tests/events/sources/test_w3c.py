@@ -140,3 +140,9 @@ def test_a_log_whose_end_is_not_written_yet_is_read(read) -> None:
     table, rejects = read("u_ex.log", b"#Fields: cs-method cs-uri-stem c-ip\r\nGET /a 192.0.2.1\r\n" + bytes(5000))
     assert table["text"].to_pylist() == ["HTTP GET /a"]
     assert rejects.total == 1
+
+
+def test_quoted_values_between_tabs(read) -> None:
+    lines = '#Fields:\tcs-method\tcs-uri-stem\tc-ip\tcs(User-Agent)\nGET\t/a\t"192.0.2.1"\t"a ""b"" c"\n'
+    table, _ = read("a.log", lines.encode())
+    assert (table["text"][0].as_py(), table["src_ip"][0].as_py()) == ('HTTP GET /a ua="a "b" c"', "192.0.2.1")

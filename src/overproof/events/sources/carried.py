@@ -12,8 +12,12 @@ from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, read_structured
 from overproof.events.sources.suricata import fast
-from overproof.events.sources.suricata.records import is_eve, to_event
+from overproof.events.sources.suricata import records as suricata
+from overproof.events.sources.suricata.records import is_eve
+from overproof.events.sources.zeek import keys as zeek_keys
+from overproof.events.sources.zeek import records as zeek
 
+_BRACE, _DIGITS = ord("}"), frozenset(b"0123456789")
 # behind the cookie of structured syslog, if there is one
 _OBJECT = re.compile(rb"(?:@cee:)?[ ]?(\{.*\})", re.DOTALL)
 
@@ -29,7 +33,7 @@ def read_cef(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
 
 
 def _parse(number: int, line: bytes) -> Iterable[Parsed]:
-    return map(_event, syslog.frames(line)) if 48 <= line[0] < 58 else (_event(line),)  # a digit
+    return map(_event, syslog.frames(line)) if line[0] in _DIGITS else (_event(line),)
 
 
 def _event(line: bytes) -> Parsed:
@@ -39,15 +43,22 @@ def _event(line: bytes) -> Parsed:
         return request.event()
     if b"[Priority: " in line and (alert := fast.to_event(syslog.message(line))):
         return alert._replace(time=syslog.time(line))
-    if line[-1] == 125 and (document := _OBJECT.fullmatch(syslog.message(line))) and (found := _of(document[1])):
+    if line[-1] == _BRACE and (document := _OBJECT.fullmatch(syslog.message(line))) and (found := _of(document[1])):
         return found
     return syslog.parse(line)
 
 
 def _of(document: bytes) -> StructuredEvent | None:
-    """Read JSON that syslog carried: a request, or an event of Suricata's."""
+    """Read JSON that syslog carried: a request, or an event of Suricata's or Zeek's."""
     if request := accesslog.read_request(document):
         return request.event()
     record = record_of(document)
-    kind = record.get("event_type") if isinstance(record, dict) and is_eve(record) else None
-    return to_event(kind, record) if isinstance(kind, str) and isinstance(record, dict) else None
+    if isinstance(record, str):
+        return None
+    if is_eve(record):
+        kind = record["event_type"]
+        return suricata.to_event(kind, record) if isinstance(kind, str) else None
+    if not zeek_keys.is_record(record):
+        return None
+    found = zeek_keys.unnested(record)
+    return zeek.to_event(zeek_keys.path_of(found, None, ""), found)

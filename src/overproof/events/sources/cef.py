@@ -1,7 +1,8 @@
 r"""Read CEF (ArcSight Common Event Format) and LEEF (QRadar's, 1.0 and 2.0), bare or carried by syslog.
 
 The text is what the device saw: the request of `request`, `requestMethod` and `requestClientApplication` by the same
-template that requests have from any source, else the message, else the name of the event. In CEF's header a pipe and a
+template that requests have from any source, else the message, else the name of the event, with its fields. Whatever
+other field holds what such fields rarely do stands behind them. In CEF's header a pipe and a
 backslash are escaped, in its extension an equals sign, a backslash and a line break; LEEF divides its attributes by
 tabs, or by what its header names.
 """
@@ -27,6 +28,7 @@ _NAMES = {  # of LEEF's attributes and of CEF's long names, as CEF's short ones
     "srcPort": "spt", "dstPort": "dpt", "usrName": "suser", "url": "request", "devTime": "rt", "proto": "proto",
     "sourceAddress": "src", "destinationAddress": "dst", "sourcePort": "spt", "destinationPort": "dpt",
     "message": "msg", "requestUrl": "request", "userAgent": "requestClientApplication",
+    "cookie": "requestCookies", "referer": "requestContext", "host": "dhost",
     "method": "requestMethod", "transportProtocol": "proto", "deviceReceiptTime": "rt",
 }  # fmt: skip
 # keys of CEF's dictionary; before any other an equals sign is one that the device did not escape, in a value
@@ -45,6 +47,7 @@ _KNOWN = frozenset(_NAMES) | frozenset(
 )
 _NUMBERED = re.compile(r"(?:cs|cn|cfp|c6a|deviceCustomDate|flexString|flexNumber)[0-9](?:Label)?|[a-z]+Label|ad\..+")
 _WHERE = frozenset("src spt dst dpt shost dhost rt start end proto app suser duser devTimeFormat sev severity".split())
+_OF_THE_REQUEST = frozenset("request requestMethod requestClientApplication requestCookies requestContext".split())
 _FORMATS = ("%b %d %Y %H:%M:%S.%f %Z", "%b %d %Y %H:%M:%S %Z")
 
 
@@ -141,11 +144,10 @@ def _time(fields: Mapping[str, str]) -> str | None:
     return None
 
 
-def _event(name: str, fields: Mapping[str, str], time: str | None) -> StructuredEvent:
+def _event(name: str, fields: dict[str, str], time: str | None) -> StructuredEvent:
     method, agent = fields.get("requestMethod"), fields.get("requestClientApplication")
     host, target = split_url(fields.get("request"))
     host = host or fields.get("dhost")
-    left = [(key, value) for key, value in fields.items() if key not in _WHERE and value]
     if target:
         text = templates.HttpRequest(
             method or "-",
@@ -154,10 +156,16 @@ def _event(name: str, fields: Mapping[str, str], time: str | None) -> Structured
             agent=agent,
             cookie=fields.get("requestCookies"),
             referer=fields.get("requestContext"),
-            headers=[(key, value) for key, value in left if not key.startswith("request")],
+            headers=[(key, value) for key, value in fields.items() if key not in _OF_THE_REQUEST],
         ).text
     else:
-        text = fields.get("msg") or templates.record(name, dict(left))
+        message = fields.pop("msg", None)
+        shown = {
+            key: value
+            for key, value in fields.items()
+            if value and (templates.is_unusual(value) or not (message or key in _WHERE))
+        }
+        text = templates.record(message or name, shown)
     return StructuredEvent(
         text=text,
         time=time,

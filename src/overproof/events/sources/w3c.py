@@ -64,7 +64,7 @@ class _Log:
             yield "a record before any #Fields"
             return
         tabs = "\t" in text
-        values = text.split("\t") if tabs else self._divided(text)
+        values = [*map(_unquoted, text.split("\t"))] if tabs else self._divided(text)
         if len(values) != len(self._fields):
             fewer = len(values) < len(self._fields)
             yield "cut short: fewer values than #Fields" if fewer else "more values than #Fields"
@@ -79,6 +79,10 @@ class _Log:
         if len(values) == len(self._fields):
             return values
         return [quoted.replace('""', '"') or bare for quoted, bare in _TOKEN.findall(text)]
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1].replace('""', '"') if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def to_event(found: Fields, date: str | None, *, percent: bool) -> StructuredEvent:

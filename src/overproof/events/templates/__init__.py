@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from overproof.events.templates.dns import DnsLookup
 from overproof.events.templates.flow import FlowRecord, HostAggregate
-from overproof.events.templates.http import HttpRequest, percent_decoded
+from overproof.events.templates.http import HttpRequest, is_unusual, percent_decoded
 from overproof.events.templates.line import Part, bucket, record
 from overproof.events.templates.session import FileTransfer, SshSession, TlsSession, signer
 
@@ -22,6 +22,7 @@ __all__ = [
     "SshSession",
     "TlsSession",
     "bucket",
+    "is_unusual",
     "percent_decoded",
     "record",
     "signer",

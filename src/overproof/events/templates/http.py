@@ -58,8 +58,13 @@ class HttpRequest(NamedTuple):  # made for every line of a log: a frozen datacla
         return [
             f"{name}: {value}"
             for name, value in self.headers
-            if name not in _SEPARATE_PARTS and (_UNUSUAL.search(value) or _STRANGE.search(name))
+            if name not in _SEPARATE_PARTS and (is_unusual(value) or _STRANGE.search(name))
         ]
+
+
+def is_unusual(value: str) -> bool:
+    """Tell whether a value holds what headers, names and the like rarely do, and attacks often."""
+    return _UNUSUAL.search(value) is not None
 
 
 def percent_decoded(target: str) -> str:
