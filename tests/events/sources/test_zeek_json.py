@@ -139,3 +139,18 @@ def test_nesting_loses_nothing(record: dict[str, Any]) -> None:
     flat = {"ts": 1.0} | {key: record[key] for key in keys}
     assert unnested(nested(flat)) == flat
     assert set(IDS.values()) == set(ENDS)
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        ({"username": "' or 1"}, "username: ' or 1"),
+        ({"proxied": ["VIA -> 1.1 cache", "X-FORWARDED-FOR -> ${jndi:x}"]}, "x-forwarded-for: ${jndi:x}"),
+        ({"proxied": ["<x>"], "origin": "a'"}, "origin: a', proxied: <x>"),
+        ({"client_header_names": ["HOST", "{X}"], "orig_filenames": None}, "client_header_names: {X}"),
+    ],
+)
+def test_whatever_a_client_sent_is_in_the_text(read, sent: dict[str, Any], text: str) -> None:
+    record = OPEN | {"_path": "http", "method": "GET", "uri": "/"} | sent
+    table, _ = read("http.log", json.dumps(record).encode())
+    assert table["text"].to_pylist() == [f"HTTP GET / headers={text}"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from overproof.events import templates
 from overproof.events.sources.host_aggregates import Connection, HostAggregator
+from overproof.events.sources.stream import decoded
 from overproof.events.sources.structured import StructuredEvent
 from overproof.events.sources.values import entry, integer, items, joined, moment, number, string, utc
 
@@ -16,6 +18,15 @@ _FIN, _SYN, _RST = 0x01, 0x02, 0x04
 _FAILED = {"S0", "REJ"}
 _DEEPEST = 3  # levels of an unknown event's keys that are written out
 _PROTOCOLS = set("http dns tls ssh smb ftp smtp rdp quic krb5 snmp sip mqtt nfs dhcp ike tftp rfb modbus dnp3".split())
+
+# of a request what has a part of its own, and what its answer or Suricata says
+_APART = frozenset(
+    "hostname url http_user_agent cookie http_refer http_method http_request_body http_request_body_printable "
+    "http_response_body http_response_body_printable http_content_type request_headers response_headers redirect "
+    "accept_range age allow connection content_encoding content_language content_length content_location content_md5 "
+    "content_range content_type date etags expires last_modified link location proxy_authenticate refresh retry_after "
+    "server set_cookie trailer transfer_encoding upgrade vary warning www_authenticate".split()
+)
 
 
 def is_eve(record: Record) -> bool:
@@ -54,6 +65,7 @@ def to_event(kind: str, record: Record) -> StructuredEvent:
             "query": _question(entry(record, "dns"))[0],
             "flow_id": flow_id,
         },
+        overflow=kind == "dns" and len(items(entry(record, "dns").get("queries"))) > 1,  # of which the first is told
     )
 
 
@@ -110,16 +122,36 @@ def _flags(value: object) -> int:
 
 def _http(kind: str, record: Record) -> str:
     http = entry(record, "http")
+    headers = _headers(http.get("request_headers"))
+
+    def sent(key: str, name: str) -> str | None:
+        return string(http.get(key)) or ", ".join(value for header, value in headers if header == name) or None
+
+    others = [
+        (key.replace("_", "-"), value) for key, value in http.items() if key not in _APART and isinstance(value, str)
+    ]
     return templates.HttpRequest(
         string(http.get("http_method")) or "-",
         string(http.get("url")) or "-",
-        host=string(http.get("hostname")),
-        agent=string(http.get("http_user_agent")),
-        cookie=string(http.get("cookie")),
-        referer=string(http.get("http_refer")),
-        headers=_headers(http.get("request_headers")),
-        body=string(http.get("http_request_body_printable")),
+        host=sent("hostname", "host"),
+        agent=sent("http_user_agent", "user-agent"),
+        cookie=sent("cookie", "cookie"),
+        referer=sent("http_refer", "referer"),
+        headers=[*headers, *others],
+        body=_content(http, "http_request_body"),
     ).text
+
+
+def _content(record: Record, key: str) -> str | None:
+    """Return content that is logged printable, in base64, or both."""
+    printable = string(record.get(f"{key}_printable"))
+    encoded = string(record.get(key))
+    if printable or not encoded:
+        return printable
+    try:
+        return decoded(base64.b64decode(encoded)) or None
+    except ValueError:
+        return encoded
 
 
 def _headers(found: object) -> list[tuple[str, str]]:
@@ -192,11 +224,14 @@ def _fileinfo(kind: str, record: Record) -> str:
 
 
 def _alert(kind: str, record: Record) -> str:
-    """Write Suricata's alert, then the request that it is about."""
+    """Write Suricata's alert, then the request that it is about, or the payload."""
     alert = entry(record, "alert")
     parts = {key: string(alert.get(key)) for key in ("signature", "category", "severity", "action")}
     text = templates.record("suricata alert", parts | _flow_parts(record) | _email(record))
-    return f"{text} {_http(kind, record)}" if entry(record, "http") else text
+    if entry(record, "http"):
+        return f"{text} {_http(kind, record)}"
+    payload = _content(record, "payload")
+    return f"{text} payload={payload}" if payload else text
 
 
 def _other(kind: str, record: Record) -> str:

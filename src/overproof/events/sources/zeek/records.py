@@ -18,6 +18,17 @@ _IDENTIFIERS = {"ts", "uid", "fuid", "uids", "conn_uids", "cert_chain_fuids", "o
 _PROTOCOLS = {"ssl": "tls", "smb_files": "smb", "smb_mapping": "smb"} | {
     name: name for name in "dhcp dnp3 dns ftp http irc kerberos ldap modbus mysql ntlm ntp quic radius rdp sip".split()
 } | {name: name for name in "smtp snmp socks ssh syslog".split()}  # fmt: skip
+# what a client sent that has no part of its own in a request's text
+_SENT = (
+    "username",
+    "password",
+    "origin",
+    "version",
+    "client_header_names",
+    "cookie_vars",
+    "uri_vars",
+    "orig_filenames",
+)
 _OVER_TCP = {"http", "ssl", "ssh", "smtp", "ftp"}
 
 
@@ -83,7 +94,15 @@ def _http(path: str, record: Record) -> str:
         cookie=string(record.get("cookie")),
         referer=string(record.get("referrer")),
         body=string(record.get("post_body")),
+        headers=[(key, value) for key in _SENT for value in map(string, items(record.get(key))) if value is not None]
+        + [_proxied(value) for value in map(string, items(record.get("proxied"))) if value],
     ).text
+
+
+def _proxied(value: str) -> tuple[str, str]:
+    """Split what Zeek writes of a header that a proxy set: `VIA -> 1.1 cache`."""
+    name, divided, rest = value.partition(" -> ")
+    return (name.lower(), rest) if divided else ("proxied", value)
 
 
 def _dns(path: str, record: Record) -> str:
