@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -21,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 from fuzz import accounts, corpus, worker  # noqa: E402 - it lies beside the package, as bench does
 from fuzz.accounts.told import Told  # noqa: E402
 from fuzz.corpus import FOUND  # noqa: E402
+from fuzz.mutate import archives  # noqa: E402
 from fuzz.run import input_of, keep, kept  # noqa: E402
 from fuzz.target import Broken, Files, Target  # noqa: E402
 from fuzz.targets import TARGETS  # noqa: E402
@@ -243,3 +248,14 @@ def test_a_lost_packet_is_noticed(
     assert noticed(files) is None
     lose(monkeypatch)
     assert str(noticed(files)).startswith("pcap: ")
+
+
+@given(st.binary(max_size=200), st.integers(0, 2**32))
+def test_arrays_that_were_changed_before_are_changed_again(noise: bytes, seed: int) -> None:
+    random, file = Random(seed), io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.npy", noise)
+    content = file.getvalue()
+    for _ in range(4):
+        content = archives.arrays_changed(content, random)
+        assert isinstance(content, bytes)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import struct
 import zipfile
+import zlib
 from random import Random
 
 import pyarrow as pa
@@ -43,6 +45,8 @@ TYPES = (
     "nonsense",
 )
 
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError)  # archives raise them
+
 
 def packed(content: bytes, random: Random) -> bytes:
     """Compress, in several parts perhaps, and perhaps damage what comes out."""
@@ -70,7 +74,9 @@ def arrays_changed(content: bytes, random: Random) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
-    except zipfile.BadZipFile:
+    except (*BROKEN, ValueError, RuntimeError, OSError, EOFError):
+        return raw.changed(content, random)  # it was changed before
+    if not members:
         return raw.changed(content, random)
     name = random.choice(sorted(members))
     how = random.randrange(10)
@@ -93,6 +99,8 @@ def arrays_changed(content: bytes, random: Random) -> bytes:
 
 def array_changed(content: bytes, random: Random) -> bytes:
     """Change an array of numpy's format 1.0: the head says what the rest is."""
+    if len(content) < 10:
+        return raw.changed(content, random)
     size = struct.unpack("<H", content[8:10])[0]
     head, data = content[10 : 10 + size].decode("latin-1"), bytearray(content[10 + size :])
     how = random.randrange(5)

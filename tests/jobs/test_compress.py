@@ -327,7 +327,7 @@ def test_kill_9_loses_at_most_an_epoch(job: Job, tmp_path: Path) -> None:
     file, out = tmp_path / "events.csv", tmp_path / "teacher"
     pa.csv.write_csv(job.events.select(["text", "label"]).slice(0, 900), file)
     command = [sys.executable, "-m", "overproof", "teach", str(file), "--out", str(out)]
-    command += ["--preset", "small-student", "--epochs", "5", "--json"]
+    command += ["--preset", "tiny-student", "--epochs", "12", "--json"]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     checkpoint = tmp_path / ".teacher.training" / "history.json"
     deadline = time.monotonic() + 240

@@ -39,7 +39,10 @@ def test_every_kind_of_teacher_is_refused_by_a_near_name_and_taken_once_it_is_ma
 ) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     spec = {"table": table, "columns": "columns:p_", "callable": "test_teacher_names:predictor"}[kind]
-    with pytest.raises(InputError, match=r"'Malicious' and 'malicious'; .*names:Benign=benign,Malicious=malicious:"):
+    with pytest.raises(
+        InputError,
+        match=r"'Malicious' and 'malicious' differ in case alone; .*names:Benign=benign,Malicious=malicious:",
+    ):
         load_teacher([spec], classes=LABELS, columns=EVENTS.column_names)
     teacher = load_teacher([f"{MAPPED}{spec}"], classes=LABELS, columns=EVENTS.column_names)
     assert teacher.classes == LABELS
