@@ -111,6 +111,11 @@ def test_headers_of_strange_names_are_in_the_text(name: str) -> None:
     assert written == f"HTTP GET / headers={name}: 1"
 
 
+def test_what_http_2_calls_its_first_line_is_no_strange_header() -> None:
+    first = [(":method", "GET"), (":scheme", "https"), (":authority", "h"), (":path", "/")]
+    assert templates.HttpRequest("GET", "/", headers=first).text == "HTTP GET /"
+
+
 def test_absent_parts_are_left_out() -> None:
     assert templates.HttpRequest("GET", "/").text == "HTTP GET /"
     assert templates.DnsLookup("10.0.0.1", "a.test", type="A").text == "dns client=10.0.0.1 query=a.test type=A"

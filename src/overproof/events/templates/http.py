@@ -11,7 +11,7 @@ from overproof.events.templates.line import line
 
 _SEPARATE_PARTS = frozenset({"host", "user-agent", "cookie", "referer"})  # by parts of their own
 _UNUSUAL = re.compile(r"""[<>{}'`|\\^$\x00-\x08\x0a-\x1f\x7f]|%[0-9A-Fa-f]{2}""")
-_STRANGE = re.compile(r"[^\w.-]|^$")  # in a header's name
+_USUAL_NAME = re.compile(r":?[\w.-]+")  # of a header; `:path` and the like are of HTTP/2 (RFC 9113, 8.3)
 
 
 class HttpRequest(NamedTuple):  # made for every line of a log: a frozen dataclass takes three times as long
@@ -58,7 +58,7 @@ class HttpRequest(NamedTuple):  # made for every line of a log: a frozen datacla
         return [
             f"{name}: {value}"
             for name, value in self.headers
-            if name not in _SEPARATE_PARTS and (is_unusual(value) or _STRANGE.search(name))
+            if name not in _SEPARATE_PARTS and (is_unusual(value) or not _USUAL_NAME.fullmatch(name))
         ]
 
 
