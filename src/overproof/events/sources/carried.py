@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from overproof.events.sources import accesslog, cef, syslog
+from overproof.events.sources.accesslog import named
 from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, read_structured
@@ -59,6 +60,7 @@ def _of(document: bytes) -> StructuredEvent | None:
         kind = record["event_type"]
         return suricata.to_event(kind, record) if isinstance(kind, str) else None
     if not zeek_keys.is_record(record):
-        return None
+        request = named.read_named(document)
+        return None if request is None else request.event()
     found = zeek_keys.unnested(record)
     return zeek.to_event(zeek_keys.path_of(found, None, ""), found)

@@ -9,6 +9,7 @@ from typing import Any
 
 from overproof.errors import InputError
 from overproof.events.sources import accesslog, cef, containers, documents, syslog, w3c
+from overproof.events.sources.accesslog import named
 from overproof.events.sources.binaries import EXPECTED, is_binary, kind_of
 from overproof.events.sources.envelopes import form_of
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
@@ -159,6 +160,7 @@ def _by_keys(record: dict[Any, Any]) -> str | None:
         "journald": is_entry,
         "windows": is_windows_event,
         "modsecurity": is_transaction,
+        "accesslog": named.is_request,  # last: others write requests under such names too
     }
     return next((name for name, is_one in signs.items() if is_one(record)), None)
 

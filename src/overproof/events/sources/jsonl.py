@@ -33,6 +33,7 @@ _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _BAD_BYTE = re.compile("[\udc80-\udcff]")
+_HEXADECIMAL = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)  # as nginx escapes, unless it is told `escape=json`
 
 Record = dict[Any, Any]
 Found = tuple[str, Record, Layout]  # the text, and what it was found in
@@ -59,10 +60,20 @@ def parse_pairs(line: bytes, made: Callable[[list[tuple[str, Any]]], object] | N
 
     A byte order mark may stand first: files that have one were put behind each other.
     """
+    if b"\\x" in line:
+        line = _HEXADECIMAL.sub(_of_hexadecimal, line)
     text = without_bom(line).decode("utf-8", "surrogateescape")
     text = _BAD_BYTE.sub(lambda match: rf"\\x{ord(match[0]) & 0xFF:02x}", text)
     text = _ESCAPE.sub(lambda match: rf"\\{match[1]}" if match[1] else match[0], text)
     return json.loads(text, object_pairs_hook=made)
+
+
+def _of_hexadecimal(escape: re.Match[bytes]) -> bytes:
+    r"""Write `\x22` as JSON would: a byte above ASCII is one of UTF-8, if its neighbours say so."""
+    if escape[1] is None:
+        return escape[0]
+    code = int(escape[1], 16)
+    return rb"\u%04x" % code if code < 0x80 else bytes((code,))
 
 
 def record_of(line: bytes) -> Record | str:

@@ -52,6 +52,7 @@ class LoggedRequest(NamedTuple):  # made for every line: a frozen dataclass take
     headers: Sequence[tuple[str, str]] = ()
     others: Sequence[str] = ()
     cut: bool = False
+    body: str | None = None
 
     def event(self) -> StructuredEvent:
         """Return the event, its text by the template that requests from captures have too."""
@@ -64,6 +65,7 @@ class LoggedRequest(NamedTuple):  # made for every line: a frozen dataclass take
             cookie=self.cookie,
             referer=self.referer,
             headers=headers,
+            body=self.body,
             others=self.others,
         )
         return StructuredEvent(

@@ -16,6 +16,7 @@ from overproof.events.sources.accesslog.aws_tls import read_connection
 from overproof.events.sources.accesslog.common import read_common
 from overproof.events.sources.accesslog.envoy import read_envoy
 from overproof.events.sources.accesslog.json import read_json
+from overproof.events.sources.accesslog.named import read_named
 from overproof.events.sources.accesslog.proxies import read_haproxy, read_squid
 from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.structured import LineFormat, Parsed, read_structured
@@ -57,6 +58,6 @@ def _bare(line: bytes) -> LoggedRequest | None:
 
 
 def _parse(number: int, line: bytes) -> tuple[Parsed]:
-    request = read_request(line)
+    request = read_request(line) or (read_named(line) if line.lstrip().startswith(b"{") else None)
     event = read_connection(line) if request is None else request.event()
     return (event or "not a line of an access log",)

@@ -8,11 +8,9 @@ what cannot be told from the agent stays in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from overproof.events.sources.accesslog.escapes import unescaped
-from overproof.events.sources.values import integer, string, utc
+from overproof.events.sources.values import utc
 from overproof.events.sources.web import LoggedRequest, split_request, split_url
 
 _MIDDLE = rb"""[ ](?:[0-9]{1,3}|-)[ ][\w,-]+(?:[ ]\S+[ ]\S+[ ]"[^"]*")?(?:[ ](?:[0-9]+|-)){4}[ ]\""""  # all Envoy's own
@@ -54,28 +52,6 @@ def read_envoy(line: bytes) -> LoggedRequest | None:
         agent=unescaped(match["agent"], escapes=False),
         status=None if match["status"] == b"-" else int(match["status"]) or None,
         headers=[(name, value) for name, one in sent.items() if (value := unescaped(one, escapes=False))],
-    )
-
-
-def of_envoy(record: Mapping[Any, Any]) -> LoggedRequest:
-    """Read a record of the JSON format."""
-    host, path = split_url(string(record.get("path")))
-    client, port = _address(string(record.get("downstream_remote_address")))
-    server, server_port = _address(string(record.get("upstream_host")))
-    sent = {"x-forwarded-for": record.get("x_forwarded_for"), "x-request-id": record.get("request_id")}
-    return LoggedRequest(
-        string(record.get("method")),
-        path,
-        utc(string(record.get("start_time")) or ""),
-        client,
-        port,
-        server,
-        server_port,
-        host=string(record.get("authority")) or host,
-        agent=string(record.get("user_agent")),
-        referer=string(record.get("referer")),
-        status=integer(record.get("response_code")) or None,
-        headers=[(name, value) for name, one in sent.items() if (value := string(one))],
     )
 
 

@@ -1,4 +1,4 @@
-"""Read the requests that Caddy, Traefik, Envoy and Google's load balancers log as JSON.
+"""Read the requests that Caddy, Traefik, Envoy, Kong and Google's load balancers log as JSON.
 
 Caddy's keys: https://caddyserver.com/docs/logging (the logger `http.log.access`); Traefik's:
 https://doc.traefik.io/traefik/reference/install-configuration/observability/logs-and-accesslogs/; Google's:
@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from overproof.events.sources.accesslog.envoy import KEYS, of_envoy
+from overproof.events.sources.accesslog.envoy import KEYS
+from overproof.events.sources.accesslog.named import to_request
 from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.values import entry, integer, items, seconds, string, when
-from overproof.events.sources.web import LoggedRequest, split_url
+from overproof.events.sources.web import LoggedRequest
 
 Record = Mapping[Any, Any]
 _APART = {"host", "user-agent", "cookie", "referer"}  # headers that a request has an attribute for
@@ -29,10 +30,12 @@ def read_json(line: bytes) -> LoggedRequest | None:
     if {"RequestMethod", "RequestPath"} <= record.keys():
         return _traefik(record)
     if record.keys() >= KEYS and record.keys() & {"start_time", "response_flags"}:
-        return of_envoy(record)
+        return to_request(record)
     if {"requestMethod", "requestUrl"} <= entry(record, "httpRequest").keys():
-        return _google(record)
-    return _caddy(record) if {"method", "uri"} <= entry(record, "request").keys() else None
+        return to_request(record)
+    if not {"method", "uri"} <= entry(record, "request").keys():
+        return None
+    return to_request(record) if "started_at" in record else _caddy(record)  # Kong's has it
 
 
 def _caddy(record: Record) -> LoggedRequest:
@@ -67,23 +70,6 @@ def _traefik(record: Record) -> LoggedRequest:
         status=integer(record.get("DownstreamStatus")),
         user=None if user == "-" else user,
         **_of_headers(named),
-    )
-
-
-def _google(record: Record) -> LoggedRequest:
-    """Read Google's entry, whose request has an absolute URL."""
-    request = record["httpRequest"]
-    host, path = split_url(string(request.get("requestUrl")))
-    return LoggedRequest(
-        string(request.get("requestMethod")),
-        path,
-        time=_time(record.get("timestamp")),
-        client=string(request.get("remoteIp")),
-        server=string(request.get("serverIp")),
-        host=host,
-        agent=string(request.get("userAgent")),
-        referer=string(request.get("referer")),
-        status=integer(request.get("status")),
     )
 
 
