@@ -15,7 +15,7 @@ import pytest
 from onnx import TensorProto, external_data_helper, numpy_helper
 
 from overproof.bundle.manifest import MANIFEST, MODEL, OOD, _seal, digest, open_bundle
-from overproof.bundle.onnx_bytes import require_whole
+from overproof.bundle.onnx_bytes import may_go_on, require_whole
 from overproof.bundle.tiers import open as open_student
 from overproof.errors import BundleError, OverproofError
 
@@ -206,6 +206,21 @@ def test_weights_outside_are_seen_wherever_they_stand() -> None:
         for model in models:
             with pytest.raises(BundleError, match="in a file outside"):
                 require_whole(model.SerializeToString(), "m")
+
+
+def test_a_graph_that_need_not_end_is_refused(place: Path, made: Made) -> None:
+    helper = onnx.helper
+    looped = onnx.ModelProto()
+    looped.CopyFrom(made.int8)
+    loop = helper.make_node("Loop", ["", "x"], ["y"], body=helper.make_graph([], "turn", [], []))
+    looped.graph.node.append(helper.make_node("If", ["x"], ["y"], then_branch=helper.make_graph([loop], "sub", [], [])))
+    content = looped.SerializeToString()
+    (place / MODEL).write_bytes(content)
+    reseal(place)
+    with pytest.raises(BundleError, match=r"model\.onnx: has a Loop, which need not end"):
+        open_student(place)
+    longer = content.replace(b'"\x04Loop', b'"\x84\x00Loop')  # the same number in two bytes: which a parser takes
+    assert may_go_on(memoryview(longer)) and not may_go_on(memoryview(made.int8.SerializeToString()))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08", b"nonsense", b"\x3a\xff\xff\xff\xff\x7f", b"\xff" * 30])

@@ -1,13 +1,14 @@
-"""Look into an ONNX file's bytes without the package onnx: whether all that decides is in them.
+"""Look into an ONNX file's bytes without the package onnx: whether all that decides is in them, and whether it ends.
 
-ONNX Runtime reads weights that a file only names from the working directory, which no hash of a bundle covers.
+ONNX Runtime reads weights that a file only names from the working directory, which no hash of a bundle covers. It
+runs a Loop for as long as its condition holds.
 
 Source: the wire format of Protocol Buffers, https://protobuf.dev/programming-guides/encoding/, and onnx.proto3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from overproof.errors import BundleError
 
@@ -24,6 +25,9 @@ FIELDS: dict[str, dict[int, str]] = {
     "sparse": {1: "tensor", 2: "tensor"},
 }
 EXTERNAL_DATA, DATA_LOCATION = 13, 14  # of a tensor
+OP_TYPE = 4  # of a node
+LOOP = b"Loop"
+Found = Callable[[str, int, int, memoryview | None], bool]  # kind of message, field, value of a number, content
 
 
 def require_whole(content: bytes, where: str, *, onnx: bool = True) -> None:
@@ -35,7 +39,7 @@ def require_whole(content: bytes, where: str, *, onnx: bool = True) -> None:
         False: what is no ONNX file passes, as nothing of it is run yet.
     """
     try:
-        outside = _outside(memoryview(content), "model", 0)
+        outside = _holds(memoryview(content), "model", 0, _is_outside)
     except (ValueError, IndexError):
         if not onnx:
             return
@@ -44,18 +48,31 @@ def require_whole(content: bytes, where: str, *, onnx: bool = True) -> None:
         raise BundleError(f"{where}: has weights in a file outside of it, which no hash covers; expected all in it")
 
 
-def _outside(message: memoryview, kind: str, depth: int) -> bool:
-    """Say whether a tensor in a message is stored elsewhere."""
+def may_go_on(content: memoryview) -> bool:
+    """Say whether a graph has a Loop, the one operator that need not end; so may what cannot be read."""
+    try:
+        return _holds(content, "model", 0, _is_loop)
+    except (ValueError, IndexError):
+        return True
+
+
+def _is_outside(kind: str, field: int, value: int, _: memoryview | None) -> bool:
+    return kind == "tensor" and (field == EXTERNAL_DATA or (field == DATA_LOCATION and value > 0))
+
+
+def _is_loop(kind: str, field: int, _: int, part: memoryview | None) -> bool:
+    return kind == "node" and field == OP_TYPE and part is not None and bytes(part) == LOOP
+
+
+def _holds(message: memoryview, kind: str, depth: int, found: Found) -> bool:
+    """Say whether a message, or one within it, has a field that is looked for."""
     if depth > DEEPEST:
         raise ValueError("graphs in graphs")
-    if kind == "tensor":
-        return any(
-            field == EXTERNAL_DATA or (field == DATA_LOCATION and value) for field, value, _ in _entries(message)
-        )
-    inner = FIELDS[kind]
+    inner = FIELDS.get(kind, {})
     return any(
-        part is not None and field in inner and _outside(part, inner[field], depth + 1)
-        for field, _, part in _entries(message)
+        found(kind, field, value, part)
+        or (part is not None and field in inner and _holds(part, inner[field], depth + 1, found))
+        for field, value, part in _entries(message)
     )
 
 

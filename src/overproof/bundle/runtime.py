@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # its Linux wheels send telemetry otherwise; must precede the import
 
@@ -13,7 +16,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from overproof.bundle.manifest import MODEL, OOD, Bundle, Manifest
-from overproof.bundle.onnx_bytes import require_whole
+from overproof.bundle.onnx_bytes import may_go_on, require_whole
 from overproof.bundle.ood import restored
 from overproof.bundle.readers import Reader, reader_of
 from overproof.bundle.scores import Floats, Scores, Verdict, attack_of, joined, labels_of, softmax
@@ -22,6 +25,7 @@ from overproof.errors import BundleError
 from overproof.portions import portions
 
 SCORED_AT_ONCE = 1 << 18  # characters of the texts that are scored together, as far as they are read
+LOOP_SECONDS = 60.0  # that one call may take of a graph with a Loop
 OUTPUT, EMBEDDING = "logits", "embedding"  # names in every model file that overproof writes
 
 OPTIMIZATIONS = {
@@ -33,7 +37,7 @@ OPTIMIZATIONS = {
 
 
 def session(model: bytes | str, *, threads: int = 1, optimization: str = "all") -> ort.InferenceSession:
-    """Open an inference session on the CPU.
+    """Open an inference session on the CPU; of a graph with a Loop no call takes longer than `LOOP_SECONDS`.
 
     Parameters
     ----------
@@ -50,7 +54,37 @@ def session(model: bytes | str, *, threads: int = 1, optimization: str = "all") 
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors are raised: its own lines on stderr would say them twice
     # without a fallback: there is no other provider, and it would be announced on standard output, where verdicts go
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    kind = _Bounded if _may_go_on(model) else ort.InferenceSession
+    return kind(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+
+
+class _Bounded(ort.InferenceSession):  # type: ignore[misc]
+    """A session whose calls are ended: a Loop's condition may hold for ever."""
+
+    def run(self, output_names: Any, input_feed: Any, run_options: Any = None) -> Any:
+        options = run_options or ort.RunOptions()
+        clock = threading.Timer(LOOP_SECONDS, setattr, (options, "terminate", True))
+        clock.daemon = True
+        clock.start()
+        try:
+            return super().run(output_names, input_feed, options)
+        except Exception as error:
+            if options.terminate:
+                raise TimeoutError(f"a Loop in its graph has not ended within {LOOP_SECONDS:g} s") from error
+            raise
+        finally:
+            clock.cancel()
+
+
+def _may_go_on(model: bytes | str) -> bool:
+    if isinstance(model, bytes):
+        return may_go_on(memoryview(model))
+    with (
+        open(model, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        memoryview(content) as seen,
+    ):
+        return may_go_on(seen)
 
 
 @dataclass(frozen=True)
@@ -221,6 +255,8 @@ class OnnxScorer(WindowScorer):
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         self.manifest: Manifest = bundle.manifest
         require_whole(bundle.files[MODEL], str(bundle.path / MODEL))
+        if may_go_on(memoryview(bundle.files[MODEL])):
+            raise BundleError(f"{bundle.path / MODEL}: has a Loop, which need not end; expected a graph without one")
         try:
             super().__init__(
                 bundle.files[MODEL],

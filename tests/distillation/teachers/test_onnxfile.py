@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
+from overproof.bundle import runtime
 from overproof.bundle.scores import softmax
 from overproof.distillation.teachers import load_teacher
 from overproof.errors import InputError
@@ -64,6 +65,31 @@ def summing_model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
+def looping(times: str = "") -> onnx.ModelProto:
+    """The same, its sum passed through a Loop that ends after `times` turns: never, if nothing says so."""
+    model = summing_model()
+    state = helper.make_tensor_value_info("state", TensorProto.FLOAT, None)
+    turn = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Identity", ["state"], ["next"])],
+        "turn",
+        [helper.make_tensor_value_info("i", TensorProto.INT64, []), helper.make_tensor_value_info("go", 9, []), state],
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, None),
+        ],
+    )
+    last = model.graph.node.pop()
+    model.graph.node.extend(
+        [
+            helper.make_node("Loop", [times, "true", *last.input], ["looped"], body=turn),
+            helper.make_node("Identity", ["looped"], ["logits"]),
+        ]
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "true"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(3), "three"))
+    return model
+
+
 @pytest.fixture
 def write(tmp_path: Path, wordpiece: Callable[[Path], None]) -> Write:
     def write_model(model: onnx.ModelProto) -> Path:
@@ -112,6 +138,17 @@ def test_no_event_at_all(write: Write) -> None:
 def test_a_graph_of_fixed_length_cuts_and_pads(write: Write, events: pa.Table) -> None:
     path = write(summing_model(shape=(2, 8)))
     assert np.allclose(load_teacher([str(path)]).logits(events), expected(events, path.parent, 8), atol=1e-4)
+
+
+def test_a_loop_that_ends_is_run(write: Write, events: pa.Table) -> None:
+    path = write(looping("three"))
+    assert np.allclose(load_teacher([str(path)]).logits(events), expected(events, path.parent), atol=1e-4)
+
+
+def test_a_loop_that_never_ends_is_ended(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "LOOP_SECONDS", 0.2)
+    with pytest.raises(InputError, match=r"m\.onnx: .*: a Loop in its graph has not ended within 0\.2 s$"):
+        load_teacher([str(write(looping()))])
 
 
 @pytest.mark.parametrize("where", ["tokenizer.json", "tokenizer_config.json"])
