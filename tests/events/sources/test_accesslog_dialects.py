@@ -136,3 +136,55 @@ def test_hostile_lines_take_no_longer_than_their_length(read, start: str) -> Non
     lines = [start + piece * 2**18 for piece in ('" "', ' "GET ', " 200 5", " - ", "{|", " 1.1", '" 200 - 1 - 7 - "')]
     _, rejects = read("a.log", "\n".join([*lines, ELB]).encode(), format="accesslog")
     assert rejects.total <= len(lines)
+
+
+@pytest.mark.parametrize(
+    ("clock", "time"),
+    [
+        ("05/Mar/2026:10:11:12 +0100", "2026-03-05T09:11:12Z"),
+        ("05/Mar/2026:10:11:12.345 +0000", "2026-03-05T10:11:12.345000Z"),
+        ("2026-03-05T10:11:12+00:00", "2026-03-05T10:11:12Z"),
+        ("2026-03-05 10:11:12 +0100", "2026-03-05T09:11:12Z"),
+        ("05/Mar/2026 10:11:12", None),  # werkzeug's has no zone
+        ("05/Mar/2026:10:11:12", None),
+    ],
+)
+@pytest.mark.parametrize("first", [False, True])
+def test_a_time_in_any_form_before_the_client_or_behind(read, clock: str, time: str | None, *, first: bool) -> None:
+    who = f"[{clock}] 203.0.113.5 - bob" if first else f"203.0.113.5 - bob [{clock}]"
+    table, _ = read("a.log", f'{who} "GET /?q=%27-- HTTP/1.1" 200 5 "-" "curl/8"'.encode())
+    (event,) = table.to_pylist()
+    assert event["text"] == "HTTP GET /?q='-- ua=\"curl/8\""
+    assert (event["time"], event["src_ip"], event["user"], event["status"]) == (time, "203.0.113.5", "bob", 200)
+
+
+@pytest.mark.parametrize(
+    ("who", "client", "port", "host", "user"),
+    [
+        ("203.0.113.5:4444 - bob", "203.0.113.5", 4444, None, "bob"),
+        ("[2001:db8::5]:4444 - bob", "2001:db8::5", 4444, None, "bob"),
+        ("[2001:db8::5] - bob", "2001:db8::5", None, None, "bob"),
+        ("203.0.113.5 shop.test bob", "203.0.113.5", None, "shop.test", "bob"),  # lighttpd
+        ("shop.test - 203.0.113.5 - bob", "203.0.113.5", None, "shop.test", "bob"),
+        ("203.0.113.5 - [203.0.113.5] - bob", "203.0.113.5", None, None, "bob"),  # ingress-nginx before 0.26
+        ("[2026-03-05 10:11:12 +0000] [7] [INFO] 203.0.113.5 - bob", "203.0.113.5", None, None, "bob"),
+    ],
+)
+def test_who_asked_whom_in_any_form(
+    read, who: str, client: str, port: int | None, host: str | None, user: str | None
+) -> None:
+    table, _ = read("a.log", f'{who} [05/Mar/2026:10:11:12 +0000] "GET / HTTP/1.1" 200 5'.encode())
+    (event,) = table.to_pylist()
+    assert (event["src_ip"], event["src_port"], event["host"], event["user"]) == (client, port, host, user)
+
+
+def test_lines_without_a_size_or_a_status(read) -> None:
+    lines = (
+        '203.0.113.5 - - [05/Mar/2026:10:11:12 +0000] "GET /%27 HTTP/1.1" 200',
+        '[05/Mar/2026:10:11:12 +0000] 203.0.113.5 TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256 "GET /%27 HTTP/1.1" 612',
+    )
+    table, rejects = read("a.log", "\n".join(lines).encode())
+    assert rejects.total == 0
+    assert table["text"].to_pylist() == ["HTTP GET /'"] * 2
+    assert table["src_ip"].to_pylist() == ["203.0.113.5"] * 2
+    assert table["user"].to_pylist() == [None, None]

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from overproof.events import templates
 from overproof.events.sources.structured import StructuredEvent
 
-ADDRESS = rb"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,44})"
+_NO_CLOCK = rb"(?![0-9]{2}:[0-9]{2}:[0-9]{2}(?![0-9A-Fa-f:]))"
+ADDRESS = rb"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|%b[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,44})" % _NO_CLOCK
 _CLIENT = re.compile(ADDRESS.decode())
 _REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (.+?)( HTTP/[0-9](?:\.[0-9])?)?", re.DOTALL)
 _METHODS = frozenset("GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())

@@ -12,7 +12,7 @@ _CHARACTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v", 
 _MONTHS = {
     name: f"{number:02d}" for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
 }
-_CLOCK = re.compile(rb"[0-9]{2}/([A-Z][a-z]{2})/[0-9]{4}(?::[0-9]{2}){3} [+-][0-9]{4}")
+_CLOCK = re.compile(rb"([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4}):([0-9:]{8}(?:\.[0-9]{1,9})?) ([+-][0-9]{4})")
 
 
 def unescaped(logged: bytes | None, escapes: bool = True) -> str | None:
@@ -30,10 +30,10 @@ def _character(escape: re.Match[bytes]) -> bytes:
 
 @lru_cache(1024)  # many requests come in one second
 def clock(logged: bytes) -> str | None:
-    """Convert `10/Oct/2023:13:55:36 -0700` to UTC, ISO 8601."""
+    """Convert `10/Oct/2023:13:55:36 -0700` to UTC, ISO 8601; ISO 8601 itself too, with a blank before its zone or not."""
     match = _CLOCK.fullmatch(logged)
-    month = _MONTHS.get(match[1]) if match else None
-    if month is None:
-        return None
-    text = logged.decode()
-    return utc(f"{text[7:11]}-{month}-{text[:2]}T{text[12:20]}{text[21:]}")
+    if match is None:
+        return utc(logged.decode("utf-8", "replace").replace(" +", "+").replace(" -", "-"))
+    day, name, year, time, zone = match.groups()
+    month = _MONTHS.get(name)
+    return None if month is None else utc(f"{year.decode()}-{month}-{day.decode()}T{time.decode()}{zone.decode()}")
