@@ -126,3 +126,9 @@ def test_any_bytes_after_its_sign_are_an_event(read, raw: bytes) -> None:
     for head in (b"CEF:0|", b"LEEF:2.0|", HEAD.encode(), LEEF.encode()):
         table, _ = read("a.log", head + raw.replace(b"\n", b""), rejects, format="cef")
         assert table.num_rows + rejects.total == 1
+
+
+@pytest.mark.parametrize("fields", ["msg=seen", "request=/c requestMethod=GET", ""])
+def test_what_a_client_sent_in_the_name_of_an_event_is_judged_once(read, fields: str) -> None:
+    text = one(read, f"CEF:0|V|P|1|100|upload of <x>.php|5|src=203.0.113.5 {fields}")["text"]
+    assert str(text).count("upload of <x>.php") == 1

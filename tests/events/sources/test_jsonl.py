@@ -240,6 +240,19 @@ def test_a_text_that_comes_twice_is_both(read, line: bytes) -> None:
     assert read("a.jsonl", request + b"\n" + request)[0]["text"].to_pylist() == ["one\ntwo"] * 2
 
 
+@pytest.mark.parametrize("again", [r"te\u0078t", r"\u0074ext", "text"])
+def test_a_text_that_comes_twice_in_two_spellings_is_both(read, again: str) -> None:
+    lines = ['{"text": "usual", "n": 1}', f'{{"text": "attack", "{again}": "shown", "n": 1}}']
+    table, _ = read("a.jsonl", "\n".join(lines).encode())
+    assert table["text"].to_pylist() == ["usual", "attack\nshown"]
+
+
+def test_escapes_in_values_are_no_second_text(read) -> None:
+    lines = [r'{"text": "usual", "n": 1}', r'{"text": "a \u003c \" \u0022text\u0022: b", "n": 1}']
+    table, _ = read("a.jsonl", "\n".join(lines).encode())
+    assert table["text"].to_pylist() == ["usual", 'a < " "text": b']
+
+
 def test_a_text_whose_words_are_its_columns_name_stays_as_it_is(read) -> None:
     table, _ = read("a.jsonl", b'{"text":"a \\"text\\" b","keys":["text","text"]}')
     assert table["text"].to_pylist() == ['a "text" b']

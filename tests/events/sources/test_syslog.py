@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import random
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -135,3 +137,31 @@ def test_requests_in_json_that_syslog_carries(read, before: str, document: str) 
 def test_other_json_stays_in_its_message(read) -> None:
     for document in ('{"a":1}', "{}", "{oops}", '{"timestamp":1,"event_type":2}'):
         assert one(read, f"Jan  5 07:06:24 web app[1]: {document}")["text"] == f"07:06:24 web app[1]: {document}"
+
+
+def _flow(number: int) -> dict[str, object]:
+    ends = {"src_ip": "203.0.113.5", "src_port": 1000, "dest_ip": "10.0.0.1", "dest_port": number, "proto": "TCP"}
+    flow = {"pkts_toserver": 1, "pkts_toclient": 0, "start": "2026-03-05T10:11:10.1+0000"}
+    return {"timestamp": "2026-03-05T10:11:12.1+0000", "flow_id": number, "event_type": "flow", **ends, "flow": flow}
+
+
+def _connection(number: int) -> dict[str, object]:
+    ends = {"id.orig_h": "203.0.113.5", "id.orig_p": 1000, "id.resp_h": "10.0.0.1", "id.resp_p": number}
+    return {"_path": "conn", "ts": 1772705472.1, "uid": f"C{number}", **ends, "proto": "tcp", "conn_state": "S0"}
+
+
+@pytest.mark.parametrize("record", [_flow, _connection])
+def test_flows_that_syslog_carries_are_aggregated_as_in_their_own_log(
+    read, record: Callable[[int], dict[str, object]]
+) -> None:
+    lines = [json.dumps(record(number)) for number in range(9)]
+    alone, _ = read("a.json", "\n".join(lines).encode())
+    carried, _ = read("a.log", "\n".join(f"<13>Mar  5 10:11:12 ids1 sensor[1]: {line}" for line in lines).encode())
+    assert alone.num_rows == 10
+    assert carried.drop_columns(["origin"]) == alone.drop_columns(["origin"])
+
+
+def test_windows_events_that_syslog_carries_are_read(read) -> None:
+    event = {"EventID": 4688, "Channel": "Security", "Hostname": "dc1", "CommandLine": "cmd /c x", "SourceName": "x"}
+    found = one(read, f"<13>1 2026-03-05T10:11:12Z dc1 nxlog - - - {json.dumps(event)}")
+    assert (found["text"], found["host"], found["kind"]) == ("cmd /c x", "dc1", "windows-security-4688")

@@ -200,3 +200,44 @@ def test_any_event_is_one_event(read, system: dict[str, Any], data: Any, way: st
     }[way]
     table, rejects = read("a.json", json.dumps(record).encode(), format="windows")
     assert (table.num_rows, rejects.total) == (1, 0)
+
+
+PARENT = "powershell -enc SQBFAFgA"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"EventID": 1, "Channel": "Sysmon", "Computer": "pc1", "CommandLine": "whoami", "ParentCommandLine": PARENT},
+        {
+            "Timestamp": "2026-03-05 10:11:12.000 +00:00", "Computer": "pc1", "Channel": "Sysmon", "EventID": 1,
+            "Details": {"Cmdline": "whoami", "ParentCmdline": PARENT},
+        },
+        {
+            "winlog": {"channel": "Sysmon", "event_id": 1, "computer_name": "pc1"},
+            "process": {"command_line": "whoami", "parent": {"command_line": PARENT}},
+        },
+        {
+            "data": {"win": {
+                "system": {"eventID": "1", "channel": "Sysmon", "computer": "pc1"},
+                "eventdata": {"commandLine": "whoami", "parentCommandLine": PARENT},
+            }},
+        },
+    ],
+)  # fmt: skip
+def test_the_command_line_of_the_parent_is_judged_too(read, record: dict[str, Any]) -> None:
+    table, _ = read("a.json", json.dumps(record).encode())
+    assert table["text"].to_pylist() == [f'whoami ParentCommandLine="{PARENT}"']
+
+
+@pytest.mark.parametrize("parent", ["-", "explorer.exe", r"C:\Windows\explorer.exe", r'"C:\Program Files\a b\c.exe" '])
+def test_a_parent_without_arguments_is_not_written(read, parent: str) -> None:
+    record = {
+        "EventID": 1,
+        "Channel": "Sysmon",
+        "Computer": "pc1",
+        "CommandLine": "whoami",
+        "ParentCommandLine": parent,
+    }
+    table, _ = read("a.json", json.dumps(record).encode())
+    assert table["text"].to_pylist() == ["whoami"]

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any
 
 import pyarrow as pa
 
 from overproof.events.sources import accesslog, cef, syslog
 from overproof.events.sources.accesslog import named
+from overproof.events.sources.host_aggregates import HostAggregator
 from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.jsonl import record_of
-from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, read_structured
+from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, aggregate_events, read_structured
 from overproof.events.sources.suricata import fast
 from overproof.events.sources.suricata import records as suricata
 from overproof.events.sources.suricata.records import is_eve
+from overproof.events.sources.windows.records import to_event as to_windows_event
+from overproof.events.sources.windows.shapes import event_of
 from overproof.events.sources.zeek import keys as zeek_keys
 from overproof.events.sources.zeek import records as zeek
 
@@ -24,17 +29,64 @@ _OBJECT = re.compile(rb"(?:@cee:)?[ ]?(\{.*\})", re.DOTALL)
 
 
 def read_syslog(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
-    """Read syslog; see `interface.Source`."""
-    yield from read_structured(source, options, LineFormat("syslog", _parse))
+    """Read syslog; see `interface.Source`. Flows that it carries are aggregated too."""
+    log = _Log()
+    yield from read_structured(source, options, LineFormat("syslog", log.parse, log.finish))
 
 
 def read_cef(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read CEF and LEEF; see `interface.Source`. Other lines between them are read as syslog."""
-    yield from read_structured(source, options, LineFormat("CEF or LEEF", _parse))
+    log = _Log()
+    yield from read_structured(source, options, LineFormat("CEF or LEEF", log.parse, log.finish))
 
 
-def _parse(number: int, line: bytes) -> Iterable[Parsed]:
-    return map(_event, syslog.frames(line)) if line[0] in _DIGITS else (_event(line),)
+class _Log:
+    """One log as it is read, and the aggregates of the flows that sensors send in it."""
+
+    def __init__(self) -> None:
+        self._of_zeek, self._of_suricata = HostAggregator(), HostAggregator()  # which see the same connections
+
+    def parse(self, number: int, line: bytes) -> Iterable[Parsed]:
+        """Return the events of a line."""
+        if line[-1] != _BRACE and line[0] not in _DIGITS:  # the usual case, and the quicker one
+            return (_event(line),)
+        return chain.from_iterable(map(self._events, syslog.frames(line)))
+
+    def finish(self) -> Iterator[StructuredEvent]:
+        """Yield the aggregates of the minutes that the log ends in."""
+        for aggregator in (self._of_zeek, self._of_suricata):
+            yield from aggregate_events(aggregator.close())
+
+    def _events(self, line: bytes) -> Iterable[Parsed]:
+        if line.endswith(b"}") and (document := _OBJECT.fullmatch(syslog.message(line))):
+            return self._of(document[1]) or (syslog.parse(line),)
+        return (_event(line),)
+
+    def _of(self, document: bytes) -> Sequence[StructuredEvent]:
+        """Read JSON: a request, a Windows event, or an event of Suricata's or Zeek's, and the minutes it ends."""
+        if request := accesslog.read_request(document):
+            return (request.event(),)
+        record = record_of(document)
+        if isinstance(record, str):
+            return ()
+        if is_eve(record):
+            return self._of_eve(record)
+        if zeek_keys.is_record(record):
+            found = zeek_keys.unnested(record)
+            path = zeek_keys.path_of(found, None, "")
+            over = zeek.add_connection(self._of_zeek, found) if path == "conn" else ()
+            return zeek.to_event(path, found), *aggregate_events(over)
+        if windows := event_of(record):
+            return (to_windows_event(windows),)
+        named_request = named.to_request(record)
+        return () if named_request is None else (named_request.event(),)
+
+    def _of_eve(self, record: dict[Any, Any]) -> Sequence[StructuredEvent]:
+        kind = record["event_type"]
+        if not isinstance(kind, str):
+            return ()
+        over = suricata.add_connection(self._of_suricata, record) if kind == "flow" else ()
+        return suricata.to_event(kind, record), *aggregate_events(over)
 
 
 def _event(line: bytes) -> Parsed:
@@ -44,23 +96,4 @@ def _event(line: bytes) -> Parsed:
         return request.event()
     if b"[Priority: " in line and (alert := fast.to_event(syslog.message(line))):
         return alert._replace(time=syslog.time(line))
-    if line[-1] == _BRACE and (document := _OBJECT.fullmatch(syslog.message(line))) and (found := _of(document[1])):
-        return found
     return syslog.parse(line)
-
-
-def _of(document: bytes) -> StructuredEvent | None:
-    """Read JSON that syslog carried: a request, or an event of Suricata's or Zeek's."""
-    if request := accesslog.read_request(document):
-        return request.event()
-    record = record_of(document)
-    if isinstance(record, str):
-        return None
-    if is_eve(record):
-        kind = record["event_type"]
-        return suricata.to_event(kind, record) if isinstance(kind, str) else None
-    if not zeek_keys.is_record(record):
-        request = named.read_named(document)
-        return None if request is None else request.event()
-    found = zeek_keys.unnested(record)
-    return zeek.to_event(zeek_keys.path_of(found, None, ""), found)

@@ -156,7 +156,7 @@ def _event(name: str, fields: dict[str, str], time: str | None) -> StructuredEve
             agent=agent,
             cookie=fields.get("requestCookies"),
             referer=fields.get("requestContext"),
-            headers=[(key, value) for key, value in fields.items() if key not in _OF_THE_REQUEST],
+            headers=[("name", name), *((key, each) for key, each in fields.items() if key not in _OF_THE_REQUEST)],
         ).text
     else:
         message = fields.pop("msg", None)
@@ -165,6 +165,8 @@ def _event(name: str, fields: dict[str, str], time: str | None) -> StructuredEve
             for key, value in fields.items()
             if value and (templates.is_unusual(value) or not (message or key in _WHERE))
         }
+        if message and templates.is_unusual(name):
+            shown["name"] = name
         text = templates.record(message or name, shown)
     return StructuredEvent(
         text=text,

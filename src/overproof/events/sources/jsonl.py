@@ -33,6 +33,7 @@ _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _BAD_BYTE = re.compile("[\udc80-\udcff]")
+_ESCAPED_KEY = re.compile(rb'"[^"\\]*+(?:\\[^u][^"\\]*+)*+\\u(?:[^"\\]|\\.)*+"\s*+:')
 _HEXADECIMAL = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)  # as nginx escapes, unless it is told `escape=json`
 
 Record = dict[Any, Any]
@@ -107,13 +108,23 @@ def _found(line: bytes, layouts: _Layouts) -> Found | str:
         return record
     keys, layout = layouts.last
     # the usual case, and the quickest
-    if tuple(record) == keys and type(text := record[layout.text]) is str and line.count(layouts.text_key) < 2:
+    if (
+        tuple(record) == keys
+        and type(text := record[layout.text]) is str
+        and line.count(layouts.text_key) < 2
+        and (b"\\u" not in line or not _ESCAPED_KEY.search(line))
+    ):
         return (text, record, layout) if text else "empty text"
     return _sought(record, layouts, line)
 
 
 def _quoted(name: str) -> bytes:
     return f'"{name}"'.encode("utf-8", "backslashreplace")
+
+
+def _comes_again(line: bytes, key: bytes) -> bool:
+    """Tell whether a key may be there twice, in another spelling (`"te\\u0078t"`) too."""
+    return line.count(key) > 1 or (b"\\u" in line and _ESCAPED_KEY.search(line) is not None)
 
 
 def _joined(line: bytes, record: Record) -> Record:
@@ -137,7 +148,7 @@ def _sought(record: Record, layouts: _Layouts, line: bytes) -> Found | str:
     layout = layouts.of(record, len(line))
     if layout.text is None:
         return f"no text column{layouts.hint(record)}"
-    if line.count(_quoted(layout.text.rpartition(".")[2])) > 1:
+    if _comes_again(line, _quoted(layout.text.rpartition(".")[2])):
         record = _joined(line, record)
     text = record.get(layout.text)
     if type(text) is not str:

@@ -19,7 +19,9 @@ _CLOCK = rb"""
     |[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}(?:\.[0-9]{1,9})?[ ]?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)\]
 """
 _BEGIN = rb"(?P<head>\S+[ ]\S+[ ]\S+|.{1,1000}?)[ ]" + _CLOCK
-_TIME_FIRST = re.compile(_CLOCK + rb"[ ](?P<head>[^\s\"\[]+(?:[ ][^\s\"\[]+){1,9})(?P<rest>[ ]\".*)", re.DOTALL | re.VERBOSE)
+_TIME_FIRST = re.compile(
+    _CLOCK + rb"[ ](?P<head>[^\s\"\[]+(?:[ ][^\s\"\[]+){1,9})(?P<rest>[ ]\".*)", re.DOTALL | re.VERBOSE
+)
 _OF_TLS = re.compile(rb"[ ]\"(?P<request>.*)\"[ ](?:[0-9]+|-)", re.DOTALL | re.VERBOSE)  # mod_ssl's ssl_request_log
 _START = re.compile(_BEGIN + rb"(?P<rest>[ ].*)", re.DOTALL | re.VERBOSE)
 _USUAL = re.compile(
@@ -84,7 +86,9 @@ def _request(head: list[bytes], date: bytes, quoted: Quoted) -> LoggedRequest | 
 def _who(tokens: list[bytes]) -> tuple[bytes | None, bytes, bytes | None, list[bytes]]:
     """Split what stands before the time: host, client, user, and what a client may have sent beside them."""
     if len(tokens) == 3 and _ADDRESS.fullmatch(tokens[0]):  # the usual case, and the quicker one
-        host = tokens[1] if tokens[1] != b"-" and b"." in tokens[1] and _HOST.fullmatch(tokens[1]) else None  # as lighttpd writes it
+        host = (
+            tokens[1] if tokens[1] != b"-" and b"." in tokens[1] and _HOST.fullmatch(tokens[1]) else None
+        )  # as lighttpd writes it
         return host, tokens[0], tokens[2], []
     if tokens[0].endswith(b","):
         return _forwarded(tokens)

@@ -30,7 +30,7 @@ def _character(escape: re.Match[bytes]) -> bytes:
 
 @lru_cache(1024)  # many requests come in one second
 def clock(logged: bytes) -> str | None:
-    """Convert `10/Oct/2023:13:55:36 -0700` to UTC, ISO 8601; ISO 8601 itself too, with a blank before its zone or not."""
+    """Convert `10/Oct/2023:13:55:36 -0700` to UTC, ISO 8601; that itself too, with a blank before its zone or not."""
     match = _CLOCK.fullmatch(logged)
     if match is None:
         return utc(logged.decode("utf-8", "replace").replace(" +", "+").replace(" -", "-"))

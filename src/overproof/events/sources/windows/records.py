@@ -1,4 +1,7 @@
-"""Turn Windows events into ours: the command line or script it is about, else `windows CHANNEL ID key=value …`."""
+"""Turn Windows events into ours: the command line or script it is about, else `windows CHANNEL ID key=value …`.
+
+Behind a command line stands that of its parent, if it says more than which program that was.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from overproof.events.sources.windows.shapes import WindowsEvent, text_of
 
 # of Sysmon 1 and Security 4688, as Hayabusa calls it; of PowerShell 4104
 _COMMANDS = ("commandline", "cmdline", "scriptblocktext")
+_PARENTS = ("parentcommandline", "parentcmdline", "parentprocesscommandline")
+_PROGRAM = re.compile(r'(?:"[^"]*"|\S+|[A-Za-z]:\\[^"/]*\.exe)\s*', re.IGNORECASE)  # without arguments
 _IDENTIFIER = re.compile(r".*(?:guid|logonid|processid|threadid|utctime|handleid|recordid)|keywords", re.IGNORECASE)
 _UNSET = ("-", "", "(null)")
 
@@ -20,7 +25,7 @@ def to_event(event: WindowsEvent) -> StructuredEvent:
     channel = short_name(event.channel)
     session = event.said("logonid", "subjectlogonid", "targetlogonid")
     return StructuredEvent(
-        text=event.said(*_COMMANDS) or _record(event, channel),
+        text=_command(event) or _record(event, channel),
         time=utc(event.time or "") or utc(f"{event.said('utctime')}Z"),
         group=f"{event.computer} {session}" if session else event.computer,
         columns={
@@ -39,6 +44,13 @@ def to_event(event: WindowsEvent) -> StructuredEvent:
 def short_name(channel: str | None) -> str:
     """Shorten the name of a channel: `Microsoft-Windows-Sysmon/Operational` becomes `Sysmon`."""
     return re.sub(r"^Microsoft-Windows-|/Operational$", "", channel or "") or "log"
+
+
+def _command(event: WindowsEvent) -> str | None:
+    command, parent = event.said(*_COMMANDS), event.said(*_PARENTS)
+    if command is None or parent is None or _PROGRAM.fullmatch(parent):
+        return command
+    return templates.record(command, {"ParentCommandLine": parent})
 
 
 def _record(event: WindowsEvent, channel: str) -> str:

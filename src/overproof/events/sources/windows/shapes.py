@@ -111,6 +111,7 @@ def _of_winlogbeat(record: Record) -> WindowsEvent:
 # Where Winlogbeat's modules move data to: https://www.elastic.co/docs/reference/beats/winlogbeat/exported-fields
 _MOVED = {
     "CommandLine": "process.command_line",
+    "ParentCommandLine": "process.parent.command_line",
     "ScriptBlockText": "powershell.file.script_block_text",
     "User": "user.name",
     "QueryName": "dns.question.name",
