@@ -53,6 +53,12 @@ OF_LINES: dict[str, tuple[Any, str]] = {
         ".resourceLogs[].scopeLogs[].logRecords[]",
     ),
     "a log of OpenTelemetry": (lambda lines: [{"body": {"stringValue": line}} for line in lines], ".body"),
+    "a message of GELF": (
+        lambda lines: [{"version": "1.1", "short_message": line} for line in lines],
+        ".short_message",
+    ),
+    "an alert of Wazuh": (lambda lines: [{"rule": {"level": 5}, "full_log": line} for line in lines], ".full_log"),
+    "an alert of Falco": (lambda lines: [{"output": line, "output_fields": {"a": 1}} for line in lines], ".output"),
 }
 OF_DOCUMENTS: dict[str, Any] = {
     "a document of Elasticsearch": lambda some: [{"_index": "x", "_id": "1", "_source": each} for each in some],
@@ -60,6 +66,8 @@ OF_DOCUMENTS: dict[str, Any] = {
     "a structured entry of Google's": lambda some: [{"insertId": "a", "jsonPayload": each} for each in some],
     "records of Azure": lambda some: [{"records": list(some)}],
     "records of CloudTrail": lambda some: [{"Records": list(some)}],
+    "an event of Splunk's collector": lambda some: [{"sourcetype": "_json", "event": each} for each in some],
+    "a structured record of Fluent Bit": lambda some: [{"kubernetes": {}, "log": each} for each in some],
 }
 
 
@@ -134,9 +142,44 @@ def test_times_of_what_holds_a_line(read) -> None:
         assert table["time"].to_pylist() == [time], form
 
 
+HOSTED = [
+    {"preview": False, "result": {"_raw": "plain", "_time": "2023-10-10T13:55:36.000+00:00", "host": "web1"}},
+    {"time": 1696946136, "host": "web1", "event": {"message": "plain"}},
+    {"version": "1.1", "host": "web1", "short_message": "plain", "timestamp": 1696946136},
+    {"timestamp": "2023-10-10T13:55:36.000+0000", "rule": {}, "agent": {"name": "web1"}, "full_log": "plain"},
+    {"date": 1696946136, "log": "plain", "kubernetes": {"host": "web1"}},
+    {"streams": [{"stream": {"host": "web1"}, "values": [["1696946136000000000", "plain"]]}]},
+]
+
+
+@pytest.mark.parametrize("record", HOSTED)
+def test_time_and_host_of_what_holds_a_line_are_its_own(read, record: dict[str, Any]) -> None:
+    (event,) = read("a.json", written([record]))[0].to_pylist()
+    assert (event["text"], event["time"], event["host"]) == ("plain", "2023-10-10T13:55:36Z", "web1")
+
+
+def test_what_names_its_own_host_keeps_it(read) -> None:
+    line = "<13>1 2023-10-10T13:55:36Z db1 app - - - plain"
+    (event,) = read("a.json", written([{"version": "1.1", "host": "web1", "short_message": line}]))[0].to_pylist()
+    assert event["host"] == "db1"
+    (event,) = read("a.json", written([{"host": "web1", "event": {"message": "m", "host": "db1"}}]))[0].to_pylist()
+    assert event["host"] == "db1"
+
+
+def test_both_messages_of_gelf_are_judged(read) -> None:
+    records = [{"version": "1.1", "short_message": "a", "full_message": full} for full in ("a b", "c")]
+    data = b"\0".join(json.dumps(record).encode() for record in records)
+    table, rejects = read("a.json", data + b"\0")
+    assert (table["text"].to_pylist(), rejects.total) == (["a b", "a c"], 0)
+
+
 @pytest.mark.parametrize(
     "record",
     [
+        {"log": {"level": "info"}, "date": "x", "event": {"original": "a"}},
+        {"event": {"kind": "event"}, "agent": "x"},
+        {"output": "a"},
+        {"short_message": "a"},
         {"text": "a", "records": [{"x": 1}]},
         {"Message": "a", "log": "b"},
         {"log": {"level": "info"}},

@@ -59,7 +59,8 @@ class _Log:
 
     def _events(self, line: bytes) -> Iterable[Parsed]:
         if line.endswith(b"}") and (document := _OBJECT.fullmatch(syslog.message(line))):
-            return self._of(document[1]) or (syslog.parse(line),)
+            found = [event if event.time else event._replace(time=syslog.time(line)) for event in self._of(document[1])]
+            return found or (syslog.parse(line),)
         return (_event(line),)
 
     def _of(self, document: bytes) -> Sequence[StructuredEvent]:

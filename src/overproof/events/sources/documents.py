@@ -20,7 +20,7 @@ from overproof.progress import why
 _BEGINS = re.compile(rb'\s*(?:\[\s*)*(?:\{\s*(?:["}]|$)|$)')
 _INSIDE = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+')  # of a string, which has no line break
 _TOKEN = re.compile(rb'"(?:%b")?|:\s*+[{\[]|[{}\[\]]' % _INSIDE.pattern)
-_BETWEEN = b" \t\r\n,[]"  # what stands between records and is none
+_BETWEEN = b" \t\r\n,[]\0"  # what stands between records and is none; GELF over TCP ends them with NUL
 _PAIRS = {b"}": b"{", b"]": b"["}
 _DEEPEST = 64  # blanks before a record
 _BROKEN = "JSON does not parse"

@@ -1,9 +1,10 @@
 """Unwrap what log platforms export, and read it as what it is: a form is the place of the logged lines in an object.
 
-Elasticsearch's documents and answers of a search, Splunk's results, CloudWatch's subscriptions
-(https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html), Google's LogEntry, records of Azure
-and CloudTrail, Fluent Bit's `log`, Loki's streams, OpenTelemetry's logs (opentelemetry-proto, JSON encoding). What has
-a text of its own, under a usual name, is no envelope.
+Elasticsearch's documents and answers of a search, Splunk's results and what its HTTP Event Collector takes, CloudWatch's
+subscriptions (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html), Google's LogEntry,
+records of Azure and CloudTrail, Fluent Bit's `log`, Loki's streams, OpenTelemetry's logs (opentelemetry-proto, JSON
+encoding), Graylog's GELF, alerts of Wazuh and Falco. What has a text of its own, under a usual name, is no envelope.
+When and on which host something was logged is the event's, unless it says so itself.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from overproof.events.sources.containers import Record
 from overproof.events.sources.interface import DEFAULT_NAMES
 from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.nested import ABSENT, reach
 from overproof.events.sources.values import seconds, when
 
 _EACH = "*"  # of a list
@@ -34,18 +36,40 @@ FORMS: dict[str, tuple[str | int, ...]] = {
     "an answer of Loki": ("data", "result", _EACH, "values", _EACH, 1),
     "logs of OpenTelemetry": ("resourceLogs", _EACH, "scopeLogs", _EACH, "logRecords", _EACH, *_OTLP),
     "a log of OpenTelemetry": _OTLP,
+    "an event of Splunk's collector": ("event",),
+    "a structured record of Fluent Bit": ("log",),
+    "a message of GELF": ("short_message",),
+    "an alert of Wazuh": ("full_log",),
+    "an alert of Falco": ("output",),
 }
 _DOCUMENTS = (_EACH, "_source", "jsonPayload")  # where a path ends that leads to objects; others lead to text
+_STRUCTURED = ("an event of Splunk's collector", "a structured record of Fluent Bit")  # so do these
+# what an object of some forms has beside the end of its path, which others have too
+_BESIDE = {
+    "a structured record of Fluent Bit": {"date", "kubernetes", "stream"},
+    "a message of GELF": {"version", "host"},
+    "an alert of Wazuh": {"rule", "agent", "manager"},
+    "an alert of Falco": {"output_fields"},
+}
+_COLLECTED = {"time", "host", "source", "sourcetype", "index", "event", "fields"}  # all that Splunk's collector takes
 _TEXTS = frozenset(DEFAULT_NAMES["text"])
+_ORIGINALS = ("event.original", "log.original")
 _TIMES = ("timestamp", "@timestamp", "timeUnixNano", "_time", "time", "date", 0)
+_HOSTS = ("host", "hostname", "host.name", "agent.name", "kubernetes.host", "stream.host", "stream.hostname")
 
 
 def form_of(record: dict[Any, Any]) -> str | None:
     """Return which envelope an object is; None where it is none."""
-    if not _TEXTS.isdisjoint(key.lower() for key in record if isinstance(key, str)):
+    if any(isinstance(value, str) and isinstance(key, str) and key.lower() in _TEXTS for key, value in record.items()):
+        return None
+    if any(reach(record, name) is not ABSENT for name in _ORIGINALS):
         return None
     for name, path in FORMS.items():
-        if path[0] in record and any(isinstance(found, _kind(path)) for found, _ in _walk(record, path, record)):
+        if path[0] not in record or _BESIDE.get(name, record.keys()).isdisjoint(record.keys()):
+            continue
+        if name == "an event of Splunk's collector" and not record.keys() <= _COLLECTED:
+            continue
+        if any(isinstance(found, _kind(name)) for found, _ in _walk(record, path)):
             return name
     return None
 
@@ -58,44 +82,57 @@ def unwrapped(line: bytes) -> list[Record | str]:
     form = form_of(record)
     if form is None:
         return ["not an envelope of log records"]
-    return [_record(found, holder, form) for found, holder in _walk(record, FORMS[form], record)]
+    return [_record(found, holders, form) for found, holders in _walk(record, FORMS[form])]
 
 
-def _walk(value: Any, path: Sequence[str | int], holder: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield what stands at the end of a path, and the last of what holds it that is no list of them."""
+def _walk(
+    value: Any, path: Sequence[str | int], holders: tuple[Any, ...] = ()
+) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Yield what stands at the end of a path, and what holds it, the innermost first."""
     if not path:
-        yield value, holder
+        yield value, holders
         return
     key, rest = path[0], path[1:]
     if key == _EACH:
         for each in value if isinstance(value, list) else [None]:
-            yield from _walk(each, rest, each)
+            yield from _walk(each, rest, holders)
     elif isinstance(key, int):
         found = value[key] if isinstance(value, list) and len(value) > key else None
-        yield from _walk(found, rest, holder)
+        yield from _walk(found, rest, (value, *holders))
     else:
-        yield from _walk(value.get(key) if isinstance(value, dict) else None, rest, holder)
+        yield from _walk(value.get(key) if isinstance(value, dict) else None, rest, (value, *holders))
 
 
-def _kind(path: Sequence[str | int]) -> type:
-    return dict if path[-1] in _DOCUMENTS else str
+def _kind(form: str) -> type:
+    return dict if form in _STRUCTURED or FORMS[form][-1] in _DOCUMENTS else str
 
 
-def _record(found: Any, holder: Any, form: str) -> Record | str:
-    if not isinstance(found, _kind(FORMS[form])):
+def _record(found: Any, holders: tuple[Any, ...], form: str) -> Record | str:
+    if not isinstance(found, _kind(form)):
         return f"{form}: nothing at {'.'.join(map(str, FORMS[form]))}"
     text = found if isinstance(found, str) else json.dumps(found)
-    return Record(text.encode("utf-8", "backslashreplace").rstrip(b"\r\n"), "", _time(holder), ends=True)
+    full = holders[0].get("full_message") if form == "a message of GELF" else None
+    if isinstance(full, str):
+        text = full if text in full else f"{text} {full}"
+    log = text.encode("utf-8", "backslashreplace").rstrip(b"\r\n")
+    return Record(log, "", _time(holders), ends=True, host=_host(holders))
 
 
-def _time(holder: Any) -> str | None:
+def _time(holders: tuple[Any, ...]) -> str | None:
     """Return when something was logged, by what it is held in: a name, or the first of a pair."""
-    for key in _TIMES:
-        if isinstance(holder, list):
-            value = holder[0] if key == 0 else None
-        else:
-            value = holder.get(key) if isinstance(holder, dict) else None
-        found = seconds(value)
-        if found is not None:
-            return when(found)
+    for holder in holders:
+        for key in _TIMES:
+            if isinstance(holder, list):
+                value = holder[0] if key == 0 else None
+            else:
+                value = holder.get(key) if isinstance(holder, dict) else None
+            found = seconds(value)
+            if found is not None:
+                return when(found)
     return None
+
+
+def _host(holders: tuple[Any, ...]) -> str | None:
+    """Return on which host something was logged, by what it is held in."""
+    values = (reach(holder, name) for holder in holders if isinstance(holder, dict) for name in _HOSTS)
+    return next((value for value in values if isinstance(value, str) and value), None)
