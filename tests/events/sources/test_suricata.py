@@ -299,3 +299,45 @@ def test_deeply_nested_json_is_no_crash(read) -> None:
             "eve.json", json.dumps(BASE | {"event_type": "x"})[:-1].encode() + b',"x":{"y":%b}}' % inner.encode()
         )
         assert table.num_rows == 1
+
+
+ATTACK = "a' or <b>"
+SENT: dict[str, dict[str, Any]] = {
+    "dns": {"query": [{"type": "query", "rrname": ATTACK}]},
+    "tls": {"sni": ATTACK},
+    "ssh": {"client": {"software_version": ATTACK}},
+    "smtp": {"helo": ATTACK},
+    "ftp": {"command_data": ATTACK},
+    "smb": {"filename": ATTACK},
+    "http": {"url": f"/?q={ATTACK}"},
+}
+
+
+@pytest.mark.parametrize("protocol", SENT)
+@pytest.mark.parametrize(
+    ("kind", "about"), [("alert", {"signature": "S"}), ("fileinfo", {"filename": "/c"}), ("drop", {"reason": "flow"})]
+)
+def test_what_a_client_sent_beside_an_event_is_judged_once(
+    read, kind: str, about: dict[str, Any], protocol: str
+) -> None:
+    found = one(read, kind, **{kind: about, protocol: SENT[protocol]})
+    assert found["text"].count(ATTACK) == 1
+
+
+def test_names_of_files_in_an_alert_and_of_a_client_in_its_certificate_are_judged(read) -> None:
+    assert ATTACK in one(read, "alert", alert={"signature": "S"}, files=[{"filename": ATTACK}])["text"]
+    assert ATTACK in one(read, "tls", tls={"sni": "a.test", "client": {"subject": ATTACK}})["text"]
+
+
+def test_what_a_server_says_is_not_added(read) -> None:
+    http = {"url": "/", "http_response_body_printable": ATTACK, "response_headers": [{"name": "a", "value": ATTACK}]}
+    assert ATTACK not in one(read, "alert", alert={"signature": "S"}, http=http)["text"]
+    assert ATTACK not in one(read, "tls", tls={"sni": "a.test", "subject": ATTACK})["text"]
+
+
+def test_the_line_of_a_request_of_http2_may_stand_among_its_headers(read) -> None:
+    names = {":method": "GET", ":path": "/?q=%27", ":authority": "a.test", "user-agent": "curl"}
+    headers = [{"name": name, "value": value} for name, value in names.items()]
+    found = one(read, "http", http={"version": "2", "request_headers": headers})
+    assert found["text"] == 'HTTP GET /?q=\' host=a.test ua="curl"'
+    assert (found["method"], found["host"], found["url"]) == ("GET", "a.test", "/?q=%27")

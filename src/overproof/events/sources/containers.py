@@ -163,7 +163,7 @@ class Unwrapped:
         self._on_skip(replace(skipped, origin=f"{self._name}:{self._places[_place(skipped.origin)][0]}"))
 
     def placed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return events with the places of their records, and time and host of these where a line has none of its own."""
+        """Return events with the places of their records, and their time and host where a line has none of its own."""
         places = [_place(origin) for origin in batch.column("origin").to_pylist()]
         found = [self._places[place] for place in places]
         origins = [f"{self._name}:{number}" for number, _, _ in found]

@@ -1,10 +1,10 @@
 """Unwrap what log platforms export, and read it as what it is: a form is the place of the logged lines in an object.
 
-Elasticsearch's documents and answers of a search, Splunk's results and what its HTTP Event Collector takes, CloudWatch's
-subscriptions (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html), Google's LogEntry,
-records of Azure and CloudTrail, Fluent Bit's `log`, Loki's streams, OpenTelemetry's logs (opentelemetry-proto, JSON
-encoding), Graylog's GELF, alerts of Wazuh and Falco. What has a text of its own, under a usual name, is no envelope.
-When and on which host something was logged is the event's, unless it says so itself.
+Elasticsearch's documents and answers of a search, Splunk's results and what its HTTP Event Collector takes,
+CloudWatch's subscriptions (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html), Google's
+LogEntry, records of Azure and CloudTrail, Fluent Bit's `log`, Loki's streams, OpenTelemetry's logs
+(opentelemetry-proto, JSON encoding), Graylog's GELF, alerts of Wazuh and Falco. What has a text of its own, under a
+usual name, is no envelope. When and on which host something was logged is the event's, unless it says so itself.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from overproof.events.sources.interface import DEFAULT_NAMES
 from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.nested import ABSENT, reach
 from overproof.events.sources.values import seconds, when
+
+Holders = tuple[Any, ...]  # what a value is in, the innermost first
 
 _EACH = "*"  # of a list
 _OTLP = ("body", "stringValue")
@@ -85,9 +87,7 @@ def unwrapped(line: bytes) -> list[Record | str]:
     return [_record(found, holders, form) for found, holders in _walk(record, FORMS[form])]
 
 
-def _walk(
-    value: Any, path: Sequence[str | int], holders: tuple[Any, ...] = ()
-) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+def _walk(value: Any, path: Sequence[str | int], holders: Holders = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """Yield what stands at the end of a path, and what holds it, the innermost first."""
     if not path:
         yield value, holders
@@ -107,7 +107,7 @@ def _kind(form: str) -> type:
     return dict if form in _STRUCTURED or FORMS[form][-1] in _DOCUMENTS else str
 
 
-def _record(found: Any, holders: tuple[Any, ...], form: str) -> Record | str:
+def _record(found: Any, holders: Holders, form: str) -> Record | str:
     if not isinstance(found, _kind(form)):
         return f"{form}: nothing at {'.'.join(map(str, FORMS[form]))}"
     text = found if isinstance(found, str) else json.dumps(found)
@@ -118,7 +118,7 @@ def _record(found: Any, holders: tuple[Any, ...], form: str) -> Record | str:
     return Record(log, "", _time(holders), ends=True, host=_host(holders))
 
 
-def _time(holders: tuple[Any, ...]) -> str | None:
+def _time(holders: Holders) -> str | None:
     """Return when something was logged, by what it is held in: a name, or the first of a pair."""
     for holder in holders:
         for key in _TIMES:
@@ -132,7 +132,7 @@ def _time(holders: tuple[Any, ...]) -> str | None:
     return None
 
 
-def _host(holders: tuple[Any, ...]) -> str | None:
+def _host(holders: Holders) -> str | None:
     """Return on which host something was logged, by what it is held in."""
     values = (reach(holder, name) for holder in holders if isinstance(holder, dict) for name in _HOSTS)
     return next((value for value in values if isinstance(value, str) and value), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,8 +17,17 @@ Record = Mapping[Any, Any]
 
 _FIN, _SYN, _RST = 0x01, 0x02, 0x04
 _FAILED = {"S0", "REJ"}
+# what stands beside an event and is no content of a protocol, or has a part of its own
+_OF_NO_PROTOCOL = frozenset("flow tcp ether stream packet_info metadata traffic tunnel verdict anomaly email".split())
+# what a server says, or what is written already
+_NOT_SENT = re.compile(
+    r"(?:^|(?<!\.client)\.)(?:(?:issuerdn|subject|chain|certificate|server|response\w*|grouped|answers|authorities|additionals)"
+    r"(?=\.|$)|http_(?:response_body\w*|content_type|method)|http_request_body$|redirect|location)"
+)
 _DEEPEST = 3  # levels of an unknown event's keys that are written out
 _PROTOCOLS = set("http dns tls ssh smb ftp smtp rdp quic krb5 snmp sip mqtt nfs dhcp ike tftp rfb modbus dnp3".split())
+
+_PSEUDO = {":method": "http_method", ":path": "url", ":authority": "hostname"}
 
 # of a request what has a part of its own, and what its answer or Suricata says
 _APART = frozenset(
@@ -44,9 +54,12 @@ def _of_type(record: Record) -> object:
 def to_event(kind: str, record: Record) -> StructuredEvent:
     """Build the event of a record."""
     flow_id = string(record.get("flow_id")) or string(record.get("community_id"))
-    http, service = entry(record, "http"), _service(record)
+    http, service = _request_in(record), _service(record)
+    text = _TEXTS.get(kind, _other)(kind, record)
+    if kind in _ABOUT_OTHERS:
+        text = templates.record(text, _further(record, text))
     return StructuredEvent(
-        text=_TEXTS.get(kind, _other)(kind, record),
+        text=text,
         time=utc(string(record.get("timestamp")) or ""),
         group=flow_id,
         columns={
@@ -121,7 +134,7 @@ def _flags(value: object) -> int:
 
 
 def _http(kind: str, record: Record) -> str:
-    http = entry(record, "http")
+    http = _request_in(record)
     headers = _headers(http.get("request_headers"))
 
     def sent(key: str, name: str) -> str | None:
@@ -142,6 +155,16 @@ def _http(kind: str, record: Record) -> str:
     ).text
 
 
+def _request_in(record: Record) -> Record:
+    """Return the request of a record; of HTTP/2 its line may stand among the headers alone (RFC 9113, 8.3.1)."""
+    http = entry(record, "http")
+    if "url" in http or "request_headers" not in http:
+        return http
+    named = dict(_pairs(http["request_headers"]))
+    found = {key: named[name] for name, key in _PSEUDO.items() if name in named}
+    return {**found, **http} if found else http
+
+
 def _content(record: Record, key: str) -> str | None:
     """Return content that is logged printable, in base64, or both."""
     printable = string(record.get(f"{key}_printable"))
@@ -155,10 +178,13 @@ def _content(record: Record, key: str) -> str | None:
 
 
 def _headers(found: object) -> list[tuple[str, str]]:
-    """Read the headers of `dump-all-headers`: a list of objects with `name` and `value`."""
-    if not isinstance(found, list):
-        return []
-    pairs = [(string(one.get("name")), string(one.get("value"))) for one in found if isinstance(one, dict)]
+    """Read the headers of `dump-all-headers`, less what HTTP/2 writes there of the request's line."""
+    return [(name, value) for name, value in _pairs(found) if name not in _PSEUDO]
+
+
+def _pairs(found: object) -> list[tuple[str, str]]:
+    """Read a list of objects with `name` and `value`."""
+    pairs = [(string(one.get("name")), string(one.get("value"))) for one in items(found) if isinstance(one, dict)]
     return [(name.lower(), value) for name, value in pairs if name and value]
 
 
@@ -245,6 +271,33 @@ def _email(record: Record) -> dict[str, str | None]:
     return {key: value for key, value in found if key != "email.status" and not key.endswith("_md5")}
 
 
+def _further(record: Record, text: str) -> dict[str, templates.Part]:
+    """Return what a client sent that the text of an alert, a file or a session lacks, and that is unusual."""
+    found: dict[str, templates.Part] = {}
+    for name, value in record.items():
+        if name in _OF_NO_PROTOCOL or not isinstance(value, dict | list):
+            continue
+        for key, said in _leaves(value, f"{name}."):
+            if _NOT_SENT.search(key) is None and templates.is_unusual(said) and _is_missing(said, text):
+                found[key] = templates.percent_decoded(said) if key.endswith("url") else said
+    return found
+
+
+def _leaves(value: object, before: str, levels: int = 5) -> Iterator[tuple[str, str]]:
+    """Yield every text in objects and lists, under the names of the objects that it is in."""
+    pairs = value.items() if isinstance(value, dict) else [("", each) for each in items(value)]
+    for key, inside in pairs:
+        name = f"{before}{key}." if key else before
+        if isinstance(inside, str):
+            yield name.rstrip("."), inside
+        elif isinstance(inside, dict | list) and levels:
+            yield from _leaves(inside, name, levels - 1)
+
+
+def _is_missing(said: str, text: str) -> bool:
+    return said not in text and templates.percent_decoded(said) not in text
+
+
 def _flow_parts(record: Record) -> dict[str, templates.Part]:
     return {
         "proto": _transport(record),
@@ -283,3 +336,4 @@ _TEXTS: dict[str, Callable[[str, Record], str]] = {
     "fileinfo": _fileinfo,
     "alert": _alert,
 }
+_ABOUT_OTHERS = frozenset({"alert", "fileinfo", "drop", "tls", "ssh"})  # which carry objects of other protocols
