@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
-from typing import TextIO
+import threading
+from contextlib import suppress
+from os import _exit  # as it is before code that is not ours runs
+from typing import NoReturn, TextIO
 
 from overproof.errors import ExitCode
-from overproof.files import OUTPUT, OwnOutput, open_named
+from overproof.files import OUTPUT, OwnOutput, keep_output, open_named
+
+FOREIGN = "overproof.distillation.teachers.callable"  # imported only where code that is not ours runs
+AT_EXIT = 5.0  # seconds for what such code asked to be run when the program ends
 
 
 def main() -> None:
@@ -21,8 +28,27 @@ def main() -> None:
         sys.exit(ExitCode.UNUSABLE)
     try:
         run()
-    finally:
-        sys.stdout = sys.stderr  # whoever prints at exit, as a teacher's module may, does not do so among our output
+    except SystemExit as ended:
+        if FOREIGN in sys.modules:
+            _leave(ended.code if isinstance(ended.code, int) else ExitCode.FAILED)
+        raise
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process now that all is written, whatever threads and children a teacher's module has left running.
+
+    What it prints at exit goes to standard error; its children that do not end are ended, as they may hold our output.
+    """
+    sys.stdout = sys.stderr
+    ending = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
+    with suppress(BaseException):
+        ending.start()
+        ending.join(AT_EXIT)
+        if (processes := sys.modules.get("multiprocessing")) is not None:
+            for child in processes.active_children():
+                child.kill()
+        sys.stderr.flush()
+    _exit(code)
 
 
 def _hold_closed_streams() -> None:
@@ -50,7 +76,9 @@ def _named(stream: TextIO) -> TextIO:
         file = open_named(os.dup(stream.fileno()), "wb", OUTPUT)
     except (OSError, ValueError):  # somebody else's stream, which is no file
         return stream
-    return OwnOutput(file, stream.encoding, stream.errors, newline="\n", line_buffering=stream.isatty())
+    own = OwnOutput(file, stream.encoding, stream.errors, newline="\n", line_buffering=stream.isatty())
+    keep_output(own)
+    return own
 
 
 if __name__ == "__main__":

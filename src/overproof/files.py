@@ -10,13 +10,14 @@ import os
 import re
 import shutil
 import stat
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 OPEN_FILES = "/proc/self/fd"
 KERNEL_LINKS = "/proc/"  # links such as /dev/stdout end here: they lead to an open file, whatever its name is
@@ -168,6 +169,20 @@ class _Named(io.FileIO):
 
 class OwnOutput(io.TextIOWrapper):
     """Our standard output under a number of its own: number 1 is what code that is not ours prints to."""
+
+
+_own_output: OwnOutput | None = None
+
+
+def keep_output(stream: OwnOutput) -> None:
+    """Let `results` be this stream from now on."""
+    global _own_output
+    _own_output = stream
+
+
+def results() -> TextIO:
+    """Return what our results are written to: our own output, which nobody else prints to, else `sys.stdout`."""
+    return sys.stdout if _own_output is None else _own_output
 
 
 def sync(file: BinaryIO, name: Path | str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -31,27 +32,38 @@ class Noisy:
         return np.tile([0.2, 0.3, 0.5], (len(texts), 1))
 noisy = Noisy()
 """
-ASK = """
+IN_A_LIBRARY = """
 from overproof.distillation.teachers.callable import load
 from overproof.events.schema import event_table
+from overproof.files import results
 teacher = load("noisy:noisy")
-print("ours")
+print("ours", file=results(), flush=True)
 teacher.logits(event_table({"text": ["a", "b"]}))
-print("ours again")
+print("ours again", file=results(), flush=True)
 """
+ASK = f"""
+import sys
+from overproof.__main__ import _named
+sys.stdout = _named(sys.stdout)
+{IN_A_LIBRARY}"""
 SAID = ["at import", "print", "write", "buffer", "number", "child", "thread"]
 
 
-def python(folder: Path, root: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+def python(folder: Path, root: Path, *words: str | Path, timeout: int = 600) -> subprocess.CompletedProcess[str]:
     places = {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{folder}"}
-    return subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=folder, env=places)
+    command = [sys.executable, *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=places, timeout=timeout)
 
 
 def test_whatever_it_prints_goes_to_standard_error(tmp_path: Path, root: Path) -> None:
+    """The command line's own output has another number; in library use number 1 and children are the caller's."""
     (tmp_path / "noisy.py").write_text(NOISY)
     done = python(tmp_path, root, "-c", ASK)
     assert done.stdout.split("\n") == ["ours", "ours again", ""]
     assert sorted(done.stderr.split("\n")[:-1]) == sorted(SAID)
+    done = python(tmp_path, root, "-c", IN_A_LIBRARY)
+    assert done.stdout.split("\n") == ["ours", "number", "child", "ours again", ""]
+    assert sorted(done.stderr.split("\n")[:-1]) == sorted({*SAID} - {"number", "child"})
 
 
 def test_verdicts_stand_alone_beside_a_noisy_full_model(tmp_path: Path, root: Path, small_bundle: Path) -> None:
@@ -78,10 +90,10 @@ def test_threads_may_overlap(capsys: pytest.CaptureFixture[str]) -> None:
     thread = threading.Thread(target=foreign)
     thread.start()
     assert begun.wait(30)
-    print("ours, while it runs")
+    print("ours, while it runs", file=own)
     with on_standard_error(), on_standard_error():
         print("theirs, too")
-    print("ours, still")
+    print("ours, still", file=own)
     ended.set()
     thread.join()
     assert sys.stdout is own
@@ -99,6 +111,7 @@ DETACHED = "sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding='utf-8')
     [
         (["sys.stdout.reconfigure(encoding='utf-8')", WRAPPED, "os.chdir('elsewhere')", "os.fork()"], ["pass"]),
         ([DETACHED, "sys.stdout.close()", "os.fork() or sys.exit('the child')"], ["sys.stdout = sys.stderr = None"]),
+        ([WRAPPED.replace("stdout", "stderr")], ["sys.stdout = sys.__stdout__", "print('theirs')", WRAPPED]),
         (["os.close(1)"], [WRAPPED, "os.chdir(os.sep)", "sys.stdout = open(os.devnull, 'w')", "os.fork()"]),
     ],
 )
@@ -117,3 +130,43 @@ def test_what_it_makes_of_the_process_is_put_back(
     assert len(done.stdout.splitlines()) == 2
     assert (tmp_path / "rejects.jsonl").exists()
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+LEFT = {
+    "a thread": "threading.Thread(target=time.sleep, args=(900,)).start()",
+    "a thread that prints": "threading.Thread(target=prints).start()",
+    "a thread that ends it": "threading.Thread(target=lambda: (time.sleep(0.2), os._exit(0))).start()",
+    "a pool": "ThreadPoolExecutor(1).submit(time.sleep, 900)",
+    "a child": "multiprocessing.get_context('fork').Process(target=time.sleep, args=(900,)).start()",
+    "what runs at exit": "atexit.register(time.sleep, 900)",
+    "what C still holds": "ctypes.CDLL(None).printf(b'theirs\\n')",
+}
+
+
+@pytest.mark.parametrize("left", LEFT)
+def test_what_it_leaves_running_neither_keeps_the_program_nor_prints_among_verdicts(
+    left: str, tmp_path: Path, root: Path, small_bundle: Path
+) -> None:
+    (tmp_path / "rules.py").write_text(
+        f"""
+import atexit, ctypes, multiprocessing, os, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+class Rule:
+    classes_ = ['benign', 'sqli', 'xss']
+    def predict_proba(self, texts):
+        return np.tile([0.2, 0.3, 0.5], (len(texts), 1))
+def prints():
+    while True:
+        print("theirs")
+        time.sleep(0.01)
+def rule():
+    {LEFT[left]}
+    return Rule()
+"""
+    )
+    (tmp_path / "events.txt").write_text("hello\nworld\n")
+    words = ["triage", small_bundle, "events.txt", "--full", "rules:rule", "--max-escalations", "100%"]
+    done = python(tmp_path, root, "-m", "overproof", *words, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["decided_by"] for line in done.stdout.splitlines()] == ["full", "full"]

@@ -14,7 +14,7 @@ from typing import TextIO
 import typer
 
 from overproof.errors import ExitCode, OverproofError
-from overproof.files import OUTPUT
+from overproof.files import OUTPUT, results
 from overproof.progress import printable
 
 # What ails the machine, whatever was given to the program; reading a file meets these too.
@@ -56,7 +56,7 @@ def exit_code_of(run: Callable[[], object]) -> int:
         code = _code_of(error)
         with suppress(OSError):  # standard error may be what is full, or gone
             _tell(error)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (results(), sys.stderr):
         _let_go(stream)
     return code
 
@@ -68,8 +68,8 @@ def _finished(run: Callable[[], object]) -> int:
         run()
     except typer.Exit as end:
         code = end.exit_code
-    if sys.stdout is not None:
-        sys.stdout.flush()
+    if (output := results()) is not None:
+        output.flush()
     return code
 
 

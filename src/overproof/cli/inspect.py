@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from overproof.cli.options import AsJson, Bundle, VerifyCertificates, VerifyKey, trust_of
-from overproof.cli.output import indented, show, show_json
+from overproof.cli.output import indented, show, show_json, show_text
 from overproof.errors import InputError
 from overproof.progress import printable, terminal
 
@@ -98,9 +98,9 @@ def run(
         for name, kind in (("ladder", Ladder), ("hardening", Hardening), ("comparison", Comparison))
         if contents.pop(name) is not None
     ]
-    typer.echo(printable("\n".join(_outline(contents))))
+    show_text(printable("\n".join(_outline(contents))) + "\n")
     for part in parts:
-        typer.echo("\n" + printable(part), nl=False)
+        show_text("\n" + printable(part))
 
 
 def _outline(entries: Mapping[Any, Any], indent: str = "") -> Iterator[str]:

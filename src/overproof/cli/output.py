@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Protocol
 
 import typer
 
 from overproof.errors import ExitCode
+from overproof.files import results
 from overproof.progress import printable, printable_json
 
 
@@ -37,12 +37,17 @@ def show(report: Report, as_json: bool) -> None:
     if as_json:
         show_json(indented(report.to_json()))
     else:
-        typer.echo(printable(report.render()))
+        show_text(printable(report.render()) + "\n")
+
+
+def show_text(text: str) -> None:
+    """Print text to where results go, as it is."""
+    typer.echo(text, file=results(), nl=False)
 
 
 def show_json(text: str) -> None:
     """Print JSON: to a program as it is, to a terminal with what could steer it escaped."""
-    typer.echo(printable_json(text) if sys.stdout.isatty() else text)
+    show_text((printable_json(text) if results().isatty() else text) + "\n")
 
 
 def show_gated(report: GatedReport, as_json: bool) -> None:

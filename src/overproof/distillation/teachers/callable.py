@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
-import io
 import os
 import pickle
 import signal
@@ -18,14 +17,14 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from overproof.bundle.scores import Floats
 from overproof.distillation.teachers.contract import broken_rows, foreign
-from overproof.distillation.teachers.foreign_output import Lent
+from overproof.distillation.teachers.foreign_output import Aside
 from overproof.distillation.teachers.interface import Report, TeacherCard, log_probabilities, texts_of
 from overproof.errors import InputError
 
@@ -113,34 +112,17 @@ def _resolve(spec: str) -> tuple[ModuleType, Any]:
         return module, _called(found)
 
 
-class _HeldBack(Lent):
-    """Standard error, held back until it is known how an import ends; a logger that keeps it writes through later."""
-
-    def __init__(self, through: TextIO | None) -> None:
-        self._through, self._held, self._holds = through, io.StringIO(), True
-
-    def target(self) -> TextIO | None:
-        return self._held if self._holds else self._through
-
-    def release(self, *, shown: bool) -> str:
-        """Hold nothing back any longer; return what was held."""
-        self._holds = False
-        if shown:
-            self.write(self._held.getvalue())
-        return self._held.getvalue()
-
-
 @contextmanager
 def _as_its_own_program(spec: str, name: str) -> Iterator[None]:
     """Let a module see its own name and no options: a script without a main guard would read ours, and answer as us.
 
-    What it prints goes to standard error, as our own output may be JSON. The usage of a script that ends the program
-    for lack of options becomes part of the one message.
+    What it prints is held back until it is known how the import ends: the usage of a script that ends the program for
+    lack of options becomes part of the one message. A logger that keeps the stream writes through it later.
     """
-    held, options, interrupted = _HeldBack(sys.stderr), sys.argv, signal.getsignal(signal.SIGINT)
+    held, options, interrupted = Aside(sys.stderr, held=True), sys.argv, signal.getsignal(signal.SIGINT)
     sys.argv = [name]
     try:
-        with redirect_stderr(held), redirect_stdout(held):
+        with redirect_stderr(held.opened()), redirect_stdout(held.opened()):
             yield
     except SystemExit as ended:
         said = held.release(shown=False).strip().splitlines()

@@ -10,10 +10,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from overproof.distillation.teachers.foreign_output import depth
+from overproof.files import OwnOutput, results
 
 _exit = os._exit
-_process = os.getpid()
 
 
 @contextmanager
@@ -23,26 +22,26 @@ def undisturbed() -> Iterator[None]:
     A script that changes to its own folder must not move our outputs there, and one that switches gradients off must
     not do so for the student. `os._exit` within the block ends it as `sys.exit` does.
     """
-    global _process
-    os._exit, _process = _ended, os.getpid()
-    here, assumed = _here(), _torch_settings()
+    process, here, assumed = os.getpid(), _here(), _torch_settings()
+
+    def ended(status: int) -> NoReturn:
+        if os.getpid() == process:
+            raise SystemExit(status)
+        _exit(status)
+
+    os._exit = ended
     try:
         with np.errstate():
             yield
     finally:
-        if os.getpid() != _process:  # it has forked, and this is the child: the rest of the program is the parent's
+        if os.getpid() != process:  # it has forked, and this is the child: the rest of the program is the parent's
             _exit(0)
+        if not isinstance(results(), OwnOutput):  # on the command line threads that were started are ended later on
+            os._exit = _exit
         if here is not None:
             os.fchdir(here)
             os.close(here)
         _set_torch(assumed)
-
-
-def _ended(status: int) -> NoReturn:
-    """End the process, as `os._exit`; but of foreign code only, where this one is ours."""
-    if depth() and os.getpid() == _process:
-        raise SystemExit(status)
-    _exit(status)
 
 
 def _here() -> int | None:

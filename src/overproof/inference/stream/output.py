@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -13,7 +12,7 @@ from typing import Any
 
 from overproof.errors import InputError
 from overproof.events.sources import Reading
-from overproof.files import regular_target, remove
+from overproof.files import regular_target, remove, results
 from overproof.inference.cascade import Cascade
 from overproof.inference.sinks import About, Writer, sink_for
 from overproof.inference.sinks.verdict_batch import Verdict
@@ -109,7 +108,7 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
     about = About(__version__, tuple(cascade.student.manifest.benign), cascade.models)
     target = None if request.out == STREAM else regular_target(Path(request.out))
     if target is None:
-        with closing(sink.stream(sys.stdout.buffer if request.out == STREAM else request.out, about)) as writer:
+        with closing(sink.stream(results().buffer if request.out == STREAM else request.out, about)) as writer:
             yield Output(writer)
             writer.flush()
         return
