@@ -19,6 +19,7 @@ from overproof.errors import InputError
 from overproof.events.schema import Skipped
 from overproof.events.sources import containers, documents, envelopes
 from overproof.events.sources.accesslog import read_accesslog
+from overproof.events.sources.auditd import read_auditd
 from overproof.events.sources.batch import NOTHING_YET
 from overproof.events.sources.carried import read_cef, read_syslog
 from overproof.events.sources.csv import read_csv
@@ -86,6 +87,7 @@ FORMATS: dict[str, Source] = {
     "w3c": read_w3c,
     "syslog": read_syslog,
     "cef": read_cef,
+    "auditd": read_auditd,
     "journald": read_journald,
     "windows": read_windows,
     "modsecurity": _read_modsecurity,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from overproof.events.sources import accesslog, cef, syslog
+from overproof.events.sources import accesslog, auditd, cef, syslog
 from overproof.events.sources.accesslog import named
 from overproof.events.sources.host_aggregates import HostAggregator
 from overproof.events.sources.interface import Input, ReadOptions
@@ -95,6 +95,15 @@ def _event(line: bytes) -> Parsed:
         return event
     if b'"' in line and b"] " in line and (request := accesslog.read_request(line)):
         return request.event()
+    if b"audit(" in line and (record := auditd.to_event(syslog.message(line))):
+        return _on_its_host(record, line)
     if b"[Priority: " in line and (alert := fast.to_event(syslog.message(line))):
         return alert._replace(time=syslog.time(line))
     return syslog.parse(line)
+
+
+def _on_its_host(event: StructuredEvent, line: bytes) -> StructuredEvent:
+    """Return an event with the host that sent it by syslog, unless it names one."""
+    if event.columns.get("host") is not None:
+        return event
+    return event._replace(columns={**event.columns, "host": syslog.parse(line).columns["host"]})

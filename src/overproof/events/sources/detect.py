@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from overproof.errors import InputError
-from overproof.events.sources import accesslog, cef, containers, documents, syslog, w3c
+from overproof.events.sources import accesslog, auditd, cef, containers, documents, syslog, w3c
 from overproof.events.sources.accesslog import named
 from overproof.events.sources.binaries import EXPECTED, is_binary, kind_of
 from overproof.events.sources.envelopes import form_of
@@ -52,6 +52,7 @@ _LINES = {
     "accesslog": accesslog.looks_like,
     "suricata": fast.looks_like,
     "cef": cef.looks_like,
+    "auditd": auditd.looks_like,
     "syslog": syslog.looks_like,
 }
 _OF_LINES = {".log", ".txt"}  # of which a first line `message` or `command` is no header
