@@ -225,6 +225,56 @@ def test_rows_of_a_table_are_counted_once(
         accounts.require_counted("csv", ROWS, told)
 
 
+SYSLOG = b"Mar  5 10:11:12 web1 app[1]: one"
+SECOND = b"<13>Mar  5 10:11:12 web1 app[1]: two"
+FRAMED = b"%d %b%d %b" % (len(SECOND), SECOND, len(SECOND), SECOND)
+CRI = b"2026-03-05T10:11:12.1Z stdout %b %b\n"
+DOCKER = b'{"log":"%b\\n","stream":"stdout","time":"2026-03-05T10:11:12Z"}\n'
+EXPORT = b"__REALTIME_TIMESTAMP=1\nMESSAGE\n\3\0\0\0\0\0\0\0a\n\n\n\n__REALTIME_TIMESTAMP=2\nMESSAGE=b\n\n"
+JOURNAL = b'{"__REALTIME_TIMESTAMP":"1","MESSAGE":"a"}\n'
+
+
+@pytest.mark.parametrize(
+    ("format", "content", "message"),
+    [
+        ("syslog", SYSLOG + b"\n" + SYSLOG, "syslog: more or fewer events than messages: at [1]"),
+        ("syslog", FRAMED, "syslog: more or fewer events than messages: at [1]"),
+        ("cri", CRI % (b"P", b"a") + CRI % (b"F", b"b") + CRI % (b"F", b"c"), "neither an event nor rejected: [2]"),
+        ("cri", CRI % (b"F", b"a") * 2 + CRI % (b"P", b"b"), "neither an event nor rejected: [1]"),
+        ("docker", DOCKER % rb"a\nb" + DOCKER % b"c", "more or fewer events than a container wrote lines: [1]"),
+        ("journald", EXPORT, "journald: entries that are neither events nor rejected: [1]"),
+        ("journald", JOURNAL * 2, "lines that are neither events nor rejected: [1]"),
+    ],
+)
+def test_a_lost_message_is_noticed(format: str, content: bytes, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"format": format, "columns": {}, "batch_rows": 9, "piece": 9}
+    files = {"input.log": content, "settings.json": json.dumps(settings).encode()}
+    assert noticed(files) is None
+    whole = sources.FORMATS[format]
+
+    def losing(source: object, options: object) -> object:
+        for batch in whole(source, options):  # type: ignore[arg-type]
+            yield batch.slice(1)
+
+    monkeypatch.setitem(sources.FORMATS, format, losing)  # type: ignore[arg-type]
+    assert message in str(noticed(files))
+
+
+@pytest.mark.parametrize(
+    ("format", "content", "message"),
+    [
+        ("cri", b"no record\n" + CRI % (b"F", b"a"), "no record, and not rejected: [1]"),
+        ("docker", b"{}\n" + DOCKER % b"a", "no record, and not rejected: [1]"),
+        ("journald", EXPORT, "journald: 3 of 2 entries"),
+    ],
+)
+def test_what_carries_nothing_is_rejected_and_nothing_comes_twice(format: str, content: bytes, message: str) -> None:
+    places = [1, 7, 7] if format == "journald" else [2]
+    told = Told(event_table({"text": ["a"] * len(places), "origin": [f"a:{one}" for one in places]}).to_batches(), [])
+    with pytest.raises(Broken, match=re.escape(message)):
+        accounts.require_counted(format, content, told)
+
+
 def _no_odd_packets(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = pcap._packet
     monkeypatch.setattr(pcap, "_packet", lambda record, *more: None if record.number % 2 else whole(record, *more))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fuzz.accounts import lines, packets, tables
+from fuzz.accounts import carriers, lines, packets, tables
 from fuzz.accounts.told import Told
 
 LOST = tables.LOST
-_ONE_A_LINE = ("lines", "jsonl", "accesslog", "cef", "suricata", "windows", "zeek", "w3c")  # one record a line
+_ONE_A_LINE = ("lines", "jsonl", "accesslog", "auditd", "suricata", "windows", "zeek", "w3c")  # one record a line
 
 _OF_FORMAT: dict[str, Callable[[bytes, Told], None]] = {
     **dict.fromkeys(_ONE_A_LINE, lines.require_counted),
     "zeek": lines.require_counted_but_headers,
     "w3c": lines.require_counted_but_headers,
+    **dict.fromkeys(("syslog", "cef"), carriers.require_messages),
+    "docker": carriers.require_records_of_docker,
+    "cri": carriers.require_records_of_cri,
+    "journald": carriers.require_entries,
     "csv": tables.require_rows_of_csv,
     "tsv": tables.require_rows_of_tsv,
     "parquet": tables.require_rows_of_parquet,
