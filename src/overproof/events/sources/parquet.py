@@ -68,6 +68,10 @@ def _layout(name: str, schema: pa.Schema, columns: Columns) -> Layout:
     return layout
 
 
+class _TooLarge(Exception):
+    """Signal why a row group is not read."""
+
+
 class _Table:
     """A Parquet file whose rows become events."""
 
@@ -85,15 +89,19 @@ class _Table:
         for group in range(self._file.num_row_groups):
             place, end = begin, begin + self._file.metadata.row_group(group).num_rows
             try:
-                for batch in self.read(group, begin):
+                for batch in self.read(group):
                     yield place, batch
                     place += batch.num_rows
+                if place < end:
+                    raise pa.ArrowInvalid("its pages hold no more")
+            except _TooLarge as error:
+                yield place, str(error)
             except _DAMAGED as error:
                 yield place, f"the input breaks off, {end - place:,} rows before the end of its group: {why(error)}"
             begin = end
 
-    def read(self, group: int, before: int) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a row group, `before` rows behind the file's start, in batches of bounded size."""
+    def read(self, group: int) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a row group in batches of bounded size."""
         try:
             most = self._options.batch_rows
             chunks = chunks_of(self._raw, self._file.metadata, group, self._wanted, most)
@@ -104,9 +112,7 @@ class _Table:
         used = {field.partition(".")[0] for field in self._layout if field}
         if used.intersection(self._unread) or any(chunk.page > PAGE for chunk in chunks):
             lost = self._file.metadata.row_group(group).num_rows
-            reason = f"row group {group + 1} has a page or a list of more than 128 MiB: {lost:,} rows, not read"
-            self._options.on_skip(Skipped(reason, f"{self._name}:{before + 1}", ""))
-            return
+            raise _TooLarge(f"row group {group + 1} has a page or a list of more than 128 MiB: {lost:,} rows, not read")
         names = self._names if self._wanted is None else self._wanted
         names = [name for name in names if name not in self._unread]
         batches = self._file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False)
