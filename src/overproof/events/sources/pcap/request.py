@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from overproof.events import templates
+from overproof.events.sources.pcap.charsets import in_charset
 from overproof.events.sources.pcap.codings import LONGEST_CODED, codings, undone
 from overproof.events.sources.pcap.event_draft import Endpoints, EventDraft, PacketRef
 from overproof.events.sources.stream import decoded
@@ -134,7 +135,7 @@ class Request:
             cookie=self.header(b"cookie"),
             referer=self.header(b"referer"),
             headers=[(decoded(name), decoded(value)) for name, value in self.headers],
-            body=decoded(body) or None,
+            body=in_charset(body, self.header(b"content-type") or "") or None,
         ).text
         return EventDraft(
             "http-request",
