@@ -108,6 +108,17 @@ def test_manifests_that_are_none(content: bytes, place: Path) -> None:
     assert not opened_or_refused(place)
 
 
+@pytest.mark.parametrize("name", ["classes", "benign", "files", "temperature"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_name_twice_says_two_things(name: str, first: bool, place: Path) -> None:
+    """The last one counts for Python's reader and the seal, the first one for others, and for who looks."""
+    reseal(place)
+    text, other = (place / MANIFEST).read_text(), f"{json.dumps(name)}: []"
+    (place / MANIFEST).write_text(f"{{{other}, {text[1:]}" if first else f"{text[:-1]}, {other}}}")
+    with pytest.raises(BundleError, match=f"manifest.json: not JSON .the name '{name}' stands twice in an object"):
+        open_bundle(place)
+
+
 def test_a_manifest_that_nests_deeply(place: Path) -> None:
     deep: Any = 1
     for _ in range(300):  # what JSON's parser takes, and who walks through it does not

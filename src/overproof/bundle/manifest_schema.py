@@ -33,7 +33,7 @@ WORDS: Mapping[type, str] = {str: "a string", int: "a whole number", dict: "an o
 def parsed(content: bytes, where: str, wrong: type[BundleError]) -> Any:
     """Read JSON; `wrong`, in one line, of what is none, nests too deeply, or does not fit into memory."""
     try:
-        data = json.loads(content)
+        data = json.loads(content, object_pairs_hook=each_name_once)
     except (ValueError, RecursionError, MemoryError) as error:
         raise wrong(f"{where}: not JSON ({str(error)[:100] or type(error).__name__})") from None
     level, depth = [data], 0
@@ -42,6 +42,15 @@ def parsed(content: bytes, where: str, wrong: type[BundleError]) -> Any:
         level = [inner for value in level for inner in _inside(value)]
         if depth > DEEPEST:
             raise wrong(f"{where}: nests deeper than {DEEPEST} levels")
+    return data
+
+
+def each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of JSON; ValueError of one with a name twice: other readers take the other value."""
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        raise ValueError(f"the name {twice[:60]!r} stands twice in an object")
     return data
 
 

@@ -26,7 +26,7 @@ from overproof.cli import (
     triage,
     verify,
 )
-from overproof.cli.ending import exit_code_of
+from overproof.cli.ending import clean_up_at_signals, exit_code_of
 from overproof.errors import ExitCode
 from overproof.version import __version__
 
@@ -112,4 +112,5 @@ for _name, _module in COMMANDS.items():
 
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
+    clean_up_at_signals()
     app()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 from typing import TextIO
 
 import typer
@@ -43,21 +47,51 @@ NAMES = {
     errno.EADDRINUSE,
     errno.EADDRNOTAVAIL,
 }
+CLEAN_UP_SECONDS = 10.0  # after a signal; what still runs then is ended as it is
 REPORT_IT = "the program failed where the lines above say; unless disk or memory ran out, please report them"
 
 
+class Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came: what is half-written goes, as at Ctrl-C."""
+
+
+def clean_up_at_signals() -> None:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; one that is ignored, as under `nohup`, stays ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # the next one ends it at once
+    last = threading.Timer(CLEAN_UP_SECONDS, os.kill, (os.getpid(), number))
+    last.daemon = True
+    last.start()
+    raise Ended(number)
+
+
 def exit_code_of(run: Callable[[], object]) -> int:
-    """Run a command to its end; whatever happens is told on stderr and becomes an exit code, never an exception."""
+    """Run a command to its end; whatever happens is told on stderr and becomes an exit code, never an exception.
+
+    But for SIGTERM and SIGHUP, if they are handled (`clean_up_at_signals`): then the process ends by them after all.
+    """
+    ended = None
     try:
         code = _finished(run)
+    except Ended as came:
+        ended, code = came.args[0], ExitCode.INTERRUPTED
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except Exception as error:
         code = _code_of(error)
         with suppress(OSError):  # standard error may be what is full, or gone
             _tell(error)
+    if code == ExitCode.INTERRUPTED:
+        gc.collect()  # ends what was just being entered when the signal came: its clean-up is a generator's
     for stream in (results(), sys.stderr):
         _let_go(stream)
+    if ended is not None:
+        signal.raise_signal(ended)
     return code
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from overproof.bundle.manifest import MANIFEST, Bundle, open_bundle
+from overproof.bundle.manifest_schema import each_name_once
 from overproof.errors import BundleError
 from overproof.progress import SILENT, Console
 
@@ -48,7 +49,7 @@ def read_from(bundle: Bundle, name: str, parse: Callable[[Any], T]) -> T:
 
 def _parsed(file: Path, content: bytes, parse: Callable[[Any], T], writer: str) -> T:
     try:
-        return parse(json.loads(content, parse_int=_bounded))
+        return parse(json.loads(content, parse_int=_bounded, object_pairs_hook=each_name_once))
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{file}: written by {writer}, cannot be read by this one ({error})") from None
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from pathlib import Path
 
 import pytest
 
 from overproof.errors import InputError
-from overproof.inference.service.access import HEADERS, OPEN, Endpoint, listening, read_token
+from overproof.inference.service.access import HEADERS, OPEN, AccessPolicy, Endpoint, listening, read_token
 
 from .conftest import Client, Start
 
@@ -49,9 +50,25 @@ def test_a_page_of_another_origin_may_not_ask(client: Client) -> None:
 
 
 def test_what_a_form_can_send_is_refused(client: Client) -> None:
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+    kinds = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
+    for kind in [*kinds, "application/jsonp", "application/json-patch+json", "application/json, text/plain"]:
         assert client.send("/judge", b'{"text": "id=1"}', **{"content-type": kind}).status_code == 415
     assert client.send("/judge", b'{"text": "id=1"}', **{"content-type": "application/json; charset=utf-8"}).is_success
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity, gzip"])
+def test_a_compressed_body_is_called_that(client: Client, encoding: str) -> None:
+    sent = {"content-type": "application/json", "content-encoding": encoding}
+    answer = client.send("/judge", gzip.compress(b'{"text": "id=1"}'), **sent)
+    assert (answer.status_code, answer.json()["detail"][:22]) == (415, "the body is compressed")
+    assert client.send("/judge", b'{"text": "id=1"}', **{**sent, "content-encoding": "identity"}).is_success
+
+
+def test_a_probe_of_http_1_0_has_no_host() -> None:
+    assert AccessPolicy(None).refusal("/healthz", {}, "1.0") is None
+    assert AccessPolicy(None).refusal("/healthz", {}, "9.9") is not None
+    assert AccessPolicy(None).refusal("/healthz", {b"host": b""}, "1.0") is not None
+    assert AccessPolicy(TOKEN).refusal("/judge", {}, "1.0") is not None
 
 
 def test_every_answer_has_the_headers_and_none_opens_it_to_other_origins(client: Client) -> None:

@@ -24,7 +24,8 @@ OTHERS = "(others)"
 class Rejects:
     """Count skipped records; itself the `on_skip` callable.
 
-    Use it as a context manager: the file is written aside and gets its name when the block ends.
+    Use it as a context manager: the file is written aside and gets its name when the block ends, also by an error,
+    which it may explain; of a run that is broken off (Ctrl-C, a signal) what stood there stands.
 
     Parameters
     ----------
@@ -121,4 +122,6 @@ class Rejects:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._writing.__exit__(kind, error, trace)
         self.close()

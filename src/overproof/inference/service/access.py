@@ -125,16 +125,19 @@ class AccessPolicy:
         kind, _, token = headers.get(b"authorization", b"").partition(b" ")
         return hmac.compare_digest(self._expected, kind.lower() + b" " + token.strip())
 
-    def refusal(self, path: str, headers: Mapping[bytes, bytes]) -> tuple[int, str] | None:
+    def refusal(self, path: str, headers: Mapping[bytes, bytes], version: str = "1.1") -> tuple[int, str] | None:
         """Return status and reason of a refusal, or None.
 
         Parameters
         ----------
         headers
             By lower-case name.
+        version
+            Of HTTP: probes of 1.0, which load balancers send, have no Host; a browser always sends it.
         """
         host = headers.get(b"host", b"").decode("latin-1")
-        if self._expected is None and not is_loopback(_without_port(host)):
+        named = b"host" in headers or version != "1.0"
+        if self._expected is None and named and not is_loopback(_without_port(host)):
             return 421, "the Host header names another machine; without a token only this one is answered"
         origin = headers.get(b"origin")
         if origin is not None and origin.decode("latin-1").partition("://")[2] != host:

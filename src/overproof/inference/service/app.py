@@ -36,7 +36,7 @@ REASONS = {
     403: "a page of another origin asked",
     408: "the body came too slowly",
     413: "too many bytes, events or characters",
-    415: "no Content-Type: application/json",
+    415: "no Content-Type: application/json, or a compressed body",
     422: "JSON that is not a request",
     429: "too many events are waiting, or too many bytes in work: come again",
     501: "the service has not what that needs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,16 +90,15 @@ class RequestMiddleware:
 
     async def _pass(self, path: str, scope: Scope, receive: Receive, answer: _Answer) -> None:
         headers = dict(scope["headers"])
-        if refused := self._access.refusal(path, headers):
+        if refused := self._access.refusal(path, headers, scope["http_version"]):
             await answer.problem(*refused, close=True)
             return
         scope[TRUSTED] = self._access.trusts(headers)
         if self._stopping() and path not in ("/healthz", "/readyz", "/metrics"):
             await answer.problem(503, "the service is ending", close=True)
             return
-        if scope["method"] == "POST" and not headers.get(b"content-type", b"").lower().startswith(b"application/json"):
-            # what a form or a page of another origin can send without asking first is none of these
-            await answer.problem(415, "expected the header Content-Type: application/json", close=True)
+        if scope["method"] == "POST" and (unread := _unreadable(headers)):
+            await answer.problem(415, unread, close=True)
             return
         with self._bodies.room() as room:
             try:
@@ -116,6 +115,19 @@ class RequestMiddleware:
             if body is not None:  # else the client has left
                 scope["overproof.read"] = True
                 await self._app(scope, _once(body, receive), answer)
+
+
+def _unreadable(headers: Mapping[bytes, bytes]) -> str | None:
+    """Say what is expected of a body that is not sent as plain JSON; None of one that is.
+
+    What a form or a page of another origin can send without asking first has another type.
+    """
+    kind = headers.get(b"content-type", b"").partition(b";")[0]
+    if kind.strip().lower() != b"application/json":
+        return "expected the header Content-Type: application/json"
+    if headers.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
+        return "the body is compressed; expected it plain, without the header Content-Encoding"
+    return None
 
 
 class _Answer:

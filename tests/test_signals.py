@@ -1,0 +1,73 @@
+"""A signal at any moment: nothing half-written stays, and the process ends as whoever sent it expects."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+WAITING = 60.0  # seconds for a run to begin
+
+
+def begun(folder: Path, *words: str | Path) -> subprocess.Popen[str]:
+    """Start a run that reads a FIFO which nobody writes to, and writes rejects meanwhile."""
+    os.mkfifo(folder / "fifo")
+    command = [sys.executable, "-m", "overproof", "triage", *words, "--rejects", "out/rejects.jsonl"]
+    (folder / "out").mkdir()
+    (folder / "out" / "rejects.jsonl").write_text("of an earlier run")
+    run = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    ends = time.monotonic() + WAITING
+    while not list((folder / "out").glob("*.part")) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert list((folder / "out").glob("*.part"))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP)],
+    ids=["Ctrl-C", "kill", "a closed terminal"],
+)
+def test_nothing_half_written_stays(number: signal.Signals, code: int, small_bundle: Path, tmp_path: Path) -> None:
+    run = begun(tmp_path, small_bundle, "fifo")
+    run.send_signal(number)
+    _, said = run.communicate(timeout=60)
+    assert (run.returncode, said) == (code, "")
+    assert os.listdir(tmp_path / "out") == ["rejects.jsonl"]
+    assert (tmp_path / "out" / "rejects.jsonl").read_text() == "of an earlier run"
+
+
+def test_what_catches_everything_ends_all_the_same(small_bundle: Path, tmp_path: Path) -> None:
+    """A teacher's module may swallow what ends it: then the signal ends the process, as it is."""
+    (tmp_path / "deaf.py").write_text(
+        """
+import time
+import overproof.cli.ending as ending
+ending.CLEAN_UP_SECONDS = 0.5
+class Deaf:
+    classes_ = ["benign", "sqli", "xss"]
+    def predict_proba(self, texts):
+        open("out/asked", "w").close()
+        while True:
+            try:
+                time.sleep(60)
+            except BaseException:
+                pass
+deaf = Deaf()
+"""
+    )
+    (tmp_path / "out").mkdir()
+    command = [sys.executable, "-m", "overproof", "triage", small_bundle, "-", "--full", "deaf:deaf"]
+    places = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
+    run = subprocess.Popen(command, cwd=tmp_path, env=places, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ends = time.monotonic() + WAITING
+    while not (tmp_path / "out" / "asked").exists() and time.monotonic() < ends:
+        time.sleep(0.05)
+    run.terminate()
+    assert run.wait(30) == -signal.SIGTERM
