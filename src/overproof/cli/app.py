@@ -26,6 +26,7 @@ from overproof.cli import (
     triage,
     verify,
 )
+from overproof.cli.apart import apart
 from overproof.cli.ending import clean_up_at_signals, exit_code_of
 from overproof.errors import ExitCode
 from overproof.version import __version__
@@ -107,7 +108,7 @@ def _root(
 
 
 for _name, _module in COMMANDS.items():
-    app.command(_name, help=_module.HELP)(_module.run)
+    app.command(_name, help=_module.HELP)(apart(_module.run))
 
 
 def main() -> None:

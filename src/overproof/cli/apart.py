@@ -1,0 +1,74 @@
+"""Keep what a command writes apart from what it reads: an output that is an input as well would destroy it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any, TypeVar
+
+from overproof.errors import InputError
+
+Run = TypeVar("Run", bound=Callable[..., Any])
+
+OUTPUTS = ("out", "rejects", "html", "svg", "bom", "init_gate", "keep_fp32")
+INPUTS = (
+    "bundle", "model", "first", "second", "target", "index", "events", "sources", "test", "unlabelled", "validation",
+    "calibrate", "check", "gate", "replay", "full", "teacher", "from_checkpoint", "retrain_from", "key", "certificate",
+    "password_file", "token_file", "verify_key", "verify_certificates",
+)  # fmt: skip
+EITHER = ("evidence", "signature", "cache", "pool_from")  # written by some commands and read by others, or any folder
+
+
+def apart(run: Run) -> Run:
+    """Refuse what a command is given where an output of it is one of its inputs, or another output."""
+
+    @wraps(run)
+    def checked(**given: Any) -> Any:
+        require_apart(given)
+        return run(**given)
+
+    return checked  # type: ignore[return-value]
+
+
+def require_apart(given: Mapping[str, Any]) -> None:
+    """Raise InputError unless outputs are files of their own, and none lies in a bundle that is read.
+
+    Parameters
+    ----------
+    given
+        A command's parameters by name; those in `OUTPUTS` and `INPUTS` count.
+    """
+    from overproof.bundle.manifest import MANIFEST
+
+    written = [(f"--{name.replace('_', '-')} {given[name]}", Path(given[name])) for name in OUTPUTS if given.get(name)]
+    read = [path for name in (*INPUTS, "evidence") for path in _paths(given.get(name))]
+    for (option, output), path in product(written, read):
+        if _are_one(output, path):
+            raise InputError(f"{option}: is {path}, which would be lost; expected a place of its own")
+        if (path / MANIFEST).is_file() and Path(os.path.realpath(path)) in Path(os.path.realpath(output)).parents:
+            raise InputError(f"{option}: lies in {path}, which is sealed; expected a place outside of it")
+    for (_, one), (option, other) in combinations(written, 2):
+        if _are_one(one, other):
+            raise InputError(f"{option}: another output goes there as well; expected a file of its own")
+
+
+def _paths(value: Any) -> Iterator[Path]:
+    """Yield what may be a path in a parameter; of a teacher's specification, what stands behind the last colon."""
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(one, str | Path) and str(one):
+            yield Path("/dev/stdin" if str(one) == "-" else one)
+            if isinstance(one, str) and ":" in one:
+                yield Path(one.rpartition(":")[2])
+
+
+def _are_one(one: Path, other: Path) -> bool:
+    """Say whether two paths lead to one file or folder, there already or not; not so of devices and FIFOs."""
+    try:
+        here, there = os.stat(one), os.stat(other)
+    except (OSError, ValueError):
+        return os.path.realpath(one) == os.path.realpath(other)
+    return os.path.samestat(here, there) and (stat.S_ISREG(here.st_mode) or stat.S_ISDIR(here.st_mode))

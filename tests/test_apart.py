@@ -1,0 +1,95 @@
+"""What a command writes is no file that it reads: nothing of the user's is destroyed by a slip of the hand."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer.testing
+
+from overproof.bundle.manifest import open_bundle
+from overproof.cli import app
+from overproof.cli.apart import EITHER, INPUTS, OUTPUTS, require_apart
+from overproof.cli.app import COMMANDS
+from overproof.errors import InputError
+
+OVERPROOF = typer.testing.CliRunner()
+LOST = ", which would be lost; expected a place of its own"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "events.csv").write_text("text\nhello\na,bad,row\n")
+    os.link(tmp_path / "events.csv", tmp_path / "hard.csv")
+    os.symlink("events.csv", tmp_path / "soft.csv")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("triage BUNDLE events.csv --out events.csv", LOST),
+        ("triage BUNDLE events.csv --out soft.csv", LOST),
+        ("triage BUNDLE soft.csv --out ./events.csv", LOST),
+        ("triage BUNDLE hard.csv --out events.csv", LOST),
+        ("triage BUNDLE events.csv --rejects events.csv", LOST),
+        ("triage BUNDLE --follow events.csv --out events.csv", LOST),
+        ("triage BUNDLE events.csv --full names:a=b:events.csv --rejects events.csv", LOST),
+        ("triage BUNDLE events.csv --out new.jsonl --rejects ./new.jsonl", "another output goes there as well"),
+        ("triage BUNDLE events.csv --out BUNDLE/new.jsonl", "which is sealed"),
+        ("triage BUNDLE events.csv --rejects BUNDLE/new.jsonl", "which is sealed"),
+        ("triage BUNDLE events.csv --out BUNDLE/manifest.json", "which is sealed"),
+        ("index BUNDLE events.csv --out BUNDLE/index", "which is sealed"),
+        ("index BUNDLE events.csv --out index --rejects events.csv", LOST),
+        ("teach events.csv --out teacher --rejects events.csv", LOST),
+        ("inspect BUNDLE --bom BUNDLE/bom.json", "which is sealed"),
+        ("lesson --bundle BUNDLE --html BUNDLE/lesson.html", "which is sealed"),
+        ("join BUNDLE BUNDLE --validation events.csv --out BUNDLE", LOST),
+        ("compress events.csv --teacher ngram --out new --evidence ./new", LOST),
+        ("check BUNDLE events.csv --full BUNDLE --out BUNDLE", LOST),
+    ],
+)
+def test_an_output_that_is_an_input_is_refused(words: str, message: str, small_bundle: Path, place: Path) -> None:
+    before = (place / "events.csv").read_bytes()
+    done = OVERPROOF.invoke(app, words.replace("BUNDLE", str(small_bundle)).split())
+    assert (done.exit_code, message in done.stderr, len(done.stderr.splitlines())) == (2, True, 1)
+    assert (place / "events.csv").read_bytes() == before
+    open_bundle(small_bundle)
+
+
+def test_what_is_no_file_of_its_own_may_be_both(place: Path) -> None:
+    require_apart({"sources": ["/dev/null", "-"], "out": "/dev/null", "rejects": Path("/dev/null")})
+    require_apart({"sources": ["absent.csv"], "out": "-", "rejects": Path("new.jsonl"), "bundle": Path("absent")})
+    with pytest.raises(InputError, match=LOST), redirected("events.csv"):
+        require_apart({"sources": ["-"], "out": "events.csv"})
+
+
+class redirected:
+    """Standard input from a file."""
+
+    def __init__(self, path: str) -> None:
+        self._file, self._before = os.open(path, os.O_RDONLY), os.dup(0)
+
+    def __enter__(self) -> None:
+        os.dup2(self._file, 0)
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._before, 0)
+        os.close(self._file)
+        os.close(self._before)
+
+
+def test_every_option_that_takes_a_path_is_known() -> None:
+    """A new one belongs into one of the lists."""
+    known = {*OUTPUTS, *INPUTS, *EITHER}
+    for command in COMMANDS.values():
+        run: Callable[..., object] = command.run
+        for name, parameter in inspect.signature(run, eval_str=True).parameters.items():
+            kind, option = parameter.annotation.__origin__, parameter.annotation.__metadata__[0]
+            named = {"FILE", "DIR", "BUNDLE", "INDEX", "PATH"} & {str(option.metavar)}
+            if named or kind in (Path, Path | None):
+                assert name in known, f"{command.__name__}: {name}"
