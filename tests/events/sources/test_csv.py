@@ -199,3 +199,37 @@ def test_a_header_that_comes_again_is_no_record(read, name: str, mark: str) -> N
     table, rejects = read(name, (f"text{cells}label\na{cells}x\n" * 2).replace("text", f"{mark}text").encode())
     assert table["text"].to_pylist() == ["a", "a"]
     assert (rejects.summary(), rejects.first[0].origin[-2:]) == ({"the header again": 1}, ":3")
+
+
+@given(rows, st.sampled_from(";|"), st.booleans())
+def test_semicolons_or_bars_divide_where_commas_do_not(
+    read, rows: list[tuple[str, str, str]], delimiter: str, said: bool
+) -> None:
+    body = written([("note", "text", "label"), *((note, text, label) for text, label, note in rows)], delimiter)
+    table, rejects = read("a.csv", f"sep={delimiter}\r\n".encode() * said + body)
+    assert rejects.total == 0
+    assert table["text"].to_pylist() == [text for text, _, _ in rows]
+    assert table["note"].to_pylist() == [note for _, _, note in rows]
+    assert table["origin"][0].as_py().endswith(f":{2 + said}")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a"])
+@pytest.mark.parametrize("head", ["sep=;\n", "SEP=;\r\n", '"sep=;"\n', ""])
+def test_such_a_table_is_told_by_its_first_lines(read, name: str, head: str) -> None:
+    table, rejects = read(name, f"{head}time;message;label\n1;a, b;x\n2;'--;y\n".encode())
+    assert (table["text"].to_pylist(), rejects.total) == (["a, b", "'--"], 0)
+    table, _ = read("a.csv", f"{head}time;cmd;label\n1;a, b;x\n".encode(), columns=Columns(text="cmd"))
+    assert table["text"].to_pylist() == ["a, b"]
+
+
+def test_commas_divide_where_they_can(read) -> None:
+    table, _ = read("a.csv", b"text,a;b\nx;y,z\n")
+    assert table["text"].to_pylist() == ["x;y"]
+    with pytest.raises(InputError, match="found 'a;b'"):
+        read("a.csv", b"a;b\nx;y\n")
+
+
+@pytest.mark.parametrize("head", [b'sep="\n', b"sep=\xe9\n", b"sep=a\n", b"sep=\n", b"\r;text\n"])
+def test_odd_first_lines_are_no_crash(read, head: bytes) -> None:
+    with pytest.raises(InputError):
+        read("a.csv", head + b"message_;x\n1;2\n")

@@ -15,6 +15,8 @@ _KINDS = {
     **{b"BZh%d1AY&SY" % level: "bzip2" for level in range(1, 10)},
     b"\xfd7zXZ\x00": "xz",
     b"LZIP": "lzip",
+    b"\x1f\x8b": "gzip inside of another compression",
+    b"\x28\xb5\x2f\xfd": "zstd inside of another compression",
     b"\x1f\x9d": "compress (.Z)",
     b"\x04\x22\x4d\x18": "lz4",
     b"\x02\x21\x4c\x18": "lz4",

@@ -1,5 +1,8 @@
 """Read comma- or tab-separated tables with a header line, strictly, and recover line by line.
 
+Where commas divide no column of text from others, semicolons or bars may, as spreadsheets write them in many languages,
+and a first line `sep=;` says so.
+
 Tab-separated values have no quotes (IANA, text/tab-separated-values): a line is a record, and a quote is a quote.
 
 A record that is broken costs its first line only: reading resumes at the next one, so that an unclosed
@@ -9,18 +12,21 @@ quote cannot swallow what follows it.
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import MOST_COLUMNS, NOTHING_YET, Row, batched, event_batch, extra_names, further
-from overproof.events.sources.interface import Input, OnSkip, ReadOptions
+from overproof.events.sources.interface import Columns, Input, OnSkip, ReadOptions
 from overproof.events.sources.stream import LONGEST, decoded, excerpt, lines
 
 _BOM = "\ufeff"
+SEPARATOR = re.compile(rb'"?sep=([!#-/:-@\[-`{-~\t])"?\r?', re.IGNORECASE)  # a line of Excel's, before the header
 MOST_LINES = 1000  # physical lines of the longest record
 
 
@@ -126,12 +132,29 @@ def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterato
         feed.accept()
 
 
-def read_csv(source: Input, options: ReadOptions, *, delimiter: str = ",") -> Iterator[pa.RecordBatch]:
+def _dialect(head: bytes, columns: Columns) -> tuple[str, bool]:
+    """Tell what divides a table's columns, and whether its first line does nothing but say so."""
+    first = head.split(b"\n", 1)[0]
+    if said := SEPARATOR.fullmatch(first):
+        return said[1].decode("latin-1"), True
+    header = next((decoded(line) for line in head.split(b"\n") if line.strip()), "")
+    for delimiter in ",;|":
+        with suppress(csv.Error):
+            if columns.layout(next(csv.reader([header], delimiter=delimiter), [])).text is not None:
+                return delimiter, False
+    return ",", False
+
+
+def read_csv(source: Input, options: ReadOptions, *, delimiter: str | None = None) -> Iterator[pa.RecordBatch]:
     """Read a csv table; see `interface.Source`. The places in origins are physical lines, the header's being 1.
 
     A header that comes again, of tables put behind each other, is no record.
     """
-    feed = _Feed(lines(source, options.on_skip))
+    numbered = lines(source, options.on_skip)
+    if delimiter is None:
+        delimiter, said = _dialect(source.head, options.columns)
+        numbered = filter(lambda item: item is None or item[0] > 1, numbered) if said else numbered
+    feed = _Feed(numbered)
     records = _records(feed, source.name, delimiter, options.on_skip)
     for header in records:
         if header is not None:

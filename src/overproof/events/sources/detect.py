@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from overproof.errors import InputError
-from overproof.events.sources import accesslog, auditd, cef, containers, documents, syslog, w3c
+from overproof.events.sources import accesslog, auditd, cef, containers, csv, documents, syslog, w3c
 from overproof.events.sources.accesslog import named
 from overproof.events.sources.binaries import EXPECTED, is_binary, kind_of
 from overproof.events.sources.envelopes import form_of
@@ -169,8 +169,10 @@ def _by_keys(record: dict[Any, Any]) -> str | None:
 def _by_header(head: bytes, columns: Columns, *, alone: bool) -> str | None:
     """Detect a table by its first line, which names a column of text, `alone` if that may be the only one."""
     lines = [decoded(line).strip() for line in _sample(head.lstrip())]
+    if lines and csv.SEPARATOR.fullmatch(lines[0].encode()):
+        return "csv"
     names = {columns.text} if columns.text else set(DEFAULT_NAMES["text"])
-    for name, delimiter in (("csv", ","), ("tsv", "\t")):
+    for name, delimiter in (("csv", ","), ("tsv", "\t"), ("csv", ";"), ("csv", "|")):
         cells = [cell.strip(' "') for cell in lines[0].split(delimiter)] if lines else []
         if not names & set(cells if columns.text else map(str.lower, cells)) or not all(map(_CELL.fullmatch, cells)):
             continue
