@@ -23,7 +23,9 @@ from overproof.events.sources.windows.shapes import event_of
 from overproof.events.sources.zeek import keys as zeek_keys
 from overproof.events.sources.zeek import records as zeek
 
-_BRACE, _DIGITS = ord("}"), frozenset(b"0123456789")
+_DATED = re.compile(rb"\[[0-9]{2,4}[/-]")  # as every line of an access log is that has quotes
+# looked for as numbers, which takes an eighth of the time
+_BRACE, _BAR, _QUOTE, _PARENTHESIS, _DIGITS = *b'}|"(', frozenset(b"0123456789")
 # behind the cookie of structured syslog, if there is one
 _OBJECT = re.compile(rb"(?:@cee:)?[ ]?(\{.*\})", re.DOTALL)
 
@@ -91,11 +93,11 @@ class _Log:
 
 
 def _event(line: bytes) -> Parsed:
-    if b"|" in line and b"EF:" in line and (event := cef.to_event(line)):
+    if _BAR in line and b"EF:" in line and (event := cef.to_event(line)):
         return event
-    if b'"' in line and b"] " in line and (request := accesslog.read_request(line)):
+    if _QUOTE in line and _DATED.search(line) and (request := accesslog.read_request(line)):
         return request.event()
-    if b"audit(" in line and (record := auditd.to_event(syslog.message(line))):
+    if _PARENTHESIS in line and b"audit(" in line and (record := auditd.to_event(syslog.message(line))):
         return _on_its_host(record, line)
     if b"[Priority: " in line and (alert := fast.to_event(syslog.message(line))):
         return alert._replace(time=syslog.time(line))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from overproof.events.sources.jsonl import record_of
@@ -20,7 +21,7 @@ _FLAT = {"eventid", "channel"}  # what NXLog writes of every event
 _SENDERS = {"sourcename", "providername", "provider", "hostname", "computer", "computername", "provider_name"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WindowsEvent:
     """A Windows event, whoever shipped it.
 
@@ -43,10 +44,13 @@ class WindowsEvent:
     data: Mapping[str, Any]
     message: str | None = None
 
+    @cached_property
+    def _folded(self) -> dict[str, Any]:
+        return {name.lower(): value for name, value in self.data.items()}
+
     def said(self, *names: str) -> str | None:
         """Return the first of some data that is there, under its name in lower case; `-` stands for none."""
-        folded = {name.lower(): value for name, value in self.data.items()}
-        found = (text_of(folded.get(name)) for name in names)
+        found = (text_of(self._folded.get(name)) for name in names)
         return next((value for value in found if value not in (None, "-")), None)
 
 
