@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.errors import InputError
+from overproof.events.schema import Skipped
 from overproof.events.sources import Rejects
+from overproof.events.sources.interface import Input, ReadOptions
+from overproof.events.sources.modsecurity.serial import read_serial
 from overproof.events.sources.pcap.request import LONGEST_BODY
 
 from . import pcaps
@@ -185,3 +189,33 @@ def test_every_transaction_that_ends_is_read_whatever_stands_between(read, whole
     except InputError:
         count = 0
     assert (count, rejects.total) == (sum(whole), len(whole) - sum(whole))
+
+
+def test_one_without_its_end_holds_up_no_other_while_a_log_is_followed() -> None:
+    whole = [sections(f"c703661{number}") for number in range(3)]
+    cut = whole[0][: whole[0].index("-Z--") - 12]
+    given: list[bytes] = [f"{cut}\n{whole[1]}\n".encode(), b"", b"", whole[2].encode() + b"\n", b"", b""]
+    skipped: list[Skipped] = []
+    seen: list[int] = []
+
+    def blocks() -> Iterator[bytes]:
+        for block in given:
+            seen.append(len(texts))
+            yield block
+
+    texts: list[str] = []
+    options = ReadOptions(on_skip=skipped.append)
+    for batch in read_serial(Input("a.log", None, given[0], blocks()), options):
+        texts += batch.column("text").to_pylist()
+    assert [one.reason for one in skipped] == ["cut short: a transaction without its section Z"]
+    assert len(texts) == 2
+    assert seen == [0, 0, 0, 1, 1, 2], "given once nothing came between two looks, or as soon as it is whole"
+
+
+def test_one_that_is_still_written_is_waited_for() -> None:
+    text = sections("c7036611", "a=--c7036619-A--", "a=--c7036619-A--")
+    pieces = [text[:40], text[40:150], text[150:]]
+    blocks = [block for piece in pieces for block in (piece.encode(), b"", b"", b"")]
+    skipped: list[Skipped] = []
+    batches = read_serial(Input("a.log", None, blocks[0], iter(blocks)), ReadOptions(on_skip=skipped.append))
+    assert (sum(batch.num_rows for batch in batches), skipped) == (1, [])

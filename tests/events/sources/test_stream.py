@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
-from overproof.events.sources import stream
+from overproof.events.sources import load_events, stream
 from overproof.events.sources.interface import Input
 from overproof.events.sources.stream import LONGEST, decoded, lines, open_input
 
@@ -146,3 +146,10 @@ def test_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(InputError, match="no standard input"), open_input("-"):
         pass
+
+
+@pytest.mark.parametrize(("inner", "name"), [(b"\x1f\x8b\x08\0", "gzip"), (b"\x28\xb5\x2f\xfd\0", "zstd")])
+def test_what_is_compressed_twice_is_refused_by_name(tmp_path: Path, inner: bytes, name: str) -> None:
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(inner + bytes(20)))
+    with pytest.raises(InputError, match=f"{name} inside of another compression"):
+        load_events(tmp_path / "a.log.gz")

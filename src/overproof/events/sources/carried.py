@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from overproof.events.sources import accesslog, auditd, cef, syslog
 from overproof.events.sources.accesslog import named
+from overproof.events.sources.accesslog.json import of_server
 from overproof.events.sources.host_aggregates import HostAggregator
 from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.jsonl import record_of
@@ -50,9 +51,9 @@ class _Log:
 
     def parse(self, number: int, line: bytes) -> Iterable[Parsed]:
         """Return the events of a line."""
-        if line[-1] != _BRACE and line[0] not in _DIGITS:  # the usual case, and the quicker one
-            return (_event(line),)
-        return chain.from_iterable(map(self._events, syslog.frames(line)))
+        if line[0] in _DIGITS:
+            return chain.from_iterable(map(self._events, syslog.frames(line)))
+        return self._events(line) if line[-1] == _BRACE else (_event(line),)
 
     def finish(self) -> Iterator[StructuredEvent]:
         """Yield the aggregates of the minutes that the log ends in."""
@@ -67,11 +68,11 @@ class _Log:
 
     def _of(self, document: bytes) -> Sequence[StructuredEvent]:
         """Read JSON: a request, a Windows event, or an event of Suricata's or Zeek's, and the minutes it ends."""
-        if request := accesslog.read_request(document):
-            return (request.event(),)
         record = record_of(document)
         if isinstance(record, str):
             return ()
+        if request := of_server(record):
+            return (request.event(),)
         if is_eve(record):
             return self._of_eve(record)
         if zeek_keys.is_record(record):

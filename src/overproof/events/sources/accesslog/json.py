@@ -25,8 +25,11 @@ _TRAEFIK = "request_"  # before the name of a header
 def read_json(line: bytes) -> LoggedRequest | None:
     """Read a line; None where it is no request, as what a server says of itself."""
     record = record_of(line)
-    if isinstance(record, str):
-        return None
+    return None if isinstance(record, str) else of_server(record)
+
+
+def of_server(record: dict[Any, Any]) -> LoggedRequest | None:
+    """Read an object; None where it is no request of one of these."""
     if {"RequestMethod", "RequestPath"} <= record.keys():
         return _traefik(record)
     if record.keys() >= KEYS and record.keys() & {"start_time", "response_flags"}:

@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 
 import pyarrow as pa
 
@@ -43,11 +44,15 @@ def read_serial(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]
 
 
 def _rows(source: Input, on_skip: OnSkip) -> Iterator[Row[StructuredEvent] | None]:
-    waiting = _Waiting()
+    waiting, idle = _Waiting(), False
     for item in lines(source, on_skip):
         if item is None:
+            waiting.quiet = idle
+            yield from _made(waiting, source.name, on_skip)
+            waiting.quiet, idle = False, True
             yield None
             continue
+        idle = False
         waiting.add(item)
         yield from _made(waiting, source.name, on_skip)
     waiting.over = True
@@ -74,10 +79,13 @@ class _Waiting:
     ----------
     over
         Whether no more lines come.
+    quiet
+        Whether none came between two looks. A transaction is written at once: one that a whole one follows by then
+        will not end any more.
     """
 
     def __init__(self) -> None:
-        self.over = False
+        self.over = self.quiet = False
         self._lines: deque[Line] = deque()
         self._size = 0
         self._starts: deque[tuple[int, bytes]] = deque()  # where sections A begin, and of which boundary
@@ -97,7 +105,8 @@ class _Waiting:
         """Return the lines of the first transaction, or what is none; None where that depends on lines to come."""
         if not self._lines:
             return None
-        first, give_up = self._lines[0][0], self.over or self._is_full()
+        first = self._lines[0][0]
+        give_up = self.over or self._is_full() or (self.quiet and self._is_followed())
         if self._starts and self._starts[0][0] == first:
             end = self._ends.get(self._starts[0][1])
             if end is not None:
@@ -107,6 +116,10 @@ class _Waiting:
         if self._starts:
             return self._until(self._starts[0][0] - 1)
         return self._until(None) if give_up or not self._lines[0][1].strip() else None
+
+    def _is_followed(self) -> bool:
+        """Tell whether a whole transaction stands behind the first."""
+        return any(identifier in self._ends for _, identifier in islice(self._starts, 1, None))
 
     def _is_full(self) -> bool:
         return self._size > LONGEST or len(self._lines) > MOST_LINES
