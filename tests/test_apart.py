@@ -63,6 +63,8 @@ def test_an_output_that_is_an_input_is_refused(words: str, message: str, small_b
 
 def test_what_is_no_file_of_its_own_may_be_both(place: Path) -> None:
     require_apart({"sources": ["/dev/null", "-"], "out": "/dev/null", "rejects": Path("/dev/null")})
+    (place / "-").touch()
+    require_apart({"sources": ["./-"], "out": "-"})
     require_apart({"sources": ["absent.csv"], "out": "-", "rejects": Path("new.jsonl"), "bundle": Path("absent")})
     with pytest.raises(InputError, match=LOST), redirected("events.csv"):
         require_apart({"sources": ["-"], "out": "events.csv"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -45,3 +46,19 @@ def test_a_fifo_a_link_and_a_link_to_standard_output(small_bundle: Path, tmp_pat
     assert written[:9] in ended.stdout
     assert stat.S_ISFIFO(fifo.stat().st_mode)
     assert link.is_symlink() and stdout.is_symlink()
+
+
+@pytest.mark.parametrize("out", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link"])
+def test_standard_output_that_is_a_file_is_written_where_it_stands(
+    out: str, small_bundle: Path, tmp_path: Path
+) -> None:
+    """`>> FILE` holds what is there, and verdicts stand alone behind it."""
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    (tmp_path / "events.txt").write_text("a\nb\n")
+    (tmp_path / "all.jsonl").write_text("before\n")
+    words = [sys.executable, "-m", "overproof", "triage", small_bundle, "events.txt", "--out", out]
+    with (tmp_path / "all.jsonl").open("ab") as file:
+        subprocess.run(words, env=ENVIRONMENT, stdout=file, cwd=tmp_path, timeout=120, check=True)
+    before, *verdicts = (tmp_path / "all.jsonl").read_text().splitlines()
+    assert before == "before"
+    assert [json.loads(line)["origin"] for line in verdicts] == ["events.txt:1", "events.txt:2"]

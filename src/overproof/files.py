@@ -132,7 +132,9 @@ def open_named(path: Path | str | int, mode: str, name: Path | str | None = None
     name
         What it is called in that case; None is its path.
     """
-    return cast(BinaryIO, io.BufferedWriter(_Named(path, mode, str(path) if name is None else name)))
+    called = str(path) if name is None else name
+    number = None if isinstance(path, int) else open_number(path)
+    return cast(BinaryIO, io.BufferedWriter(_Named(path, mode, called) if number is None else _Shared(number, called)))
 
 
 @contextmanager
@@ -165,6 +167,15 @@ class _Named(io.FileIO):
     def write(self, data: Any) -> int | None:  # type: ignore[override]
         with naming(self._called):
             return super().write(data)
+
+
+class _Shared(_Named):
+    """An open file of the process, such as /dev/stdout: opened by its name it would be cut off, as `>>` must not be."""
+
+    def __init__(self, number: int, name: Path | str) -> None:
+        self._called = name
+        with naming(name):
+            io.FileIO.__init__(self, os.dup(number), "wb")
 
 
 class OwnOutput(io.TextIOWrapper):
@@ -402,14 +413,27 @@ def is_utf8(text: str) -> bool:
     return True
 
 
+def open_number(path: Path | str) -> int | None:
+    """Return the number of the open file of this process that a path such as /dev/stdout names; None of any other."""
+    link = _kernel_link(Path(path))
+    if link is None or link.parent != Path(os.path.realpath(OPEN_FILES)) or not link.name.isdecimal():
+        return None
+    return int(link.name)
+
+
 def _leads_to_open_file(path: Path) -> bool:
     """Return whether a link leads through the kernel's table of open files, which no renaming can replace."""
+    return _kernel_link(path) is not None
+
+
+def _kernel_link(path: Path) -> Path | None:
+    """Return the link of the kernel's that a path is or leads to; None if there is none."""
     while path.is_symlink():
         folder = Path(os.path.realpath(path.parent))
         if f"{folder}/".startswith(KERNEL_LINKS):
-            return True
+            return folder / path.name
         path = folder / os.readlink(path)
-    return False
+    return None
 
 
 def _real(folder: Path) -> Path:

@@ -44,7 +44,11 @@ def require_apart(given: Mapping[str, Any]) -> None:
     """
     from overproof.bundle.manifest import MANIFEST
 
-    written = [(f"--{name.replace('_', '-')} {given[name]}", Path(given[name])) for name in OUTPUTS if given.get(name)]
+    written = [
+        (f"--{name.replace('_', '-')} {given[name]}", Path(given[name]))
+        for name in OUTPUTS
+        if given.get(name) not in (None, "", "-")
+    ]
     read = [path for name in (*INPUTS, "evidence") for path in _paths(given.get(name))]
     for (option, output), path in product(written, read):
         if _are_one(output, path):

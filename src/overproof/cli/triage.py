@@ -27,6 +27,7 @@ from overproof.cli.options import (
     trust_of,
 )
 from overproof.cli.output import show
+from overproof.files import open_number
 from overproof.progress import terminal
 
 VerdictsOut = Annotated[str, typer.Option("--out", metavar="FILE", help="Where the verdicts go; - is standard output.")]
@@ -115,7 +116,7 @@ def run(
     trust = trust_of(verify_key, verify_certificates)
     config = TriageConfig(bundle, request, cascade, workers, engine, address, rejects, trust)
     summary = triage(config, console=terminal())
-    if out == "-":
+    if out == "-" or open_number(out) == 1:  # verdicts stand alone, by whatever name
         terminal().say(summary.render())
     else:
         show(summary, as_json)
