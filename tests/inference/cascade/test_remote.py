@@ -115,6 +115,9 @@ def test_a_busy_server_is_asked_again(server: Server) -> None:
         ((200, [[{"label": "sqli", "score": 0.4}]]), "every class is expected"),
         ((200, [[{"label": "sqli", "score": "high"}]]), "not an answer"),
         ((200, [[{"label": "sqli", "score": 1e300}]]), "do not add up to 1"),
+        ((200, [[{"label": "sqli", "score": "1.0"}]]), "a score that is no number: '1.0'"),
+        ((200, [[{"label": "sqli", "score": True}]]), "a score that is no number: .True."),
+        ((200, [[{"label": "sqli", "score": 0.5}, {"label": "sqli", "score": 1.0}]]), "a label twice"),
         ((200, b'[[{"label": "sqli", "score": 1e999}]]'), "not an answer"),
         ((200, b'[[{"label": "sqli", "score": NaN}]]'), "not an answer"),
         ((200, [[{"label": "sqli", "score": 2.0}, {"label": "benign", "score": -1.0}]]), "probabilities below 0"),
@@ -229,7 +232,19 @@ def test_a_short_wait_is_waited(server: Server) -> None:
     assert time.monotonic() - begun > 0.9
 
 
-@pytest.mark.parametrize("url", ["http://", "https:///x", "ftp://h/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://",
+        "https:///x",
+        "ftp://h/x",
+        "http://[::1",
+        "http://h:99999/",
+        "http://h:x/",
+        "http://a b/",
+        "http://h:0/",
+    ],
+)
 def test_urls_that_are_none(url: str) -> None:
     with pytest.raises(InputError, match="expected http://HOST/PATH"):
         remote(url, CLASSES)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import numpy as np
 import orjson
@@ -40,8 +40,8 @@ def remote(url: str, classes: Sequence[str], *, seconds: float = CALL_SECONDS) -
     MissingExtra
         If urllib3 is not installed.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(f"--full {url}: expected http://HOST/PATH or https://HOST/PATH")
     # what verdicts and messages say must not carry a password or a key
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -56,6 +56,15 @@ def remote(url: str, classes: Sequence[str], *, seconds: float = CALL_SECONDS) -
         return np.concatenate([np.empty((0, len(classes)), dtype=np.float32), *parts])
 
     return Full(tuple(classes), ask, shown)
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of a URL; None of one that leads nowhere: a port that is none, half an IPv6 address, a blank."""
+    try:
+        parts = urlsplit(url)
+        return None if parts.port == 0 or any(c.isspace() for c in parts.netloc) else parts
+    except ValueError:
+        return None
 
 
 def _poster(url: str, shown: str, seconds: float) -> Callable[[bytes], bytes]:
@@ -86,10 +95,15 @@ def parsed(content: bytes, count: int, classes: Sequence[str], url: str) -> Floa
         place = {name: i for i, name in enumerate(classes)}
         found = np.zeros((count, len(classes)))
         for row, answer in enumerate(answers):
-            for entry in answer:
-                if entry["label"] not in place:
-                    raise ValueError(f"label {str(entry['label'])[:60]!r}, which the bundle has no class for")
-                found[row, place[entry["label"]]] = entry["score"]
+            given = [(entry["label"], entry["score"]) for entry in answer]
+            for label, score in given:
+                if label not in place:
+                    raise ValueError(f"label {str(label)[:60]!r}, which the bundle has no class for")
+                if type(score) not in (int, float):
+                    raise ValueError(f"a score that is no number: {str(score)[:60]!r}")
+                found[row, place[label]] = score
+            if len({label for label, _ in given}) < len(given):
+                raise ValueError("a label twice for one text")
         if wrong := fault(found, count, len(classes)):
             raise ValueError(wrong)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
