@@ -331,6 +331,7 @@ def test_every_command_is_tried() -> None:
         (FullDown("http://full: answered 503"), 3, "error: http://full: answered 503\n"),
         (OverproofError("3 worker processes died"), 3, "error: 3 worker processes died\n"),
         (MemoryError(), 3, "error: not enough memory\n"),
+        (RuntimeError("can't start new thread"), 3, "error: not enough memory (can't start new thread)\n"),
         (MemoryError("Unable to allocate 9 GiB"), 3, "error: not enough memory (Unable to allocate 9 GiB)\n"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
         (KeyboardInterrupt(), 130, ""),

@@ -71,3 +71,24 @@ deaf = Deaf()
         time.sleep(0.05)
     run.terminate()
     assert run.wait(30) == -signal.SIGTERM
+
+
+BUILDING = """
+import os, signal, typer.main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def building(*_):
+    os.kill(os.getpid(), signal.{name})
+    while True:
+        pass
+typer.main.get_group = building
+from overproof.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", -signal.SIGTERM), ("SIGHUP", -signal.SIGHUP)])
+def test_before_a_command_has_begun(name: str, code: int) -> None:
+    """Exit code 1, of a traceback, would be read as a decision."""
+    words = [sys.executable, "-c", BUILDING.format(name=name)]
+    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (code, "")

@@ -26,12 +26,21 @@ def main() -> None:
     except ImportError as error:
         print(f"error: overproof is not wholly installed ({error}); expected `pip install overproof`", file=sys.stderr)
         sys.exit(ExitCode.UNUSABLE)
+    except KeyboardInterrupt:
+        _interrupted()
     try:
         run()
+    except KeyboardInterrupt:
+        _interrupted()
     except SystemExit as ended:
         if FOREIGN in sys.modules:
             _leave(ended.code if isinstance(ended.code, int) else ExitCode.FAILED)
         raise
+
+
+def _interrupted() -> NoReturn:
+    """End by Ctrl-C before a command has begun, or when it is over."""
+    _exit(ExitCode.INTERRUPTED)
 
 
 def _leave(code: int) -> NoReturn:

@@ -113,5 +113,6 @@ for _name, _module in COMMANDS.items():
 
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
+    command = typer.main.get_command(app)
     clean_up_at_signals()
-    app()
+    command()

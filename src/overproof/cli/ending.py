@@ -19,7 +19,7 @@ import typer
 
 from overproof.errors import ExitCode, OverproofError
 from overproof.files import OUTPUT, results
-from overproof.progress import printable
+from overproof.progress import one_line, printable
 
 # What ails the machine, whatever was given to the program; reading a file meets these too.
 MACHINE = {
@@ -47,6 +47,7 @@ NAMES = {
     errno.EADDRINUSE,
     errno.EADDRNOTAVAIL,
 }
+NO_MEMORY = ("failed to map segment from shared object", "can't start new thread")  # as ld.so and threading say it
 CLEAN_UP_SECONDS = 10.0  # after a signal; what still runs then is ended as it is
 REPORT_IT = "the program failed where the lines above say; unless disk or memory ran out, please report them"
 
@@ -148,8 +149,8 @@ def _words(error: Exception) -> str | None:
         return f"{where}{error.strerror or error}"
     if (package := _missing(error)) is not None:
         return f"the package {package} is not installed"
-    if isinstance(error, MemoryError):
-        return f"not enough memory{f' ({error})' if str(error) else ''}"
+    if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
+        return f"not enough memory{f' ({one_line(str(error))})' if str(error) else ''}"
     return None
 
 
