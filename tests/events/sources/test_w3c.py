@@ -121,6 +121,14 @@ def test_the_header_tells_the_format(head: bytes, format: str) -> None:
     assert detect(Input("a.log", None, head, iter([])), Columns()) == format
 
 
+@pytest.mark.parametrize("header", [IIS, "#Software: Microsoft IIS\n#Version: 1.0\n#Date: 2026-01-05 07:00:00\n" + IIS])
+@pytest.mark.parametrize("count", [150, 3000])
+def test_a_long_log_is_told_by_its_header_too(read, header: str, count: int) -> None:
+    table, rejects = read("u_ex260105.log", (header + ROW.format("/a", "id=1", "x") * count).encode())
+    assert table["text"].to_pylist() == ['HTTP GET /a?id=1 ua="x"'] * count
+    assert rejects.total == 0
+
+
 HEADERS = [IIS, CLOUDFRONT, "#Date:\n", "#Fields:\n", "#\n"]
 RECORDS = [ROW.format("/a", "-", "x"), EDGE.format("/", "-", "-", "-"), 'a "b\n', "\t\n"]
 

@@ -130,7 +130,9 @@ def _unescaped(text: str) -> str:
 def _time(fields: Mapping[str, str]) -> str | None:
     """Convert the time of an event: milliseconds since 1970, ISO 8601, or a date with a zone."""
     for key in ("rt", "start", "end"):
-        value = fields.get(key, "")
+        value = fields.get(key)
+        if not value:
+            continue
         milliseconds = number(value)
         if milliseconds is not None:
             return when(milliseconds / 1000)

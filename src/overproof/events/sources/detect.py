@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 
 from overproof.errors import InputError
 from overproof.events.sources import accesslog, auditd, cef, containers, csv, documents, syslog, w3c
@@ -55,9 +56,19 @@ _LINES = {
     "auditd": auditd.looks_like,
     "syslog": syslog.looks_like,
 }
+_RECORDS: dict[str, Callable[[dict[Any, Any]], bool]] = {
+    "zeek": is_record,
+    "suricata": is_eve,
+    "journald": is_entry,
+    "windows": is_windows_event,
+    "modsecurity": is_transaction,
+    "accesslog": named.is_request,  # last: others write requests under such names too
+}
 _OF_LINES = {".log", ".txt"}  # of which a first line `message` or `command` is no header
 _LOOKED_AT = 100  # lines, spread over the start of the input
 _CELL = re.compile(r"[\w .()/#-]{1,60}")
+
+T = TypeVar("T")
 
 
 def detect(source: Input, columns: Columns) -> str:
@@ -89,31 +100,46 @@ def by_records(head: bytes, columns: Columns) -> str | None:
     lines = _sample(head)
     if not lines:
         return None
-    if 2 * sum(containers.cri(line) is not None for line in lines) >= len(lines):
+    if _half(containers.cri, lines):
         return "cri"
-    if 2 * sum(containers.fluentd(line) is not None for line in lines) >= len(lines):
+    if _half(containers.fluentd, lines):
         return "fluentd"
     if not columns.named:
         if lines[0].startswith(_ZEEK_HEADERS):
             return "zeek"
         if looks_like_export(head.lstrip()):
             return "journald"
-        if w3c.looks_like(lines):
+        if w3c.looks_like(lines[0], head):
             return "w3c"
         if looks_like_serial(lines[0]):
             return "modsecurity"
         for name, looks_like in _LINES.items():
-            if 2 * sum(map(looks_like, lines)) >= len(lines):
+            if _half(looks_like, lines):
                 return name
     records = [record for record in map(_json, lines) if record is not None]
     if not records or 2 * len(records) < len(lines):
         return None
-    if 2 * sum(_is_wrapped(record, columns) for record in records) >= len(records):
+    if _half(partial(_is_wrapped, columns=columns), records):
         return "docker"
-    kinds = Counter(map(_by_keys, () if columns.named else records))
-    found = next((kind for kind, count in kinds.items() if kind and 2 * count >= len(records)), None)
-    enveloped = found is None and 2 * sum(_is_enveloped(record, columns) for record in records) >= len(records)
-    return found or ("envelope" if enveloped else "jsonl")
+    if not columns.named:
+        for name, is_one in _RECORDS.items():
+            if _half(is_one, records):
+                return name
+    return "envelope" if _half(partial(_is_enveloped, columns=columns), records) else "jsonl"
+
+
+def _half(is_one: Callable[[T], object], among: Sequence[T]) -> bool:
+    """Tell whether half of them are such; it looks no further than that takes."""
+    needed = len(among) - len(among) // 2
+    spare = len(among) - needed
+    for each in among:
+        if is_one(each):
+            needed -= 1
+        else:
+            spare -= 1
+        if not needed or spare < 0:
+            break
+    return not needed
 
 
 def inside_container(head: bytes, columns: Columns, *, envelopes: bool = False) -> str:
@@ -128,8 +154,12 @@ def inside_container(head: bytes, columns: Columns, *, envelopes: bool = False) 
 def _sample(head: bytes) -> list[bytes]:
     """Return whole lines that are not blank: all, or as many as are looked at, the first among them."""
     found = head.split(b"\n")
-    lines = [line.removesuffix(b"\r") for line in (found[:-1] or found) if line.strip()]
-    return lines[:: max(1, len(lines) // _LOOKED_AT)]
+    lines = found[:-1] or found
+    sample = lines[:: max(1, len(lines) // _LOOKED_AT)]
+    if not all(map(bytes.strip, sample)):
+        lines = [line for line in lines if line.strip()]
+        sample = lines[:: max(1, len(lines) // _LOOKED_AT)]
+    return [line.removesuffix(b"\r") for line in sample]
 
 
 def _json(line: bytes) -> dict[Any, Any] | None:
@@ -154,31 +184,23 @@ def _is_enveloped(record: dict[Any, Any], columns: Columns) -> bool:
     return form_of(record) is not None and all(reach(record, name) is ABSENT for name in columns.named)
 
 
-def _by_keys(record: dict[Any, Any]) -> str | None:
-    signs = {
-        "zeek": is_record,
-        "suricata": is_eve,
-        "journald": is_entry,
-        "windows": is_windows_event,
-        "modsecurity": is_transaction,
-        "accesslog": named.is_request,  # last: others write requests under such names too
-    }
-    return next((name for name, is_one in signs.items() if is_one(record)), None)
-
-
 def _by_header(head: bytes, columns: Columns, *, alone: bool) -> str | None:
     """Detect a table by its first line, which names a column of text, `alone` if that may be the only one."""
-    lines = [decoded(line).strip() for line in _sample(head.lstrip())]
-    if lines and csv.SEPARATOR.fullmatch(lines[0].encode()):
+    first = decoded(head.lstrip().split(b"\n", 1)[0]).strip()
+    if csv.SEPARATOR.fullmatch(first.encode()):
         return "csv"
     names = {columns.text} if columns.text else set(DEFAULT_NAMES["text"])
     for name, delimiter in (("csv", ","), ("tsv", "\t"), ("csv", ";"), ("csv", "|")):
-        cells = [cell.strip(' "') for cell in lines[0].split(delimiter)] if lines else []
+        cells = [cell.strip(' "') for cell in first.split(delimiter)]
         if not names & set(cells if columns.text else map(str.lower, cells)) or not all(map(_CELL.fullmatch, cells)):
             continue
-        if alone or (len(cells) > 1 and 2 * sum(delimiter in line for line in lines) > len(lines)):
+        if alone or (len(cells) > 1 and _divides_most(delimiter.encode(), _sample(head.lstrip()))):
             return name
     return None
+
+
+def _divides_most(delimiter: bytes, lines: list[bytes]) -> bool:
+    return 2 * sum(delimiter in line for line in lines) > len(lines)
 
 
 def _suffix(name: str) -> str:

@@ -34,10 +34,11 @@ def read_w3c(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     yield from read_structured(source, options, LineFormat("a W3C extended log", _Log().parse))
 
 
-def looks_like(lines: list[bytes]) -> bool:
-    """Tell whether an input begins as such a log: by `#Fields`, or with other lines of a header alone."""
-    begins = _DIRECTIVE.match(lines[0]) is not None
-    return begins and (all(line.startswith(b"#") for line in lines) or any(map(_FIELDS.match, lines)))
+def looks_like(first: bytes, head: bytes) -> bool:
+    """Tell whether an input begins as such a log: by a line of its header, behind which are others or `#Fields`."""
+    if _DIRECTIVE.match(first) is None:
+        return False
+    return _FIELDS.search(head) is not None or all(line.startswith(b"#") for line in head.split(b"\n") if line.strip())
 
 
 class _Log:
