@@ -261,3 +261,21 @@ def test_a_text_whose_words_are_its_columns_name_stays_as_it_is(read) -> None:
 def test_files_with_a_byte_order_mark_behind_each_other(read) -> None:
     table, rejects = read("a.jsonl", '\ufeff{"text":"a"}\n\ufeff{"text":"b"}\n'.encode())
     assert (table["text"].to_pylist(), rejects.total) == (["a", "b"], 0)
+
+
+def test_records_that_differ_in_whether_a_name_is_dotted_or_nested_are_read_together(read) -> None:
+    """Their keys and those inside are the same names; the column that one of them lacks is null there."""
+    data = (
+        b'{"event": {"a": 1}, "event.original": "one", "log": {"b": 1}, "log.original": "y"}\n'
+        b'{"event": {"a": 1}, "event.original": "two", "log": {"original": "y"}}\n'
+    )
+    table, rejects = read("a.jsonl", data)
+    assert (table["text"].to_pylist(), rejects.total) == (["one", "two"], 0)
+    assert table["log.original"].to_pylist() == ["y", None]
+
+
+def test_escapes_in_a_long_text_are_looked_through_once(read) -> None:
+    """Each quote in it could begin a key: a megabyte of them would take hours."""
+    text = '\\"' * 500_000 + "\\u0041"
+    table, _ = read("a.jsonl", ('{"text": "x"}\n{"text": "' + text + '"}\n').encode())
+    assert table["text"].to_pylist() == ["x", '"' * 500_000 + "A"]

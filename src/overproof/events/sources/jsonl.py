@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 import orjson
@@ -33,8 +33,8 @@ _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _BAD_BYTE = re.compile("[\udc80-\udcff]")
-_BACKSLASH = ord("\\")  # looked for as a number, which takes an eighth of the time
-_ESCAPED_KEY = re.compile(rb'"[^"\\]*+(?:\\[^u][^"\\]*+)*+\\u(?:[^"\\]|\\.)*+"\s*+:')
+_BACKSLASH = ord("\\")  # which is looked for in bytes several times as fast as b"\\"
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"\s*+(:)?)?', re.DOTALL)  # and whether it is a key
 _HEXADECIMAL = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)  # as nginx escapes, unless it is told `escape=json`
 
 Record = dict[Any, Any]
@@ -62,7 +62,7 @@ def parse_pairs(line: bytes, made: Callable[[list[tuple[str, Any]]], object] | N
 
     A byte order mark may stand first: files that have one were put behind each other.
     """
-    if b"\\x" in line:
+    if line.find(b"\\x") >= 0:
         line = _HEXADECIMAL.sub(_of_hexadecimal, line)
     text = without_bom(line).decode("utf-8", "surrogateescape")
     text = _BAD_BYTE.sub(lambda match: rf"\\x{ord(match[0]) & 0xFF:02x}", text)
@@ -104,18 +104,23 @@ def _found(line: bytes, layouts: _Layouts) -> Found | str:
     """Find the record of a line with its layout and text, or why it has none."""
     if len(line) > LONGEST:
         return "longer than 16 MiB"
-    record = record_of(line)
-    if isinstance(record, str):
-        return record
-    keys, layout = layouts.last
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        record = None
+    if type(record) is not dict:
+        record = record_of(line)
+        if type(record) is str:
+            return record
+    keys, name, quoted, layout = layouts.last
     # the usual case, and the quickest
     if (
         tuple(record) == keys
-        and type(text := record[layout.text]) is str
-        and line.count(layouts.text_key) < 2
-        and (_BACKSLASH not in line or not _has_escaped_key(line))
+        and type(text := record[name]) is str
+        and text
+        and ((line.count(quoted) < 2 and _BACKSLASH not in line) or not _comes_again(line, quoted))
     ):
-        return (text, record, layout) if text else "empty text"
+        return text, record, layout
     return _sought(record, layouts, line)
 
 
@@ -125,11 +130,9 @@ def _quoted(name: str) -> bytes:
 
 def _comes_again(line: bytes, key: bytes) -> bool:
     """Tell whether a key may be there twice, in another spelling (`"te\\u0078t"`) too."""
-    return line.count(key) > 1 or _has_escaped_key(line)
-
-
-def _has_escaped_key(line: bytes) -> bool:
-    return b"\\u" in line and _ESCAPED_KEY.search(line) is not None
+    if line.count(key) > 1:
+        return True
+    return line.find(b"\\u") >= 0 and any(each[1] and b"\\u" in each[0] for each in _STRING.finditer(line))
 
 
 def _joined(line: bytes, record: Record) -> Record:
@@ -174,9 +177,8 @@ class _Layouts:
     unseen
         Columns that were named, and no record had so far.
     last
-        The keys of a record whose text was found in the first place, and its layout.
-    text_key
-        The name of the column that its text was found in, as a line holds it.
+        The keys of a record whose text was found in the first place; the name of its column, as it is and as a line
+        holds it; and the layout.
     """
 
     def __init__(self, columns: Columns) -> None:
@@ -186,8 +188,7 @@ class _Layouts:
         self._dotted = [name for name in columns.named if "." in name]
         self._inside = [*self._dotted, *(name for name in DEFAULT_NAMES["text"] if "." in name)]
         self._remembered = lru_cache(1024)(self._new)
-        self.last: tuple[tuple[str, ...] | None, Layout] = (None, self._columns.layout(()))
-        self.text_key = b""
+        self.last: tuple[tuple[str, ...] | None, str, bytes, Layout] = (None, "", b"", columns.layout(()))
         self._hint: str | None = None
 
     def of(self, record: Record, size: int) -> Layout:
@@ -196,12 +197,12 @@ class _Layouts:
             self._first = [name for name, _ in islice(names_within(record), 100)]
         keys = tuple(record)
         find = self._remembered if size < _SHORT else self._new
-        layout = find(keys, ())
+        layout = find(keys, (), ())
         if not self._dotted and layout.text is not None and type(record[layout.text]) is str:
-            self.last, self.text_key = (keys, layout), _quoted(layout.text)
+            self.last = (keys, layout.text, _quoted(layout.text), layout)
             return layout
         inside = tuple(name for name in self._inside if name not in record and reach(record, name) is not ABSENT)
-        return find(keys + inside, tuple(key for key, value in record.items() if _text(key, value) is NO_TEXT))
+        return find(keys, inside, tuple(key for key, value in record.items() if _text(key, value) is NO_TEXT))
 
     def hint(self, record: Record) -> str:
         """Say how to name the text, the same in all messages about an input: the longest text of the first record."""
@@ -215,16 +216,20 @@ class _Layouts:
         if self._first:
             require(self.unseen, self._first, where)
 
-    def _new(self, keys: tuple[str, ...], no_text: tuple[str, ...]) -> Layout:
-        self.unseen.difference_update(keys)
-        return self._columns.layout(keys, no_text)
+    def _new(self, keys: tuple[str, ...], inside: tuple[str, ...], no_text: tuple[str, ...]) -> Layout:
+        """Find the layout of some keys and the columns inside of their objects: one of its own for each such record."""
+        self.unseen.difference_update(keys, inside)
+        return self._columns.layout(keys + inside, no_text)
 
 
-def _field(records: Sequence[Record], layouts: Sequence[Layout], field: int) -> list[str | None]:
-    """Return one field of every record, as text."""
+def _field(records: Sequence[Record], layouts: Sequence[Layout], field: int) -> Sequence[str | None]:
+    """Return one field of every record, as text; nothing where no record has it.
+
+    There is one layout where all records have the same.
+    """
     names = {layout[field] for layout in layouts}
     if names == {None}:
-        return [None] * len(records)
+        return ()
     if len(names) == 1:  # the usual case, and the quicker one
         (name,) = names
         values = [record.get(name) for record in records]
@@ -244,11 +249,11 @@ def _extras(records: Sequence[Record], layouts: Sequence[Layout]) -> Mapping[str
     """Return the keys that are no field of their record, each as one column over all records."""
     found: dict[str, list[object]] = {}
     first = layouts[0]
-    few, alike = len(records[0]) <= MOST_KEYS, all(layout is first for layout in layouts)
-    if few and alike:  # the same keys in all records: the usual case, and the quicker one
+    if len(records[0]) <= MOST_KEYS and len(layouts) == 1:  # the usual case, and the quicker one
         found = {key: [record[key] for record in records] for key in records[0] if key not in first}
     else:
-        for row, (record, layout) in enumerate(zip(records, layouts, strict=True)):
+        each = layouts if len(layouts) > 1 else repeat(first)
+        for row, (record, layout) in enumerate(zip(records, each, strict=False)):
             if len(record) > MOST_KEYS:
                 record = {FURTHER: {key: value for key, value in record.items() if key not in layout}}
             for key in record:
@@ -258,19 +263,28 @@ def _extras(records: Sequence[Record], layouts: Sequence[Layout]) -> Mapping[str
     return {names[index]: extra_array(values) for index, values in enumerate(found.values())}
 
 
-def _few_cells(found: Sequence[Found]) -> Iterator[slice]:
-    """Divide records into parts whose columns, all keys of their records, have no more than so many cells."""
-    records = [record if len(record) <= MOST_KEYS else {} for _, record, _ in found]
-    if len(set[Any]().union(*records)) * len(records) <= CELLS:  # the usual case
-        yield slice(0, len(records))
+def _few_cells(found: Sequence[Found]) -> Iterator[tuple[Sequence[Record], Sequence[Layout], slice]]:
+    """Divide records into parts whose columns, all keys of their records, have no more than so many cells.
+
+    Yields the records, their layouts (one, where all have the same), and which they are.
+    """
+    records = [record for _, record, _ in found]
+    layout = found[0][2]
+    layouts = [layout] if all(each is layout for _, _, each in found) else [each for _, _, each in found]
+    few = [record if len(record) <= MOST_KEYS else {} for record in (records if len(layouts) > 1 else records[:1])]
+    if len(set[Any]().union(*few)) * len(records) <= CELLS:
+        yield records, layouts, slice(0, len(records))
         return
     start, keys = 0, set[Any]()
     for place, record in enumerate(records):
-        keys.update(record)
+        own = record if len(record) <= MOST_KEYS else ()
+        keys.update(own)
         if place > start and len(keys) * (place + 1 - start) > CELLS:
-            yield slice(start, place)
-            start, keys = place, set(record)
-    yield slice(start, len(records))
+            part = slice(start, place)
+            yield records[part], layouts[part] if len(layouts) > 1 else layouts, part
+            start, keys = place, set(own)
+    part = slice(start, len(records))
+    yield records[part], layouts[part] if len(layouts) > 1 else layouts, part
 
 
 def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
@@ -289,16 +303,16 @@ def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
             elif line.strip():
                 options.on_skip(Skipped(found, f"{source.name}:{number}", excerpt(line)))
 
-    def batch(places: list[int], found: list[Found]) -> pa.RecordBatch:
-        texts, records, found_layouts = zip(*found, strict=True)
-        others = [_field(records, found_layouts, field) for field in range(1, len(Layout._fields))]
-        return event_batch(
-            source.name, places, [texts, *others], _extras(records, found_layouts) if options.extra else None
-        )
+    def batch(places: list[int], found: list[Found]) -> Iterator[pa.RecordBatch]:
+        texts = [text for text, _, _ in found]
+        for records, layouts, part in _few_cells(found):
+            others = [_field(records, layouts, field) for field in range(1, len(Layout._fields))]
+            extras = _extras(records, layouts) if options.extra else None
+            yield event_batch(source.name, places[part], [texts[part], *others], extras)
 
-    for places, records in gathered(rows(), options.batch_rows):
+    for places, found in gathered(rows(), options.batch_rows):
         if not places:
             yield NOTHING_YET
         else:
-            yield from (batch(places[part], records[part]) for part in _few_cells(records))
+            yield from batch(places, found)
     layouts.require_named(f"{source.name}:1")
