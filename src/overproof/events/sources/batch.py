@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from overproof.events.schema import SCHEMA
 
@@ -41,19 +42,25 @@ def batched(
 
 
 def gathered(rows: Iterable[Row[T] | None], batch_rows: int) -> Iterator[tuple[list[int], list[T]]]:
-    """Yield the places and values of the rows of each batch; see `batched`. Both are empty where no row waits."""
+    """Yield the places and values of the rows of each batch; see `batched`. Both are empty where no row waits.
+
+    They are those of the next batch once that is asked for.
+    """
     places: list[int] = []
     values: list[T] = []
     size = 0
     for row in rows:
         if row is not None:
-            places.append(row[0])
-            values.append(row[2])
-            size += row[1]
-            if len(places) < batch_rows and size < BATCH_BYTES:
+            place, taken, value = row
+            places.append(place)
+            values.append(value)
+            size += taken
+            if size < BATCH_BYTES and len(places) < batch_rows:
                 continue
         yield places, values
-        places, values, size = [], [], 0
+        places.clear()  # at once: what is read next finds their memory still in the processor's cache
+        values.clear()
+        size = 0
     if places:
         yield places, values
 
@@ -82,15 +89,15 @@ def event_batch(
     """
     text, *optional = fields
     count = len(places)
-    columns = [
-        text,
-        *([value or None for value in values] if any(values) else None for values in optional),
-        [f"{name}:{place}" for place in places],
-        overflow or [False] * count,
-    ]
+    origins = pc.binary_join_element_wise(pa.scalar(name), pa.array(places, pa.int64()).cast(pa.string()), ":")
+    columns = [text, *([value or None for value in values] if any(values) else None for values in optional)]
     arrays = [
-        pa.nulls(count, field.type) if values is None else pa.array(values, field.type)
-        for values, field in zip(columns, SCHEMA, strict=True)
+        *(
+            pa.nulls(count, field.type) if values is None else pa.array(values, field.type)
+            for values, field in zip(columns, SCHEMA, strict=False)
+        ),
+        origins,
+        pa.array(overflow, pa.bool_()) if overflow and any(overflow) else pa.repeat(pa.scalar(False), count),
     ]
     extras = extras or {}
     schema = pa.schema([*SCHEMA, *(pa.field(key, array.type) for key, array in extras.items())])

@@ -167,7 +167,7 @@ def read_csv(source: Input, options: ReadOptions, *, delimiter: str | None = Non
     few = len(header) <= MOST_COLUMNS
     extras = extra_names(header, layout) if options.extra and few else {}
     name = layout.text or ""
-    text = header.index(name)
+    text, named = header.index(name), (name, _BOM + name)
 
     def batch(places: list[int], rows: list[list[str]]) -> pa.RecordBatch:
         values = (
@@ -186,7 +186,7 @@ def read_csv(source: Input, options: ReadOptions, *, delimiter: str | None = Non
                 yield None
                 continue
             cell = row[text]
-            again = cell.endswith(name) and [row[0].removeprefix(_BOM), *row[1:]] == header
+            again = cell in named and [row[0].removeprefix(_BOM), *row[1:]] == header
             if cell and not again:
                 yield feed.record[0][0], feed.size, row
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -107,7 +108,7 @@ def _rows(source: Input, format: LineFormat, on_skip: OnSkip) -> Iterator[Row[St
 
 def structured_batch(name: str, places: list[int], records: list[StructuredEvent], *, extra: bool) -> pa.RecordBatch:
     """Make the batch of some events, with every column of `STRUCTURED_COLUMNS` if `extra`."""
-    texts, times, groups, columns, overflow = zip(*records, strict=True)
+    texts, times, groups, columns, overflow = (list(map(itemgetter(field), records)) for field in range(5))
     blank = (None,) * len(records)
     held = set().union(*columns) if extra else set()
     extras = {

@@ -16,15 +16,15 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 
 def string(value: object) -> str | None:
     """Convert a JSON value to text; None and the empty string are None."""
-    if isinstance(value, str):
+    if value is None or type(value) is str:  # the usual cases, of most fields of most records
         return value or None
-    if value is None or isinstance(value, int | float):
-        return None if value is None else str(value)
-    return plain(value)
+    return str(value) if isinstance(value, int | float) else plain(value)
 
 
 def integer(value: object) -> int | None:
     """Convert a JSON value to an integer of 64 bits; None where it is none."""
+    if value is None:
+        return None
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         value = int(value)
     if isinstance(value, float) and value.is_integer():
@@ -102,7 +102,7 @@ def seconds(value: object) -> float | None:
     """
     found = number(value)
     if found is not None:
-        return next((found / unit for unit in (1e9, 1e6, 1e3) if found / unit >= 1e8), found)
+        return found if found < 1e11 else next((found / unit for unit in (1e9, 1e6, 1e3) if found / unit >= 1e8), found)
     time = moment(value) if isinstance(value, str) else None
     return None if time is None else time.timestamp()
 

@@ -32,6 +32,7 @@ _USUAL = re.compile(
     % {b"begin": _BEGIN, b"quoted": rb'[^"\\]*(?:\\.[^"\\]*)*'},
     re.DOTALL | re.VERBOSE,
 )
+_COLON = ord(":")
 _ADDRESS = re.compile(ADDRESS)
 _WITH_PORT = re.compile(rb"\[([0-9A-Fa-f:.]+)\](?::([0-9]{1,5}))?|([0-9.]+):([0-9]{1,5})")
 _BRACKETED = re.compile(rb"\[%b,?\]?" % ADDRESS)  # the client's address again, as ingress-nginx wrote it
@@ -66,7 +67,7 @@ def _request(head: list[bytes], date: bytes, quoted: Quoted) -> LoggedRequest | 
     others += more
     host = host or vhost
     port = None
-    if b":" in client and (with_port := _WITH_PORT.fullmatch(client)):
+    if _COLON in client and (with_port := _WITH_PORT.fullmatch(client)):
         client, port = with_port[1] or with_port[3], int(with_port[2] or with_port[4] or 0) or None
     return LoggedRequest(
         method,

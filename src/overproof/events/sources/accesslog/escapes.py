@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from overproof.events.sources.values import utc
 
+_BACKSLASH = ord("\\")  # which is looked for in bytes several times as fast as b"\\"
 _ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|([\"\\nrtbvf]))")
 _CHARACTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v", b"f": b"\f"}
 _MONTHS = {
@@ -19,7 +20,7 @@ def unescaped(logged: bytes | None, escapes: bool = True) -> str | None:
     """Recover what a client sent from what the server wrote of it; `-` and nothing are None."""
     if not logged or logged == b"-":
         return None
-    if escapes and b"\\" in logged:
+    if escapes and _BACKSLASH in logged:
         logged = _ESCAPED.sub(_character, logged)
     return logged.decode("utf-8", "backslashreplace")
 

@@ -138,7 +138,8 @@ def _http(kind: str, record: Record) -> str:
     headers = _headers(http.get("request_headers"))
 
     def sent(key: str, name: str) -> str | None:
-        return string(http.get(key)) or ", ".join(value for header, value in headers if header == name) or None
+        found = string(http.get(key))
+        return found or (", ".join(value for header, value in headers if header == name) or None if headers else None)
 
     others = [
         (key.replace("_", "-"), value) for key, value in http.items() if key not in _APART and isinstance(value, str)

@@ -42,6 +42,7 @@ _OF_NONE = {
     "packet_filter": {"node", "filter", "success"},
     "analyzer": {"analyzer_kind", "analyzer_name"},
 }
+_KEYS_OF_NONE = frozenset[str]({"note", "location", "name"}).union(*_OF_NONE.values())
 _ENUMERATED = re.compile(r"[A-Z]\w*::\w+")  # a value of Zeek's own, as `SSH::Password_Guessing`
 _DEEPEST = 4  # levels of objects; what lies deeper stays one value
 
@@ -82,6 +83,8 @@ def path_of(record: Record, header: str | None, file: str) -> str:
 
 def _log_of_none(record: Record) -> str | None:
     """Name the log of a record that need not be of a connection; None where it could be another program's."""
+    if record.keys().isdisjoint(_KEYS_OF_NONE):
+        return None
     for path, keys in _OF_NONE.items():
         if keys <= record.keys():
             return path

@@ -94,9 +94,13 @@ def _http(path: str, record: Record) -> str:
         cookie=string(record.get("cookie")),
         referer=string(record.get("referrer")),
         body=string(record.get("post_body")),
-        headers=[(key, value) for key in _SENT for value in map(string, items(record.get(key))) if value is not None]
-        + [_proxied(value) for value in map(string, items(record.get("proxied"))) if value],
+        headers=() if record.keys().isdisjoint(_SENT) and "proxied" not in record else _headers(record),
     ).text
+
+
+def _headers(record: Record) -> list[tuple[str, str]]:
+    sent = [(key, value) for key in _SENT for value in map(string, items(record.get(key))) if value is not None]
+    return sent + [_proxied(value) for value in map(string, items(record.get("proxied"))) if value]
 
 
 def _proxied(value: str) -> tuple[str, str]:
