@@ -26,7 +26,7 @@ PLACE = OUT / "hardened"
 SEED, HELD_SEED = 0, 1  # of the students and what they learn from; of the attacks that they are measured by
 BEFORE, AFTER, PART = "as distilled", "hardened", "hardened by half of the families"
 TAUGHT = ("cmdi", "path-traversal", "ssti", "xss")  # of `PART`; the others' attacks are edited by the measuring alone
-ROUNDS = {FASTEST: 4, "hybrid-student": 2, STUDENT: 1}  # at most: each takes as long as making the student
+ROUNDS = {FASTEST: 4, "hybrid-student": 4, STUDENT: 1}  # at most: each takes as long as making the student
 ALARM = "false-alarm"
 SEARCH, STRONGER = "bandit", "gradient"  # what it learned against, and what it did not
 
