@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.errors import InputError
-from overproof.events.spellings import plain_name, require_one_spelling
+from overproof.events.spellings import plain_name, require_families, require_one_spelling
 
 
 def table(labels: list[str | None], file: str | None = "a.csv") -> pa.Table:
@@ -57,6 +57,16 @@ def test_names_that_are_known_come_first() -> None:
     with pytest.raises(InputError, match=r"^a.csv:2: the label 'Benign' .* of 'benign' \(a class of m\)"):
         require_one_spelling([table(["Benign", "benign"])], ["benign"], "a class of m")
     require_one_spelling([table(["A", "a"])], ["a", "A"], "a class of a model that has both")
+
+
+def test_a_family_in_two_spellings() -> None:
+    """Each would count as rarer than it is, and one of them as novel where the other was trained on."""
+    events = table(["attack"] * 3).append_column("family", pa.array(["SQLi", None, "sqli"]))
+    with pytest.raises(InputError, match=r"^a.csv:4: the family 'sqli' is another spelling of 'SQLi' \(a.csv:2\)"):
+        require_one_spelling([events])
+    with pytest.raises(InputError, match=r"^a.csv:2: the family 'SQLi' .* of 'sqli' \(a family of e\)"):
+        require_families(events, ["sqli", "xss"], "a family of e")
+    require_one_spelling([events.slice(0, 2), None])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from overproof.bundle.evidence_store import open_evidence
+from overproof.bundle.manifest import open_bundle
 from overproof.cli import app
+from overproof.events.families import attack_families
 
 MADE = Path(__file__).parents[1] / "compat" / "format1"
 FILLER = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()
@@ -68,3 +71,30 @@ def test_test_events_in_another_spelling(tmp_path: Path) -> None:
     test = written(tmp_path / "test.jsonl", "MALICIOUS", "MALICIOUS")
     words = ("teach", events, "--test", test, "--preset", "ngram-student", "--out", tmp_path / "out")
     assert f"{test}:1: the label 'MALICIOUS' is another spelling of 'malicious' ({events}:1)" in refused(*words)
+
+
+@pytest.mark.parametrize("command", ["compress", "teach", "check", "attack", "quantize"])
+def test_a_family_in_two_spellings(command: str, tmp_path: Path) -> None:
+    events = written(tmp_path / "events.jsonl", "malicious", "malicious")
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    for number, line in enumerate(lines):
+        if line["label"] == "malicious":
+            line["family"] = "SQLi" if number < 40 else "sqli"
+    events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    words = commands(events, tmp_path)[command]
+    if command == "compress":
+        words = (*words, "--teacher", "ngram")
+    assert f"{events}:41: the family 'sqli' is another spelling of 'SQLi' ({events}:1)" in refused(*words)
+
+
+def test_a_family_in_another_spelling_than_was_trained_on(tmp_path: Path) -> None:
+    """It would be judged as one that nobody has trained on."""
+    (family, *_) = attack_families(open_evidence(MADE / "evidence", open_bundle(MADE / "bundle")).events, ["normal"])
+    events = written(tmp_path / "events.jsonl", "malicious", "malicious")
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    lines[0]["family"] = family.upper()
+    events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = (
+        f"{events}:1: the family {family.upper()!r} is another spelling of {family!r} (a family of {MADE / 'evidence'})"
+    )
+    assert said in refused(*commands(events, tmp_path)["check"])

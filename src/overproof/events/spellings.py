@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from overproof.errors import InputError
 
+LABEL, FAMILY = "label", "family"
 NUMBER = re.compile(r"([-+]?)(\d+)(\.0*)?")
 
 
@@ -75,34 +76,46 @@ def near(names: Sequence[str], others: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def require_one_spelling(tables: Sequence[pa.Table | None], names: Sequence[str] = (), whose: str = "") -> None:
-    """Require that each label stands in one spelling in all tables, in that of `names` if it is one of them.
+    """Require that labels and families stand in one spelling in all tables, labels in that of `names` if one of them.
 
     Parameters
     ----------
     tables
-        Events with `label` and, if it is known, `origin`.
+        Events with `label`, and `family` and `origin` if these are known.
     names, whose
-        Names that are known already, and what has them, in words.
+        Labels that are known already, and what has them, in words.
 
     Raises
     ------
     InputError
         Naming the first event of each of two spellings.
     """
+    _require_one(tables, LABEL, names, whose)
+    _require_one(tables, FAMILY)
+
+
+def require_families(table: pa.Table, names: Sequence[str], whose: str) -> None:
+    """Require that families stand in the spelling of those that are known; see `require_one_spelling`."""
+    _require_one([table], FAMILY, names, whose)
+
+
+def _require_one(tables: Sequence[pa.Table | None], column: str, names: Sequence[str] = (), whose: str = "") -> None:
     seen: dict[str, tuple[str, pa.Table | None]] = {plain_name(name): (name, None) for name in names}
     for table in tables:
-        for label in [] if table is None else pc.unique(table["label"]).drop_null().to_pylist():
-            first, where = seen.setdefault(plain_name(label), (label, table))
-            if label != first and label not in names:
+        if table is None or column not in table.column_names:
+            continue
+        for name in pc.unique(table[column]).drop_null().to_pylist():
+            first, where = seen.setdefault(plain_name(name), (name, table))
+            if name != first and name not in names:
                 raise InputError(
-                    f"{_place(table, label)}: the label {label!r} is another spelling of {first!r} "
-                    f"({whose if where is None else _place(where, first)}): they "
-                    f"{alike(first, label)}; expected one"
+                    f"{_place(table, column, name)}: the {column} {name!r} is another spelling of {first!r} "
+                    f"({whose if where is None else _place(where, column, first)}): they "
+                    f"{alike(first, name)}; expected one"
                 )
 
 
-def _place(table: pa.Table, label: str) -> str:
-    """Name the first event with the label."""
-    row = pc.index(table["label"], pa.scalar(label, table["label"].type)).as_py()
+def _place(table: pa.Table, column: str, name: str) -> str:
+    """Name the first event with the name."""
+    row = pc.index(table[column], pa.scalar(name, table[column].type)).as_py()
     origin = table["origin"][row].as_py() if "origin" in table.column_names else None
     return origin or f"event {row + 1}"

@@ -36,9 +36,10 @@ from overproof.checks.report.proof import Proof, ProvenEvents
 from overproof.checks.verdict import decide, threshold_of
 from overproof.distillation.teachers import named
 from overproof.errors import BundleError, InputError
+from overproof.events.families import attack_families
 from overproof.events.schema import unordered_fingerprint
 from overproof.events.sources import Columns, Rejects, load_events
-from overproof.events.spellings import require_one_spelling
+from overproof.events.spellings import require_families, require_one_spelling
 from overproof.files import only_writer
 from overproof.inference.cascade import Rate
 from overproof.inference.cascade.thresholds import policy_for
@@ -348,6 +349,9 @@ def load(config: CheckConfig, inputs: CheckInputs, options: RunOptions) -> Check
         )
     families: list[str] = []
     if store is not None:
+        require_families(
+            table, attack_families(store.events, inputs.bundle.manifest.benign), f"a family of {store.path}"
+        )
         families = families_to_hold_out(config.hold_out, HoldOut(store, inputs.bundle, table))
     for reason, count in skipped.summary().items():
         options.console.say(f"skipped {count} records: {reason}")
