@@ -27,6 +27,7 @@ KINDS: Mapping[str, tuple[type, ...]] = {
     "signals": (dict, type(None)),
     "first": (dict, type(None)),
 }
+LARGEST = 2**63  # no count, size or seed comes near it
 WORDS: Mapping[type, str] = {str: "a string", int: "a whole number", dict: "an object", type(None): "null"}
 
 
@@ -52,6 +53,14 @@ def each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
         raise ValueError(f"the name {twice[:60]!r} stands twice in an object")
     return data
+
+
+def bounded(digits: str) -> int:
+    """Read a whole number that a float can hold, for shares and sizes are computed from them; ValueError of others."""
+    number = int(digits)
+    if not -LARGEST < number < LARGEST:
+        raise ValueError(f"a number out of range: {digits[:20]}…")
+    return number
 
 
 def _inside(value: Any) -> list[Any]:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from overproof.bundle.manifest import MANIFEST, Bundle, open_bundle
-from overproof.bundle.manifest_schema import each_name_once
+from overproof.bundle.manifest_schema import bounded, each_name_once
 from overproof.errors import BundleError
 from overproof.progress import SILENT, Console
 
 T = TypeVar("T")
 SINCE = "0.1.0"  # the version that first wrote these files
-LARGEST = 2**63  # no count, size or seed comes near it
 
 
 def read_back(folder: Path | str, name: str, parse: Callable[[Any], T], console: Console = SILENT) -> T:
@@ -49,17 +48,9 @@ def read_from(bundle: Bundle, name: str, parse: Callable[[Any], T]) -> T:
 
 def _parsed(file: Path, content: bytes, parse: Callable[[Any], T], writer: str) -> T:
     try:
-        return parse(json.loads(content, parse_int=_bounded, object_pairs_hook=each_name_once))
+        return parse(json.loads(content, parse_int=bounded, object_pairs_hook=each_name_once))
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{file}: written by {writer}, cannot be read by this one ({error})") from None
-
-
-def _bounded(digits: str) -> int:
-    """Read a whole number that a float can hold, for shares and sizes are computed from them."""
-    number = int(digits)
-    if not -LARGEST < number < LARGEST:
-        raise ValueError(f"a number out of range: {digits[:20]}…")
-    return number
 
 
 def without(data: Any, *derived: str) -> Any:

@@ -14,7 +14,7 @@ from overproof.report.not_measured import NotMeasured
 __all__ = ["NotMeasured", "difference", "from_json", "json_schema", "to_json"]
 
 T = TypeVar("T")
-LONGEST = 120  # characters of a value that a message shows
+LONGEST = 120  # characters of a place or a value that a message shows
 # For the dataclasses inside as well: no entry may be missing, unknown, of another kind, or no number at all.
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -74,7 +74,8 @@ def _difference(expected: object, given: object, place: tuple[str, ...]) -> str 
 
 
 def _place(steps: tuple[str, ...]) -> str:
-    return ".".join(steps) or "the whole"
+    text = ".".join(steps) or "the whole"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _short(value: object) -> str:

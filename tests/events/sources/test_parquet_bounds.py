@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,19 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rows = sum(batch.num_rows for batch in read_events([sys.argv[1]], on_skip=Rejects()))
 print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
+READ = """
+import json, sys
+from overproof.errors import InputError
+from overproof.events.sources import read_events
+reasons, events = [], 0
+try:
+    for batch in read_events([sys.argv[1]], on_skip=lambda one: reasons.append(one.reason)):
+        events += batch.num_rows
+except InputError as error:
+    reasons.append(str(error))
+print(json.dumps([events, reasons]))
+"""
+FOUND = Path(__file__).parents[3] / "fuzz" / "found"
 HUGE = "x" * MIB
 BOMBS = {
     "dictionary": (pa.table({"text": pa.array([HUGE] * 1000, pa.large_string())}), {}),
@@ -142,8 +156,47 @@ def read_back(table: pa.Table, options: dict[str, object]) -> list[tuple[object,
 def test_bytes_that_are_no_struct_are_refused(data: bytes) -> None:
     compact = Compact(data)
     try:
-        found = compact.struct()
+        found = compact.struct(parquet_pages.PAGE_HEADER)
     except ValueError:
         return
     assert 0 < compact.place <= len(data)
     assert all(isinstance(number, int) for number in found)
+
+
+def test_a_footer_that_is_no_count_of_rows(tmp_path: Path) -> None:
+    """It says minus four rows: neither event nor reject was counted, and nothing said why."""
+    file = tmp_path / "a.parquet"
+    file.write_bytes((FOUND / "table-invariant-fewer-rows-than-none" / "input.parquet").read_bytes())
+    with pytest.raises(
+        InputError, match=r"not a readable parquet file \(it is not clear how many rows it has: its foot"
+    ):
+        list(read_events([file], on_skip=Rejects()))
+
+
+@pytest.mark.parametrize("found", ["events-crash-column-statistics", "table-crash-column-statistics"])
+def test_statistics_that_are_damaged_do_not_end_the_process(found: str, tmp_path: Path) -> None:
+    """pyarrow's own view of such a column is an exception of C++ that nobody takes."""
+    file = tmp_path / "a.parquet"
+    file.write_bytes((FOUND / found / "input.parquet").read_bytes())
+    done = subprocess.run([sys.executable, "-c", READ, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    events, reasons = json.loads(done.stdout)
+    assert events + len(reasons) > 0
+    view = f"import sys, pyarrow.parquet as pq; pq.ParquetFile({str(file)!r}).metadata.row_group(0).to_dict()"
+    assert subprocess.run([sys.executable, "-c", view], capture_output=True, check=False).returncode < 0
+
+
+def test_the_footer_says_where_columns_lie(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    table = pa.table({"text": [f"a{i % 7}" for i in range(5000)], "n": range(5000), "f": [1.5] * 5000})
+    pq.write_table(table, file, row_group_size=2000, compression="snappy", use_dictionary=["text"])
+    metadata = pq.ParquetFile(file).metadata
+    with file.open("rb") as raw:
+        groups = parquet_pages.footer(raw)
+    assert len(groups) == metadata.num_row_groups == 3
+    for number, group in enumerate(groups):
+        for place, chunk in enumerate(group[1]):
+            theirs, ours = metadata.row_group(number).column(place), chunk[3]
+            assert (parquet_pages.CODECS[ours[4]], ours[5]) == (theirs.compression, theirs.num_values)
+            assert (ours[7], ours[9]) == (theirs.total_compressed_size, theirs.data_page_offset)
+            assert ours.get(11) == theirs.dictionary_page_offset

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from overproof.bundle.manifest import MODEL
-from overproof.bundle.manifest_schema import each_name_once
+from overproof.bundle.manifest_schema import bounded, each_name_once
 from overproof.checks import CHECKS
 from overproof.checks.base import CONFIDENCE, CheckResult
 from overproof.checks.escalation.compute import GUARANTEE
@@ -144,7 +144,7 @@ class CheckReport(CheckOutcome):
             A file that cannot be read, is no check.json of this version, or was changed: where, and what was expected.
         """
         try:
-            data = json.loads(path.read_bytes(), object_pairs_hook=each_name_once)
+            data = json.loads(path.read_bytes(), parse_int=bounded, object_pairs_hook=each_name_once)
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}; expected check.json of `overproof check`") from None
         except (ValueError, RecursionError, MemoryError) as error:

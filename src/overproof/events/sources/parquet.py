@@ -17,7 +17,7 @@ from overproof.events.sources.batch import BATCH_BYTES, MOST_COLUMNS, event_batc
 from overproof.events.sources.cells import plain_array, stored, texts
 from overproof.events.sources.interface import Columns, Input, Layout, ReadOptions, listed
 from overproof.events.sources.nested import struct_column, struct_names
-from overproof.events.sources.parquet_pages import PAGE, chunks_of, rows_at_once, unbounded
+from overproof.events.sources.parquet_pages import PAGE, chunks_of, footer, rows_at_once, unbounded
 from overproof.events.sources.stream import KEPT, LONGEST, READ_ERRORS
 from overproof.files import utf8_path
 from overproof.portions import portions
@@ -46,7 +46,10 @@ def read_parquet(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch
         raise InputError(f"{source.name}: not a readable parquet file ({why(error)})") from None
     with file, open(source.path, "rb") as raw:
         layout = _layout(source.name, schema, options.columns)
-        table = _Table(source.name, file, raw, layout, options)
+        try:
+            table = _Table(source.name, file, raw, layout, options)
+        except (ValueError, OSError) as error:
+            raise InputError(f"{source.name}: not a readable parquet file ({why(error)})") from None
         for row, batch in table.batches():
             if isinstance(batch, str):
                 options.on_skip(Skipped(batch, f"{source.name}:{row + 1}", ""))
@@ -77,6 +80,11 @@ class _Table:
 
     def __init__(self, name: str, file: ParquetFile, raw: BinaryIO, layout: Layout, options: ReadOptions) -> None:
         self._name, self._file, self._raw, self._layout, self._options = name, file, raw, layout, options
+        self._groups = footer(raw)
+        self._rows = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        if file.metadata.num_rows != sum(self._rows) or min(self._rows, default=0) < 0:
+            told = f"its footer says {file.metadata.num_rows:,}, its row groups {', '.join(map(str, self._rows[:9]))}"
+            raise ValueError(f"it is not clear how many rows it has: {told}")
         self._names = file.schema_arrow.names
         self._columns = file.metadata.num_columns  # those inside structs too
         few = self._columns <= MOST_COLUMNS
@@ -87,7 +95,7 @@ class _Table:
         """Yield the rows in batches, or why some cannot be read, each at its place; groups behind those are read."""
         begin = 0
         for group in range(self._file.num_row_groups):
-            place, end = begin, begin + self._file.metadata.row_group(group).num_rows
+            place, end = begin, begin + self._rows[group]
             try:
                 for batch in self.read(group):
                     yield place, batch
@@ -104,14 +112,14 @@ class _Table:
         """Yield the rows of a row group in batches of bounded size."""
         try:
             most = self._options.batch_rows
-            chunks = chunks_of(self._raw, self._file.metadata, group, self._wanted, most)
+            chunks = chunks_of(self._raw, self._groups[group], self._file.metadata.schema, self._wanted, most)
             rows = rows_at_once(chunks, most)
             self._unread = unbounded(chunks)
         except ValueError as error:
             raise pa.ArrowInvalid(f"row group {group + 1}: {error}") from None
         used = {field.partition(".")[0] for field in self._layout if field}
         if used.intersection(self._unread) or any(chunk.page > PAGE for chunk in chunks):
-            lost = self._file.metadata.row_group(group).num_rows
+            lost = self._rows[group]
             raise _TooLarge(f"row group {group + 1} has a page or a list of more than 128 MiB: {lost:,} rows, not read")
         names = self._names if self._wanted is None else self._wanted
         names = [name for name in names if name not in self._unread]
