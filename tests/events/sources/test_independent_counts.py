@@ -109,6 +109,8 @@ def test_documents_in_envelopes_are_those_of_jq(read, form: str) -> None:
         "a structured entry of Google's": ".jsonPayload",
         "records of Azure": ".records[]",
         "records of CloudTrail": ".Records[]",
+        "an event of Splunk's collector": ".event",
+        "a structured record of Fluent Bit": ".log",
     }[form]
     data = written(OF_DOCUMENTS[form]([{"n": number, "message": text} for number, text in enumerate(FILLED)]))
     found, rejects = texts(read, "odd.json", data)
