@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,20 @@ def test_a_closed_standard_input_is_said_in_one_line(small_bundle: Path) -> None
     done = overproof("<&-", "triage", small_bundle, "-")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: -: there is no standard input; expected events on it\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "utf-16"])
+def test_what_the_encoding_of_a_terminal_lacks_is_spelled_out(
+    encoding: str, root: Path, small_bundle: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "known.txt").write_text("café 中 \U0001f600\n")
+    places = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": encoding}
+    overproof = [sys.executable, "-m", "overproof"]
+    words = [*overproof, "index", small_bundle, "known.txt", "--out", "index"]
+    subprocess.run(words, cwd=tmp_path, env=places, check=True, capture_output=True)
+    words = [*overproof, "similar", small_bundle, "index", "caf"]
+    shown = subprocess.run(words, cwd=tmp_path, env=places, check=True, capture_output=True).stdout.decode(encoding)
+    spelled = "café 中 \U0001f600".encode(encoding, "backslashreplace").decode(encoding)
+    assert spelled in shown
+    found = subprocess.run([*words, "--json"], cwd=tmp_path, env=places, check=True, capture_output=True)
+    assert "café 中 \U0001f600" in json.dumps(json.loads(found.stdout.decode(encoding)), ensure_ascii=False)

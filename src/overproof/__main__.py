@@ -85,7 +85,8 @@ def _named(stream: TextIO) -> TextIO:
         file = open_named(os.dup(stream.fileno()), "wb", OUTPUT)
     except (OSError, ValueError):  # somebody else's stream, which is no file
         return stream
-    own = OwnOutput(file, stream.encoding, stream.errors, newline="\n", line_buffering=stream.isatty())
+    # what the terminal's encoding lacks is spelled out: a result is no mistake for that
+    own = OwnOutput(file, stream.encoding, "backslashreplace", newline="\n", line_buffering=stream.isatty())
     keep_output(own)
     return own
 

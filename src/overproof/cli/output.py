@@ -8,7 +8,7 @@ import typer
 
 from overproof.errors import ExitCode
 from overproof.files import results
-from overproof.progress import printable, printable_json
+from overproof.progress import ascii_json, printable, printable_json
 
 
 class Report(Protocol):
@@ -46,8 +46,16 @@ def show_text(text: str) -> None:
 
 
 def show_json(text: str) -> None:
-    """Print JSON: to a program as it is, to a terminal with what could steer it escaped."""
-    show_text((printable_json(text) if results().isatty() else text) + "\n")
+    """Print JSON: to a program as it is, to a terminal with what could steer it escaped.
+
+    Where the stream's encoding lacks a character, all but ASCII is escaped as JSON escapes it.
+    """
+    stream = results()
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = ascii_json(text)
+    show_text((printable_json(text) if stream.isatty() else text) + "\n")
 
 
 def show_gated(report: GatedReport, as_json: bool) -> None:
