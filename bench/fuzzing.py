@@ -49,8 +49,14 @@ def to_markdown(result: dict[str, Any]) -> str:
     kinds = "; ".join(f"{one['target']}: {one['kind']}, `{one['place']}`" for one in result["findings"])
     lines += [
         "",
-        f"Seed {result['seed']}, {workers}, {result['seconds']:,.0f} s by the clock and {seconds:,.0f} s of a core. "
+        f"Seed {result['seed']}, {workers}, {_runs(result)}{result['seconds']:,.0f} s by the clock and "
+        f"{seconds:,.0f} s of a core. "
         f"{result['kept']} inputs of earlier runs that failed are kept, and fail no more."
         + (f" Found: {kinds}." if kinds else ""),
     ]
     return "\n".join(lines)
+
+
+def _runs(result: dict[str, Any]) -> str:
+    runs = result.get("runs", 1)
+    return f"{runs} runs, " if runs > 1 else ""

@@ -1,4 +1,8 @@
-"""Run the fuzzer in processes of their own: one that crashes or hangs is a finding, and another goes on."""
+"""Run the fuzzer in processes of their own: one that crashes or hangs is a finding, and another goes on.
+
+A run that is told to end (SIGINT, SIGTERM) lets every process finish its input. What it did is stored now and then, so
+that another run can go on where it stood, also where it was killed.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,25 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from fuzz.corpus import FOUND
+from fuzz.report import Report, stored
 from fuzz.target import Files, Target
 from fuzz.worker import Finding, limited, tried
+from overproof.errors import InputError
 
 FORK = multiprocessing.get_context("fork")
 STUCK_SECONDS = 300  # by the clock: what the signal of the processor's time does not reach
 POLL_SECONDS = 0.2
+STORED_SECONDS = 10.0  # between two times that the report is written
 KEPT_OF_ONE = 3  # inputs that are kept of findings of one place
 NONE = -1
 
@@ -33,13 +42,15 @@ class Settings:
     seed
         Of the whole run: with an input's number it makes that input.
     inputs
-        How many; None goes on until the time is over.
+        How many, those of earlier runs included; None goes on until the time is over.
     seconds
         By the clock; None goes on until all inputs are tried.
     workers
         Processes.
     out
-        Folder for findings and their inputs.
+        Folder for findings and their inputs, and the report.
+    resume
+        Go on behind the inputs of the runs whose report is in that folder, and add to it.
     """
 
     seed: int = 0
@@ -47,19 +58,7 @@ class Settings:
     seconds: float | None = None
     workers: int = 1
     out: Path = Path("out/fuzz")
-
-
-@dataclass
-class Report:
-    """What came of a run: counts and seconds of a core by target, and the findings, once for each place."""
-
-    seed: int
-    workers: int
-    kept: int
-    seconds: float = 0.0
-    inputs: dict[str, int] = field(default_factory=dict)
-    core_seconds: dict[str, float] = field(default_factory=dict)
-    findings: list[dict[str, Any]] = field(default_factory=list)
+    resume: bool = False
 
 
 def input_of(number: int, seed: int, targets: Mapping[str, Target]) -> tuple[Target, Files]:
@@ -72,16 +71,20 @@ def input_of(number: int, seed: int, targets: Mapping[str, Target]) -> tuple[Tar
 class _Worker:
     """One process, and what it tells of where it is; memory is shared, so that a crash loses nothing of it."""
 
-    def __init__(self, place: int, settings: Settings, targets: Mapping[str, Target]) -> None:
+    def __init__(self, place: int, settings: Settings, targets: Mapping[str, Target], before: Report) -> None:
         self.place, self.settings, self.targets = place, settings, targets
+        left = None if settings.inputs is None else settings.inputs - before.total
+        self._behind = None if left is None else before.following + left  # the number behind the last input's
         self.number = FORK.RawValue("q", NONE)  # the input that is being tried
         self.counts = FORK.RawArray("q", len(targets))
         self.core = FORK.RawArray("d", len(targets))
+        self.following = FORK.RawValue("q", before.following)  # a number behind all that it tried
+        self.stopped = FORK.RawValue("b", 0)
         self.file = settings.out / f"findings-{place}.jsonl"
         self.done = False
         # by the run's clock: a crash does not begin it anew
         self._ends = None if settings.seconds is None else time.monotonic() + settings.seconds
-        self.start(place)
+        self.start(before.following + place)
 
     def start(self, first: int) -> None:
         self._seen, self._since = NONE, time.monotonic()
@@ -89,12 +92,16 @@ class _Worker:
         self.process.start()
 
     def _work(self, first: int) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one says when it ends
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         limited()
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, 2)  # panics of libraries are printed there before they are raised
         places, number = list(self.targets), first
-        while (self.settings.inputs is None or number < self.settings.inputs) and (
-            self._ends is None or time.monotonic() < self._ends
+        while (
+            not self.stopped.value
+            and (self._behind is None or number < self._behind)
+            and (self._ends is None or time.monotonic() < self._ends)
         ):
             self.number.value = number
             before = time.process_time()
@@ -103,6 +110,7 @@ class _Worker:
             place = places.index(target.name)
             self.counts[place] += 1
             self.core[place] += time.process_time() - before
+            self.following.value = number + 1
             if finding is not None:
                 with self.file.open("a") as file:
                     file.write(f"{json.dumps(asdict(finding))}\n")
@@ -122,6 +130,7 @@ class _Worker:
             self.done = True
             return
         number = int(self.number.value)
+        self.following.value = number + 1
         target, _ = input_of(number, self.settings.seed, self.targets)
         self.counts[list(self.targets).index(target.name)] += 1
         kind, what = ("hang", "stuck") if stuck else ("crash", f"exit code {self.process.exitcode}")
@@ -132,27 +141,74 @@ class _Worker:
 
 def run(settings: Settings, targets: Mapping[str, Target]) -> Report:
     """Try the inputs, and keep those that find something, of each place the first few."""
-    shutil.rmtree(settings.out, ignore_errors=True)
-    settings.out.mkdir(parents=True)
-    begin = time.monotonic()
-    workers = [_Worker(place, settings, targets) for place in range(settings.workers)]
-    while not all(worker.done for worker in workers):
-        time.sleep(POLL_SECONDS)
-        for worker in workers:
-            if not worker.done:
-                worker.watch()
-    report = Report(settings.seed, settings.workers, len(list(FOUND.iterdir())), time.monotonic() - begin)
-    for place, name in enumerate(targets):
-        report.inputs[name] = sum(worker.counts[place] for worker in workers)
-        report.core_seconds[name] = sum(worker.core[place] for worker in workers)
-    report.findings = _gathered([worker.file for worker in workers], settings, targets)
+    before = _before(settings)
+    begin = saved = time.monotonic()
+    workers = [_Worker(place, settings, targets, before) for place in range(settings.workers)]
+    with _stopping(workers):
+        while not all(worker.done for worker in workers):
+            time.sleep(POLL_SECONDS)
+            for worker in workers:
+                if not worker.done:
+                    worker.watch()
+            if time.monotonic() - saved > STORED_SECONDS:
+                saved = time.monotonic()
+                _added(before, workers, targets, saved - begin).store(settings.out)
+    report = _added(before, workers, targets, time.monotonic() - begin)
+    report.findings = _gathered(sorted(settings.out.glob("findings-*.jsonl")), settings, targets)
+    report.store(settings.out)
     return report
+
+
+def _before(settings: Settings) -> Report:
+    """Return the report that is gone on with, of nothing where there is none; then the folder is emptied."""
+    found = stored(settings.out) if settings.resume else None
+    if found is None:
+        shutil.rmtree(settings.out, ignore_errors=True)
+        settings.out.mkdir(parents=True)
+        return Report(settings.seed, settings.workers, len(list(FOUND.iterdir())))
+    if found.seed != settings.seed:
+        raise InputError(f"{settings.out}: a run of seed {found.seed}; expected to go on with that one")
+    return replace(found, kept=len(list(FOUND.iterdir())), workers=max(found.workers, settings.workers))
+
+
+@contextmanager
+def _stopping(workers: list[_Worker]) -> Iterator[None]:
+    """Let the workers end after their input, once this process is told to."""
+
+    def stop(*_: object) -> None:
+        for worker in workers:
+            worker.stopped.value = 1
+
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    former = [signal.signal(kind, stop) for kind in kinds]
+    try:
+        yield
+    finally:
+        for kind, handler in zip(kinds, former, strict=True):
+            signal.signal(kind, handler)
+
+
+def _added(before: Report, workers: list[_Worker], targets: Mapping[str, Target], seconds: float) -> Report:
+    """Return the report with what the workers did so far."""
+    inputs, core = dict(before.inputs), dict(before.core_seconds)
+    for place, name in enumerate(targets):
+        inputs[name] = inputs.get(name, 0) + sum(worker.counts[place] for worker in workers)
+        core[name] = core.get(name, 0.0) + sum(worker.core[place] for worker in workers)
+    following = max(worker.following.value for worker in workers)
+    return replace(
+        before,
+        runs=before.runs + 1,
+        following=following,
+        seconds=before.seconds + seconds,
+        inputs=inputs,
+        core_seconds=core,
+    )
 
 
 def _gathered(files: list[Path], settings: Settings, targets: Mapping[str, Target]) -> list[dict[str, Any]]:
     """Put findings of one place together, and write the inputs of the first few."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    lines = [line for file in files if file.exists() for line in file.read_text().splitlines()]
+    lines = [line for file in files for line in file.read_text().splitlines()]
     for finding in sorted((Finding(**json.loads(line)) for line in lines), key=lambda one: one.number):
         key = finding.target, finding.kind, finding.place
         entry = found.setdefault(key, {**asdict(finding), "numbers": [], "times": 0})

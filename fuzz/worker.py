@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+import pyarrow as pa
+
 from fuzz.target import Broken, Files, Target
 from overproof.errors import OverproofError
 
@@ -55,7 +57,12 @@ class Finding:
 
 
 def limited() -> None:
-    """Limit the addresses that this process may have; what it raises for want of them is one of the findings."""
+    """Limit the addresses that this process may have; what it raises for want of them is one of the findings.
+
+    Its libraries get no threads of their own: there is a process for each core.
+    """
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    pa.set_cpu_count(1)
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(
         resource.RLIMIT_AS, (ADDRESSES if hard == resource.RLIM_INFINITY else min(ADDRESSES, hard), hard)

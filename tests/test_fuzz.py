@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ from fuzz import accounts, corpus, worker  # noqa: E402 - it lies beside the pac
 from fuzz.accounts.told import Told  # noqa: E402
 from fuzz.corpus import FOUND  # noqa: E402
 from fuzz.mutate import archives  # noqa: E402
-from fuzz.run import input_of, keep, kept  # noqa: E402
+from fuzz.run import Settings, input_of, keep, kept, run  # noqa: E402
 from fuzz.target import Broken, Files, Target  # noqa: E402
 from fuzz.targets import TARGETS  # noqa: E402
 
@@ -161,6 +162,61 @@ def test_a_crash_is_a_finding_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert kinds == {"crash": drawn.count(5), "traceback": drawn.count(3) + drawn.count(7)}
     first = next(found for found in report["findings"] if found["kind"] == "crash")["numbers"][0]
     assert (tmp_path / "out" / f"t-{first}" / "number").read_bytes() == b"5"
+
+
+RESUMED = """
+import json, os, signal, sys
+from dataclasses import asdict
+from pathlib import Path
+from fuzz.run import Settings, run
+from fuzz.target import Target
+
+def tried(files, folder):
+    number = int(files["number"])
+    Path(sys.argv[1], "tried").open("a").write(f"{number}\\n")
+    if number % 9 == 4:
+        raise KeyError("four")
+    if number == int(sys.argv[3]):
+        os.kill(os.getppid(), signal.SIGTERM)
+
+numbers = []
+def made(random):
+    return {"number": str(random.randrange(1000)).encode()}
+settings = Settings(3, int(sys.argv[2]), None, 2, Path(sys.argv[1], "out"), True)
+print(json.dumps(asdict(run(settings, {"t": Target("t", 1, made, tried)}))))
+"""
+
+
+def test_a_run_that_was_stopped_goes_on_and_its_counts_are_added_up(tmp_path: Path) -> None:
+    def run(inputs: int, stop: int = -1) -> dict[str, Any]:
+        command = [sys.executable, "-c", RESUMED, str(tmp_path), str(inputs), str(stop)]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True, timeout=300)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def drawn(number: int) -> int:
+        random = Random(f"3:{number}")
+        random.choices([0], [1])
+        return random.randrange(1000)
+
+    stopped = run(5000, stop=drawn(40))
+    assert 20 < stopped["inputs"]["t"] < 5000
+    reports = [run(stopped["inputs"]["t"] + 30), run(stopped["inputs"]["t"] + 50), run(stopped["inputs"]["t"] + 50)]
+    tried = [int(line) for line in (tmp_path / "tried").read_text().split()]
+    assert [report["inputs"]["t"] - stopped["inputs"]["t"] for report in reports] == [30, 50, 50]
+    assert len(tried) == reports[-1]["inputs"]["t"]
+    assert [report["runs"] for report in (stopped, *reports)] == [1, 2, 3, 4]
+    assert [one["times"] for one in reports[-1]["findings"]] == [sum(number % 9 == 4 for number in tried)]
+    clocks = [report["seconds"] for report in (stopped, *reports)]
+    assert clocks == sorted(clocks)
+    following = reports[-1]["following"]
+    assert sorted(tried)[-1] in map(drawn, range(following))
+
+
+def test_a_run_of_another_seed_is_not_gone_on_with(tmp_path: Path) -> None:
+    run(Settings(1, 2, None, 1, tmp_path / "out"), {"small": TARGETS["small"]})
+    with pytest.raises(InputError, match="a run of seed 1; expected to go on with that one"):
+        run(Settings(2, 4, None, 1, tmp_path / "out", resume=True), {"small": TARGETS["small"]})
 
 
 def test_crashes_do_not_begin_the_clock_anew(tmp_path: Path) -> None:

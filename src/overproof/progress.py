@@ -29,6 +29,8 @@ class Console:
 
 def printable(text: str) -> str:
     """Spell out whatever in a text could steer a terminal: what is judged here was written by attackers."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -14,6 +14,7 @@ from overproof.report.not_measured import NotMeasured
 __all__ = ["NotMeasured", "difference", "from_json", "json_schema", "to_json"]
 
 T = TypeVar("T")
+_AS_IT_IS = frozenset({int, float, bool, type(None)})
 LONGEST = 120  # characters of a place or a value that a message shows
 # For the dataclasses inside as well: no entry may be missing, unknown, of another kind, or no number at all.
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -24,8 +25,13 @@ def to_json(value: object) -> Any:
 
     A lone surrogate, which no JSON parser takes, becomes its escape in letters (`\\udc80`).
     """
+    kind = type(value)
+    if kind in _AS_IT_IS:  # asked first: nearly all that there is is one of these, and an abstract class is slow to ask
+        return value
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if kind is list:
+        return [to_json(entry) for entry in value]  # type: ignore[attr-defined]
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
