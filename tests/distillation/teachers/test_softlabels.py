@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 from pathlib import Path
@@ -174,3 +175,14 @@ def test_broken_columns() -> None:
         load_teacher(["columns:p_"], columns=events.column_names).logits(events.drop_columns(["p_a"]))
     with pytest.raises(InputError, match="two or more columns"):
         load_teacher(["columns:q_"], columns=events.column_names)
+
+
+@pytest.mark.parametrize(("value", "refused"), [("1e39", True), ("-1e39", True), ("1e30", False)])
+def test_a_logit_that_float32_cannot_hold_is_refused(tmp_path: Path, value: str, refused: bool) -> None:
+    """It became infinite, and the loss of its row no number."""
+    path = tmp_path / "soft.csv"
+    path.write_text(f"text,z_benign,z_malicious\na,{value},0\n")
+    events = event_table({"text": ["a"], "origin": ["a:1"]})
+    expected = pytest.raises(InputError, match=r"soft\.csv:2: column z_benign is .*, too large for a logit")
+    with expected if refused else contextlib.nullcontext():
+        assert np.isfinite(load_teacher([f"logits:{path}"]).logits(events)).all()

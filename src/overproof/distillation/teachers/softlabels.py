@@ -38,6 +38,7 @@ TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
 PACKED = (".gz", ".zst")
 
 Row = tuple[str, Mapping[str, Any]]
+_LARGEST = float(np.finfo(np.float32).max)  # beyond it a logit became infinite, and its row's loss no number
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,12 @@ def _values(rows: Sequence[Row], columns: Sequence[str], are_logits: bool) -> Fl
     table = np.array([[_number(row, name, origin) for name in columns] for origin, row in rows], dtype=np.float64)
     table = table.reshape(len(rows), len(columns))
     if are_logits:
+        large = np.argwhere(np.abs(table) > _LARGEST)
+        if len(large):
+            row, column = large[0]
+            raise InputError(
+                f"{rows[row][0]}: column {columns[column]} is {table[row, column]:g}, too large for a logit"
+            )
         return table.astype(np.float32)
     sums = table.sum(axis=1)
     bad = np.flatnonzero((table < 0).any(axis=1) | (np.abs(sums - 1) > SUM_TOLERANCE))
