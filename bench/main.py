@@ -31,6 +31,7 @@ import hardening
 import novelty
 import portable
 import proof
+import readers
 import service
 import similarity
 import speed
@@ -151,6 +152,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "escalating": deployed("escalating", escalating),
     "novelty": unseen,
     "throughput": deployed("throughput", throughput),
+    readers.NAME: lambda: readers.to_markdown(once(readers.NAME, readers.measured)),
     "captures": lambda: captures.to_markdown(once("captures", captures.measured)),
     "service": deployed("service", service),
     "similarity": deployed("similarity", similarity),
@@ -174,6 +176,9 @@ def main(wanted: Sequence[str]) -> int:
         return 2
     if "portable" in (wanted or TABLES) and shutil.which(portable.QEMU) is None:
         print(f"bench: {portable.QEMU} is not there; install Debian's qemu-user", file=sys.stderr)
+        return 2
+    if readers.NAME in (wanted or TABLES) and (absent := readers.absent()) is not None:
+        print(f"bench: {absent}", file=sys.stderr)
         return 2
     if "service" in (wanted or TABLES) and shutil.which("wrk") is None:
         print("bench: wrk is not there; install Debian's wrk", file=sys.stderr)

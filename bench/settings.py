@@ -36,6 +36,7 @@ NEEDED = {
         (COMMANDS, "shell commands, attacks and benign ones"),
     ),
     "captures": RECORDED,
+    "readers": PAYLOADS + RECORDED,
     "novelty": PAYLOADS + RECORDED,
     "fuzzing": (),
     "transcript": (),

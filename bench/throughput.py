@@ -35,7 +35,8 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-def _lines(path: Path, lines: Sequence[str]) -> Path:
+def write_lines(path: Path, lines: Sequence[str]) -> Path:
+    """Write lines to a file; returns its path."""
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
     return path
 
@@ -46,14 +47,16 @@ def _target(text: str) -> str:
 
 def _access(folder: Path, texts: list[str]) -> Path:
     row = '10.0.0.{} - - [05/Jan/2026:10:00:00 +0000] "GET {} HTTP/1.1" 200 512 "-" "Mozilla/5.0"'
-    return _lines(folder / "a.log", [row.format(i % 250, quote(_target(t), safe="/?=&%")) for i, t in enumerate(texts)])
+    return write_lines(
+        folder / "a.log", [row.format(i % 250, quote(_target(t), safe="/?=&%")) for i, t in enumerate(texts)]
+    )
 
 
 def _zeek(folder: Path, texts: list[str]) -> Path:
     names = "ts uid id.orig_h id.orig_p id.resp_h id.resp_p method host uri user_agent status_code".split()
     head = ["#separator \\x09", "#path\thttp", "#fields\t" + "\t".join(names)]
     row = "1767607200.{0:06d}\tC{0}\t10.0.0.1\t40000\t10.0.0.2\t80\tGET\tshop.test\t{1}\tcurl\t200"
-    return _lines(folder / "http.log", [*head, *(row.format(i, quote(_target(t))) for i, t in enumerate(texts))])
+    return write_lines(folder / "http.log", [*head, *(row.format(i, quote(_target(t))) for i, t in enumerate(texts))])
 
 
 def _eve(folder: Path, texts: list[str]) -> Path:
@@ -62,12 +65,12 @@ def _eve(folder: Path, texts: list[str]) -> Path:
         {**shared, "flow_id": i, "http": {"hostname": "shop.test", "url": _target(t), "http_method": "GET"}}
         for i, t in enumerate(texts)
     ]
-    return _lines(folder / "eve.json", [json.dumps(row) for row in rows])
+    return write_lines(folder / "eve.json", [json.dumps(row) for row in rows])
 
 
 def _syslog(folder: Path, texts: list[str]) -> Path:
     flat = [" ".join(t.split()) for t in texts]
-    return _lines(folder / "messages", [f"Jan  5 10:00:00 web1 shop[42]: q={text}" for text in flat])
+    return write_lines(folder / "messages", [f"Jan  5 10:00:00 web1 shop[42]: q={text}" for text in flat])
 
 
 def _pcap(folder: Path, texts: list[str]) -> Path:
