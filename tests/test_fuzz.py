@@ -238,6 +238,17 @@ def noticed(files: Files) -> str | None:
     return found.detail if found else None
 
 
+def lose_first_rows(format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a reader lose the first event of each batch."""
+    whole = sources.FORMATS[format]
+
+    def losing(source: object, options: object) -> object:
+        for batch in whole(source, options):  # type: ignore[arg-type]
+            yield batch.slice(1)
+
+    monkeypatch.setitem(sources.FORMATS, format, losing)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("format", "content", "message"),
     [
@@ -250,13 +261,7 @@ def test_a_lost_record_is_noticed(format: str, content: bytes, message: str, mon
     files = {"input.txt": content, "settings.json": b'{"format": "%s", "columns": {}, "batch_rows": 9, "piece": 9}' %
              format.encode()}  # fmt: skip
     assert noticed(files) is None
-    whole = sources.FORMATS[format]
-
-    def losing(source: object, options: object) -> object:
-        for batch in whole(source, options):  # type: ignore[arg-type]
-            yield batch.slice(1)
-
-    monkeypatch.setitem(sources.FORMATS, format, losing)  # type: ignore[arg-type]
+    lose_first_rows(format, monkeypatch)
     assert noticed(files) == message
 
 
@@ -306,13 +311,7 @@ def test_a_lost_message_is_noticed(format: str, content: bytes, message: str, mo
     settings = {"format": format, "columns": {}, "batch_rows": 9, "piece": 9}
     files = {"input.log": content, "settings.json": json.dumps(settings).encode()}
     assert noticed(files) is None
-    whole = sources.FORMATS[format]
-
-    def losing(source: object, options: object) -> object:
-        for batch in whole(source, options):  # type: ignore[arg-type]
-            yield batch.slice(1)
-
-    monkeypatch.setitem(sources.FORMATS, format, losing)  # type: ignore[arg-type]
+    lose_first_rows(format, monkeypatch)
     assert message in str(noticed(files))
 
 

@@ -15,6 +15,7 @@ import pytest
 from onnx import TensorProto, external_data_helper, numpy_helper
 
 from overproof.bundle.manifest import MANIFEST, MODEL, OOD, _seal, digest, open_bundle
+from overproof.bundle.manifest_schema import parsed
 from overproof.bundle.onnx_bytes import may_go_on, require_whole
 from overproof.bundle.tiers import open as open_student
 from overproof.errors import BundleError, OverproofError
@@ -242,3 +243,10 @@ def test_bytes_that_are_no_message_are_refused_or_empty(content: bytes) -> None:
         assert "not an ONNX file" in str(error)
     else:
         assert content == b""
+
+
+def test_a_name_that_stands_twice_among_many_is_found_at_once() -> None:
+    """For each name a dictionary of all before it was made."""
+    names = ",".join(f'"k{i}":0' for i in range(100_000))
+    with pytest.raises(BundleError, match="the name 'k99999' stands twice in an object"):
+        parsed(f'{{{names},"k99999":1}}'.encode(), "a.json", BundleError)

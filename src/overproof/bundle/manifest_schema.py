@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,7 +51,7 @@ def each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object of JSON; ValueError of one with a name twice: other readers take the other value."""
     data = dict(pairs)
     if len(data) < len(pairs):
-        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"the name {twice[:60]!r} stands twice in an object")
     return data
 

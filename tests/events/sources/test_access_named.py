@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from overproof.errors import InputError
 from overproof.events.sources import Columns
+from overproof.events.sources.accesslog import named
 
 URL, DECODED = "/c?q=%27%20OR%201=1--", "/c?q=' OR 1=1--"
 CLIENT, AGENT = "203.0.113.5", "curl/8 <x>"
@@ -136,3 +137,10 @@ def test_any_values_are_an_event_or_counted(read, changed: dict[str, Any]) -> No
     lines = [json.dumps(NGINX)] * 2 + [json.dumps(NGINX | changed)]
     table, rejects = read("a.json", "\n".join(lines).encode())
     assert table.num_rows + rejects.total == 3
+
+
+def test_an_object_of_thousands_of_parts_is_no_request() -> None:
+    """Each part is looked for in the target: both may be as long as a line."""
+    record = {"method": "GET", "uri": "/a", "status": 200, "remote_addr": "203.0.113.5"}
+    assert named.is_request(record)
+    assert not named.is_request({**record, **{f"k{i}": "v" for i in range(5000)}})

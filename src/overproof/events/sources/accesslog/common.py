@@ -87,10 +87,9 @@ def _request(head: list[bytes], date: bytes, quoted: Quoted) -> LoggedRequest | 
 def _who(tokens: list[bytes]) -> tuple[bytes | None, bytes, bytes | None, list[bytes]]:
     """Split what stands before the time: host, client, user, and what a client may have sent beside them."""
     if len(tokens) == 3 and _ADDRESS.fullmatch(tokens[0]):  # the usual case, and the quicker one
-        host = (
-            tokens[1] if tokens[1] != b"-" and b"." in tokens[1] and _HOST.fullmatch(tokens[1]) else None
-        )  # as lighttpd writes it
-        return host, tokens[0], tokens[2], []
+        client, between, name = tokens
+        is_host = between != b"-" and b"." in between and _HOST.fullmatch(between)  # as lighttpd writes it
+        return between if is_host else None, client, name, []
     if tokens[0].endswith(b","):
         return _forwarded(tokens)
     at = _client_at(tokens)
