@@ -14,6 +14,7 @@ from overproof.bundle.manifest import open_bundle
 from overproof.cli import app
 from overproof.cli.apart import EITHER, INPUTS, OUTPUTS, require_apart
 from overproof.cli.app import COMMANDS
+from overproof.cli.places import a_folder
 from overproof.errors import InputError
 
 OVERPROOF = typer.testing.CliRunner()
@@ -83,6 +84,41 @@ class redirected:
         os.dup2(self._before, 0)
         os.close(self._file)
         os.close(self._before)
+
+
+PLACES = [
+    (f"{name} --{option.replace('_', '-')}", option, parameter.annotation.__metadata__[0].parser)
+    for name, command in COMMANDS.items()
+    for option, parameter in inspect.signature(command.run, eval_str=True).parameters.items()
+    if option in (*OUTPUTS, "signature")
+]
+
+
+@pytest.mark.parametrize(("words", "option", "parser"), PLACES, ids=[place[0] for place in PLACES])
+def test_a_name_that_is_none_is_refused_by_every_output(
+    words: str, option: str, parser: Callable[[str], object], place: Path
+) -> None:
+    """`nofolder/` became a file of that name, `file/` was written over, and `"$OUT"` unset was this folder."""
+    for name in ("", "/") if parser is a_folder else ("", "/", "nofolder/", "events.csv/", ".", "new/..", "./"):
+        done = OVERPROOF.invoke(app, [*words.split(), name])
+        assert (done.exit_code, f"Invalid value for '--{option.replace('_', '-')}'" in done.stderr) == (2, True)
+    assert sorted(os.listdir(place)) == ["events.csv", "hard.csv", "soft.csv"]
+
+
+def test_a_folder_may_be_named_with_a_slash(small_bundle: Path, place: Path) -> None:
+    done = OVERPROOF.invoke(app, ["index", str(small_bundle), "events.csv", "--out", "new/"])
+    assert (done.exit_code, (place / "new").is_dir()) == (0, True)
+
+
+def test_a_folder_inside_of_a_file_is_refused(small_bundle: Path, place: Path) -> None:
+    done = OVERPROOF.invoke(app, ["index", str(small_bundle), "events.csv", "--out", "hard.csv/new"])
+    assert (done.exit_code, done.stderr) == (2, f"error: {place}/hard.csv: Not a directory\n")
+
+
+def test_why_rejects_cannot_be_written_is_said_in_words(small_bundle: Path, place: Path) -> None:
+    done = OVERPROOF.invoke(app, ["triage", str(small_bundle), "events.csv", "--out", "new", "--rejects", str(place)])
+    expected = f"error: {place}: the rejected records cannot be written there (Is a directory)\n"
+    assert (done.exit_code, done.stderr) == (2, expected)
 
 
 def test_every_option_that_takes_a_path_is_known() -> None:

@@ -312,6 +312,8 @@ def only_writer(path: Path, *, once: bool = False) -> Iterator[None]:
         EBUSY if another run holds it; or what the system says against a lock there.
     """
     path = Path(os.path.abspath(_real(path)))
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     with ExitStack() as held:
         ours = threading.get_ident(), path
         if once or not _held[ours]:
@@ -327,12 +329,19 @@ def _hold(path: Path, held: ExitStack) -> None:
     """Lock a path until the stack is left; folders that are made for the lock are removed if nothing came of them."""
     missing = [folder for folder in path.parents if not folder.exists()]
     with naming(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folders(path.parent)
     for folder in reversed(missing):
         held.callback(_remove_empty, folder)
     lock = path.with_name(f".{path.name}.lock")
     held.callback(os.close, _locked(lock, path))
     held.callback(lock.unlink, missing_ok=True)  # before it is let go: who waits for this file finds it without a name
+
+
+def _make_folders(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # what is there is no folder
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
 
 
 def _remove_empty(folder: Path) -> None:

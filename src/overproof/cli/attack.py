@@ -25,6 +25,7 @@ from overproof.cli.options import (
     trust_of,
 )
 from overproof.cli.output import show, show_gated
+from overproof.cli.places import a_folder
 from overproof.errors import InputError
 from overproof.progress import terminal
 
@@ -47,6 +48,7 @@ Out = Annotated[
     Path | None,
     typer.Option(
         "--out",
+        parser=a_folder,
         metavar="DIR",
         help="Write attack.html, attack.jsonl and attack.json there, and go on where a run ended.",
     ),

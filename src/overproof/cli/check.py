@@ -28,6 +28,7 @@ from overproof.cli.options import (
     trust_of,
 )
 from overproof.cli.output import show_gated
+from overproof.cli.places import a_file, a_folder
 from overproof.jobs.config import CheckConfig
 from overproof.progress import printable, terminal
 
@@ -63,7 +64,10 @@ Evidence = Annotated[
 CheckOut = Annotated[
     Path | None,
     typer.Option(
-        "--out", metavar="DIR", help="Write report.html, check.json, summary.md, check.sarif, attack.jsonl there."
+        "--out",
+        parser=a_folder,
+        metavar="DIR",
+        help="Write report.html, check.json, summary.md, check.sarif, attack.jsonl there.",
     ),
 ]
 GateFile = Annotated[
@@ -74,6 +78,7 @@ InitGate = Annotated[
     Path | None,
     typer.Option(
         "--init-gate",
+        parser=a_file,
         metavar="FILE",
         callback=_init_gate,
         is_eager=True,

@@ -35,6 +35,7 @@ from overproof.cli.options import (
     share_of,
 )
 from overproof.cli.output import show_gated
+from overproof.cli.places import a_folder
 from overproof.jobs.config import CheckSettings, CompressConfig, DistillConfig, QuantizeConfig, RunOptions
 from overproof.progress import terminal
 
@@ -145,15 +146,18 @@ PoolChoice = Annotated[
         "teacher is unsure, and as many random ones.",
     ),
 ]
-BundleOut = Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="The folder to write.")]
+BundleOut = Annotated[Path, typer.Option("--out", parser=a_folder, metavar="BUNDLE", help="The folder to write.")]
 KeepFp32 = Annotated[
     Path | None,
-    typer.Option("--keep-fp32", metavar="DIR", help="Keep the student before quantization, for `quantize`."),
+    typer.Option(
+        "--keep-fp32", parser=a_folder, metavar="DIR", help="Keep the student before quantization, for `quantize`."
+    ),
 ]
 Evidence = Annotated[
     Path | None,
     typer.Option(
         "--evidence",
+        parser=a_folder,
         metavar="DIR",
         help="Write what `check` needs and nobody deploys: the FP32 student, a second one, the baseline, events.",
     ),

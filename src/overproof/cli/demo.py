@@ -10,9 +10,13 @@ import typer
 import overproof
 from overproof.cli.options import AsJson, Seed
 from overproof.cli.output import show_gated
+from overproof.cli.places import a_folder
 from overproof.progress import terminal
 
-DemoOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the events, the teacher and the bundle go.")]
+DemoOut = Annotated[
+    Path,
+    typer.Option("--out", parser=a_folder, metavar="DIR", help="Where the events, the teacher and the bundle go."),
+]
 
 
 HELP = """Run the whole job on the built-in traffic.

@@ -23,9 +23,10 @@ from overproof.cli.options import (
     trust_of,
 )
 from overproof.cli.output import show
+from overproof.cli.places import a_folder
 from overproof.progress import terminal
 
-IndexOut = Annotated[Path, typer.Option("--out", metavar="INDEX", help="The folder to write.")]
+IndexOut = Annotated[Path, typer.Option("--out", parser=a_folder, metavar="INDEX", help="The folder to write.")]
 
 
 HELP = """Index known events by a bundle's embeddings, to ask later what an event resembles.

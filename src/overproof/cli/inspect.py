@@ -10,6 +10,7 @@ import typer
 
 from overproof.cli.options import AsJson, Bundle, VerifyCertificates, VerifyKey, trust_of
 from overproof.cli.output import indented, show, show_json, show_text
+from overproof.cli.places import a_file
 from overproof.errors import InputError
 from overproof.progress import printable, terminal
 
@@ -22,11 +23,19 @@ Sensitivity = Annotated[
     typer.Option("--sensitivity", help="Show what every layer costs alone and left out, the search and its guards."),
 ]
 Svg = Annotated[
-    Path | None, typer.Option("--svg", metavar="FILE", help="Draw the layer, or the sensitivity, into this file too.")
+    Path | None,
+    typer.Option(
+        "--svg", parser=a_file, metavar="FILE", help="Draw the layer, or the sensitivity, into this file too."
+    ),
 ]
 Bom = Annotated[
     Path | None,
-    typer.Option("--bom", metavar="FILE", help="Write a bill of materials into this file too: CycloneDX 1.6, as JSON."),
+    typer.Option(
+        "--bom",
+        parser=a_file,
+        metavar="FILE",
+        help="Write a bill of materials into this file too: CycloneDX 1.6, as JSON.",
+    ),
 ]
 
 

@@ -19,6 +19,7 @@ from overproof.cli.options import (
     share_of,
 )
 from overproof.cli.output import show
+from overproof.cli.places import a_folder
 from overproof.jobs.config import JoinLimits
 from overproof.progress import terminal
 
@@ -30,7 +31,7 @@ Validation = Annotated[
     list[str],
     typer.Option("--validation", metavar="FILE", help="Labelled events that neither student was taught; repeatable."),
 ]
-JoinedOut = Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="The folder to write.")]
+JoinedOut = Annotated[Path, typer.Option("--out", parser=a_folder, metavar="BUNDLE", help="The folder to write.")]
 MaxLost = Annotated[
     str | None,
     typer.Option(

@@ -9,13 +9,17 @@ import typer
 
 from overproof.cli.options import AsJson, Seed
 from overproof.cli.output import show
+from overproof.cli.places import a_file
 from overproof.progress import terminal
 
 LessonBundle = Annotated[
     Path | None,
     typer.Option("--bundle", metavar="BUNDLE", help="Show each step on this bundle. [default: the built-in traffic]"),
 ]
-Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the lesson as one offline page.")]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", parser=a_file, metavar="FILE", help="Write the lesson as one offline page."),
+]
 
 
 HELP = """Walk through distillation and quantization, step by step.

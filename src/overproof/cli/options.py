@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from overproof.cli.places import a_file
 from overproof.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ Benign = Annotated[
 ]
 Rejects = Annotated[
     Path | None,
-    typer.Option("--rejects", metavar="FILE", help="Keep the rows that cannot be read here, each with its reason."),
+    typer.Option(
+        "--rejects", parser=a_file, metavar="FILE", help="Keep the rows that cannot be read here, each with its reason."
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed and the same events give the same result.")]
 Test = Annotated[
@@ -156,7 +159,10 @@ Target = Annotated[
 SignatureFile = Annotated[
     Path | None,
     typer.Option(
-        "--signature", metavar="FILE", help="Where its signature is. [default: TARGET/model.sig, of a file TARGET.sig]"
+        "--signature",
+        parser=a_file,
+        metavar="FILE",
+        help="Where its signature is. [default: TARGET/model.sig, of a file TARGET.sig]",
     ),
 ]
 VerifyKey = Annotated[

@@ -26,6 +26,7 @@ from overproof.cli.options import (
     guards_of,
 )
 from overproof.cli.output import show_gated
+from overproof.cli.places import a_folder
 from overproof.jobs.config import QuantizeConfig, QuantizeJobConfig
 from overproof.progress import terminal
 
@@ -63,7 +64,7 @@ NewEvents = Annotated[
         "[default: the guards are decided on half of those held back]",
     ),
 ]
-QuantizedOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.")]
+QuantizedOut = Annotated[Path, typer.Option("--out", parser=a_folder, metavar="DIR", help="The folder to write.")]
 Observer = Annotated[
     str, typer.Option("--observer", help="What chooses the ranges of activations: minmax, percentile, mse, entropy.")
 ]

@@ -25,6 +25,7 @@ from overproof.cli.options import (
     columns_of,
 )
 from overproof.cli.output import show
+from overproof.cli.places import a_folder
 from overproof.jobs.config import TeachConfig
 from overproof.progress import terminal
 
@@ -35,7 +36,9 @@ Checkpoint = Annotated[
     Path | None,
     typer.Option("--from", metavar="DIR", help="Fine-tune this local Hugging Face checkpoint instead."),
 ]
-TeacherOut = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the teacher is written.")]
+TeacherOut = Annotated[
+    Path, typer.Option("--out", parser=a_folder, metavar="DIR", help="Where the teacher is written.")
+]
 
 
 HELP = """Train a teacher: the large model that a student learns from.

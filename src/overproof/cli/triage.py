@@ -27,10 +27,14 @@ from overproof.cli.options import (
     trust_of,
 )
 from overproof.cli.output import show
+from overproof.cli.places import a_file_or_stream
 from overproof.files import open_number
 from overproof.progress import terminal
 
-VerdictsOut = Annotated[str, typer.Option("--out", metavar="FILE", help="Where the verdicts go; - is standard output.")]
+VerdictsOut = Annotated[
+    str,
+    typer.Option("--out", parser=a_file_or_stream, metavar="FILE", help="Where the verdicts go; - is standard output."),
+]
 To = Annotated[
     str | None,
     typer.Option("--to", help="jsonl, parquet, ocsf (Detection Finding) or ecs. [default: by FILE's name, else jsonl]"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections import Counter
@@ -58,7 +57,7 @@ class Rejects:
                 self._file = self._opened(Path(path), appended=appended)
             except (OSError, ValueError) as error:
                 self._writing.close()
-                said = error.strerror if isinstance(error, OSError) and error.errno == errno.EBUSY else error
+                said = error.strerror if isinstance(error, OSError) and error.strerror else error
                 raise InputError(f"{path}: the rejected records cannot be written there ({said})") from None
 
     def _opened(self, path: Path, *, appended: bool) -> BinaryIO:
