@@ -233,3 +233,83 @@ def test_commas_divide_where_they_can(read) -> None:
 def test_odd_first_lines_are_no_crash(read, head: bytes) -> None:
     with pytest.raises(InputError):
         read("a.csv", head + b"message_;x\n1;2\n")
+
+
+TITLED = [
+    ("Report of the firewall\n\n", ",", 3, 1),
+    ("Report,,\n,,\n", ",", 3, 2),
+    ("# made by x\r\n# of 5; 6\r\n", ";", 3, 2),
+    ("Report\tof the day\n\n\n", "\t", 4, 1),
+]
+
+
+@pytest.mark.parametrize(("titles", "delimiter", "line", "rejected"), TITLED)
+def test_titles_above_the_header_are_counted(read, titles: str, delimiter: str, line: int, rejected: int) -> None:
+    rows = delimiter.join(["time", "message", "label"]) + "\n" + delimiter.join(["1", "a' or 1=1", "x"]) + "\n"
+    name = "a.tsv" if delimiter == "\t" else "a.csv"
+    table, rejects = read(name, f"{titles}{rows}".encode())
+    assert table.select(["text", "time", "label"]).to_pylist() == [{"text": "a' or 1=1", "time": "1", "label": "x"}]
+    assert table["origin"].to_pylist()[0].rpartition(":")[2] == str(line + 1)
+    assert rejects.summary() == {"a line above the header": rejected}
+    table, _ = read(name, f"{titles}{rows}".replace("message", "what").encode(), columns=Columns(text="what"))
+    assert table["text"].to_pylist() == ["a' or 1=1"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "id,cmd,user\n7,message,bob\n8,x,y\n",
+        "Payloads\ntext\na\n",
+        "Report\nid,,text\n1,2,a\n",
+        "x\n" * 30 + "a,text\n",
+    ],
+)
+def test_a_row_is_no_header_below_titles(read, rows: str) -> None:
+    """A table without a column of text may hold the name of one in a row, whose cells are no more than those above."""
+    with pytest.raises(InputError, match="no text column"):
+        read("a.csv", rows.encode())
+
+
+@given(rows)
+def test_rows_that_a_carriage_return_ends(read, rows: list[tuple[str, str, str]]) -> None:
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator="\r", quoting=csv.QUOTE_ALL).writerows([("text", "label", "note"), *rows])
+    table, rejects = read("a.csv", out.getvalue().encode(), format="csv")
+    assert rejects.total == 0
+    assert table["text"].to_pylist() == [text for text, _, _ in rows]
+    assert table["note"].to_pylist() == [note for _, _, note in rows]
+
+
+def test_lines_that_carriage_returns_end_are_counted_as_lines(read) -> None:
+    table, rejects = read("a.tsv", b"text\tlabel\rone\tx\r\rtwo\ty\rthree")
+    assert table["origin"].to_pylist()[-1].endswith(":4")
+    assert (table["text"].to_pylist(), rejects.summary()) == (["one", "two"], {"wrong number of fields": 1})
+    for ending in ("\r\n", "\r\r\n"):
+        table, rejects = read("a.csv", f"text,label{ending}a,x{ending}".encode())
+        assert (table["text"].to_pylist(), rejects.total) == (["a"], 0)
+
+
+# as the csv module writes it, and MySQL and Spark: only a quote or a backslash is escaped
+plain_cell = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('",\t\0\\'), max_size=8).map(
+    lambda text: text.replace("\n", " ").replace("\r", " ")
+)
+
+
+@given(st.lists(st.tuples(plain_cell.filter(bool), plain_cell), max_size=8))
+def test_quotes_behind_backslashes_are_read_where_nothing_else_is_meant(read, rows: list[tuple[str, str]]) -> None:
+    def quoted(text: str) -> str:
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    rows = [('say "x" or \\"y\\"', "b"), *rows]
+    body = "".join(f"{quoted(text)},{quoted(note)}\n" for text, note in rows)
+    table, rejects = read("a.csv", b"text,note\n" + body.encode(), format="csv")
+    assert rejects.total == 0
+    assert table.select(["text", "note"]).to_pylist() == [{"text": text, "note": note} for text, note in rows]
+
+
+def test_backslashes_before_quotes_are_refused_where_others_double_them(read) -> None:
+    rows = b'text,label\n"say \\"x\\" now",a\n"C:\\dir\\",b\n"a\\""b",c\n'
+    table, rejects = read("a.csv", rows)
+    assert table["text"].to_pylist() == ["C:\\dir\\", 'a\\"b']
+    (reason,) = rejects.summary()
+    assert reason.startswith("broken csv record: a quote behind a backslash") and '\\" in all' in reason

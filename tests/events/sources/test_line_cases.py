@@ -52,7 +52,8 @@ def test_cef_is_read_by_its_fields(cases: Path) -> None:
     ("name", "count", "last"),
     [
         ("bom-semicolon.csv", 1, "id=1' or 1=1--"),
-        ("cr-only.csv", None, "carriage return outside quotes"),
+        ("backslash-quote.csv", 2, "hello"),
+        ("cr-only.csv", 2, "hello"),
         ("dup-header.csv", 1, "id=1' or 1=1--"),
         ("newline.csv", 2, "hello"),
         ("nul.csv", 2, "hello"),
@@ -71,8 +72,8 @@ def test_odd_tables_are_read_right_or_refused(cases: Path, name: str, count: int
         assert (len(found), found[-1]) == (count, last)
 
 
-def test_a_quote_escaped_by_a_backslash_is_counted(cases: Path) -> None:
-    assert texts(cases / "24-csv-odd/backslash-quote.csv", rejected=1) == ["hello"]
+def test_a_quote_behind_a_backslash_is_one(cases: Path) -> None:
+    assert texts(cases / "24-csv-odd/backslash-quote.csv")[0] == 'he said "1 or 1=1"'
 
 
 def test_odd_json(cases: Path) -> None:

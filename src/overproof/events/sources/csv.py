@@ -1,7 +1,7 @@
 """Read comma- or tab-separated tables with a header line, strictly, and recover line by line.
 
-Where commas divide no column of text from others, semicolons or bars may, as spreadsheets write them in many languages,
-and a first line `sep=;` says so.
+What divides its columns, which line is the header, what ends a row and what stands before a quote is told by how the
+table begins (`csv_dialect`).
 
 Tab-separated values have no quotes (IANA, text/tab-separated-values): a line is a record, and a quote is a quote.
 
@@ -12,21 +12,20 @@ quote cannot swallow what follows it.
 from __future__ import annotations
 
 import csv
-import re
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pyarrow as pa
 
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import MOST_COLUMNS, NOTHING_YET, Row, batched, event_batch, extra_names, further
-from overproof.events.sources.interface import Columns, Input, OnSkip, ReadOptions
+from overproof.events.sources.csv_dialect import SEPARATOR, Dialect, dialect_of, escape_quotes
+from overproof.events.sources.interface import Input, OnSkip, ReadOptions
 from overproof.events.sources.stream import LONGEST, decoded, excerpt, lines
 
 _BOM = "\ufeff"
-SEPARATOR = re.compile(rb'"?sep=([!#-/:-@\[-`{-~\t])"?\r?', re.IGNORECASE)  # a line of Excel's, before the header
+Numbered = Iterator[tuple[int, bytes] | None]  # lines; see `stream.lines`
 MOST_LINES = 1000  # physical lines of the longest record
 
 
@@ -41,8 +40,9 @@ class _Feed:
     otherwise a hostile file, each of whose lines opens a quote, would be read a thousand times over.
     """
 
-    def __init__(self, numbered: Iterator[tuple[int, bytes] | None]) -> None:
+    def __init__(self, numbered: Numbered, dialect: Dialect) -> None:
         self._numbered = numbered
+        self._end, self._escaped = dialect.end.decode(), dialect.escaped
         self._again: deque[tuple[int, bytes]] = deque()
         self._most = MOST_LINES
         self.record: list[tuple[int, bytes]] = []
@@ -63,7 +63,8 @@ class _Feed:
             raise csv.Error("longer than 16 MiB")
         if len(self.record) > self._most:
             raise csv.Error("unclosed quote")
-        return decoded(item[1]) + "\n"
+        line = decoded(item[1]) + self._end
+        return escape_quotes(line) if self._escaped else line
 
     def accept(self) -> None:
         """Start the next record after a good one."""
@@ -85,9 +86,11 @@ class _Feed:
         self.size = 0
 
 
-def _reason(error: csv.Error) -> str:
+def _reason(error: csv.Error, raw: bytes) -> str:
     """Shorten the reader's message where it advises the programmer."""
     message = str(error)
+    if b'\\"' in raw and "expected after" in message:
+        return 'a quote behind a backslash, where others double it; expected "" in all records, or \\" in all'
     if "new-line" in message:
         return "carriage return outside quotes"
     return "unclosed quote" if "unexpected end" in message else message
@@ -99,14 +102,18 @@ def _split(line: str) -> list[str]:
     return line.split("\t") if line else []
 
 
-def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterator[list[str] | None]:
+def _records(feed: _Feed, name: str, dialect: Dialect, on_skip: OnSkip) -> Iterator[list[str] | None]:
     """Yield the header, then every record with as many fields, None where there is nothing more for now.
 
     `feed.record` holds the lines of the last one.
     """
     if csv.field_size_limit() < LONGEST:
         csv.field_size_limit(LONGEST)  # of the process; the module's own default is 128 KiB
-    reader = map(_split, feed) if delimiter == "\t" else csv.reader(feed, delimiter=delimiter, strict=True)
+    if dialect.quotes:
+        escape = "\\" if dialect.escaped else None
+        reader: Iterator[list[str]] = csv.reader(feed, delimiter=dialect.delimiter, escapechar=escape, strict=True)
+    else:
+        reader = map(_split, feed)
     width = 0
     while True:
         try:
@@ -118,9 +125,11 @@ def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterato
             continue
         except csv.Error as error:
             if not width:
-                raise InputError(f"{name}:{feed.record[0][0]}: expected a csv header, found {_reason(error)}") from None
+                raise InputError(
+                    f"{name}:{feed.record[0][0]}: expected a csv header, found {_reason(error, b'')}"
+                ) from None
             line, raw = feed.give_back()
-            on_skip(Skipped(f"broken csv record: {_reason(error)}", f"{name}:{line}", excerpt(raw)))
+            on_skip(Skipped(f"broken csv record: {_reason(error, raw)}", f"{name}:{line}", excerpt(raw)))
             continue
         width = width or len(row)
         if row and len(row) != width:
@@ -132,17 +141,13 @@ def _records(feed: _Feed, name: str, delimiter: str, on_skip: OnSkip) -> Iterato
         feed.accept()
 
 
-def _dialect(head: bytes, columns: Columns) -> tuple[str, bool]:
-    """Tell what divides a table's columns, and whether its first line does nothing but say so."""
-    first = head.split(b"\n", 1)[0]
-    if said := SEPARATOR.fullmatch(first):
-        return said[1].decode("latin-1"), True
-    header = next((decoded(line) for line in head.split(b"\n") if line.strip()), "")
-    for delimiter in ",;|":
-        with suppress(csv.Error):
-            if columns.layout(next(csv.reader([header], delimiter=delimiter), [])).text is not None:
-                return delimiter, False
-    return ",", False
+def _below_titles(numbered: Numbered, name: str, on_skip: OnSkip, dialect: Dialect) -> Numbered:
+    """Yield a table's lines from its header on; what stands before it is no record, and counted."""
+    for item in numbered:
+        if item is None or item[0] > dialect.before:
+            yield item
+        elif item[1].strip() and not SEPARATOR.fullmatch(item[1]):
+            on_skip(Skipped("a line above the header", f"{name}:{item[0]}", excerpt(item[1])))
 
 
 def read_csv(source: Input, options: ReadOptions, *, delimiter: str | None = None) -> Iterator[pa.RecordBatch]:
@@ -150,12 +155,12 @@ def read_csv(source: Input, options: ReadOptions, *, delimiter: str | None = Non
 
     A header that comes again, of tables put behind each other, is no record.
     """
-    numbered = lines(source, options.on_skip)
-    if delimiter is None:
-        delimiter, said = _dialect(source.head, options.columns)
-        numbered = filter(lambda item: item is None or item[0] > 1, numbered) if said else numbered
-    feed = _Feed(numbered)
-    records = _records(feed, source.name, delimiter, options.on_skip)
+    dialect = dialect_of(source.head, options.columns, delimiter)
+    numbered = lines(source, options.on_skip, dialect.end)
+    feed = _Feed(
+        _below_titles(numbered, source.name, options.on_skip, dialect) if dialect.before else numbered, dialect
+    )
+    records = _records(feed, source.name, dialect, options.on_skip)
     for header in records:
         if header is not None:
             break

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 
 from overproof.errors import InputError
-from overproof.events.sources import accesslog, auditd, cef, containers, csv, documents, syslog, w3c
+from overproof.events.sources import accesslog, auditd, cef, containers, csv_dialect, documents, syslog, w3c
 from overproof.events.sources.accesslog import named
 from overproof.events.sources.binaries import EXPECTED, is_binary, kind_of
 from overproof.events.sources.envelopes import form_of
@@ -187,7 +187,7 @@ def _is_enveloped(record: dict[Any, Any], columns: Columns) -> bool:
 def _by_header(head: bytes, columns: Columns, *, alone: bool) -> str | None:
     """Detect a table by its first line, which names a column of text, `alone` if that may be the only one."""
     first = decoded(head.lstrip().split(b"\n", 1)[0]).strip()
-    if csv.SEPARATOR.fullmatch(first.encode()):
+    if csv_dialect.SEPARATOR.fullmatch(first.encode()):
         return "csv"
     names = {columns.text} if columns.text else set(DEFAULT_NAMES["text"])
     for name, delimiter in (("csv", ","), ("tsv", "\t"), ("csv", ";"), ("csv", "|")):

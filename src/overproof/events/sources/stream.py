@@ -95,8 +95,8 @@ def _several(head: bytes, block: bytes) -> bool:
     return decisive(head) and (not block or len(head) >= KEPT)
 
 
-def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
-    """Yield the lines of an input, numbered from 1, without their newline; None where there is no more for now.
+def lines(source: Input, on_skip: OnSkip, end: bytes = b"\n") -> Iterator[tuple[int, bytes] | None]:
+    """Yield the lines of an input, numbered from 1, without what ends them; None where there is no more for now.
 
     Of a line above `LONGEST` bytes only the start is kept: more than `LONGEST` bytes, so that it shows as too long.
     Where the input breaks off (a truncated gzip), the line cut short is skipped and reported.
@@ -109,7 +109,7 @@ def lines(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, bytes] | None]:
             if not block:
                 yield None
                 continue
-            *complete, rest = block.split(b"\n")
+            *complete, rest = block.split(end)
             if complete:
                 complete[0] = b"".join([*pieces, complete[0]])
                 pieces, size = [], 0
