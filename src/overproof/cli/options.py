@@ -70,8 +70,9 @@ Format = Annotated[
     str,
     typer.Option(
         "--format",
-        help="pcap, zeek, suricata, modsecurity, windows, evtx, journald, accesslog, w3c, cef, syslog, cri, docker, "
-        "fluentd, csv, tsv, jsonl, json, parquet or lines; auto goes by content, then by name.",
+        help="pcap, zeek, suricata, modsecurity, windows, evtx, auditd, journald, osquery, cloud, accesslog, w3c, cef, "
+        "syslog, cri, docker, fluentd, envelope, csv, tsv, jsonl, json, parquet or lines; auto: by content, then by "
+        "name.",
     ),
 ]
 FullModel = Annotated[

@@ -57,6 +57,14 @@ OF_LINES: dict[str, tuple[Any, str]] = {
         lambda lines: [{"version": "1.1", "short_message": line} for line in lines],
         ".short_message",
     ),
+    "events of CloudTrail that were looked up": (
+        lambda lines: [{"Events": [{"EventId": "1", "CloudTrailEvent": line} for line in lines]}],
+        ".Events[].CloudTrailEvent",
+    ),
+    "a record of Microsoft 365's audit search": (
+        lambda lines: [{"Operations": "x", "CreationDate": "x", "AuditData": line} for line in lines],
+        ".AuditData",
+    ),
     "an alert of Wazuh": (lambda lines: [{"rule": {"level": 5}, "full_log": line} for line in lines], ".full_log"),
     "an alert of Falco": (lambda lines: [{"output": line, "output_fields": {"a": 1}} for line in lines], ".output"),
 }
@@ -66,6 +74,11 @@ OF_DOCUMENTS: dict[str, Any] = {
     "a structured entry of Google's": lambda some: [{"insertId": "a", "jsonPayload": each} for each in some],
     "records of Azure": lambda some: [{"records": list(some)}],
     "records of CloudTrail": lambda some: [{"Records": list(some)}],
+    "findings of GuardDuty": lambda some: [{"Findings": list(some)}],
+    "an event of EventBridge": lambda some: [{"detail-type": "x", "detail": each} for each in some],
+    "an answer of Graph": lambda some: [{"@odata.context": "https://graph", "value": list(some)}],
+    "an event hook of Okta": lambda some: [{"eventTypeVersion": "1.0", "data": {"events": list(some)}}],
+    "what osquery sends by TLS": lambda some: [{"node_key": "k", "log_type": "result", "data": list(some)}],
     "an event of Splunk's collector": lambda some: [{"sourcetype": "_json", "event": each} for each in some],
     "a structured record of Fluent Bit": lambda some: [{"kubernetes": {}, "log": each} for each in some],
 }

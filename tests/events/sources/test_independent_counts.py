@@ -109,6 +109,11 @@ def test_documents_in_envelopes_are_those_of_jq(read, form: str) -> None:
         "a structured entry of Google's": ".jsonPayload",
         "records of Azure": ".records[]",
         "records of CloudTrail": ".Records[]",
+        "findings of GuardDuty": ".Findings[]",
+        "an event of EventBridge": ".detail",
+        "an answer of Graph": ".value[]",
+        "an event hook of Okta": ".data.events[]",
+        "what osquery sends by TLS": ".data[]",
         "an event of Splunk's collector": ".event",
         "a structured record of Fluent Bit": ".log",
     }[form]

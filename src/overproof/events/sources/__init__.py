@@ -22,6 +22,7 @@ from overproof.events.sources.accesslog import read_accesslog
 from overproof.events.sources.auditd import read_auditd
 from overproof.events.sources.batch import NOTHING_YET
 from overproof.events.sources.carried import read_cef, read_syslog
+from overproof.events.sources.cloud import read_cloud
 from overproof.events.sources.csv import read_csv
 from overproof.events.sources.detect import detect, inside_container
 from overproof.events.sources.follow import POLL, Followed, Progress, Resume, key_of
@@ -30,6 +31,7 @@ from overproof.events.sources.join import join_batches
 from overproof.events.sources.journald import read_journald
 from overproof.events.sources.jsonl import read_jsonl
 from overproof.events.sources.lines import filled_lines, read_lines
+from overproof.events.sources.osquery import read_osquery
 from overproof.events.sources.parquet import read_parquet
 from overproof.events.sources.rejects import Rejects
 from overproof.events.sources.stream import open_input
@@ -90,6 +92,8 @@ FORMATS: dict[str, Source] = {
     "auditd": read_auditd,
     "journald": read_journald,
     "windows": read_windows,
+    "osquery": read_osquery,
+    "cloud": read_cloud,
     "modsecurity": _read_modsecurity,
     "evtx": read_evtx,
     "cri": partial(_read_container, record=containers.cri),

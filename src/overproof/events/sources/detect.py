@@ -12,6 +12,7 @@ from overproof.errors import InputError
 from overproof.events.sources import accesslog, auditd, cef, containers, csv_dialect, documents, syslog, w3c
 from overproof.events.sources.accesslog import named
 from overproof.events.sources.binaries import EXPECTED, is_binary, kind_of
+from overproof.events.sources.cloud import is_audit_record
 from overproof.events.sources.envelopes import form_of
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
 from overproof.events.sources.journald.export import looks_like_export
@@ -20,6 +21,7 @@ from overproof.events.sources.journald.records import is_entry
 from overproof.events.sources.jsonl import parse
 from overproof.events.sources.modsecurity.shapes import is_transaction, looks_like_serial
 from overproof.events.sources.nested import ABSENT, reach
+from overproof.events.sources.osquery import is_result
 from overproof.events.sources.stream import decoded
 from overproof.events.sources.suricata import fast
 from overproof.events.sources.suricata.records import is_eve
@@ -62,7 +64,9 @@ _RECORDS: dict[str, Callable[[dict[Any, Any]], bool]] = {
     "journald": is_entry,
     "windows": is_windows_event,
     "modsecurity": is_transaction,
-    "accesslog": named.is_request,  # last: others write requests under such names too
+    "osquery": is_result,
+    "accesslog": named.is_request,  # behind these: they write requests under such names too
+    "cloud": is_audit_record,  # last: Azure logs requests under the same keys
 }
 _OF_LINES = {".log", ".txt"}  # of which a first line `message` or `command` is no header
 _LOOKED_AT = 100  # lines, spread over the start of the input

@@ -38,6 +38,13 @@ FORMS: dict[str, tuple[str | int, ...]] = {
     "an answer of Loki": ("data", "result", _EACH, "values", _EACH, 1),
     "logs of OpenTelemetry": ("resourceLogs", _EACH, "scopeLogs", _EACH, "logRecords", _EACH, *_OTLP),
     "a log of OpenTelemetry": _OTLP,
+    "events of CloudTrail that were looked up": ("Events", _EACH, "CloudTrailEvent"),
+    "findings of GuardDuty": ("Findings", _EACH),
+    "an event of EventBridge": ("detail",),
+    "a record of Microsoft 365's audit search": ("AuditData",),
+    "an answer of Graph": ("value", _EACH),
+    "an event hook of Okta": ("data", "events", _EACH),
+    "what osquery sends by TLS": ("data", _EACH),
     "an event of Splunk's collector": ("event",),
     "a structured record of Fluent Bit": ("log",),
     "a message of GELF": ("short_message",),
@@ -45,9 +52,14 @@ FORMS: dict[str, tuple[str | int, ...]] = {
     "an alert of Falco": ("output",),
 }
 _DOCUMENTS = (_EACH, "_source", "jsonPayload")  # where a path ends that leads to objects; others lead to text
-_STRUCTURED = ("an event of Splunk's collector", "a structured record of Fluent Bit")  # so do these
+_STRUCTURED = ("an event of Splunk's collector", "a structured record of Fluent Bit", "an event of EventBridge")  # too
 # what an object of some forms has beside the end of its path, which others have too
 _BESIDE = {
+    "an event of EventBridge": {"detail-type"},
+    "a record of Microsoft 365's audit search": {"Operations", "CreationDate", "RecordType"},
+    "an answer of Graph": {"@odata.context"},
+    "an event hook of Okta": {"eventTypeVersion", "cloudEventsVersion"},
+    "what osquery sends by TLS": {"node_key", "log_type"},
     "a structured record of Fluent Bit": {"date", "kubernetes", "stream"},
     "a message of GELF": {"version", "host"},
     "an alert of Wazuh": {"rule", "agent", "manager"},

@@ -6,10 +6,10 @@ A source turns one input into event batches (schema in `events/schema.py`). What
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -130,6 +130,15 @@ class Reading:
     columns: Columns = Columns()
     format: str = "auto"
     extra: bool = True
+
+
+def is_table_row(record: Mapping[Any, Any]) -> bool:
+    """Tell whether an object has a text or a label of its own, under a usual name: it is a row of the user's table."""
+    for key, value in record.items():
+        name = key.lower() if isinstance(key, str) else ""
+        if name in DEFAULT_NAMES["label"] or (name in DEFAULT_NAMES["text"] and isinstance(value, str)):
+            return True
+    return False
 
 
 def require(absent: frozenset[str] | set[str], found: Sequence[str], where: str) -> None:
