@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
+from overproof.interrupts import together
+
 OPEN_FILES = "/proc/self/fd"
 KERNEL_LINKS = "/proc/"  # links such as /dev/stdout end here: they lead to an open file, whatever its name is
 OUTPUT = "standard output"
@@ -46,6 +48,8 @@ def atomic_files(folder: Path, contents: Mapping[str, str]) -> tuple[Path, ...]:
             file = writing.enter_context(atomic_file(folder / name))
             file.write(content.encode())
             file.flush()  # a full disk shows before any of them has its name
+        with together():
+            writing.close()
     return tuple(folder / name for name in contents)
 
 
@@ -71,9 +75,10 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
     aside.unlink(missing_ok=True)
     with ExitStack() as held:
-        handle = _created(aside, path)
-        held.callback(os.close, handle)  # after it has its name: until then nobody takes it for abandoned
-        held.callback(aside.unlink, missing_ok=True)
+        with together():
+            handle = _created(aside, path)
+            held.callback(os.close, handle)  # after it has its name: until then nobody takes it for abandoned
+            held.callback(aside.unlink, missing_ok=True)
         with open_named(handle, "wb", path) as file:
             yield file
             if durable:
@@ -241,10 +246,11 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         recover_folder(folder)
         shutil.rmtree(aside, ignore_errors=True)
         with naming(named):
-            aside.mkdir()
             try:
+                aside.mkdir()
                 yield aside
-                _swap(aside, folder, old)
+                with together():
+                    _swap(aside, folder, old)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
 
@@ -317,7 +323,8 @@ def only_writer(path: Path, *, once: bool = False) -> Iterator[None]:
     with ExitStack() as held:
         ours = threading.get_ident(), path
         if once or not _held[ours]:
-            _hold(path, held)
+            with together():
+                _hold(path, held)
         _held[ours] += 1
         try:
             yield

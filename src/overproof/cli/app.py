@@ -27,8 +27,9 @@ from overproof.cli import (
     verify,
 )
 from overproof.cli.apart import apart
-from overproof.cli.ending import clean_up_at_signals, exit_code_of
+from overproof.cli.ending import exit_code_of
 from overproof.errors import ExitCode
+from overproof.interrupts import clean_up_at_signals, leave_signals
 from overproof.version import __version__
 
 COMMANDS = {
@@ -115,4 +116,7 @@ def main() -> None:
     """Run the command line and leave the process with its exit code."""
     command = typer.main.get_command(app)
     clean_up_at_signals()
-    command()
+    try:
+        command()
+    finally:
+        leave_signals()

@@ -8,17 +8,16 @@ import io
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType
 from typing import TextIO
 
 import typer
 
 from overproof.errors import ExitCode, OverproofError
 from overproof.files import OUTPUT, results
+from overproof.interrupts import Ended
 from overproof.progress import one_line, printable
 
 # What ails the machine, whatever was given to the program; reading a file meets these too.
@@ -48,27 +47,7 @@ NAMES = {
     errno.EADDRNOTAVAIL,
 }
 NO_MEMORY = ("failed to map segment from shared object", "can't start new thread")  # as ld.so and threading say it
-CLEAN_UP_SECONDS = 10.0  # after a signal; what still runs then is ended as it is
 REPORT_IT = "the program failed where the lines above say; unless disk or memory ran out, please report them"
-
-
-class Ended(KeyboardInterrupt):
-    """SIGTERM or SIGHUP came: what is half-written goes, as at Ctrl-C."""
-
-
-def clean_up_at_signals() -> None:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; one that is ignored, as under `nohup`, stays ignored."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _end)
-
-
-def _end(number: int, _: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)  # the next one ends it at once
-    last = threading.Timer(CLEAN_UP_SECONDS, os.kill, (os.getpid(), number))
-    last.daemon = True
-    last.start()
-    raise Ended(number)
 
 
 def exit_code_of(run: Callable[[], object]) -> int:

@@ -17,6 +17,7 @@ from overproof.inference.cascade import Cascade
 from overproof.inference.sinks import About, Writer, sink_for
 from overproof.inference.sinks.verdict_batch import Verdict
 from overproof.inference.stream.journal import Journal, Mark
+from overproof.interrupts import together
 from overproof.version import __version__
 
 STREAM = "-"
@@ -126,8 +127,9 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
         writer = sink.open(aside, 0 if mark is None else mark.offset, about)
         try:
             yield Output(writer, journal if repeatable else None, mark)
-            writer.finish(target)
-            done = True
+            with together():
+                writer.finish(target)
+                done = True
         finally:
             writer.close()
     finally:
