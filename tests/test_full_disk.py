@@ -66,6 +66,17 @@ def test_a_full_standard_output_is_named(small_bundle: Path, tmp_path: Path, wor
     assert (ended.returncode, ended.stderr) == (3, "error: standard output: No space left on device\n")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [100, 1000, 5000])
+def test_an_index_that_is_cut_at_its_end(small_bundle: Path, tmp_path: Path, limit: int) -> None:
+    """The writer of its table was closed once more when it was collected, which showed a traceback."""
+    (tmp_path / "events.txt").write_text("".join(f"id={i}\n" for i in range(200)))
+    (tmp_path / "out").mkdir()
+    ended = run(f"index {small_bundle} {tmp_path}/events.txt --out {tmp_path}/out/index", limit)
+    assert (ended.returncode, len(ended.stderr.splitlines()), os.listdir(tmp_path / "out")) == (3, 1, [])
+    assert ended.stderr.endswith("File too large\n")
+
+
 def test_of_several_files_all_are_written_or_none(tmp_path: Path) -> None:
     place = tmp_path / "place"
     atomic_files(place, {"a": "1", "b": "2"})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +141,57 @@ def test_a_path_is_named_in_utf8_while_it_is_needed(tmp_path: Path, here: Path) 
     with utf8_path(here) as name:
         assert name.isascii() and (Path(name) / "beside").read_text() == "found"
     assert not Path(name).exists(), "nothing stays open"
+
+
+FORGED = "x\nerror: all is well"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("triage", "BUNDLE", FORGED),
+        ("triage", FORGED, "-"),
+        ("triage", "BUNDLE", "-", "--out", f"absent/{FORGED}"),
+        ("triage", "BUNDLE", "-", "--rejects", f"absent/{FORGED}"),
+        ("index", "BUNDLE", "-", "--out", f"events.txt/{FORGED}"),
+        ("inspect", "BUNDLE", "--bom", f"absent/{FORGED}"),
+        ("check", "BUNDLE", FORGED, "--full", "BUNDLE"),
+    ],
+)
+def test_a_name_of_two_lines_makes_no_line_of_its_own(here: Path, bundle: Path, words: tuple[str, ...]) -> None:
+    lines(here / "events.txt")
+    done = overproof(*(bundle if word == "BUNDLE" else word for word in words))
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "\\nerror: all is well" in done.stderr or "events.txt" in done.stderr
+
+
+def test_the_forms_of_a_teacher_are_listed_on_lines_of_their_own(here: Path, bundle: Path) -> None:
+    done = overproof("check", bundle, lines(here / "events.txt"), "--full", FORGED)
+    assert (done.exit_code, "\nerror: all" in done.stderr, len(done.stderr.splitlines()) > 5) == (2, False, True)
+
+
+@pytest.mark.parametrize("words", [("--out", "verdicts"), ("--rejects", "rejects")])
+def test_a_folder_to_work_in_that_is_gone_is_named(here: Path, bundle: Path, words: tuple[str, str]) -> None:
+    events = lines(here.parent / "events.txt")
+    kept = shutil.copytree(bundle, here.parent / "kept.bundle")
+    shutil.rmtree(here)
+    done = overproof("triage", kept, events, *words)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert "the working folder: No such file or directory" in done.stderr or f"{words[1]}: " in done.stderr
+
+
+def test_what_was_opened_to_be_read_is_no_output(here: Path, bundle: Path) -> None:
+    """Standard input is closed to writing: a name that was given, and no failure of the program."""
+    events = lines(here / "events.txt")
+    command = [sys.executable, "-m", "overproof", "triage", bundle, events, "--out", "/dev/stdin"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with events.open("rb") as file:
+        done = subprocess.run(command, stdin=file, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+
+
+@pytest.mark.parametrize("name", ["folder/events.txt", f"{'n' * 300}/events.txt"])
+def test_a_source_that_cannot_be_looked_at_is_named_as_it_was_given(here: Path, bundle: Path, name: str) -> None:
+    """The name of a manifest beside it was in the message."""
+    done = overproof("triage", bundle, name, "--out", "verdicts")
+    assert (done.exit_code, "manifest" in done.stderr, name in done.stderr) == (2, False, True)

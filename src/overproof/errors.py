@@ -32,9 +32,15 @@ _MEANINGS = {
 
 
 class OverproofError(Exception):
-    """Base of every error a user can cause or meet; its text is the whole message shown."""
+    """Base of every error a user can cause or meet; its text is the whole message shown.
+
+    It is one line, and whatever lines are given behind it.
+    """
 
     exit_code = ExitCode.FAILED
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
 
 
 class InputError(OverproofError):

@@ -53,7 +53,7 @@ def require_apart(given: Mapping[str, Any]) -> None:
     for (option, output), path in product(written, read):
         if _are_one(output, path):
             raise InputError(f"{option}: is {path}, which would be lost; expected a place of its own")
-        if (path / MANIFEST).is_file() and Path(os.path.realpath(path)) in Path(os.path.realpath(output)).parents:
+        if os.path.isfile(path / MANIFEST) and Path(os.path.realpath(path)) in Path(os.path.realpath(output)).parents:
             raise InputError(f"{option}: lies in {path}, which is sealed; expected a place outside of it")
     for (_, one), (option, other) in combinations(written, 2):
         if _are_one(one, other):

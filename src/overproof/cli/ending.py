@@ -45,6 +45,7 @@ NAMES = {
     errno.EBUSY,  # another run is writing there
     errno.EADDRINUSE,
     errno.EADDRNOTAVAIL,
+    errno.EBADF,  # an open file, such as /dev/stdin, that cannot be written to
 }
 NO_MEMORY = ("failed to map segment from shared object", "can't start new thread")  # as ld.so and threading say it
 REPORT_IT = "the program failed where the lines above say; unless disk or memory ran out, please report them"
@@ -120,17 +121,27 @@ def _tell(error: Exception) -> None:
 def _words(error: Exception) -> str | None:
     """Return what is to be said of an error that explains itself; None of any other."""
     if isinstance(error, OverproofError):
-        return str(error)
+        first, *more = map(str, error.args) if error.args else ("",)
+        return "\n".join([one_line(first), *more])  # what it quotes, such as a file's name, may hold any characters
     if isinstance(error, OSError):
         if _output_closed(error):
             return "standard output is closed; expected one that can be written to"
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}"
+        where = error.filename or ("" if _has_folder() else "the working folder")
+        return f"{one_line(os.fsdecode(where))}: {error.strerror or error}" if where else str(error.strerror or error)
     if (package := _missing(error)) is not None:
         return f"the package {package} is not installed"
     if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
         return f"not enough memory{f' ({one_line(str(error))})' if str(error) else ''}"
     return None
+
+
+def _has_folder() -> bool:
+    """Say whether the folder that the command was started in is still there."""
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _output_closed(error: OSError) -> bool:

@@ -77,7 +77,7 @@ def load_teacher(specs: Sequence[str], *, classes: Sequence[str] | None = None, 
         torch, transformers, onnx or scikit-learn is needed and not installed.
     """
     if not specs:
-        raise InputError(f"no teacher given; accepted are\n{ACCEPTED}")
+        raise InputError("no teacher given; accepted are", ACCEPTED)
     parts = [weighted(spec) for spec in specs]
     teachers = [_load(spec, columns) for spec, _ in parts]
     for one in teachers:
@@ -189,7 +189,7 @@ def _load_model(spec: str) -> Teacher:
 
         return huggingface.load(path)
     if path.is_dir():
-        raise InputError(f"{path}: neither manifest.json nor config.json in this folder; accepted are\n{ACCEPTED}")
+        raise InputError(f"{path}: neither manifest.json nor config.json in this folder; accepted are", ACCEPTED)
     if path.suffix.lower() == ".onnx":
         from overproof.distillation.teachers import onnxfile
 
@@ -198,7 +198,7 @@ def _load_model(spec: str) -> Teacher:
         from overproof.distillation.teachers import callable as predictors
 
         return predictors.load(spec)
-    raise InputError(f"{spec}: no such file or folder, and no other form of teacher; accepted are\n{ACCEPTED}")
+    raise InputError(f"{spec}: no such file or folder, and no other form of teacher; accepted are", ACCEPTED)
 
 
 @contextmanager

@@ -79,6 +79,9 @@ class Writer:
                 self._write()
                 np.save(self._folder / COUNTS, np.array(self._counts, dtype=np.int64))
         finally:
-            self._embeddings.close()
-            self._table.close()
-            self._events.close()
+            try:
+                self._table.close()
+            finally:
+                self._table.is_open = False  # else it tries once more when it is collected, and says on stderr why not
+                self._events.close()
+                self._embeddings.close()
