@@ -179,6 +179,28 @@ def test_what_names_its_own_host_keeps_it(read) -> None:
     assert event["host"] == "db1"
 
 
+def test_the_user_of_what_holds_a_line_is_its_own(read) -> None:
+    gelf = {"version": "1.1", "host": "web1", "short_message": "plain", "_user": "mallory"}
+    hit = {"_index": "x", "_source": {"message": "plain", "user": {"name": "bob"}}}
+    for record, user in ((gelf, "mallory"), (gelf | {"_user": 5}, None)):
+        (event,) = read("a.json", written([record]))[0].to_pylist()
+        assert (event["text"], event.get("user")) == ("plain", user)
+    assert read("a.json", written([hit]))[0]["text"].to_pylist() == ["plain"]
+
+
+def test_fields_of_gelf_are_judged_where_they_hold_what_is_unusual(read) -> None:
+    record = {
+        "version": "1.1",
+        "host": "web1",
+        "short_message": "login",
+        "_agent": "() { :;}; id",
+        "_line": 5,
+        "_a": "b",
+    }
+    (event,) = read("a.json", written([record]))[0].to_pylist()
+    assert event["text"] == 'login _agent="() { :;}; id"'
+
+
 def test_both_messages_of_gelf_are_judged(read) -> None:
     records = [{"version": "1.1", "short_message": "a", "full_message": full} for full in ("a b", "c")]
     data = b"\0".join(json.dumps(record).encode() for record in records)

@@ -39,13 +39,14 @@ _ORIGIN, _TIME = SCHEMA.get_field_index("origin"), SCHEMA.get_field_index("time"
 
 
 class Record(NamedTuple):
-    """What a container wrote: to which stream, when, whether its line ends with it, and on which host."""
+    """What a container wrote: to which stream, when, whether its line ends with it, on which host and by which user."""
 
     log: bytes
     stream: str
     time: str | None
     ends: bool
     host: str | None = None
+    user: str | None = None
 
 
 # what a line holds, or why a part of it cannot be read; None where it is no record
@@ -93,6 +94,15 @@ def is_docker(record: dict[Any, Any]) -> bool:
     )
 
 
+class _Place(NamedTuple):
+    """Where the record of a line stands, and what it says of it."""
+
+    number: int
+    time: str | None
+    host: str | None
+    user: str | None
+
+
 class Unwrapped:
     """The lines that a container wrote, and where they stood.
 
@@ -106,7 +116,7 @@ class Unwrapped:
 
     def __init__(self, source: Input, options: ReadOptions, parse: Parse, divided: Divided = filled_lines) -> None:
         self._name, self._on_skip, self._parse, self._divided = source.name, options.on_skip, parse, divided
-        self._places: dict[int, tuple[int, str | None, str | None]] = {}  # of a line: its record's place, time, host
+        self._places: dict[int, _Place] = {}  # of a line
         self._extra = options.extra
         self._count = 0
         self.lines = self._lines(source)
@@ -141,11 +151,11 @@ class Unwrapped:
                 if len(so_far) <= LONGEST:  # what is longer is counted as such; the rest need not be kept for that
                     so_far += record.log
                 if record.ends:
-                    yield self._placed(bytes(so_far), number, record.time, record.host)
+                    yield self._placed(bytes(so_far), _Place(number, record.time, record.host, record.user))
                 else:
                     open_lines[record.stream] = so_far
         for so_far in open_lines.values():
-            yield self._placed(bytes(so_far), number, None)
+            yield self._placed(bytes(so_far), _Place(number, None, None, None))
 
     def _records(self, line: bytes) -> Sequence[Record | str]:
         found = self._parse(line)
@@ -153,43 +163,44 @@ class Unwrapped:
             return (found,)
         return ("not a record of a container's log",) if found is None else found or ("an envelope of nothing",)
 
-    def _placed(self, log: bytes, number: int, time: str | None, host: str | None = None) -> bytes:
+    def _placed(self, log: bytes, place: _Place) -> bytes:
         for _ in range(log.count(b"\n") + 1):
             self._count += 1
-            self._places[self._count] = number, time, host
+            self._places[self._count] = place
         return log + b"\n"
 
     def _skip(self, skipped: Skipped) -> None:
-        self._on_skip(replace(skipped, origin=f"{self._name}:{self._places[_place(skipped.origin)][0]}"))
+        self._on_skip(replace(skipped, origin=f"{self._name}:{self._places[_place(skipped.origin)].number}"))
 
     def placed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return events with the places of their records, and their time and host where a line has none of its own."""
+        """Return events with the places of their records, and their time, host and user where a line has none."""
         places = [_place(origin) for origin in batch.column("origin").to_pylist()]
         found = [self._places[place] for place in places]
-        origins = [f"{self._name}:{number}" for number, _, _ in found]
+        origins = [f"{self._name}:{place.number}" for place in found]
         times = [
-            own or (time and utc(time))
-            for own, (_, time, _) in zip(batch.column("time").to_pylist(), found, strict=True)
+            own or (place.time and utc(place.time))
+            for own, place in zip(batch.column("time").to_pylist(), found, strict=True)
         ]
-        hosts = [host for _, _, host in found]
         for place in [place for place in self._places if place < max(places, default=0)]:
             del self._places[place]
         batch = batch.set_column(_ORIGIN, SCHEMA.field(_ORIGIN), pa.array(origins, SCHEMA.field(_ORIGIN).type))
-        if self._extra and any(hosts):
-            batch = _on_hosts(batch, hosts)
+        for name in ("host", "user") if self._extra else ():
+            values = [getattr(place, name) for place in found]
+            if any(values):
+                batch = _filled(batch, name, values)
         return batch.set_column(_TIME, SCHEMA.field(_TIME), pa.array(times, SCHEMA.field(_TIME).type))
 
 
-def _on_hosts(batch: pa.RecordBatch, hosts: Sequence[str | None]) -> pa.RecordBatch:
-    """Return events with the hosts that they were logged on, where they name none themselves."""
-    if "host" not in batch.schema.names:
-        return batch.append_column("host", pa.array(hosts, pa.string()))
-    place = batch.schema.get_field_index("host")
+def _filled(batch: pa.RecordBatch, name: str, values: Sequence[str | None]) -> pa.RecordBatch:
+    """Return events with a column of what their records say, where they say nothing themselves."""
+    if name not in batch.schema.names:
+        return batch.append_column(name, pa.array(values, pa.string()))
+    place = batch.schema.get_field_index(name)
     own = batch.column(place)
     if own.type not in (pa.string(), pa.null()):
         return batch
-    both = [mine or host for mine, host in zip(own.to_pylist(), hosts, strict=True)]
-    return batch.set_column(place, pa.field("host", pa.string()), pa.array(both, pa.string()))
+    both = [mine or value for mine, value in zip(own.to_pylist(), values, strict=True)]
+    return batch.set_column(place, pa.field(name, pa.string()), pa.array(both, pa.string()))
 
 
 def _place(origin: str) -> int:

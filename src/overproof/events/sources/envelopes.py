@@ -4,7 +4,8 @@ Elasticsearch's documents and answers of a search, Splunk's results and what its
 CloudWatch's subscriptions (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html), Google's
 LogEntry, records of Azure and CloudTrail, Fluent Bit's `log`, Loki's streams, OpenTelemetry's logs
 (opentelemetry-proto, JSON encoding), Graylog's GELF, alerts of Wazuh and Falco. What has a text of its own, under a
-usual name, is no envelope. When and on which host something was logged is the event's, unless it says so itself.
+usual name, is no envelope. When, on which host and by which user something was logged is the event's, unless it says
+so itself.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from overproof.events import templates
 from overproof.events.sources.containers import Record
 from overproof.events.sources.interface import DEFAULT_NAMES
 from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.nested import ABSENT, reach
-from overproof.events.sources.values import seconds, when
+from overproof.events.sources.values import seconds, string, when
 
 Holders = tuple[Any, ...]  # what a value is in, the innermost first
 
@@ -69,6 +71,7 @@ _COLLECTED = {"time", "host", "source", "sourcetype", "index", "event", "fields"
 _TEXTS = frozenset(DEFAULT_NAMES["text"])
 _ORIGINALS = ("event.original", "log.original")
 _TIMES = ("timestamp", "@timestamp", "timeUnixNano", "_time", "time", "date", 0)
+_USERS = ("_user", "_username", "user", "username", "user.name")
 _HOSTS = ("host", "hostname", "host.name", "agent.name", "kubernetes.host", "stream.host", "stream.hostname")
 
 
@@ -123,11 +126,20 @@ def _record(found: Any, holders: Holders, form: str) -> Record | str:
     if not isinstance(found, _kind(form)):
         return f"{form}: nothing at {'.'.join(map(str, FORMS[form]))}"
     text = found if isinstance(found, str) else json.dumps(found)
-    full = holders[0].get("full_message") if form == "a message of GELF" else None
+    text = _whole(text, holders[0]) if form == "a message of GELF" else text
+    log = text.encode("utf-8", "backslashreplace").rstrip(b"\r\n")
+    return Record(log, "", _time(holders), ends=True, host=_first(holders, _HOSTS), user=_first(holders, _USERS))
+
+
+def _whole(text: str, message: dict[Any, Any]) -> str:
+    """Return both texts of a message of GELF, and what its own fields hold that is unusual (GELF 1.1: `_name`)."""
+    full = message.get("full_message")
     if isinstance(full, str):
         text = full if text in full else f"{text} {full}"
-    log = text.encode("utf-8", "backslashreplace").rstrip(b"\r\n")
-    return Record(log, "", _time(holders), ends=True, host=_host(holders))
+    own = ((name, string(value)) for name, value in message.items() if str(name).startswith("_"))
+    return templates.record(
+        text, {name: value for name, value in own if value and templates.is_unusual(value) and value not in text}
+    )
 
 
 def _time(holders: Holders) -> str | None:
@@ -144,7 +156,7 @@ def _time(holders: Holders) -> str | None:
     return None
 
 
-def _host(holders: Holders) -> str | None:
-    """Return on which host something was logged, by what it is held in."""
-    values = (reach(holder, name) for holder in holders if isinstance(holder, dict) for name in _HOSTS)
+def _first(holders: Holders, names: Sequence[str]) -> str | None:
+    """Return the first of some names that what a line is held in has."""
+    values = (reach(holder, name) for holder in holders if isinstance(holder, dict) for name in names)
     return next((value for value in values if isinstance(value, str) and value), None)
