@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from overproof.errors import InputError
 from overproof.events.sources import Rejects, load_events
+from overproof.events.sources.suricata.payload import unsaid
 
 BASE = {
     "timestamp": "2024-05-01T12:00:00.000001+0200", "flow_id": 7, "src_ip": "10.0.0.1", "src_port": 40000,
@@ -75,7 +76,8 @@ def test_an_alert_without_a_request_has_its_payload(read) -> None:
         ({"payload": BASE64}, "id=1' or \\xff"),
     ):
         assert one(read, "alert", alert=alert, **payload)["text"].endswith(f" port=80 payload={text}")
-    assert one(read, "alert", alert=alert, http=GET, payload=BASE64)["text"].endswith(" HTTP GET /")
+    text = one(read, "alert", alert=alert, http=GET, payload=BASE64)["text"]
+    assert text.endswith(" HTTP GET / payload=id=1' or \\xff")
 
 
 def test_of_several_questions_the_first_is_told_and_the_others_are_marked(read) -> None:
@@ -341,3 +343,49 @@ def test_the_line_of_a_request_of_http2_may_stand_among_its_headers(read) -> Non
     found = one(read, "http", http={"version": "2", "request_headers": headers})
     assert found["text"] == 'HTTP GET /?q=\' host=a.test ua="curl"'
     assert (found["method"], found["host"], found["url"]) == ("GET", "a.test", "/?q=%27")
+
+
+REQUEST = "POST /a HTTP/1.1\r\nHost: h\r\nX-Api: () { :;}; id\r\nAccept: */*\r\n\r\nid=1' UNION SELECT"
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_what_the_request_of_an_alert_lacks_is_taken_from_its_payload(read, encoded: bool) -> None:
+    """Suricata logs neither the body nor the headers of a request with an alert unless it is told to."""
+    payload = {"payload": base64.b64encode(REQUEST.encode()).decode()} if encoded else {"payload_printable": REQUEST}
+    http = {"hostname": "h", "url": "/a", "http_method": "POST"}
+    whole = {**http, "http_request_body_printable": "id=1' UNION SELECT"}
+    for said, further in (
+        (http, " payload=X-Api: () { :;}; id\nid=1' UNION SELECT"),
+        (whole, " body=id=1' UNION SELECT payload=X-Api: () { :;}; id"),
+    ):
+        record = {
+            "timestamp": "2024-05-01T12:00:00.000000+0200",
+            "event_type": "alert",
+            "src_ip": "192.0.2.7",
+            "alert": {"signature": "S"},
+            "http": said,
+            **payload,
+        }
+        table, _ = read("eve.json", json.dumps(record).encode())
+        assert table["text"].to_pylist() == [f"suricata alert signature=S src=192.0.2.7 HTTP POST /a host=h{further}"]
+
+
+@given(st.text(max_size=30), st.sampled_from(["", "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"]))
+def test_content_behind_any_head_is_in_the_text(content: str, head: str) -> None:
+    text = "HTTP GET /a host=h"
+    assert content in text or content in (unsaid(f"{head}{content}", text) or "") or (not head and "\n" in content)
+
+
+def test_an_event_of_a_kind_without_an_object_of_its_name_says_what_others_hold(read) -> None:
+    flow = {"timestamp": "2024-05-01T12:00:00.000000+0200", "flow_id": 1, "src_ip": "192.0.2.7"}
+    lines = [
+        flow | {"event_type": "http2", "http": {"url": "/x'", "http_method": "GET"}},
+        flow | {"event_type": "doh2", "dns": {"queries": [{"rrname": "evil.example"}]}, "flow": {"age": 1}},
+        flow | {"event_type": "anomaly", "anomaly": {"type": "x"}, "http": {"url": "/%27"}},
+    ]
+    table, _ = read("eve.json", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+    assert table["text"].to_pylist() == [
+        "suricata http2 src=192.0.2.7 http.url=/x' http.http_method=GET",
+        'suricata doh2 src=192.0.2.7 dns.queries="{"rrname": "evil.example"}"',
+        "suricata anomaly src=192.0.2.7 type=x http.url=/'",
+    ]

@@ -11,6 +11,7 @@ from overproof.events import templates
 from overproof.events.sources.host_aggregates import Connection, HostAggregator
 from overproof.events.sources.stream import decoded
 from overproof.events.sources.structured import StructuredEvent
+from overproof.events.sources.suricata.payload import unsaid
 from overproof.events.sources.values import entry, integer, items, joined, moment, number, string, utc
 
 Record = Mapping[Any, Any]
@@ -56,7 +57,7 @@ def to_event(kind: str, record: Record) -> StructuredEvent:
     flow_id = string(record.get("flow_id")) or string(record.get("community_id"))
     http, service = _request_in(record), _service(record)
     text = _TEXTS.get(kind, _other)(kind, record)
-    if kind in _ABOUT_OTHERS:
+    if kind in _ABOUT_OTHERS or kind not in _TEXTS:
         text = templates.record(text, _further(record, text))
     return StructuredEvent(
         text=text,
@@ -255,14 +256,19 @@ def _alert(kind: str, record: Record) -> str:
     alert = entry(record, "alert")
     parts = {key: string(alert.get(key)) for key in ("signature", "category", "severity", "action")}
     text = templates.record("suricata alert", parts | _flow_parts(record) | _email(record))
-    if entry(record, "http"):
-        return f"{text} {_http(kind, record)}"
     payload = _content(record, "payload")
+    if entry(record, "http"):
+        text = f"{text} {_http(kind, record)}"
+        payload = payload and unsaid(payload, text)
     return f"{text} payload={payload}" if payload else text
 
 
 def _other(kind: str, record: Record) -> str:
     about = dict(_flat(entry(record, kind), "", _DEEPEST)) if kind != "email" else {}
+    if kind not in record:  # but in objects of other names, as HTTP/2 in `http`
+        for name, value in record.items():
+            if isinstance(value, dict) and name not in _OF_NO_PROTOCOL:
+                about.update(_flat(value, f"{name}.", _DEEPEST))
     return templates.record(f"suricata {kind}", _flow_parts(record) | about | _email(record))
 
 
