@@ -201,6 +201,16 @@ def test_a_header_that_comes_again_is_no_record(read, name: str, mark: str) -> N
     assert (rejects.summary(), rejects.first[0].origin[-2:]) == ({"the header again": 1}, ":3")
 
 
+def test_columns_stand_in_the_order_of_the_last_header(read) -> None:
+    tables = b"text,label,note\na,x,1\n\nlabel,note,text\ny,2,b\nz,3,c\ntext,label,note\nd,w,4\n"
+    table, rejects = read("a.csv", tables)
+    assert table.select(["text", "label", "note"]).to_pylist() == [
+        {"text": text, "label": label, "note": note}
+        for text, label, note in (("a", "x", "1"), ("b", "y", "2"), ("c", "z", "3"), ("d", "w", "4"))
+    ]
+    assert rejects.summary() == {"the header again": 2}
+
+
 @given(rows, st.sampled_from(";|"), st.booleans())
 def test_semicolons_or_bars_divide_where_commas_do_not(
     read, rows: list[tuple[str, str, str]], delimiter: str, said: bool

@@ -70,7 +70,7 @@ def test_the_extension_decides(read, name: str) -> None:
     assert table.select(["text", "label"]).to_pylist() == [{"text": "a", "label": "b"}]
 
 
-@pytest.mark.parametrize("data", [b"PK\x03\x04..", "text\na".encode("utf-16"), b"BZh91AY&SY", b"\xfd7zXZ\x00"])
+@pytest.mark.parametrize("data", [b"PK\x03\x04..", "text\na".encode("utf-16-le"), b"BZh91AY&SY", b"\xfd7zXZ\x00"])
 def test_what_people_pass_by_mistake_is_named(read, data: bytes) -> None:
     with pytest.raises(InputError, match="expected csv, jsonl, parquet or plain lines, in UTF-8"):
         read("a.csv", data)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -19,6 +21,8 @@ from overproof.events.schema import Skipped
 from overproof.events.sources import load_events, stream
 from overproof.events.sources.interface import Input
 from overproof.events.sources.stream import LONGEST, decoded, lines, open_input
+
+BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
 
 def numbered(blocks: list[bytes]) -> list[tuple[int, bytes]]:
@@ -65,7 +69,7 @@ def test_decoded_keeps_every_byte_and_is_utf8(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda raw: pa.compress(raw, codec="zstd", asbytes=True)])
-@given(raw=st.binary(min_size=1, max_size=400).filter(lambda raw: not raw.startswith(b"\xef\xbb\xbf")))
+@given(raw=st.binary(min_size=1, max_size=400).filter(lambda raw: not raw.startswith(BOMS)))
 def test_compression_is_seen_through(folder: Path, pack, raw: bytes) -> None:
     (folder / "plain-name").write_bytes(pack(raw))
     if pack is not bytes or not raw.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
@@ -153,3 +157,21 @@ def test_what_is_compressed_twice_is_refused_by_name(tmp_path: Path, inner: byte
     (tmp_path / "a.log.gz").write_bytes(gzip.compress(inner + bytes(20)))
     with pytest.raises(InputError, match=f"{name} inside of another compression"):
         load_events(tmp_path / "a.log.gz")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_wide_text_with_a_byte_order_mark_is_read_as_what_it_says(read, encoding: str, pack: Any) -> None:
+    """PowerShell writes UTF-16 where it is not told otherwise: `Export-Csv -Encoding Unicode`, `... > events.json`."""
+    contents = {
+        "a.csv": 'text,label\r\n"é 日 😀\' or 1=1",x\r\n',
+        "a.json": '{"text": "é 日 😀\' or 1=1", "label": "x"}\r\n',
+        "a.log": "Jan  5 07:00:00 web1 sshd[4]: é 日 😀\n" * 3000,
+        "a.txt": "é\n\n日",
+    }
+    for name, content in contents.items():
+        plain, _ = read(name, content.encode())
+        table, rejects = read(name, pack(f"\ufeff{content}".encode(encoding)))
+        assert table.equals(plain) and rejects.total == 0
+    table, _ = read("a.txt", "\ufeffcut\nx".encode(encoding)[:-1])
+    assert table["text"][0].as_py() == "cut" and table.num_rows == 2, "half a character at the end is kept"

@@ -153,7 +153,7 @@ def _below_titles(numbered: Numbered, name: str, on_skip: OnSkip, dialect: Diale
 def read_csv(source: Input, options: ReadOptions, *, delimiter: str | None = None) -> Iterator[pa.RecordBatch]:
     """Read a csv table; see `interface.Source`. The places in origins are physical lines, the header's being 1.
 
-    A header that comes again, of tables put behind each other, is no record.
+    A header that comes again, of tables put behind each other, is no record; what follows is in its order of columns.
     """
     dialect = dialect_of(source.head, options.columns, delimiter)
     numbered = lines(source, options.on_skip, dialect.end)
@@ -172,7 +172,8 @@ def read_csv(source: Input, options: ReadOptions, *, delimiter: str | None = Non
     few = len(header) <= MOST_COLUMNS
     extras = extra_names(header, layout) if options.extra and few else {}
     name = layout.text or ""
-    text, named = header.index(name), (name, _BOM + name)
+    text, named = header.index(name), {*header, _BOM + header[0]}
+    every = sorted(header)
 
     def batch(places: list[int], rows: list[list[str]]) -> pa.RecordBatch:
         values = (
@@ -186,12 +187,18 @@ def read_csv(source: Input, options: ReadOptions, *, delimiter: str | None = Non
         return event_batch(source.name, places, fields, others)
 
     def rows() -> Iterator[Row[list[str]] | None]:
+        order: list[int] | None = None
         for row in records:
             if row is None:
                 yield None
                 continue
+            again = row[text] in named and sorted([row[0].removeprefix(_BOM), *row[1:]]) == every
+            if again:
+                names = [row[0].removeprefix(_BOM), *row[1:]]
+                order = None if names == header else [names.index(column) for column in header]
+            elif order is not None:
+                row = [row[place] for place in order]
             cell = row[text]
-            again = cell in named and [row[0].removeprefix(_BOM), *row[1:]] == header
             if cell and not again:
                 yield feed.record[0][0], feed.size, row
                 continue

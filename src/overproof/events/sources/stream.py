@@ -1,7 +1,11 @@
-"""Read bytes from files, standard input, gzip and zstd, as blocks and as numbered lines, in bounded memory."""
+"""Read bytes from files, standard input, gzip and zstd, as blocks and as numbered lines, in bounded memory.
+
+Text in UTF-16 and UTF-32 that says so by a byte order mark, as PowerShell writes it, is read as UTF-8.
+"""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import select
@@ -26,6 +30,12 @@ KEPT = 64 << 10  # bytes of a skipped record that are kept
 READ_ERRORS = (OSError, EOFError, zlib.error, pa.ArrowException)
 
 _BOM = b"\xef\xbb\xbf"
+_WIDE = {  # the longer ones first
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
 
 @contextmanager
@@ -44,7 +54,7 @@ def open_input(path: str | Path) -> Iterator[Input]:
         except FileNotFoundError:
             raise InputError(f"{name}: no such file; expected a file of events, or - for standard input") from None
         magic, packed, blocks = _seen_through(file)
-        head, blocks = _peek(blocks, _several)
+        head, blocks = _peek(_narrowed(blocks), _several)
         if not magic:
             why = _error(blocks) or "empty"
             raise InputError(f"{name}: {why}; expected events, as csv, jsonl, parquet or plain lines")
@@ -68,6 +78,21 @@ def _seen_through(file: BinaryIO) -> tuple[bytes, bool, Iterator[bytes]]:
     if is_zstd(magic):
         return magic, True, _unzstd(blocks)
     return magic, False, blocks
+
+
+def _narrowed(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield text in UTF-16 or UTF-32, as its byte order mark says, in UTF-8; anything else as it is."""
+    head, blocks = _peek(blocks, lambda head, _: len(head) >= 4 or b"\n" in head)
+    sign = next((sign for sign in _WIDE if head.startswith(sign)), None)
+    return blocks if sign is None else _decoded(blocks, _WIDE[sign])
+
+
+def _decoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)("backslashreplace")
+    for block in blocks:
+        yield decoder.decode(block).encode("utf-8", "backslashreplace")
+    if rest := decoder.decode(b"", final=True).encode("utf-8", "backslashreplace"):
+        yield rest
 
 
 def display_name(path: str | Path) -> str:
