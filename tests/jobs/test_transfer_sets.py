@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from overproof.jobs.compress import load
 from overproof.jobs.compression import CompressRun, Outputs
 from overproof.jobs.config import CompressConfig, DataConfig, DistillConfig, RunOptions
 from overproof.jobs.label import label
+from overproof.progress import SILENT, Console
 
 TEXTS = [f"q=blue shoe {chr(97 + n % 26)}{chr(97 + n // 26)}" if n % 2 else f"id={n}' or {n}={n}--" for n in range(300)]
 EVENTS = event_table({"text": TEXTS, "label": ["benign" if n % 2 else "sqli" for n in range(300)]})
@@ -105,3 +107,23 @@ def test_soft_labels_from_elsewhere_refuse_a_pool_and_allow_the_rest(mine: Path,
         load(run)
     run = run_of(mine, tmp_path, str(soft), consistency=1)
     assert len(label(run, load(run)).train.texts) == 2 * load(run).splits.train.num_rows
+
+
+def test_a_class_that_no_event_has_is_told(mine: Path, tmp_path: Path) -> None:
+    """The student got a class that it can never give, without a word."""
+
+    class More(Quotes):
+        classes = ("benign", "sqli", "xss")
+
+        def logits(self, events: pa.Table, report: Report | None = None) -> Floats:
+            two = super().logits(events)
+            never = np.full((len(two), 1), np.log(1e-7), dtype=np.float32)
+            return np.concatenate([two - 4.02, never], axis=1)
+
+    said: list[str] = []
+    run = run_of(mine, tmp_path, More())
+    run = replace(run, options=replace(run.options, console=Console(said.append, SILENT.progress)))
+    label(run, load(run))
+    assert [line for line in said if "probability" in line] == [
+        "teacher quotes: gives no training event any probability of xss; the student has a class for it all the same"
+    ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pyarrow as pa
 
+from overproof.bundle.scores import Floats
 from overproof.distillation.baseline import Baseline, fit_baseline
 from overproof.distillation.dataset import DatasetSplits, as_examples
 from overproof.distillation.derived import derive
 from overproof.distillation.limits import DISAGREEMENT
 from overproof.distillation.pool_choice import most_instructive
 from overproof.distillation.teachers import align, default_directory
+from overproof.distillation.teachers.interface import MIN_PROBABILITY
 from overproof.distillation.training_set import Examples, joined
 from overproof.distillation.transfer import SoftLabelSource, query_teacher, transfer_set
 from overproof.events.families import labelled_events
@@ -28,7 +33,13 @@ def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
     parts = {"training events": splits.train}
     if edited is not None:
         parts["edited events"] = edited
-    examples = [as_examples(part, query_teacher(source, part, what), loaded.classes) for what, part in parts.items()]
+    soft = {what: query_teacher(source, part, what) for what, part in parts.items()}
+    if unseen := never_given(soft["training events"], loaded.teacher.classes):
+        options.console.say(
+            f"teacher {loaded.teacher.card.name}: gives no training event any probability of {', '.join(unseen)}; the "
+            "student has a class for it all the same"
+        )
+    examples = [as_examples(part, soft[what], loaded.classes) for what, part in parts.items()]
     if loaded.pool is not None:
         examples.append(_label_pool(run, loaded, source, loaded.pool.events()))
     benign = [name in splits.benign for name in loaded.classes]
@@ -40,6 +51,12 @@ def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
         query_teacher(source, splits.validation, "validation events"),
         query_teacher(source, splits.test, "test events"),
     )
+
+
+def never_given(soft: Floats, classes: Sequence[str]) -> list[str]:
+    """List the teacher's classes, which come first in `soft`, that no event has more than 2e-7 of: none learns them."""
+    least = np.log(2 * MIN_PROBABILITY)
+    return [name for name, most in zip(classes, soft.max(axis=0, initial=-np.inf), strict=False) if most <= least]
 
 
 def _label_pool(run: CompressRun, loaded: LoadedData, source: SoftLabelSource, pool: pa.Table) -> Examples:

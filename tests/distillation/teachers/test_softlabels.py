@@ -186,3 +186,70 @@ def test_a_logit_that_float32_cannot_hold_is_refused(tmp_path: Path, value: str,
     expected = pytest.raises(InputError, match=r"soft\.csv:2: column z_benign is .*, too large for a logit")
     with expected if refused else contextlib.nullcontext():
         assert np.isfinite(load_teacher([f"logits:{path}"]).logits(events)).all()
+
+
+TWICE = '{"text": "b", "p_benign": 0.5, "p_sqli": 0.5'
+
+
+@pytest.mark.parametrize(
+    ("second", "name"),
+    [
+        (TWICE + ', "p_benign": 0.9, "p_sqli": 0.1}', "p_benign"),
+        (TWICE + r', "p_\u0062enign": 0.5}', "p_benign"),
+        (TWICE + ', "text": "c"}', "text"),
+        (TWICE + ', "of": {"a": 1, "a": 2}}', "a"),
+    ],
+)
+def test_a_name_twice_in_a_line_is_refused(second: str, name: str, tmp_path: Path) -> None:
+    """The last of them counted, without a word."""
+    path = tmp_path / "s.jsonl"
+    path.write_text(json.dumps(ROWS[0]) + "\n" + second + "\n")
+    with pytest.raises(InputError, match=rf"s\.jsonl:2: the name '{name}' stands twice in an object"):
+        load_teacher([str(path)])
+
+
+def test_a_name_twice_in_a_parquet_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    columns = [["a"], [0.5], [0.5], [0.9]]
+    table = pa.table([pa.array(column) for column in columns], names=["text", "p_benign", "p_sqli", "p_benign"])
+    pq.write_table(table, tmp_path / "s.parquet")
+    with pytest.raises(InputError, match=r"^\S+s\.parquet: a column name stands twice: .*p_benign$"):
+        load_teacher([str(tmp_path / "s.parquet")])
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("value", [0.0, 0.25])
+def test_a_class_that_some_lines_lack_is_refused(at: int, value: float, tmp_path: Path) -> None:
+    """One that came after the first line was left out."""
+    rows: list[dict[str, object]] = [dict(row) for row in ROWS]
+    rows[at] = {**rows[at], "p_xss": value}
+    path = write(tmp_path / "s.jsonl", rows)
+    with pytest.raises(InputError, match=rf"s\.jsonl:{2 - at}: has no column p_xss, which other rows have"):
+        load_teacher([str(path)])
+
+
+def test_a_text_that_comes_later_is_not_overlooked(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.jsonl", [{"p_benign": 0.5, "p_sqli": 0.5}, ROWS[1]])
+    with pytest.raises(InputError, match=r"s\.jsonl:1: column text is None, expected a string"):
+        load_teacher([str(path)])
+
+
+@pytest.mark.parametrize("name", ["P_xss", " p_xss", "p-xss"])
+def test_a_column_that_nearly_is_of_a_class_is_refused(name: str, tmp_path: Path) -> None:
+    """It was left out, as columns of other uses are."""
+    path = write(tmp_path / "s.csv", [{**row, name: 0} for row in ROWS])
+    with pytest.raises(InputError, match=rf"column '{name}' nearly begins with p_, as 'p_benign', 'p_sqli' do"):
+        load_teacher([str(path)])
+    with pytest.raises(InputError, match=rf"columns:p_: column '{name}' nearly begins with p_"):
+        load_teacher(["columns:p_"], columns=["text", "p_benign", "p_sqli", name])
+
+
+def test_lines_that_are_not_utf8_join_with_the_events_read_from_them(tmp_path: Path) -> None:
+    from overproof.events.sources import load_events
+
+    (tmp_path / "s.jsonl").write_bytes(
+        b'{"text": "\xff/etc", "label": "sqli", "p_benign": 0.1, "p_sqli": 0.9}\n'
+        b'{"text": "\\ud800", "label": "benign", "p_benign": 1, "p_sqli": 0}\n'
+    )
+    events = load_events([tmp_path / "s.jsonl"])
+    logits = load_teacher([str(tmp_path / "s.jsonl")]).logits(events)
+    assert np.allclose(np.exp(logits), [[0.1, 0.9], [1, 0]], atol=1e-6)

@@ -5,18 +5,14 @@ A black box cannot be queried again, so these teachers label no new events.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
@@ -29,15 +25,14 @@ from overproof.distillation.teachers.interface import (
     texts_of,
 )
 from overproof.distillation.teachers.order import rows_by_order
+from overproof.distillation.teachers.softrows import Row, table_rows
 from overproof.errors import InputError
 from overproof.events.schema import SCHEMA
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, listed
-from overproof.events.sources.stream import LONGEST, READ_ERRORS, decoded, open_input
 
 TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
 PACKED = (".gz", ".zst")
 
-Row = tuple[str, Mapping[str, Any]]
 _LARGEST = float(np.finfo(np.float32).max)  # beyond it a logit became infinite, and its row's loss no number
 
 
@@ -116,14 +111,16 @@ def load_file(path: Path, *, are_logits: bool = False) -> FileTeacher:
     Raises
     ------
     InputError
-        Unreadable file, a value that is no number, a row that is no distribution (`file:line`), one text with two
-        different soft labels, or no column of a usual name for the text while another one may be it.
+        Unreadable file, a name that stands twice, a class that some rows lack, a value that is no number, a row that is
+        no distribution (`file:line`), one text with two different soft labels, or no column of a usual name for the
+        text while another one may be it.
     """
-    rows = list(_rows(path))
+    rows = list(table_rows(path))
     if not rows:
         raise InputError(f"{path}: has no rows")
-    text = _text_column(rows[0][1])
-    columns, classes = _class_columns(path, rows[0][1], text, "z_" if are_logits else "p_")
+    first = _first_values(rows)
+    text = _text_column(first)
+    columns, classes = _class_columns(path, first, text, "z_" if are_logits else "p_")
     values = _values(rows, columns, are_logits)
     by_text = None if text is None else _by_text(rows, text, values)
     # Without texts nothing is cached: the cache knows events by their texts, and these labels hang on their order.
@@ -143,9 +140,10 @@ def from_columns(prefix: str, columns: Sequence[str], *, are_logits: bool = Fals
     Raises
     ------
     InputError
-        Fewer than two columns begin so.
+        Fewer than two columns begin so, or one nearly does.
     """
-    classes = tuple(name.removeprefix(prefix) for name in columns if name.startswith(prefix) and name != prefix)
+    beginning = _beginning(f"columns:{prefix}", [name for name in columns if name != prefix], prefix)
+    classes = tuple(name.removeprefix(prefix) for name in beginning)
     if not prefix or len(classes) < 2:
         raise InputError(
             f"columns:{prefix}: expected two or more columns of that prefix, the events have {', '.join(columns)}"
@@ -153,6 +151,15 @@ def from_columns(prefix: str, columns: Sequence[str], *, are_logits: bool = Fals
     # No fingerprint: the cache knows events by their texts, and these labels are not in the texts.
     card = TeacherCard("soft labels", f"columns:{prefix}", None, None, "computed elsewhere", None)
     return ColumnTeacher(classes, card, prefix, are_logits)
+
+
+def _first_values(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return all columns, each with the first value that it has: in JSON they come and go between lines."""
+    first: dict[str, Any] = {}
+    for _, row in rows:
+        for name, value in row.items():
+            first.setdefault(name, value)
+    return first
 
 
 def _text_column(first: Mapping[str, Any]) -> str | None:
@@ -165,7 +172,7 @@ def _text_column(first: Mapping[str, Any]) -> str | None:
 def _class_columns(
     path: Path, first: Mapping[str, Any], text: str | None, prefix: str
 ) -> tuple[list[str], tuple[str, ...]]:
-    columns = [name for name in first if name.startswith(prefix)]
+    columns = _beginning(str(path), list(first), prefix)
     of_events = {*SCHEMA.names, text}
     if not columns:
         prefix, columns = "", [name for name in first if name not in of_events]
@@ -178,6 +185,22 @@ def _class_columns(
             "name it `text`; to join by order, leave it out"
         )
     return columns, tuple(name.removeprefix(prefix) for name in columns)
+
+
+def _beginning(where: str, names: Sequence[str], prefix: str) -> list[str]:
+    """Return the names that begin with a prefix; InputError if further ones nearly do: they were left out."""
+
+    def plain(name: str) -> str:
+        return name.strip().casefold().replace("-", "_")
+
+    found = [name for name in names if name.startswith(prefix)]
+    nearly = [name for name in names if name not in found and plain(name).startswith(plain(prefix))]
+    if found and nearly:
+        raise InputError(
+            f"{where}: column {listed(nearly)} nearly begins with {prefix}, as {listed(found)} do; expected {prefix} "
+            "before each class, and before nothing else"
+        )
+    return found
 
 
 def _is_words(value: object) -> bool:
@@ -213,7 +236,9 @@ def _values(rows: Sequence[Row], columns: Sequence[str], are_logits: bool) -> Fl
 
 
 def _number(row: Mapping[str, Any], name: str, origin: str) -> float:
-    raw = row.get(name)
+    if name not in row:
+        raise InputError(f"{origin}: has no column {name}, which other rows have; expected every class in every row")
+    raw = row[name]
     try:
         value = math.nan if raw is None or isinstance(raw, bool) else float(raw)
     except (TypeError, ValueError):
@@ -238,55 +263,3 @@ def _by_text(rows: Sequence[Row], column: str, values: Floats) -> dict[str, int]
                 f"{origin}: another soft label for the text of {rows[first][0]}; expected one for each text"
             )
     return found
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    """Yield `file:line` (of a parquet file: row) and the columns of every row."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        if ".parquet" in path.suffixes:
-            with path.open("rb") as file:
-                rows = pq.read_table(file).to_pylist()
-            yield from ((f"{path}:{i}", row) for i, row in enumerate(rows, start=1))
-            return
-        with open_input(path) as source:
-            text = decoded(b"".join(source.blocks))  # as the events are, so that texts are equal
-    except READ_ERRORS as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    yield from _csv_rows(path, text) if ".csv" in path.suffixes else _json_rows(path, text)
-
-
-def _csv_rows(path: Path, text: str) -> Iterator[Row]:
-    csv.field_size_limit(max(csv.field_size_limit(), LONGEST))  # of the process; the module's default is 128 KiB
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    names: list[str] = []
-    line = 1
-    try:
-        for row in reader:
-            origin, line = f"{path}:{line}", reader.line_num + 1
-            if not row:
-                continue
-            if not names:
-                names = row
-                if len(set(names)) != len(names):
-                    raise InputError(f"{origin}: a column name stands twice: {', '.join(names)}")
-                continue
-            if len(row) != len(names):
-                raise InputError(f"{origin}: {len(row)} fields, expected {len(names)} as in the header")
-            yield origin, dict(zip(names, row, strict=True))
-    except csv.Error as error:
-        raise InputError(f"{path}:{line}: broken csv record: {error}") from None
-
-
-def _json_rows(path: Path, text: str) -> Iterator[Row]:
-    for i, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise InputError(f"{path}:{i}: not JSON: {error}") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{path}:{i}: expected a JSON object")
-        yield f"{path}:{i}", row
