@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer.testing
 
+import overproof
 from overproof.bundle.manifest import open_bundle
 from overproof.cli import app
 from overproof.cli.apart import EITHER, INPUTS, OUTPUTS, require_apart
@@ -110,11 +111,6 @@ def test_a_folder_may_be_named_with_a_slash(small_bundle: Path, place: Path) -> 
     assert (done.exit_code, (place / "new").is_dir()) == (0, True)
 
 
-def test_a_folder_inside_of_a_file_is_refused(small_bundle: Path, place: Path) -> None:
-    done = OVERPROOF.invoke(app, ["index", str(small_bundle), "events.csv", "--out", "hard.csv/new"])
-    assert (done.exit_code, done.stderr) == (2, f"error: {place}/hard.csv: Not a directory\n")
-
-
 def test_why_rejects_cannot_be_written_is_said_in_words(small_bundle: Path, place: Path) -> None:
     done = OVERPROOF.invoke(app, ["triage", str(small_bundle), "events.csv", "--out", "new", "--rejects", str(place)])
     expected = f"error: {place}: the rejected records cannot be written there (Is a directory)\n"
@@ -131,3 +127,45 @@ def test_every_option_that_takes_a_path_is_known() -> None:
             named = {"FILE", "DIR", "BUNDLE", "INDEX", "PATH"} & {str(option.metavar)}
             if named or kind in (Path, Path | None):
                 assert name in known, f"{command.__name__}: {name}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "attack BUNDLE events.csv --out events.csv/new",
+        "attack BUNDLE events.csv --rejects events.csv/new/deep",
+        "check BUNDLE events.csv --out events.csv/new",
+        "check BUNDLE events.csv --cache events.csv/new",
+        "compress events.csv --teacher ngram --out events.csv/new",
+        "compress events.csv --teacher ngram --out new --evidence events.csv/new",
+        "compress events.csv --teacher ngram --out new --keep-fp32 soft.csv/new",
+        "teach events.csv --out events.csv/new",
+        "quantize BUNDLE --calibrate events.csv --out events.csv/new",
+        "join BUNDLE BUNDLE --validation events.csv --out events.csv/new",
+        "index BUNDLE events.csv --out events.csv/new",
+        "triage BUNDLE events.csv --out events.csv/new",
+        "demo --out events.csv/new",
+        "lesson --html events.csv/new",
+        "inspect BUNDLE --bom events.csv/new",
+        "inspect BUNDLE --sensitivity --svg /dev/null/new",
+    ],
+)
+def test_an_output_below_a_file_is_refused_before_anything_is_read(words: str, place: Path) -> None:
+    """`attack` said so when all was searched, and a cache of teachers' answers was left out with a warning."""
+    before = sorted(path.name for path in place.iterdir())
+    done = OVERPROOF.invoke(app, words.replace("BUNDLE", "no-such-bundle").split())
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "/new" in done.stderr and "is no folder; expected one to write to" in done.stderr
+    assert sorted(path.name for path in place.iterdir()) == before
+
+
+@pytest.mark.parametrize(("place_of", "message"), [("absent/new", "no folder absent"), ("made", "a folder; expected")])
+def test_a_page_that_cannot_be_written_is_refused_before_it_is_made(place_of: str, message: str, place: Path) -> None:
+    (place / "made").mkdir()
+    done = OVERPROOF.invoke(app, ["lesson", "--bundle", "no-such-bundle", "--html", place_of])
+    assert (done.exit_code, message in done.stderr, len(done.stderr.splitlines())) == (2, True, 1), done.stderr
+
+
+def test_an_attack_looks_at_its_output_before_its_events(place: Path) -> None:
+    with pytest.raises(NotADirectoryError, match=r"Not a directory: .*events\.csv"):
+        overproof.attack("no-such-bundle", "no-such-events", out=place / "events.csv" / "new")

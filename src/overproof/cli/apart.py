@@ -15,6 +15,7 @@ from overproof.errors import InputError
 Run = TypeVar("Run", bound=Callable[..., Any])
 
 OUTPUTS = ("out", "rejects", "html", "svg", "bom", "init_gate", "keep_fp32")
+FILES = ("html", "svg", "bom")  # of them, what is written into a folder that is there
 INPUTS = (
     "bundle", "model", "first", "second", "target", "index", "events", "sources", "test", "unlabelled", "validation",
     "calibrate", "check", "gate", "replay", "full", "teacher", "from_checkpoint", "retrain_from", "key", "certificate",
@@ -24,14 +25,34 @@ EITHER = ("evidence", "signature", "cache", "pool_from")  # written by some comm
 
 
 def apart(run: Run) -> Run:
-    """Refuse what a command is given where an output of it is one of its inputs, or another output."""
+    """Refuse what a command is given where an output of it is one of its inputs, another output, or has no place."""
 
     @wraps(run)
     def checked(**given: Any) -> Any:
+        require_places(given)
         require_apart(given)
         return run(**given)
 
     return checked  # type: ignore[return-value]
+
+
+def require_places(given: Mapping[str, Any]) -> None:
+    """Raise InputError unless outputs can have their names: it would show when all the work is done.
+
+    Parameters
+    ----------
+    given
+        A command's parameters by name; those in `OUTPUTS` and `EITHER` count.
+    """
+    for name in (*OUTPUTS, *EITHER):
+        for path in _paths(given.get(name)):
+            above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+            if not os.path.isdir(above):
+                raise InputError(f"{_option(name)} {path}: {above} is no folder; expected one to write to")
+            if name in FILES and above != path.absolute().parent:
+                raise InputError(f"{_option(name)} {path}: no folder {path.parent}; expected one that exists")
+            if name in FILES and path.is_dir():
+                raise InputError(f"{_option(name)} {path}: a folder; expected a file to write")
 
 
 def require_apart(given: Mapping[str, Any]) -> None:
@@ -45,7 +66,7 @@ def require_apart(given: Mapping[str, Any]) -> None:
     from overproof.bundle.manifest import MANIFEST
 
     written = [
-        (f"--{name.replace('_', '-')} {given[name]}", Path(given[name]))
+        (f"{_option(name)} {given[name]}", Path(given[name]))
         for name in OUTPUTS
         if given.get(name) not in (None, "", "-")
     ]
@@ -58,6 +79,10 @@ def require_apart(given: Mapping[str, Any]) -> None:
     for (_, one), (option, other) in combinations(written, 2):
         if _are_one(one, other):
             raise InputError(f"{option}: another output goes there as well; expected a file of its own")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _paths(value: Any) -> Iterator[Path]:

@@ -157,23 +157,17 @@ def attack(
 
 def run_attack(config: AttackConfig, inputs: AttackInputs, options: RunOptions, out: Path | None) -> AttackReport:
     """Load, open the models, choose what is attacked, search, compare and write."""
+    with nullcontext() if out is None else only_writer(out):
+        return _attack(config, inputs, options, out)
+
+
+def _attack(config: AttackConfig, inputs: AttackInputs, options: RunOptions, out: Path | None) -> AttackReport:
     events, own = load(config, options)
     attacked = open_attacked(config, inputs, options.console)
     classes = attacked.bundle.manifest.classes
     require_one_spelling([events], classes, f"a class of {inputs.bundle}")
     targets = choose(config, events, attacked.cascade.student.manifest.benign, attacked.judges)
     options.console.say(f"{len(targets.attacks):,} attacks and {len(targets.benign):,} benign events are edited")
-    with nullcontext() if out is None else only_writer(out):
-        return _attack(config, (events, own, attacked, targets), options, out)
-
-
-def _attack(
-    config: AttackConfig,
-    loaded: tuple[pa.Table, list[str] | None, Attacked, Targets],
-    options: RunOptions,
-    out: Path | None,
-) -> AttackReport:
-    events, own, attacked, targets = loaded
     journal = Journal(None if out is None else out / JOURNAL, _decisive(config, attacked, targets))
     attempts = search(config, attacked, targets, journal, options.console)
     report = compare(config, attacked, targets, attempts, events["origin"].to_pylist())
