@@ -15,7 +15,7 @@ from tokenizers.processors import TemplateProcessing
 
 from overproof.bundle import runtime
 from overproof.bundle.scores import softmax
-from overproof.distillation.teachers import load_teacher
+from overproof.distillation.teachers import cached_logits, load_teacher
 from overproof.errors import InputError
 from overproof.events.schema import event_table
 
@@ -301,3 +301,75 @@ def test_what_onnxruntime_says_is_said_without_its_own_source(write: Write) -> N
     model.ir_version = 99
     with pytest.raises(InputError, match=r"failed:Unsupported model IR version: 99"):
         load_teacher([str(write(model))])
+
+
+def with_tail(*nodes: onnx.NodeProto, **weights: np.ndarray) -> onnx.ModelProto:
+    """The same, its sum passed on by other nodes."""
+    model = summing_model(mask=False)
+    model.graph.node.pop()
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in weights.items())
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            with_tail(helper.make_node("ReduceMean", ["sum", "first"], ["logits"]), first=np.array([0])),
+            r"shape \(1, 3\), expected \(\d+, 3\)",
+        ),
+        (with_tail(helper.make_node("Concat", ["sum", "sum"], ["logits"], axis=0)), "expected"),
+        (with_tail(helper.make_node("RandomNormalLike", ["sum"], ["logits"])), "other answers when it is asked again"),
+        (
+            with_tail(
+                helper.make_node("Dropout", ["sum", "ratio", "training"], ["logits"]),
+                ratio=np.array(0.5, np.float32),
+                training=np.array(True),
+            ),
+            "other answers when it is asked again",
+        ),
+    ],
+    ids=["one row for a batch", "two rows an event", "random", "dropout in training"],
+)
+def test_what_answers_no_row_an_event_or_by_chance_is_refused_when_opened(
+    model: onnx.ModelProto, message: str, write: Write
+) -> None:
+    """Events of unlike lengths were asked about one by one, so that it showed when the first two of a length came."""
+    model.opset_import[0].version = 18
+    with pytest.raises(InputError, match=message):
+        load_teacher([str(write(model))])
+
+
+def test_numbers_that_float32_cannot_hold_are_refused_in_one_line(
+    write: Write, recwarn: pytest.WarningsRecorder
+) -> None:
+    model = with_tail(
+        helper.make_node("Cast", ["sum"], ["wide"], to=TensorProto.DOUBLE),
+        helper.make_node("Mul", ["wide", "huge"], ["logits"]),
+        huge=np.array(1e300),
+    )
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.DOUBLE
+    teacher = load_teacher([str(write(model))])
+    with pytest.raises(InputError, match="not finite"):
+        cached_logits(teacher, event_table({"text": ["a b"]}), None)
+    assert not recwarn.list
+
+
+def test_two_files_that_name_the_classes_in_another_order_are_refused(write: Write) -> None:
+    path = write(summing_model())
+    config = {"id2label": {str(i): name for i, name in enumerate(reversed(CLASSES))}}
+    path.with_name("config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"config\.json: names the classes xss, sqli, benign, labels\.json benign, "):
+        load_teacher([str(path)])
+    config = {"id2label": {str(i): f"LABEL_{i}" for i in range(3)}}
+    path.with_name("config.json").write_text(json.dumps(config))
+    assert load_teacher([str(path)]).classes == tuple(CLASSES)
+
+
+def test_class_names_with_a_number_twice_are_refused(write: Write) -> None:
+    """The last of them counted."""
+    path = write(summing_model())
+    path.with_name("labels.json").write_text('{"0": "benign", "1": "sqli", "2": "xss", "0": "normal"}')
+    with pytest.raises(InputError, match=r"labels\.json: .*the name '0' stands twice"):
+        load_teacher([str(path)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from overproof.bundle.manifest_schema import each_name_once
 from overproof.distillation.teachers.contract import first_line, require_single_label
 from overproof.errors import InputError
 
@@ -23,12 +24,33 @@ def beside(path: Path, *names: str) -> Path:
 
 
 def class_names_beside(path: Path) -> tuple[str, ...] | None:
-    """Read the class names beside a model; None if there is no file of them."""
+    """Read the class names beside a model; None if there is no file of them.
+
+    Raises
+    ------
+    InputError
+        No names can be read, or a second file has the same ones in another order: nobody knows which is right.
+    """
+    places = [file for file in files_beside(path) if file.name.endswith(NAMES)]
+    if not places:
+        return None
+    file = beside(path, *NAMES)
+    names = class_names(file)
+    for other in places:
+        found = _names_or_none(other)
+        if found is not None and found != names and sorted(found) == sorted(names):
+            raise InputError(
+                f"{other}: names the classes {', '.join(found)}, {file.name} {', '.join(names)}: expected one order"
+            )
+    return names
+
+
+def _names_or_none(path: Path) -> tuple[str, ...] | None:
+    """Return the names in a file; None of a config.json that is there for something else."""
     try:
-        file = beside(path, *NAMES)
+        return class_names(path)
     except InputError:
         return None
-    return class_names(file)
 
 
 def files_beside(path: Path) -> tuple[Path, ...]:
@@ -41,7 +63,7 @@ def files_beside(path: Path) -> tuple[Path, ...]:
 def class_names(path: Path) -> tuple[str, ...]:
     """Read a list of names or {"0": name, …}; in config.json under `id2label`."""
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
+        names = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=each_name_once)
         if isinstance(names, dict) and path.name.endswith("config.json"):
             names = names["id2label"]
         if isinstance(names, dict):
