@@ -250,3 +250,41 @@ def test_a_length_that_leaves_no_room_for_an_event(length: object, checkpoint: P
     changed(checkpoint / "tokenizer_config.json", model_max_length=length)
     with pytest.raises(InputError, match=r"model_max_length is .*; expected a number of tokens that leaves room"):
         load_teacher([str(checkpoint)])
+
+
+def test_a_config_with_a_name_twice_is_refused(checkpoint: Path) -> None:
+    """The last of two names of one output counted."""
+    config = checkpoint / "config.json"
+    config.write_text(config.read_text().replace('"0": "benign"', '"0": "xss",\n"0": "benign"'))
+    with pytest.raises(InputError, match=r"config\.json: cannot be read as JSON: the name '0' stands twice"):
+        load_teacher([str(checkpoint)])
+
+
+def test_numbers_of_classes_that_contradict_their_names_are_refused(checkpoint: Path) -> None:
+    """One of the two is wrong, and classes may be exchanged."""
+    place = checkpoint / "config.json"
+    config = json.loads(place.read_text())
+    place.write_text(json.dumps({**config, "label2id": {"benign": 1, "sqli": 0, "xss": 2}}))
+    with pytest.raises(InputError, match="label2id has 'benign' as 1, id2label as 0"):
+        load_teacher([str(checkpoint)])
+    place.write_text(json.dumps({**config, "label2id": {"LABEL_0": 1, "LABEL_1": 0, "LABEL_2": 2}}))
+    assert load_teacher([str(checkpoint)]).classes == CLASSES
+
+
+@pytest.mark.parametrize("place", ["../elsewhere/model.safetensors", "/etc/passwd", 7])
+def test_an_index_of_weights_that_leads_elsewhere_is_refused(place: object, checkpoint: Path, tmp_path: Path) -> None:
+    """What lies there was read, and no fingerprint covers it: cached answers outlived a change."""
+    (tmp_path / "elsewhere").mkdir()
+    (checkpoint / "model.safetensors").rename(tmp_path / "elsewhere" / "model.safetensors")
+    (checkpoint / "other.safetensors").write_bytes(b"")
+    index = {"metadata": {}, "weight_map": {"classifier.weight": place}}
+    (checkpoint / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=r"index\.json: weights are said to be in .*, expected a file beside it"):
+        load_teacher([str(checkpoint)])
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"weight_map": []}', "[" * 100_000])
+def test_a_broken_index_of_weights_is_refused(content: str, checkpoint: Path) -> None:
+    (checkpoint / "model.safetensors.index.json").write_text(content)
+    with pytest.raises(InputError, match=r"index\.json: cannot be read as an index of weights"):
+        load_teacher([str(checkpoint)])

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from overproof.bundle.manifest_schema import each_name_once
 from overproof.bundle.scores import Floats
 from overproof.distillation.augment import Ids
 from overproof.distillation.batches import Trainable
@@ -134,6 +135,7 @@ def load(path: Path) -> HuggingFaceTeacher:
     _require_tokens_known(path, tokenizer, model)
     weights = sorted(path.glob("*.safetensors"))
     classes = _classes(path, model.config.id2label)
+    _require_one_order(path, classes, config.get("label2id"))
     card = TeacherCard(
         kind="huggingface",
         name=str(path),
@@ -193,12 +195,24 @@ def _config(path: Path) -> dict[str, Any]:
             )
         raise InputError(f"{path}: no weights, expected model.safetensors")
     try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"), object_pairs_hook=each_name_once)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path / 'config.json'}: cannot be read as JSON: {error}") from None
     if not isinstance(config, dict):
         raise InputError(f"{path / 'config.json'}: expected a JSON object")
+    _require_weights_within(path)
     return config
+
+
+def _require_weights_within(path: Path) -> None:
+    """Refuse an index of weights that leads out of the folder: what decides has to be in it, and in its fingerprint."""
+    for index in path.glob("*.safetensors.index.json"):
+        try:
+            places = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{index}: cannot be read as an index of weights: {first_line(error)}") from None
+        if outside := [place for place in places if not isinstance(place, str) or Path(place).name != place]:
+            raise InputError(f"{index}: weights are said to be in {_short(outside[0])}, expected a file beside it")
 
 
 def _architectures(path: Path, config: Mapping[str, Any]) -> list[str]:
@@ -243,6 +257,17 @@ def _classes(path: Path, labels: Any) -> tuple[str, ...]:
     if not all(isinstance(name, str | int) for name in names):
         raise InputError(f"{path}: config.json: id2label is {_short(labels)}, expected a name for each class")
     return tuple(str(name) for name in names)
+
+
+def _require_one_order(path: Path, classes: Sequence[str], numbers: object) -> None:
+    """Refuse a `label2id` that has the same names by other numbers than `id2label`: one of the two is wrong."""
+    if not isinstance(numbers, Mapping) or set(numbers) != set(classes):
+        return  # it was never filled in: LABEL_0, LABEL_1
+    if other := [name for i, name in enumerate(classes) if numbers[name] != i]:
+        raise InputError(
+            f"{path}: config.json: label2id has {other[0]!r} as {_short(numbers[other[0]])}, id2label as "
+            f"{classes.index(other[0])}; expected one number for each class"
+        )
 
 
 def _short(value: object) -> str:
