@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import locale
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from overproof.distillation.teachers import load_teacher
 from overproof.errors import InputError
+from overproof.events.schema import event_table
 
 PIPELINE = """
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -186,3 +189,52 @@ def test_it_may_empty_the_list_that_it_is_given(module: str, tmp_path: Path, eve
 def test_a_class_name_that_no_file_can_hold(module: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no text in UTF-8"):
         load_teacher([odd(tmp_path, module, classes=r"['benign', '\ud800']")])
+
+
+class Restless:
+    """Changes whatever a process has one of."""
+
+    classes_ = ("benign", "sqli")
+
+    def predict_proba(self, texts: list[str]) -> list[list[float]]:
+        os.umask(0o777)
+        locale.setlocale(locale.LC_ALL, "C.UTF-8")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        return [[1.0, 0.0]] * len(texts)
+
+
+def test_what_a_process_has_one_of_stays_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdicts became a file that nobody may read, and SIGTERM did not end the run."""
+    monkeypatch.setattr(sys.modules[__name__], "restless", Restless(), raising=False)
+    before = os.umask(0o022)
+    os.umask(before)
+    ours = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    language = locale.setlocale(locale.LC_ALL)
+    load_teacher([f"{__name__}:restless"]).logits(event_table({"text": ["a"]}))
+    after = os.umask(before)
+    assert after == before
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == ours
+    assert locale.setlocale(locale.LC_ALL) == language
+
+
+class Frame(np.ndarray):
+    """Numbers whose columns have names, as of a data frame."""
+
+    columns = ("sqli", "benign")
+
+
+def test_columns_that_are_named_in_another_order_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were taken in the order of `classes_`: attacks became benign."""
+
+    class Named:
+        classes_ = ("benign", "sqli")
+
+        def predict_proba(self, texts: list[str]) -> np.ndarray:
+            return np.tile([0.1, 0.9], (len(texts), 1)).view(Frame)
+
+    monkeypatch.setattr(sys.modules[__name__], "named", Named(), raising=False)
+    with pytest.raises(
+        InputError, match="names its columns sqli, benign, classes_ are benign, sqli; expected one order"
+    ):
+        load_teacher([f"{__name__}:named"]).logits(event_table({"text": ["a"]}))

@@ -10,7 +10,6 @@ import importlib
 import inspect
 import os
 import pickle
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -53,7 +52,14 @@ class CallableTeacher:
 
     def _probabilities(self, batch: list[str]) -> Floats:
         with foreign(self.card.name, "predict_proba"), np.errstate(over="ignore"):
-            p = np.asarray(self.predictor.predict_proba(list(batch)), dtype=np.float32)
+            found = self.predictor.predict_proba(list(batch))
+            named = [str(name) for name in getattr(found, "columns", ())]
+            p = np.asarray(found, dtype=np.float32)
+        if named != list(self.classes) and sorted(named) == sorted(self.classes):
+            raise InputError(
+                f"{self.card.name}: predict_proba names its columns {', '.join(named)}, classes_ are "
+                f"{', '.join(self.classes)}; expected one order"
+            )
         expected = (len(batch), len(self.classes))
         if p.shape != expected:
             raise InputError(f"{self.card.name}: predict_proba gave an array of shape {p.shape}, expected {expected}")
@@ -119,7 +125,7 @@ def _as_its_own_program(spec: str, name: str) -> Iterator[None]:
     What it prints is held back until it is known how the import ends: the usage of a script that ends the program for
     lack of options becomes part of the one message. A logger that keeps the stream writes through it later.
     """
-    held, options, interrupted = Aside(sys.stderr, held=True), sys.argv, signal.getsignal(signal.SIGINT)
+    held, options = Aside(sys.stderr, held=True), sys.argv
     sys.argv = [name]
     try:
         with redirect_stderr(held.opened()), redirect_stdout(held.opened()):
@@ -133,8 +139,6 @@ def _as_its_own_program(spec: str, name: str) -> Iterator[None]:
         ) from ended
     finally:
         sys.argv = options
-        with suppress(ValueError, TypeError):  # of another thread than the main one; or it was set outside of Python
-            signal.signal(signal.SIGINT, interrupted)  # Ctrl-C stays ours
         held.release(shown=sys.exc_info()[0] is None)
 
 

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import locale
 import os
+import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import numpy as np
 
 from overproof.files import OwnOutput, results
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # which end us, and clean up
 _exit = os._exit
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put back the working directory, and numpy's and torch's settings; end a child that leaves the block in a fork.
+    """Put back the working directory, the mode of new files, what signals do, the locale, numpy's and torch's settings.
 
     A script that changes to its own folder must not move our outputs there, and one that switches gradients off must
-    not do so for the student. `os._exit` within the block ends it as `sys.exit` does.
+    not do so for the student. `os._exit` within the block ends it as `sys.exit` does. A child that leaves the block in
+    a fork ends there.
     """
     process, here, assumed = os.getpid(), _here(), _torch_settings()
+    mask, language, handlers = (
+        _mask(),
+        locale.setlocale(locale.LC_ALL),
+        {each: signal.getsignal(each) for each in SIGNALS},
+    )
 
     def ended(status: int) -> NoReturn:
         if os.getpid() == process:
@@ -41,7 +50,27 @@ def undisturbed() -> Iterator[None]:
         if here is not None:
             os.fchdir(here)
             os.close(here)
+        os.umask(mask)
+        if locale.setlocale(locale.LC_ALL) != language:
+            locale.setlocale(locale.LC_ALL, language)
+        _set_handlers(handlers)
         _set_torch(assumed)
+
+
+def _mask() -> int:
+    """Return which rights new files do not get; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _set_handlers(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is not handler:
+            with suppress(
+                ValueError, TypeError
+            ):  # of another thread than the main one; or it was set outside of Python
+                signal.signal(number, handler)
 
 
 def _here() -> int | None:
