@@ -90,7 +90,7 @@ def event_batch(
     text, *optional = fields
     count = len(places)
     origins = pc.binary_join_element_wise(pa.scalar(name), pa.array(places, pa.int64()).cast(pa.string()), ":")
-    columns = [text, *([value or None for value in values] if any(values) else None for values in optional)]
+    columns = [text, *map(_filled, optional)]
     arrays = [
         *(
             pa.nulls(count, field.type) if values is None else pa.array(values, field.type)
@@ -102,6 +102,13 @@ def event_batch(
     extras = extras or {}
     schema = pa.schema([*SCHEMA, *(pa.field(key, array.type) for key, array in extras.items())])
     return pa.RecordBatch.from_arrays([*arrays, *extras.values()], schema=schema)
+
+
+def _filled(values: Sequence[str | None]) -> Sequence[str | None] | None:
+    """Return values of which the empty ones are None; None where all are."""
+    if not any(values):
+        return None
+    return values if "" not in values else [value or None for value in values]
 
 
 def further(columns: int, rows: int) -> dict[str, pa.Array]:
@@ -140,7 +147,7 @@ def plain(value: object) -> str | None:
 
 def extra_array(values: Sequence[object]) -> pa.Array:
     """Convert values of mixed origin to an Arrow array: numbers and booleans if all are, else strings."""
-    kinds = {type(value) for value in values} - {type(None)}
+    kinds = set(map(type, values)) - {type(None)}
     types = {
         frozenset({str}): pa.string(),
         frozenset({bool}): pa.bool_(),

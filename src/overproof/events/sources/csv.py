@@ -68,7 +68,8 @@ class _Feed:
 
     def accept(self) -> None:
         """Start the next record after a good one."""
-        self._clear()
+        self.record.clear()  # and not by a call: every record comes here
+        self.size = 0
         if self._most < MOST_LINES:
             self._most += 1
 
@@ -132,12 +133,12 @@ def _records(feed: _Feed, name: str, dialect: Dialect, on_skip: OnSkip) -> Itera
             on_skip(Skipped(f"broken csv record: {_reason(error, raw)}", f"{name}:{line}", excerpt(raw)))
             continue
         width = width or len(row)
-        if row and len(row) != width:
+        if len(row) == width:
+            yield row
+        elif row:  # a blank line is no record
             line, raw = feed.give_back()
             on_skip(Skipped("wrong number of fields", f"{name}:{line}", excerpt(raw)))
             continue
-        if row:  # a blank line is no record
-            yield row
         feed.accept()
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice, repeat
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -40,6 +41,7 @@ _HEXADECIMAL = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)  # as nginx 
 Record = dict[Any, Any]
 Found = tuple[str, Record, Layout]  # the text, and what it was found in
 NO_TEXT = object()
+_TEXTS = {str, type(None)}
 _KINDS = {dict: "an object", list: "a list", bool: "true or false"}
 CELLS = 1 << 20  # of the columns of one batch: keys times records
 MOST_KEYS = 4096  # of a record; of one with more, what is no field is one column
@@ -104,24 +106,8 @@ def _found(line: bytes, layouts: _Layouts) -> Found | str:
     """Find the record of a line with its layout and text, or why it has none."""
     if len(line) > LONGEST:
         return "longer than 16 MiB"
-    try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        record = None
-    if type(record) is not dict:
-        record = record_of(line)
-        if type(record) is str:
-            return record
-    keys, name, quoted, layout = layouts.last
-    # the usual case, and the quickest
-    if (
-        tuple(record) == keys
-        and type(text := record[name]) is str
-        and text
-        and ((line.count(quoted) < 2 and _BACKSLASH not in line) or not _comes_again(line, quoted))
-    ):
-        return text, record, layout
-    return _sought(record, layouts, line)
+    record = record_of(line)
+    return record if isinstance(record, str) else _sought(record, layouts, line)
 
 
 def _quoted(name: str) -> bytes:
@@ -188,7 +174,7 @@ class _Layouts:
         self._dotted = [name for name in columns.named if "." in name]
         self._inside = [*self._dotted, *(name for name in DEFAULT_NAMES["text"] if "." in name)]
         self._remembered = lru_cache(1024)(self._new)
-        self.last: tuple[tuple[str, ...] | None, str, bytes, Layout] = (None, "", b"", columns.layout(()))
+        self.last: tuple[list[str] | None, str, bytes, Layout] = (None, "", b"", columns.layout(()))
         self._hint: str | None = None
 
     def of(self, record: Record, size: int) -> Layout:
@@ -199,7 +185,7 @@ class _Layouts:
         find = self._remembered if size < _SHORT else self._new
         layout = find(keys, (), ())
         if not self._dotted and layout.text is not None and type(record[layout.text]) is str:
-            self.last = (keys, layout.text, _quoted(layout.text), layout)
+            self.last = ([*keys], layout.text, _quoted(layout.text), layout)
             return layout
         inside = tuple(name for name in self._inside if name not in record and reach(record, name) is not ABSENT)
         return find(keys, inside, tuple(key for key, value in record.items() if _text(key, value) is NO_TEXT))
@@ -230,14 +216,14 @@ def _field(records: Sequence[Record], layouts: Sequence[Layout], field: int) -> 
     names = {layout[field] for layout in layouts}
     if names == {None}:
         return ()
-    if len(names) == 1:  # the usual case, and the quicker one
-        (name,) = names
-        values = [record.get(name) for record in records]
-        if "." in (name or "") and None in values:
-            values = [_inside(record, name) for record in records]
-    else:
+    (name, *others) = names
+    if others:
         values = [_inside(record, layout[field]) for record, layout in zip(records, layouts, strict=True)]
-    return [value if value is None or type(value) is str else plain(value) for value in values]
+    elif len(layouts) == 1 and name in records[0]:  # the usual case, and the quickest one
+        values = list(map(itemgetter(name), records))
+    else:
+        values = [_inside(record, name) for record in records]
+    return values if set(map(type, values)) <= _TEXTS else [*map(plain, values)]
 
 
 def _inside(record: Record, name: str | None) -> Any:
@@ -250,7 +236,7 @@ def _extras(records: Sequence[Record], layouts: Sequence[Layout]) -> Mapping[str
     found: dict[str, list[object]] = {}
     first = layouts[0]
     if len(records[0]) <= MOST_KEYS and len(layouts) == 1:  # the usual case, and the quicker one
-        found = {key: [record[key] for record in records] for key in records[0] if key not in first}
+        found = {key: [*map(itemgetter(key), records)] for key in records[0] if key not in first}
     else:
         each = layouts if len(layouts) > 1 else repeat(first)
         for row, (record, layout) in enumerate(zip(records, each, strict=False)):
@@ -263,14 +249,15 @@ def _extras(records: Sequence[Record], layouts: Sequence[Layout]) -> Mapping[str
     return {names[index]: extra_array(values) for index, values in enumerate(found.values())}
 
 
-def _few_cells(found: Sequence[Found]) -> Iterator[tuple[Sequence[Record], Sequence[Layout], slice]]:
+def _few_cells(
+    records: Sequence[Record], layouts: Sequence[Layout]
+) -> Iterator[tuple[Sequence[Record], Sequence[Layout], slice]]:
     """Divide records into parts whose columns, all keys of their records, have no more than so many cells.
 
     Yields the records, their layouts (one, where all have the same), and which they are.
     """
-    records = [record for _, record, _ in found]
-    layout = found[0][2]
-    layouts = [layout] if all(each is layout for _, _, each in found) else [each for _, _, each in found]
+    if len(set(map(id, layouts))) == 1:
+        layouts = layouts[:1]
     few = [record if len(record) <= MOST_KEYS else {} for record in (records if len(layouts) > 1 else records[:1])]
     if len(set[Any]().union(*few)) * len(records) <= CELLS:
         yield records, layouts, slice(0, len(records))
@@ -289,7 +276,7 @@ def _few_cells(found: Sequence[Found]) -> Iterator[tuple[Sequence[Record], Seque
 
 def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read JSON lines; see `interface.Source`. Blank lines are no records. The places in origins are lines."""
-    layouts = _Layouts(options.columns)
+    layouts, loads = _Layouts(options.columns), orjson.loads
 
     def rows() -> Iterator[Row[Found] | None]:
         for item in lines(source, options.on_skip):
@@ -297,15 +284,29 @@ def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
                 yield None
                 continue
             number, line = item
+            size, (keys, name, quoted, layout) = len(line), layouts.last
+            try:  # the usual case, and here because a call would make it slower: the keys of the record before
+                record = loads(line) if size <= LONGEST else None
+                if (
+                    type(record) is dict
+                    and [*record] == keys
+                    and type(text := record[name]) is str
+                    and text
+                    and ((_BACKSLASH not in line and line.count(quoted) < 2) or not _comes_again(line, quoted))
+                ):
+                    yield number, size, (text, record, layout)
+                    continue
+            except orjson.JSONDecodeError:
+                pass
             found = _found(line, layouts)
             if not isinstance(found, str):
-                yield number, len(line), found
+                yield number, size, found
             elif line.strip():
                 options.on_skip(Skipped(found, f"{source.name}:{number}", excerpt(line)))
 
     def batch(places: list[int], found: list[Found]) -> Iterator[pa.RecordBatch]:
-        texts = [text for text, _, _ in found]
-        for records, layouts, part in _few_cells(found):
+        texts, all_records, all_layouts = zip(*found, strict=True)
+        for records, layouts, part in _few_cells(all_records, all_layouts):
             others = [_field(records, layouts, field) for field in range(1, len(Layout._fields))]
             extras = _extras(records, layouts) if options.extra else None
             yield event_batch(source.name, places[part], [texts[part], *others], extras)

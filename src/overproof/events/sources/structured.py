@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
@@ -108,15 +108,24 @@ def _rows(source: Input, format: LineFormat, on_skip: OnSkip) -> Iterator[Row[St
 
 def structured_batch(name: str, places: list[int], records: list[StructuredEvent], *, extra: bool) -> pa.RecordBatch:
     """Make the batch of some events, with every column of `STRUCTURED_COLUMNS` if `extra`."""
-    texts, times, groups, columns, overflow = (list(map(itemgetter(field), records)) for field in range(5))
+    texts, times, groups, columns, overflow = zip(*records, strict=True)
     blank = (None,) * len(records)
-    held = set().union(*columns) if extra else set()
-    extras = {
-        key: pa.array([each.get(key) for each in columns], kind) if key in held else pa.nulls(len(records), kind)
-        for key, kind in STRUCTURED_COLUMNS.items()
-        if extra
-    }
+    extras = _columns(columns) if extra else None
     return event_batch(name, places, (texts, blank, blank, times, groups), extras, overflow)
+
+
+def _columns(each: Sequence[Mapping[str, str | int | None]]) -> dict[str, pa.Array]:
+    """Gather the columns of some events, all of `STRUCTURED_COLUMNS`."""
+    shapes = set(map(tuple, each))  # there is one, as a rule
+    some, every = set().union(*shapes), set.intersection(*map(set, shapes))
+
+    def values(key: str) -> list[str | int | None]:
+        return [*map(itemgetter(key), each)] if key in every else [one.get(key) for one in each]
+
+    return {
+        key: pa.array(values(key), kind) if key in some else pa.nulls(len(each), kind)
+        for key, kind in STRUCTURED_COLUMNS.items()
+    }
 
 
 def aggregate_events(aggregates: Iterable[HostAggregate]) -> Iterator[StructuredEvent]:

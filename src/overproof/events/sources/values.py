@@ -34,8 +34,10 @@ def integer(value: object) -> int | None:
 
 def number(value: object) -> float | None:
     """Convert a JSON value to a finite number that is not negative; None where it is none."""
+    if not isinstance(value, str | int | float):
+        return None
     try:
-        found = float(value) if isinstance(value, str | int | float) else math.nan
+        found = float(value)
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) and found >= 0 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from overproof.events import templates
@@ -36,8 +36,9 @@ _APART = frozenset(
     "http_response_body http_response_body_printable http_content_type request_headers response_headers redirect "
     "accept_range age allow connection content_encoding content_language content_length content_location content_md5 "
     "content_range content_type date etags expires last_modified link location proxy_authenticate refresh retry_after "
-    "server set_cookie trailer transfer_encoding upgrade vary warning www_authenticate".split()
+    "server set_cookie trailer transfer_encoding upgrade vary warning www_authenticate status length http_port".split()
 )
+_VERSIONS = frozenset(("protocol", f"HTTP/{version}") for version in ("0.9", "1.0", "1.1", "2", "2.0", "3"))
 
 
 def is_eve(record: Record) -> bool:
@@ -115,7 +116,8 @@ def _state(record: Record) -> str:
         return "S0"
     if _transport(record) != "tcp":
         return "SF"
-    sent, answered = (_flags(entry(record, "tcp").get(f"tcp_flags_{side}")) for side in ("ts", "tc"))
+    tcp = entry(record, "tcp")
+    sent, answered = _flags(tcp.get("tcp_flags_ts")), _flags(tcp.get("tcp_flags_tc"))
     if not answered & _SYN:
         return "REJ" if answered & _RST else "OTH"
     if sent & _RST:
@@ -136,25 +138,29 @@ def _flags(value: object) -> int:
 
 def _http(kind: str, record: Record) -> str:
     http = _request_in(record)
-    headers = _headers(http.get("request_headers"))
-
-    def sent(key: str, name: str) -> str | None:
-        found = string(http.get(key))
-        return found or (", ".join(value for header, value in headers if header == name) or None if headers else None)
-
-    others = [
-        (key.replace("_", "-"), value) for key, value in http.items() if key not in _APART and isinstance(value, str)
-    ]
+    headers = _headers(http["request_headers"]) if "request_headers" in http else []
+    others = []
+    if not _APART.issuperset(http):
+        others = [(key.replace("_", "-"), value) for key, value in http.items() if _is_further(key, value)]
     return templates.HttpRequest(
         string(http.get("http_method")) or "-",
         string(http.get("url")) or "-",
-        host=sent("hostname", "host"),
-        agent=sent("http_user_agent", "user-agent"),
-        cookie=sent("cookie", "cookie"),
-        referer=sent("http_refer", "referer"),
-        headers=[*headers, *others],
+        host=string(http.get("hostname")) or _named(headers, "host"),
+        agent=string(http.get("http_user_agent")) or _named(headers, "user-agent"),
+        cookie=string(http.get("cookie")) or _named(headers, "cookie"),
+        referer=string(http.get("http_refer")) or _named(headers, "referer"),
+        headers=headers + others,
         body=_content(http, "http_request_body"),
     ).text
+
+
+def _named(headers: Sequence[tuple[str, str]], name: str) -> str | None:
+    return ", ".join(value for header, value in headers if header == name) or None if headers else None
+
+
+def _is_further(key: str, value: object) -> bool:
+    """Tell whether a key of a request is a header that was logged under its name."""
+    return key not in _APART and isinstance(value, str) and (key, value) not in _VERSIONS
 
 
 def _request_in(record: Record) -> Record:

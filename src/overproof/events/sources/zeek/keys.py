@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from overproof.events.sources.nested import names_within
@@ -76,9 +77,16 @@ def path_of(record: Record, header: str | None, file: str) -> str:
         return stated
     if header is not None:
         return header
-    found = next((path for path, key in _OF_CONNECTIONS.items() if key in record), None) or _log_of_none(record)
+    for path, key in _OF_CONNECTIONS.items():
+        if key in record:
+            return path
+    return _log_of_none(record) or _log_in(file)
+
+
+@lru_cache(16)
+def _log_in(file: str) -> str:
     name = re.match(r"[a-z][a-z0-9_]*", file)
-    return found or (name[0] if name else "log")
+    return name[0] if name else "log"
 
 
 def _log_of_none(record: Record) -> str | None:

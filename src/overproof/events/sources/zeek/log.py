@@ -118,7 +118,9 @@ class _Log:
 
 def _json(line: bytes) -> Record | str:
     record = record_of(line)
-    return record if isinstance(record, str) else unnested(record)
+    if isinstance(record, str) or (line.count(b"{") == 1 and "id_orig_h" not in record):
+        return record  # the usual case: no object in it, and Zeek's own names
+    return unnested(record)
 
 
 @lru_cache(256)  # a header has few types, and each value one
