@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -212,6 +214,50 @@ def test_an_answer_that_drips_ends_in_time(first: bytes, piece: bytes) -> None:
         assert not piece or server.left.wait(30)  # nothing goes on reading
     finally:
         server.stop()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(
+            b"HTTP/1.1 302 Found\r\nlocation: " + to + b"\r\n\r\n"
+            for to in (b"http://[", b"http://h:x", b"\xff", b"//")
+        ),
+        *(CHUNKED + size + b"\r\n[]\r\n0\r\n\r\n" for size in (b"-5", b"zz", b"f" * 60, b"2;" + b"x" * 70000)),
+        *(HEAD + b"content-length: " + n + b"\r\n\r\n" for n in (b"-5", b"5, 6", b"9" * 5000, b"\xb2")),
+        *(HEAD + b"content-encoding: " + how + b"\r\n\r\nabcd" for how in (b"gzip", b"br", b",".join([b"gzip"] * 9))),
+        HEAD + b"content-encoding: gzip\r\n\r\n" + gzip.compress(bytes(64 << 20)),
+        HEAD + b"a: b\r\n" * 200 + b"\r\n",
+        HEAD + b"a: " + b"b" * 70000 + b"\r\n\r\n",
+        HEAD + b"no header\r\n\r\n[[]]",
+        *(b"HTTP/" + line + b"\r\n\r\n" for line in (b"1.1 abc", b"1.1 -200 OK", b"9.9 200 OK", b"1.1 101 Go", b"")),
+        b"\0" * 100,
+    ],
+    ids=lambda answer: repr(answer[:60]),
+)
+def test_whatever_a_server_sends_is_no_answer_at_worst(answer: bytes) -> None:
+    """Where a redirect leads to, or a chunk of -5 bytes, ended the run in a traceback."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listening.accept()
+                with client, suppress(OSError):
+                    client.recv(65536)
+                    client.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        with pytest.raises(FullDown):
+            remote(f"http://127.0.0.1:{listening.getsockname()[1]}/", CLASSES, seconds=2.0).ask(["a"])
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
 
 
 @pytest.mark.parametrize("after", ["3600", "Fri, 31 Dec 9999 23:59:59 GMT", "1e400", "soon", "-5", ""])

@@ -86,7 +86,7 @@ class Poster:
             pause = BACKOFF_SECONDS * 2 ** (RETRIES - left)
             try:
                 status, content, again = self._once(body, ends)
-            except urllib3.exceptions.HTTPError as error:
+            except (urllib3.exceptions.HTTPError, ValueError) as error:  # ValueError: of a chunk of -5 bytes
                 down = FullDown(f"{self.shown}: {_why(error)}")
             else:
                 if status == 200:
@@ -111,7 +111,13 @@ class Poster:
         try:
             timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, left), read=left)
             answer = self.pools.request(
-                "POST", self.url, body=body, headers=self.headers, timeout=timeout, preload_content=False
+                "POST",
+                self.url,
+                body=body,
+                headers=self.headers,
+                timeout=timeout,
+                preload_content=False,
+                redirect=False,  # it would read where to, which need not be a URL
             )
             with answer:
                 content: bytes = answer.read(MOST_BYTES)
