@@ -27,11 +27,8 @@ def undisturbed() -> Iterator[None]:
     a fork ends there.
     """
     process, here, assumed = os.getpid(), _here(), _torch_settings()
-    mask, language, handlers = (
-        _mask(),
-        locale.setlocale(locale.LC_ALL),
-        {each: signal.getsignal(each) for each in SIGNALS},
-    )
+    mask, language = _mask(), locale.setlocale(locale.LC_ALL)
+    handlers = {each: signal.getsignal(each) for each in SIGNALS}
 
     def ended(status: int) -> NoReturn:
         if os.getpid() == process:
@@ -67,9 +64,8 @@ def _mask() -> int:
 def _set_handlers(handlers: Mapping[signal.Signals, Any]) -> None:
     for number, handler in handlers.items():
         if signal.getsignal(number) is not handler:
-            with suppress(
-                ValueError, TypeError
-            ):  # of another thread than the main one; or it was set outside of Python
+            # ValueError: of another thread than the main one; TypeError: it was set outside of Python
+            with suppress(ValueError, TypeError):
                 signal.signal(number, handler)
 
 
