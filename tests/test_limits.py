@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from importlib import import_module
@@ -25,6 +26,7 @@ from overproof.events.sources.pcap.http import HttpReader
 from overproof.events.sources.pcap.payload import PayloadReader
 from overproof.events.sources.pcap.ssh import SshReader
 from overproof.events.sources.pcap.tls import TlsReader
+from overproof.events.sources.pcap.websocket import WebSocketReader
 from overproof.inference.service.limits import Limits as ServiceLimits
 
 from .events.sources.pcaps import (
@@ -123,6 +125,13 @@ ENDPOINTS = Endpoints(CLIENT, 4000, SERVER, 80, "tcp", "1:x")
 START = PacketRef(1, 0.0)
 POST = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n"
 Said = tuple[bool, dict[str, int]]  # whether an event says overflow, and what was counted
+
+
+def compressed(said: bytes) -> bytes:
+    """A message of a WebSocket, compressed and in one frame."""
+    machine = zlib.compressobj(wbits=-15)
+    content = machine.compress(said) + machine.flush(zlib.Z_SYNC_FLUSH)
+    return b"\xc1\x7e" + len(content).to_bytes(2) + content
 
 
 def of_reader(reader: Reader, *pieces: bytes) -> Said:
@@ -238,6 +247,7 @@ REACHED: dict[str, Callable[[Path], Said]] = {
     "codings.LONGEST_CODED": lambda _: of_reader(HttpReader(ENDPOINTS), *encoded(b"gzip", long_name(66_000))),
     "codings.MOST_CODINGS": lambda _: of_reader(HttpReader(ENDPOINTS), *encoded(b"gzip," * 5, gzip.compress(b"a"))),
     "payload.FIRST": lambda _: of_reader(PayloadReader(ENDPOINTS, START, None), b"x" * 2_048, b"x"),
+    "websocket.MOST_INFLATED": lambda _: of_reader(WebSocketReader(ENDPOINTS), compressed(b"x" * (1 << 20) + b"y")),
     "tls.LONGEST": lambda _: of_reader(TlsReader(ENDPOINTS, START), b"\x16\3\1\x40\0\1\0\xff\xff", b"x" * 16_384),
     "ssh.LONGEST": lambda _: of_reader(SshReader(ENDPOINTS, START), b"SSH-2.0-" + b"x" * 300),
     "message.MOST": lambda _: of_packets(udp(CLIENT, 4000, SERVER, 53, question(65))),

@@ -35,6 +35,7 @@ class HttpReader:
         self._step = self._head
         self._remaining = 0  # bytes of the body to come
         self._rejected = self._upgraded = False  # by llhttp; to another protocol
+        self.to_websocket = False  # whether it is the protocol of what is left
 
     @property
     def buffered(self) -> int:
@@ -142,7 +143,9 @@ class HttpReader:
         return True
 
     def _end(self, drafts: list[EventDraft]) -> bool:
-        drafts.append(self._current.draft(self._method, self._endpoints))
+        request = self._current
+        drafts.append(request.draft(self._method, self._endpoints))
+        self.to_websocket = self._upgraded and "websocket" in (request.header(b"upgrade") or "").lower()
         self._request = self._parser = None
         if self._upgraded:
             self.rest = self._take(len(self._buffer))

@@ -14,6 +14,7 @@ from overproof.events.sources.pcap.request import begins_http, next_request
 from overproof.events.sources.pcap.services import client_protocol, server_protocol
 from overproof.events.sources.pcap.ssh import SshReader
 from overproof.events.sources.pcap.tls import TlsReader
+from overproof.events.sources.pcap.websocket import WebSocketReader
 
 _ENOUGH = 8  # bytes that are enough to recognize a protocol
 LACKING = "bytes that the capture lacks: lost, or cut by its snap length"
@@ -54,6 +55,7 @@ class TcpStream:
         self._started: PacketRef | None = None
         self._done = False  # nothing more has to be read
         self._resyncing = False  # behind a gap in HTTP
+        self._to_websocket = False  # behind a request for it, unless that was refused and another one follows
         self._segments_apart = 0
 
     @property
@@ -97,7 +99,7 @@ class TcpStream:
             if self._reader is None:
                 return drafts
             drafts += self._reader.finish(total)
-            self._buffer, self._reader = self._reader.rest or b"", None
+            self._leave(self._reader)
 
     def _read(self, data: bytes, ref: PacketRef, *, more: bool = True) -> list[EventDraft]:
         """Give bytes in order to the reader that is there or that fits them."""
@@ -118,8 +120,13 @@ class TcpStream:
             drafts += self._reader.feed(data, since)
             self._done = self._reader.done
             if self._reader.rest is not None:
-                self._buffer, self._reader = self._reader.rest, None
+                self._leave(self._reader)
         return drafts
+
+    def _leave(self, reader: Reader) -> None:
+        """Let another reader have what this one leaves."""
+        self._to_websocket = isinstance(reader, HttpReader) and reader.to_websocket
+        self._buffer, self._reader = reader.rest or b"", None
 
     def _resynchronize(self) -> None:
         """Drop what may be the rest of a body behind a gap in HTTP, until a request begins."""
@@ -135,6 +142,8 @@ class TcpStream:
         http = begins_http(data, more=more)
         if http:
             return HttpReader(self._endpoints)
+        if http is False and self._to_websocket:
+            return WebSocketReader(self._endpoints)
         if http is None or (more and len(data) < _ENOUGH):
             return None
         if 53 in (self._endpoints.sport, self._endpoints.dport) and self.protocol != "dns":
