@@ -230,7 +230,7 @@ CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
         *(CHUNKED + size + b"\r\n[]\r\n0\r\n\r\n" for size in (b"-5", b"zz", b"f" * 60, b"2;" + b"x" * 70000)),
         *(HEAD + b"content-length: " + n + b"\r\n\r\n" for n in (b"-5", b"5, 6", b"9" * 5000, b"\xb2")),
         *(HEAD + b"content-encoding: " + how + b"\r\n\r\nabcd" for how in (b"gzip", b"br", b",".join([b"gzip"] * 9))),
-        HEAD + b"content-encoding: gzip\r\n\r\n" + gzip.compress(bytes(64 << 20)),
+        HEAD + b"content-encoding: gzip\r\n\r\n" + gzip.compress(bytes(64 << 20), mtime=0),
         HEAD + b"a: b\r\n" * 200 + b"\r\n",
         HEAD + b"a: " + b"b" * 70000 + b"\r\n\r\n",
         HEAD + b"no header\r\n\r\n[[]]",
