@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from codecs import BOM_UTF8
 from collections import Counter, defaultdict
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from fuzz.target import require
 ETHERNET, RAW = 1, 101
 UNWRAPPED = {0x0800, 0x86DD, 0x8100, 0x88A8, 0x9100, 0x8847, 0x8848, 0x8863, 0x8864, 0x88E7}  # ethertypes
 TUNNELS = {4789, 4790, 8472, 6081, 2152, 1701, 3544, 37008}  # ports
+VERSION = 1  # of a pcapng section; another one's blocks may mean anything
 LONGEST = 16 << 20  # bytes of a packet (docs/guide/limits.md)
 LEAST = {1: 8, 2: 20, 3: 4, 6: 20}  # bytes of a pcapng block of an interface, and of those of packets
 BREAKS_OFF = "the capture breaks off"
@@ -48,6 +50,7 @@ class _Plain(NamedTuple):
 
 def require_counted(content: bytes, told: Told) -> None:
     """Require that every packet is of a flow that an event begins, or rejected."""
+    content = content.removeprefix(BOM_UTF8)  # which is no part of any input
     packets, whole = _pcapng(content) if content[:4] == b"\x0a\x0d\x0d\x0a" else _pcap(content)
     rejected = {place for place, reason in told.rejected if not reason.startswith(BREAKS_OFF)}
     breaks = [place for place, reason in told.rejected if reason.startswith(BREAKS_OFF)]
@@ -157,6 +160,8 @@ def _pcapng(content: bytes) -> tuple[list[_Captured | None], bool]:
     while at + 12 <= len(content):
         if content[at : at + 4] == b"\x0a\x0d\x0d\x0a":
             order, links = ("<" if content[at + 8 : at + 12] == b"\x4d\x3c\x2b\x1a" else ">"), []
+            if struct.unpack_from(order + "H", content, at + 12)[0] != VERSION:
+                break
         kind, size = struct.unpack_from(order + "II", content, at)
         if size < 12 or at + size > len(content) or struct.unpack_from(order + "I", content, at + size - 4)[0] != size:
             break

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from overproof.bundle.manifest import MANIFEST, Bundle, open_bundle
 from overproof.bundle.manifest_schema import bounded, each_name_once
 from overproof.errors import BundleError
-from overproof.progress import SILENT, Console
+from overproof.progress import SILENT, Console, why
 
 T = TypeVar("T")
 SINCE = "0.1.0"  # the version that first wrote these files
@@ -50,7 +50,7 @@ def _parsed(file: Path, content: bytes, parse: Callable[[Any], T], writer: str) 
     try:
         return parse(json.loads(content, parse_int=bounded, object_pairs_hook=each_name_once))
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{file}: written by {writer}, cannot be read by this one ({error})") from None
+        raise BundleError(f"{file}: written by {writer}, cannot be read by this one ({why(error)})") from None
 
 
 def without(data: Any, *derived: str) -> Any:

@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from overproof.events.sources.stream import decoded
 
@@ -57,8 +58,18 @@ def stored(array: pa.Array) -> pa.Array:
     if isinstance(array, pa.ExtensionArray):
         return stored(array.storage)
     if pa.types.is_dictionary(array.type):
-        return stored(array.dictionary_decode())
+        return stored(_within(array).dictionary_decode())
     return array.cast(pa.large_binary()) if array.type in _VIEWS else array
+
+
+def _within(array: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return a dictionary's array in which what is beyond the dictionary, of a damaged file, is null."""
+    indices = array.indices
+    beyond = pc.or_(pc.less(indices, 0), pc.greater_equal(indices, len(array.dictionary)))
+    if not pc.any(beyond).as_py():
+        return array
+    nothing = pa.scalar(None, indices.type)
+    return pa.DictionaryArray.from_arrays(pc.if_else(beyond, nothing, indices), array.dictionary)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -112,6 +123,8 @@ def _value(cell: pa.Scalar) -> Any:
     kind = cell.type
     if not cell.is_valid:
         return None
+    if isinstance(cell, pa.DictionaryScalar) and not 0 <= cell.index.as_py() < len(cell.dictionary):
+        return None  # of a damaged file
     if isinstance(cell, pa.ExtensionScalar | pa.DictionaryScalar):
         return _value(cell.value)
     if pa.types.is_struct(kind):

@@ -20,6 +20,7 @@ from overproof.progress import why
 _BEGINS = re.compile(rb'\s*(?:\[\s*)*(?:\{\s*(?:["}]|$)|$)')
 _INSIDE = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+')  # of a string, which has no line break
 _TOKEN = re.compile(rb'"(?:%b")?|:\s*+[{\[]|[{}\[\]]' % _INSIDE.pattern)
+_COLON = ord(":")
 _BETWEEN = b" \t\r\n,[]\0"  # what stands between records and is none; GELF over TCP ends them with NUL
 _PAIRS = {b"}": b"{", b"]": b"["}
 _DEEPEST = 64  # blanks before a record
@@ -88,6 +89,7 @@ class _Scanner:
                 continue
             token = _TOKEN.search(self._data, self._at)
             if token is None:
+                self._at = self._looked_through()
                 break
             self._at = token.end()
             if not token[0].startswith(b'"'):
@@ -144,6 +146,13 @@ class _Scanner:
         self._at = self._from = match.end()
         self._sought = None
         return True
+
+    def _looked_through(self) -> int:
+        """Return how far no token begins: a colon may be followed by what makes it one."""
+        end = len(self._data)
+        while end > self._at and self._data[end - 1 : end].isspace():
+            end -= 1
+        return end - 1 if end > self._at and self._data[end - 1] == _COLON else len(self._data)
 
     def _string_ends(self) -> bool | None:
         """Go on to the end of a string: whether it has one before its line ends, None where that is to come."""

@@ -129,7 +129,7 @@ def _pcapng(file: _File, name: str) -> Iterator[Record | str]:
         kind = int.from_bytes(start, "big" if reader.endian == ">" else "little")
         try:
             found = reader._read_block(LONGEST)
-        except EOFError:
+        except (EOFError, tools.error.Scapy_Exception):
             return
         if found is not None:
             data, about = found
