@@ -163,6 +163,15 @@ def test_more_requests_than_are_taken_are_told_so(started: Started, tmp_path: Pa
     until(lambda: httpx.post(f"{url}/judge", json={"text": "a"}).status_code == 200)
 
 
+def test_a_load_balancer_may_ask_for_heads_alone(started: Started) -> None:
+    url = started()
+    for path in ("/healthz", "/readyz"):
+        with connected(url) as connection:
+            connection.sendall(f"HEAD {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = closed(connection).partition(b"\r\n\r\n")
+        assert (head[:15], body) == (b"HTTP/1.1 200 OK", b"")
+
+
 def test_no_redirect_names_what_a_client_said(started: Started) -> None:
     url = started()
     for path in ("/judge/", "/healthz/", "//evil.example/", "/page.css/"):

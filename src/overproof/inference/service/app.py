@@ -135,11 +135,13 @@ def _looking_up(app: FastAPI, service: Service) -> None:
 
 
 def _running(app: FastAPI, service: Service) -> None:
+    @app.head("/healthz", include_in_schema=False)  # as load balancers probe
     @app.get("/healthz", response_model=dict[str, bool])
     async def healthz() -> Response:
         """Say that the process answers."""
         return _json({"alive": True})
 
+    @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", response_model=schemas.Ready)
     async def readyz(request: Request) -> Response:
         """Say whether requests are taken: 503 before the threads run and once the service is ending."""
