@@ -26,7 +26,7 @@ PLACE = OUT / "hardened"
 SEED, HELD_SEED = 0, 1  # of the students and what they learn from; of the attacks that they are measured by
 BEFORE, AFTER, PART = "as distilled", "hardened", "hardened by half of the families"
 TAUGHT = ("cmdi", "path-traversal", "ssti", "xss")  # of `PART`; the others' attacks are edited by the measuring alone
-ROUNDS = {FASTEST: 4, "hybrid-student": 4, STUDENT: 1}  # at most: each takes as long as making the student
+STUDENTS = (FASTEST, "hybrid-student", STUDENT)
 ALARM = "false-alarm"
 SEARCH, STRONGER = "bandit", "gradient"  # what it learned against, and what it did not
 
@@ -50,7 +50,6 @@ def made(student: str, state: str) -> dict[str, Any]:
         seed=SEED,
         cache=OUT / "cache",
         harden=state != BEFORE,
-        harden_rounds=ROUNDS[student],
         harden_families=families,
         console=terminal(),
         **options,
@@ -86,7 +85,7 @@ def spent(student: str, state: str, objectives: list[str], search: str, evidence
 def measured() -> dict[str, Any]:
     """Make and attack every student before and after, and one that was taught by some families alone."""
     found: dict[str, Any] = {}
-    for student in ROUNDS:
+    for student in STUDENTS:
         for state in (BEFORE, AFTER, *([PART] if student == FASTEST else [])):
             name = f"{student}-{state.replace(' ', '-')}"
             if place(student, state).parent == PLACE:
