@@ -261,8 +261,8 @@ def _classes(path: Path, labels: Any) -> tuple[str, ...]:
 
 def _require_one_order(path: Path, classes: Sequence[str], numbers: object) -> None:
     """Refuse a `label2id` that has the same names by other numbers than `id2label`: one of the two is wrong."""
-    if not isinstance(numbers, Mapping) or set(numbers) != set(classes):
-        return  # it was never filled in: LABEL_0, LABEL_1
+    if not isinstance(numbers, Mapping) or set(numbers) != set(classes) or len(numbers) < len(classes):
+        return  # it was never filled in: LABEL_0, LABEL_1; a name that stands twice is refused for that
     if other := [name for i, name in enumerate(classes) if numbers[name] != i]:
         raise InputError(
             f"{path}: config.json: label2id has {other[0]!r} as {_short(numbers[other[0]])}, id2label as "

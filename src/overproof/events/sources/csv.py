@@ -133,9 +133,9 @@ def _records(feed: _Feed, name: str, dialect: Dialect, on_skip: OnSkip) -> Itera
             on_skip(Skipped(f"broken csv record: {_reason(error, raw)}", f"{name}:{line}", excerpt(raw)))
             continue
         width = width or len(row)
-        if len(row) == width:
+        if row and len(row) == width:  # a blank line is no record
             yield row
-        elif row:  # a blank line is no record
+        elif row:
             line, raw = feed.give_back()
             on_skip(Skipped("wrong number of fields", f"{name}:{line}", excerpt(raw)))
             continue
