@@ -193,13 +193,14 @@ def read_csv(source: Input, options: ReadOptions, *, delimiter: str | None = Non
             if row is None:
                 yield None
                 continue
-            again = row[text] in named and sorted([row[0].removeprefix(_BOM), *row[1:]]) == every
+            cell = row[text]
+            again = cell in named and sorted([row[0].removeprefix(_BOM), *row[1:]]) == every
             if again:
                 names = [row[0].removeprefix(_BOM), *row[1:]]
                 order = None if names == header else [names.index(column) for column in header]
             elif order is not None:
                 row = [row[place] for place in order]
-            cell = row[text]
+                cell = row[text]
             if cell and not again:
                 yield feed.record[0][0], feed.size, row
                 continue

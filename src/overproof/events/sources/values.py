@@ -11,6 +11,7 @@ from typing import Any
 from overproof.events.sources.batch import plain
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBERS = (int, float)  # once, and not `int | float` in each call, which makes the type anew
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 
 
@@ -18,7 +19,7 @@ def string(value: object) -> str | None:
     """Convert a JSON value to text; None and the empty string are None."""
     if value is None or type(value) is str:  # the usual cases, of most fields of most records
         return value or None
-    return str(value) if isinstance(value, int | float) else plain(value)
+    return str(value) if isinstance(value, _NUMBERS) else plain(value)
 
 
 def integer(value: object) -> int | None:
@@ -34,7 +35,7 @@ def integer(value: object) -> int | None:
 
 def number(value: object) -> float | None:
     """Convert a JSON value to a finite number that is not negative; None where it is none."""
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, _NUMBERS) and not isinstance(value, str):
         return None
     try:
         found = float(value)

@@ -18,6 +18,7 @@ Record = Mapping[Any, Any]
 
 _FIN, _SYN, _RST = 0x01, 0x02, 0x04
 _FAILED = {"S0", "REJ"}
+_ENDED = {(True, True): "SF", (True, False): "S2", (False, True): "S3", (False, False): "S1"}  # by who ended it
 # what stands beside an event and is no content of a protocol, or has a part of its own
 _OF_NO_PROTOCOL = frozenset("flow tcp ether stream packet_info metadata traffic tunnel verdict anomaly email".split())
 # what a server says, or what is written already
@@ -77,7 +78,7 @@ def to_event(kind: str, record: Record) -> StructuredEvent:
             "method": string(http.get("http_method")),
             "user_agent": string(http.get("http_user_agent")),
             "status": integer(http.get("status")),
-            "query": _question(entry(record, "dns"))[0],
+            "query": _question(entry(record, "dns"))[0] if "dns" in record else None,
             "flow_id": flow_id,
         },
         overflow=kind == "dns" and len(items(entry(record, "dns").get("queries"))) > 1,  # of which the first is told
@@ -124,9 +125,7 @@ def _state(record: Record) -> str:
         return "RSTO"
     if answered & _RST:
         return "RSTR"
-    return {(True, True): "SF", (True, False): "S2", (False, True): "S3"}.get(
-        (bool(sent & _FIN), bool(answered & _FIN)), "S1"
-    )
+    return _ENDED[bool(sent & _FIN), bool(answered & _FIN)]
 
 
 def _flags(value: object) -> int:
