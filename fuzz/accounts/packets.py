@@ -160,7 +160,7 @@ def _pcapng(content: bytes) -> tuple[list[_Captured | None], bool]:
     while at + 12 <= len(content):
         if content[at : at + 4] == b"\x0a\x0d\x0d\x0a":
             order, links = ("<" if content[at + 8 : at + 12] == b"\x4d\x3c\x2b\x1a" else ">"), []
-            if struct.unpack_from(order + "H", content, at + 12)[0] != VERSION:
+            if int.from_bytes(content[at + 12 : at + 14], "little" if order == "<" else "big") != VERSION:
                 break
         kind, size = struct.unpack_from(order + "II", content, at)
         if size < 12 or at + size > len(content) or struct.unpack_from(order + "I", content, at + size - 4)[0] != size:

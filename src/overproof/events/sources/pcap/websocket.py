@@ -67,14 +67,13 @@ class WebSocketReader:
         """Read frames; see `event_draft.Reader`."""
         self._buffer += data
         drafts: list[EventDraft] = []
-        while self.rest is None and (self._frame is not None or self._begin(ref)):
-            frame = self._current
+        while frame := self._frame or self._begin(ref):
             part = bytes(self._buffer[: frame.left])
             del self._buffer[: len(part)]
             self._add(frame, part)
+            self._frame = frame if frame.left else None
             if frame.left:
                 break
-            self._frame = None
             if frame.final or frame.control:
                 drafts += self._ended(frame.message)
                 self._message = self._message if frame.control else None
@@ -95,26 +94,20 @@ class WebSocketReader:
             message.cut = True
         return [draft for message in found.values() for draft in self._ended(message)]
 
-    @property
-    def _current(self) -> _Frame:
-        if self._frame is None:
-            raise RuntimeError("no frame is open")
-        return self._frame
-
-    def _begin(self, ref: PacketRef) -> bool:
+    def _begin(self, ref: PacketRef) -> _Frame | None:
         """Read the head of a frame, if it is there."""
         if len(self._buffer) < 2:
-            return False
+            return None
         first, second = self._buffer[:2]
         opcode, masked, length = first & _OPCODE, second & _MASKED, second & _LENGTH
         continues = opcode == _CONTINUED
         if first & _RESERVED or opcode not in _OPCODES or (opcode < _CONTROL and continues == (self._message is None)):
             self.rest = bytes(self._buffer)
-            return False
+            return None
         size = _LENGTHS.get(length, 0)
         end = 2 + size + (4 if masked else 0)
         if len(self._buffer) < end:
-            return False
+            return None
         length = int.from_bytes(self._buffer[2 : 2 + size]) if size else length
         mask = bytes(self._buffer[2 + size : end]) if masked else bytes(4)
         del self._buffer[:end]
@@ -123,8 +116,7 @@ class WebSocketReader:
             message = _Message(ref, bool(first & _COMPRESSED))
         if opcode < _CONTROL:
             self._message = message
-        self._frame = _Frame(message, bool(first & _FINAL), opcode >= _CONTROL, length, mask)
-        return True
+        return _Frame(message, bool(first & _FINAL), opcode >= _CONTROL, length, mask)
 
     def _add(self, frame: _Frame, part: bytes) -> None:
         """Add bytes of a frame to its message."""
