@@ -163,6 +163,7 @@ KILLED = """
 import os, shutil, sys
 from pathlib import Path
 import overproof.files as files
+from overproof.files import folders
 
 def counted(owner, name):
     real = getattr(owner, name)
@@ -175,12 +176,12 @@ def counted(owner, name):
     setattr(owner, name, call)
 
 if sys.argv[2] == "two renames":
-    files._renameat2 = lambda: None
+    folders._renameat2 = lambda: None
 left, folder = int(sys.argv[3]), Path(sys.argv[1])
 while True:  # a child is killed before its n-th call that changes a name, for every n
     child = os.fork()
     if not child:
-        for owner, name in ((os, "mkdir"), (os, "rename"), (shutil, "rmtree"), (files, "_exchange"), (os, "unlink")):
+        for owner, name in ((os, "mkdir"), (os, "rename"), (shutil, "rmtree"), (folders, "_exchange"), (os, "unlink")):
             counted(owner, name)
         with files.atomic_folder(folder) as aside:
             (aside / "new").touch()

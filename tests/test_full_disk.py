@@ -105,7 +105,7 @@ WRITERS = {
     "bundle/manifest.py",
     "bundle/signing/library.py",
     "distillation/checkpoint.py",
-    "files.py",
+    "files/handles.py",
     "inference/similarity/store.py",
     "inference/similarity/writer.py",
     "jobs/held_out.py",
@@ -116,7 +116,7 @@ WRITERS = {
 }
 
 
-def test_everything_else_is_written_as_files_py_writes(root: Path) -> None:
+def test_everything_else_is_written_as_the_files_package_writes(root: Path) -> None:
     """So that FIFOs, devices and links are written through, and files are replaced whole."""
     writes = re.compile(r"""\.write_(?:text|bytes)\(|open\([^()]*(?:\([^()]*\))?[^()]*,? ?["'][wax]b?\+?["']""")
     source = root / "src" / "overproof"

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from overproof.files import OwnOutput, results
+from overproof.interrupts import ENDING
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # which end us, and clean up
 _exit = os._exit
 
 
@@ -28,7 +28,7 @@ def undisturbed() -> Iterator[None]:
     """
     process, here, assumed = os.getpid(), _here(), _torch_settings()
     mask, language = _mask(), locale.setlocale(locale.LC_ALL)
-    handlers = {each: signal.getsignal(each) for each in SIGNALS}
+    handlers = {each: signal.getsignal(each) for each in ENDING}
 
     def ended(status: int) -> NoReturn:
         if os.getpid() == process:
