@@ -131,3 +131,24 @@ def test_hostile_input_takes_no_longer_than_its_length(read) -> None:
     for piece in ('{"a":[', '"\n', '{"a" {', "}]", "[{]\n", "\\", ": ", "\n{"):
         with pytest.raises(InputError):
             read("a.json", (piece * 2**17).encode(), format="json")
+
+
+@pytest.mark.parametrize("form", ["json.dumps", "pretty", "broken"])
+def test_text_sequences_are_read(read, form: str) -> None:
+    """RFC 7464: each text stands behind RS, and a broken one costs no other."""
+    records = [{"text": f"attack {number}", "label": "x"} for number in range(3)]
+    texts = [json.dumps(record, indent=2 if form == "pretty" else None) for record in records]
+    if form == "broken":
+        texts[1:1] = ['{"text": "cut sh']
+    table, rejects = read("a.json", "".join(f"\x1e{text}\n" for text in texts).encode())
+    assert table["text"].to_pylist() == [record["text"] for record in records]
+    assert rejects.total == (form == "broken")
+
+
+def test_text_sequences_of_logs_are_read_as_what_they_are(read) -> None:
+    lines = b'\x1e{"_path":"dns","ts":1.5,"uid":"C","id.orig_h":"192.0.2.1","id.orig_p":1,"id.resp_h":"192.0.2.2",'
+    lines += b'"id.resp_p":53,"query":"a.test"}\n'
+    table, _ = read("a.log", lines * 2)
+    assert table["kind"].to_pylist() == ["zeek-dns"] * 2
+    table, _ = read("a.log", b'\x1e{"text":"a"}\n\x1e{"text":"b"}\n', format="jsonl")
+    assert table["text"].to_pylist() == ["a", "b"], "also where the format is named"

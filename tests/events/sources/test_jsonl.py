@@ -247,6 +247,26 @@ def test_a_text_that_comes_twice_in_two_spellings_is_both(read, again: str) -> N
     assert table["text"].to_pylist() == ["usual", "attack\nshown"]
 
 
+@pytest.mark.parametrize("column", ["label", "family"])
+@pytest.mark.parametrize("escaped", [False, True], ids=["as it is", "escaped"])
+def test_a_label_that_stands_twice_is_none(read, column: str, escaped: bool) -> None:
+    other = rf"\u00{ord(column[0]):x}{column[1:]}" if escaped else column
+    lines = [f'{{"text": "a", "{column}": "x"}}'] * 2 + [f'{{"text": "b", "{column}": "attack", "{other}": "benign"}}']
+    table, rejects = read("a.jsonl", "\n".join(lines).encode())
+    assert table["text"].to_pylist() == ["a", "a"]
+    assert rejects.summary() == {f"column '{column}' stands twice, with different values": 1}
+
+
+def test_a_label_that_stands_twice_with_one_value_has_it(read) -> None:
+    table, rejects = read("a.jsonl", b'{"text":"a","label":"x"}\n{"text":"b","label":"x","label":"x"}')
+    assert (table["label"].to_pylist(), rejects.total) == (["x", "x"], 0)
+
+
+def test_a_text_in_an_object_that_stands_twice_is_both(read) -> None:
+    table, _ = read("a.jsonl", b'{"event":{"original":"attack"},"event":{"original":"shown"}}')
+    assert table["text"].to_pylist() == ["attack\nshown"]
+
+
 def test_escapes_in_values_are_no_second_text(read) -> None:
     lines = [r'{"text": "usual", "n": 1}', r'{"text": "a \u003c \" \u0022text\u0022: b", "n": 1}']
     table, _ = read("a.jsonl", "\n".join(lines).encode())

@@ -18,7 +18,7 @@ from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
 from overproof.events.sources.journald.export import looks_like_export
 from overproof.events.sources.journald.log import unframed
 from overproof.events.sources.journald.records import is_entry
-from overproof.events.sources.jsonl import parse
+from overproof.events.sources.jsonl import SEPARATOR, parse
 from overproof.events.sources.modsecurity.shapes import is_transaction, looks_like_serial
 from overproof.events.sources.nested import ABSENT, reach
 from overproof.events.sources.osquery import is_result
@@ -88,7 +88,8 @@ def detect(source: Input, columns: Columns) -> str:
             return name
     if kind := kind_of(source.head):
         raise InputError(f"{source.name}: {kind}; {EXPECTED}")
-    found = by_records(source.head, columns) or ("json" if documents.looks_like(source.head) else None)
+    found = "json" if source.head.startswith(SEPARATOR) else by_records(source.head, columns)
+    found = found or ("json" if documents.looks_like(source.head) else None)
     found = found or _by_header(source.head, columns, alone=_suffix(source.name) not in _OF_LINES)
     if found is None and is_binary(source.head):
         raise InputError(f"{source.name}: binary data; {EXPECTED} (--format lines takes any bytes)")

@@ -1,4 +1,4 @@
-"""Read JSON that is no line a record: objects over many lines, several on one, and arrays of them.
+"""Read JSON that is no line a record: objects over many lines, several on one, arrays of them, and text sequences.
 
 Each object that stands in no other is a record, whatever arrays it stands in; it is read as a line of JSON would be, in
 whichever format its keys say. A broken one is counted at its line, and the next is looked for where a line begins as
@@ -17,11 +17,12 @@ from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.stream import KEPT, LONGEST, READ_ERRORS, excerpt
 from overproof.progress import why
 
-_BEGINS = re.compile(rb'\s*(?:\[\s*)*(?:\{\s*(?:["}]|$)|$)')
+_BEGINS = re.compile(rb'[\s\x1e]*(?:\[\s*)*(?:\{\s*(?:["}]|$)|$)')
 _INSIDE = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+')  # of a string, which has no line break
 _TOKEN = re.compile(rb'"(?:%b")?|:\s*+[{\[]|[{}\[\]]' % _INSIDE.pattern)
 _COLON = ord(":")
-_BETWEEN = b" \t\r\n,[]\0"  # what stands between records and is none; GELF over TCP ends them with NUL
+# what stands between records and is none; GELF over TCP ends them with NUL, a sequence begins them with RS (RFC 7464)
+_BETWEEN = b" \t\r\n,[]\0\x1e"
 _PAIRS = {b"}": b"{", b"]": b"["}
 _DEEPEST = 64  # blanks before a record
 _BROKEN = "JSON does not parse"
@@ -134,7 +135,7 @@ class _Scanner:
     def _broken(self, end: int, reason: str = _BROKEN) -> Iterator[Piece]:
         """Give up the open record, and look for a line that begins with an object, no further in than its own."""
         indent = self._start - 1 - self._data.rfind(b"\n", 0, self._start)
-        self._sought = re.compile(rb"\n[ \t]{0,%d}(?=\{)" % min(indent, _DEEPEST))
+        self._sought = re.compile(rb"\n[ \t\x1e]{0,%d}(?=\{)" % min(indent, _DEEPEST))
         yield self._line_of(self._start), self._data[self._start : end], reason
         self._open, self._in_string = bytearray(), False
 

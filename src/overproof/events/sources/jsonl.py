@@ -26,6 +26,7 @@ from overproof.events.sources.batch import (
 )
 from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input, Layout, ReadOptions, require
 from overproof.events.sources.nested import ABSENT, names_within, reach
+from overproof.events.sources.repeated import Merging, RepeatedKey, has_repeated
 from overproof.events.sources.stream import LONGEST, excerpt, lines, without_bom
 from overproof.events.sources.values import journal_text
 
@@ -45,6 +46,7 @@ _TEXTS = {str, type(None)}
 _KINDS = {dict: "an object", list: "a list", bool: "true or false"}
 CELLS = 1 << 20  # of the columns of one batch: keys times records
 MOST_KEYS = 4096  # of a record; of one with more, what is no field is one column
+SEPARATOR = b"\x1e"  # before each text of a sequence (RFC 7464)
 _SHORT = 1 << 14  # bytes of a line whose keys are remembered
 
 
@@ -80,16 +82,31 @@ def _of_hexadecimal(escape: re.Match[bytes]) -> bytes:
     return rb"\u%04x" % code if code < 0x80 else bytes((code,))
 
 
-def record_of(line: bytes) -> Record | str:
-    """Return the object that a line is, or why it is none."""
+def record_of(line: bytes, *, known: bool = False) -> Record | str:
+    """Return the object that a line is, or why it is none.
+
+    What a key holds that stands twice is one value (`repeated.Merging`); the writer of the line may be `known` to
+    write each once, which saves looking.
+    """
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:
-        try:
-            record = parse_pairs(line, None)
-        except (ValueError, RecursionError):
-            return "JSON does not parse"
-    return record if type(record) is dict else "JSON is not an object"
+        if line.startswith(SEPARATOR):
+            return record_of(line.removeprefix(SEPARATOR), known=known)
+        return _merged(line, Merging())
+    if type(record) is not dict:
+        return "JSON is not an object"
+    return record if known or not has_repeated(line, record) else _merged(line, Merging())
+
+
+def _merged(line: bytes, merging: Merging) -> Record | str:
+    try:
+        record = parse_pairs(line, merging)
+    except RepeatedKey as error:
+        return str(error)
+    except (ValueError, RecursionError):
+        return "JSON does not parse"
+    return record if isinstance(record, dict) else "JSON is not an object"
 
 
 def _text(name: str, value: object) -> Any:
@@ -106,7 +123,7 @@ def _found(line: bytes, layouts: _Layouts) -> Found | str:
     """Find the record of a line with its layout and text, or why it has none."""
     if len(line) > LONGEST:
         return "longer than 16 MiB"
-    record = record_of(line)
+    record = record_of(line, known=True)  # its text, label and family are looked for
     return record if isinstance(record, str) else _sought(record, layouts, line)
 
 
@@ -114,36 +131,29 @@ def _quoted(name: str) -> bytes:
     return f'"{name}"'.encode("utf-8", "backslashreplace")
 
 
-def _comes_again(line: bytes, key: bytes) -> bool:
-    """Tell whether a key may be there twice, in another spelling (`"te\\u0078t"`) too."""
-    if line.count(key) > 1:
-        return True
-    return line.find(b"\\u") >= 0 and any(each[1] and b"\\u" in each[0] for each in _STRING.finditer(line))
-
-
-def _joined(line: bytes, record: Record) -> Record:
-    """Return a record of which a key that comes again adds to its text: whoever writes both would else hide one."""
-
-    def made(pairs: list[tuple[str, Any]]) -> Record:
-        found: Record = {}
-        for key, value in pairs:
-            both = isinstance(value, str) and isinstance(found.get(key), str)
-            found[key] = f"{found[key]}\n{value}" if both else value
-        return found
-
-    try:
-        found = parse_pairs(line, made)
-    except (ValueError, RecursionError):
-        return record
-    return found if isinstance(found, dict) else record
+def _any_again(line: bytes, keys: tuple[bytes, ...]) -> bool:
+    """Tell whether one of some keys may be there twice, in another spelling (`"te\\u0078t"`) too."""
+    for key in keys:
+        if line.count(key) > 1:
+            return True
+    if _BACKSLASH not in line or line.find(b"\\u") < 0:
+        return False
+    return any(each[1] and b"\\u" in each[0] for each in _STRING.finditer(line))
 
 
 def _sought(record: Record, layouts: _Layouts, line: bytes) -> Found | str:
     layout = layouts.of(record, len(line))
     if layout.text is None:
         return f"no text column{layouts.hint(record)}"
-    if _comes_again(line, _quoted(layout.text.rpartition(".")[2])):
-        record = _joined(line, record)
+    if _any_again(line, _deciding(layout)):
+        merging = Merging()
+        merged = _merged(line, merging)
+        if isinstance(merged, str):
+            return merged
+        for name in (layout.label, layout.family):
+            if name is not None and name.rpartition(".")[2] in merging.differing:
+                return f"column {name[:60]!r} stands twice, with different values"
+        record = merged
     text = record.get(layout.text)
     if type(text) is not str:
         text = _text(layout.text, reach(record, layout.text))
@@ -155,6 +165,12 @@ def _sought(record: Record, layouts: _Layouts, line: bytes) -> Found | str:
     return (text, record, layout) if text else "empty text"
 
 
+def _deciding(layout: Layout) -> tuple[bytes, ...]:
+    """Return the names of text, label and family as a line holds them."""
+    names = dict.fromkeys(filter(None, (layout.text, layout.label, layout.family)))
+    return tuple(_quoted(name.rpartition(".")[2]) for name in names)
+
+
 class _Layouts:
     """Find layouts by the keys of a record, and remember which named columns were never seen.
 
@@ -163,8 +179,8 @@ class _Layouts:
     unseen
         Columns that were named, and no record had so far.
     last
-        The keys of a record whose text was found in the first place; the name of its column, as it is and as a line
-        holds it; and the layout.
+        The keys of a record whose text was found in the first place; the name of its column; that and those of its
+        label and family as a line holds them; and the layout.
     """
 
     def __init__(self, columns: Columns) -> None:
@@ -174,7 +190,7 @@ class _Layouts:
         self._dotted = [name for name in columns.named if "." in name]
         self._inside = [*self._dotted, *(name for name in DEFAULT_NAMES["text"] if "." in name)]
         self._remembered = lru_cache(1024)(self._new)
-        self.last: tuple[list[str] | None, str, bytes, Layout] = (None, "", b"", columns.layout(()))
+        self.last: tuple[list[str] | None, str, tuple[bytes, ...], Layout] = (None, "", (), columns.layout(()))
         self._hint: str | None = None
 
     def of(self, record: Record, size: int) -> Layout:
@@ -185,7 +201,7 @@ class _Layouts:
         find = self._remembered if size < _SHORT else self._new
         layout = find(keys, (), ())
         if not self._dotted and layout.text is not None and type(record[layout.text]) is str:
-            self.last = ([*keys], layout.text, _quoted(layout.text), layout)
+            self.last = ([*keys], layout.text, _deciding(layout), layout)
             return layout
         inside = tuple(name for name in self._inside if name not in record and reach(record, name) is not ABSENT)
         return find(keys, inside, tuple(key for key, value in record.items() if _text(key, value) is NO_TEXT))
@@ -284,7 +300,7 @@ def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
                 yield None
                 continue
             number, line = item
-            size, (keys, name, quoted, layout) = len(line), layouts.last
+            size, (keys, name, deciding, layout) = len(line), layouts.last
             try:  # the usual case, and here because a call would make it slower: the keys of the record before
                 record = loads(line) if size <= LONGEST else None
                 if (
@@ -292,7 +308,7 @@ def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
                     and [*record] == keys
                     and type(text := record[name]) is str
                     and text
-                    and ((_BACKSLASH not in line and line.count(quoted) < 2) or not _comes_again(line, quoted))
+                    and not _any_again(line, deciding)
                 ):
                     yield number, size, (text, record, layout)
                     continue
