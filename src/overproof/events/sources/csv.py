@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 
 import pyarrow as pa
 
@@ -22,7 +23,7 @@ from overproof.events.schema import Skipped
 from overproof.events.sources.batch import MOST_COLUMNS, NOTHING_YET, Row, batched, event_batch, extra_names, further
 from overproof.events.sources.csv_dialect import SEPARATOR, Dialect, dialect_of, escape_quotes
 from overproof.events.sources.interface import Input, OnSkip, ReadOptions
-from overproof.events.sources.stream import LONGEST, decoded, excerpt, lines
+from overproof.events.sources.stream import LONGEST, excerpt, lines
 
 _BOM = "\ufeff"
 Numbered = Iterator[tuple[int, bytes] | None]  # lines; see `stream.lines`
@@ -36,7 +37,7 @@ class _Idle(Exception):
 class _Feed:
     """Feed lines to `csv.reader`, keeping those of the current record so that they can be given back.
 
-    How many lines a record may have shrinks with every broken one and grows with every good one:
+    How many lines a record may have shrinks with every broken one and grows with every line behind it:
     otherwise a hostile file, each of whose lines opens a quote, would be read a thousand times over.
     """
 
@@ -44,47 +45,46 @@ class _Feed:
         self._numbered = numbered
         self._end, self._escaped = dialect.end.decode(), dialect.escaped
         self._again: deque[tuple[int, bytes]] = deque()
-        self._most = MOST_LINES
-        self.record: list[tuple[int, bytes]] = []
+        self._most, self._broken = MOST_LINES, 0  # lines of a record, by that line
+        self.record: list[tuple[int, bytes]] = []  # emptied by whoever reads it
         self.size = 0
 
-    def __iter__(self) -> _Feed:
-        return self
+    def __iter__(self) -> Iterator[str]:
+        """Yield lines to a reader, and raise what ends its record; what is left is for another reader."""
+        record, end, escaped, size = self.record, self._end, self._escaped, 0
+        for item in chain(self._given_back(), self._numbered):
+            if item is None:  # the lines of an unfinished record are read again when there are more
+                self._give_back(record)
+                raise _Idle
+            raw = item[1]
+            size = size + len(raw) if record else len(raw)
+            record.append(item)
+            self.size = size
+            if size > LONGEST:
+                raise csv.Error("longer than 16 MiB")
+            if len(record) > 1 and len(record) > self._allowed():
+                raise csv.Error("unclosed quote")
+            line = raw.decode("utf-8", "backslashreplace") + end  # as `decoded`, without a call for every line
+            yield escape_quotes(line) if escaped else line
 
-    def __next__(self) -> str:
-        item = self._again.popleft() if self._again else next(self._numbered)
-        if item is None:  # the lines of an unfinished record are read again when there are more
-            self._again.extendleft(reversed(self.record))
-            self._clear()
-            raise _Idle
-        self.record.append(item)
-        self.size += len(item[1])
-        if self.size > LONGEST:
-            raise csv.Error("longer than 16 MiB")
-        if len(self.record) > self._most:
-            raise csv.Error("unclosed quote")
-        line = decoded(item[1]) + self._end
-        return escape_quotes(line) if self._escaped else line
-
-    def accept(self) -> None:
-        """Start the next record after a good one."""
-        self.record.clear()  # and not by a call: every record comes here
-        self.size = 0
-        if self._most < MOST_LINES:
-            self._most += 1
-
-    def give_back(self) -> tuple[int, bytes]:
+    def broken(self) -> tuple[int, bytes]:
         """Start the next record at the second line of this broken one; return its first."""
         first, *others = self.record
         if others:
-            self._most = max(1, self._most // 2)
-            self._again.extendleft(reversed(others))
-        self._clear()
+            self._most, self._broken = max(1, self._allowed() // 2), first[0]
+        self._give_back(others)
         return first
 
-    def _clear(self) -> None:
+    def _allowed(self) -> int:
+        return min(MOST_LINES, self._most + self.record[0][0] - self._broken)
+
+    def _give_back(self, lines: list[tuple[int, bytes]]) -> None:
+        self._again.extendleft(reversed(lines))
         self.record.clear()
-        self.size = 0
+
+    def _given_back(self) -> Iterator[tuple[int, bytes]]:
+        while self._again:
+            yield self._again.popleft()
 
 
 def _reason(error: csv.Error, raw: bytes) -> str:
@@ -103,6 +103,14 @@ def _split(line: str) -> list[str]:
     return line.split("\t") if line else []
 
 
+def _reader(feed: _Feed, dialect: Dialect) -> Iterator[list[str]]:
+    """Read records of what a feed has left."""
+    if not dialect.quotes:
+        return map(_split, feed)
+    escape = "\\" if dialect.escaped else None
+    return csv.reader(feed, delimiter=dialect.delimiter, escapechar=escape, strict=True)
+
+
 def _records(feed: _Feed, name: str, dialect: Dialect, on_skip: OnSkip) -> Iterator[list[str] | None]:
     """Yield the header, then every record with as many fields, None where there is nothing more for now.
 
@@ -110,36 +118,27 @@ def _records(feed: _Feed, name: str, dialect: Dialect, on_skip: OnSkip) -> Itera
     """
     if csv.field_size_limit() < LONGEST:
         csv.field_size_limit(LONGEST)  # of the process; the module's own default is 128 KiB
-    if dialect.quotes:
-        escape = "\\" if dialect.escaped else None
-        reader: Iterator[list[str]] = csv.reader(feed, delimiter=dialect.delimiter, escapechar=escape, strict=True)
-    else:
-        reader = map(_split, feed)
-    width = 0
-    while True:
+    record, width = feed.record, 0
+    while True:  # a reader for what lies between two breaks
         try:
-            row = next(reader)
-        except StopIteration:
-            return
+            for row in _reader(feed, dialect):
+                width = width or len(row)
+                if row and len(row) == width:  # a blank line is no record
+                    yield row
+                elif row:
+                    line, raw = feed.broken()
+                    on_skip(Skipped("wrong number of fields", f"{name}:{line}", excerpt(raw)))
+                    break
+                record.clear()
+            else:
+                return
         except _Idle:
             yield None
-            continue
         except csv.Error as error:
             if not width:
-                raise InputError(
-                    f"{name}:{feed.record[0][0]}: expected a csv header, found {_reason(error, b'')}"
-                ) from None
-            line, raw = feed.give_back()
+                raise InputError(f"{name}:{record[0][0]}: expected a csv header, found {_reason(error, b'')}") from None
+            line, raw = feed.broken()
             on_skip(Skipped(f"broken csv record: {_reason(error, raw)}", f"{name}:{line}", excerpt(raw)))
-            continue
-        width = width or len(row)
-        if row and len(row) == width:  # a blank line is no record
-            yield row
-        elif row:
-            line, raw = feed.give_back()
-            on_skip(Skipped("wrong number of fields", f"{name}:{line}", excerpt(raw)))
-            continue
-        feed.accept()
 
 
 def _below_titles(numbered: Numbered, name: str, on_skip: OnSkip, dialect: Dialect) -> Numbered:
@@ -189,23 +188,23 @@ def read_csv(source: Input, options: ReadOptions, *, delimiter: str | None = Non
 
     def rows() -> Iterator[Row[list[str]] | None]:
         order: list[int] | None = None
+        lines = feed.record
         for row in records:
             if row is None:
                 yield None
                 continue
-            cell = row[text]
-            again = cell in named and sorted([row[0].removeprefix(_BOM), *row[1:]]) == every
-            if again:
+            if row[text] in named and sorted([row[0].removeprefix(_BOM), *row[1:]]) == every:
                 names = [row[0].removeprefix(_BOM), *row[1:]]
                 order = None if names == header else [names.index(column) for column in header]
-            elif order is not None:
-                row = [row[place] for place in order]
-                cell = row[text]
-            if cell and not again:
-                yield feed.record[0][0], feed.size, row
-                continue
-            reason = "the header again" if again else "empty text"
-            raw = b"\n".join(line for _, line in feed.record)
-            options.on_skip(Skipped(reason, f"{source.name}:{feed.record[0][0]}", excerpt(raw)))
+                reason = "the header again"
+            else:
+                if order is not None:
+                    row = [row[place] for place in order]
+                if row[text]:
+                    yield lines[0][0], feed.size, row
+                    continue
+                reason = "empty text"
+            raw = b"\n".join(line for _, line in lines)
+            options.on_skip(Skipped(reason, f"{source.name}:{lines[0][0]}", excerpt(raw)))
 
     yield from batched(rows(), options.batch_rows, batch)
