@@ -22,7 +22,7 @@ _BIG_ENDIAN = (_MICROSECONDS, _NANOSECONDS, _MODIFIED)
 PCAP = (*_BIG_ENDIAN, *(magic[::-1] for magic in _BIG_ENDIAN))
 PCAPNG = b"\x0a\x0d\x0d\x0a"
 
-_INTERFACE, _PACKETS, _SECRETS = 1, (2, 3, 6), 10  # types of pcapng blocks
+_INTERFACE, _PACKETS, _ENHANCED, _SECRETS = 1, (2, 3, 6), 6, 10  # types of pcapng blocks
 _TIME_OFFSET = 14  # an interface's option if_tsoffset
 _UNLIMITED = 1 << 18  # bytes of a packet where an interface states no limit
 
@@ -120,7 +120,18 @@ def _pcapng(file: _File, name: str) -> Iterator[Record | str]:
         clock = _Clock(options["tsresol"], int.from_bytes(offset, order, signed=True) if len(offset) == 8 else 0)
         reader.interfaces[-1] = (link, limit or _UNLIMITED, options | {"tsresol": clock})
 
-    reader.blocktypes[_INTERFACE] = interface
+    def packet(block: bytes, _: int) -> Record | None:
+        """Read an enhanced packet block, as nearly all are, without its options, on which scapy spends most time."""
+        try:
+            interface, high, low, kept, size = struct.unpack_from(reader.endian + "5I", block)
+        except struct.error:
+            raise EOFError from None
+        if interface >= len(reader.interfaces):
+            return None
+        link, _, options = reader.interfaces[interface]
+        return Record(0, options["tsresol"].seconds(high, low), link, size, block[20 : 20 + kept])
+
+    reader.blocktypes |= {_INTERFACE: interface, _ENHANCED: packet}
     while True:
         file.mark()
         start = file.peek(4)
@@ -131,7 +142,9 @@ def _pcapng(file: _File, name: str) -> Iterator[Record | str]:
             found = reader._read_block(LONGEST)
         except (EOFError, tools.error.Scapy_Exception):
             return
-        if found is not None:
+        if isinstance(found, Record):
+            yield found
+        elif found is not None:
             data, about = found
             time = None if about.tshigh is None else about.tsresol.seconds(about.tshigh, about.tslow)
             yield Record(0, time, about.linktype, about.wirelen, data)
@@ -175,9 +188,11 @@ class _File:
             raise EOFError  # which scapy takes for the end
         self._fill(count)
         data = self._rest[self._at : self._at + count]
-        self._at += len(data)
-        self._since_mark += len(data)
-        self._short |= len(data) < count and self._since_mark > 0
+        size = len(data)
+        self._at += size
+        self._since_mark += size
+        if size < count and self._since_mark:
+            self._short = True
         return data
 
     def _fill(self, count: int) -> None:
