@@ -48,6 +48,30 @@ def test_a_command_whose_arguments_go_on_in_another_record_is_marked(read) -> No
     assert one(read, f'type=EXECVE {ID} argc=5 a0="sh" a1="x"')["overflow"] is True
 
 
+def test_a_title_that_repeats_the_command_of_its_event_is_counted(read) -> None:
+    """The kernel writes both of one execution, and no more than 128 bytes of the title."""
+    other = ID.replace(":77)", ":78)")
+    long = "sh -c " + "x" * 200
+    lines = [
+        f'type=EXECVE {ID} argc=3 a0="sh" a1="-c" a2={HEX}',
+        f'type=CWD {ID} cwd="/"',
+        f"type=PROCTITLE {ID} proctitle={f'sh{chr(0)}-c{chr(0)}{EVIL}'.encode().hex().upper()}",
+        f"type=PROCTITLE {other} proctitle={f'sh -c {EVIL}'.encode().hex().upper()}",
+        f'type=EXECVE {other} argc=3 a0="sh" a1="-c" a2="{"x" * 200}"',
+        f"type=PROCTITLE {other} proctitle={long[:128].encode().hex().upper()}",
+        f'type=PROCTITLE {other} proctitle="another"',
+    ]
+    table, rejects = read("audit.log", "\n".join(lines).encode())
+    assert table["text"].to_pylist() == [
+        f"sh -c {EVIL}",
+        'type=CWD cwd="/"',
+        f'type=PROCTITLE proctitle="sh -c {EVIL}"',
+        long,
+        'type=PROCTITLE proctitle="another"',
+    ]
+    assert rejects.summary() == {"a title that repeats the command of its event": 2}
+
+
 def test_columns_and_the_records_of_one_event(read) -> None:
     lines = [
         f'node=web1 type=SYSCALL {ID} auid=1000 uid=0 comm="sh"\x1dAUID="bob" UID="root"',

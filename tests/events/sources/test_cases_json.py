@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,42 @@ def test_parquet_of_any_types() -> None:
         loaded("26-parquet-odd/text-list.parquet")
     named, _ = loaded("26-parquet-odd/dict-list-struct.parquet", columns=Columns(text="s.a"))
     assert [event["text"] for event in named] == ["1", "2"]
+
+
+PROCESS = {"@timestamp": "2026-01-05T07:06:24Z", "event": {"kind": "event", "category": ["process"]}}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"process": {"args": ["sh", "-c", "a | b"], "executable": "/bin/sh"}},
+        {"process": {"args": ["sh"], "command_line": "sh -c a | b"}, "message": "Endpoint process event"},
+        {"process.args": ["sh", "-c", "a | b"], "message": None},
+        {"process": {"args": ["sh", "-c", "a | b"]}, "message": "Process sh (PID: 5) by user root STARTED"},
+    ],
+    ids=["arguments alone", "a command line", "names with dots", "arguments and a message"],
+)
+def test_a_process_in_a_document_of_ecs_is_read_by_its_command(read, record: dict[str, Any]) -> None:
+    data = "".join(f"{json.dumps({**PROCESS, **record, 'n': number})}\n" for number in range(3)).encode()
+    table, rejects = read("a.ndjson", data)
+    assert (table["text"].to_pylist(), rejects.total) == (["sh -c a | b"] * 3, 0)
+
+
+def test_what_a_process_logged_is_read_by_its_message(read) -> None:
+    record = {**PROCESS, "event": {"kind": "event"}, "process": {"args": ["nginx"]}, "message": "GET /?q=1"}
+    table, _ = read("a.ndjson", json.dumps(record).encode())
+    assert table["text"].to_pylist() == ["GET /?q=1"]
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_a_message_that_is_empty_is_passed_over(read, empty: str | None) -> None:
+    lines = [{"message": empty, "event": {"original": "a"}}, {"message": empty}, {"message": "b", "n": 1}]
+    table, rejects = read("a.ndjson", "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+    assert table["text"].to_pylist() == ["a", "b"]
+    assert rejects.summary() == {"text is null" if empty is None else "empty text": 1}
+
+
+def test_the_likeliest_column_is_named_where_none_is_found(read) -> None:
+    record = {"Timestamp": "2026-01-05T07:06:24.1234567Z", "DeviceName": "h" * 30, "ProcessCommandLine": "sh -c a"}
+    with pytest.raises(InputError, match="--text 'ProcessCommandLine'"):
+        read("a.jsonl", json.dumps(record).encode())

@@ -56,6 +56,31 @@ def test_a_line_in_very_many_parts_costs_no_more_than_its_length(read) -> None:
     assert (table["text"].to_pylist(), rejects.total) == (["a" * 300_000 + "end"], 0)
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "2026-01-05T07:00:00.123456789Z ",
+        "2026-01-05T07:00:00+01:00 ",
+        "2026-01-05 07:00:00,123 ",
+        "web-1  | ",
+        "[pod/web-1/nginx] ",
+        "[pod/web-1/nginx] 2026-01-05T07:00:00Z ",
+    ],
+)
+def test_json_behind_a_time_or_a_containers_name_is_read(read, before: str) -> None:
+    lines = ['{"text": "a b", "n": 1}', "a line between", '{"text": "c", "n": 2}']
+    table, rejects = read("a.log", "".join(f"{before}{line}\n" for line in lines).encode())
+    assert (table["text"].to_pylist(), table["n"].to_pylist()) == (["a b", "c"], [1, 2])
+    assert rejects.summary() == {"not a record of a container's log": 1}
+    assert table["time"].null_count == (0 if "T" in before else 2)
+
+
+@pytest.mark.parametrize("line", ["2026-01-05 07:00:00 {main} called}", "web-1 | {}}", "a {b}"])
+def test_braces_behind_a_time_are_no_json(read, line: str) -> None:
+    table, _ = read("a.log", f"{line}\n{line}\n".encode())
+    assert table["text"].to_pylist() == [line] * 2
+
+
 def test_requests_behind_a_greeting_are_requests(read) -> None:
     table, _ = read("a.log", cri(*["/docker-entrypoint.sh: ready"] * 9, ACCESS % 1))
     assert table["kind"].to_pylist() == [*[None] * 9, "access"]

@@ -79,6 +79,12 @@ OF_DOCUMENTS: dict[str, Any] = {
     "an answer of Graph": lambda some: [{"@odata.context": "https://graph", "value": list(some)}],
     "an event hook of Okta": lambda some: [{"eventTypeVersion": "1.0", "data": {"events": list(some)}}],
     "what osquery sends by TLS": lambda some: [{"node_key": "k", "log_type": "result", "data": list(some)}],
+    "a detection of Chainsaw": lambda some: [
+        {"group": "Sigma", "kind": "individual", "document": {"kind": "evtx", "data": each}} for each in some
+    ],
+    "a detection of Chainsaw in several events": lambda some: [
+        {"group": "Sigma", "kind": "aggregate", "documents": [{"kind": "evtx", "data": each} for each in some]}
+    ],
     "an event of Splunk's collector": lambda some: [{"sourcetype": "_json", "event": each} for each in some],
     "a structured record of Fluent Bit": lambda some: [{"kubernetes": {}, "log": each} for each in some],
 }

@@ -114,6 +114,8 @@ def test_documents_in_envelopes_are_those_of_jq(read, form: str) -> None:
         "an answer of Graph": ".value[]",
         "an event hook of Okta": ".data.events[]",
         "what osquery sends by TLS": ".data[]",
+        "a detection of Chainsaw": ".document.data",
+        "a detection of Chainsaw in several events": ".documents[].data",
         "an event of Splunk's collector": ".event",
         "a structured record of Fluent Bit": ".log",
     }[form]

@@ -143,6 +143,22 @@ def test_what_events_say(read, system: dict[str, Any], data: Any, text: str) -> 
         assert (event["src_ip"], event["src_port"], event["user"]) == ("198.51.100.9", 50000, "root")
 
 
+@pytest.mark.parametrize(
+    "system",
+    [
+        {"EventID": {"Value": 1}, "TimeCreated": {"SystemTime": 1767596784.5}},
+        {"EventID": 1, "TimeCreated_attributes": {"SystemTime": "2026-01-05T07:06:24.5Z"}},
+    ],
+    ids=["Velociraptor", "Chainsaw"],
+)
+def test_number_and_time_as_others_write_them(read, system: dict[str, Any]) -> None:
+    record = {"System": {**system, "Channel": "x", "Computer": "h"}, "EventData": {"CommandLine": "a b"}}
+    table, _ = read("a.json", json.dumps(record).encode())
+    assert table.select(["text", "kind", "time"]).to_pylist() == [
+        {"text": "a b", "kind": "windows-x-1", "time": "2026-01-05T07:06:24.500000Z"}
+    ]
+
+
 def test_an_event_without_data_is_read_by_its_message(read) -> None:
     record = {"winlog": {"event_id": 7, "channel": "App", "computer_name": "A"}, "message": "it failed"}
     assert read("a.json", json.dumps(record).encode())[0]["text"].to_pylist() == ["it failed"]

@@ -4,7 +4,7 @@ Strings that a user may have chosen stand in quotes, or in hexadecimal where the
 ASCII (https://github.com/linux-audit/audit-documentation/wiki/SPEC-Writing-Good-Events): that is undone, so that a
 command reads as it was typed. Of EXECVE the text is the command line, its arguments joined by blanks, those in pieces
 (`a1[0]`) put together; of USER_CMD the command; of TTY and USER_TTY what was typed; any other record stays as it is,
-decoded. The records of one event have one `group`.
+decoded. The records of one event have one `group`; a PROCTITLE behind the EXECVE whose command it repeats is counted.
 """
 
 from __future__ import annotations
@@ -45,11 +45,27 @@ def looks_like(line: bytes) -> bool:
 
 def read_auditd(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read an audit log; see `interface.Source`."""
-    yield from read_structured(source, options, LineFormat("a log of the audit daemon", _parse))
+    yield from read_structured(source, options, LineFormat("a log of the audit daemon", _Log().parse))
 
 
-def _parse(number: int, line: bytes) -> tuple[Parsed]:
-    return (to_event(line) or "not a record of the audit daemon",)
+class _Log:
+    """A log as it is read, and the last command in it: the title of its process repeats it."""
+
+    def __init__(self) -> None:
+        self._command, self._group = "", None
+
+    def parse(self, number: int, line: bytes) -> tuple[Parsed]:
+        """Return the event of a record, or why it is none."""
+        event = to_event(line)
+        if event is None:
+            return ("not a record of the audit daemon",)
+        if event.columns["kind"] == "auditd-execve":
+            self._command, self._group = event.text, event.group
+        elif event.columns["kind"] == "auditd-proctitle" and event.group == self._group:
+            title = event.text.removeprefix("type=PROCTITLE proctitle=").strip('"')
+            if title and self._command.startswith(title):  # the kernel cuts a title at 128 bytes
+                return ("a title that repeats the command of its event",)
+        return (event,)
 
 
 def to_event(line: bytes) -> StructuredEvent | None:

@@ -3,7 +3,8 @@
 The Container Runtime Interface writes `TIME STREAM TAG LINE`, of which the tag is P where the line goes on in the
 stream's next record and F where it ends (Kubernetes, logging of the CRI). Docker's json-file writes one object a line,
 `{"log": …, "stream": …, "time": …}`; a log that fills a record goes on in the next. Fluentd writes `TIME TAB TAG TAB
-JSON` to files and `TIME TAG: JSON` to its output (docs.fluentd.org, formatter `out_file` and output `stdout`).
+JSON` to files and `TIME TAG: JSON` to its output (docs.fluentd.org, formatter `out_file` and output `stdout`); others
+write a time, or a container's name, before it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ _FLUENTD_FILE = re.compile(
     rb"%bT%b(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})\t[^\t]*\t(?P<log>\{.*\})" % (_DATE, _CLOCK), re.DOTALL
 )
 _FLUENTD_OUTPUT = re.compile(rb"%b %b (?P<zone>[+-][0-9]{4}) [^\s{}]+: (?P<log>\{.*\})" % (_DATE, _CLOCK), re.DOTALL)
+_STAMPED = re.compile(
+    rb"(?=[^\s{])(?:\[\S+\] |\S+ +\| )?"
+    rb"(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]{8,18}(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?[ \t]*(?P<log>\{.*\})\s*",
+    re.DOTALL,
+)
 _DOCKER_KEYS = {"log", "stream", "time", "attrs"}
 _FULL = 16 << 10  # bytes of what Docker keeps of a line in one record
 _ORIGIN, _TIME = SCHEMA.get_field_index("origin"), SCHEMA.get_field_index("time")
@@ -65,12 +71,20 @@ def cri(line: bytes) -> Record | None:
 
 
 def fluentd(line: bytes) -> Record | None:
-    """Parse a line of Fluentd's."""
+    """Parse a line of Fluentd's, or JSON behind a time or a container's name."""
     match = _FLUENTD_FILE.fullmatch(line) or _FLUENTD_OUTPUT.fullmatch(line)
     if match is None:
-        return None
+        return _stamped(line)
     time = b"%bT%b%b" % match.group("date", "clock", "zone")
     return Record(match["log"], "", time.decode(), ends=True)
+
+
+def _stamped(line: bytes) -> Record | None:
+    """Parse what kubectl, Docker Compose and the like write before a container's line of JSON."""
+    match = _STAMPED.fullmatch(line)
+    if match is None or isinstance(record_of(match["log"]), str):
+        return None
+    return Record(match["log"], "", match["time"] and match["time"].decode(), ends=True)
 
 
 def docker(line: bytes) -> Record | None:

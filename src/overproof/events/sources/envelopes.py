@@ -3,9 +3,9 @@
 Elasticsearch's documents and answers of a search, Splunk's results and what its HTTP Event Collector takes,
 CloudWatch's subscriptions (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html), Google's
 LogEntry, records of Azure and CloudTrail, Fluent Bit's `log`, Loki's streams, OpenTelemetry's logs
-(opentelemetry-proto, JSON encoding), Graylog's GELF, alerts of Wazuh and Falco. What has a text of its own, under a
-usual name, is no envelope. When, on which host and by which user something was logged is the event's, unless it says
-so itself.
+(opentelemetry-proto, JSON encoding), Graylog's GELF, alerts of Wazuh and Falco, detections of Chainsaw. What has a text
+of its own, under a usual name, is no envelope. When, on which host and by which user something was logged is the
+event's, unless it says so itself.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ FORMS: dict[str, tuple[str | int, ...]] = {
     "an event of EventBridge": ("detail",),
     "a record of Microsoft 365's audit search": ("AuditData",),
     "an answer of Graph": ("value", _EACH),
+    "a detection of Chainsaw": ("document", "data"),
+    "a detection of Chainsaw in several events": ("documents", _EACH, "data"),
     "an event hook of Okta": ("data", "events", _EACH),
     "what osquery sends by TLS": ("data", _EACH),
     "an event of Splunk's collector": ("event",),
@@ -54,12 +56,20 @@ FORMS: dict[str, tuple[str | int, ...]] = {
     "an alert of Falco": ("output",),
 }
 _DOCUMENTS = (_EACH, "_source", "jsonPayload")  # where a path ends that leads to objects; others lead to text
-_STRUCTURED = ("an event of Splunk's collector", "a structured record of Fluent Bit", "an event of EventBridge")  # too
+_STRUCTURED = (  # too
+    "an event of Splunk's collector",
+    "a structured record of Fluent Bit",
+    "an event of EventBridge",
+    "a detection of Chainsaw",
+    "a detection of Chainsaw in several events",
+)
 # what an object of some forms has beside the end of its path, which others have too
 _BESIDE = {
     "an event of EventBridge": {"detail-type"},
     "a record of Microsoft 365's audit search": {"Operations", "CreationDate", "RecordType"},
     "an answer of Graph": {"@odata.context"},
+    "a detection of Chainsaw": {"group", "kind"},
+    "a detection of Chainsaw in several events": {"group", "kind"},
     "an event hook of Okta": {"eventTypeVersion", "cloudEventsVersion"},
     "what osquery sends by TLS": {"node_key", "log_type"},
     "a structured record of Fluent Bit": {"date", "kubernetes", "stream"},

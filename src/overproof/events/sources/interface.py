@@ -19,7 +19,8 @@ from overproof.events.schema import Skipped
 DEFAULT_NAMES = {
     "text": (
         *("text", "payload", "request", "event", "message", "line", "command"),
-        *("event.original", "log.original", "process.command_line"),  # of ECS, whose `event` is an object
+        # of ECS, whose `event` is an object
+        *("event.original", "log.original", "process.command_line", "process.args"),
     ),
     "label": ("label", "class", "verdict"),
     "family": ("family", "attack", "attack_type", "category"),
@@ -52,7 +53,7 @@ class Columns:
     ----------
     text
         What is judged: text, payload, request, event, message, line or command, the first of them that holds text;
-        else ECS's event.original, log.original or process.command_line.
+        else ECS's event.original, log.original, process.command_line or process.args.
     label
         What the model predicts: label, class or verdict.
     family

@@ -28,7 +28,7 @@ from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input, La
 from overproof.events.sources.nested import ABSENT, names_within, reach
 from overproof.events.sources.repeated import Merging, RepeatedKey, has_repeated
 from overproof.events.sources.stream import LONGEST, excerpt, lines, without_bom
-from overproof.events.sources.values import journal_text
+from overproof.events.sources.values import items, journal_text, moment
 
 # a surrogate pair, then a lone surrogate (captured), then any other escape
 _ESCAPE = re.compile(
@@ -42,7 +42,11 @@ _HEXADECIMAL = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)  # as nginx 
 Record = dict[Any, Any]
 Found = tuple[str, Record, Layout]  # the text, and what it was found in
 NO_TEXT = object()
+_NONE = (NO_TEXT, None, "")
 _TEXTS = {str, type(None)}
+_COMMAND, _ARGUMENTS = "process.command_line", "process.args"  # of ECS
+_SHIPPERS = ("message",)  # what a document about a process has beside its command
+_LIKELY = re.compile(r"command|cmd|script|query|question|message|payload|request|url|uri|text", re.IGNORECASE)
 _KINDS = {dict: "an object", list: "a list", bool: "true or false"}
 CELLS = 1 << 20  # of the columns of one batch: keys times records
 MOST_KEYS = 4096  # of a record; of one with more, what is no field is one column
@@ -115,6 +119,8 @@ def _text(name: str, value: object) -> Any:
         return value
     if type(value) is int or type(value) is float:
         return str(value)
+    if name == _ARGUMENTS and type(value) is list and set(map(type, value)) == {str}:
+        return " ".join(value)
     found = journal_text(value) if name.rpartition(".")[2] == "MESSAGE" else None
     return NO_TEXT if found is None else found
 
@@ -171,6 +177,13 @@ def _deciding(layout: Layout) -> tuple[bytes, ...]:
     return tuple(_quoted(name.rpartition(".")[2]) for name in names)
 
 
+def _is_of_process(record: Record) -> bool:
+    """Tell whether a document of ECS is about a process, and has its command: what else it says is its shipper's."""
+    if not any(isinstance(reach(record, name), str | list) for name in (_COMMAND, _ARGUMENTS)):
+        return False
+    return "process" in items(reach(record, "event.category"))
+
+
 class _Layouts:
     """Find layouts by the keys of a record, and remember which named columns were never seen.
 
@@ -200,16 +213,22 @@ class _Layouts:
         keys = tuple(record)
         find = self._remembered if size < _SHORT else self._new
         layout = find(keys, (), ())
-        if not self._dotted and layout.text is not None and type(record[layout.text]) is str:
+        text = None if layout.text is None else record[layout.text]
+        if not self._dotted and type(text) is str and text and layout.text is not None and not _is_of_process(record):
             self.last = ([*keys], layout.text, _deciding(layout), layout)
             return layout
         inside = tuple(name for name in self._inside if name not in record and reach(record, name) is not ABSENT)
-        return find(keys, inside, tuple(key for key, value in record.items() if _text(key, value) is NO_TEXT))
+        no_text = [key for key, value in record.items() if _text(key, value) in _NONE]
+        return find(keys, inside, tuple(no_text) + (_SHIPPERS if _is_of_process(record) else ()))
 
     def hint(self, record: Record) -> str:
-        """Say how to name the text, the same in all messages about an input: the longest text of the first record."""
+        """Say how to name the text, the same in all messages about an input: the likeliest of the first record."""
         if self._hint is None:
-            texts = {name: len(value) for name, value in names_within(record) if isinstance(value, str)}
+            texts = {
+                name: (_LIKELY.search(name.rpartition(".")[2]) is not None, moment(value) is None, len(value))
+                for name, value in names_within(record)
+                if isinstance(value, str)
+            }
             self._hint = f"; name it with --text, as --text {max(texts, key=texts.__getitem__)[:60]!r}" if texts else ""
         return self._hint
 

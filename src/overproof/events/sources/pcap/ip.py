@@ -10,6 +10,7 @@ import struct
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import NamedTuple
 
+from overproof.events.sources.pcap.rare_links import without_header
 from overproof.events.sources.pcap.records import Record
 from overproof.events.sources.pcap.scapy import scapy
 
@@ -97,7 +98,12 @@ def _unlinked(link: int, data: bytes) -> bytes:
 
 
 def _unwrapped(link: int, data: bytes) -> bytes:
-    """Return the IP packet that scapy finds under a rarer link's header."""
+    """Return the IP packet under a rarer link's header, which scapy finds if we do not."""
+    found = without_header(link, data)
+    if isinstance(found, str):
+        raise NoPacket(found)
+    if found is not None:
+        return _unlinked(*found)
     tools = scapy()
     layer = tools.config.conf.l2types.num2layer.get(link)
     if layer is None:
@@ -106,10 +112,10 @@ def _unwrapped(link: int, data: bytes) -> bytes:
         packet = layer(data)
     except Exception as error:  # scapy's dissectors raise whatever a malformed packet makes them
         raise NoPacket(f"a link header that does not parse ({type(error).__name__})") from None
-    found = packet.getlayer(tools.inet.IP) or packet.getlayer(tools.inet6.IPv6)
-    if found is None:
+    inside = packet.getlayer(tools.inet.IP) or packet.getlayer(tools.inet6.IPv6)
+    if inside is None:
         raise NoPacket(f"not IP: {packet.lastlayer().name if packet.payload else packet.name}")
-    return bytes(found.original)
+    return bytes(inside.original)
 
 
 def _ip(data: bytes, missing: int) -> Network:

@@ -9,7 +9,7 @@ import re
 
 from overproof.events import templates
 from overproof.events.sources.structured import StructuredEvent
-from overproof.events.sources.values import integer, joined, string, utc
+from overproof.events.sources.values import integer, joined, seconds, string, utc, when
 from overproof.events.sources.windows.shapes import WindowsEvent, text_of
 
 # of Sysmon 1 and Security 4688, as Hayabusa calls it; of PowerShell 4104
@@ -26,7 +26,7 @@ def to_event(event: WindowsEvent) -> StructuredEvent:
     session = event.said("logonid", "subjectlogonid", "targetlogonid")
     return StructuredEvent(
         text=_command(event) or _record(event, channel),
-        time=utc(event.time or "") or utc(f"{event.said('utctime')}Z"),
+        time=_time(event.time) or utc(f"{event.said('utctime')}Z"),
         group=f"{event.computer} {session}" if session else event.computer,
         columns={
             "kind": "-".join(["windows", *re.findall("[a-z0-9]+", channel.lower())[:4], str(event.id or 0)]),
@@ -39,6 +39,12 @@ def to_event(event: WindowsEvent) -> StructuredEvent:
             "query": event.said("queryname"),
         },
     )
+
+
+def _time(written: str | None) -> str | None:
+    """Return a time as it was written, or in seconds, as Velociraptor writes it."""
+    at = None if utc(written or "") else seconds(written)
+    return utc(written or "") if at is None else when(at)
 
 
 def short_name(channel: str | None) -> str:

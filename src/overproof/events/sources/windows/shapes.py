@@ -16,7 +16,7 @@ from overproof.events.sources.nested import ABSENT, names_within, reach
 from overproof.events.sources.values import entry, integer, items, string
 
 Record = Mapping[Any, Any]
-_TEXTS = ("#text", "_", "$t", "content", "text", "value")  # what converters of XML call the text of an element
+_TEXTS = ("#text", "_", "$t", "content", "text", "value", "Value")  # what converters of XML call the text of an element
 _FLAT = {"eventid", "channel"}  # what NXLog writes of every event
 _SENDERS = {"sourcename", "providername", "provider", "hostname", "computer", "computername", "provider_name"}
 
@@ -90,6 +90,7 @@ def _of_parts(system: Record, data: Any) -> WindowsEvent:
     folded = {str(key).lower(): value for key, value in system.items()}
     created = folded.get("timecreated")
     time = text_of(folded.get("systemtime")) or _attribute(created, "SystemTime") or text_of(created)
+    time = time or _attribute(folded.get("timecreated_attributes"), "SystemTime")
     return WindowsEvent(
         integer(text_of(folded.get("eventid"))),
         text_of(folded.get("channel")),
