@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.events.sources import Columns
-from overproof.events.sources.cloud import LOGS, log_of, to_event
+from overproof.events.sources.cloud.records import LOGS, log_of, to_event
 
 from .independent import jq
 
@@ -98,6 +98,46 @@ OKTA = {
     "request": {"ipChain": [{"ip": "192.0.2.7"}]},
     "debugContext": {"debugData": {"requestUri": "/idp/x", "url": "/idp/x?a=1"}},
 }
+INSIGHT = {
+    "eventVersion": "1.07",
+    "eventTime": TIME,
+    "eventType": "AwsCloudTrailInsight",
+    "insightDetails": {
+        "eventSource": "iam.amazonaws.com",
+        "eventName": "AttachUserPolicy",
+        "insightContext": {"attributions": [{"attribute": "userAgent", "insight": [{"value": EVIL, "average": 2.0}]}]},
+    },
+    "eventID": GUID,
+}
+OPERATIONAL = {
+    "resourceId": "/SUBSCRIPTIONS/S/PROVIDERS/MICROSOFT.EVENTHUB/NAMESPACES/N",
+    "category": "OperationalLogs",
+    "EventName": "Retrieve ConsumerGroup",
+    "EventProperties": json.dumps({"Via": EVIL}),
+    "callerIpAddress": "192.0.2.7",
+    "identity": "mallory@example.com",
+    "time": TIME,
+}
+DEFENDER = {
+    "time": TIME,
+    "tenantId": GUID,
+    "operationName": "Publish",
+    "category": "AdvancedHunting-DeviceProcessEvents",
+    "properties": {
+        "Timestamp": TIME,
+        "ActionType": "ProcessCreated",
+        "AccountName": "mallory",
+        "RemoteIP": "192.0.2.7",
+        "ProcessCommandLine": EVIL,
+    },
+}
+DIRECTORY = {
+    "id": GUID,
+    "activityDateTime": TIME,
+    "activityDisplayName": "Add member to role",
+    "initiatedBy": {"app": None, "user": {"userPrincipalName": "mallory@example.com", "ipAddress": "192.0.2.7"}},
+    "targetResources": [{"displayName": EVIL}],
+}
 UPPER = {key[0].upper() + key[1:]: value for key, value in GUARDDUTY.items()}
 RECORDS = {
     "cloudtrail ssm.amazonaws.com SendCommand ": CLOUDTRAIL,
@@ -108,6 +148,10 @@ RECORDS = {
     "entra-signin Graph explorer ": SIGNIN,
     "microsoft365 Exchange New-InboxRule ": MICROSOFT,
     "okta user.session.start ": OKTA,
+    "cloudtrail-insight iam.amazonaws.com AttachUserPolicy ": INSIGHT,
+    "azure OperationalLogs Retrieve ConsumerGroup ": OPERATIONAL,
+    "defender AdvancedHunting-DeviceProcessEvents ProcessCreated ": DEFENDER,
+    "entra-audit Add member to role ": DIRECTORY,
 }
 # how they are delivered, and where jq finds them in that
 DELIVERED: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -139,9 +183,32 @@ def test_a_record_is_told_by_its_keys_and_written_whole(read, start: str) -> Non
     assert event["text"].startswith(start) and EVIL in event["text"]
     assert GUID not in event["text"] and TIME not in event["text"], "identifiers and times are no content"
     assert (event["time"], rejects.total) == (TIME, 0)
-    if "guardduty" not in start:
+    if start.partition(" ")[0] not in ("guardduty", "cloudtrail-insight"):
         assert event["user"].split("@")[0].lower() in ("gitlab", "mallory")
-    assert (event["src_ip"], event["kind"]) == ("192.0.2.7", start.split(" ")[0])
+    assert event["src_ip"] == (None if "insight" in start else "192.0.2.7")
+    assert event["kind"] == start.split(" ")[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "address", "port"),
+    [
+        ("192.0.2.7:12345", "192.0.2.7", 12345),
+        ("[2001:db8::7]:12346", "2001:db8::7", 12346),
+        ("2001:db8::7", "2001:db8::7", None),
+    ],
+)
+def test_a_port_is_no_part_of_an_address(read, written: str, address: str, port: int | None) -> None:
+    table, _ = read("a.json", json.dumps(MICROSOFT | {"ClientIP": written}).encode())
+    assert table.select(["src_ip", "src_port"]).to_pylist() == [{"src_ip": address, "src_port": port}]
+
+
+@pytest.mark.parametrize(
+    "action", ["networkConnectionAction", "awsApiCallAction", "kubernetesApiCallAction", "rdsLoginAttemptAction"]
+)
+def test_the_address_of_a_finding_is_that_of_its_action(read, action: str) -> None:
+    service = {"action": {"actionType": "x", action: {"remoteIpDetails": {"ipAddressV4": "192.0.2.8"}}}}
+    table, _ = read("a.json", json.dumps(GUARDDUTY | {"service": service}).encode())
+    assert table["src_ip"].to_pylist() == ["192.0.2.8"]
 
 
 @pytest.mark.parametrize("where", DELIVERED)

@@ -1,8 +1,8 @@
 """Read osquery's results: a row is a command line where it has one, else `osquery QUERY column=value …`.
 
 Results are differential, an object for each row or for all of a query, or snapshots
-(https://osquery.readthedocs.io/en/stable/deployment/logging/). Rows that are no longer there were once: they are events
-as well.
+(https://osquery.readthedocs.io/en/stable/deployment/logging/), of the tables at https://osquery.io/schema. Rows that
+are no longer there were once: they are events as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from overproof.events.sources.values import entry, integer, items, seconds, stri
 
 Record = dict[Any, Any]
 
-_COMMANDS = ("cmdline", "command")  # of processes and process_events; of shell_history, crontab and sudo
+# of processes and the tables of their events; of shell_history, crontab and docker_containers; of powershell_events
+_COMMANDS = ("cmdline", "command", "script_text")
 _ROWS = ("columns", "snapshot", "diffResults")
 
 
