@@ -222,7 +222,7 @@ def test_columns_are_the_same_however_few_records_are_one_batch(
 
 
 def test_a_record_of_too_many_keys_keeps_them_as_one(read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonl, "MOST_KEYS", 3)
+    monkeypatch.setattr(jsonl, "MOST_COLUMNS", 3)
     records = [{"text": "a", "n": 1}, {"text": "b", "k": 1, "l": "\ud800", "m": [None]}, {"text": "c", "n": 2}]
     table, rejects = read("a.jsonl", "".join(json.dumps(record) + "\n" for record in records).encode())
     assert (table["text"].to_pylist(), rejects.total) == (["a", "b", "c"], 0)

@@ -13,7 +13,7 @@ from overproof.events.schema import SCHEMA
 
 BATCH_BYTES = 4 << 20  # a batch ends here even before it has its rows, so that memory stays flat
 FURTHER = "further"  # the column in the place of too many
-MOST_COLUMNS = 4096  # of a table; of one with more, what is no field is one column that says so
+MOST_COLUMNS = 4096  # of a table, or a record of JSON; of one with more, what is no field is one column
 NOTHING_YET = pa.RecordBatch.from_arrays([pa.array([], field.type) for field in SCHEMA], schema=SCHEMA)
 
 T = TypeVar("T")

@@ -16,6 +16,7 @@ import pyarrow as pa
 from overproof.events.schema import Skipped
 from overproof.events.sources.batch import (
     FURTHER,
+    MOST_COLUMNS,
     NOTHING_YET,
     Row,
     event_batch,
@@ -49,7 +50,6 @@ _SHIPPERS = ("message",)  # what a document about a process has beside its comma
 _LIKELY = re.compile(r"command|cmd|script|query|question|message|payload|request|url|uri|text", re.IGNORECASE)
 _KINDS = {dict: "an object", list: "a list", bool: "true or false"}
 CELLS = 1 << 20  # of the columns of one batch: keys times records
-MOST_KEYS = 4096  # of a record; of one with more, what is no field is one column
 SEPARATOR = b"\x1e"  # before each text of a sequence (RFC 7464)
 _SHORT = 1 << 14  # bytes of a line whose keys are remembered
 
@@ -270,12 +270,12 @@ def _extras(records: Sequence[Record], layouts: Sequence[Layout]) -> Mapping[str
     """Return the keys that are no field of their record, each as one column over all records."""
     found: dict[str, list[object]] = {}
     first = layouts[0]
-    if len(records[0]) <= MOST_KEYS and len(layouts) == 1:  # the usual case, and the quicker one
+    if len(records[0]) <= MOST_COLUMNS and len(layouts) == 1:  # the usual case, and the quicker one
         found = {key: [*map(itemgetter(key), records)] for key in records[0] if key not in first}
     else:
         each = layouts if len(layouts) > 1 else repeat(first)
         for row, (record, layout) in enumerate(zip(records, each, strict=False)):
-            if len(record) > MOST_KEYS:
+            if len(record) > MOST_COLUMNS:
                 record = {FURTHER: {key: value for key, value in record.items() if key not in layout}}
             for key in record:
                 if key not in layout:
@@ -293,13 +293,13 @@ def _few_cells(
     """
     if len(set(map(id, layouts))) == 1:
         layouts = layouts[:1]
-    few = [record if len(record) <= MOST_KEYS else {} for record in (records if len(layouts) > 1 else records[:1])]
+    few = [record if len(record) <= MOST_COLUMNS else {} for record in (records if len(layouts) > 1 else records[:1])]
     if len(set[Any]().union(*few)) * len(records) <= CELLS:
         yield records, layouts, slice(0, len(records))
         return
     start, keys = 0, set[Any]()
     for place, record in enumerate(records):
-        own = record if len(record) <= MOST_KEYS else ()
+        own = record if len(record) <= MOST_COLUMNS else ()
         keys.update(own)
         if place > start and len(keys) * (place + 1 - start) > CELLS:
             part = slice(start, place)

@@ -16,8 +16,9 @@ from functools import lru_cache
 from typing import Any
 
 from overproof.events.sources.accesslog.escapes import clock
+from overproof.events.sources.batch import MOST_COLUMNS
 from overproof.events.sources.interface import DEFAULT_NAMES
-from overproof.events.sources.jsonl import MOST_KEYS, record_of
+from overproof.events.sources.jsonl import record_of
 from overproof.events.sources.nested import names_within
 from overproof.events.sources.values import integer, seconds, string, when
 from overproof.events.sources.web import LoggedRequest, split_request, split_url
@@ -89,7 +90,7 @@ def _found(record: dict[Any, Any]) -> tuple[dict[str, Any], Places] | None:
     if any(isinstance(folded.get(name), str) and folded[name] for name in _OTHER_TEXTS):
         return None
     values = dict(_leaves(record))
-    if len(values) > MOST_KEYS:  # no request has so many parts, and each is looked for in its target
+    if len(values) > MOST_COLUMNS:  # no request has so many parts, and each is looked for in its target
         return None
     names = tuple(values)
     places = (_remembered if sum(map(len, names)) < _REMEMBERED else _places)(names)
