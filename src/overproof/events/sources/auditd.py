@@ -52,7 +52,8 @@ class _Log:
     """A log as it is read, and the last command in it: the title of its process repeats it."""
 
     def __init__(self) -> None:
-        self._command, self._group = "", None
+        self._command = ""
+        self._group: str | None = None
 
     def parse(self, number: int, line: bytes) -> tuple[Parsed]:
         """Return the event of a record, or why it is none."""

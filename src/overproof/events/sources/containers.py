@@ -84,7 +84,7 @@ def _stamped(line: bytes) -> Record | None:
     match = _STAMPED.fullmatch(line)
     if match is None or isinstance(record_of(match["log"]), str):
         return None
-    return Record(match["log"], "", match["time"] and match["time"].decode(), ends=True)
+    return Record(match["log"], "", match["time"].decode() if match["time"] else None, ends=True)
 
 
 def docker(line: bytes) -> Record | None:
