@@ -232,6 +232,29 @@ def test_a_configuration_that_is_not_of_the_weights(values: dict[str, object], m
         load_teacher([str(checkpoint)])
 
 
+SIGMOID = "torch.nn.modules.activation.Sigmoid"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"sbert_ce_default_activation_function": SIGMOID},
+        {"sentence_transformers": {"activation_fn": SIGMOID, "version": "5.0.0"}},
+        {"function_to_apply": "sigmoid"},
+    ],
+    ids=["a cross-encoder of old", "a cross-encoder", "a pipeline"],
+)
+def test_outputs_that_a_sigmoid_follows_are_no_distribution(values: dict[str, object], checkpoint: Path) -> None:
+    changed(checkpoint / "config.json", **values)
+    with pytest.raises(InputError, match=f"config.json: {next(iter(values))} is .*independent of each other"):
+        load_teacher([str(checkpoint)])
+
+
+def test_other_functions_that_follow_are_none_of_ours(checkpoint: Path) -> None:
+    changed(checkpoint / "config.json", sentence_transformers={"activation_fn": "torch.nn.modules.linear.Identity"})
+    assert load_teacher([str(checkpoint)]).classes
+
+
 def test_a_configuration_nested_too_deep(checkpoint: Path) -> None:
     (checkpoint / "config.json").write_text("[" * 100_000)
     with pytest.raises(InputError, match=r"config\.json: cannot be read as JSON"):

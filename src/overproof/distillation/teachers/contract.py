@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,14 +48,23 @@ def require_classes(classes: Sequence[str], where: str) -> None:
             raise InputError(f"{where}: classes {first!r} and {name!r} {alike(first, name)}; expected one")
 
 
-def require_single_label(problem: object, where: str) -> None:
-    """Refuse a classifier whose numbers are no distribution, by what Hugging Face's config.json calls `problem_type`.
+def require_single_label(config: Mapping[str, object], where: str) -> None:
+    """Refuse a classifier whose numbers are no distribution, by what Hugging Face's config.json says of it.
 
     Raises
     ------
     InputError
-        It is another than that of one label an event.
+        Its `problem_type` is another than that of one label an event, or what it is followed by is a sigmoid.
     """
+    problem, encoder = config.get("problem_type"), config.get("sentence_transformers")
+    followed = {name: config.get(name) for name in ("function_to_apply", "sbert_ce_default_activation_function")}
+    followed["sentence_transformers"] = encoder.get("activation_fn") if isinstance(encoder, dict) else None
+    for name, function in followed.items():
+        if isinstance(function, str) and "sigmoid" in function.lower():
+            raise InputError(
+                f"{where}: {name} is {function[:60]!r}: its outputs are independent of each other, no distribution "
+                "over the classes; expected a softmax, or none"
+            )
     if problem not in (None, SINGLE_LABEL):
         raise InputError(
             f"{where}: problem_type is {repr(problem)[:60]}: its outputs are independent of each other, no "

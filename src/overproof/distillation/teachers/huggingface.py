@@ -121,7 +121,7 @@ def load(path: Path) -> HuggingFaceTeacher:
             f"{path}: config.json lists no ...ForSequenceClassification architecture, so it cannot classify yet; "
             f"fine-tune it first: overproof teach EVENTS --from {path} --out DIR"
         )
-    require_single_label(config.get("problem_type"), f"{path}: config.json")
+    require_single_label(config, f"{path}: config.json")
     model, loading = _pretrained(
         transformers.AutoModelForSequenceClassification, path, output_loading_info=True, ignore_mismatched_sizes=True
     )

@@ -83,5 +83,5 @@ def require_single_label_beside(path: Path) -> None:
                 config = json.loads(place.read_text(encoding="utf-8"))
             except (OSError, ValueError, RecursionError) as error:
                 raise InputError(f"{place}: cannot be read as JSON: {first_line(error)}") from None
-            require_single_label(config.get("problem_type") if isinstance(config, dict) else None, str(place))
+            require_single_label(config if isinstance(config, dict) else {}, str(place))
             return
