@@ -12,11 +12,14 @@ import typer.testing
 
 import overproof
 from overproof.bundle.manifest import open_bundle
+from overproof.bundle.runtime import OnnxScorer
 from overproof.cli import app
 from overproof.cli.apart import EITHER, INPUTS, OUTPUTS, require_apart
 from overproof.cli.app import COMMANDS
 from overproof.cli.places import a_folder
 from overproof.errors import InputError
+from overproof.inference.cascade import Cascade
+from overproof.inference.stream import Request, RunContext, triage
 
 OVERPROOF = typer.testing.CliRunner()
 LOST = ", which would be lost; expected a place of its own"
@@ -169,3 +172,44 @@ def test_a_page_that_cannot_be_written_is_refused_before_it_is_made(place_of: st
 def test_an_attack_looks_at_its_output_before_its_events(place: Path) -> None:
     with pytest.raises(NotADirectoryError, match=r"Not a directory: .*events\.csv"):
         overproof.attack("no-such-bundle", "no-such-events", out=place / "events.csv" / "new")
+
+
+FOLDERS = ["new/", "new/.", "link", "link of a link"]
+
+
+@pytest.mark.parametrize("name", FOLDERS[2:])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "triage BUNDLE events.csv --out OUT",
+        "triage BUNDLE events.csv --follow --out OUT",
+        "triage BUNDLE events.csv --rejects OUT",
+        "check --init-gate OUT",
+        "inspect BUNDLE --bom OUT",
+        "lesson --bundle BUNDLE --html OUT",
+    ],
+)
+def test_a_file_is_not_made_by_a_name_that_only_a_folder_can_have(
+    words: str, name: str, small_bundle: Path, place: Path
+) -> None:
+    """A link to `new/`, which is not there, made a file of that name, as did the same name from Python."""
+    (place / "link").symlink_to("new/")
+    (place / "link of a link").symlink_to("link")
+    before = sorted(path.name for path in place.iterdir())
+    given = [each.replace("BUNDLE", str(small_bundle)).replace("OUT", name) for each in words.split()]
+    done = OVERPROOF.invoke(app, given)
+    assert done.exit_code == 2 and f"{name!r} names no file; expected one." in done.stderr, done.stderr
+    assert sorted(path.name for path in place.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("follow", [False, True])
+def test_nor_is_it_from_python(name: str, follow: bool, student: OnnxScorer, place: Path) -> None:
+    (place / "link").symlink_to("new/")
+    (place / "link of a link").symlink_to("link")
+    request = Request(("events.csv",), name, follow=follow)
+    with pytest.raises(InputError, match=r": a folder; expected a file to write the verdicts to"):
+        triage(Cascade(student), request, context=RunContext(stop=lambda: True))
+    with pytest.raises(InputError, match=r": the rejected records cannot be written there \(Is a directory\)"):
+        overproof.Rejects(name, appended=follow)
+    assert not (place / "new").exists()

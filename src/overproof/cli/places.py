@@ -7,10 +7,12 @@ from pathlib import Path
 
 import typer
 
+from overproof.files import ends_as_folder
+
 
 def a_file(name: str) -> Path:
     """Return the path of a file; BadParameter of a name that only a folder can have, or of none."""
-    if os.path.basename(name) in ("", os.curdir, os.pardir):
+    if ends_as_folder(name):
         raise typer.BadParameter(f"{name!r} names no file; expected one.")
     return Path(name)
 

@@ -6,7 +6,7 @@ from overproof.files.atomic import atomic_file, atomic_files, atomic_write, move
 from overproof.files.folders import atomic_folder, folder_asides, recover_folder, remove
 from overproof.files.handles import naming, open_named, sync
 from overproof.files.lock import ANOTHER_RUN, only_writer
-from overproof.files.names import is_utf8, open_number, regular_target, utf8_path
+from overproof.files.names import ends_as_folder, is_utf8, open_number, regular_target, utf8_path
 from overproof.files.output import OUTPUT, OwnOutput, keep_output, results
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "atomic_files",
     "atomic_folder",
     "atomic_write",
+    "ends_as_folder",
     "folder_asides",
     "is_utf8",
     "keep_output",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -12,8 +13,17 @@ OPEN_FILES = "/proc/self/fd"
 KERNEL_LINKS = "/proc/"  # links such as /dev/stdout end here: they lead to an open file, whatever its name is
 
 
-def regular_target(path: Path) -> Path | None:
-    """Return the regular or absent file that writing to `path` replaces; None if it has to be written through."""
+def regular_target(path: Path | str) -> Path | None:
+    """Return the regular or absent file that writing to `path` replaces; None if it has to be written through.
+
+    Raises
+    ------
+    OSError
+        EISDIR if only a folder can have that name, or that of what it leads to.
+    """
+    if ends_as_folder(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    path = Path(path)
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -21,6 +31,19 @@ def regular_target(path: Path) -> Path | None:
     if not stat.S_ISREG(mode) or _leads_to_open_file(path):
         return None
     return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def ends_as_folder(path: Path | str) -> bool:
+    """Say whether only a folder can have a name, or what a link of that name leads to: it ends in a slash, or in dots.
+
+    A path made of a name forgets its slash, as `os.path.realpath` does.
+    """
+    name, links = str(path), 40  # as many as the kernel follows
+    while os.path.basename(name) not in ("", os.curdir, os.pardir):
+        if not links or not os.path.islink(name):
+            return False
+        name, links = os.path.join(os.path.dirname(name), os.readlink(name)), links - 1
+    return True
 
 
 def open_number(path: Path | str) -> int | None:

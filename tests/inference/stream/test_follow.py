@@ -143,6 +143,51 @@ def test_files_that_were_rotated_between_two_runs_are_read_to_their_end(
     assert runs.texts == runs.expected
 
 
+def pointed_elsewhere(log: Path, day: int) -> None:
+    """As cronolog and rotatelogs do."""
+    place = log.parent / "days" / f"app-2026-01-{day:02d}.log"
+    place.touch()
+    (log.parent / "new").symlink_to(place)
+    (log.parent / "new").rename(log)
+
+
+def renamed_behind(log: Path, day: int) -> None:
+    """As the kubelet does with what a link in /var/log/containers leads to."""
+    place = log.parent / "days" / "0.log"
+    if log.is_symlink():
+        place.rename(f"{place}.202601{day:02d}-120000")
+    else:
+        log.symlink_to(place)
+    place.touch()
+
+
+@pytest.mark.parametrize("rotate", [pointed_elsewhere, renamed_behind])
+@pytest.mark.parametrize("rotations", [1, 3])
+def test_a_link_to_a_log_in_another_folder(runs: Runs, rotate: Callable[[Path, int], None], rotations: int) -> None:
+    """What it led to before was looked for beside the link alone, and lost with the next start."""
+    (runs.log.parent / "days").mkdir()
+    rotate(runs.log, 1)
+    runs.write(3)
+    runs.run()
+    for day in range(rotations):
+        runs.write(2)
+        rotate(runs.log, 2 + day)
+    runs.write(4)
+    assert runs.run().rejected == {}
+    assert runs.texts == runs.expected
+
+
+def test_a_log_that_has_two_names(runs: Runs) -> None:
+    runs.write(3)
+    runs.run()
+    for number in (1, 2):
+        rename(runs.log, f".{number}")
+        os.link(f"{runs.log}.{number}", f"{runs.log}-2026010{number}")
+        runs.write(2)
+    runs.run()
+    assert runs.texts == runs.expected
+
+
 def test_a_log_whose_name_is_not_utf_8(runs: Runs) -> None:
     runs.log = Path(os.fsdecode(os.fsencode(runs.log.parent) + b"/\xff.log"))
     runs.request = replace(runs.request, paths=(str(runs.log),))

@@ -54,15 +54,15 @@ class Rejects:
         self._file: BinaryIO | None = None
         if path is not None:
             try:
-                self._file = self._opened(Path(path), appended=appended)
+                self._file = self._opened(path, appended=appended)
             except (OSError, ValueError) as error:
                 self._writing.close()
                 said = error.strerror if isinstance(error, OSError) and error.strerror else error
                 raise InputError(f"{path}: the rejected records cannot be written there ({said})") from None
 
-    def _opened(self, path: Path, *, appended: bool) -> BinaryIO:
+    def _opened(self, path: str | Path, *, appended: bool) -> BinaryIO:
         """Open the file, which no other run may write meanwhile: of two the records of one would be lost."""
-        target = regular_target(path)
+        target, path = regular_target(path), Path(path)
         if target is not None and os.access(target.parent, os.W_OK):  # else it can only be appended to
             self._writing.enter_context(only_writer(target))
         return self._writing.enter_context(

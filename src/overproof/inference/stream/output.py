@@ -12,7 +12,7 @@ from typing import Any
 
 from overproof.errors import InputError
 from overproof.events.sources import Reading
-from overproof.files import regular_target, remove, results
+from overproof.files import ends_as_folder, regular_target, remove, results
 from overproof.inference.cascade import Cascade
 from overproof.inference.sinks import About, Writer, sink_for
 from overproof.inference.sinks.verdict_batch import Verdict
@@ -104,7 +104,7 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
         If it cannot be written to, or not in that form.
     """
     sink = sink_for(request.to, request.out)
-    if request.out != STREAM and Path(request.out).is_dir():
+    if request.out != STREAM and (ends_as_folder(request.out) or Path(request.out).is_dir()):
         raise InputError(f"{request.out}: a folder; expected a file to write the verdicts to")
     about = About(__version__, tuple(cascade.student.manifest.benign), cascade.models)
     target = None if request.out == STREAM else regular_target(Path(request.out))

@@ -16,6 +16,7 @@ from overproof.events.sources.follow.place import (
     Sighting,
     blocks_of,
     digest,
+    places,
     siblings,
     whereabouts,
 )
@@ -133,7 +134,7 @@ class Grown:
         """Yield what a copy holds beyond what was read, where there is a copy."""
         position = self.position("", 0)
         copy = whereabouts(self._path, position)
-        if copy is None or copy == self._path:
+        if copy is None or copy in places(self._path):
             shorter = [each for each in siblings(self._path) if self._is_copy(each, position)]
             self.lost = not shorter
             self.passed += tuple(filter(None, map(Sighting.of, shorter[:1])))

@@ -11,17 +11,20 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from overproof.events.sources.stream import READ_ERRORS, unpacked
+from overproof.files.names import real
 
 HEAD, TAIL = 1024, 64  # bytes at its start, and before the place that was reached, by which a file is known
 PACKED = (".gz", ".zst")
+_PACKED = r"(?:\.gz|\.zst)?"
 _WHEN = r"[-._]?(?:[0-9][0-9T:._-]*Z?|old|prev)"  # behind a rotated file's name: `.1`, `-20260105`, `.old`
 _WITHIN = r"(?:\.[0-9]{1,3}|[-._][0-9]{4}[0-9T:._-]*Z?)"  # before its extension: `.1`, `-20260105`
+_DATE = re.compile(r"[0-9]{4}[0-9T:._-]*")  # in the name of what a link leads to, which is pointed elsewhere each day
 
 
 def digest(data: bytes) -> str:
@@ -190,19 +193,38 @@ def missed(path: Path, after: Position, passed: Sequence[Sighting], current: int
 
 
 def siblings(path: Path) -> list[Path]:
-    """Return the files that rotation may have made of a path, those last written to first ones."""
+    """Return the files that rotation may have made of a path or of what it leads to, the last written to at last.
+
+    Of a link that is pointed elsewhere, what it led to before is told by its name, which is the same but for a date.
+    """
+    itself = places(path)
+    rotated = re.compile("|".join((*map(_when_rotated, itself), *map(_when_dated, itself[1:]))))
+    found = [each for each in _beside(path) if rotated.fullmatch(each.name) and each not in itself]
+    files = {inode_of(each): each for each in found}.values()  # of which one may have two names
+    return sorted(files, key=lambda each: (_modified(each), _changed(each), each.name))
+
+
+def _when_rotated(path: Path) -> str:
     name, stem, suffix = re.escape(path.name), re.escape(path.stem), re.escape(path.suffix)
-    rotated = re.compile(rf"(?:{name}{_WHEN}|{stem}{_WITHIN}{suffix})(?:\.gz|\.zst)?")
-    found = [each for each in _beside(path) if rotated.fullmatch(each.name) and each != path]
-    return sorted(found, key=lambda each: (_modified(each), _changed(each), each.name))
+    return rf"(?:{name}{_WHEN}|{stem}{_WITHIN}{suffix}){_PACKED}"
+
+
+def _when_dated(path: Path) -> str:
+    return _DATE.pattern.join(map(re.escape, _DATE.split(path.name))) + _PACKED
+
+
+def places(path: Path) -> tuple[Path, ...]:
+    """Return a path, and what it leads to where it is a link."""
+    return tuple(dict.fromkeys((path, real(path))))
 
 
 def _beside(path: Path) -> list[Path]:
-    try:
-        with os.scandir(path.parent) as entries:
-            return [path.parent / entry.name for entry in entries if entry.is_file()]
-    except OSError:
-        return []
+    """Return the files in the folder of a path, and in that of what it leads to."""
+    found = []
+    for folder in dict.fromkeys(each.parent for each in places(path)):
+        with suppress(OSError), os.scandir(folder) as entries:
+            found += [folder / entry.name for entry in entries if entry.is_file()]
+    return found
 
 
 def _is_packed(path: Path) -> bool:
