@@ -56,9 +56,22 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("join BUNDLE BUNDLE --validation events.csv --out BUNDLE", LOST),
         ("compress events.csv --teacher ngram --out new --evidence ./new", LOST),
         ("check BUNDLE events.csv --full BUNDLE --out BUNDLE", LOST),
+        ("compress events.csv --teacher BUNDLE@2 --out BUNDLE", LOST),
+        ("compress made/events.csv --teacher ngram --out made", "holds made/events.csv" + LOST),
+        ("compress linked/events.csv --teacher ngram --out new --evidence ./made", "holds linked/events.csv" + LOST),
+        ("compress events.csv --teacher ngram --out new --keep-fp32 new/fp32", "holds new/fp32" + LOST),
+        ("compress events.csv --teacher ngram --out new --evidence new/evidence", "holds new/evidence" + LOST),
+        ("compress events.csv --teacher made/teacher --out made", "holds made/teacher" + LOST),
+        ("compress events.csv --teacher names:a=b:made/teacher@2 --out made", LOST),
+        ("compress events.csv --teacher ngram --out made --cache made/cache", "holds made/cache" + LOST),
+        ("quantize made/fp32 --calibrate events.csv --out made", "holds made/fp32" + LOST),
+        ("index BUNDLE events.csv --out made --rejects made/rejects.jsonl", "holds made/rejects.jsonl" + LOST),
+        ("teach events.csv --test made/events.csv --out made", "holds made/events.csv" + LOST),
+        ("join made/first BUNDLE --validation events.csv --out made", "holds made/first" + LOST),
     ],
 )
 def test_an_output_that_is_an_input_is_refused(words: str, message: str, small_bundle: Path, place: Path) -> None:
+    (place / "linked").symlink_to("made")
     before = (place / "events.csv").read_bytes()
     done = OVERPROOF.invoke(app, words.replace("BUNDLE", str(small_bundle)).split())
     assert (done.exit_code, message in done.stderr, len(done.stderr.splitlines())) == (2, True, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from overproof.errors import InputError
+
+_WEIGHT = re.compile(r"@[0-9.]+$")  # behind a teacher's specification
 
 Run = TypeVar("Run", bound=Callable[..., Any])
 
@@ -21,16 +24,22 @@ INPUTS = (
     "calibrate", "check", "gate", "replay", "full", "teacher", "from_checkpoint", "retrain_from", "key", "certificate",
     "password_file", "token_file", "verify_key", "verify_certificates",
 )  # fmt: skip
+REPLACED = ("out", "evidence", "keep_fp32")  # which are folders that take the place of others, but for those of
+FILLING = ("attack", "check", "demo")  # commands that write files into one, or read evidence
 EITHER = ("evidence", "signature", "cache", "pool_from")  # written by some commands and read by others, or any folder
 
 
 def apart(run: Run) -> Run:
     """Refuse what a command is given where an output of it is one of its inputs, another output, or has no place."""
 
+    filling = run.__module__.rpartition(".")[2] in FILLING
+
     @wraps(run)
     def checked(**given: Any) -> Any:
         require_places(given)
         require_apart(given)
+        if not filling:
+            require_outside(given)
         return run(**given)
 
     return checked  # type: ignore[return-value]
@@ -81,17 +90,39 @@ def require_apart(given: Mapping[str, Any]) -> None:
             raise InputError(f"{option}: another output goes there as well; expected a file of its own")
 
 
+def require_outside(given: Mapping[str, Any]) -> None:
+    """Raise InputError if anything else that is read or written lies in a folder that will be replaced as a whole.
+
+    Parameters
+    ----------
+    given
+        A command's parameters by name; those in `REPLACED` are such folders.
+    """
+    others = [path for name in (*INPUTS, *OUTPUTS, *EITHER) for path in _paths(given.get(name))]
+    for name in REPLACED:
+        for folder in map(os.path.realpath, _paths(given.get(name))):
+            inside = next((path for path in others if Path(folder) in Path(os.path.realpath(path)).parents), None)
+            if inside is not None:
+                raise InputError(
+                    f"{_option(name)} {given[name]}: holds {inside}, which would be lost; expected a place of its own"
+                )
+
+
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
 def _paths(value: Any) -> Iterator[Path]:
-    """Yield what may be a path in a parameter; of a teacher's specification, what stands behind the last colon."""
+    """Yield what may be a path in a parameter; of a teacher's specification, what it has before its weight, too.
+
+    Of that, also what stands behind the last colon.
+    """
     for one in value if isinstance(value, list | tuple) else [value]:
         if isinstance(one, str | Path) and str(one):
             yield Path("/dev/stdin" if str(one) == "-" else one)
-            if isinstance(one, str) and ":" in one:
-                yield Path(one.rpartition(":")[2])
+        if isinstance(one, str):
+            named = _WEIGHT.sub("", one)
+            yield from (Path(part) for part in {named, named.rpartition(":")[2]} - {one, ""})
 
 
 def _are_one(one: Path, other: Path) -> bool:
