@@ -316,6 +316,22 @@ def test_an_unfinished_line_is_judged_again_when_it_is_whole(runs: Runs) -> None
     assert runs.texts == ["line 1", "line 2", "line 3", "line 4"]
 
 
+@pytest.mark.parametrize("started", [False, True], ids=["begun with it", "met on the way"])
+def test_the_hole_before_what_a_writer_goes_on_with_is_no_text(runs: Runs, started: bool) -> None:
+    """Copied and truncated under a writer that does not append, a log begins with NULs: they were the line's."""
+    with runs.log.open("w") as writer:
+        print("line 1", file=writer, flush=True)
+        if started:
+            runs.run()
+        writer.seek(1_000_000)
+        copy(runs.log, ".1")
+        print("line 2", file=writer, flush=True)
+        runs.run()
+        print("line 3", file=writer, flush=True)
+        runs.run()
+    assert runs.texts == [f"line {n}" for n in ((1, 2, 3) if started else (2, 3))]
+
+
 def test_late_lines_of_a_rotated_file_are_counted(runs: Runs) -> None:
     late = runs.log.with_name("a.log.1")
 

@@ -227,7 +227,7 @@ class Followed:
 
     def _opened(self, grown: Grown, before: Position | None) -> Iterator[Opened | None]:
         """Yield the input of a file, as soon as its format can be detected."""
-        head, blocks = b"", grown.blocks(self._stop)
+        head, blocks = b"", _without_hole(grown.blocks(self._stop))
         for block in blocks:
             head += block
             if decisive(head):
@@ -238,3 +238,14 @@ class Followed:
             raise InputError(f"{self._name}: compressed; expected a plain file, which alone can be followed")
         if head := without_bom(head):
             yield Opened(Input(self._name, None, head, chain([head], blocks)), grown, before)
+
+
+def _without_hole(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Leave out the NULs that a file begins with: it was truncated, and its writer went on at the place it had."""
+    for block in blocks:
+        text = block.lstrip(b"\0")
+        if text or not block:
+            yield text
+        if text:
+            break
+    yield from blocks
