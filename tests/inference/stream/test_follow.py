@@ -378,6 +378,28 @@ def test_positions_that_no_run_has_written_are_refused(runs: Runs, content: str)
         runs.run()
 
 
+@pytest.mark.parametrize(
+    ("change", "to"),
+    [
+        ('"events":5', '"events":6'),
+        ('"offset":', '"offset":-'),
+        ('"lines"', '"lanes"'),
+        ('"tally":{', '"tally":{"":1,'),
+    ],
+    ids=["events", "offset", "format", "tally"],
+)
+def test_positions_that_were_changed_are_refused(runs: Runs, change: str, to: str) -> None:
+    """A byte that turned on the disk was a traceback, or lines that were judged twice or never."""
+    runs.write(5)
+    runs.run()
+    positions, judged = runs.out.with_name(".out.jsonl.positions"), runs.out.read_bytes()
+    assert change in positions.read_text()
+    positions.write_text(positions.read_text().replace(change, to))
+    with pytest.raises(InputError, match=r"\.out\.jsonl\.positions: not what a run has written; remove it"):
+        runs.run()
+    assert runs.out.read_bytes() == judged
+
+
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 

@@ -71,7 +71,7 @@ class Journal:
 
     def __init__(self, out: Path, job: Mapping[str, Any], kind: str = "journal") -> None:
         self.path = out.with_name(f".{out.name}.{kind}")
-        self._job = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
+        self._job = _sha256(json.dumps(job, sort_keys=True).encode())
         self._held = ExitStack()
         if not out.parent.is_dir():
             raise InputError(f"{out}: the verdicts cannot be written there (no such folder)")
@@ -83,19 +83,26 @@ class Journal:
             raise InputError(f"{out}: the verdicts cannot be written there ({error.strerror})") from None
 
     def load(self) -> Mark | None:
-        """Return where the same job was broken off; None if it was not."""
+        """Return where the same job was broken off; None if it was not, or what was kept is not as it was written."""
         try:
             stored = orjson.loads(self.path.read_bytes())
-            return Mark(**stored["mark"]) if stored["job"] == self._job else None
+            whole = stored["sha256"] == _sha256(orjson.dumps(stored["mark"]))
+            return Mark(**stored["mark"]) if whole and stored["job"] == self._job else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def save(self, mark: Mark) -> None:
         """Remember a point; what it says is written must be on the disk already."""
-        atomic_write(self.path, orjson.dumps({"job": self._job, "mark": asdict(mark)}), durable=True)
+        kept = orjson.dumps(asdict(mark))
+        stored = {"job": self._job, "sha256": _sha256(kept), "mark": orjson.Fragment(kept)}
+        atomic_write(self.path, orjson.dumps(stored), durable=True)
 
     def close(self, *, done: bool) -> None:
         """Let go of the output; a job that is done leaves nothing behind."""
         if done:
             self.path.unlink(missing_ok=True)
         self._held.close()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
