@@ -16,6 +16,7 @@ from overproof.events.sources.follow.place import (
     Sighting,
     blocks_of,
     digest,
+    is_new,
     places,
     siblings,
     whereabouts,
@@ -150,8 +151,7 @@ class Grown:
                     yield rest
 
     def _is_copy(self, path: Path, position: Position) -> bool:
-        recent = path.stat().st_mtime_ns >= position.modified
-        return recent and position.begins(path) and not any(seen.is_of(path) for seen in self.passed)
+        return is_new(path, position.modified, self.passed) and position.begins(path)
 
     def _of_stream(self, stop: Stop) -> Iterator[bytes]:
         while True:

@@ -166,8 +166,14 @@ def whereabouts(path: Path, position: Position) -> Path | None:
     """Find what holds a file that was read: under another name, or what was copied of it; None if nothing does."""
     ours = (position.device, position.inode)
     same = [each for each in _beside(path) if inode_of(each) == ours]
-    copies = [each for each in siblings(path) if _modified(each) >= position.modified]
-    return next((each for each in dict.fromkeys((*same, path, *copies)) if position.is_in(each)), None)
+    copies = [each for each in siblings(path) if is_new(each, position.modified, position.passed)]
+    # the path itself comes last: where no more than a header was read, the next file begins as the one before did
+    return next((each for each in dict.fromkeys((*same, *copies, path)) if position.is_in(each)), None)
+
+
+def is_new(path: Path, modified: int, passed: Sequence[Sighting]) -> bool:
+    """Tell whether a file was last written no earlier than that, and is none that was read or stood there before."""
+    return _modified(path) >= modified and not any(seen.is_of(path) for seen in passed)
 
 
 def missed(path: Path, after: Position, passed: Sequence[Sighting], current: int) -> list[Path]:
@@ -184,7 +190,7 @@ def missed(path: Path, after: Position, passed: Sequence[Sighting], current: int
     """
     found = []
     for each in siblings(path):
-        if _modified(each) < after.modified or inode_of(each)[1] == current or any(seen.is_of(each) for seen in passed):
+        if inode_of(each)[1] == current or not is_new(each, after.modified, passed):
             continue
         if _is_packed(each) and (each.with_suffix("").exists() or after.is_in(each)):
             continue  # it is still being compressed, or it is what was read
