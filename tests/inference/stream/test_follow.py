@@ -196,6 +196,21 @@ def test_a_log_of_which_no_more_than_its_header_was_read(runs: Runs) -> None:
     assert [text for text in runs.texts if not text.startswith("#")] == runs.expected
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-8"])
+def test_a_log_in_utf_16_goes_on(runs: Runs, encoding: str) -> None:
+    """It was refused, though the same log is read where it is not followed."""
+    for begins in ("\ufeff", "", "\ufeff", ""):
+        if begins and runs.log.exists():
+            rename(runs.log, ".1")
+        with runs.log.open("ab") as file:
+            for _ in range(2):
+                runs.written += 1
+                file.write(f"{begins}line {runs.written}\n".encode(encoding))
+                begins = ""
+        runs.run()
+    assert runs.texts == runs.expected
+
+
 def test_a_log_that_has_two_names(runs: Runs) -> None:
     runs.write(3)
     runs.run()

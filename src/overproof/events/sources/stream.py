@@ -54,7 +54,7 @@ def open_input(path: str | Path) -> Iterator[Input]:
         except FileNotFoundError:
             raise InputError(f"{name}: no such file; expected a file of events, or - for standard input") from None
         magic, packed, blocks = _seen_through(file)
-        head, blocks = _peek(_narrowed(blocks), _several)
+        head, blocks = _peek(narrowed(blocks), _several)
         if not magic:
             why = _error(blocks) or "empty"
             raise InputError(f"{name}: {why}; expected events, as csv, jsonl, parquet or plain lines")
@@ -80,7 +80,7 @@ def _seen_through(file: BinaryIO) -> tuple[bytes, bool, Iterator[bytes]]:
     return magic, False, blocks
 
 
-def _narrowed(blocks: Iterator[bytes]) -> Iterator[bytes]:
+def narrowed(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield text in UTF-16 or UTF-32, as its byte order mark says, in UTF-8; anything else as it is."""
     head, blocks = _peek(blocks, lambda head, _: len(head) >= 4 or b"\n" in head)
     sign = next((sign for sign in _WIDE if head.startswith(sign)), None)

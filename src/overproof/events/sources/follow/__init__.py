@@ -24,7 +24,16 @@ from overproof.events.schema import Skipped
 from overproof.events.sources.follow.grown import Grown, Packed, Stop
 from overproof.events.sources.follow.place import PACKED, Position, inode_of, missed, siblings, whereabouts
 from overproof.events.sources.interface import Input, OnSkip
-from overproof.events.sources.stream import decisive, display_name, excerpt, is_zstd, open_plain, open_raw, without_bom
+from overproof.events.sources.stream import (
+    decisive,
+    display_name,
+    excerpt,
+    is_zstd,
+    narrowed,
+    open_plain,
+    open_raw,
+    without_bom,
+)
 
 POLL = 0.05  # seconds between two looks at files that did not grow
 NOTE = b"followed"  # in a batch's metadata: how far the files were read, as JSON
@@ -236,8 +245,9 @@ class Followed:
                 yield None
         if head.startswith(_GZIP) or is_zstd(head):
             raise InputError(f"{self._name}: compressed; expected a plain file, which alone can be followed")
-        if head := without_bom(head):
-            yield Opened(Input(self._name, None, head, chain([head], blocks)), grown, before)
+        text = narrowed(chain([head], blocks))
+        if head := without_bom(next(text, b"")):
+            yield Opened(Input(self._name, None, head, chain([head], text)), grown, before)
 
 
 def _without_hole(blocks: Iterator[bytes]) -> Iterator[bytes]:
