@@ -75,6 +75,14 @@ TUNNELS: dict[str, Wrap] = {
     "tzsp": over_udp(37_008, bytes.fromhex("0100000101")),
     "tzsp with tags": over_udp(37_008, bytes.fromhex("01000001" "0a01d3" "00" "01")),
     "ip in ip": lambda frame: ethernet(ip(A, B, 4, frame[IP:])),
+    "vxlan on a port of one's own": over_udp(48_879, bytes.fromhex("0800000000007b00")),
+    "vxlan on a port of one's own, padded": lambda frame: over_udp(48_879, bytes.fromhex("0800000000007b00"))(
+        frame + bytes(max(0, 60 - len(frame)))
+    ),
+    "mpls in udp": over_udp(6635, bytes.fromhex("0001f140"), IP),
+    "etherip": lambda frame: ethernet(ip(A, B, 97, b"\x30\0" + frame)),
+    "l2tpv3": lambda frame: ethernet(ip(A, B, 115, bytes.fromhex("00000007") + frame)),
+    "l2tpv3 with a cookie": lambda frame: ethernet(ip(A, B, 115, bytes.fromhex("00000007" "0102030405060708") + frame)),
 }  # fmt: skip
 
 
@@ -170,6 +178,7 @@ def test_the_outer_packet_may_be_in_fragments() -> None:
         (over_udp(2152, b"\x34\xff" + bytes(9) + b"\x85\0")(b""), "GTP-U: an extension header without a length"),
         (over_udp(2152, bytes.fromhex("30ff00ff00000001"))(b"\x70" + bytes(40)), "GTP-U: IP of version 7"),
         (ethernet(ip(A, B, 41, b"\x60" + bytes(10))), "IP in IP: an IP packet cut before its header"),
+        (ethernet(ip(A, B, 115, b"\0\0\0\7" + bytes(40))), "L2TPv3: no Ethernet with IP in it"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_unwrapped_is_counted_by_name(frame: bytes, reason: str) -> None:
@@ -203,13 +212,30 @@ def test_any_tunnel_gives_no_error_and_is_accounted_for(port: int, data: bytes, 
     assert len(rows) + rejects.total > 0
 
 
-@pytest.mark.parametrize("name", sorted({*TUNNELS} - {"erspan 3 of ip"}))  # tshark shows it as data
+# which tshark shows as data
+SHOWN = sorted({*TUNNELS} - {"erspan 3 of ip", "l2tpv3", "l2tpv3 with a cookie"})
+
+
+@pytest.mark.parametrize("name", SHOWN)
 def test_the_requests_inside_are_those_of_tshark(name: str, tmp_path: Path) -> None:
     if TSHARK is None:
         pytest.skip("no tshark on this machine (Debian: apt-get install tshark)")
     path = tmp_path / "a.pcap"
     path.write_bytes(pcap(timed([TUNNELS[name](frame) for frame in PLAIN])))
-    command = [TSHARK, "-n", "-d", "udp.port==8472,vxlan", "-r", path, "-T", "fields", "-e", "http.request.uri"]
+    command = [
+        TSHARK,
+        "-n",
+        "-d",
+        "udp.port==8472,vxlan",
+        "-d",
+        "udp.port==48879,vxlan",
+        "-r",
+        path,
+        "-T",
+        "fields",
+        "-e",
+        "http.request.uri",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     uris = [line for line in result.stdout.splitlines() if line]
     assert [row["url"] for row in read(path)[0] if row["url"]] == uris

@@ -2,7 +2,8 @@
 
 IP in IP (RFC 2003, 2473), GRE (RFC 2784, 2890, of NVGRE too: RFC 7637), ERSPAN of types I to III
 (draft-foschiano-erspan-03), VXLAN (RFC 7348, with the extensions of draft-smith-vxlan-group-policy and
-draft-ietf-nvo3-vxlan-gpe), Geneve (RFC 8926), GTP-U (3GPP TS 29.281, 5.1), Teredo (RFC 4380, 5.1.1), TZSP
+draft-ietf-nvo3-vxlan-gpe; on a port of one's own too), Geneve (RFC 8926), GTP-U (3GPP TS 29.281, 5.1), Teredo
+(RFC 4380, 5.1.1), MPLS in UDP (RFC 7510), EtherIP (RFC 3378), Ethernet in L2TPv3 (RFC 3931), TZSP
 (https://en.wikipedia.org/wiki/TZSP), and PPP in L2TP and PPTP (`point_to_point`).
 """
 
@@ -18,11 +19,14 @@ from overproof.events.sources.pcap.point_to_point import l2tp, pptp
 DEEPEST = 8  # tunnels in one another
 TOO_DEEP = "tunnels in one another, more than are unwrapped"
 
-_TCP, _UDP, _GRE = 6, 17, 47
+_TCP, _UDP, _GRE, _ETHERIP, _L2TP3 = 6, 17, 47, 97, 115
 _IP_IN_IP = (4, 41)
 _UDP_HEAD = 8
+_MPLS = 0x8847
+_PADDED = 46  # bytes to which Ethernet fills up what is shorter
 _ETHERTYPES = {0x0800: RAW, 0x86DD: RAW, 0x6558: ETHERNET}
 _ERSPAN, _ERSPAN3 = 0x88BE, 0x22EB
+_VXLAN = b"\x08\0\0\0"  # how its header begins
 _NO_NEXT_HEADER = 59  # of a Teredo bubble, which carries nothing
 _G_PDU = 0xFF  # the GTP-U message that carries a packet
 
@@ -63,9 +67,15 @@ def _carried(ip: Network) -> Tunnelled | None:
     if ip.protocol == _UDP:
         sport, dport = struct.unpack_from("!HH", ip.data)
         read = _BY_PORT.get(dport) or _ANSWERING.get(sport)
+        if read is None and ip.data.startswith(_VXLAN, _UDP_HEAD) and _is_whole_frame(ip.data[_UDP_HEAD + 8 :]):
+            read = _vxlan
         return None if read is None else read(ip.data[_UDP_HEAD:])
     if ip.protocol == _GRE:
         return _gre(ip.data)
+    if ip.protocol == _ETHERIP:
+        return Tunnelled("EtherIP", ETHERNET, ip.data[2:])
+    if ip.protocol == _L2TP3:
+        return _l2tp3(ip.data)
     return Tunnelled("IP in IP", RAW, ip.data) if ip.protocol in _IP_IN_IP else None
 
 
@@ -139,6 +149,32 @@ def _l2tp(data: bytes) -> Tunnelled | None:
     return None if packet is None else Tunnelled("L2TP", RAW, packet)
 
 
+def _l2tp3(data: bytes) -> Tunnelled | None:
+    """Read a session of L2TPv3, which agrees outside of it on a cookie and a sublayer; session 0 controls others."""
+    if not int.from_bytes(data[:4], "big"):
+        return None
+    at = next((at for at in (4, 8, 12, 16) if _is_whole_frame(data[at:])), None)
+    if at is None:
+        raise NoPacket("L2TPv3: no Ethernet with IP in it")
+    return Tunnelled("L2TPv3", ETHERNET, data[at:])
+
+
+def _is_whole_frame(data: bytes) -> bool:
+    """Tell whether data are an Ethernet frame with one IP packet, perhaps padded."""
+    kind, size = data[12:14], len(data) - 14
+    if kind == b"\x08\0" and size >= 20 and data[14] >> 4 == 4:
+        length = int.from_bytes(data[16:18], "big")
+    elif kind == b"\x86\xdd" and size >= 40 and data[14] >> 4 == 6:
+        length = int.from_bytes(data[18:20], "big") + 40
+    else:
+        return False
+    return length == size or (length < size <= _PADDED)
+
+
+def _mpls(data: bytes) -> Tunnelled:
+    return _typed("MPLS in UDP", _MPLS, data)
+
+
 def _teredo(data: bytes) -> Tunnelled | None:
     """Read Teredo: IPv6, perhaps behind an authentication and the origin that a relay saw."""
     if data[:2] == b"\0\1" and len(data) >= 4:
@@ -169,6 +205,7 @@ _BY_PORT: dict[int, Callable[[bytes], Tunnelled | None]] = {
     2152: _gtp_u,
     1701: _l2tp,
     3544: _teredo,
+    6635: _mpls,
     37008: _tzsp,
 }
 _ANSWERING = {port: _BY_PORT[port] for port in (1701, 3544)}  # of those in which both sides carry packets
