@@ -26,6 +26,7 @@ from overproof.events.sources.stream import decoded
 from overproof.events.sources.suricata import fast
 from overproof.events.sources.suricata.records import is_eve
 from overproof.events.sources.windows.shapes import is_windows_event
+from overproof.events.sources.windows.xml import looks_like as is_windows_xml
 from overproof.events.sources.zeek.keys import is_record
 
 EXTENSIONS = {
@@ -118,6 +119,8 @@ def by_records(head: bytes, columns: Columns) -> str | None:
             return "w3c"
         if looks_like_serial(lines[0]):
             return "modsecurity"
+        if is_windows_xml(head):
+            return "windows"
         for name, looks_like in _LINES.items():
             if _half(looks_like, lines):
                 return name

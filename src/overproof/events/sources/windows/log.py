@@ -1,4 +1,4 @@
-"""Parse Windows events as JSON, one a line."""
+"""Parse Windows events as JSON, one a line, or as XML."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.structured import LineFormat, Parsed, read_structured
 from overproof.events.sources.windows.records import to_event
 from overproof.events.sources.windows.shapes import windows_event
+from overproof.events.sources.windows.xml import looks_like, read_xml
 
 
 def read_windows(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
-    """Read Windows events as JSON lines; see `interface.Source`."""
+    """Read Windows events as JSON lines or XML; see `interface.Source`."""
+    if looks_like(source.head):
+        yield from read_xml(source, options)
+        return
     yield from read_structured(source, options, LineFormat("a Windows event log", _parse))
 
 
