@@ -1,7 +1,8 @@
-"""Look into an ONNX file's bytes without the package onnx: whether all that decides is in them, and whether it ends.
+"""Look into an ONNX file's bytes without the package onnx: whether all that decides is in them, and what it runs.
 
 ONNX Runtime reads weights that a file only names from the working directory, which no hash of a bundle covers. It
-runs a Loop for as long as its condition holds.
+runs a Loop for as long as its condition holds, unfolds functions that call each other for ever, and draws at random
+where a graph says so.
 
 Source: the wire format of Protocol Buffers, https://protobuf.dev/programming-guides/encoding/, and onnx.proto3.
 """
@@ -26,8 +27,15 @@ FIELDS: dict[str, dict[int, str]] = {
     "sparse": {1: "tensor", 2: "tensor"},
 }
 EXTERNAL_DATA, DATA_LOCATION = 13, 14  # of a tensor
-OP_TYPE = 4  # of a node
+OP_TYPE, DOMAIN = 4, 7  # of a node
+FUNCTION = 25  # of a model
 LOOP = b"Loop"
+# What overproof writes into a bundle: nothing that makes much of little, draws at random or holds a graph of its own.
+OPERATORS = frozenset(
+    b"Add Cast Concat DequantizeLinear Equal Gather Gemm Identity LayerNormalization MatMul QuantizeLinear Relu "
+    b"Reshape Shape Slice Softmax Split Sum Transpose Unsqueeze Where".split()
+)
+MOST_NODES = 16_384  # of a bundle's graph: a hundred for each layer of the largest network, many times over
 Found = Callable[[str, int, int, memoryview | None], bool]  # kind of message, field, value of a number, content
 
 
@@ -47,6 +55,33 @@ def require_whole(content: bytes, where: str, *, onnx: bool = True) -> None:
         raise BundleError(f"{where}: not an ONNX file") from None
     if outside:
         raise BundleError(f"{where}: has weights in a file outside of it, which no hash covers; expected all in it")
+
+
+def require_ours(content: bytes, where: str) -> None:
+    """Raise BundleError unless an ONNX file's graph is made of what overproof writes, so that its work is bounded."""
+    nodes = 0
+
+    def is_other(kind: str, field: int, _: int, part: memoryview | None) -> bool:
+        nonlocal nodes
+        named = bytes(part or b"")
+        if kind == "node" and field == OP_TYPE:
+            nodes += 1
+            if nodes > MOST_NODES:
+                raise BundleError(
+                    f"{where}: its graph has more than {MOST_NODES:,} nodes, which none of overproof's has"
+                )
+            if named not in OPERATORS:
+                shown = named[:60].decode("utf-8", "replace")
+                raise BundleError(
+                    f"{where}: has the operator {shown} in its graph, which overproof writes into no bundle"
+                )
+        if (kind == "node" and field == DOMAIN and named) or (kind == "model" and field == FUNCTION):
+            raise BundleError(
+                f"{where}: has an operator or a function of its own, which overproof writes into no bundle"
+            )
+        return False
+
+    _holds(memoryview(content), "model", 0, is_other)
 
 
 def may_go_on(content: memoryview) -> bool:

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # its Linux wheels send telemetry otherwise; must precede the import
@@ -16,7 +17,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from overproof.bundle.manifest import MODEL, OOD, Bundle, Manifest
-from overproof.bundle.onnx_bytes import may_go_on, require_whole
+from overproof.bundle.onnx_bytes import may_go_on, require_ours, require_whole
 from overproof.bundle.ood import restored
 from overproof.bundle.readers import Reader, reader_of
 from overproof.bundle.scores import Floats, Scores, Verdict, attack_of, joined, labels_of, softmax
@@ -24,8 +25,11 @@ from overproof.bundle.windows import Windows, deciding_windows
 from overproof.errors import BundleError
 from overproof.portions import portions
 
+ort.set_default_logger_severity(4)  # errors are raised: what it prints of them besides is said twice
+
 SCORED_AT_ONCE = 1 << 18  # characters of the texts that are scored together, as far as they are read
 LOOP_SECONDS = 60.0  # that one call may take of a graph with a Loop
+BUNDLE_MEMORY = 4 << 30  # bytes that the models of all opened bundles may take, weights and results
 OUTPUT, EMBEDDING = "logits", "embedding"  # names in every model file that overproof writes
 
 OPTIMIZATIONS = {
@@ -36,7 +40,9 @@ OPTIMIZATIONS = {
 }
 
 
-def session(model: bytes | str, *, threads: int = 1, optimization: str = "all") -> ort.InferenceSession:
+def session(
+    model: bytes | str, *, threads: int = 1, optimization: str = "all", bounded: bool = False
+) -> ort.InferenceSession:
     """Open an inference session on the CPU; of a graph with a Loop no call takes longer than `LOOP_SECONDS`.
 
     Parameters
@@ -47,15 +53,27 @@ def session(model: bytes | str, *, threads: int = 1, optimization: str = "all") 
         Threads one call may use; one is fastest for small models, whose threads would mostly wait.
     optimization
         How far the graph is rewritten before it runs: a name in `OPTIMIZATIONS`.
+    bounded
+        All such sessions together take no more than `BUNDLE_MEMORY`; what needs more raises.
     """
     options = ort.SessionOptions()
     options.graph_optimization_level = OPTIMIZATIONS[optimization]
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors are raised: its own lines on stderr would say them twice
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # its own format is not looked through
+    if bounded:
+        _bound_memory()
+        options.add_session_config_entry("session.use_env_allocators", "1")
     # without a fallback: there is no other provider, and it would be announced on standard output, where verdicts go
     kind = _Bounded if _may_go_on(model) else ort.InferenceSession
     return kind(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+
+
+@cache
+def _bound_memory() -> None:
+    place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": BUNDLE_MEMORY}))
 
 
 class _Bounded(ort.InferenceSession):  # type: ignore[misc]
@@ -125,7 +143,7 @@ class WindowScorer:
         self.reader = reader
         self.windowing = reader.windowing
         self._benign = np.array([name in labels.benign for name in labels.classes])
-        self._session = session(model, threads=threads)
+        self._session = session(model, threads=threads, bounded=True)
         outputs = {output.name: output for output in self._session.get_outputs()}
         if OUTPUT not in outputs:
             raise BundleError(f"the model gives {', '.join(outputs)}, expected {OUTPUT}")
@@ -239,8 +257,8 @@ class WindowScorer:
         try:
             for rows, onnx_input in windows.batches():
                 for values, part in zip(found, self._session.run(list(widths), onnx_input), strict=True):
-                    values[rows] = part
-        except MemoryError:
+                    values[rows] = _checked(part, (len(rows), values.shape[1]))
+        except (MemoryError, BundleError):
             raise
         except Exception as error:  # the runtime's own classes, and shapes that do not fit: the graph is another's
             raise BundleError(
@@ -255,8 +273,7 @@ class OnnxScorer(WindowScorer):
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         self.manifest: Manifest = bundle.manifest
         require_whole(bundle.files[MODEL], str(bundle.path / MODEL))
-        if may_go_on(memoryview(bundle.files[MODEL])):
-            raise BundleError(f"{bundle.path / MODEL}: has a Loop, which need not end; expected a graph without one")
+        require_ours(bundle.files[MODEL], str(bundle.path / MODEL))
         try:
             super().__init__(
                 bundle.files[MODEL],
@@ -319,6 +336,14 @@ def _width(output: ort.NodeArg) -> int:
     if len(output.shape) != 2 or not isinstance(output.shape[1], int):
         raise BundleError(f"the model's {output.name} has the shape {output.shape}, expected (windows, numbers)")
     return int(output.shape[1])
+
+
+def _checked(part: Any, shape: tuple[int, int]) -> Floats:
+    """Return what a model gave; BundleError of another shape or kind: numpy would spread one row over all events."""
+    if not isinstance(part, np.ndarray) or part.shape != shape or part.dtype != np.float32:
+        given = f"{part.dtype} of shape {part.shape}" if isinstance(part, np.ndarray) else type(part).__name__
+        raise BundleError(f"the bundle's model gives {given} for {shape[0]} windows, expected float32 of shape {shape}")
+    return part
 
 
 def _first_line(error: BaseException) -> str:
