@@ -96,7 +96,7 @@ def test_pickled_weights_are_refused(checkpoint: Path) -> None:
     ("name", "content", "message"),
     [
         ("model.safetensors", None, "no weights"),
-        ("model.safetensors", "nonsense", "cannot open this checkpoint"),
+        ("model.safetensors", "nonsense", "cannot be read as safetensors"),
         ("config.json", "{", "cannot be read as JSON"),
         ("config.json", "[]", "expected a JSON object"),
         ("config.json", '{"architectures": ["NoSuchForSequenceClassification"]}', "cannot open this checkpoint"),
@@ -311,3 +311,40 @@ def test_a_broken_index_of_weights_is_refused(content: str, checkpoint: Path) ->
     (checkpoint / "model.safetensors.index.json").write_text(content)
     with pytest.raises(InputError, match=r"index\.json: cannot be read as an index of weights"):
         load_teacher([str(checkpoint)])
+
+
+SIZES = {
+    "a million layers": ({"num_hidden_layers": 1_000_000}, "num_hidden_layers is 1000000, its weights are 25 tensors"),
+    "layers of a part": ({"text_config": {"n_layer": 10**6}}, "n_layer is 1000000, its weights are"),
+    "rows by the billion": ({"hidden_size": 10**9}, "config.json asks for .* numbers or more, its weights hold"),
+    "rows that memory holds": ({"hidden_size": 20_000}, "config.json asks for .* numbers or more, its weights hold"),
+    "words by the billion": ({"vocab_size": 10**10}, "config.json asks for .* numbers or more, its weights hold"),
+    "words that memory holds": ({"vocab_size": 10**8}, "config.json asks for .* numbers or more, its weights hold"),
+    "positions": ({"max_position_embeddings": 2 * 10**8}, "config.json asks for .* numbers or more, its weights hold"),
+    "a billion classes": ({"num_labels": 10**9}, "num_labels has 1000000000 classes, none of its weights has"),
+    "names of classes": (
+        {"id2label": {str(i): f"c{i}" for i in range(1000)}},
+        "id2label has 1000 classes, none of its weights has as many rows",
+    ),
+    "groups of layers": (
+        {"model_type": "albert", "architectures": ["AlbertForSequenceClassification"], "num_hidden_groups": 10**6},
+        "config.json asks for .* numbers or more, its weights hold",
+    ),
+}
+
+
+@pytest.mark.parametrize("fine_tuned", [False, True])
+@pytest.mark.parametrize("name", SIZES)
+def test_a_size_that_the_weights_do_not_have_is_refused_before_it_is_built(
+    name: str, fine_tuned: bool, checkpoint: Path
+) -> None:
+    """A million layers were built for ever, and a billion rows took all memory."""
+    change, message = SIZES[name]
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(InputError, match=message) as error:
+        if fine_tuned:
+            huggingface.network_and_encoder(checkpoint, ("a", "b"))
+        else:
+            load_teacher([str(checkpoint)])
+    assert "\n" not in str(error.value)

@@ -22,6 +22,7 @@ from overproof.bundle.scores import Floats
 from overproof.distillation.augment import Ids
 from overproof.distillation.batches import Trainable
 from overproof.distillation.batches import padded as rows_padded
+from overproof.distillation.teachers.checkpoint_size import held, no_larger_than, require_counts
 from overproof.distillation.teachers.contract import SINGLE_LABEL, first_line, foreign, require_single_label
 from overproof.distillation.teachers.interface import (
     Report,
@@ -201,6 +202,7 @@ def _config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise InputError(f"{path / 'config.json'}: expected a JSON object")
     _require_weights_within(path)
+    require_counts(path, config, held(path))
     return config
 
 
@@ -285,7 +287,8 @@ def _for_classes(path: Path, classes: tuple[str, ...]) -> Any:
     config.label2id = {name: i for i, name in enumerate(classes)}
     config.problem_type = config.problem_type if single else SINGLE_LABEL
     encoder = _pretrained(transformers.AutoModel, path)
-    model = transformers.AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    with no_larger_than(held(path), path):
+        model = transformers.AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     missing, _ = model.base_model.load_state_dict(encoder.state_dict(), strict=False)
     if missing:  # surplus is a pooler that this kind of classifier does without
         raise InputError(f"{path}: its encoder lacks {', '.join(missing)}")
@@ -297,9 +300,12 @@ def _pretrained(kind: Any, path: Path, **options: Any) -> Any:
     if kind is not transformers.AutoConfig:
         # On the CPU the fused attention's backward pass is slower than the plain one for rows this short.
         options |= {"use_safetensors": True, "dtype": torch.float32, "attn_implementation": "eager"}
+    found = held(path)
     try:
-        with utf8_path(path) as name:
+        with utf8_path(path) as name, no_larger_than(found, path):
             return kind.from_pretrained(name, local_files_only=True, trust_remote_code=False, **options)
+    except InputError:
+        raise
     except Exception as error:  # transformers raises whatever its many parsers raise; all of it is about these files
         raise InputError(f"{path}: transformers cannot open this checkpoint: {first_line(error)}") from error
 
