@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,12 @@ def test_a_changed_or_missing_file_is_named(folder: Path, name: str) -> None:
         open_evidence(folder, OWNER)
     (folder / name).unlink()
     with pytest.raises(TamperedBundle, match="missing"):
+        open_evidence(folder, OWNER)
+
+
+def test_a_file_of_another_size_is_not_read(folder: Path) -> None:
+    os.truncate(folder / SCORES, 1 << 40)  # sparse, and larger than memory
+    with pytest.raises(TamperedBundle, match=f"{SCORES}: changed since it was written"):
         open_evidence(folder, OWNER)
 
 

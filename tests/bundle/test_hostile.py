@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from copy import deepcopy
@@ -18,7 +19,7 @@ from overproof.bundle.manifest import MANIFEST, MODEL, OOD, _seal, digest, open_
 from overproof.bundle.manifest_schema import parsed
 from overproof.bundle.onnx_bytes import may_go_on, require_whole
 from overproof.bundle.tiers import open as open_student
-from overproof.errors import BundleError, OverproofError
+from overproof.errors import BundleError, OverproofError, TamperedBundle
 
 if TYPE_CHECKING:
     from ..conftest import Made
@@ -250,3 +251,35 @@ def test_a_name_that_stands_twice_among_many_is_found_at_once() -> None:
     names = ",".join(f'"k{i}":0' for i in range(100_000))
     with pytest.raises(BundleError, match="the name 'k99999' stands twice in an object"):
         parsed(f'{{{names},"k99999":1}}'.encode(), "a.json", BundleError)
+
+
+OTHER_MANIFESTS: dict[str, tuple[dict[str, Any], str]] = {
+    "benign that is no class": (
+        {"benign": ["Benign"]},
+        "benign is .'Benign'., expected some of the classes, and not all",
+    ),
+    "all benign": ({"benign": ["benign", "sqli", "xss"]}, "expected some of the classes, and not all"),
+    "a class that no text holds": ({"classes": ["benign", "\ud800", "x"]}, "not JSON .*surrogates"),
+    "a name that no text holds": ({"versions": {"\udfff": "1"}}, "not JSON .*surrogates"),
+    "hours for one event": (
+        {"windowing": {"size": 16, "overlap": 14, "limit": 1 << 20}},
+        "1048576 windows of 16 tokens, expected 1048576 tokens in all at most",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_MANIFESTS)
+def test_a_manifest_that_would_be_believed(name: str, place: Path) -> None:
+    """Where benign was no class every event was an attack; a lone surrogate was a traceback of whatever wrote it."""
+    change, message = OTHER_MANIFESTS[name]
+    reseal(place, lambda data: data.update(change))
+    with pytest.raises(BundleError, match=message):
+        open_bundle(place)
+
+
+@pytest.mark.parametrize("name", [MODEL, "tokenizer.json", MANIFEST])
+def test_a_file_of_another_size_is_not_read(name: str, place: Path) -> None:
+    """A reload of a bundle with 20 GB in the place of its model took them, and the service could not be ended."""
+    os.truncate(place / name, 1 << 40)  # sparse, and larger than memory
+    with pytest.raises(TamperedBundle, match=rf"{name}: (changed since|more than 16,777,216 bytes)"):
+        open_bundle(place)

@@ -160,7 +160,7 @@ def test_what_was_not_measured_is_left_out(small_bundle: Path) -> None:
     "changes",
     [
         {"teacher": {"kind": 7, "name": ["x"]}, "versions": {"numpy": None, "a b": {}}},
-        {"teacher": {"name": "\ud800", "bytes": []}, "data": {"sha256": {"train": "short"}, "rows": [1]}},
+        {"teacher": {"name": "\0", "bytes": []}, "data": {"sha256": {"train": "short"}, "rows": [1]}},
         {"data": {"sha256": [1], "unlabelled": "many"}, "network": {"preset": {"a": []}}},
         {"parity": ({"step": [], "flips": {"x": [None]}}, {}), "thresholds": {"0.01": 0.5}},
         {"benign": ("\x1b[31m",), "classes": ("\x1b[31m", "é"), "precision": "\u202e"},

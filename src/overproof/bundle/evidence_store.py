@@ -194,7 +194,8 @@ def _settings(index: Mapping[str, Any]) -> dict[str, Any]:
 def _verified(path: Path, listed: Mapping[str, Any]) -> bytes:
     if path.is_symlink() or not path.is_file():
         raise TamperedBundle(f"{path}: missing, {INDEX} lists it")
-    content = path.read_bytes()
-    if digest(content) != listed.get(path.name):
+    entry = listed.get(path.name)
+    size = entry.get("bytes") if isinstance(entry, Mapping) else None
+    if path.stat().st_size != size or digest(content := path.read_bytes()) != entry:
         raise TamperedBundle(f"{path}: changed since it was written (sha256 differs)")
     return content

@@ -30,6 +30,7 @@ FORMAT = 2
 TIERED = 3  # a bundle of two students: what reads but one of them must not take it for a bundle of that one
 READABLE = (1, FORMAT, TIERED)  # a bundle of format 1 holds no configuration
 MANIFEST = "manifest.json"
+MOST_BYTES = 16 << 20  # of the manifest, which nothing says the size of
 MODEL, COMPARISON = "model.onnx", "comparison.json"
 OOD = "ood.npz"  # the detector of events out of distribution; not in every bundle
 FORMER_FILES = {"novelty.npz": OOD}  # files of bundles of format 1
@@ -252,6 +253,8 @@ def open_bundle(path: Path | str, trust: Trust | None = None) -> Bundle:
         raise BundleError(f"{folder}: no such folder, expected a bundle (what overproof compress writes)")
     if not (folder / MANIFEST).is_file():
         raise BundleError(f"{folder}: no {MANIFEST}, expected a bundle (what overproof compress writes)")
+    if (folder / MANIFEST).stat().st_size > MOST_BYTES:
+        raise TamperedBundle(f"{folder / MANIFEST}: more than {MOST_BYTES:,} bytes, expected a manifest")
     signature = UNVERIFIED if os.path.lexists(folder / SIGNATURE) else None
     content = (folder / MANIFEST).read_bytes()
     if trust is not None:
@@ -271,9 +274,10 @@ def open_bundle(path: Path | str, trust: Trust | None = None) -> Bundle:
         entry = folder / name
         if name not in found or entry.is_symlink() or not entry.is_file():
             raise TamperedBundle(f"{entry}: missing, the manifest lists it")
-        files[name] = entry.read_bytes()
-        if digest(files[name]) != listed:
+        # one of another size is not read: it may be larger than memory
+        if entry.stat().st_size != listed["bytes"] or digest(content := entry.read_bytes()) != listed:
             raise TamperedBundle(f"{entry}: changed since the bundle was written (sha256 differs)")
+        files[name] = content
     if MODEL not in files:
         raise TamperedBundle(f"{folder / MODEL}: missing, every bundle has one")
     if not any(name in files for name in READ_WITH):

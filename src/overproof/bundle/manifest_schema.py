@@ -13,7 +13,7 @@ from overproof.errors import BundleError
 SHA256 = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
 DEEPEST = 100  # levels of JSON: what walks through it calls itself
-MOST_TOKENS = 1 << 20  # of a window, and windows of an event
+MOST_TOKENS = 1 << 20  # of all windows of an event
 KINDS: Mapping[str, tuple[type, ...]] = {
     "overproof": (str,),
     "normalization": (str,),
@@ -36,6 +36,7 @@ def parsed(content: bytes, where: str, wrong: type[BundleError]) -> Any:
     """Read JSON; `wrong`, in one line, of what is none, nests too deeply, or does not fit into memory."""
     try:
         data = json.loads(content, object_pairs_hook=each_name_once)
+        json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate, which no output can hold, is a ValueError
     except (ValueError, RecursionError, MemoryError) as error:
         raise wrong(f"{where}: not JSON ({str(error)[:100] or type(error).__name__})") from None
     level, depth = [data], 0
@@ -92,6 +93,8 @@ def _require_names(data: Mapping[str, Any], where: str) -> None:
             raise BundleError(f"{where}: {name} is {_short(found)}, expected each name once")
     if len(data["classes"]) < 2:
         raise BundleError(f"{where}: classes is {_short(data['classes'])}, expected two or more")
+    if not set(data["benign"]) < set(data["classes"]):  # else each event is an attack, or none is
+        raise BundleError(f"{where}: benign is {_short(data['benign'])}, expected some of the classes, and not all")
 
 
 def _require_windowing(found: Any, where: str) -> None:
@@ -107,6 +110,11 @@ def _require_windowing(found: Any, where: str) -> None:
         raise BundleError(
             f"{where}: windowing: windows of {found['size']} tokens cannot overlap by {found['overlap']}, expected "
             f"{found['size'] - 2} at most"
+        )
+    if found["size"] * found["limit"] > MOST_TOKENS:  # all of them are judged, also where they overlap
+        raise BundleError(
+            f"{where}: windowing: {found['limit']} windows of {found['size']} tokens, expected {MOST_TOKENS} tokens in "
+            "all at most"
         )
 
 
