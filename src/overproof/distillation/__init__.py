@@ -2,3 +2,27 @@
 
 This is compress time: it needs torch, onnx and scikit-learn (`pip install overproof[compress]`).
 """
+
+from __future__ import annotations
+
+import getpass
+import os
+import tempfile
+
+COMPILED = "TORCHINDUCTOR_CACHE_DIR"  # which torch makes when the first optimizer is used, though nothing is compiled
+
+
+def _name_compiled() -> None:
+    """Name that folder where torch cannot: there is no folder for temporary files, or no name for the user's number."""
+    try:
+        temporary = tempfile.gettempdir()
+    except FileNotFoundError:
+        os.environ.setdefault(COMPILED, os.sep)  # it is there, and need not be made
+        return
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ.setdefault(COMPILED, os.path.join(temporary, f"torchinductor_{os.getuid()}"))
+
+
+_name_compiled()
