@@ -211,6 +211,31 @@ def test_a_log_in_utf_16_goes_on(runs: Runs, encoding: str) -> None:
     assert runs.texts == runs.expected
 
 
+def test_names_that_move_on_while_what_was_missed_is_read(runs: Runs) -> None:
+    """Of three logs that were missed the second one was passed over: the first one's reading took its time."""
+
+    def shift() -> None:
+        for number in range(9, 0, -1):
+            if (log := runs.log.with_name(f"a.log.{number}")).exists():
+                log.rename(runs.log.with_name(f"a.log.{number + 1}"))
+        rename(runs.log, ".1")
+
+    runs.write(1)
+    runs.run()
+    for _ in range(4):
+        shift()
+        runs.write(3)
+        time.sleep(0.02)
+
+    def shift_once(number: int) -> None:
+        if number == 1:
+            shift()
+            runs.write(3)
+
+    runs.run(shift_once)
+    assert runs.texts == runs.expected
+
+
 def test_a_log_that_has_two_names(runs: Runs) -> None:
     runs.write(3)
     runs.run()

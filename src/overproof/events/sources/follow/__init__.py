@@ -186,18 +186,21 @@ class Followed:
                 return
 
     def _read_missed(self, current: int) -> Generator[Opened | None, None, bool]:
-        """Read what the path named since the last file was read, and no longer does; returns whether there was any."""
+        """Read the first that the path named since the last file was read, and no longer does; returns whether one was.
+
+        The next one is looked for anew: while a file is read, rotation may give the others' names to each other.
+        """
         between = missed(self._path, self._last, self._passed, current)
-        gone = self._ended is not None and self._ended.is_unlinked and whereabouts(self._path, self._last) is None
-        if between and gone:
+        if not between:
+            return False
+        try:
+            grown = self._grown(between[0])
+        except FileNotFoundError:  # renamed once more: it is looked for again
+            return True
+        if self._ended is not None and self._ended.is_unlinked and whereabouts(self._path, self._last) is None:
             self._on_skip(Skipped(OVERWRITTEN, self._name, ""))
-        for each in between:
-            try:
-                grown = self._grown(each)
-            except FileNotFoundError:  # renamed once more: it is looked for again
-                break
-            yield from self._read(grown, None)
-        return bool(between)
+        yield from self._read(grown, None)
+        return True
 
     def _resumed(self, before: Position) -> Generator[Opened | None, None, bool]:
         """Read on in the file that an earlier run was in; returns whether that is all."""
