@@ -184,6 +184,9 @@ def _is_of_process(record: Record) -> bool:
     return "process" in items(reach(record, "event.category"))
 
 
+_Last = tuple[list[str] | None, str, tuple[bytes, ...], bytes, bytes | None, Layout]
+
+
 class _Layouts:
     """Find layouts by the keys of a record, and remember which named columns were never seen.
 
@@ -193,7 +196,7 @@ class _Layouts:
         Columns that were named, and no record had so far.
     last
         The keys of a record whose text was found in the first place; the name of its column; that and those of its
-        label and family as a line holds them; and the layout.
+        label and family as a line holds them, together, the first, and the other one; and the layout.
     """
 
     def __init__(self, columns: Columns) -> None:
@@ -203,7 +206,7 @@ class _Layouts:
         self._dotted = [name for name in columns.named if "." in name]
         self._inside = [*self._dotted, *(name for name in DEFAULT_NAMES["text"] if "." in name)]
         self._remembered = lru_cache(1024)(self._new)
-        self.last: tuple[list[str] | None, str, tuple[bytes, ...], Layout] = (None, "", (), columns.layout(()))
+        self.last: _Last = (None, "", (), b"", None, columns.layout(()))
         self._hint: str | None = None
 
     def of(self, record: Record, size: int) -> Layout:
@@ -215,7 +218,9 @@ class _Layouts:
         layout = find(keys, (), ())
         text = None if layout.text is None else record[layout.text]
         if not self._dotted and type(text) is str and text and layout.text is not None and not _is_of_process(record):
-            self.last = ([*keys], layout.text, _deciding(layout), layout)
+            (quoted, *labels) = deciding = _deciding(layout)
+            label = None if not labels else labels[0] if len(labels) == 1 else b""  # which is in every line
+            self.last = ([*keys], layout.text, deciding, quoted, label, layout)
             return layout
         inside = tuple(name for name in self._inside if name not in record and reach(record, name) is not ABSENT)
         no_text = [key for key, value in record.items() if _text(key, value) in _NONE]
@@ -319,7 +324,7 @@ def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
                 yield None
                 continue
             number, line = item
-            size, (keys, name, deciding, layout) = len(line), layouts.last
+            size, (keys, name, deciding, quoted, label, layout) = len(line), layouts.last
             try:  # the usual case, and here because a call would make it slower: the keys of the record before
                 record = loads(line) if size <= LONGEST else None
                 if (
@@ -327,7 +332,10 @@ def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
                     and [*record] == keys
                     and type(text := record[name]) is str
                     and text
-                    and not _any_again(line, deciding)
+                    and (
+                        (_BACKSLASH not in line and line.count(quoted) < 2 and (label is None or line.count(label) < 2))
+                        or not _any_again(line, deciding)
+                    )
                 ):
                     yield number, size, (text, record, layout)
                     continue
