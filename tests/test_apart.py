@@ -14,9 +14,10 @@ import overproof
 from overproof.bundle.manifest import open_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.cli import app
-from overproof.cli.apart import EITHER, INPUTS, OUTPUTS, require_apart
+from overproof.cli.apart import BUILT_IN, EITHER, INPUTS, OUTPUTS, require_apart
 from overproof.cli.app import COMMANDS
 from overproof.cli.places import a_folder
+from overproof.distillation.teachers import NGRAM
 from overproof.errors import InputError
 from overproof.inference.cascade import Cascade
 from overproof.inference.stream import Request, RunContext, triage
@@ -55,6 +56,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("lesson --bundle BUNDLE --html BUNDLE/lesson.html", "which is sealed"),
         ("join BUNDLE BUNDLE --validation events.csv --out BUNDLE", LOST),
         ("compress events.csv --teacher ngram --out new --evidence ./new", LOST),
+        ("compress events.csv --teacher ./old@2 --teacher ngram@.5 --out old", LOST),
+        ("compress events.csv --teacher names:a=b:old@1 --out ./old", LOST),
+        ("compress events.csv --teacher ./ngram --out ngram", LOST),
         ("check BUNDLE events.csv --full BUNDLE --out BUNDLE", LOST),
         ("compress events.csv --teacher BUNDLE@2 --out BUNDLE", LOST),
         ("compress made/events.csv --teacher ngram --out made", "holds made/events.csv" + LOST),
@@ -77,6 +81,12 @@ def test_an_output_that_is_an_input_is_refused(words: str, message: str, small_b
     assert (done.exit_code, message in done.stderr, len(done.stderr.splitlines())) == (2, True, 1)
     assert (place / "events.csv").read_bytes() == before
     open_bundle(small_bundle)
+
+
+def test_a_bundle_may_be_called_like_the_teacher_that_is_built_in(place: Path) -> None:
+    assert BUILT_IN == NGRAM
+    for teacher in ("ngram", "ngram@2"):
+        require_apart({"teacher": [teacher], "out": Path("ngram")})
 
 
 def test_what_is_no_file_of_its_own_may_be_both(place: Path) -> None:

@@ -26,6 +26,7 @@ INPUTS = (
 )  # fmt: skip
 REPLACED = ("out", "evidence", "keep_fp32")  # which are folders that take the place of others, but for those of
 FILLING = ("attack", "check", "demo")  # commands that write files into one, or read evidence
+BUILT_IN = "ngram"  # a teacher that is no folder; `distillation.teachers.NGRAM`, which is slow to import
 EITHER = ("evidence", "signature", "cache", "pool_from")  # written by some commands and read by others, or any folder
 
 
@@ -79,7 +80,7 @@ def require_apart(given: Mapping[str, Any]) -> None:
         for name in OUTPUTS
         if given.get(name) not in (None, "", "-")
     ]
-    read = [path for name in (*INPUTS, "evidence") for path in _paths(given.get(name))]
+    read = _places(given, *INPUTS, "evidence")
     for (option, output), path in product(written, read):
         if _are_one(output, path):
             raise InputError(f"{option}: is {path}, which would be lost; expected a place of its own")
@@ -98,7 +99,7 @@ def require_outside(given: Mapping[str, Any]) -> None:
     given
         A command's parameters by name; those in `REPLACED` are such folders.
     """
-    others = [path for name in (*INPUTS, *OUTPUTS, *EITHER) for path in _paths(given.get(name))]
+    others = _places(given, *INPUTS, *OUTPUTS, *EITHER)
     for name in REPLACED:
         for folder in map(os.path.realpath, _paths(given.get(name))):
             inside = next((path for path in others if Path(folder) in Path(os.path.realpath(path)).parents), None)
@@ -110,6 +111,12 @@ def require_outside(given: Mapping[str, Any]) -> None:
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def _places(given: Mapping[str, Any], *names: str) -> list[Path]:
+    """Return what may be a path in the named parameters."""
+    teachers = [one for one in given.get("teacher") or () if _WEIGHT.sub("", one) != BUILT_IN]
+    return [path for name in names for path in _paths(teachers if name == "teacher" else given.get(name))]
 
 
 def _paths(value: Any) -> Iterator[Path]:
