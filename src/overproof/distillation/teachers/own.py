@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from overproof.bundle.manifest import MODEL, open_bundle, seal
+from overproof.bundle.manifest import MANIFEST, MODEL, open_bundle, seal
+from overproof.bundle.manifest_schema import LARGEST
 from overproof.bundle.readers import NGRAMS
 from overproof.bundle.scores import Floats
 from overproof.bundle.tiers import Student, open_student
 from overproof.distillation.teachers.interface import Report, TeacherCard, texts_of
+from overproof.errors import BundleError
 
 CHUNK = 1024
 
@@ -46,10 +48,13 @@ def load(path: Path, *, threads: int = 1) -> OwnTeacher:
         See `bundle.open_bundle`.
     """
     bundle = open_bundle(path)
+    parameters = bundle.manifest.network.get("parameters")
+    if not isinstance(parameters, int) or not 0 <= parameters < LARGEST:
+        raise BundleError(f"{path / MANIFEST}: network.parameters is {ascii(parameters)[:60]}, expected a whole number")
     card = TeacherCard(
         kind="own",
         name=str(path),
-        parameters=int(bundle.manifest.network["parameters"]),
+        parameters=parameters,
         bytes=sum(len(bundle.files[name]) for name in (MODEL, NGRAMS) if name in bundle.files),
         runtime="onnxruntime",
         fingerprint=seal(bundle.manifest),  # of the files, and of what decides answers besides them: classes, windows
