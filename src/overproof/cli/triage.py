@@ -54,6 +54,13 @@ GroupSimilar = Annotated[
     bool, typer.Option("--group-similar", help="Give alerts that resemble each other the same group.")
 ]
 WithText = Annotated[bool, typer.Option("--with-text", help="Keep each event's text in its verdict.")]
+Explain = Annotated[
+    bool | None,
+    typer.Option(
+        "--explain/--no-explain",
+        help="Tell which spans of an alert's text carried its verdict. [default: in ocsf and ecs, of 64 of a batch]",
+    ),
+]
 
 
 HELP = """Judge events with a bundle; what it cannot be trusted with goes to the full model.
@@ -91,6 +98,7 @@ def run(
     top: TopCount = None,
     group_similar: GroupSimilar = False,
     with_text: WithText = False,
+    explain: Explain = None,
     rejects: Rejects = None,
     verify_key: VerifyKey = None,
     verify_certificates: VerifyCertificates = None,
@@ -114,6 +122,7 @@ def run(
         top=top,
         group_similar=group_similar,
         with_text=with_text,
+        explain=explain,
     )
     never = tuple(never_alone) if never_alone else None
     cascade = CascadeConfig(full or None, check, max_escalations, on_full_down, never)

@@ -110,6 +110,12 @@ columns = st.dictionaries(
     words | st.integers(-(2**63), 2**63 - 1) | st.integers(0, 70_000) | st.booleans() | st.lists(words, max_size=2),
 )
 addresses = st.ip_addresses().map(str) | words
+spans = st.lists(
+    st.fixed_dictionaries(
+        {"start": st.integers(0, 9), "end": st.integers(1, 99), "weight": st.floats(0, 99), "text": words}
+    ),
+    max_size=3,
+)
 
 
 @st.composite
@@ -145,7 +151,7 @@ def any_verdict(draw: st.DrawFn) -> dict[str, Any]:
         "full": full,
         "models": {"student": "0123456789abcdef", "full": "https://models.example" if full else None},
         **({"event": event} if event else {}),
-        **draw(st.fixed_dictionaries({}, optional={"text": words, "group": st.integers(0, 99)})),
+        **draw(st.fixed_dictionaries({}, optional={"text": words, "group": st.integers(0, 99), "spans": spans})),
     }
 
 

@@ -20,6 +20,7 @@ from overproof.bundle.scores import Scores
 from overproof.events.schema import event_table
 from overproof.inference.cascade import Cascade, Policy
 from overproof.inference.cascade.verdicts import Settled, Verdicts, verdicts
+from overproof.inference.explanation import Span
 from overproof.inference.sinks import VerdictBatch, severity
 from overproof.inference.sinks.json_columns import numbers, strings, values
 from overproof.inference.sinks.jsonl import encoded
@@ -79,7 +80,10 @@ def judged(draw: st.DrawFn) -> VerdictBatch:
     start = draw(st.integers(0, n - 1))
     rows = draw(st.lists(st.integers(0, n - start - 1), unique=True).map(sorted))
     n -= start
-    return VerdictBatch(batch.slice(start), draw(verdicts_on(n)), np.array(rows, dtype=np.intp), draw(st.booleans()))
+    span = st.builds(Span, st.integers(0, 9), st.integers(0, 9), st.floats(0, 99))
+    spans = st.none() | st.dictionaries(st.integers(0, n - 1), st.lists(span, max_size=3))
+    wanted = np.array(rows, dtype=np.intp)
+    return VerdictBatch(batch.slice(start), draw(verdicts_on(n)), wanted, draw(st.booleans()), draw(spans))
 
 
 @st.composite

@@ -38,6 +38,7 @@ def back(row: dict[str, Any]) -> dict[str, Any]:
     verdict["full"] = None if row["full_label"] is None else answer("full")
     verdict["models"] = {"student": row["student_model"], "full": row["full_model"]}
     verdict |= {"event": event} if event else {}
+    verdict |= {} if row["spans"] is None else {"spans": json.loads(row["spans"])}
     return verdict | {name: row[name] for name in ("text", "group") if row[name] is not None}
 
 

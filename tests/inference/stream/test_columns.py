@@ -61,7 +61,7 @@ def unsure(classes: Sequence[str], *, down: bool = False) -> Full:
         (POLICY, 1.0, False, {"min_severity": severity.MEDIUM}),
         (POLICY, 0.5, True, {"with_text": True, "min_severity": severity.LOW}),
         (Policy(confidence=0.45, on_full_down="student"), 1.0, True, {}),
-        (Policy(), 1.0, False, {}),
+        (Policy(), 1.0, False, {"explain": True, "with_text": True}),
     ],
 )
 def test_columns_and_objects_are_written_alike(

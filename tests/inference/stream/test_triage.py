@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,13 +26,16 @@ from overproof.bundle.manifest import digest, open_bundle, write_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.errors import InputError
 from overproof.events.sources import read_events
+from overproof.events.sources.interface import ReadOptions
 from overproof.inference.cascade import EVERYTHING, Cascade, Full, FullDown, Policy, Promise, Rate
 from overproof.inference.cascade.budget import Bucket
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.inference.engines import Scored, in_process, worker_processes
+from overproof.inference.explanation import explain
 from overproof.inference.sinks import severity
 from overproof.inference.stream import Request, RunContext, Summary, triage
 from overproof.inference.stream import job as loop
+from overproof.inference.stream.explaining import MOST_EXPLAINED
 from overproof.inference.stream.journal import Journal, Mark
 from overproof.inference.stream.top import Top
 from overproof.jobs.deploy_config import CascadeConfig, TriageConfig
@@ -58,9 +62,8 @@ def events(tmp_path: Path) -> Path:
 def run(
     bundle: Path, sources: list[Path], *, cascade: CascadeConfig | None = None, out: str | Path = "-", **options: Any
 ) -> Summary:
-    request = {
-        name: options.pop(name) for name in ("to", "follow", "top", "group_similar", "with_text") if name in options
-    }
+    names = ("to", "follow", "top", "group_similar", "with_text", "explain")
+    request = {name: options.pop(name) for name in names if name in options}
     request["min_severity"] = severity.parse(options.pop("min_severity", "informational"))
     paths = tuple(map(str, sources))
     return triage_job(TriageConfig(bundle, Request(paths, str(out), **request), cascade or CascadeConfig(), **options))
@@ -104,6 +107,39 @@ def test_the_full_model_decides_what_is_deferred_within_the_budget(
     assert summary.tally.escalated == by["full"]
     assert by["nobody"] == status["deferred"]
     assert {v["label"] for v in found if v["decided_by"] == "full"} == {"xss"}
+
+
+def test_an_alert_tells_the_spans_that_carried_it(small_bundle: Path, student: OnnxScorer, events: Path) -> None:
+    out = events.with_name("out.jsonl")
+    summary = run(small_bundle, [events], out=out, explain=True, min_severity="low")
+    found = verdicts(out)
+    alerts = [v for v in found if v["label"] not in student.manifest.benign]
+    assert all(("spans" in v) == (v["label"] not in student.manifest.benign) for v in found)
+    texts = [EVENTS[int(v["origin"].rpartition(":")[2]) - 1] for v in alerts]
+    for verdict, text, spans in zip(alerts[::50], texts[::50], explain(student, texts[::50]), strict=True):
+        assert [(s["start"], s["end"], s["weight"]) for s in verdict["spans"]] == [
+            (span.start, span.end, span.weight) for span in spans
+        ]
+        assert [s["text"] for s in verdict["spans"]] == [text[span.start : span.end] for span in spans]
+    assert summary.tally.counts["alerts"] == {"explained": len(alerts), "not explained": 0}
+    assert any(v["spans"] for v in alerts)
+
+
+@pytest.mark.parametrize("form", ["ocsf", "ecs"])
+def test_forms_for_analysts_explain_the_gravest_alerts_unasked(
+    form: str, small_bundle: Path, student: OnnxScorer, events: Path
+) -> None:
+    out = events.with_name("out.jsonl")
+    summary = run(small_bundle, [events], out=out, to=form)
+    counted = summary.tally.counts["alerts"]
+    batches = -(-len(EVENTS) // ReadOptions.batch_rows)
+    assert counted["explained"] == MOST_EXPLAINED * batches < counted.total()
+    place = {"ocsf": "unmapped", "ecs": "overproof"}[form]
+    assert sum("spans" in v[place] for v in verdicts(out)) == counted["explained"]
+    assert f"{counted['not explained']:,} more with --explain" in summary.render()
+    silent = run(small_bundle, [events], out=out, to=form, explain=False)
+    assert not any("spans" in v[place] for v in verdicts(out))
+    assert "explained" not in silent.render()
 
 
 def test_events_unlike_the_training_events_are_counted_and_a_source_of_them_is_named(
@@ -447,7 +483,8 @@ class NoNumbers(OnnxScorer):
 
     def score_and_embed(self, texts: Any) -> Any:
         scores, embeddings = super().score_and_embed(texts)
-        broken = [int(text.split()[0].removeprefix("id=")) % 7 == 3 for text in texts]
+        numbers = (re.match(r"id=(\d+) ", text) for text in texts)  # explanations ask about parts too
+        broken = [number is not None and int(number[1]) % 7 == 3 for number in numbers]
         scores.logits[broken], embeddings[broken] = np.nan, np.nan
         return scores, embeddings
 

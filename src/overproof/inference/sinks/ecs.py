@@ -56,7 +56,7 @@ def document(verdict: Verdict, about: About) -> dict[str, Any]:
     return found
 
 
-_OWN = "origin source time label attack status decided_by stood_in reason student full models group".split()
+_OWN = "origin source time label attack status decided_by stood_in reason student full models group spans".split()
 
 
 def _iso(milliseconds: int) -> str:

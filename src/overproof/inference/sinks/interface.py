@@ -79,9 +79,12 @@ class Sink:
     stream
         `stream(file, about)`: a writer straight into an open file, or at the end of the file of that name. Raises
         InputError for a form that is no stream.
+    explained
+        Whether alerts in this form are explained unless somebody says otherwise: it is read by analysts.
     """
 
     extension: str
     open: Callable[[Path, int, About], Writer]
     holds: Callable[[Path, int], bool]
     stream: Callable[[BinaryIO | str, About], Writer]
+    explained: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from overproof.inference.cascade import Verdicts
+from overproof.inference.explanation import Span
 from overproof.inference.sinks.interface import Verdict
 from overproof.inference.sinks.json_columns import (
     NULL,
@@ -26,7 +27,7 @@ from overproof.inference.sinks.json_columns import (
     strings,
 )
 from overproof.inference.sinks.lines import encoded_sink, lines
-from overproof.inference.sinks.verdict_batch import VerdictBatch
+from overproof.inference.sinks.verdict_batch import VerdictBatch, spelled
 
 
 def encoded(verdicts: Iterable[Verdict]) -> bytes | memoryview:
@@ -50,6 +51,7 @@ def _batch(batch: VerdictBatch) -> memoryview:
         *_verdict(verdicts),
         *_event(batch),
         *([',"text":', strings(events.column("text"))] if batch.with_text else []),
+        *([_spans(batch, batch.spans)] if batch.spans else []),
         "}\n",
     ]
     found = joined(pieces)
@@ -70,6 +72,14 @@ def _verdict(verdicts: Verdicts) -> Iterator[Piece]:
     yield from (',"ood_distance":', NULL if verdicts.distances is None else numbers(verdicts.distances))
     yield from (',"tier":', NULL if scores.tier is None else pa.array(scores.tier).cast(TEXT))
     yield from ('},"full":', _full(verdicts), f',"models":{dumped(verdicts.models)}')
+
+
+def _spans(batch: VerdictBatch, spans: Mapping[int, Sequence[Span]]) -> pa.Array:
+    found = [""] * batch.events.num_rows
+    for row, of_event in spans.items():
+        text = batch.events.column("text")[row].as_py()
+        found[row] = f',"spans":{dumped(spelled(text, of_event))}'
+    return pa.array(found, TEXT)
 
 
 def _stood_in(verdicts: Verdicts) -> pa.Array:

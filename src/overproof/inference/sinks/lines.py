@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,8 +20,9 @@ Encode = Callable[[Iterable[Verdict]], bytes | memoryview]
 
 
 def line_sink(extension: str, shape: Shape) -> Sink:
-    """Make the sink of a form: a pure function from a verdict to a JSON object."""
-    return encoded_sink(extension, lambda about: lambda verdicts: lines(shape(verdict, about) for verdict in verdicts))
+    """Make the sink of a form for analysts: a pure function from a verdict to a JSON object."""
+    sink = encoded_sink(extension, lambda about: lambda verdicts: lines(shape(verdict, about) for verdict in verdicts))
+    return replace(sink, explained=True)
 
 
 def encoded_sink(extension: str, encoding: Callable[[About], Encode]) -> Sink:

@@ -85,7 +85,7 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
     return event
 
 
-_UNMAPPED = "origin source attack status decided_by stood_in reason student full models group".split()
+_UNMAPPED = "origin source attack status decided_by stood_in reason student full models group spans".split()
 
 
 def _confidence_id(verdict: Verdict) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -46,6 +46,7 @@ SCHEMA = pa.schema(
         *(pa.field("http_status" if name == "status" else name, TYPES[kind]) for name, kind in COLUMNS.items()),
         pa.field("event", pa.string()),
         pa.field("text", pa.large_string()),
+        pa.field("spans", pa.string()),
     ]
 )
 
@@ -84,6 +85,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "group": verdict.get("group"),
         "event": _json(rest) if rest else None,
         "text": verdict.get("text"),
+        "spans": _json(verdict["spans"]) if "spans" in verdict else None,
     }
 
 
@@ -91,7 +93,7 @@ _SAME = ("origin", "source", "time", "label", "attack", "status", "decided_by", 
 _ANSWER = ("label", "attack", "confidence")
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def _json(value: Any) -> str:
     return orjson.dumps(value, default=str, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from overproof.inference.cascade import Verdicts
 from overproof.inference.cascade.verdicts import Answers, Rounded
 from overproof.inference.sinks.fields import COLUMNS, as_shared
-from overproof.inference.sinks.json_columns import TEXT, entries, joined, shares
-from overproof.inference.sinks.verdict_batch import VerdictBatch
+from overproof.inference.sinks.json_columns import TEXT, dumped, entries, joined, shares
+from overproof.inference.sinks.verdict_batch import VerdictBatch, spelled
 
 Columns = Mapping[str, pa.Array]
 TYPES: Mapping[type, pa.DataType] = {str: pa.string(), int: pa.int32()}  # of the columns that sources share
@@ -49,6 +49,10 @@ def columns(batch: VerdictBatch) -> Columns:
         found["tier"] = pa.array(scores.tier)
     if batch.with_text:
         found["text"] = events.column("text")
+    if batch.spans:
+        texts = {row: events.column("text")[row].as_py() for row in batch.spans}
+        spans = {row: dumped(spelled(texts[row], of_event)) for row, of_event in batch.spans.items()}
+        found["spans"] = pa.array([spans.get(row) for row in range(events.num_rows)], TEXT)
     return found
 
 

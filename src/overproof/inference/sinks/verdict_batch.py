@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from overproof.events.schema import SCHEMA
 from overproof.events.sources.interface import TABLES
 from overproof.inference.cascade import Verdicts
+from overproof.inference.explanation import Span
 
 Verdict = dict[str, Any]
 FORMAT = b"format"  # in a batch's metadata: how it was read
@@ -33,12 +34,15 @@ class VerdictBatch:
         Those that are to be written, ascending.
     with_text
         Whether the event's text is kept.
+    spans
+        Of each event that was explained, the spans that carried its verdict; None where nothing is.
     """
 
     events: pa.RecordBatch
     verdicts: Verdicts
     rows: NDArray[np.intp]
     with_text: bool = False
+    spans: Mapping[int, Sequence[Span]] | None = None
 
     @cached_property
     def sources(self) -> list[str]:
@@ -82,4 +86,14 @@ class VerdictBatch:
                 found["event"] = event
             if self.with_text:
                 found["text"] = texts[i]
+            if self.spans is not None and i in self.spans:
+                found["spans"] = spelled(texts[i], self.spans[i])
             yield found
+
+
+def spelled(text: str, spans: Sequence[Span]) -> list[dict[str, Any]]:
+    """Write the spans of a text, each with what stands there."""
+    return [
+        {"start": span.start, "end": span.end, "weight": span.weight, "text": text[span.start : span.end]}
+        for span in spans
+    ]

@@ -22,6 +22,7 @@ from overproof.inference.engines.interface import texts_of
 from overproof.inference.similarity.groups import Groups
 from overproof.inference.sinks import VerdictBatch, severity
 from overproof.inference.sinks.verdict_batch import Verdict
+from overproof.inference.stream.explaining import MOST_EXPLAINED, explained
 from overproof.inference.stream.following import Following
 from overproof.inference.stream.output import Output, Request, open_output
 from overproof.inference.stream.summary import Summary, Tally
@@ -180,6 +181,11 @@ class _State:
         severities = severity.severities(verdicts, self._cascade.student.manifest.benign)
         rows = np.flatnonzero(severities >= self._request.min_severity)
         judged = VerdictBatch(batch, verdicts, rows, self._request.with_text)
+        if self._request.explained:
+            most = None if self._request.explain else MOST_EXPLAINED
+            spans, others = explained(judged, severities, self._cascade, most)
+            judged = replace(judged, spans=spans)
+            self.tally.explain(len(spans), others)
         self.tally.out_of_distribution += int(out_of_distribution(scores, self._cascade.policy).sum())
         self.tally.add(judged, severities)
         wanted = judged if self.groups is None else self._grouped(judged)

@@ -48,6 +48,9 @@ class Request:
         Give alerts that resemble each other the same group.
     with_text
         Keep the event's text in the verdict.
+    explain
+        Tell the spans of each alert that carried its verdict; None does so of some alerts of each batch
+        (`explaining.MOST_EXPLAINED`), where the form is for analysts (`sinks.Sink.explained`).
     """
 
     paths: tuple[str, ...]
@@ -59,6 +62,12 @@ class Request:
     top: int | None = None
     group_similar: bool = False
     with_text: bool = False
+    explain: bool | None = None
+
+    @property
+    def explained(self) -> bool:
+        """Whether alerts are explained."""
+        return sink_for(self.to, self.out).explained if self.explain is None else self.explain
 
 
 @dataclass(frozen=True)

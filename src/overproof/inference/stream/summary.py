@@ -17,7 +17,7 @@ ANOTHER_SOURCE = 0.25  # share of events out of distribution above which the sou
 NO_LABEL = "no label"  # of scores that are no numbers
 MOST_NAMES, LONGEST = 1000, 200  # of families and sources that are counted by name, and characters of each
 OTHERS = "(others)"
-COUNTED = ("label", "status", "decided_by", "source", "family", "severity", "tier")
+COUNTED = ("label", "status", "decided_by", "source", "family", "severity", "tier", "alerts")
 
 
 @dataclass
@@ -50,6 +50,10 @@ class Tally:
         if scores.tier is not None:
             decided = zip(settled.decided_by, scores.tier.tolist(), strict=True)
             self.counts["tier"].update(str(tier) for by, tier in decided if by == "student")
+
+    def explain(self, explained: int, others: int) -> None:
+        """Count alerts that were explained, and those that were too many for it."""
+        self.counts["alerts"].update({"explained": explained, "not explained": others})
 
     def promised(self, promise: Promise | None) -> PromiseStatus | None:
         """Return what is left of a promise after these events; None where there was none."""
@@ -162,6 +166,8 @@ class Summary:
             f"  overflow   {tally.overflow:,} longer than was judged",
             f"  rejected   {sum(self.rejected.values()):,}{_reasons(self.rejected)}",
         ]
+        if counts["alerts"].total():
+            lines.append(f"  explained  {_explained(counts['alerts'])}")
         if self.groups is not None:
             lines.append(f"  groups     {self.groups:,} of similar alerts")
         lines.append(f"  written    {tally.written:,} verdicts to {self.out}")
@@ -186,6 +192,11 @@ def _tiers(counter: Counter[str]) -> str:
     if not counter:
         return ""
     return f" ({counter['1']:,} of the student's by the first of its two, {counter['2']:,} by the second)"
+
+
+def _explained(alerts: Counter[str]) -> str:
+    others = alerts["not explained"]
+    return f"{alerts['explained']:,} alerts" + (f"; {others:,} more with --explain" if others else "")
 
 
 def _others(status: Counter[str]) -> str:
