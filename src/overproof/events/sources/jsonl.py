@@ -316,24 +316,26 @@ def _few_cells(
 
 def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read JSON lines; see `interface.Source`. Blank lines are no records. The places in origins are lines."""
-    layouts, loads = _Layouts(options.columns), orjson.loads
+    layouts = _Layouts(options.columns)
 
     def rows() -> Iterator[Row[Found] | None]:
+        loads, longest, backslash = orjson.loads, LONGEST, _BACKSLASH  # names that are looked up faster
+        keys, name, deciding, quoted, label, layout = layouts.last
         for item in lines(source, options.on_skip):
             if item is None:
                 yield None
                 continue
             number, line = item
-            size, (keys, name, deciding, quoted, label, layout) = len(line), layouts.last
+            size = len(line)
             try:  # the usual case, and here because a call would make it slower: the keys of the record before
-                record = loads(line) if size <= LONGEST else None
+                record = loads(line) if size <= longest else None
                 if (
                     type(record) is dict
                     and [*record] == keys
                     and type(text := record[name]) is str
                     and text
                     and (
-                        (_BACKSLASH not in line and line.count(quoted) < 2 and (label is None or line.count(label) < 2))
+                        (backslash not in line and line.count(quoted) < 2 and (label is None or line.count(label) < 2))
                         or not _any_again(line, deciding)
                     )
                 ):
@@ -342,6 +344,7 @@ def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
             except orjson.JSONDecodeError:
                 pass
             found = _found(line, layouts)
+            keys, name, deciding, quoted, label, layout = layouts.last
             if not isinstance(found, str):
                 yield number, size, found
             elif line.strip():
