@@ -143,6 +143,34 @@ def test_files_that_were_rotated_between_two_runs_are_read_to_their_end(
     assert runs.texts == runs.expected
 
 
+def test_a_compressed_file_beside_a_plain_one_of_its_name(runs: Runs) -> None:
+    """It is none that is still being compressed, and was passed over for good."""
+    runs.write(3)
+    runs.run()
+    compress(runs.log, ".1")
+    runs.write(3)
+    compress(runs.log, ".2")
+    runs.write(3)
+    rename(runs.log, ".2")
+    runs.write(3)
+    runs.run()
+    assert sorted(runs.texts) == sorted(runs.expected)
+
+
+@pytest.mark.parametrize("part", [0, 1, 2], ids=["nothing of it", "its start", "all"])
+def test_a_file_that_is_being_compressed_is_read_once(runs: Runs, part: int) -> None:
+    runs.write(3)
+    runs.run()
+    rename(runs.log, ".2")
+    runs.write(3)
+    rename(runs.log, ".1")
+    packed = gzip.compress(runs.log.with_name("a.log.1").read_bytes(), mtime=0)
+    runs.log.with_name("a.log.1.gz").write_bytes(packed[: len(packed) * part // 2])
+    runs.write(3)
+    runs.run()
+    assert runs.texts == runs.expected
+
+
 def pointed_elsewhere(log: Path, day: int) -> None:
     """As cronolog and rotatelogs do."""
     place = log.parent / "days" / f"app-2026-01-{day:02d}.log"

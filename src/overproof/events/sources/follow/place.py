@@ -192,10 +192,28 @@ def missed(path: Path, after: Position, passed: Sequence[Sighting], current: int
     for each in siblings(path):
         if inode_of(each)[1] == current or not is_new(each, after.modified, passed):
             continue
-        if _is_packed(each) and (each.with_suffix("").exists() or after.is_in(each)):
+        if _is_packed(each) and (_is_unfinished(each) or after.is_in(each)):
             continue  # it is still being compressed, or it is what was read
         found.append(each)
     return found
+
+
+def _is_unfinished(packed: Path) -> bool:
+    """Tell whether a file beside a compressed one is what it is being made of, rather than another of its name."""
+    plain = packed.with_suffix("")
+    if not plain.exists():
+        return False
+    head = b""
+    try:
+        with blocks_of(packed) as blocks:
+            while len(head) < HEAD and (block := next(blocks, b"")):
+                head += block
+        with open(plain, "rb", buffering=0) as file:
+            return os.pread(file.fileno(), min(len(head), HEAD), 0) == head[:HEAD]
+    except FileNotFoundError:
+        return True  # either has just got another name
+    except (*READ_ERRORS, ValueError):
+        return True  # so far it holds nothing that can be read
 
 
 def siblings(path: Path) -> list[Path]:
