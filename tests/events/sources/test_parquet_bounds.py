@@ -7,7 +7,9 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,24 +44,32 @@ print(json.dumps([events, reasons]))
 """
 FOUND = Path(__file__).parents[3] / "fuzz" / "found"
 HUGE = "x" * MIB
-BOMBS = {
-    "dictionary": (pa.table({"text": pa.array([HUGE] * 1000, pa.large_string())}), {}),
-    "categories": (
-        pa.table(
-            {
-                "text": [f"event {i}" for i in range(1000)],
-                "c": pa.DictionaryArray.from_arrays(pa.array([0] * 1000), pa.array([HUGE])),
-            }
-        ),
-        {},
-    ),
+
+
+def long_list() -> pa.Table:
+    return pa.table({"text": ["a", "b"], "l": pa.array([[7] * 50_000_000, [1]], pa.list_(pa.int64()))})
+
+
+def long_texts(texts: list[str]) -> pa.Table:
+    return pa.table({"text": pa.array(texts, pa.large_string())})
+
+
+def categories() -> pa.Table:
+    one = pa.DictionaryArray.from_arrays(pa.array([0] * 1000), pa.array([HUGE]))
+    return pa.table({"text": [f"event {i}" for i in range(1000)], "c": one})
+
+
+# Each takes a gigabyte, and is made where it is needed.
+BOMBS: dict[str, tuple[Callable[[], pa.Table], dict[str, Any]]] = {
+    "dictionary": (lambda: long_texts([HUGE] * 1000), {}),
+    "categories": (categories, {}),
     "prefixes": (
-        pa.table({"text": pa.array([HUGE] * 1000, pa.large_string())}),
+        lambda: long_texts([HUGE] * 1000),
         {"use_dictionary": False, "column_encoding": {"text": "DELTA_BYTE_ARRAY"}},
     ),
-    "a list": (pa.table({"text": ["a", "b"], "l": pa.array([[7] * 50_000_000, [1]], pa.list_(pa.int64()))}), {}),
+    "a list": (long_list, {}),
     "one value a page": (
-        pa.table({"text": pa.array([f"{i}{HUGE}" for i in range(1000)], pa.large_string())}),
+        lambda: long_texts([f"{i}{HUGE}" for i in range(1000)]),
         {"use_dictionary": False, "write_batch_size": 1},
     ),
 }
@@ -74,7 +84,8 @@ def written(table: pa.Table, **options: object) -> bytes:
 @pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_memory_does_not_hang_on_what_a_file_unpacks_to(bomb: str, tmp_path: Path) -> None:
-    table, options = BOMBS[bomb]
+    make, options = BOMBS[bomb]
+    table = make()
     file = tmp_path / "a.parquet"
     file.write_bytes(written(table, **options))
     done = subprocess.run([sys.executable, "-c", PEAK, str(file)], capture_output=True, text=True, check=True)
@@ -105,7 +116,7 @@ def test_a_row_that_is_too_long_is_rejected_alone(tmp_path: Path) -> None:
 
 def test_a_list_that_is_too_long_says_so_in_its_place(tmp_path: Path) -> None:
     file = tmp_path / "a.parquet"
-    pq.write_table(BOMBS["a list"][0], file)
+    pq.write_table(long_list(), file)
     (batch,) = read_events([file], on_skip=Rejects())
     assert batch["l"].to_pylist() == ["(a list of more than 128 MiB: not read)"] * 2
     pq.write_table(pa.table({"text": pa.array([[7] * 50_000_000], pa.list_(pa.int64()))}), file)
