@@ -21,7 +21,7 @@ import pytest
 from overproof.bundle.runtime import OnnxScorer
 from overproof.errors import InputError
 from overproof.events.sources import Rejects, follow
-from overproof.events.sources.follow import grown
+from overproof.events.sources.follow import grown, place
 from overproof.inference.cascade import Cascade
 from overproof.inference.engines import in_process
 from overproof.inference.stream import Request, RunContext, Summary, triage
@@ -168,6 +168,32 @@ def test_a_file_that_is_being_compressed_is_read_once(runs: Runs, part: int) -> 
     runs.log.with_name("a.log.1.gz").write_bytes(packed[: len(packed) * part // 2])
     runs.write(3)
     runs.run()
+    assert runs.texts == runs.expected
+
+
+@pytest.mark.parametrize("moved", ["while they are looked at", "before they are opened"])
+def test_names_that_rotation_moves_on_while_what_was_missed_is_sought(
+    runs: Runs, moved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next file had the name by then: it was read instead, and the one before it never."""
+    runs.write(3)
+    runs.run()
+    for number in (3, 2, 1):
+        rename(runs.log, f".{number}")
+        runs.write(3)
+    look, looks = place._missed, 0
+
+    def looked(*about: Any) -> Any:
+        nonlocal looks
+        found, looks = look(*about), looks + 1
+        if looks == (1 if moved == "while they are looked at" else 2):
+            for number in (3, 2, 1):
+                older = runs.log.with_name(f"a.log.{number}")
+                older.rename(older.with_name(f"a.log.{number + 1}"))
+        return found
+
+    monkeypatch.setattr(place, "_missed", looked)
+    assert runs.run().rejected == {}
     assert runs.texts == runs.expected
 
 

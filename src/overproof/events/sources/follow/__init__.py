@@ -193,9 +193,13 @@ class Followed:
         between = missed(self._path, self._last, self._passed, current)
         if not between:
             return False
+        name, identity = between[0]
         try:
-            grown = self._grown(between[0])
+            grown = self._grown(name)
         except FileNotFoundError:  # renamed once more: it is looked for again
+            return True
+        if grown.identity != identity:  # and another has its name
+            grown.close()
             return True
         if self._ended is not None and self._ended.is_unlinked and whereabouts(self._path, self._last) is None:
             self._on_skip(Skipped(OVERWRITTEN, self._name, ""))
@@ -210,6 +214,9 @@ class Followed:
             try:
                 grown = self._grown(found)
             except FileNotFoundError:  # renamed while it was looked for
+                continue
+            if not (before.is_in(found) and inode_of(found) == grown.identity):  # and another has its name
+                grown.close()
                 continue
             yield from self._read(grown, before)
             return not grown.replaced

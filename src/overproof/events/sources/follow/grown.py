@@ -12,6 +12,7 @@ from typing import BinaryIO
 from overproof.events.sources.follow.place import (
     HEAD,
     TAIL,
+    Identity,
     Position,
     Sighting,
     blocks_of,
@@ -68,6 +69,11 @@ class Grown:
     def repeats(self) -> bool:
         """Whether it can be read again."""
         return stat.S_ISREG(self._opened.st_mode)
+
+    @property
+    def identity(self) -> Identity:
+        """Device and inode."""
+        return self._opened.st_dev, self._opened.st_ino
 
     @property
     def is_unlinked(self) -> bool:

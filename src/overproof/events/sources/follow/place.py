@@ -14,13 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from overproof.events.sources.stream import READ_ERRORS, unpacked
 from overproof.files.names import real
 
 HEAD, TAIL = 1024, 64  # bytes at its start, and before the place that was reached, by which a file is known
 PACKED = (".gz", ".zst")
+Identity: TypeAlias = tuple[int, int]  # device and inode
+_LOOKS = 100  # at names that are being moved on
 _PACKED = r"(?:\.gz|\.zst)?"
 _WHEN = r"[-._]?(?:[0-9][0-9T:._-]*Z?|old|prev)"  # behind a rotated file's name: `.1`, `-20260105`, `.old`
 _WITHIN = r"(?:\.[0-9]{1,3}|[-._][0-9]{4}[0-9T:._-]*Z?)"  # before its extension: `.1`, `-20260105`
@@ -164,6 +166,11 @@ def blocks_of(path: Path) -> Iterator[Iterator[bytes]]:
 
 def whereabouts(path: Path, position: Position) -> Path | None:
     """Find what holds a file that was read: under another name, or what was copied of it; None if nothing does."""
+    # twice, since what is given another name while all are looked at may be seen under neither
+    return _whereabouts(path, position) or _whereabouts(path, position)
+
+
+def _whereabouts(path: Path, position: Position) -> Path | None:
     ours = (position.device, position.inode)
     same = [each for each in _beside(path) if inode_of(each) == ours]
     copies = [each for each in siblings(path) if is_new(each, position.modified, position.passed)]
@@ -176,8 +183,10 @@ def is_new(path: Path, modified: int, passed: Sequence[Sighting]) -> bool:
     return _modified(path) >= modified and not any(seen.is_of(path) for seen in passed)
 
 
-def missed(path: Path, after: Position, passed: Sequence[Sighting], current: int) -> list[Path]:
+def missed(path: Path, after: Position, passed: Sequence[Sighting], current: int) -> list[tuple[Path, Identity]]:
     """Find the files that a path named after a file was read, and before it came to name another.
+
+    Rotation may move all names on while they are looked at: they are looked at until they stay what they are.
 
     Parameters
     ----------
@@ -187,14 +196,27 @@ def missed(path: Path, after: Position, passed: Sequence[Sighting], current: int
         Files that are known not to be such.
     current
         Inode of the file that the path names now.
+
+    Returns
+    -------
+    Their names, and what was found under these, the one that was written to first at first.
     """
+    found = _missed(path, after, passed, current)
+    for _ in range(_LOOKS):
+        before, found = found, _missed(path, after, passed, current)
+        if before == found:
+            break
+    return found
+
+
+def _missed(path: Path, after: Position, passed: Sequence[Sighting], current: int) -> list[tuple[Path, Identity]]:
     found = []
     for each in siblings(path):
         if inode_of(each)[1] == current or not is_new(each, after.modified, passed):
             continue
         if _is_packed(each) and (_is_unfinished(each) or after.is_in(each)):
             continue  # it is still being compressed, or it is what was read
-        found.append(each)
+        found.append((each, inode_of(each)))
     return found
 
 
@@ -255,7 +277,7 @@ def _is_packed(path: Path) -> bool:
     return path.suffix in PACKED
 
 
-def inode_of(path: Path) -> tuple[int, int]:
+def inode_of(path: Path) -> Identity:
     """Return device and inode of a file; zeros where there is none."""
     try:
         found = os.stat(path)
