@@ -44,6 +44,24 @@ def test_what_means_nothing_lists_what_is_accepted(spec: str) -> None:
         load_teacher([spec])
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("model.pkl", "never loaded; expected module:attribute"),
+        ("model.JOBLIB", "never loaded; expected module:attribute"),
+        ("model.skops", "never loaded; expected module:attribute"),
+        ("model.txt", "of no known form of teacher"),
+    ],
+)
+def test_a_file_that_is_no_teacher_says_what_to_give(name: str, message: str, tmp_path: Path) -> None:
+    """It was said to be no file, though it was there."""
+    (tmp_path / name).write_bytes(b"\x80\x04cos\nsystem\n(S'false'\ntR.")
+    with pytest.raises(InputError, match=f"{name}.*{message}"):
+        load_teacher([str(tmp_path / name)])
+    with pytest.raises(InputError, match="no such file or folder" if name == "model.txt" else message):
+        load_teacher([str(tmp_path / "absent" / name)])
+
+
 def test_no_teacher_and_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no teacher given"):
         load_teacher([])

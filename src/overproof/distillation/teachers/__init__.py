@@ -53,6 +53,7 @@ ACCEPTED = """\
   ngram             for `compress`: an n-gram network trained on the run's own events, and kept in BUNDLE.ngram-teacher
   …@WEIGHT          after any of them, when several teachers are averaged"""
 
+PICKLED = (".pkl", ".pickle", ".joblib", ".skops", ".pt", ".pth", ".ckpt", ".npy", ".npz", ".sav", ".dill")
 _WEIGHTED = re.compile(r"(?P<spec>.+)@(?P<weight>\d+(\.\d*)?|\.\d+)")
 _ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -198,6 +199,13 @@ def _load_model(spec: str) -> Teacher:
         from overproof.distillation.teachers import callable as predictors
 
         return predictors.load(spec)
+    if path.suffix.lower() in PICKLED:
+        raise InputError(
+            f"{spec}: a pickle, or what may hold one, would run whatever is in it and is never loaded; expected "
+            "module:attribute of a module of yours that loads it"
+        )
+    if path.exists():
+        raise InputError(f"{spec}: of no known form of teacher; accepted are", ACCEPTED)
     raise InputError(f"{spec}: no such file or folder, and no other form of teacher; accepted are", ACCEPTED)
 
 
