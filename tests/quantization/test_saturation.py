@@ -87,6 +87,12 @@ def run(model: onnx.ModelProto, onnx_inputs: list[dict[str, np.ndarray]]) -> np.
     return np.concatenate([runner.run(None, onnx_input)[0] for onnx_input in onnx_inputs])
 
 
+def here(found: Any) -> np.ndarray:
+    """The logits that this processor's runtime must give: without VNNI its own sums saturate, as they are emulated."""
+    saturates = run(one_product(TIPPING), [{"x": HOT}]).argmax(1).tolist() == [1]
+    return found.saturating if saturates else found.exact
+
+
 def by_hand(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     """Pair by pair, as the instruction is described."""
     out = np.zeros((len(x), w.shape[1]), int)
@@ -127,7 +133,7 @@ def test_exact_sums_agree_with_onnxruntime_and_the_default_saturates_nowhere(mad
 def test_the_full_range_saturates_on_the_same_weights(made: Made) -> None:
     onnx_inputs = events(made, 200)
     found = emulate(full_range(made.int8), onnx_inputs)
-    np.testing.assert_array_equal(found.exact.argmax(1), run(full_range(made.int8), onnx_inputs).argmax(1))
+    np.testing.assert_array_equal(here(found).argmax(1), run(full_range(made.int8), onnx_inputs).argmax(1))
     assert all(m.can_saturate for m in found.matrices)
     assert sum(m.saturated for m in found.matrices) > 0
     assert np.abs(found.exact - found.saturating).max() > 0.01
@@ -168,7 +174,7 @@ def test_every_form_of_the_product_agrees_with_onnxruntime(options: dict[str, An
     shape = (1, 3, 8) if options.get("tokens") else (1, 8)
     onnx_inputs = [{"x": random.uniform(0, 1, shape).astype(np.float32)} for _ in range(20)]
     found = emulate(model, onnx_inputs)
-    np.testing.assert_allclose(found.exact, run(model, onnx_inputs), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(here(found), run(model, onnx_inputs), rtol=1e-5, atol=1e-5)
     assert (found.exact != found.saturating).any()
 
 
