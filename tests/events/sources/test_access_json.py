@@ -72,7 +72,7 @@ def test_caddys_log_is_one_of_requests() -> None:
 def test_a_column_of_it_can_be_named() -> None:
     table = load_events(CASE / "access.log", columns=Columns(text="request.uri"))
     assert table["text"].to_pylist() == ["/", ATTACK]
-    with pytest.raises(InputError, match=r"column 'request' holds an object.*--text 'request\.host'"):
+    with pytest.raises(InputError, match=r"column 'request' holds an object.*--text 'request\.uri'"):
         load_events(CASE / "access.log", columns=Columns(text="request"))
 
 
