@@ -19,7 +19,8 @@ from fuzz.target import require
 
 ETHERNET, RAW = 1, 101
 UNWRAPPED = {0x0800, 0x86DD, 0x8100, 0x88A8, 0x9100, 0x8847, 0x8848, 0x8863, 0x8864, 0x88E7}  # ethertypes
-TUNNELS = {4789, 4790, 8472, 6081, 2152, 1701, 3544, 37008}  # ports
+VXLAN = b"\x08\0\0\0"  # how its header begins
+TUNNELS = {4789, 4790, 8472, 6081, 2152, 1701, 3544, 6635, 37008}  # ports
 VERSION = 1  # of a pcapng section; another one's blocks may mean anything
 LONGEST = 16 << 20  # bytes of a packet (docs/guide/limits.md)
 LEAST = {1: 8, 2: 20, 3: 4, 6: 20}  # bytes of a pcapng block of an interface, and of those of packets
@@ -129,7 +130,8 @@ def _plain(packet: _Captured) -> _Plain | None:
         return None
     ports = struct.unpack_from("!HH", content)
     above = max(content[12] >> 4, 5) * 4 if protocol == 6 else 8
-    if above > len(content) or (protocol == 17 and TUNNELS.intersection(ports)):
+    carries = TUNNELS.intersection(ports) or content.startswith(VXLAN, 8)  # which has any port
+    if above > len(content) or (protocol == 17 and carries):
         return None
     source, target = zip(ends, ports, strict=True)
     return _Plain("tcp" if protocol == 6 else "udp", source, target, len(content) - above)
