@@ -36,7 +36,7 @@ def parsed(content: bytes, where: str, wrong: type[BundleError]) -> Any:
     """Read JSON; `wrong`, in one line, of what is none, nests too deeply, or does not fit into memory."""
     try:
         data = json.loads(content, object_pairs_hook=each_name_once)
-        json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate, which no output can hold, is a ValueError
+        json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogateescape")  # but for names, no surrogate is text
     except (ValueError, RecursionError, MemoryError) as error:
         raise wrong(f"{where}: not JSON ({str(error)[:100] or type(error).__name__})") from None
     level, depth = [data], 0
