@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from overproof.distillation.augment import Ids, Perturb
 from overproof.distillation.batches import Trainable, shuffled
 from overproof.distillation.checkpoint import History, TrainingState, resume, save
+from overproof.distillation.compiled import name_compiled
 from overproof.distillation.deciding_windows import WindowCutter, predict_rows
 from overproof.distillation.losses import mixed_loss
 from overproof.distillation.rare_families import below, is_better, more_often, rare_repeats, watch
@@ -110,6 +111,7 @@ class _Run:
         network.to(self.device)
         self.bf16 = self.device.type == "cuda" or use_bf16()
         self.rates: list[float] = []
+        name_compiled()
         self.optimizer = torch.optim.AdamW(
             self._groups(),
             lr=config.learning_rate,
