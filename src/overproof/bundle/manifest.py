@@ -264,6 +264,22 @@ def open_bundle(path: Path | str, trust: Trust | None = None) -> Bundle:
         signed.require(MANIFEST, content)
         signature = signed.signer
     manifest = unsealed(content, str(folder / MANIFEST))
+    files = _listed_files(folder, manifest)
+    if MODEL not in files:
+        raise TamperedBundle(f"{folder / MODEL}: missing, every bundle has one")
+    if not any(name in files for name in READ_WITH):
+        raise TamperedBundle(f"{folder}: neither {' nor '.join(READ_WITH)}, every bundle has one of them")
+    for name in (f"{FIRST}{MANIFEST}", f"{FIRST}{MODEL}"):
+        if manifest.first is not None and name not in files:
+            raise TamperedBundle(f"{folder / name}: missing, every bundle of two students has one")
+    for name in (MODEL, f"{FIRST}{MODEL}"):
+        if name in files:
+            require_whole(files[name], str(folder / name), onnx=False)
+    return Bundle(folder, manifest, {FORMER_FILES.get(name, name): held for name, held in files.items()}, signature)
+
+
+def _listed_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
+    """Read the files that a manifest lists; TamperedBundle of one that is not as it was written, and of any other."""
     found = {entry.name for entry in os.scandir(folder)} - {MANIFEST}
     if SIGNATURE in found and (folder / SIGNATURE).is_file() and not (folder / SIGNATURE).is_symlink():
         found.remove(SIGNATURE)  # it covers the manifest, which cannot list it
@@ -278,17 +294,7 @@ def open_bundle(path: Path | str, trust: Trust | None = None) -> Bundle:
         if entry.stat().st_size != listed["bytes"] or digest(content := entry.read_bytes()) != listed:
             raise TamperedBundle(f"{entry}: changed since the bundle was written (sha256 differs)")
         files[name] = content
-    if MODEL not in files:
-        raise TamperedBundle(f"{folder / MODEL}: missing, every bundle has one")
-    if not any(name in files for name in READ_WITH):
-        raise TamperedBundle(f"{folder}: neither {' nor '.join(READ_WITH)}, every bundle has one of them")
-    for name in (f"{FIRST}{MANIFEST}", f"{FIRST}{MODEL}"):
-        if manifest.first is not None and name not in files:
-            raise TamperedBundle(f"{folder / name}: missing, every bundle of two students has one")
-    for name in (MODEL, f"{FIRST}{MODEL}"):
-        if name in files:
-            require_whole(files[name], str(folder / name), onnx=False)
-    return Bundle(folder, manifest, {FORMER_FILES.get(name, name): held for name, held in files.items()}, signature)
+    return files
 
 
 def inspect(path: Path | str, trust: Trust | None = None) -> dict[str, Any]:

@@ -86,21 +86,21 @@ def _of_hexadecimal(escape: re.Match[bytes]) -> bytes:
     return rb"\u%04x" % code if code < 0x80 else bytes((code,))
 
 
-def record_of(line: bytes, *, known: bool = False) -> Record | str:
+def record_of(line: bytes, *, repeats: bool = True) -> Record | str:
     """Return the object that a line is, or why it is none.
 
-    What a key holds that stands twice is one value (`repeated.Merging`); the writer of the line may be `known` to
-    write each once, which saves looking.
+    What a key holds that stands twice is one value (`repeated.Merging`). Without `repeats` none is looked for, which
+    takes time: the writer of the line is known to write each key once, or whoever asks looks itself.
     """
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:
         if line.startswith(SEPARATOR):
-            return record_of(line.removeprefix(SEPARATOR), known=known)
+            return record_of(line.removeprefix(SEPARATOR), repeats=repeats)
         return _merged(line, Merging())
     if type(record) is not dict:
         return "JSON is not an object"
-    return record if known or not has_repeated(line, record) else _merged(line, Merging())
+    return record if not repeats or not has_repeated(line, record) else _merged(line, Merging())
 
 
 def _merged(line: bytes, merging: Merging) -> Record | str:
@@ -129,7 +129,7 @@ def _found(line: bytes, layouts: _Layouts) -> Found | str:
     """Find the record of a line with its layout and text, or why it has none."""
     if len(line) > LONGEST:
         return "longer than 16 MiB"
-    record = record_of(line, known=True)  # its text, label and family are looked for
+    record = record_of(line, repeats=False)  # `_sought` looks for its text, label and family
     return record if isinstance(record, str) else _sought(record, layouts, line)
 
 

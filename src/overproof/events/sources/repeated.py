@@ -60,15 +60,15 @@ class Merging:
         return {key: values[0] if len(values) == 1 else self._one(key, values) for key, values in held.items()}
 
     def _one(self, key: str, values: list[Any]) -> Any:
-        set_ = [value for value in values if value is not None]
-        if all(value == values[0] and type(value) is type(values[0]) for value in values) or not set_:
+        given = [value for value in values if value is not None]
+        if all(value == values[0] and type(value) is type(values[0]) for value in values) or not given:
             return values[0]
         self.differing.add(key)
-        kinds = {*map(type, set_)}
+        kinds = {*map(type, given)}
         if kinds == {dict}:
-            return self(list(chain.from_iterable(value.items() for value in set_)))
+            return self(list(chain.from_iterable(value.items() for value in given)))
         if kinds == {list}:
-            return list(chain.from_iterable(set_))
+            return list(chain.from_iterable(given))
         if not kinds <= {*_SCALARS}:
             raise RepeatedKey(f"the key {key[:60]!r} stands twice, and its values are of several kinds")
-        return "\n".join(dict.fromkeys(map(str, map(plain, set_)))) if str in kinds else set_[-1]
+        return "\n".join(dict.fromkeys(map(str, map(plain, given)))) if str in kinds else given[-1]

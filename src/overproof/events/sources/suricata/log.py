@@ -33,7 +33,7 @@ class _Log:
         if line[:1].isdigit():
             yield fast.to_event(line) or "not an alert as a fast.log has it"
             return
-        record = record_of(line, known=True)
+        record = record_of(line, repeats=False)
         if isinstance(record, str):
             yield record
             return

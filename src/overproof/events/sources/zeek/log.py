@@ -117,7 +117,7 @@ class _Log:
 
 
 def _json(line: bytes) -> Record | str:
-    record = record_of(line, known=True)
+    record = record_of(line, repeats=False)
     if isinstance(record, str) or (line.count(b"{") == 1 and "id_orig_h" not in record):
         return record  # the usual case: no object in it, and Zeek's own names
     return unnested(record)
