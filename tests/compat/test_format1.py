@@ -31,11 +31,23 @@ def stored(name: str) -> list[dict[str, Any]]:
     return lines((OLD / name).read_text("utf-8"))
 
 
-# A processor without AVX-512 adds floats in another order, and a value between two steps of INT8 may fall to the other.
-NEAR = 5e-3
+# What was stored is of a processor with AVX-512. Without it floats are added in another order, and of one event, the
+# longest, a value between two steps of INT8 falls to the other: these are its verdicts there.
+AVX512 = "avx512f" in Path("/proc/cpuinfo").read_text()
+WITHOUT = {
+    "attack": 0.9594970,
+    "probabilities": {"malicious": 0.9556926, "normal": 0.0405030, "suspicious": 0.0038044},
+}
+
+
+def on_this_processor(verdicts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The stored verdicts of the student, that of the longest event as this processor gives it."""
+    *others, longest = verdicts
+    return verdicts if AVX512 else [*others, longest | {key: WITHOUT[key] for key in WITHOUT if key in longest}]
+
 
 TEXTS = [event["text"] for event in stored("events.jsonl")]
-VERDICTS = stored("verdicts.jsonl")
+VERDICTS = on_this_processor(stored("verdicts.jsonl"))
 
 
 @dataclass(frozen=True)
@@ -85,8 +97,8 @@ def test_an_old_bundle_judges_as_it_did() -> None:
     assert [verdict.label for verdict in verdicts] == [label_of(known) for known in VERDICTS]
     assert [verdict.windows for verdict in verdicts] == [known["windows"] for known in VERDICTS]
     for verdict, known in zip(verdicts, VERDICTS, strict=True):
-        assert verdict.probabilities == pytest.approx(known["probabilities"], abs=NEAR)
-        assert verdict.attack == pytest.approx(known["attack"], abs=NEAR)
+        assert verdict.probabilities == pytest.approx(known["probabilities"], abs=1e-4)
+        assert verdict.attack == pytest.approx(known["attack"], abs=1e-4)
 
 
 def test_an_old_bundle_scores_alone_as_among_others() -> None:
@@ -117,7 +129,7 @@ def test_inspect_reads_what_quantization_did_or_refuses(option: str, tmp_path: P
 def test_triage_gives_the_old_verdicts(tmp_path: Path) -> None:
     told = run(tmp_path, "triage", BUNDLE, EVENTS)
     assert told.code == 0 and "Traceback" not in told.err
-    assert_same_verdicts(told, stored("triage.jsonl"))
+    assert_same_verdicts(told, on_this_processor(stored("triage.jsonl")))
 
 
 def test_triage_by_an_old_check_gives_the_old_verdicts_or_refuses(tmp_path: Path) -> None:
@@ -138,7 +150,7 @@ def assert_same_verdicts(told: Ran, known: list[dict[str, Any]]) -> None:
         else:
             assert all(verdict[key] == one[key] for key in ("label", "status", "decided_by"))
     attack = [[row["attack"] for row in rows] for rows in (verdicts, known)]
-    assert attack[0] == pytest.approx(attack[1], abs=NEAR)
+    assert attack[0] == pytest.approx(attack[1], abs=1e-4)
 
 
 # The teacher of 0.1.0 is not kept, and its student before quantization is no full model to check against.
