@@ -57,7 +57,9 @@ def test_the_command_line_answers_without_loading_a_model() -> None:
     assert loaded_by(code) & heavy == set()
 
 
-@pytest.mark.parametrize("module", [*DEPLOY_TIME, "overproof.jobs.triage", "overproof.jobs.serve"])
+@pytest.mark.parametrize(
+    "module", [*DEPLOY_TIME, "overproof.jobs.events", "overproof.jobs.triage", "overproof.jobs.serve"]
+)
 def test_no_deploy_time_module_loads_the_compress_extra(module: str) -> None:
     assert loaded_by(f"import {module}") & FORBIDDEN == set()
 

@@ -42,6 +42,8 @@ def another_run(place: Path) -> Iterator[None]:
         ("attack", MADE / "bundle", EVENTS, "--rejects", "OUT"),
         ("triage", MADE / "bundle", EVENTS, "--out", "OUT"),
         ("triage", MADE / "bundle", EVENTS, "--rejects", "OUT"),
+        ("events", EVENTS, "--out", "OUT"),
+        ("events", EVENTS, "--out", "other", "--rejects", "OUT"),
         ("index", MADE / "bundle", EVENTS, "--out", "OUT"),
         ("index", MADE / "bundle", EVENTS, "--out", "other", "--rejects", "OUT"),
         ("quantize", MADE / "fp32", "--calibrate", EVENTS, "--out", "OUT"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from overproof.jobs.check import check
     from overproof.jobs.compress import compress
     from overproof.jobs.demo import demo
+    from overproof.jobs.events import EventsWritten, LabelConfig, write_events
     from overproof.jobs.join import join
     from overproof.jobs.quantize import quantize
     from overproof.jobs.teach import teach
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 __all__ = [
     "BundleError",
     "Columns",
+    "EventsWritten",
     "InputError",
+    "LabelConfig",
     "MissingExtra",
     "OverproofError",
     "Rejects",
@@ -47,10 +50,13 @@ __all__ = [
     "quantize",
     "replay",
     "teach",
+    "write_events",
 ]
 
 _HOMES = {
     "Columns": "overproof.events.sources",
+    "EventsWritten": "overproof.jobs.events",
+    "LabelConfig": "overproof.jobs.events",
     "Rejects": "overproof.events.sources",
     "Report": "overproof.results.compression",
     "attack": "overproof.jobs.attack",
@@ -63,6 +69,7 @@ _HOMES = {
     "quantize": "overproof.jobs.quantize",
     "replay": "overproof.jobs.attack_replay",
     "teach": "overproof.jobs.teach",
+    "write_events": "overproof.jobs.events",
 }
 
 _COMPRESS_EXTRA = {"onnx", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch", "transformers"}

@@ -14,6 +14,7 @@ from overproof.cli import (
     check,
     compress,
     demo,
+    events,
     index,
     inspect,
     join,
@@ -34,6 +35,7 @@ from overproof.version import __version__
 
 COMMANDS = {
     "demo": demo,
+    "events": events,
     "teach": teach,
     "compress": compress,
     "quantize": quantize,
@@ -100,6 +102,7 @@ def _root(
     See it work on the built-in traffic:
       overproof demo --out out/demo
     On your own events:
+      overproof events capture.pcap access.log -o events.csv
       overproof teach train.csv.gz --out teacher
       overproof compress train.csv.gz --teacher teacher --out bundle --evidence evidence
       overproof check bundle mine.csv.gz --full teacher --evidence evidence --out proof

@@ -87,11 +87,11 @@ def detect(source: Input, columns: Columns) -> str:
     for magic, name in _MAGIC.items():
         if source.head.startswith(magic):
             return name
-    if kind := kind_of(source.head):
+    header = _by_header(source.head, columns, alone=_suffix(source.name) not in _OF_LINES)
+    if header is None and (kind := kind_of(source.head)):  # behind a header of words, bytes are a table's cells
         raise InputError(f"{source.name}: {kind}; {EXPECTED}")
     found = "json" if source.head.startswith(SEPARATOR) else by_records(source.head, columns)
-    found = found or ("json" if documents.looks_like(source.head) else None)
-    found = found or _by_header(source.head, columns, alone=_suffix(source.name) not in _OF_LINES)
+    found = found or ("json" if documents.looks_like(source.head) else None) or header
     if found is None and is_binary(source.head):
         raise InputError(f"{source.name}: binary data; {EXPECTED} (--format lines takes any bytes)")
     return found or _by_name(source.name) or ("jsonl" if source.head.lstrip().startswith(b"{") else "lines")

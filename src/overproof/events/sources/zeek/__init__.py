@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from overproof.events.sources.zeek.log import read_zeek
+from overproof.events.sources.zeek.log import read_zeek, zeek_records
 
-__all__ = ["read_zeek"]
+__all__ = ["read_zeek", "zeek_records"]

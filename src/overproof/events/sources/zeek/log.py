@@ -16,10 +16,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from overproof.events.schema import Skipped
 from overproof.events.sources.host_aggregates import HostAggregator
-from overproof.events.sources.interface import Input, ReadOptions
+from overproof.events.sources.interface import Input, OnSkip, ReadOptions
 from overproof.events.sources.jsonl import record_of
-from overproof.events.sources.stream import decoded
+from overproof.events.sources.lines import filled_lines
+from overproof.events.sources.stream import decoded, excerpt
 from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, aggregate_events, read_structured
 from overproof.events.sources.values import integer
 from overproof.events.sources.zeek.keys import IDS, Record, path_of, unnested
@@ -34,6 +36,19 @@ def read_zeek(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Read a Zeek log; see `interface.Source`. Headers are no records; connections are aggregated too."""
     log = _Log(PurePath(source.name).name)
     yield from read_structured(source, options, LineFormat("a Zeek log", log.parse, log.finish))
+
+
+def zeek_records(source: Input, on_skip: OnSkip) -> Iterator[tuple[int, str, Record]]:
+    """Yield the records themselves, each with its line and the log that it is of."""
+    log = _Log(PurePath(source.name).name)
+    for item in filled_lines(source, on_skip):
+        found = None if item is None else log.record(item[1])
+        if item is None or found is None:
+            continue
+        if isinstance(found, str):
+            on_skip(Skipped(found, f"{source.name}:{item[0]}", excerpt(item[1])))
+        else:
+            yield item[0], *found
 
 
 @dataclass(frozen=True)
@@ -97,16 +112,21 @@ class _Log:
         self._header = _Header()
         self._aggregator = HostAggregator()
 
-    def parse(self, number: int, line: bytes) -> Iterator[Parsed]:
-        """Yield the record of a line, or why it is none."""
+    def record(self, line: bytes) -> tuple[str, Record] | str | None:
+        """Return which log a line is of and its record, why it has none, or None of a header."""
         if line.startswith(b"#"):
             self._header = self._header.with_line(line)
-            return
+            return None
         record = _json(line) if line.lstrip().startswith(b"{") else self._header.record(line)
-        if isinstance(record, str):
-            yield record
+        return record if isinstance(record, str) else (path_of(record, self._header.path, self._name), record)
+
+    def parse(self, number: int, line: bytes) -> Iterator[Parsed]:
+        """Yield the record of a line, or why it is none."""
+        found = self.record(line)
+        if found is None or isinstance(found, str):
+            yield found
             return
-        path = path_of(record, self._header.path, self._name)
+        path, record = found
         yield to_event(path, record)
         if path == "conn":
             yield from aggregate_events(add_connection(self._aggregator, record))
