@@ -14,9 +14,10 @@ from overproof.bundle.scores import Floats
 from overproof.distillation.training_set import UNLABELLED, Examples
 from overproof.errors import InputError
 from overproof.events.contradictions import contradictory, outvoted
-from overproof.events.families import families_of
+from overproof.events.families import families_of, labelled_events
 from overproof.events.schema import fingerprint as of_events
 from overproof.events.split import leaked, split_events, templates
+from overproof.events.tables import LABELLED_BY
 
 # One split for all runs, whatever their --seed: what `teach` held out, `compress` holds out too, so that a
 # teacher is never measured on rows it was trained on.
@@ -39,6 +40,8 @@ class DatasetSplits:
         Templates of the test events that the other events have too.
     skipped
         Reason to number of records that could not be read.
+    labelled_by
+        The teacher whose verdicts the labels are, since no event had one; None where they had.
     """
 
     train: pa.Table
@@ -48,11 +51,13 @@ class DatasetSplits:
     labels: tuple[str, ...]
     leaked_templates: int
     skipped: dict[str, int]
+    labelled_by: str | None = None
 
     def describe(self) -> dict[str, object]:
         """Return rows, fingerprint and quality of the data, for manifest and report."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         sources = {s for p in parts.values() if "source" in p.column_names for s in p["source"].unique().to_pylist()}
+        labellers = self._labellers()
         return {
             "rows": {name: part.num_rows for name, part in parts.items()},
             "unlabelled": self.train["label"].null_count,
@@ -61,7 +66,15 @@ class DatasetSplits:
             "contradictory": contradictory(self.train),
             "skipped": self.skipped,
             "simulated": "simulated" in sources,
+            **({"labelled_by": labellers} if labellers else {}),
         }
+
+    def _labellers(self) -> list[str]:
+        """List whose labels there are, apart from the events' own: alerts', a teacher's."""
+        parts = (self.train, self.validation, self.test)
+        columns = [part[LABELLED_BY] for part in parts if LABELLED_BY in part.column_names]
+        said = {by for column in columns for by in column.unique().to_pylist()}
+        return sorted({str(by) for by in {*said, self.labelled_by} if by})
 
 
 @dataclass(frozen=True)
@@ -78,12 +91,21 @@ class EventTables:
         More events to learn from through the teacher alone; their labels are ignored.
     skipped
         Reason to number of records that could not be read.
+    labelled_by
+        The teacher that labelled `events` and `test`, none of which had a label; None where they had.
     """
 
     events: pa.Table
     test: pa.Table | None = None
     unlabelled: pa.Table | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
+    labelled_by: str | None = None
+
+    @property
+    def unlabelled_alone(self) -> bool:
+        """Whether no event has a label."""
+        given = [self.events, *([] if self.test is None else [self.test])]
+        return all(part["label"].null_count == part.num_rows for part in given)
 
 
 def split_dataset(tables: EventTables, benign: Sequence[str]) -> DatasetSplits:
@@ -99,10 +121,7 @@ def split_dataset(tables: EventTables, benign: Sequence[str]) -> DatasetSplits:
     tested = split.test if test is None else test
     leaks = split.leaked_templates if test is None else leaked(events, test)
     if not (split.validation.num_rows and tested.num_rows):
-        raise InputError(
-            f"{events.num_rows:,} events, of {len(set(templates(events))):,} templates, are too few to hold some out "
-            "for validation and test: expected about 50 or more that differ by more than digits and case"
-        )
+        raise InputError(_too_few(events))
     train = split.train
     if tables.unlabelled is not None:
         train = pa.concat_tables([train, _without_labels(tables.unlabelled)], promote_options="default")
@@ -112,7 +131,24 @@ def split_dataset(tables: EventTables, benign: Sequence[str]) -> DatasetSplits:
         raise InputError(f"events have the labels {list(labels)}: expected at least two (see --label)")
     if not occurring or len(occurring) == len(labels):
         raise InputError(f"--benign {', '.join(benign)}: expected some, not all, of the labels {', '.join(labels)}")
-    return DatasetSplits(train, split.validation, tested, occurring, labels, leaks, dict(tables.skipped))
+    return DatasetSplits(
+        train, split.validation, tested, occurring, labels, leaks, dict(tables.skipped), tables.labelled_by
+    )
+
+
+def _too_few(events: pa.Table) -> str:
+    """Say why no event can be held out: those without a label cannot be, nor what hangs together with them."""
+    known = labelled_events(events)
+    if not known.num_rows:
+        return (
+            f"none of the {events.num_rows:,} events has a label (see --label): expected labels, or `overproof "
+            "compress` with a teacher that needs none; `overproof events` labels by alerts, or by a teacher"
+        )
+    some = "" if known.num_rows == events.num_rows else f" with a label, of {events.num_rows:,} events"
+    return (
+        f"{known.num_rows:,} events{some}, of {len(set(templates(known))):,} templates, are too few to hold some out "
+        "for validation and test: expected about 50 or more that differ by more than digits and case"
+    )
 
 
 def targets(events: pa.Table, classes: Sequence[str]) -> NDArray[np.int64]:

@@ -67,6 +67,7 @@ from overproof.jobs.retrain_teacher import TeacherRetraining
 from overproof.jobs.samples import looks_published, sample_of
 from overproof.jobs.student_as_full import require_no_student_answers, require_no_student_file
 from overproof.jobs.verify import open_verified
+from overproof.jobs.whose_labels import whose_labels
 from overproof.progress import SILENT, Console
 from overproof.version import __version__
 
@@ -308,7 +309,7 @@ def report_of(
         curves=curves_of(context),
         checks=results,
         gate_file=None if config.gate is None else str(config.gate),
-        notes=tuple(_notes(config, context, models)),
+        notes=(*_notes(config, context, models), *whose_labels(data.table, data.bundle.manifest.data)),
     )
 
 

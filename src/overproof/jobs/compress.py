@@ -55,9 +55,10 @@ from overproof.jobs.harden import harden as attack_and_teach
 from overproof.jobs.join import bundle_of_both, join_students
 from overproof.jobs.label import label, linear_baseline
 from overproof.jobs.ladder import Candidate, Yardstick, climb
-from overproof.jobs.load import LoadedData, load_dataset, load_pool, open_teacher
+from overproof.jobs.load import LoadedData, load_pool, open_teacher, read_tables, split_tables
 from overproof.jobs.ngram_teacher import train_named
 from overproof.jobs.package_bundle import BundleContents, Provenance, bundle_of, package_bundle, write_packed
+from overproof.jobs.unlabelled import labelled_by_teacher
 from overproof.jobs.write_evidence import EvidenceModels, calibrating_temperature, train_control, write_evidence
 from overproof.progress import SILENT, Console
 from overproof.quantization.guards import Guards
@@ -204,7 +205,11 @@ def make_student(run: CompressRun, loaded: LoadedData, labels: SoftLabels) -> St
 def load(run: CompressRun) -> LoadedData:
     """Read and split the events, open the teacher, and refuse what would fail only after hours of training."""
     data, options = run.config.data, run.options
-    splits = load_dataset(data, rejects=options.rejects, console=options.console)
+    tables = read_tables(data, options.rejects)
+    if tables.unlabelled_alone:
+        tables, teacher = labelled_by_teacher(run, tables)
+        run = replace(run, teacher=teacher)
+    splits = split_tables(tables, data, options.console)
     if run.config.distill.first is not None:
         require_enough(splits.validation.num_rows)
     if run.config.quantize.limits and not data.held_out:  # else they may have lost their events: `_measurable_guards`

@@ -22,6 +22,7 @@ from overproof.distillation.export import ExportedModel
 from overproof.distillation.teachers import Teacher, align
 from overproof.events.families import families_of
 from overproof.events.schema import event_table
+from overproof.report.not_measured import NotMeasured
 from overproof.results import Comparison, Labelled, Row, Timing, measure, time_interleaved
 from overproof.results.operating_points import OperatingPoints, threshold_at
 
@@ -112,11 +113,15 @@ def compare(splits: DatasetSplits, models: ComparedModels, *, seed: int, budget_
         Seconds the timing may take.
     """
     texts: list[str] = splits.test["text"].to_pylist()
-    truth = Labelled(splits.test["label"].to_pylist(), splits.test["family"].to_pylist(), splits.benign)
+    truth = _truth(splits)
     logits = models.logits(texts, models.soft)
     timings, sizes = _time(models, texts, seed=seed, budget_s=budget_s), models.sizes
     card = models.teacher.card
     notes = {FULL: f"{card.kind}: {card.name}, {card.runtime}", QUANTIZED: models.quantized.note}
+    if splits.labelled_by is not None:
+        unknown = f"no event has a label of its own: agreement with {card.name} is all that is known"
+        notes |= {name: f"{notes[name]}; {unknown}" if notes.get(name) else unknown for name in logits}
+        notes[BASELINE] += ", whose verdicts it was trained on"
     rows = []
     for name, scores in logits.items():
         timing = timings.get(name)
@@ -131,7 +136,17 @@ def compare(splits: DatasetSplits, models: ComparedModels, *, seed: int, budget_
                 note=notes.get(name, ""),
             )
         )
+    if splits.labelled_by is not None:
+        return Comparison(tuple(rows), len(texts), NotMeasured("no event has a label of its own"))
     return Comparison(tuple(rows), len(texts), _at_equal_rates(splits, models, logits))
+
+
+def _truth(splits: DatasetSplits) -> Labelled:
+    """Say what is known of the test events: nothing, where the labels are the teacher's verdicts."""
+    rows = splits.test.num_rows
+    if splits.labelled_by is not None:
+        return Labelled([None] * rows, [None] * rows, splits.benign)
+    return Labelled(splits.test["label"].to_pylist(), splits.test["family"].to_pylist(), splits.benign)
 
 
 def _at_equal_rates(splits: DatasetSplits, models: ComparedModels, logits: Mapping[str, Floats]) -> OperatingPoints:

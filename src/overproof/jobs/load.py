@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,7 +67,13 @@ def load_dataset(data: DataConfig, *, rejects: Path | None, console: Console) ->
     InputError
         Nothing usable, fewer than two labels, or none of the benign labels among them.
     """
-    splits = split_dataset(_read(data, rejects), data.benign)
+    return split_tables(read_tables(data, rejects), data, console)
+
+
+def split_tables(tables: EventTables, data: DataConfig, console: Console) -> DatasetSplits:
+    """Split events that were read, less the families that are held out, and say what there is; see `load_dataset`."""
+    tables = replace(tables, events=without_families(tables.events, data.held_out))
+    splits = split_dataset(tables, data.benign)
     for reason, count in splits.skipped.items():
         console.say(f"skipped {count} records: {reason}")
     console.say(
@@ -87,14 +93,20 @@ def open_teacher(teacher: Teacher | str | Sequence[str], splits: DatasetSplits, 
     InputError
         A specification that means nothing, or a teacher that knows none of the labels.
     """
+    return open_for(teacher, splits.labels, splits.train.column_names, options)
+
+
+def open_for(
+    teacher: Teacher | str | Sequence[str], labels: Sequence[str], columns: Sequence[str], options: RunOptions
+) -> Teacher:
+    """Open the teacher or teachers for events of these labels, if any, and columns; see `open_teacher`."""
     if not isinstance(teacher, str | Sequence):
-        require_contract(teacher, splits.labels)
+        require_contract(teacher, labels)
         return teacher
     specs = [teacher] if isinstance(teacher, str) else teacher
-    columns = splits.train.column_names
     if options.engine == "ray":
-        return on_ray(specs, classes=splits.labels, columns=columns, address=options.address)
-    opened = load_teacher(specs, classes=splits.labels, columns=columns)
+        return on_ray(specs, classes=labels, columns=columns, address=options.address)
+    opened = load_teacher(specs, classes=labels, columns=columns)
     for line in assumptions(opened):
         options.console.say(line)
     return opened
@@ -127,7 +139,8 @@ def load_pool(config: CompressConfig, splits: DatasetSplits, teacher: Teacher, c
     return pool
 
 
-def _read(data: DataConfig, rejects: Path | None) -> EventTables:
+def read_tables(data: DataConfig, rejects: Path | None) -> EventTables:
+    """Read the events of a run; see `load_dataset`."""
     columns = data.columns or Columns()
     with Rejects(rejects) as skipped:
         events = _table(data.events, columns, skipped)
@@ -135,7 +148,7 @@ def _read(data: DataConfig, rejects: Path | None) -> EventTables:
         unlabelled = None if data.unlabelled is None else _table(data.unlabelled, columns, skipped)
     require_one_spelling([events, test], data.benign, "a benign label, see --benign")
     events, test, unlabelled = numbered((events, test, unlabelled))
-    return EventTables(without_families(events, data.held_out), test, unlabelled, dict(skipped.summary()))
+    return EventTables(events, test, unlabelled, dict(skipped.summary()))
 
 
 def _table(events: Events | TableReference, columns: Columns, rejects: Rejects) -> pa.Table:

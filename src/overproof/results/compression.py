@@ -94,6 +94,8 @@ class Report:
             *([] if self.tiers is None else ["\n".join(["Two students:", *self.tiers.sentences()])]),
             self.comparison.render(),
         ]
+        if labellers := self.data.get("labelled_by"):
+            parts.append(f"Labels by {', '.join(labellers)}: how often they are right is not known.")
         if self.data.get("simulated"):
             parts.append(SIMULATED)
         parts.append(f"Bundle: {self.bundle} ({self.bundle_bytes:,} bytes)")
