@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,6 +62,14 @@ Explain = Annotated[
         help="Tell which spans of an alert's text carried its verdict. [default: in ocsf and ecs, of 64 of a batch]",
     ),
 ]
+TechniquesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--techniques",
+        metavar="FILE",
+        help="JSON: families to techniques of ATT&CK that ocsf and ecs name in place of the built-in ones.",
+    ),
+]
 
 
 HELP = """Judge events with a bundle; what it cannot be trusted with goes to the full model.
@@ -99,6 +108,7 @@ def run(
     group_similar: GroupSimilar = False,
     with_text: WithText = False,
     explain: Explain = None,
+    techniques: TechniquesFile = None,
     rejects: Rejects = None,
     verify_key: VerifyKey = None,
     verify_certificates: VerifyCertificates = None,
@@ -108,6 +118,7 @@ def run(
     start_arrow_alone()
     from overproof.events.sources import Reading
     from overproof.inference.sinks import severity
+    from overproof.inference.sinks.techniques import read_techniques
     from overproof.inference.stream import Request
     from overproof.jobs.deploy_config import CascadeConfig, TriageConfig
     from overproof.jobs.triage import triage
@@ -123,6 +134,7 @@ def run(
         group_similar=group_similar,
         with_text=with_text,
         explain=explain,
+        techniques={} if techniques is None else read_techniques(techniques),
     )
     never = tuple(never_alone) if never_alone else None
     cascade = CascadeConfig(full or None, check, max_escalations, on_full_down, never)

@@ -107,6 +107,8 @@ class TriageConfig:
             raise InputError(f"--workers {self.workers}: a Ray cluster has its own, expected it without --engine ray")
         if self.engine == "ray" and self.request.follow:
             raise InputError("--engine ray reads whole files, expected it without --follow")
+        if self.request.techniques and not self.request.for_analysts:
+            raise InputError("--techniques: only ocsf and ecs name techniques of ATT&CK, expected it with --to of them")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from overproof.events.sources import host_aggregates
 from overproof.events.sources.host_aggregates import Connection, HostAggregator
+from overproof.events.sources.structured import aggregate_events
 from overproof.events.templates import HostAggregate
 
 flow = st.tuples(
@@ -91,6 +92,12 @@ def test_a_scan_in_words() -> None:
     (found,) = aggregated([(i // 20, "10.0.0.1", "10.0.0.2", i, i % 10 < 7) for i in range(1024)])
     text = "flows src=10.0.0.1 dst=10.0.0.2 conns=2^10 ports=2^10 peers=2^0 failed=70% gap=2^0s jitter="
     assert found.text.startswith(text)
+
+
+def test_the_columns_have_the_figures_that_the_text_has_the_magnitudes_of() -> None:
+    (found,) = aggregate_events(aggregated([(i / 2, "10.0.0.1", f"10.0.1.{i}", i % 3, i % 10 < 7) for i in range(100)]))
+    figures = {"connections": 100, "ports": 3, "peers": 100, "failed": 0.7, "gap": 0.5, "jitter": 0.0}
+    assert found.columns == {"kind": "flows", "src_ip": "10.0.0.1", "dst_ip": None, **figures}
 
 
 @pytest.mark.parametrize("bound", ["MOST_HOSTS", "MOST_ENTRIES"])

@@ -112,10 +112,12 @@ columns = st.dictionaries(
 addresses = st.ip_addresses().map(str) | words
 spans = st.lists(
     st.fixed_dictionaries(
-        {"start": st.integers(0, 9), "end": st.integers(1, 99), "weight": st.floats(0, 99), "text": words}
+        {"start": st.integers(0, 9), "end": st.integers(1, 99), "weight": st.floats(0, 99), "text": words},
+        optional={"part": words},
     ),
     max_size=3,
 )
+TOLD = {"excerpt": words, "family": words | st.sampled_from(["xss", "beacon", "page"])}
 
 
 @st.composite
@@ -123,7 +125,7 @@ def any_verdict(draw: st.DrawFn) -> dict[str, Any]:
     """A verdict of any shape that the contract allows."""
 
     def answer() -> dict[str, Any]:
-        label = draw(st.sampled_from(["benign", "sqli", "cmdi", "probe"]))
+        label = draw(st.sampled_from(["benign", "sqli", "cmdi", "probe", "malicious", "encoded-powershell"]))
         probabilities = draw(st.dictionaries(words, shares, max_size=3))
         return {"label": label, "attack": draw(shares), "confidence": draw(shares), "probabilities": probabilities}
 
@@ -151,7 +153,9 @@ def any_verdict(draw: st.DrawFn) -> dict[str, Any]:
         "full": full,
         "models": {"student": "0123456789abcdef", "full": "https://models.example" if full else None},
         **({"event": event} if event else {}),
-        **draw(st.fixed_dictionaries({}, optional={"text": words, "group": st.integers(0, 99), "spans": spans})),
+        **draw(
+            st.fixed_dictionaries({}, optional={"text": words, "group": st.integers(0, 99), "spans": spans, **TOLD})
+        ),
     }
 
 

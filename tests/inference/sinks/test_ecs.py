@@ -51,6 +51,7 @@ FIELDS = {
     "related.hosts": "keyword array",
     "related.ip": "ip array",
     "related.user": "keyword array",
+    "rule.description": "keyword",
     "rule.name": "keyword",
     "rule.ruleset": "keyword",
     "rule.version": "keyword",
@@ -58,6 +59,11 @@ FIELDS = {
     "source.domain": "keyword",
     "source.ip": "ip",
     "source.port": "long",
+    "threat.framework": "keyword",
+    "threat.technique.id": "keyword array",
+    "threat.technique.name": "keyword array",
+    "threat.technique.subtechnique.id": "keyword array",
+    "threat.technique.subtechnique.name": "keyword array",
     "url.domain": "keyword",
     "url.original": "wildcard",
     "user.name": "keyword",
@@ -112,9 +118,9 @@ def test_every_field_is_one_of_the_schema_and_of_its_type(verdict: dict[str, Any
 @given(any_verdict())
 def test_the_verdict_itself_is_all_there(verdict: dict[str, Any]) -> None:
     found = document(verdict, ABOUT)
-    own = {name: value for name, value in verdict.items() if name not in ("event", "text")}
+    own = {name: value for name, value in verdict.items() if name not in ("event", "text", "excerpt")}
     assert plain({name: found["overproof"][name] for name in own}) == plain(own)
-    assert found["event"].get("original") == verdict.get("text")
+    assert found["event"].get("original") == verdict.get("text", verdict.get("excerpt"))
     told = [str(value) for _, value in flat(found)] + [str(found["overproof"])]
     for name, value in (verdict.get("event") or {}).items():
         assert any(str(value).lower() in each.lower() or repr(value) in each for each in told), name
@@ -124,7 +130,9 @@ def test_a_plain_verdict() -> None:
     assert document(PLAIN, ABOUT) == {
         "@timestamp": "2026-01-02T02:04:05.678Z",
         "ecs": {"version": "9.3.0"},
-        "message": "sqli (attack 0.98) at access.log:17: decided by the student, the student is sure",
+        "message": "SQL injection. Severity high because sqli is an attack (high at most); attack probability 0.98, "
+        "0.9 or more; the student decided. sqli (attack 0.98) at access.log:17: decided by the "
+        "student, the student is sure",
         "event": {
             "kind": "alert",
             "module": "overproof",
@@ -137,7 +145,16 @@ def test_a_plain_verdict() -> None:
             "type": ["info"],
         },
         "observer": {"vendor": "overproof", "product": "overproof", "version": "1.2.3"},
-        "rule": {"name": "sqli", "ruleset": "overproof", "version": "0123456789abcdef"},
+        "rule": {
+            "name": "sqli",
+            "description": "SQL injection",
+            "ruleset": "overproof",
+            "version": "0123456789abcdef",
+        },
+        "threat": {
+            "framework": "MITRE ATT&CK",
+            "technique": {"id": ["T1190"], "name": ["Exploit Public-Facing Application"]},
+        },
         "overproof": PLAIN,
     }
 

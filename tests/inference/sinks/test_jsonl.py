@@ -126,6 +126,16 @@ def test_columns_and_objects_give_the_same_table(batch: VerdictBatch) -> None:
 
 
 @given(judged())
+def test_a_label_is_an_attack_where_the_probability_beside_it_is_above_one_half(batch: VerdictBatch) -> None:
+    for verdict in batch:
+        for said in (verdict, verdict["student"], verdict["full"] or verdict):
+            if said["label"] is None or said["attack"] is None:
+                assert said["label"] is None and said["attack"] is None
+            else:
+                assert (said["label"] not in BENIGN) == (said["attack"] > 0.5)
+
+
+@given(judged())
 def test_the_columns_severities_are_those_of_the_objects(batch: VerdictBatch) -> None:
     every = replace(batch, rows=np.arange(batch.events.num_rows))
     assert severity.severities(batch.verdicts, BENIGN).tolist() == [severity.of(each, BENIGN) for each in every]

@@ -71,7 +71,11 @@ OBJECTS: dict[str, dict[str, Any]] = {
         "data_sources": TEXTS,
         "analytic": "analytic",
         "related_analytics": ["analytic"],
+        "attacks": ["attack"],
     },
+    "attack": {"technique": "technique", "sub_technique": "sub_technique"},
+    "technique": {"name": TEXT, "uid": TEXT},
+    "sub_technique": {"name": TEXT, "uid": TEXT},
     "analytic": {"name": TEXT, "uid": TEXT, "type_id!": NUMBER, "type": TEXT, "version": TEXT},
     "evidences": {
         "name": TEXT,
@@ -102,6 +106,9 @@ AT_LEAST_ONE = {
     "network_endpoint": {"ip", "hostname"},
     "url": {"url_string", "path"},
     "user": {"name"},
+    "attack": {"technique", "sub_technique"},
+    "technique": {"name", "uid"},
+    "sub_technique": {"name", "uid"},
 }
 
 
@@ -171,7 +178,11 @@ def test_a_plain_verdict() -> None:
     assert (event["status_id"], event["status_code"], event["status_detail"]) == (1, "decided", "the student is sure")
     assert (event["confidence_id"], event["confidence_score"], event["risk_score"]) == (3, 97, 98)
     assert event["is_alert"] is True
-    assert event["message"] == "sqli (attack 0.98) at access.log:17: decided by the student, the student is sure"
+    assert event["message"] == event["finding_info"]["title"] == "SQL injection"
+    assert event["finding_info"]["desc"] == (
+        "SQL injection. Severity high because sqli is an attack (high at most); attack probability 0.98, 0.9 or more; "
+        "the student decided. sqli (attack 0.98) at access.log:17: decided by the student, the student is sure"
+    )
     assert event["metadata"]["log_name"] == "access.log"
     assert event["finding_info"]["analytic"]["uid"] == "0123456789abcdef"
     assert event["unmapped"]["student"] == PLAIN["student"] and event["unmapped"]["full"] is None
@@ -230,7 +241,7 @@ def test_events_that_fit_only_in_part(event: Any, evidence: Any, unmapped: Any) 
 def test_what_nobody_decided_is_of_low_confidence_and_still_an_alert() -> None:
     event = finding({**PLAIN, "status": "held", "decided_by": "nobody"}, ABOUT)
     assert (event["confidence_id"], event["severity"], event["is_alert"]) == (1, "Medium", True)
-    assert "undecided" in event["message"]
+    assert "undecided" in event["finding_info"]["desc"]
     event = finding({**PLAIN, "label": "benign", "attack": 0.01}, ABOUT)
     assert (event["severity"], event["is_alert"]) == ("Informational", False)
 
@@ -246,4 +257,6 @@ def test_scores_that_are_no_numbers_are_an_alert_without_a_score() -> None:
     assert event.keys().isdisjoint({"confidence_score", "risk_score"})
     assert (event["is_alert"], event["severity"], event["confidence"]) == (True, "Medium", "Low")
     assert (event["finding_info"]["title"], event["unmapped"]["attack"]) == ("unlabelled", None)
-    assert event["message"].startswith("unlabelled (attack unknown) at access.log:17: undecided, the student's scores")
+    assert (
+        "unlabelled (attack unknown) at access.log:17: undecided, the student's scores" in event["finding_info"]["desc"]
+    )

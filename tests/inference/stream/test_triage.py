@@ -33,6 +33,8 @@ from overproof.inference.cascade.thresholds import policy_for
 from overproof.inference.engines import Scored, in_process, worker_processes
 from overproof.inference.explanation import explain
 from overproof.inference.sinks import severity
+from overproof.inference.sinks.families import Technique
+from overproof.inference.sinks.wording import excerpt
 from overproof.inference.stream import Request, RunContext, Summary, triage
 from overproof.inference.stream import job as loop
 from overproof.inference.stream.explaining import MOST_EXPLAINED
@@ -62,7 +64,7 @@ def events(tmp_path: Path) -> Path:
 def run(
     bundle: Path, sources: list[Path], *, cascade: CascadeConfig | None = None, out: str | Path = "-", **options: Any
 ) -> Summary:
-    names = ("to", "follow", "top", "group_similar", "with_text", "explain")
+    names = ("to", "follow", "top", "group_similar", "with_text", "explain", "techniques")
     request = {name: options.pop(name) for name in names if name in options}
     request["min_severity"] = severity.parse(options.pop("min_severity", "informational"))
     paths = tuple(map(str, sources))
@@ -140,6 +142,50 @@ def test_forms_for_analysts_explain_the_gravest_alerts_unasked(
     silent = run(small_bundle, [events], out=out, to=form, explain=False)
     assert not any("spans" in v[place] for v in verdicts(out))
     assert "explained" not in silent.render()
+
+
+def test_an_alert_in_a_form_for_analysts_has_its_text_unasked(small_bundle: Path, tmp_path: Path) -> None:
+    table, out = tmp_path / "table.csv", tmp_path / "out.jsonl"
+    texts = ["id=1' or 1=1-- \u202e\x9b", "id=7 or " + "x" * 3000, "page=2"]
+    table.write_text("text,family\n" + "".join(f'"{text}",xss\n' for text in texts))
+    for form, raw, own in (("ocsf", "raw_data", "unmapped"), ("ecs", "event", "overproof")):
+        run(small_bundle, [table], out=out, to=form, explain=False)
+        found = verdicts(out)
+        shown = [v[raw].get("original") if form == "ecs" else v.get(raw) for v in found]
+        alerts = [v["is_alert"] if form == "ocsf" else v["event"]["kind"] == "alert" for v in found]
+        whole = ["id=1' or 1=1-- \\u202e\\x9b", excerpt(texts[1]), "page=2"]
+        assert shown == [text if alert else None for text, alert in zip(whole, alerts, strict=True)]
+        assert alerts[0] and not all(alerts)
+        assert [v[own].get("family") for v in found] == ["xss" if alert else None for alert in alerts]
+    run(small_bundle, [table], out=out)
+    assert all(v.keys().isdisjoint({"text", "excerpt", "family"}) for v in verdicts(out))
+
+
+def test_a_table_of_techniques_takes_the_place_of_the_built_in_one(small_bundle: Path, events: Path) -> None:
+    out = events.with_name("out.jsonl")
+    classes = open_bundle(small_bundle).manifest.classes
+    table: dict[str, Technique | None] = {name: Technique("T1046", "Network Service Discovery") for name in classes}
+    for chosen, expected in ((table, ["T1046"]), (dict.fromkeys(classes), None)):
+        run(small_bundle, [events], out=out, to="ecs", explain=False, techniques=chosen)
+        alerts = [v for v in verdicts(out) if v["event"]["kind"] == "alert"]
+        found = [v["threat"]["technique"]["id"] if "threat" in v else None for v in alerts]
+        assert alerts and found == [expected] * len(alerts)
+
+
+def test_a_span_names_its_part_in_every_form(small_bundle: Path, tmp_path: Path) -> None:
+    log, spans = tmp_path / "access.log", []
+    request = 'GET /item?id=1%27+or+1=1-- HTTP/1.1" 200 5 "-" "<script>alert(1)</script>"'
+    log.write_text("".join(f'192.0.2.7 - - [02/Jan/2026:03:04:05 +0000] "{request}\n' for _ in range(9)))
+    for form in ("jsonl", "ocsf", "ecs", "parquet"):
+        run(small_bundle, [log], out=tmp_path / form, to=form, explain=True)
+        if form == "parquet":
+            spans.append([json.loads(each) for each in pq.read_table(tmp_path / form)["spans"].to_pylist()])
+        else:
+            found = [v.get("unmapped") or v.get("overproof") or v for v in verdicts(tmp_path / form)]
+            spans.append([v["spans"] for v in found])
+    assert all(each == spans[0] for each in spans) and all(spans[0])
+    parts = {span["part"] for each in spans[0] for span in each}
+    assert parts and parts <= {"method", "path", "query parameter id", "user agent", "referer"}
 
 
 def test_events_unlike_the_training_events_are_counted_and_a_source_of_them_is_named(
@@ -461,6 +507,8 @@ def test_options_that_mean_nothing(small_bundle: Path, events: Path, tmp_path: P
         run(small_bundle, [events], to="morse", out=tmp_path / "x")
     with pytest.raises(InputError, match="cannot be written there"):
         run(small_bundle, [events], out=tmp_path / "no" / "where")
+    with pytest.raises(InputError, match="--techniques: only ocsf and ecs name techniques"):
+        run(small_bundle, [events], techniques={"sqli": None})
 
 
 def test_a_service_has_a_few_tokens_for_the_first_events_of_any_kind(small_bundle: Path, student: OnnxScorer) -> None:

@@ -35,10 +35,16 @@ STRUCTURED_COLUMNS: dict[str, pa.DataType] = {
     "user": pa.string(),
     "query": pa.string(),
     "flow_id": pa.string(),
+    "connections": pa.int64(),  # of the sums over flows, as below
+    "ports": pa.int64(),
+    "peers": pa.int64(),
+    "failed": pa.float64(),
+    "gap": pa.float64(),
+    "jitter": pa.float64(),
 }
 
-
-_NO_COLUMNS: Mapping[str, str | int | None] = MappingProxyType({})
+Value = str | int | float | None
+_NO_COLUMNS: Mapping[str, Value] = MappingProxyType({})
 
 
 class StructuredEvent(NamedTuple):  # made for every line: a frozen dataclass takes three times as long
@@ -50,7 +56,7 @@ class StructuredEvent(NamedTuple):  # made for every line: a frozen dataclass ta
     text: str
     time: str | None = None
     group: str | None = None
-    columns: Mapping[str, str | int | None] = _NO_COLUMNS
+    columns: Mapping[str, Value] = _NO_COLUMNS
     overflow: bool = False
 
 
@@ -114,12 +120,12 @@ def structured_batch(name: str, places: list[int], records: list[StructuredEvent
     return event_batch(name, places, (texts, blank, blank, times, groups), extras, overflow)
 
 
-def _columns(each: Sequence[Mapping[str, str | int | None]]) -> dict[str, pa.Array]:
+def _columns(each: Sequence[Mapping[str, Value]]) -> dict[str, pa.Array]:
     """Gather the columns of some events, all of `STRUCTURED_COLUMNS`."""
     shapes = set(map(tuple, each))  # there is one, as a rule
     some, every = set().union(*shapes), set.intersection(*map(set, shapes))
 
-    def values(key: str) -> list[str | int | None]:
+    def values(key: str) -> list[Value]:
         return [*map(itemgetter(key), each)] if key in every else [one.get(key) for one in each]
 
     return {
@@ -132,5 +138,18 @@ def aggregate_events(aggregates: Iterable[HostAggregate]) -> Iterator[Structured
     """Turn the aggregates of hosts that made more than one connection into events."""
     for each in aggregates:
         if each.conns > 1:
-            columns = {"kind": "flows", "src_ip": each.src, "dst_ip": each.dst if each.peers == 1 else None}
+            peer = each.dst if each.peers == 1 else None
+            columns = {"kind": "flows", "src_ip": each.src, "dst_ip": peer, **figures(each)}
             yield StructuredEvent(each.text, when(each.start), each.src, columns)
+
+
+def figures(aggregate: HostAggregate) -> dict[str, Value]:
+    """Return what an aggregate sums up, of which its text has the orders of magnitude."""
+    return {
+        "connections": aggregate.conns,
+        "ports": aggregate.ports,
+        "peers": aggregate.peers,
+        "failed": round(aggregate.failed, 4),
+        "gap": None if aggregate.gap is None else round(aggregate.gap, 6),
+        "jitter": None if aggregate.jitter is None else round(aggregate.jitter, 4),
+    }

@@ -10,6 +10,7 @@ from overproof.events.templates.dns import DnsLookup
 from overproof.events.templates.flow import FlowRecord, HostAggregate
 from overproof.events.templates.http import HttpRequest, is_unusual, percent_decoded
 from overproof.events.templates.line import Part, bucket, record
+from overproof.events.templates.parts import part_at
 from overproof.events.templates.session import FileTransfer, SshSession, TlsSession, signer
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "TlsSession",
     "bucket",
     "is_unusual",
+    "part_at",
     "percent_decoded",
     "record",
     "signer",

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from overproof.inference.sinks import severity
-from overproof.inference.sinks.fields import EPOCH, address, identity, label, sentence, shared, when
+from overproof.inference.sinks.fields import EPOCH, address, identity, shared, when
 from overproof.inference.sinks.interface import About, Verdict
+from overproof.inference.sinks.wording import description, family_of, technique_of, title
 
 VERSION = "9.3.0"
 
@@ -33,12 +34,13 @@ def document(verdict: Verdict, about: About) -> dict[str, Any]:
         event["risk_score"] = round(100 * float(verdict["attack"]), 2)
     if categories:
         event |= {"category": categories, "type": ["info"]}
-    if "text" in verdict:
-        event["original"] = verdict["text"]
+    shown = verdict.get("text", verdict.get("excerpt"))
+    if shown is not None:
+        event["original"] = shown
     found: dict[str, Any] = {
         "@timestamp": _iso(when(verdict, about)),
         "ecs": {"version": VERSION},
-        "message": sentence(verdict),
+        "message": description(verdict, about),
         "event": event,
         "observer": {"vendor": "overproof", "product": "overproof", "version": about.overproof},
         **_network(known),
@@ -46,7 +48,13 @@ def document(verdict: Verdict, about: About) -> dict[str, Any]:
         **_related(known),
     }
     if alert:
-        found["rule"] = {"name": label(verdict), "ruleset": "overproof", "version": _model(verdict)}
+        found["rule"] = {
+            "name": family_of(verdict),
+            "description": title(verdict),
+            "ruleset": "overproof",
+            "version": _model(verdict),
+        }
+        found |= _threat(verdict, about)
     if "user" in known:
         found["user"] = {"name": known["user"]}
     own = {name: verdict[name] for name in _OWN if name in verdict}
@@ -56,7 +64,9 @@ def document(verdict: Verdict, about: About) -> dict[str, Any]:
     return found
 
 
-_OWN = "origin source time label attack status decided_by stood_in reason student full models group spans".split()
+_OWN = (
+    "origin source time label attack status decided_by stood_in reason student full models family group spans".split()
+)
 
 
 def _iso(milliseconds: int) -> str:
@@ -67,6 +77,17 @@ def _iso(milliseconds: int) -> str:
 
 def _model(verdict: Verdict) -> str:
     return str(verdict["models"]["full" if verdict["decided_by"] == "full" else "student"])
+
+
+def _threat(verdict: Verdict, about: About) -> dict[str, Any]:
+    """Name the technique of the alert's family; nothing where it has none."""
+    technique = technique_of(verdict, about)
+    if technique is None:
+        return {}
+    found: dict[str, Any] = {"id": [technique.technique_id], "name": [technique.of or technique.name]}
+    if technique.of is not None:
+        found["subtechnique"] = {"id": [technique.id], "name": [technique.full_name]}
+    return {"threat": {"framework": "MITRE ATT&CK", "technique": found}}
 
 
 def _categories(known: Mapping[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from overproof.inference.sinks import severity
 from overproof.inference.sinks.interface import About, Verdict
 
 # Columns that sources share (docs/verdict-schema.md), and their types.
@@ -135,7 +136,7 @@ def label(verdict: Verdict) -> str:
 def sentence(verdict: Verdict) -> str:
     """Put the verdict in a sentence for people."""
     who = "undecided" if verdict["decided_by"] == "nobody" else f"decided by the {_SAID[verdict['decided_by']]}"
-    attack = "unknown" if verdict["attack"] is None else f"{verdict['attack']:.2f}"
+    attack = "unknown" if verdict["attack"] is None else severity.written(verdict["attack"])
     return f"{label(verdict)} (attack {attack}) at {verdict['origin']}: {who}, {verdict['reason']}"
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from overproof.inference.sinks.families import TECHNIQUES, Technique
+
 Verdict = Mapping[str, Any]
 
 
@@ -34,12 +36,15 @@ class About:
         What verdicts call the student and the full model.
     now
         The run's start in milliseconds since the epoch: the time of events that have none of their own.
+    techniques
+        Technique of ATT&CK of each family, in lower case; None where it has none.
     """
 
     overproof: str
     benign: tuple[str, ...]
     models: Mapping[str, str | None]
     now: int = field(default_factory=_now)
+    techniques: Mapping[str, Technique | None] = field(default_factory=lambda: TECHNIQUES)
 
 
 class Writer(Protocol):
@@ -79,12 +84,13 @@ class Sink:
     stream
         `stream(file, about)`: a writer straight into an open file, or at the end of the file of that name. Raises
         InputError for a form that is no stream.
-    explained
-        Whether alerts in this form are explained unless somebody says otherwise: it is read by analysts.
+    for_analysts
+        Whether analysts read this form: alerts have an excerpt of their text, and are explained unless somebody says
+        otherwise.
     """
 
     extension: str
     open: Callable[[Path, int, About], Writer]
     holds: Callable[[Path, int], bool]
     stream: Callable[[BinaryIO | str, About], Writer]
-    explained: bool = False
+    for_analysts: bool = False

@@ -27,7 +27,7 @@ from overproof.inference.sinks.json_columns import (
     strings,
 )
 from overproof.inference.sinks.lines import encoded_sink, lines
-from overproof.inference.sinks.verdict_batch import VerdictBatch, spelled
+from overproof.inference.sinks.verdict_batch import VerdictBatch
 
 
 def encoded(verdicts: Iterable[Verdict]) -> bytes | memoryview:
@@ -76,9 +76,8 @@ def _verdict(verdicts: Verdicts) -> Iterator[Piece]:
 
 def _spans(batch: VerdictBatch, spans: Mapping[int, Sequence[Span]]) -> pa.Array:
     found = [""] * batch.events.num_rows
-    for row, of_event in spans.items():
-        text = batch.events.column("text")[row].as_py()
-        found[row] = f',"spans":{dumped(spelled(text, of_event))}'
+    for row in spans:
+        found[row] = f',"spans":{dumped(batch.spelled(row))}'
     return pa.array(found, TEXT)
 
 

@@ -22,7 +22,7 @@ Encode = Callable[[Iterable[Verdict]], bytes | memoryview]
 def line_sink(extension: str, shape: Shape) -> Sink:
     """Make the sink of a form for analysts: a pure function from a verdict to a JSON object."""
     sink = encoded_sink(extension, lambda about: lambda verdicts: lines(shape(verdict, about) for verdict in verdicts))
-    return replace(sink, explained=True)
+    return replace(sink, for_analysts=True)
 
 
 def encoded_sink(extension: str, encoding: Callable[[About], Encode]) -> Sink:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from overproof.inference.sinks import severity
-from overproof.inference.sinks.fields import address, confidence, identity, label, sentence, shared, when
+from overproof.inference.sinks.fields import address, confidence, identity, shared, when
 from overproof.inference.sinks.interface import About, Verdict
+from overproof.inference.sinks.wording import description, family_of, headline, technique_of, title
 
 VERSION = "1.5.0"
 CREATE, DETECTION_FINDING, FINDINGS = 1, 2004, 2
@@ -34,7 +35,8 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
     grave = severity.of(verdict, about.benign)
     sure, score = _confidence_id(verdict), confidence(verdict)
     uid = identity(verdict)
-    said = sentence(verdict)
+    alert = verdict["label"] not in about.benign
+    said = description(verdict, about)
     event: dict[str, Any] = {
         "category_uid": FINDINGS,
         "category_name": "Findings",
@@ -51,18 +53,19 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
         "status": "New",
         "status_code": verdict["status"],
         "status_detail": verdict["reason"],
-        "is_alert": verdict["label"] not in about.benign,
-        "message": said,
+        "is_alert": alert,
+        "message": headline(verdict) if alert else said,
         "confidence_id": sure,
         "confidence": CONFIDENCES[sure],
         "metadata": _metadata(verdict, about, uid),
         "finding_info": {
             "uid": uid,
-            "title": label(verdict),
+            "title": title(verdict),
             "desc": said,
-            "types": [label(verdict)],
+            "types": [family_of(verdict)],
             "data_sources": [verdict["source"]],
             **_analytics(verdict, about),
+            **(_attacks(verdict, about) if alert else {}),
         },
     }
     if score is not None:
@@ -76,8 +79,9 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
     observables = _observables(evidence)
     if observables:
         event["observables"] = observables
-    if "text" in verdict:
-        event["raw_data"] = verdict["text"]
+    shown = verdict.get("text", verdict.get("excerpt"))
+    if shown is not None:
+        event["raw_data"] = shown
     event["unmapped"] = {
         **{name: verdict[name] for name in _UNMAPPED if name in verdict},
         **({"event": rest} if rest else {}),
@@ -85,7 +89,7 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
     return event
 
 
-_UNMAPPED = "origin source attack status decided_by stood_in reason student full models group spans".split()
+_UNMAPPED = "origin source attack status decided_by stood_in reason student full models family group spans".split()
 
 
 def _confidence_id(verdict: Verdict) -> int:
@@ -106,6 +110,17 @@ def _metadata(verdict: Verdict, about: About, uid: str) -> dict[str, Any]:
     if verdict["time"]:
         metadata["original_time"] = verdict["time"]
     return metadata
+
+
+def _attacks(verdict: Verdict, about: About) -> dict[str, Any]:
+    """Name the technique of the alert's family; nothing where it has none."""
+    technique = technique_of(verdict, about)
+    if technique is None:
+        return {}
+    found = {"technique": {"uid": technique.technique_id, "name": technique.of or technique.name}}
+    if technique.of is not None:
+        found["sub_technique"] = {"uid": technique.id, "name": technique.name}
+    return {"attacks": [found]}
 
 
 def _analytics(verdict: Verdict, about: About) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from overproof.inference.cascade import Verdicts
 from overproof.inference.cascade.verdicts import Answers, Rounded
 from overproof.inference.sinks.fields import COLUMNS, as_shared
 from overproof.inference.sinks.json_columns import TEXT, dumped, entries, joined, shares
-from overproof.inference.sinks.verdict_batch import VerdictBatch, spelled
+from overproof.inference.sinks.verdict_batch import VerdictBatch
 
 Columns = Mapping[str, pa.Array]
 TYPES: Mapping[type, pa.DataType] = {str: pa.string(), int: pa.int32()}  # of the columns that sources share
@@ -50,8 +50,7 @@ def columns(batch: VerdictBatch) -> Columns:
     if batch.with_text:
         found["text"] = events.column("text")
     if batch.spans:
-        texts = {row: events.column("text")[row].as_py() for row in batch.spans}
-        spans = {row: dumped(spelled(texts[row], of_event)) for row, of_event in batch.spans.items()}
+        spans = {row: dumped(batch.spelled(row)) for row in batch.spans}
         found["spans"] = pa.array([spans.get(row) for row in range(events.num_rows)], TEXT)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -66,6 +67,36 @@ def severities(verdicts: Verdicts, benign: Collection[str]) -> NDArray[np.int8]:
 def _most(label: str | None) -> int:
     name = (label or "").lower()
     return CRITICAL if name in RUNS_CODE else MEDIUM if name in PREPARES else HIGH
+
+
+def because(verdict: Mapping[str, Any]) -> str:
+    """Say why an alert is as grave as it is: what its label can do, how likely it is, and who decided."""
+    attack = verdict["attack"]
+    if attack is None:
+        likely = "nobody knows how likely it is"
+    else:
+        level = f"{SURE} or more" if attack >= SURE else f"below {SURE}: one level less"
+        level = level if attack >= LIKELY else f"below {LIKELY}: low, whatever it is"
+        likely = f"attack probability {written(attack)}, {level}"
+    what = _SAID[_most(verdict["label"])].format(verdict["label"] or "what has no label")
+    return f"{what}; {likely}; {_DECIDED[verdict['decided_by']]}"
+
+
+def written(attack: float) -> str:
+    """Write a probability with two digits, and never as more than it is: 0.8999 is below 0.9."""
+    return f"{math.floor(100 * attack + 1e-9) / 100:.2f}"
+
+
+_SAID = {
+    CRITICAL: "{} runs code on the machine when it succeeds (critical at most)",
+    HIGH: "{} is an attack (high at most)",
+    MEDIUM: "{} only prepares an attack (medium at most)",
+}
+_DECIDED = {
+    "student": "the student decided",
+    "full": "the full model decided",
+    "nobody": "nobody decided: one level less, and never below low",
+}
 
 
 def of(verdict: Mapping[str, Any], benign: Collection[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from overproof.events.schema import SCHEMA
 from overproof.events.sources.interface import TABLES
+from overproof.events.templates import part_at
 from overproof.inference.cascade import Verdicts
 from overproof.inference.explanation import Span
+from overproof.inference.sinks.wording import excerpt
 
 Verdict = dict[str, Any]
 FORMAT = b"format"  # in a batch's metadata: how it was read
@@ -36,6 +38,9 @@ class VerdictBatch:
         Whether the event's text is kept.
     spans
         Of each event that was explained, the spans that carried its verdict; None where nothing is.
+    alerts
+        Of those that are to be written, the alerts, where the form is for analysts: each has an excerpt of its text and
+        its own family, where its table tells one.
     """
 
     events: pa.RecordBatch
@@ -43,6 +48,7 @@ class VerdictBatch:
     rows: NDArray[np.intp]
     with_text: bool = False
     spans: Mapping[int, Sequence[Span]] | None = None
+    alerts: Set[int] = frozenset()
 
     @cached_property
     def sources(self) -> list[str]:
@@ -74,6 +80,7 @@ class VerdictBatch:
     def __iter__(self) -> Iterator[Verdict]:
         """Yield one JSON object a verdict, in the order of docs/verdict-schema.md."""
         origins, times, texts = (self.events.column(name).to_pylist() for name in ("origin", "time", "text"))
+        families = self.events.column("family").to_pylist()
         further = {name: column.to_pylist() for name, column in self.further.items()}
         wanted = np.zeros(self.events.num_rows, dtype=np.bool_)
         wanted[self.rows] = True
@@ -86,14 +93,21 @@ class VerdictBatch:
                 found["event"] = event
             if self.with_text:
                 found["text"] = texts[i]
+            if i in self.alerts:
+                found["excerpt"] = excerpt(texts[i])
+                if families[i] is not None:
+                    found["family"] = families[i]
             if self.spans is not None and i in self.spans:
-                found["spans"] = spelled(texts[i], self.spans[i])
+                found["spans"] = self.spelled(i)
             yield found
 
-
-def spelled(text: str, spans: Sequence[Span]) -> list[dict[str, Any]]:
-    """Write the spans of a text, each with what stands there."""
-    return [
-        {"start": span.start, "end": span.end, "weight": span.weight, "text": text[span.start : span.end]}
-        for span in spans
-    ]
+    def spelled(self, row: int) -> list[dict[str, Any]]:
+        """Write the spans of an event, each with what stands there, and what part of the event that is."""
+        text = self.events.column("text")[row].as_py()
+        url = self.events.column("url")[row].as_py() if "url" in self.events.schema.names else None
+        found = []
+        for span in (self.spans or {}).get(row, ()):
+            part = part_at(text, span.start, span.end, url if isinstance(url, str) else None)
+            where = {"start": span.start, "end": span.end, "weight": span.weight, "text": text[span.start : span.end]}
+            found.append(where if part is None else {**where, "part": part})
+        return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,13 @@ from overproof.inference.explanation import Span, explain
 from overproof.inference.sinks import VerdictBatch
 
 MOST_EXPLAINED = 64  # alerts of a batch, unless all were asked for: whoever floods us decides how many there are
+
+
+def alerts_of(judged: VerdictBatch, benign: Collection[str]) -> NDArray[np.intp]:
+    """Return the alerts among the verdicts that are to be written: those whose label is not benign, or none."""
+    alert = np.array([*(name not in benign for name in judged.verdicts.scores.classes), True])  # the last: no label
+    rows: NDArray[np.intp] = judged.rows[alert[judged.verdicts.best[judged.rows]]]
+    return rows
 
 
 def explained(
@@ -31,9 +38,8 @@ def explained(
     -------
     The spans of each event that was explained, and the number of alerts that were not.
     """
-    manifest = cascade.student.manifest
-    alert = np.array([*(name not in manifest.benign for name in manifest.classes), False])  # the last: no label
-    alerts = judged.rows[alert[judged.verdicts.best[judged.rows]]]
+    alerts = alerts_of(judged, cascade.student.manifest.benign)
+    alerts = alerts[judged.verdicts.best[alerts] >= 0]  # what has no label has nothing to explain
     order = np.lexsort((-judged.verdicts.attack[alerts], -severities[alerts]))
     rows = sorted(alerts[order][:most].tolist())
     texts = judged.events.column("text").take(pa.array(rows, pa.int64())).to_pylist()

@@ -22,7 +22,7 @@ from overproof.inference.engines.interface import texts_of
 from overproof.inference.similarity.groups import Groups
 from overproof.inference.sinks import VerdictBatch, severity
 from overproof.inference.sinks.verdict_batch import Verdict
-from overproof.inference.stream.explaining import MOST_EXPLAINED, explained
+from overproof.inference.stream.explaining import MOST_EXPLAINED, alerts_of, explained
 from overproof.inference.stream.following import Following
 from overproof.inference.stream.output import Output, Request, open_output
 from overproof.inference.stream.summary import Summary, Tally
@@ -181,6 +181,9 @@ class _State:
         severities = severity.severities(verdicts, self._cascade.student.manifest.benign)
         rows = np.flatnonzero(severities >= self._request.min_severity)
         judged = VerdictBatch(batch, verdicts, rows, self._request.with_text)
+        if self._request.for_analysts:
+            alerts = alerts_of(judged, self._cascade.student.manifest.benign)
+            judged = replace(judged, alerts=frozenset(alerts.tolist()))
         if self._request.explained:
             most = None if self._request.explain else MOST_EXPLAINED
             spans, others = explained(judged, severities, self._cascade, most)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from overproof.events.sources import Reading
 from overproof.files import ends_as_folder, regular_target, remove, results
 from overproof.inference.cascade import Cascade
 from overproof.inference.sinks import About, Writer, sink_for
+from overproof.inference.sinks.families import TECHNIQUES, Technique
 from overproof.inference.sinks.verdict_batch import Verdict
 from overproof.inference.stream.journal import Journal, Mark
 from overproof.interrupts import together
@@ -50,7 +51,9 @@ class Request:
         Keep the event's text in the verdict.
     explain
         Tell the spans of each alert that carried its verdict; None does so of some alerts of each batch
-        (`explaining.MOST_EXPLAINED`), where the form is for analysts (`sinks.Sink.explained`).
+        (`explaining.MOST_EXPLAINED`), where the form is for analysts (`sinks.Sink.for_analysts`).
+    techniques
+        Families whose technique of ATT&CK is another than the one in `sinks.families.TECHNIQUES`.
     """
 
     paths: tuple[str, ...]
@@ -63,11 +66,17 @@ class Request:
     group_similar: bool = False
     with_text: bool = False
     explain: bool | None = None
+    techniques: Mapping[str, Technique | None] = field(default_factory=dict)
 
     @property
     def explained(self) -> bool:
         """Whether alerts are explained."""
-        return sink_for(self.to, self.out).explained if self.explain is None else self.explain
+        return self.for_analysts if self.explain is None else self.explain
+
+    @property
+    def for_analysts(self) -> bool:
+        """Whether analysts read the form: an alert has an excerpt of its text."""
+        return sink_for(self.to, self.out).for_analysts
 
 
 @dataclass(frozen=True)
@@ -115,7 +124,8 @@ def open_output(request: Request, cascade: Cascade) -> Iterator[Output]:
     sink = sink_for(request.to, request.out)
     if request.out != STREAM and (ends_as_folder(request.out) or Path(request.out).is_dir()):
         raise InputError(f"{request.out}: a folder; expected a file to write the verdicts to")
-    about = About(__version__, tuple(cascade.student.manifest.benign), cascade.models)
+    known = {**TECHNIQUES, **request.techniques}
+    about = About(__version__, tuple(cascade.student.manifest.benign), cascade.models, techniques=known)
     target = None if request.out == STREAM else regular_target(Path(request.out))
     if target is None:
         with closing(sink.stream(results().buffer if request.out == STREAM else request.out, about)) as writer:

@@ -95,7 +95,11 @@ def _event(
         text=templates.record(text, further),
         time=utc(f"{match['time'].decode()}Z"),
         group=client,
-        columns={"kind": columns["protocol"] or "flow", "src_ip": client, "src_port": int(match["port"])}
-        | {"transport": "tcp"}
-        | columns,
+        columns={
+            "kind": columns["protocol"] or "flow",
+            "src_ip": client,
+            "src_port": int(match["port"]),
+            "transport": "tcp",
+            **columns,
+        },
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
+
+from overproof.events.sources.structured import Value
 
 
 class PacketRef(NamedTuple):
@@ -31,7 +34,7 @@ class Endpoints(NamedTuple):
 class EventDraft(NamedTuple):
     """An event: its kind, text and packet, and those of `STRUCTURED_COLUMNS` that it knows.
 
-    `overflow` tells whether there was more of its content than the text has.
+    `overflow` tells whether there was more of its content than the text has; `figures` are those of a sum over flows.
     """
 
     kind: str
@@ -47,6 +50,7 @@ class EventDraft(NamedTuple):
     src_ip: str | None = None
     dst_ip: str | None = None
     overflow: bool = False
+    figures: Mapping[str, Value] | None = None
 
 
 class Reader(Protocol):

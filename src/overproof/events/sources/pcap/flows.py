@@ -9,6 +9,7 @@ from overproof.events.sources.pcap.event_draft import EventDraft, PacketRef
 from overproof.events.sources.pcap.flow import ACTIVE, ATTEMPT, DATAGRAMS, IDLE, OVER, Flow, Key, key_of
 from overproof.events.sources.pcap.packets import Packet
 from overproof.events.sources.stream import excerpt
+from overproof.events.sources.structured import figures
 from overproof.events.templates import HostAggregate
 
 MAX_FLOWS = 20_000  # flows open at one time
@@ -111,7 +112,9 @@ class Flows:
             number = self._first_packets.pop((one.start // MINUTE, one.src), 1)
             if one.conns > 1:
                 peer = one.dst if one.peers == 1 else None
-                drafts.append(EventDraft("flows", one.text, PacketRef(number, one.start), src_ip=one.src, dst_ip=peer))
+                place = PacketRef(number, one.start)
+                draft = EventDraft("flows", one.text, place, src_ip=one.src, dst_ip=peer, figures=figures(one))
+                drafts.append(draft)
         return drafts
 
     def _report(self, reason: str, ref: PacketRef, data: bytes) -> None:

@@ -7,13 +7,13 @@ import pyarrow as pa
 from overproof.events.schema import SCHEMA
 from overproof.events.sources.batch import Row
 from overproof.events.sources.pcap.event_draft import EventDraft
-from overproof.events.sources.structured import StructuredEvent, structured_batch
+from overproof.events.sources.structured import StructuredEvent, Value, structured_batch
 from overproof.events.sources.values import when
 
 
 def row(draft: EventDraft) -> Row[StructuredEvent]:
     """Convert a draft to a row of `batch.batched`."""
-    columns: dict[str, str | int | None] = {
+    columns: dict[str, Value] = {
         "kind": draft.kind,
         "src_ip": draft.src_ip,
         "dst_ip": draft.dst_ip,
@@ -23,6 +23,7 @@ def row(draft: EventDraft) -> Row[StructuredEvent]:
         "method": draft.method,
         "user_agent": draft.user_agent,
         "query": draft.query,
+        **(draft.figures or {}),
     }
     group = draft.src_ip
     if (endpoints := draft.endpoints) is not None:

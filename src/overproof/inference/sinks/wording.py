@@ -1,0 +1,119 @@
+"""Put a verdict into words for an analyst: what it is, between whom, where in the event, how grave and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from overproof.inference.sinks import severity
+from overproof.inference.sinks.families import GENERIC, TITLES, Technique
+from overproof.inference.sinks.fields import label, sentence, shared
+from overproof.inference.sinks.interface import About, Verdict
+from overproof.progress import one_line, printable
+
+EXCERPT = 2048  # characters of an alert's text that a finding has, unless all of it was asked for
+_SHORT = 80  # characters of a span, or of a name, in a sentence
+
+
+def excerpt(text: str) -> str:
+    """Return the start of a text, with whatever could steer a terminal or turn its direction spelled out."""
+    shown = printable(text[:EXCERPT])
+    return shown if len(text) <= EXCERPT else f"{shown}… (cut: the first {EXCERPT:,} of {len(text):,} characters)"
+
+
+def family_of(verdict: Verdict) -> str:
+    """Return the family that an alert is of: its label, or the event's own where the label says no more than attack."""
+    own = (verdict.get("family") or "").lower()
+    if label(verdict).lower() in GENERIC and own in TITLES:
+        return str(own)
+    return label(verdict)
+
+
+def title(verdict: Verdict) -> str:
+    """Name an alert: by its family, else by its label and what kind of event it is."""
+    family = family_of(verdict)
+    found = TITLES.get(family.lower())
+    if found is not None:
+        return found[0].upper() + found[1:]
+    kind = _kind(verdict["source"]) if family.lower() in GENERIC else None
+    return f"{family} {kind}" if kind else family
+
+
+_KINDS = (
+    ("flows", "connections of one host in a minute"),
+    ("conn", "flow"),
+    ("flow", "flow"),
+    ("http", "HTTP request"),
+    ("access", "HTTP request"),
+    ("dns", "DNS lookup"),
+    ("tls", "TLS session"),
+    ("ssl", "TLS session"),
+    ("ssh", "SSH session"),
+    ("execve", "command"),
+)
+
+
+def _kind(source: str) -> str | None:
+    return next((kind for part, kind in _KINDS if part in source), None)
+
+
+def technique_of(verdict: Verdict, about: About) -> Technique | None:
+    """Return the technique of an alert's family; None where it has none."""
+    return about.techniques.get(family_of(verdict).lower())
+
+
+def headline(verdict: Verdict) -> str:
+    """Say in one line what an alert is, between whom, and where in the event."""
+    return f"{title(verdict)}{_between(verdict)}{_flagged(verdict)}"
+
+
+def description(verdict: Verdict, about: About) -> str:
+    """Say of an alert all that an analyst asks first; of anything else what it was decided to be."""
+    if verdict["label"] in about.benign:
+        return sentence(verdict)
+    grave = severity.NAMES[severity.of(verdict, about.benign)]
+    told = [headline(verdict), _figures(verdict), f"Severity {grave} because {severity.because(verdict)}"]
+    return ". ".join([*filter(None, told), sentence(verdict)])
+
+
+def _between(verdict: Verdict) -> str:
+    known, _ = shared(verdict)
+    source = known.get("src_ip") or known.get("user")
+    target = known.get("host") or known.get("dst_ip")
+    if target == source:
+        target = None
+    at = "" if known.get("dst_port") is None or target is None else f" port {known['dst_port']}"
+    found = f" from {_short(source)}" if source else ""
+    return f"{found} to {_short(target)}{at}" if target else found
+
+
+def _flagged(verdict: Verdict) -> str:
+    """Quote what carried it, each with the part of the event that it is in."""
+    said = []
+    for span in verdict.get("spans") or ():
+        part = f" in the {one_line(span['part'])}" if span.get("part") else ""
+        said.append(f'"{_short(span["text"].strip())}"{part}')
+    return f", flagged for {', '.join(said)}" if said else ""
+
+
+def _figures(verdict: Verdict) -> str:
+    """Tell what a sum over flows summed up, as exactly as the event's columns know it."""
+    event: Mapping[str, Any] = verdict.get("event") or {}
+    if verdict["source"] != "flows" or not isinstance(event.get("connections"), int):
+        return ""
+    said = f"{event['connections']:,} connections in a minute"
+    if isinstance(event.get("peers"), int) and isinstance(event.get("ports"), int):
+        said += f" to {_count(event['peers'], 'host')} and {_count(event['ports'], 'port')}"
+    if isinstance(event.get("failed"), float):
+        said += f", {100 * event['failed']:.0f} % of them failed"
+    if isinstance(event.get("gap"), float):
+        said += f", {event['gap']:.3g} s between two on average"
+    return said
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
+def _short(text: str) -> str:
+    return one_line(text) if len(text) <= _SHORT else f"{one_line(text[:_SHORT])}…"
