@@ -54,6 +54,14 @@ TopCount = Annotated[
 GroupSimilar = Annotated[
     bool, typer.Option("--group-similar", help="Give alerts that resemble each other the same group.")
 ]
+GroupCampaigns = Annotated[
+    str | None,
+    typer.Option(
+        "--group-campaigns",
+        metavar="TIME",
+        help="Write one finding for all alerts of one source and family within 90s, 10m, 2h or 1d.",
+    ),
+]
 WithText = Annotated[bool, typer.Option("--with-text", help="Keep each event's text in its verdict.")]
 Explain = Annotated[
     bool | None,
@@ -106,6 +114,7 @@ def run(
     min_severity: MinSeverity = "informational",
     top: TopCount = None,
     group_similar: GroupSimilar = False,
+    group_campaigns: GroupCampaigns = None,
     with_text: WithText = False,
     explain: Explain = None,
     techniques: TechniquesFile = None,
@@ -120,6 +129,7 @@ def run(
     from overproof.inference.sinks import severity
     from overproof.inference.sinks.techniques import read_techniques
     from overproof.inference.stream import Request
+    from overproof.inference.stream.campaigns import parse_window
     from overproof.jobs.deploy_config import CascadeConfig, TriageConfig
     from overproof.jobs.triage import triage
 
@@ -132,6 +142,7 @@ def run(
         min_severity=severity.parse(min_severity),
         top=top,
         group_similar=group_similar,
+        group_campaigns=None if group_campaigns is None else parse_window(group_campaigns),
         with_text=with_text,
         explain=explain,
         techniques={} if techniques is None else read_techniques(techniques),

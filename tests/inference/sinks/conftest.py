@@ -117,7 +117,21 @@ spans = st.lists(
     ),
     max_size=3,
 )
-TOLD = {"excerpt": words, "family": words | st.sampled_from(["xss", "beacon", "page"])}
+times = st.none() | words | st.datetimes().map(str) | st.floats(0, 1e11).map(str)
+campaigns = st.fixed_dictionaries(
+    {
+        "count": st.integers(1, 1000),
+        "first": times,
+        "last": times,
+        "source": words,
+        "family": words,
+        "targets": st.integers(0, 1000),
+        "more_targets": st.booleans(),
+        "status": st.dictionaries(words, st.integers(1, 99), max_size=2),
+        "examples": st.lists(st.fixed_dictionaries({"origin": words, "time": times, "target": words}), max_size=3),
+    }
+)
+TOLD = {"excerpt": words, "family": words | st.sampled_from(["xss", "beacon", "page"]), "campaign": campaigns}
 
 
 @st.composite
@@ -142,7 +156,7 @@ def any_verdict(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "origin": draw(words),
         "source": draw(words),
-        "time": draw(st.none() | words | st.datetimes().map(str) | st.floats(0, 1e11).map(str)),
+        "time": draw(times),
         "label": stands["label"],
         "attack": stands["attack"],
         "status": status,

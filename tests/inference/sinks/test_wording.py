@@ -229,3 +229,43 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path, content: str | None, me
     with pytest.raises(InputError, match=re.escape(message)) as error:
         read_techniques(table)
     assert str(error.value).startswith(f"{table}: ")
+
+
+CAMPAIGN = {
+    "count": 85,
+    "first": "2026-01-02T02:00:00Z",
+    "last": "2026-01-02T02:09:59.5Z",
+    "source": "192.0.2.7",
+    "family": "sqli",
+    "targets": 12,
+    "more_targets": False,
+    "status": {"decided": 80, "held": 5},
+    "examples": [{"origin": "access.log:17", "time": None, "attack": 0.98}],
+}
+
+
+def test_a_campaign_says_how_many_alerts_and_targets_and_when() -> None:
+    verdict = {**ESCALATED, "campaign": CAMPAIGN}
+    found, told = finding(verdict, ABOUT), document(verdict, ABOUT)
+    assert found["message"] == "Cross-site scripting from 192.0.2.7 (85 alerts on 12 targets)"
+    assert told["message"].startswith(found["message"])
+    first, last = NOW - 3_845_678, NOW - 3_246_178
+    assert (found["count"], found["start_time"], found["end_time"]) == (85, first, last)
+    info = found["finding_info"]
+    assert (info["related_events_count"], info["first_seen_time"], info["last_seen_time"]) == (85, first, last)
+    assert (told["event"]["start"], told["event"]["end"]) == ("2026-01-02T02:00:00.000Z", "2026-01-02T02:09:59.500Z")
+    assert found["unmapped"]["campaign"] == told["overproof"]["campaign"] == CAMPAIGN
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"count": 1, "targets": 1}, " to shop.example port 443"),
+        ({"targets": 1}, " to shop.example port 443 (85 alerts)"),
+        ({"targets": 1000, "more_targets": True}, " (85 alerts on 1,000 or more targets)"),
+    ],
+    ids=["one alert", "one target", "many targets"],
+)
+def test_the_headline_of_a_campaign(changed: dict[str, Any], expected: str) -> None:
+    verdict = {**ESCALATED, "campaign": {**CAMPAIGN, **changed}}
+    assert headline(verdict) == f"Cross-site scripting from 192.0.2.7{expected}"

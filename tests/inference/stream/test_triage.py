@@ -64,7 +64,7 @@ def events(tmp_path: Path) -> Path:
 def run(
     bundle: Path, sources: list[Path], *, cascade: CascadeConfig | None = None, out: str | Path = "-", **options: Any
 ) -> Summary:
-    names = ("to", "follow", "top", "group_similar", "with_text", "explain", "techniques")
+    names = ("to", "follow", "top", "group_similar", "with_text", "explain", "techniques", "group_campaigns")
     request = {name: options.pop(name) for name in names if name in options}
     request["min_severity"] = severity.parse(options.pop("min_severity", "informational"))
     paths = tuple(map(str, sources))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from overproof.inference.sinks import severity
-from overproof.inference.sinks.fields import EPOCH, address, identity, shared, when
+from overproof.inference.sinks.fields import EPOCH, address, identity, milliseconds, shared, when
 from overproof.inference.sinks.interface import About, Verdict
 from overproof.inference.sinks.wording import description, family_of, technique_of, title
 
@@ -37,6 +37,10 @@ def document(verdict: Verdict, about: About) -> dict[str, Any]:
     shown = verdict.get("text", verdict.get("excerpt"))
     if shown is not None:
         event["original"] = shown
+    for place, name in (("first", "start"), ("last", "end")):
+        seen = milliseconds((verdict.get("campaign") or {}).get(place))
+        if seen is not None:
+            event[name] = _iso(seen)
     found: dict[str, Any] = {
         "@timestamp": _iso(when(verdict, about)),
         "ecs": {"version": VERSION},
@@ -65,8 +69,8 @@ def document(verdict: Verdict, about: About) -> dict[str, Any]:
 
 
 _OWN = (
-    "origin source time label attack status decided_by stood_in reason student full models family group spans".split()
-)
+    "origin source time label attack status decided_by stood_in reason student full models family group spans campaign"
+).split()
 
 
 def _iso(milliseconds: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from overproof.inference.sinks import severity
-from overproof.inference.sinks.fields import address, confidence, identity, shared, when
+from overproof.inference.sinks.fields import address, confidence, identity, milliseconds, shared, when
 from overproof.inference.sinks.interface import About, Verdict
 from overproof.inference.sinks.wording import description, family_of, headline, technique_of, title
 
@@ -82,6 +82,7 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
     shown = verdict.get("text", verdict.get("excerpt"))
     if shown is not None:
         event["raw_data"] = shown
+    _campaign(event, verdict)
     event["unmapped"] = {
         **{name: verdict[name] for name in _UNMAPPED if name in verdict},
         **({"event": rest} if rest else {}),
@@ -89,7 +90,9 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
     return event
 
 
-_UNMAPPED = "origin source attack status decided_by stood_in reason student full models family group spans".split()
+_UNMAPPED = (
+    "origin source attack status decided_by stood_in reason student full models family group spans campaign"
+).split()
 
 
 def _confidence_id(verdict: Verdict) -> int:
@@ -110,6 +113,18 @@ def _metadata(verdict: Verdict, about: About, uid: str) -> dict[str, Any]:
     if verdict["time"]:
         metadata["original_time"] = verdict["time"]
     return metadata
+
+
+def _campaign(event: dict[str, Any], verdict: Verdict) -> None:
+    """Say of how many alerts, and of when, a finding is that stands for a campaign."""
+    campaign = verdict.get("campaign")
+    if campaign is None:
+        return
+    event["count"] = event["finding_info"]["related_events_count"] = campaign["count"]
+    for place, here, there in (("first", "start_time", "first_seen_time"), ("last", "end_time", "last_seen_time")):
+        found = milliseconds(campaign[place])
+        if found is not None:
+            event[here] = event["finding_info"][there] = found
 
 
 def _attacks(verdict: Verdict, about: About) -> dict[str, Any]:

@@ -47,6 +47,7 @@ SCHEMA = pa.schema(
         pa.field("event", pa.string()),
         pa.field("text", pa.large_string()),
         pa.field("spans", pa.string()),
+        pa.field("campaign", pa.string()),
     ]
 )
 
@@ -85,7 +86,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "group": verdict.get("group"),
         "event": _json(rest) if rest else None,
         "text": verdict.get("text"),
-        "spans": _json(verdict["spans"]) if "spans" in verdict else None,
+        **{name: _json(verdict[name]) if name in verdict else None for name in ("spans", "campaign")},
     }
 
 

@@ -64,7 +64,7 @@ def technique_of(verdict: Verdict, about: About) -> Technique | None:
 
 def headline(verdict: Verdict) -> str:
     """Say in one line what an alert is, between whom, and where in the event."""
-    return f"{title(verdict)}{_between(verdict)}{_flagged(verdict)}"
+    return f"{title(verdict)}{_between(verdict)}{_times(verdict)}{_flagged(verdict)}"
 
 
 def description(verdict: Verdict, about: About) -> str:
@@ -84,7 +84,19 @@ def _between(verdict: Verdict) -> str:
         target = None
     at = "" if known.get("dst_port") is None or target is None else f" port {known['dst_port']}"
     found = f" from {_short(source)}" if source else ""
+    if (verdict.get("campaign") or {}).get("targets", 0) > 1:
+        return found
     return f"{found} to {_short(target)}{at}" if target else found
+
+
+def _times(verdict: Verdict) -> str:
+    """Tell how many alerts stand behind a finding."""
+    campaign = verdict.get("campaign")
+    if campaign is None or campaign["count"] == 1:
+        return ""
+    least = " or more" if campaign["more_targets"] else ""
+    on = f" on {campaign['targets']:,}{least} targets" if campaign["targets"] > 1 else ""
+    return f" ({campaign['count']:,} alerts{on})"
 
 
 def _flagged(verdict: Verdict) -> str:

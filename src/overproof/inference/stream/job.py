@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,6 +23,7 @@ from overproof.inference.engines.interface import texts_of
 from overproof.inference.similarity.groups import Groups
 from overproof.inference.sinks import VerdictBatch, severity
 from overproof.inference.sinks.verdict_batch import Verdict
+from overproof.inference.stream.campaigns import Campaigns
 from overproof.inference.stream.explaining import MOST_EXPLAINED, alerts_of, explained
 from overproof.inference.stream.following import Following
 from overproof.inference.stream.output import Output, Request, open_output
@@ -97,7 +99,9 @@ def triage(
         if following is not None:
             state.remember()  # before anything is written that a kill might leave
         if elsewhere is None:
-            batches = (batch for batch in _read(request, context, following) if state.is_new(batch.num_rows))
+            asked = _Asked(context.stop, state.expire)
+            read = _read(request, replace(context, stop=asked), following)
+            batches = (batch for batch in read if state.is_new(batch.num_rows))
             scored = (engine or in_process(cascade.student))(batches)
         else:
             scored = (pair for pair in elsewhere(context.rejects) if state.is_new(pair[0].num_rows))
@@ -117,12 +121,23 @@ def triage(
     )
 
 
+@dataclass
+class _Asked:
+    """Asked now and then while files are followed: whether the run is to end, and whether a window has."""
+
+    stop: Callable[[], bool]
+    expire: Callable[[], None]
+
+    def __call__(self) -> bool:
+        self.expire()
+        return self.stop()
+
+
 def _judge_all(scored: Iterator[Scored], state: _State, console: Console, advance: Advance) -> None:
     last = time.monotonic()
     for batch, scores in scored:
         stood = state.promised
-        state.note(batch)
-        state.judge(batch, scores)
+        state.take(batch, scores)
         advance(batch.num_rows)
         now = state.promised
         if now is not None and stood is not None and now.status != stood.status:
@@ -146,6 +161,11 @@ class _State:
         if request.group_similar:
             known = mark is not None and mark.groups is not None and (following is None or following.same_models)
             self.groups = Groups.from_json(mark.groups) if known else Groups()  # type: ignore[union-attr, arg-type]
+        self.campaigns: Campaigns | None = None
+        if request.group_campaigns is not None:
+            self.campaigns = Campaigns(request.group_campaigns, cascade.student.manifest.benign)
+            self.campaigns.go_on(mark.campaigns or () if mark is not None else ())
+        self._busy = threading.RLock()  # windows close from wherever files are waited for, which may be a thread
         self._known = 0 if mark is None or following is not None else mark.events
         if mark is not None:
             cascade.bucket.level = dict(mark.tokens)
@@ -167,10 +187,12 @@ class _State:
         self._known -= events
         return self._known < 0
 
-    def note(self, batch: pa.RecordBatch) -> None:
-        """Note how far a batch was read."""
-        if self._following is not None:
-            self._following.add(batch)
+    def take(self, batch: pa.RecordBatch, scores: Scores) -> None:
+        """Note how far a batch was read, and judge it."""
+        with self._busy:
+            if self._following is not None:
+                self._following.add(batch)
+            self.judge(batch, scores)
 
     def judge(self, batch: pa.RecordBatch, scores: Scores) -> None:
         """Judge one batch, from scores to what is written: what its source cut was not judged whole either."""
@@ -192,10 +214,40 @@ class _State:
         self.tally.out_of_distribution += int(out_of_distribution(scores, self._cascade.policy).sum())
         self.tally.add(judged, severities)
         wanted = judged if self.groups is None else self._grouped(judged)
+        if self.campaigns is None:
+            self._give(wanted)
+        else:
+            self._collect(self.campaigns, wanted)
+
+    def _give(self, wanted: VerdictBatch | list[Verdict]) -> None:
         if self.top is not None:
             self.top.add(wanted)
         else:
             self._write(wanted)
+
+    def _collect(self, campaigns: Campaigns, wanted: VerdictBatch | list[Verdict]) -> None:
+        """Write what is no alert, and the campaigns that are over by now."""
+        benign = self._cascade.student.manifest.benign
+        if isinstance(wanted, VerdictBatch):
+            rows = alerts_of(wanted, benign)
+            self._give(replace(wanted, rows=np.setdiff1d(wanted.rows, rows)))
+            alerts = list(replace(wanted, rows=rows))
+        else:
+            self._give([verdict for verdict in wanted if verdict["label"] in benign])
+            alerts = [verdict for verdict in wanted if verdict["label"] not in benign]
+        self._give_campaigns(campaigns.add(alerts))
+
+    def _give_campaigns(self, findings: list[Verdict]) -> None:
+        self.tally.campaign(findings)
+        self._give(findings)
+
+    def expire(self) -> None:
+        """Write the campaigns whose window is over by the clock; no event need come for that."""
+        with self._busy:
+            findings = [] if self.campaigns is None else self.campaigns.expire()
+            if findings:
+                self._give_campaigns(findings)
+                self.remember()
 
     def _grouped(self, judged: VerdictBatch) -> list[Verdict]:
         """Return the wanted verdicts as objects, each alert with its group."""
@@ -222,19 +274,23 @@ class _State:
 
     def remember(self) -> None:
         """Make everything up to here durable."""
-        if self._following is not None and self._following.left_open:
-            return  # what ends where its file goes on is judged again, whole, by the run that goes on
-        self._output.remember(
-            events=self.tally.events,
-            tokens=self._cascade.bucket.level,
-            tally=self.tally.to_json(),
-            groups=None if self.groups is None else self.groups.to_json(),
-            top=None if self.top is None else self.top.kept(),
-            followed=None if self._following is None else self._following.kept,
-        )
+        with self._busy:
+            if self._following is not None and self._following.left_open:
+                return  # what ends where its file goes on is judged again, whole, by the run that goes on
+            self._output.remember(
+                events=self.tally.events,
+                tokens=self._cascade.bucket.level,
+                tally=self.tally.to_json(),
+                groups=None if self.groups is None else self.groups.to_json(),
+                top=None if self.top is None else self.top.kept(),
+                campaigns=None if self.campaigns is None else self.campaigns.to_json(),
+                followed=None if self._following is None else self._following.kept,
+            )
 
     def finish(self) -> None:
         """Write what was kept to the end."""
+        if self.campaigns is not None:
+            self._give_campaigns(self.campaigns.close())
         if self._following is not None:
             self.remember()
         if self.top is not None:

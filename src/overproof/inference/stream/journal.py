@@ -39,6 +39,8 @@ class Mark:
         How far the files were read that are followed; None where none are.
     end
         Hash of what the output ends with at the offset; empty where the output is not appended to.
+    campaigns
+        Campaigns whose window is open; None where alerts are written one by one.
     """
 
     events: int
@@ -49,6 +51,7 @@ class Mark:
     top: list[dict[str, Any]] | None
     followed: Mapping[str, Any] | None = None
     end: str = ""
+    campaigns: list[dict[str, Any]] | None = None
 
 
 class Journal:

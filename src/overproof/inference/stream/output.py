@@ -47,6 +47,8 @@ class Request:
         Only so many of the gravest verdicts are written, the gravest first; None writes all.
     group_similar
         Give alerts that resemble each other the same group.
+    group_campaigns
+        Seconds within which the alerts of one source and family are one finding; None writes each alert.
     with_text
         Keep the event's text in the verdict.
     explain
@@ -64,6 +66,7 @@ class Request:
     min_severity: int = 1
     top: int | None = None
     group_similar: bool = False
+    group_campaigns: int | None = None
     with_text: bool = False
     explain: bool | None = None
     techniques: Mapping[str, Technique | None] = field(default_factory=dict)

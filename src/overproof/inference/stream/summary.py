@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from overproof.inference.cascade import Promise, PromiseStatus, Unverified
 from overproof.inference.sinks import VerdictBatch, severity
+from overproof.inference.sinks.verdict_batch import Verdict
 
 ANOTHER_SOURCE = 0.25  # share of events out of distribution above which the source is not the training events'
 NO_LABEL = "no label"  # of scores that are no numbers
 MOST_NAMES, LONGEST = 1000, 200  # of families and sources that are counted by name, and characters of each
 OTHERS = "(others)"
-COUNTED = ("label", "status", "decided_by", "source", "family", "severity", "tier", "alerts")
+COUNTED = ("label", "status", "decided_by", "source", "family", "severity", "tier", "alerts", "campaigns")
 
 
 @dataclass
@@ -54,6 +55,11 @@ class Tally:
     def explain(self, explained: int, others: int) -> None:
         """Count alerts that were explained, and those that were too many for it."""
         self.counts["alerts"].update({"explained": explained, "not explained": others})
+
+    def campaign(self, findings: Iterable[Verdict]) -> None:
+        """Count findings that stand for campaigns, and the alerts behind them."""
+        counts = [found["campaign"]["count"] for found in findings if "campaign" in found]
+        self.counts["campaigns"].update({"findings": len(counts), "alerts": sum(counts)})
 
     def promised(self, promise: Promise | None) -> PromiseStatus | None:
         """Return what is left of a promise after these events; None where there was none."""
@@ -168,6 +174,9 @@ class Summary:
         ]
         if counts["alerts"].total():
             lines.append(f"  explained  {_explained(counts['alerts'])}")
+        if counts["campaigns"].total():
+            campaigns = counts["campaigns"]
+            lines.append(f"  campaigns  {campaigns['findings']:,}, of {campaigns['alerts']:,} alerts")
         if self.groups is not None:
             lines.append(f"  groups     {self.groups:,} of similar alerts")
         lines.append(f"  written    {tally.written:,} verdicts to {self.out}")
