@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -252,7 +253,7 @@ def open_bundle(path: Path | str, trust: Trust | None = None) -> Bundle:
     if not folder.is_dir():
         raise BundleError(f"{folder}: no such folder, expected a bundle (what overproof compress writes)")
     if not (folder / MANIFEST).is_file():
-        raise BundleError(f"{folder}: no {MANIFEST}, expected a bundle (what overproof compress writes)")
+        raise BundleError(_no_bundle(folder))
     if (folder / MANIFEST).stat().st_size > MOST_BYTES:
         raise TamperedBundle(f"{folder / MANIFEST}: more than {MOST_BYTES:,} bytes, expected a manifest")
     signature = UNVERIFIED if os.path.lexists(folder / SIGNATURE) else None
@@ -276,6 +277,18 @@ def open_bundle(path: Path | str, trust: Trust | None = None) -> Bundle:
         if name in files:
             require_whole(files[name], str(folder / name), onnx=False)
     return Bundle(folder, manifest, {FORMER_FILES.get(name, name): held for name, held in files.items()}, signature)
+
+
+def _no_bundle(folder: Path) -> str:
+    """Say what a folder without a manifest is instead, and of a checkpoint the command that makes a bundle of it."""
+    if not (folder / "config.json").is_file():
+        return f"{folder}: no {MANIFEST}, expected a bundle (what overproof compress writes)"
+    named = shlex.quote(str(folder))
+    made = shlex.quote(f"{str(folder).rstrip('/')}-bundle")
+    return (
+        f"{folder}: a Hugging Face checkpoint, expected a bundle, which `overproof compress EVENTS --teacher {named} "
+        f"--out {made}` makes of it; the events need no labels"
+    )
 
 
 def _listed_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
