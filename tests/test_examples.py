@@ -34,6 +34,21 @@ def test_the_scripts_run_one_after_the_other(root: Path, tmp_path: Path) -> None
     assert "decided by " in printed
 
 
+@pytest.mark.slow
+def test_from_a_capture_to_verdicts(root: Path, tmp_path: Path) -> None:
+    printed = run(root, tmp_path, str(root / "examples" / "from_a_capture.py"))
+    out = tmp_path / "out" / "from-a-capture"
+    assert "1,200 http-request, 1,200 flow" in printed
+    assert "suricata alert" in printed
+    assert "do not deploy, with all reasons: out/from-a-capture/check/report.html" in printed
+    verdicts = [json.loads(line) for line in (out / "verdicts.jsonl").read_text().splitlines()]
+    found = [one["label"] == "malicious" for one in verdicts if one["source"] == "http-request"]
+    assert len(found) == 1200
+    assert 0.2 < sum(found) / len(found) < 0.3  # as many as are attacks
+    table = (out / "events.csv").read_text()
+    assert table.count("\n") == len(verdicts) + 1
+
+
 def test_the_notebook_runs(root: Path, tmp_path: Path) -> None:
     notebook = json.loads((root / "examples" / "small_in_numbers.ipynb").read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
