@@ -75,7 +75,7 @@ def test_agreement_is_measured_and_nothing_else(made: tuple[overproof.Report, Pa
     text = " ".join(report.render().split())
     unknown = "no event has a label of its own: agreement with counts quotes is all that is known"
     assert f"accuracy, macro-F1, FN, FP ({unknown})" in text
-    assert f"({unknown}, whose verdicts it was trained on)" in text
+    assert f"({unknown}; trained on the verdicts of counts quotes)" in text
     assert "Labels by teacher counts quotes: how often they are right is not known." in text
 
 
@@ -159,17 +159,34 @@ def test_labels_of_alerts_are_told_in_the_manifest() -> None:
 
 def test_it_is_the_teachers_verdicts_that_become_labels(tmp_path: Path) -> None:
     from overproof.distillation.dataset import EventTables
-    from overproof.jobs.compression import CompressRun, Outputs
-    from overproof.jobs.config import CompressConfig, DataConfig, RunOptions
 
-    run = CompressRun(
-        CompressConfig(DataConfig(unlabelled(TEXTS))),
-        CountsQuotes(),
-        Outputs(tmp_path / "bundle"),
-        RunOptions(cache=tmp_path / "cache"),
-    )
+    run = run_of(tmp_path, [])
     tables, teacher = labelled_by_teacher(run, EventTables(unlabelled(TEXTS), unlabelled(TEXTS[:9])))
     assert tables.events["label"].to_pylist() == ["benign", "attack"] * 150
     assert tables.test is not None and tables.test["label"].to_pylist() == (["benign", "attack"] * 5)[:9]
     assert teacher is run.teacher
     assert tables.labelled_by == "teacher counts quotes"
+
+
+def run_of(tmp_path: Path, said: list[str]) -> Any:
+    from overproof.jobs.compression import CompressRun, Outputs
+    from overproof.jobs.config import CompressConfig, DataConfig, RunOptions
+
+    options = RunOptions(cache=tmp_path / "cache", console=replace(SILENT, say=said.append))
+    config = CompressConfig(DataConfig(unlabelled(TEXTS)))
+    return CompressRun(config, CountsQuotes(), Outputs(tmp_path / "bundle"), options)
+
+
+def test_test_events_with_labels_keep_them_and_are_measured_by_them(tmp_path: Path) -> None:
+    from overproof.distillation.dataset import EventTables, split_dataset
+
+    said: list[str] = []
+    test = event_table({"text": TEXTS[:9], "label": ["attack", *["benign"] * 8]})
+    tables, _ = labelled_by_teacher(run_of(tmp_path, said), EventTables(unlabelled(TEXTS), test))
+    splits = split_dataset(tables, ("benign",))
+    assert splits.test["label"].to_pylist() == ["attack", *["benign"] * 8]
+    assert (splits.truth_known, splits.labelled_by) == (True, "teacher counts quotes")
+    assert splits.describe()["labelled_by"] == ["teacher counts quotes"]
+    assert said[-1].endswith("labelled by counts quotes, and the test events are measured by their own labels")
+    alone, _ = labelled_by_teacher(run_of(tmp_path, said), EventTables(unlabelled(TEXTS), unlabelled(TEXTS[:9])))
+    assert not split_dataset(alone, ("benign",)).truth_known

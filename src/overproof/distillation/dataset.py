@@ -42,6 +42,8 @@ class DatasetSplits:
         Reason to number of records that could not be read.
     labelled_by
         The teacher whose verdicts the labels are, since no event had one; None where they had.
+    truth_known
+        Whether the labels of the test events are their own.
     """
 
     train: pa.Table
@@ -52,6 +54,7 @@ class DatasetSplits:
     leaked_templates: int
     skipped: dict[str, int]
     labelled_by: str | None = None
+    truth_known: bool = True
 
     def describe(self) -> dict[str, object]:
         """Return rows, fingerprint and quality of the data, for manifest and report."""
@@ -92,7 +95,9 @@ class EventTables:
     skipped
         Reason to number of records that could not be read.
     labelled_by
-        The teacher that labelled `events` and `test`, none of which had a label; None where they had.
+        The teacher that labelled `events`, none of which had a label; None where they had.
+    truth_known
+        Whether the labels of what is measured on are its own.
     """
 
     events: pa.Table
@@ -101,11 +106,7 @@ class EventTables:
     skipped: Mapping[str, int] = field(default_factory=dict)
     labelled_by: str | None = None
 
-    @property
-    def unlabelled_alone(self) -> bool:
-        """Whether no event has a label."""
-        given = [self.events, *([] if self.test is None else [self.test])]
-        return all(part["label"].null_count == part.num_rows for part in given)
+    truth_known: bool = True
 
 
 def split_dataset(tables: EventTables, benign: Sequence[str]) -> DatasetSplits:
@@ -132,7 +133,15 @@ def split_dataset(tables: EventTables, benign: Sequence[str]) -> DatasetSplits:
     if not occurring or len(occurring) == len(labels):
         raise InputError(f"--benign {', '.join(benign)}: expected some, not all, of the labels {', '.join(labels)}")
     return DatasetSplits(
-        train, split.validation, tested, occurring, labels, leaks, dict(tables.skipped), tables.labelled_by
+        train,
+        split.validation,
+        tested,
+        occurring,
+        labels,
+        leaks,
+        dict(tables.skipped),
+        tables.labelled_by,
+        tables.truth_known,
     )
 
 

@@ -58,7 +58,7 @@ from overproof.jobs.ladder import Candidate, Yardstick, climb
 from overproof.jobs.load import LoadedData, load_pool, open_teacher, read_tables, split_tables
 from overproof.jobs.ngram_teacher import train_named
 from overproof.jobs.package_bundle import BundleContents, Provenance, bundle_of, package_bundle, write_packed
-from overproof.jobs.unlabelled import labelled_by_teacher
+from overproof.jobs.unlabelled import is_unlabelled, labelled_by_teacher
 from overproof.jobs.write_evidence import EvidenceModels, calibrating_temperature, train_control, write_evidence
 from overproof.progress import SILENT, Console
 from overproof.quantization.guards import Guards
@@ -206,7 +206,7 @@ def load(run: CompressRun) -> LoadedData:
     """Read and split the events, open the teacher, and refuse what would fail only after hours of training."""
     data, options = run.config.data, run.options
     tables = read_tables(data, options.rejects)
-    if tables.unlabelled_alone:
+    if is_unlabelled(tables.events):
         tables, teacher = labelled_by_teacher(run, tables)
         run = replace(run, teacher=teacher)
     splits = split_tables(tables, data, options.console)

@@ -118,10 +118,11 @@ def compare(splits: DatasetSplits, models: ComparedModels, *, seed: int, budget_
     timings, sizes = _time(models, texts, seed=seed, budget_s=budget_s), models.sizes
     card = models.teacher.card
     notes = {FULL: f"{card.kind}: {card.name}, {card.runtime}", QUANTIZED: models.quantized.note}
-    if splits.labelled_by is not None:
+    if not splits.truth_known:
         unknown = f"no event has a label of its own: agreement with {card.name} is all that is known"
         notes |= {name: f"{notes[name]}; {unknown}" if notes.get(name) else unknown for name in logits}
-        notes[BASELINE] += ", whose verdicts it was trained on"
+    if splits.labelled_by is not None:
+        notes[BASELINE] = "; ".join(filter(None, [notes.get(BASELINE), f"trained on the verdicts of {card.name}"]))
     rows = []
     for name, scores in logits.items():
         timing = timings.get(name)
@@ -136,7 +137,7 @@ def compare(splits: DatasetSplits, models: ComparedModels, *, seed: int, budget_
                 note=notes.get(name, ""),
             )
         )
-    if splits.labelled_by is not None:
+    if not splits.truth_known:
         return Comparison(tuple(rows), len(texts), NotMeasured("no event has a label of its own"))
     return Comparison(tuple(rows), len(texts), _at_equal_rates(splits, models, logits))
 
@@ -144,7 +145,7 @@ def compare(splits: DatasetSplits, models: ComparedModels, *, seed: int, budget_
 def _truth(splits: DatasetSplits) -> Labelled:
     """Say what is known of the test events: nothing, where the labels are the teacher's verdicts."""
     rows = splits.test.num_rows
-    if splits.labelled_by is not None:
+    if not splits.truth_known:
         return Labelled([None] * rows, [None] * rows, splits.benign)
     return Labelled(splits.test["label"].to_pylist(), splits.test["family"].to_pylist(), splits.benign)
 

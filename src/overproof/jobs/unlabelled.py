@@ -16,8 +16,15 @@ from overproof.jobs.compression import CompressRun
 from overproof.jobs.load import open_for
 
 
+def is_unlabelled(events: pa.Table) -> bool:
+    """Say whether no event has a label."""
+    return bool(events["label"].null_count == events.num_rows)
+
+
 def labelled_by_teacher(run: CompressRun, tables: EventTables) -> tuple[EventTables, Teacher]:
     """Return events, none of which has a label, with the teacher's verdicts as labels; and the teacher, opened.
+
+    Test events that have labels keep them.
 
     Raises
     ------
@@ -31,20 +38,25 @@ def labelled_by_teacher(run: CompressRun, tables: EventTables) -> tuple[EventTab
             "expected a teacher that is trained, or labels (see --label)"
         )
     teacher = open_for(run.teacher, (), tables.events.column_names, run.options)
-    run.options.console.say(
-        f"none of the {tables.events.num_rows:,} events has a label: they are labelled by {teacher.card.name}, "
-        "and what is measured is agreement with it"
+    truth_known = tables.test is not None and not is_unlabelled(tables.test)
+    measured = (
+        "the test events are measured by their own labels" if truth_known else "what is measured is agreement with it"
     )
-    done = [None if part is None else _labelled(run, teacher, part) for part in (tables.events, tables.test)]
-    events, test = done
-    assert events is not None
+    run.options.console.say(
+        f"none of the {tables.events.num_rows:,} events has a label: they are labelled by {teacher.card.name}, and "
+        f"{measured}"
+    )
+    events, test = _labelled(run, teacher, tables.events), tables.test
+    if test is not None and not truth_known:
+        test = _labelled(run, teacher, test)
     said = events["label"].unique().to_pylist()
     if len(said) < 2:
         raise InputError(
             f"none of the {events.num_rows:,} events has a label, and {teacher.card.name} calls all of them {said[0]}: "
             "expected events of two labels at least"
         )
-    return replace(tables, events=events, test=test, labelled_by=f"teacher {teacher.card.name}"), teacher
+    by = f"teacher {teacher.card.name}"
+    return replace(tables, events=events, test=test, labelled_by=by, truth_known=truth_known), teacher
 
 
 def _labelled(run: CompressRun, teacher: Teacher, events: pa.Table) -> pa.Table:
