@@ -140,6 +140,8 @@ def test_the_bundle_tells_what_each_layer_costs_and_that_its_verdicts_are_portab
 
 def test_simulated_figures_say_so(job: Job) -> None:
     assert job.report.data["simulated"] is True
+    assert job.report.data["published"] == "column source says that they are simulated"
+    assert job.report.data["until"] == max(job.events["time"].to_pylist())[:10]
     assert "SIMULATED" in job.report.render()
 
 

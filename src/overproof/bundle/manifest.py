@@ -311,7 +311,9 @@ def _listed_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
 
 
 def inspect(path: Path | str, trust: Trust | None = None) -> dict[str, Any]:
-    """Return manifest, signature, stored comparison, ladder and hardening, and verified sizes of a bundle, as JSON."""
+    """Return what is in a bundle, and what it is made from, as JSON: manifest, signature, stored results, sizes."""
+    from overproof.bundle.made_from import made_from
+
     bundle = open_bundle(path, trust)
     total = sum(len(content) for content in bundle.files.values()) + (bundle.path / MANIFEST).stat().st_size
     return {
@@ -319,6 +321,7 @@ def inspect(path: Path | str, trust: Trust | None = None) -> dict[str, Any]:
         "verified": True,
         "signature": bundle.signature,
         "bytes": total,
+        "made_from": made_from(bundle),
         "manifest": bundle.manifest.to_json(),
         "comparison": _stored(bundle, COMPARISON),
         "ladder": _stored(bundle, LADDER),

@@ -58,6 +58,7 @@ from overproof.jobs.ladder import Candidate, Yardstick, climb
 from overproof.jobs.load import LoadedData, load_pool, open_teacher, read_tables, split_tables
 from overproof.jobs.ngram_teacher import train_named
 from overproof.jobs.package_bundle import BundleContents, Provenance, bundle_of, package_bundle, write_packed
+from overproof.jobs.provenance import came_from
 from overproof.jobs.unlabelled import is_unlabelled, labelled_by_teacher
 from overproof.jobs.write_evidence import EvidenceModels, calibrating_temperature, train_control, write_evidence
 from overproof.progress import SILENT, Console
@@ -220,7 +221,10 @@ def load(run: CompressRun) -> LoadedData:
         named = train_named(named, splits, run.config, out=run.outputs.ngram_teacher, console=options.console)
     teacher = open_teacher(named, splits, options)
     pool = load_pool(run.config, splits, teacher, options.console)
-    description = splits.describe() if pool is None else {**splits.describe(), "pool": pool.describe()}
+    description = splits.describe()
+    description |= came_from(splits.train, data, description)
+    if pool is not None:
+        description["pool"] = pool.describe()
     return LoadedData(splits, teacher, union_classes(teacher.classes, splits.labels), description, pool)
 
 

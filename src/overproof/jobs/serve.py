@@ -9,6 +9,7 @@ from overproof.inference.service import read_token
 from overproof.inference.service import serve as answer
 from overproof.jobs.deploy_config import ServeConfig
 from overproof.jobs.open_cascade import open_cascade
+from overproof.jobs.provenance import deployed
 from overproof.jobs.verify import open_verified
 from overproof.progress import SILENT, Console
 
@@ -26,7 +27,9 @@ def serve(config: ServeConfig, *, console: Console = SILENT) -> None:
 
     def opened() -> Cascade:
         bundle = open_verified(config.bundle, config.trust, console)
-        return open_cascade(bundle, config.cascade, tokens=FIRST_TOKENS)
+        cascade = open_cascade(bundle, config.cascade, tokens=FIRST_TOKENS)
+        console.say(deployed(bundle, config.cascade.check))
+        return cascade
 
     endpoint = replace(config.endpoint, token=read_token(config.token_file))
     answer(opened, endpoint, index=config.index, limits=config.limits, console=console)

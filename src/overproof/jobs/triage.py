@@ -16,6 +16,7 @@ from overproof.inference.stream import triage as judge_all
 from overproof.inference.stream.output import STREAM
 from overproof.jobs.deploy_config import TriageConfig
 from overproof.jobs.open_cascade import open_cascade
+from overproof.jobs.provenance import deployed
 from overproof.jobs.verify import open_verified
 from overproof.progress import SILENT, Console
 
@@ -30,11 +31,12 @@ def triage(config: TriageConfig, *, console: Console = SILENT) -> Summary:
     """
     bundle = open_verified(config.bundle, config.trust, console)
     cascade = open_cascade(bundle, config.cascade)
+    opening = deployed(bundle, config.cascade.check)
     engine = None if config.workers == 1 else worker_processes(cascade.student, bundle.path, config.workers)
     elsewhere = _on_ray(bundle, config.request, config.address) if config.engine == "ray" else None
     appended = config.request.follow and config.request.out != STREAM
     with Rejects(config.rejects, appended=appended) as rejects, _stopping(config.request.follow) as stop:
-        context = RunContext(rejects, stop, console)
+        context = RunContext(rejects, stop, console, opening)
         return judge_all(cascade, config.request, engine=engine, elsewhere=elsewhere, context=context)
 
 

@@ -72,11 +72,15 @@ def test_a_label_that_says_no_more_than_attack_leaves_the_family_to_the_event() 
         ({**PLAIN, "event": {"user": "al\nice"}}, "SQL injection from al\\nice"),
         ({**PLAIN, "event": {"src_ip": "192.0.2.7", "host": "192.0.2.7"}}, "SQL injection from 192.0.2.7"),
         (
+            {**PLAIN, "event": {"src_ip": "192.0.2.7", "dst_ip": "192.0.2.8", "dst_port": 3, "transport": "icmp"}},
+            "SQL injection from 192.0.2.7 to 192.0.2.8",
+        ),
+        (
             {**PLAIN, "spans": [{"start": 0, "end": 1, "weight": 1.0, "text": "x" * 500}]},
             f'SQL injection, flagged for "{"x" * 80}…"',
         ),
     ],
-    ids=["plain", "no span", "all of it", "a name of two lines", "to itself", "a long span"],
+    ids=["plain", "no span", "all of it", "a name of two lines", "to itself", "icmp", "a long span"],
 )
 def test_the_headline(verdict: dict[str, Any], expected: str) -> None:
     assert headline(verdict) == expected

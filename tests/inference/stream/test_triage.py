@@ -198,11 +198,14 @@ def test_events_unlike_the_training_events_are_counted_and_a_source_of_them_is_n
     assert summary.tally.out_of_distribution == (far > limit).sum() > len(EVENTS) / 4
     assert f"OOD        {summary.tally.out_of_distribution:,} unlike the training events (" in summary.render()
     assert "train on events from your own sources" in summary.render()
+    share = f"{100 * summary.tally.out_of_distribution / len(EVENTS):.0f} %"
+    assert f"\n             {share} of 5,000 lines events are out of distribution\n" in summary.render()
+    assert summary.to_json()["ood"] == {"lines": summary.tally.out_of_distribution}
     known = events.with_name("known.txt")
     known.write_text("".join(f"id={i} select {'x' * (i % 37)}\n" for i in range(1000)))
     summary = run(small_bundle, [known], out=events.with_name("known.jsonl"))
     assert 0 < summary.tally.out_of_distribution <= 13
-    assert "train on events" not in summary.render()
+    assert "train on events" not in summary.render() and "of distribution" not in summary.render()
 
 
 def test_what_a_source_cut_is_overflow_and_not_decided_by_the_student(small_bundle: Path, tmp_path: Path) -> None:

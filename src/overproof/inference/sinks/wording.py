@@ -82,7 +82,8 @@ def _between(verdict: Verdict) -> str:
     target = known.get("host") or known.get("dst_ip")
     if target == source:
         target = None
-    at = "" if known.get("dst_port") is None or target is None else f" port {known['dst_port']}"
+    port = None if known.get("transport") == "icmp" else known.get("dst_port")  # whose number is a code
+    at = "" if port is None else f" port {port}"
     found = f" from {_short(source)}" if source else ""
     if (verdict.get("campaign") or {}).get("targets", 0) > 1:
         return found

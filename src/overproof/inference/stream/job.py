@@ -47,11 +47,14 @@ class RunContext:
         Asked now and then while files are followed; True ends the run.
     console
         Where progress is shown.
+    opening
+        Said there once verdicts are written: before that a mistake is the only line.
     """
 
     rejects: Rejects = field(default_factory=Rejects)
     stop: Callable[[], bool] = lambda: False
     console: Console = SILENT
+    opening: str = ""
 
 
 def triage(
@@ -106,7 +109,7 @@ def triage(
         else:
             scored = (pair for pair in elsewhere(context.rejects) if state.is_new(pair[0].num_rows))
         with closing(scored), context.console.progress("events", 0) as advance:  # type: ignore[type-var]
-            _judge_all(scored, state, context.console, advance)
+            _judge_all(scored, state, context, advance)
         state.finish()
     return Summary(
         tally=state.tally,
@@ -133,15 +136,19 @@ class _Asked:
         return self.stop()
 
 
-def _judge_all(scored: Iterator[Scored], state: _State, console: Console, advance: Advance) -> None:
+def _judge_all(scored: Iterator[Scored], state: _State, context: RunContext, advance: Advance) -> None:
+    opening = context.opening
     last = time.monotonic()
     for batch, scores in scored:
         stood = state.promised
         state.take(batch, scores)
+        if opening:
+            context.console.say(opening)
+            opening = ""
         advance(batch.num_rows)
         now = state.promised
         if now is not None and stood is not None and now.status != stood.status:
-            console.say(f"promise {now.message}")  # now, since a run that follows files has no end
+            context.console.say(f"promise {now.message}")  # now, since a run that follows files has no end
         waited = time.monotonic() - last
         if waited >= CHECKPOINT_SECONDS or (state.followed and (waited >= FOLLOWED_SECONDS or batch.num_rows < FULL)):
             state.remember()
@@ -211,7 +218,7 @@ class _State:
             spans, others = explained(judged, severities, self._cascade, most)
             judged = replace(judged, spans=spans)
             self.tally.explain(len(spans), others)
-        self.tally.out_of_distribution += int(out_of_distribution(scores, self._cascade.policy).sum())
+        self.tally.foreign(judged.sources, out_of_distribution(scores, self._cascade.policy))
         self.tally.add(judged, severities)
         wanted = judged if self.groups is None else self._grouped(judged)
         if self.campaigns is None:

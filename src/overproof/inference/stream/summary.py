@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,10 @@ from overproof.inference.sinks.verdict_batch import Verdict
 
 ANOTHER_SOURCE = 0.25  # share of events out of distribution above which the source is not the training events'
 NO_LABEL = "no label"  # of scores that are no numbers
+MOST_FOREIGN = 5  # of them are named
 MOST_NAMES, LONGEST = 1000, 200  # of families and sources that are counted by name, and characters of each
 OTHERS = "(others)"
-COUNTED = ("label", "status", "decided_by", "source", "family", "severity", "tier", "alerts", "campaigns")
+COUNTED = ("label", "status", "decided_by", "source", "family", "severity", "tier", "alerts", "campaigns", "ood")
 
 
 @dataclass
@@ -51,6 +52,11 @@ class Tally:
         if scores.tier is not None:
             decided = zip(settled.decided_by, scores.tier.tolist(), strict=True)
             self.counts["tier"].update(str(tier) for by, tier in decided if by == "student")
+
+    def foreign(self, sources: Sequence[str], unlike: NDArray[np.bool_]) -> None:
+        """Count the events that are unlike the training events, in all and by source."""
+        self.out_of_distribution += int(unlike.sum())
+        _count(self.counts["ood"], [source for source, out in zip(sources, unlike.tolist(), strict=True) if out])
 
     def explain(self, explained: int, others: int) -> None:
         """Count alerts that were explained, and those that were too many for it."""
@@ -169,6 +175,7 @@ class Summary:
             f"  escalated  {escalated}, {_others(counts['status'])}{_stand_ins(tally.stood_in)}",
             f"  promise    {self.promised.message if self.promised else 'none: no check stands behind these verdicts'}",
             f"  OOD        {tally.out_of_distribution:,} unlike the training events{_advice(tally)}",
+            *(f"             {line}" for line in _foreign(counts)),
             f"  overflow   {tally.overflow:,} longer than was judged",
             f"  rejected   {sum(self.rejected.values()):,}{_reasons(self.rejected)}",
         ]
@@ -221,6 +228,16 @@ def _advice(tally: Tally) -> str:
         return ""
     share = _percent(tally.out_of_distribution, tally.events)
     return f" ({share}): this bundle was not made for such events; train on events from your own sources"
+
+
+def _foreign(counts: Mapping[str, Counter[str]]) -> list[str]:
+    """Name the sources of which a large part is unlike the training events."""
+    found = [(ood, source, counts["source"][source]) for source, ood in counts["ood"].most_common()]
+    return [
+        f"{100 * ood / events:.0f} % of {events:,} {source} events are out of distribution"
+        for ood, source, events in found
+        if ood > ANOTHER_SOURCE * events
+    ][:MOST_FOREIGN]
 
 
 def _percent(part: int, total: int) -> str:
