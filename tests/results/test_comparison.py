@@ -11,6 +11,7 @@ from overproof.bundle.manifest import COMPARISON, Manifest, digest, write_bundle
 from overproof.bundle.model_names import BASELINE, DISTILLED, FULL, QUANTIZED
 from overproof.bundle.tokenizer import Windowing
 from overproof.cli import app
+from overproof.report.layout import within
 from overproof.results import Comparison, Metrics, Row, Share
 
 
@@ -32,7 +33,8 @@ def comparison(student: Metrics, baseline: Metrics) -> Comparison:
 
 
 def test_the_table_is_aligned_and_complete() -> None:
-    text = comparison(metrics(98, 1), metrics(97, 3)).render()
+    with within(1000):
+        text = comparison(metrics(98, 1), metrics(97, 3)).render()
     table, recall, *_ = text.split("\n\n")
     lines = table.splitlines()
     assert len({len(line) for line in lines}) == 1
@@ -46,6 +48,17 @@ def test_the_table_is_aligned_and_complete() -> None:
     assert "98.3 % (59/60)" in recall
     assert "75.0 % (3/4)" in recall
     assert "Measured on 100 test events; macro-F1 over classes with 15 or more of them" in text
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_it_fits_a_terminal_and_loses_nothing(width: int) -> None:
+    shown = comparison(metrics(98, 1), metrics(97, 3))
+    with within(1000):
+        wide = shown.render()
+    with within(width):
+        tables = shown.render().partition("Measured on")[0]
+    assert all(len(line) <= width for line in tables.splitlines())
+    assert set(wide.partition("Measured on")[0].split()) - {"-" * n for n in range(50)} <= set(tables.split())
 
 
 def test_families_that_nobody_missed_share_a_line() -> None:

@@ -9,17 +9,23 @@ import typer
 from overproof.errors import ExitCode
 from overproof.files import results
 from overproof.progress import ascii_json, printable, printable_json
+from overproof.report.layout import within
+from overproof.screen import width_of
 
 
-class Report(Protocol):
+class Renders(Protocol):
+    """A result that can be printed as text."""
+
+    def render(self) -> str:
+        """Return text."""
+        ...
+
+
+class Report(Renders, Protocol):
     """A result that can be printed either way."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
-        ...
-
-    def render(self) -> str:
-        """Return text."""
         ...
 
 
@@ -37,7 +43,13 @@ def show(report: Report, as_json: bool) -> None:
     if as_json:
         show_json(indented(report.to_json()))
     else:
-        show_text(printable(report.render()) + "\n")
+        show_text(rendered(report) + "\n")
+
+
+def rendered(report: Renders) -> str:
+    """Return a result as text, its tables fitted to where results go; nothing in it can steer a terminal."""
+    with within(width_of(results())):
+        return printable(report.render())
 
 
 def show_text(text: str) -> None:
