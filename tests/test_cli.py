@@ -54,6 +54,12 @@ def python(code: str, *words: str, **options: Any) -> subprocess.CompletedProces
     return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120, **options)
 
 
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in for a check's report has no parts of which a summary could be made."""
+    monkeypatch.setattr("overproof.checks.report.text.summary", lambda report: report.render())
+
+
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The last call of a public function, all of which are replaced by one that notes it."""
@@ -216,8 +222,11 @@ def test_a_configuration_is_checked_before_anything_is_opened(words: str, messag
 def test_a_closed_gate_is_exit_code_1(called: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     closed = SimpleNamespace(render=lambda: "do not deploy", passed=False)
     monkeypatch.setitem(vars(overproof), "check", lambda *_, **__: closed)
-    result = run("check", "b", "a.csv")
+    result = run("check", "b", "a.csv", "--details")
     assert (result.exit_code, result.stdout) == (1, "do not deploy\n")
+    monkeypatch.setattr("overproof.checks.report.text.summary", lambda report: "in short")
+    result = run("check", "b", "a.csv")
+    assert (result.exit_code, result.stdout) == (1, "in short\n")
 
 
 def test_gates_are_written_and_nothing_else_is_done(called: dict[str, Any], tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_the_ladder_is_shown(job: Job) -> None:
     ladder = job.report.ladder
     assert ladder is not None and ladder.render().rstrip() in job.report.render()
     assert job.report.to_json()["ladder"]["taken"] == ladder.taken
-    shown = CliRunner().invoke(app, ["inspect", str(job.folder / "bundle")])
+    shown = CliRunner().invoke(app, ["inspect", str(job.folder / "bundle"), "--full"])
     assert shown.exit_code == 0, shown.output
     assert "The ladder:" in shown.stdout and f"{ladder.taken}: taken" in shown.stdout
     shown = CliRunner().invoke(app, ["inspect", str(job.folder / "bundle"), "--json"])

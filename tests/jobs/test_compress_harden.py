@@ -54,4 +54,4 @@ def test_it_is_attacked_and_trained_again(
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".bundle")], "no checkpoint is left"
     shown = CliRunner().invoke(app, ["inspect", str(tmp_path / "bundle"), "--json"])
     assert json.loads(shown.stdout)["hardening"] == json.loads(bundle.files[HARDENING])
-    assert "Hardening:" in CliRunner().invoke(app, ["inspect", str(tmp_path / "bundle")]).stdout
+    assert "Hardening:" in CliRunner().invoke(app, ["inspect", str(tmp_path / "bundle"), "--full"]).stdout

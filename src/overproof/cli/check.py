@@ -27,8 +27,9 @@ from overproof.cli.options import (
     share_of,
     trust_of,
 )
-from overproof.cli.output import show_gated
+from overproof.cli.output import fitted, show_gated, show_text
 from overproof.cli.places import a_file, a_folder
+from overproof.errors import ExitCode
 from overproof.jobs.config import CheckConfig
 from overproof.progress import printable, terminal
 
@@ -136,6 +137,10 @@ CheckSeed = Annotated[
         "[default: follows from the events]",
     ),
 ]
+Details = Annotated[
+    bool,
+    typer.Option("--details", help="Print the checks' messages, the comparison of the models and the families too."),
+]
 IKnow = Annotated[bool, typer.Option("--i-know", hidden=True)]  # the old name of --accept-public-data
 
 
@@ -143,8 +148,8 @@ HELP = """Prove what a bundle lost against the full model: may it be deployed, w
 
 Seven checks on your own labelled events: own data, calibration, rare and edge cases, robustness at the boundary,
 misses and false positives against the full model on held-out threats, escalation, the red team. Each ends in passed,
-failed or unmeasured, with the reason and how many events it would take. Exit code 1 if a gate is closed, or the
-verdict is not to deploy.
+failed or unmeasured, with the reason and how many events it would take (--details). Exit code 1 if a gate is closed,
+or the verdict is not to deploy.
 
 \b
 Examples:
@@ -184,6 +189,7 @@ def run(
     seed: CheckSeed = CheckConfig.seed,
     verify_key: VerifyKey = None,
     verify_certificates: VerifyCertificates = None,
+    details: Details = False,
     as_json: AsJson = False,
 ) -> None:
     """Prove what a bundle lost against the full model: may it be deployed, where, and with what in reserve?"""
@@ -211,4 +217,11 @@ def run(
         trust=trust_of(verify_key, verify_certificates),
         console=terminal(),
     )
-    show_gated(report, as_json)
+    if details or as_json:
+        show_gated(report, as_json)
+        return
+    from overproof.checks.report.text import summary
+
+    show_text(fitted(lambda: summary(report)) + "\n")
+    if not report.passed:
+        raise typer.Exit(ExitCode.REFUSED)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from overproof.cli.options import AsJson, Bundle, VerifyCertificates, VerifyKey, trust_of
-from overproof.cli.output import indented, show, show_json, show_text
+from overproof.cli.output import fitted, indented, show, show_json, show_text
 from overproof.cli.places import a_file
 from overproof.errors import InputError
 from overproof.progress import printable, terminal
+
+if TYPE_CHECKING:
+    from overproof.bundle.manifest import Bundle as Opened
 
 Layer = Annotated[
     str | None, typer.Option("--layer", metavar="NAME", help="Show one layer's grid; an unknown name lists them all.")
@@ -39,9 +42,19 @@ Bom = Annotated[
 ]
 
 
+Full = Annotated[
+    bool,
+    typer.Option(
+        "--full",
+        "--details",
+        help="Show the whole manifest, how the student was chosen, and all of the comparison.",
+    ),
+]
+
+
 HELP = """Verify a bundle, and show what is in it.
 
-Every file's hash is checked before anything is read; then the manifest says where the bundle came from.
+Every file's hash is checked before anything is read; then a summary says what the bundle is, and --full all of it.
 --layers and --layer show what quantization did to the weights, and how the activations of held-back events,
 benign ones and attacks apart, fit their grids. --sensitivity shows what every layer costs in verdicts. All three
 also read the folder that `overproof quantize` wrote for an ONNX file, which is not sealed. --bom writes an ML-BOM with
@@ -49,6 +62,7 @@ every file's hash, the data's, the teacher and what was measured.
 
 \b
 Examples:
+  overproof inspect bundle
   overproof inspect bundle --json | jq .manifest.teacher
   overproof inspect bundle --layers
   overproof inspect bundle --layer head.weight --svg head.svg
@@ -64,6 +78,7 @@ def run(
     sensitivity: Sensitivity = False,
     svg: Svg = None,
     bom: Bom = None,
+    full: Full = False,
     verify_key: VerifyKey = None,
     verify_certificates: VerifyCertificates = None,
     as_json: AsJson = False,
@@ -89,9 +104,6 @@ def run(
         return
     from overproof.bundle.manifest import inspect as look_into
     from overproof.bundle.manifest import open_bundle
-    from overproof.results import Comparison
-    from overproof.results.hardening import Hardening
-    from overproof.results.ladder import Ladder
 
     contents = look_into(bundle, trust)
     opened = open_bundle(bundle, trust)
@@ -102,14 +114,24 @@ def run(
     if as_json:
         show_json(indented(contents))
         return
-    parts = [
-        kind.of(opened).render()
-        for name, kind in (("ladder", Ladder), ("hardening", Hardening), ("comparison", Comparison))
-        if contents.pop(name) is not None
-    ]
-    show_text(printable("\n".join(_outline(contents))) + "\n")
-    for part in parts:
-        show_text("\n" + printable(part))
+    show_text(_text(opened, contents, full) + "\n")
+
+
+def _text(opened: Opened, contents: dict[str, Any], full: bool) -> str:
+    """Write a bundle for people, fitted to where it goes."""
+    from overproof.results import Comparison
+    from overproof.results.bundle_summary import bundle_summary
+    from overproof.results.hardening import Hardening
+    from overproof.results.ladder import Ladder
+
+    ladder = None if contents.pop("ladder") is None else Ladder.of(opened)
+    hardening = None if contents.pop("hardening") is None else Hardening.of(opened)
+    comparison = None if contents.pop("comparison") is None else Comparison.of(opened)
+    if not full:
+        summary = fitted(lambda: bundle_summary(opened, contents, comparison, ladder, hardening))
+        return f"{summary}\n\n--full shows the whole manifest, and all that was measured."
+    stored = [fitted(one.render) for one in (ladder, hardening, comparison) if one is not None]
+    return "\n".join([printable("\n".join(_outline(contents))) + "\n", *stored]).rstrip("\n")
 
 
 def _outline(entries: Mapping[Any, Any], indent: str = "") -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import typer
@@ -13,19 +14,15 @@ from overproof.report.layout import within
 from overproof.screen import width_of
 
 
-class Renders(Protocol):
-    """A result that can be printed as text."""
-
-    def render(self) -> str:
-        """Return text."""
-        ...
-
-
-class Report(Renders, Protocol):
+class Report(Protocol):
     """A result that can be printed either way."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
+        ...
+
+    def render(self) -> str:
+        """Return text."""
         ...
 
 
@@ -43,13 +40,13 @@ def show(report: Report, as_json: bool) -> None:
     if as_json:
         show_json(indented(report.to_json()))
     else:
-        show_text(rendered(report) + "\n")
+        show_text(fitted(report.render) + "\n")
 
 
-def rendered(report: Renders) -> str:
-    """Return a result as text, its tables fitted to where results go; nothing in it can steer a terminal."""
+def fitted(write: Callable[[], str]) -> str:
+    """Return text whose tables fit where results go; nothing in it can steer a terminal."""
     with within(width_of(results())):
-        return printable(report.render())
+        return printable(write())
 
 
 def show_text(text: str) -> None:

@@ -9,7 +9,7 @@ import typer
 
 import overproof
 from overproof.cli.options import AsJson, Bundle, Format, VerifyCertificates, VerifyKey, trust_of
-from overproof.cli.output import one_line_json, show_json, show_text
+from overproof.cli.output import fitted, one_line_json, show_json, show_text
 from overproof.progress import terminal
 
 Index = Annotated[Path, typer.Argument(metavar="INDEX", help="A folder that `overproof index` wrote.")]
@@ -60,6 +60,6 @@ def run(
             if as_json:
                 show_json(one_line_json(one.to_json()))
             else:
-                show_text(one.render() + "\n")
+                show_text(fitted(one.render) + "\n")
     if skipped.total:
         terminal().say(str(skipped))

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from overproof.lesson.blocks import Block, Drawing, Section, Table
-from overproof.report.layout import aligned
+from overproof.report.layout import aligned, line_width, within
 
-WIDTH = 100
+INDENT = "  "
 
 
 def render(sections: Sequence[Section]) -> str:
@@ -25,8 +25,13 @@ def _block(block: Block) -> str:
     if isinstance(block, Drawing):
         return block.text
     if isinstance(block, Table):
-        return "\n".join(_entries(block)) if block.prose else textwrap.indent(aligned(block.rows), "  ")
-    return textwrap.fill(block, WIDTH)
+        return "\n".join(_entries(block)) if block.prose else _table(block)
+    return textwrap.fill(block, line_width())
+
+
+def _table(table: Table) -> str:
+    with within(line_width() - len(INDENT)):
+        return textwrap.indent(aligned(table.rows), INDENT)
 
 
 def _entries(table: Table) -> Iterator[str]:
@@ -37,4 +42,4 @@ def _entries(table: Table) -> Iterator[str]:
             place = where
             yield f"{where}:"
         yield f"  {what}: printed {printed}, exact {exact}"
-        yield textwrap.fill(why, WIDTH, initial_indent="      ", subsequent_indent="      ")
+        yield textwrap.fill(why, line_width(), initial_indent="      ", subsequent_indent="      ")

@@ -9,8 +9,10 @@ import pytest
 
 from overproof.checks.base import GateResult
 from overproof.checks.report import CheckReport, render
+from overproof.checks.report.text import LEFT_OUT, summary
 from overproof.checks.verdict import Verdict
 from overproof.progress import printable
+from overproof.report.layout import within
 
 from .figures import EVIL
 
@@ -38,6 +40,23 @@ def test_golden(everything: CheckReport) -> None:
     assert "bytes                  402 MB      17 MB           4.51 MB          1.05 MB" in lines
     assert any(line.startswith("xpathi ") and "1/2" in line and "0/2" in line for line in lines)
     assert lines[-1].startswith("71 attacks that the full model detects and the student misses")
+
+
+def test_the_summary_is_what_decides(everything: CheckReport) -> None:
+    short, long = summary(everything), render(everything).splitlines()
+    assert short.splitlines()[:11] == long[:11]
+    assert "held-out/misses" in short and short.endswith(LEFT_OUT)
+    assert "p50" in render(everything) and "p50" not in short
+    assert all(line in long for line in short.splitlines()[:-2]), "in parts that are those of the whole"
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_its_tables_fit(everything: CheckReport, width: int) -> None:
+    with within(width):
+        lines = render(everything).splitlines()
+    rules = [line for line in lines if line.startswith("---")]
+    assert len(rules) > 5
+    assert all(len(line) <= width for line in rules)
 
 
 @pytest.mark.parametrize("decision", ["deploy alone", "deploy with escalation", "do not deploy"])

@@ -15,12 +15,19 @@ from overproof.report import words
 from overproof.report.layout import aligned
 from overproof.results.comparison import at_rates
 
+LEFT_OUT = "--details prints the messages, the models side by side and the families too; --out DIR keeps them."
 NAME = 40  # characters of a name in a table
+
+
+def summary(report: CheckOutcome) -> str:
+    """Write verdict, how each check ended, closed gates and uses: what decides."""
+    parts = [part(report) for part in (_verdict, _statuses, _closed, _uses)]
+    return "\n\n".join([*(part for part in parts if part), LEFT_OUT])
 
 
 def render(report: CheckOutcome) -> str:
     """Write verdict, checks, closed gates, the comparison and the families."""
-    parts = (_verdict, _checks, _closed, _uses, _comparison, tiers.in_words, _families, _missed)
+    parts = (_verdict, _statuses, _messages, _closed, _uses, _comparison, tiers.in_words, _families, _missed)
     return "\n\n".join(text for text in (part(report) for part in parts) if text) + "\n"
 
 
@@ -31,11 +38,14 @@ def _verdict(report: CheckOutcome) -> str:
     return "\n".join(lines)
 
 
-def _checks(report: CheckOutcome) -> str:
-    checks = list(enumerate(report.checks, 1))
+def _statuses(report: CheckOutcome) -> str:
+    checks = enumerate(report.checks, 1)
     body = [[f"{i}. {words.short(check.title, NAME)}", check.status, gate_words.gates(check)] for i, check in checks]
-    messages = [f"{i}. {one_line(check.message)}" for i, check in checks]
-    return "\n\n".join([aligned([["check", "status", "gates"], *body], left=(0, 1, 2)), "\n".join(messages)])
+    return aligned([["check", "status", "gates"], *body], left=(0, 1, 2))
+
+
+def _messages(report: CheckOutcome) -> str:
+    return "\n".join(f"{i}. {one_line(check.message)}" for i, check in enumerate(report.checks, 1))
 
 
 def _closed(report: CheckOutcome) -> str:

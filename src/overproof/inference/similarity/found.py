@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from overproof.progress import printable
+from overproof.report.layout import line_width
+from overproof.screen import fitted
 
 SHOWN = 100  # characters of a text in a line
 
@@ -66,14 +68,14 @@ class Found:
         }
 
     def render(self) -> str:
-        """Return a line for the event and one for each neighbour; nothing in them can steer a terminal."""
+        """Return a line for the event and one for each neighbour, cut to fit; nothing in them can steer a terminal."""
         families = ", ".join(f"{count} {name}" for name, count in self.families.items()) or "no families known"
         lines = [_line(self.text), f"  nearest {len(self.neighbours)}: {printable(families)}"]
         for near in self.neighbours:
             name = near.family or near.label or "-"
             often = f" ({near.count:,} times)" if near.count > 1 else ""
             lines.append(f"  {near.similarity:.3f}  {_line(name)}  {_line(near.origin)}{often}  {_line(near.text)}")
-        return "\n".join(lines)
+        return "\n".join(fitted(line, line_width()).rstrip() for line in lines)
 
 
 def _line(text: str) -> str:
