@@ -1,12 +1,15 @@
-"""Output on a terminal: nothing that was judged can steer it, and JSON stays equal when it is parsed."""
+"""Output on a terminal: it fits, nothing that was judged can steer it, and JSON stays equal when it is parsed."""
 
 from __future__ import annotations
 
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+import termios
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.progress import printable_json
+from overproof.screen import cells
 
 HOSTILE = "a\x1b[31mb\x9b31mc\x7fd\u202ee\u2066f\u200bg\U000e0041h\u2028i"
 
@@ -27,11 +31,29 @@ def test_escaped_json_is_the_same_json(text: str, indented: bool) -> None:
     assert all(c.isprintable() or c == "\n" for c in escaped)
 
 
-def on_a_terminal(*words: str | Path, also_errors: bool = False) -> str:
-    """What a terminal is sent; its newlines as they were written."""
+def on_a_terminal(
+    *words: str | Path,
+    also_errors: bool = False,
+    columns: int = 100,
+    env: Mapping[str, str] | None = None,
+    typed: str | None = None,
+) -> str:
+    """What a terminal is sent; its newlines as they were written, and without what was typed."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, columns))
+    local = termios.tcgetattr(theirs)
+    local[3] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, local)
     errors = theirs if also_errors else subprocess.DEVNULL
-    process = subprocess.Popen([sys.executable, "-m", "overproof", *map(str, words)], stdout=theirs, stderr=errors)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "overproof", *map(str, words)],
+        stdin=subprocess.DEVNULL if typed is None else theirs,
+        stdout=theirs,
+        stderr=errors,
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": "", **(env or {})},
+    )
+    if typed is not None:
+        os.write(ours, f"{typed}\x04".encode())
     os.close(theirs)
     parts = []
     try:
@@ -78,3 +100,71 @@ def test_no_other_output_steers_a_terminal(small_bundle: Path, tmp_path: Path) -
             c for c in HOSTILE if not c.isprintable() and c != "\x1b"
         ]  # progress bars need escapes of their own
         assert [c for c in [*steering, "\x1b[31mb"] if c in shown] == [], words
+
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+ATTACKS = "src_ip,dst_ip,dst_port,text\n" + "".join(
+    f"192.0.2.{i},198.51.100.20,443,{word}\n"
+    for i, word in enumerate(["ABCDE FGHIJ", "JIHGF EDCBA", "AAAA BBBB 漢字🔥", f"ACE {HOSTILE} GIA", "X" * 300])
+)
+
+
+@pytest.fixture
+def attacks(tmp_path: Path) -> Path:
+    """Events of which the small bundle takes some for attacks."""
+    events = tmp_path / "events.csv"
+    events.write_text(ATTACKS)
+    return events
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+def test_a_terminal_is_shown_a_table_that_fits_it(small_bundle: Path, attacks: Path, columns: int) -> None:
+    words = ["triage", small_bundle, attacks, "--min-severity", "informational"]
+    shown = on_a_terminal(*words, columns=columns)
+    assert "\x1b" in shown  # coloured
+    lines = ESCAPES.sub("", shown).splitlines()
+    assert lines[0].startswith("time (UTC)           severity  family")
+    assert all(cells(line) <= columns and line.isprintable() for line in lines)
+    assert any("192.0.2.3 → 198.51.100.20:443" in line for line in lines) or columns == 60
+    assert len(lines) == 1 + 5 * (1 if columns == 140 else 2)
+    assert any("\\x1b[31mb\\x9b31mc" in line for line in lines) or columns < 80
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])
+def test_a_table_is_coloured_only_where_colour_is_wanted(
+    small_bundle: Path, attacks: Path, env: Mapping[str, str]
+) -> None:
+    shown = on_a_terminal("triage", small_bundle, attacks, env=env, also_errors=env.get("TERM") == "dumb")
+    assert "\x1b" not in shown
+    assert "⟦" in shown
+
+
+def test_a_table_in_a_pipe_is_plain_and_a_pipe_is_sent_json_lines_unasked(small_bundle: Path, attacks: Path) -> None:
+    command = [sys.executable, "-m", "overproof", "triage", str(small_bundle), str(attacks)]
+    asked = subprocess.run([*command, "--to", "table"], capture_output=True, check=True).stdout.decode()
+    unasked = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    assert asked.startswith("time (UTC)") and "\x1b" not in asked
+    found = [json.loads(line) for line in unasked.splitlines()]
+    assert len(found) == 5
+    assert not any("spans" in verdict or "text" in verdict for verdict in found)
+
+
+def test_what_was_decided_as_benign_is_counted_and_not_shown(small_bundle: Path, attacks: Path) -> None:
+    shown = on_a_terminal("triage", small_bundle, attacks, "--to", "jsonl", also_errors=True, env={"TERM": "dumb"})
+    grave = [json.loads(line) for line in shown.splitlines() if line.startswith("{")]
+    wanted = [one for one in grave if one["label"] != "benign" or one["status"] != "decided"]
+    assert len(wanted) > 0
+    table = on_a_terminal("triage", small_bundle, attacks, also_errors=True, env={"TERM": "dumb"})
+    assert sum("192.0.2." in line for line in table.splitlines()) == len(wanted)
+    left_out = f"; {len(grave) - len(wanted):,} below low left out (--min-severity informational shows them)"
+    assert (left_out in table) == (len(wanted) < len(grave))
+
+
+def test_on_a_terminal_it_says_that_it_reads_standard_input(small_bundle: Path) -> None:
+    shown = on_a_terminal("triage", small_bundle, also_errors=True, typed="ABCDE FGHIJ\nAAAA\n")
+    assert shown.startswith("Reading events from standard input, one a line; Ctrl-D ends them.\n")
+    assert "2 events" in shown and "━" not in shown, "no bar where somebody types"
+    piped = subprocess.run(
+        [sys.executable, "-m", "overproof", "triage", small_bundle], input=b"A\n", capture_output=True, check=True
+    )
+    assert b"Reading" not in piped.stderr

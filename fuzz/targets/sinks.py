@@ -53,7 +53,8 @@ def run(files: Files, folder: Path) -> None:
     out = folder / "verdicts"
     context = RunContext()
     summary = triage(_cascade(), Request((str(folder / name),), str(out), **how), context=context)
-    written = _parquet(out) if how["to"] == "parquet" else _lines(out)
+    count = {"parquet": _parquet, "table": _table}.get(how["to"], _lines)
+    written = count(out)
     require(written == summary.tally.written, f"written: {written} of {summary.tally.written} verdicts")
     wanted = summary.tally.events if how["top"] is None else min(how["top"], summary.tally.events)
     require(written == wanted, f"lost: {written} verdicts of {wanted} events")
@@ -67,6 +68,13 @@ def _lines(path: Path) -> int:
             isinstance(json.loads(line.decode("utf-8"), parse_constant=_no_number), dict), "a line that is no object"
         )
     return len(lines)
+
+
+def _table(path: Path) -> int:
+    """Count the rows below the head; of each the event may have a line of its own, indented."""
+    lines = path.read_text("utf-8").splitlines()
+    require(all(line.isprintable() for line in lines), "a line that could steer a terminal")
+    return sum(not line.startswith("    ") for line in lines[1:])
 
 
 def _no_number(word: str) -> Any:

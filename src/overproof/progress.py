@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 Advance = Callable[[int], None]
@@ -12,7 +12,7 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Console:
-    """Two plain callables that long work reports to.
+    """Plain callables that long work reports to.
 
     Attributes
     ----------
@@ -21,10 +21,13 @@ class Console:
     progress
         `with progress(description, total) as advance:` shows a bar with its ETA; `advance(k)` means k more of
         the total are done.
+    aside
+        `with aside():` takes the bar away while something else is written to the same terminal.
     """
 
     say: Callable[[str], None]
     progress: Callable[[str, int], AbstractContextManager[Advance]]
+    aside: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def printable(text: str) -> str:
@@ -93,12 +96,16 @@ def terminal() -> Console:
     )
 
     screen = Screen(stderr=True)
+    running: list[Progress] = []
 
     def say(text: str) -> None:
         screen.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def bar(description: str, total: int) -> Iterator[Advance]:
+        if not screen.is_interactive:  # a terminal that takes no escapes
+            yield _ignore
+            return
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -107,7 +114,22 @@ def terminal() -> Console:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=screen, transient=True) as shown:
-            task = shown.add_task(printable(description), total=total)
-            yield lambda done: shown.advance(task, done)
+            task = shown.add_task(printable(description), total=total or None)
+            running.append(shown)
+            try:
+                yield lambda done: shown.advance(task, done)
+            finally:
+                running.remove(shown)
 
-    return Console(say=say, progress=bar)
+    @contextmanager
+    def aside() -> Iterator[None]:
+        stopped = list(running)
+        for shown in stopped:
+            shown.stop()
+        try:
+            yield
+        finally:
+            for shown in stopped:
+                shown.start()
+
+    return Console(say=say, progress=bar, aside=aside)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -29,8 +31,8 @@ from overproof.cli.options import (
 )
 from overproof.cli.output import show
 from overproof.cli.places import a_file_or_stream
-from overproof.files import open_number
-from overproof.progress import terminal
+from overproof.files import open_number, results
+from overproof.progress import SILENT, terminal
 
 VerdictsOut = Annotated[
     str,
@@ -38,14 +40,20 @@ VerdictsOut = Annotated[
 ]
 To = Annotated[
     str | None,
-    typer.Option("--to", help="jsonl, parquet, ocsf (Detection Finding) or ecs. [default: by FILE's name, else jsonl]"),
+    typer.Option(
+        "--to",
+        help="jsonl, parquet, ocsf (Detection Finding), ecs or table. [default: by FILE's name, else jsonl; on a "
+        "terminal table]",
+    ),
 ]
 Follow = Annotated[bool, typer.Option("--follow", help="Go on as the files grow, through rotation, until Ctrl-C.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Processes that judge.")]
 MinSeverity = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--min-severity", help="Write only verdicts from this on: informational, low, medium, high or critical."
+        "--min-severity",
+        help="Write only verdicts from this on: informational, low, medium, high or critical. [default: in a table "
+        "low, which leaves out what was decided as benign, else informational]",
     ),
 ]
 TopCount = Annotated[
@@ -67,7 +75,8 @@ Explain = Annotated[
     bool | None,
     typer.Option(
         "--explain/--no-explain",
-        help="Tell which spans of an alert's text carried its verdict. [default: in ocsf and ecs, of 64 of a batch]",
+        help="Tell which spans of an alert's text carried its verdict. [default: in ocsf, ecs and table, of 64 of a "
+        "batch]",
     ),
 ]
 TechniquesFile = Annotated[
@@ -80,14 +89,18 @@ TechniquesFile = Annotated[
 ]
 
 
+TABLE = "table"
+
 HELP = """Judge events with a bundle; what it cannot be trusted with goes to the full model.
 
 A verdict keeps both answers, who decided and why (docs/verdict-schema.md); verdicts come in the order of the
-events. Memory stays flat on any length of input. A run into a FILE that was killed goes on where it stood when it
-is started again. A summary goes to standard error, or with --out FILE to standard output.
+events: on a terminal a table of the alerts and of what nobody decided, else JSON lines, or what --to and FILE ask for.
+Memory stays flat on any length of input. A run into a FILE that was killed goes on where it stood when it is started
+again. A summary goes to standard error, or with --out FILE to standard output.
 
 \b
 Examples:
+  overproof triage bundle access.log
   overproof triage bundle access.log capture.pcap conn.log > verdicts.jsonl
   overproof triage bundle eve.json.gz --full teacher --check proof/check.json --to ocsf --out findings.jsonl
   overproof triage bundle pool.parquet --workers 2 --out verdicts.parquet
@@ -111,7 +124,7 @@ def run(
     workers: Workers = 1,
     engine: Engine = "local",
     address: Address = None,
-    min_severity: MinSeverity = "informational",
+    min_severity: MinSeverity = None,
     top: TopCount = None,
     group_similar: GroupSimilar = False,
     group_campaigns: GroupCampaigns = None,
@@ -133,13 +146,19 @@ def run(
     from overproof.jobs.deploy_config import CascadeConfig, TriageConfig
     from overproof.jobs.triage import triage
 
+    if to is None and out == "-" and results().isatty():
+        to = TABLE
+    console = terminal()
+    if "-" in (sources or ["-"]) and sys.stdin is not None and sys.stdin.isatty():
+        console.say("Reading events from standard input, one a line; Ctrl-D ends them.")
+        console = replace(console, progress=SILENT.progress)  # a bar would wipe out what is being typed
     request = Request(
         tuple(sources or ["-"]),
         out=out,
         to=to,
         reading=Reading(columns_of(text, None, None, None, None), format),
         follow=follow,
-        min_severity=severity.parse(min_severity),
+        min_severity=severity.parse(min_severity or ("low" if to == TABLE else "informational")),
         top=top,
         group_similar=group_similar,
         group_campaigns=None if group_campaigns is None else parse_window(group_campaigns),
@@ -151,8 +170,8 @@ def run(
     cascade = CascadeConfig(full or None, check, max_escalations, on_full_down, never)
     trust = trust_of(verify_key, verify_certificates)
     config = TriageConfig(bundle, request, cascade, workers, engine, address, rejects, trust)
-    summary = triage(config, console=terminal())
+    summary = triage(config, console=console)
     if out == "-" or open_number(out) == 1:  # verdicts stand alone, by whatever name
-        terminal().say(summary.render())
+        console.say(summary.render())
     else:
         show(summary, as_json)

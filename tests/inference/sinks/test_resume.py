@@ -18,6 +18,7 @@ from overproof.inference.sinks import SINKS, About, Writer
 
 Verdicts = Callable[[int], list[dict[str, Any]]]
 BATCHES, BATCH = 3, 3
+FORMS = [form for form in SINKS if form != "table"]  # of which not every row says where the event was read
 
 
 class Killed(BaseException):
@@ -59,7 +60,7 @@ def run(
     return out
 
 
-@pytest.mark.parametrize("form", SINKS)
+@pytest.mark.parametrize("form", FORMS)
 def test_a_run_without_a_break(form: str, about: About, verdicts: Verdicts, tmp_path: Path) -> None:
     everything = verdicts(BATCH * BATCHES + 2)
     out = run(form, about, everything, tmp_path, {})
@@ -72,7 +73,7 @@ def test_a_run_without_a_break(form: str, about: About, verdicts: Verdicts, tmp_
 SYSTEM_CALLS = ("fsync", "replace", "rename", "open", "unlink", "mkdir", "rmdir", "truncate")
 
 
-@pytest.mark.parametrize("form", SINKS)
+@pytest.mark.parametrize("form", FORMS)
 def test_a_run_killed_before_any_system_call(
     form: str, about: About, verdicts: Verdicts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,7 +157,7 @@ def test_a_torn_part_is_removed(about: About, verdicts: Verdicts, tmp_path: Path
     assert origins(tmp_path / "out.parquet") == [verdict["origin"] for verdict in everything]
 
 
-@pytest.mark.parametrize("form", SINKS)
+@pytest.mark.parametrize("form", FORMS)
 def test_what_was_lost_is_not_taken_up(form: str, about: About, verdicts: Verdicts, tmp_path: Path) -> None:
     sink, aside = SINKS[form], tmp_path / "aside"
     assert sink.holds(aside, 0)

@@ -1,4 +1,4 @@
-"""Write verdicts: as JSON lines, Parquet, OCSF Detection Findings or ECS documents.
+"""Write verdicts: as JSON lines, Parquet, OCSF Detection Findings, ECS documents or a table for people.
 
 `SINKS` is the whole list of forms; one module each.
 """
@@ -12,6 +12,7 @@ from overproof.inference.sinks.jsonl import JSONL
 from overproof.inference.sinks.lines import line_sink
 from overproof.inference.sinks.ocsf import finding
 from overproof.inference.sinks.parquet import PARQUET
+from overproof.inference.sinks.table import TABLE
 from overproof.inference.sinks.verdict_batch import VerdictBatch
 
 __all__ = ["SINKS", "About", "Sink", "VerdictBatch", "Writer", "sink_for"]
@@ -21,6 +22,7 @@ SINKS: dict[str, Sink] = {
     "parquet": PARQUET,
     "ocsf": line_sink(".ocsf.jsonl", finding),
     "ecs": line_sink(".ecs.jsonl", document),
+    "table": TABLE,
 }
 
 _COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip")
@@ -40,5 +42,5 @@ def sink_for(to: str | None, out: str) -> Sink:
         if to not in SINKS:
             raise InputError(f"form {to!r}: expected one of {', '.join(SINKS)}")
         return SINKS[to]
-    fitting = [sink for sink in SINKS.values() if out.lower().endswith(sink.extension)]
+    fitting = [sink for sink in SINKS.values() if sink.extension and out.lower().endswith(sink.extension)]
     return max(fitting, key=lambda sink: len(sink.extension), default=SINKS["jsonl"])

@@ -74,7 +74,7 @@ class Sink:
     Attributes
     ----------
     extension
-        The end of the names of its files.
+        The end of the names of its files; empty: no name chooses it.
     open
         `open(aside, offset, about)`: a writer into the path `aside`, which belongs to the sink, at an offset that an
         earlier writer's `flush` returned there (0: from the start). Raises InputError where that cannot be.
@@ -87,6 +87,8 @@ class Sink:
     for_analysts
         Whether analysts read this form: alerts have an excerpt of their text, and are explained unless somebody says
         otherwise.
+    with_text
+        Whether this form shows the event's text.
     """
 
     extension: str
@@ -94,3 +96,4 @@ class Sink:
     holds: Callable[[Path, int], bool]
     stream: Callable[[BinaryIO | str, About], Writer]
     for_analysts: bool = False
+    with_text: bool = False

@@ -85,12 +85,12 @@ class LinesWriter:
 class StreamWriter:
     """Writes lines into an open file, or at the end of a named one; what is written is there for others to read.
 
-    A terminal is not steered by them: it gets in JSON's escapes what could. A named file that ends within a line, as a
-    kill leaves it, loses that line first.
+    A terminal is not steered by them: it gets in JSON's escapes what could, unless the lines are `safe`. A named file
+    that ends within a line, as a kill leaves it, loses that line first.
     """
 
-    def __init__(self, file: BinaryIO | str, encode: Encode) -> None:
-        self._encode, self._written = encode, 0
+    def __init__(self, file: BinaryIO | str, encode: Encode, *, safe: bool = False) -> None:
+        self._encode, self._written, self._safe = encode, 0, safe
         self._opened = isinstance(file, str)
         self._name = file if isinstance(file, str) else OUTPUT
         self._file = _appended(file) if isinstance(file, str) else file
@@ -99,7 +99,7 @@ class StreamWriter:
         """Write verdicts, and pass them on."""
         lines = self._encode(verdicts)
         with naming(self._name):
-            self._written += self._file.write(_spelled_out(lines) if self._file.isatty() else lines)
+            self._written += self._file.write(lines if self._safe or not self._file.isatty() else _spelled_out(lines))
             self._file.flush()
 
     def flush(self) -> int:

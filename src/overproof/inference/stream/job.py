@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from overproof.errors import BundleError
 from overproof.events.schema import overflowed
 from overproof.events.sources import Rejects, read_events
 from overproof.events.sources.interface import OnSkip
+from overproof.files import results
 from overproof.inference.cascade import Cascade, PromiseStatus
 from overproof.inference.cascade.policy import out_of_distribution
 from overproof.inference.engines import Engine, Scored, in_process
@@ -26,7 +27,7 @@ from overproof.inference.sinks.verdict_batch import Verdict
 from overproof.inference.stream.campaigns import Campaigns
 from overproof.inference.stream.explaining import MOST_EXPLAINED, alerts_of, explained
 from overproof.inference.stream.following import Following
-from overproof.inference.stream.output import Output, Request, open_output
+from overproof.inference.stream.output import STREAM, Output, Request, open_output
 from overproof.inference.stream.summary import Summary, Tally
 from overproof.inference.stream.top import Top
 from overproof.progress import SILENT, Advance, Console
@@ -98,7 +99,8 @@ def triage(
             judged = f"the {resumed:,} events that are judged already"
             context.console.say(f"{request.out}: going on after {judged}{_kept_in(output)}")
         following = Following(output, context.rejects, cascade.models, request.paths) if output.appended else None
-        state = _State(cascade, request, output, following)
+        on_screen = request.out == STREAM and results().isatty()
+        state = _State(cascade, request, output, following, context.console.aside if on_screen else nullcontext)
         if following is not None:
             state.remember()  # before anything is written that a kill might leave
         if elsewhere is None:
@@ -121,6 +123,7 @@ def triage(
         promise=cascade.policy.promise,
         models=cascade.models,
         out=request.out,
+        min_severity=request.min_severity,
     )
 
 
@@ -158,9 +161,16 @@ def _judge_all(scored: Iterator[Scored], state: _State, context: RunContext, adv
 class _State:
     """What a run carries from batch to batch, all of which a mark remembers."""
 
-    def __init__(self, cascade: Cascade, request: Request, output: Output, following: Following | None) -> None:
+    def __init__(
+        self,
+        cascade: Cascade,
+        request: Request,
+        output: Output,
+        following: Following | None,
+        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         mark = output.mark
-        self._following = following
+        self._following, self._aside = following, aside
         self._cascade, self._request, self._output = cascade, request, output
         self.tally = Tally() if mark is None else Tally.from_json(mark.tally)
         self.top = None if request.top is None else Top(request.top, mark.top if mark and mark.top else [])
@@ -209,7 +219,7 @@ class _State:
         verdicts = self._cascade.columns(scores, decision, answers)
         severities = severity.severities(verdicts, self._cascade.student.manifest.benign)
         rows = np.flatnonzero(severities >= self._request.min_severity)
-        judged = VerdictBatch(batch, verdicts, rows, self._request.with_text)
+        judged = VerdictBatch(batch, verdicts, rows, self._request.texts)
         if self._request.for_analysts:
             alerts = alerts_of(judged, self._cascade.student.manifest.benign)
             judged = replace(judged, alerts=frozenset(alerts.tolist()))
@@ -276,7 +286,8 @@ class _State:
                 verdicts[i]["group"] = group
 
     def _write(self, verdicts: VerdictBatch | list[Verdict]) -> None:
-        self._output.write(verdicts)
+        with self._aside() if len(verdicts) else nullcontext():
+            self._output.write(verdicts)
         self.tally.written += len(verdicts)
 
     def remember(self) -> None:

@@ -81,6 +81,11 @@ class Request:
         """Whether analysts read the form: an alert has an excerpt of its text."""
         return sink_for(self.to, self.out).for_analysts
 
+    @property
+    def texts(self) -> bool:
+        """Whether verdicts keep the event's text on their way to the output."""
+        return self.with_text or sink_for(self.to, self.out).with_text
+
 
 @dataclass(frozen=True)
 class Output:

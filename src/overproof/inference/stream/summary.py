@@ -120,6 +120,8 @@ class Summary:
         What verdicts call the student and the full model.
     out
         Where the verdicts are.
+    min_severity
+        Verdicts below it were counted, not written.
     """
 
     tally: Tally
@@ -131,6 +133,7 @@ class Summary:
     promise: Promise | None
     models: Mapping[str, str | None]
     out: str
+    min_severity: int = severity.INFORMATIONAL
 
     @property
     def promised(self) -> PromiseStatus | None:
@@ -186,8 +189,15 @@ class Summary:
             lines.append(f"  campaigns  {campaigns['findings']:,}, of {campaigns['alerts']:,} alerts")
         if self.groups is not None:
             lines.append(f"  groups     {self.groups:,} of similar alerts")
-        lines.append(f"  written    {tally.written:,} verdicts to {self.out}")
+        lines.append(f"  written    {tally.written:,} verdicts to {self.out}{self._left_out()}")
         return "\n".join(lines)
+
+    def _left_out(self) -> str:
+        below = [name for number, name in severity.NAMES.items() if number < self.min_severity]
+        count = sum(self.tally.counts["severity"][name] for name in below)
+        if not count:
+            return ""
+        return f"; {count:,} below {severity.NAMES[self.min_severity]} left out (--min-severity {below[0]} shows them)"
 
 
 def _count(counter: Counter[str], names: list[str]) -> None:
