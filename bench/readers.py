@@ -1,7 +1,8 @@
 """Measure what each reader of events takes of a processor, beside another checkout's in the same run.
 
-Two processes, one with either checkout's sources, read the same file in turn; what is compared is their least time of
-the processor, which other work on the machine can lengthen and nothing can shorten.
+Two processes, one with either checkout's sources, read the same file right after each other, in an order that
+alternates; what is compared is the median of the pairs' ratios in time of the processor, with an interval. A machine
+whose speed swings from one second to the next slows both readings of a pair, but not the same side of most of them.
 """
 
 from __future__ import annotations
@@ -12,22 +13,25 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
+from time import monotonic
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from scipy.stats import binom
 from settings import CAPTURES, OUT, TEST
 from throughput import FORMATS, write_lines
 
 from overproof.events.sources import load_events
 
 NAME = "readers"
-CONVERSATIONS = 2_000  # of a capture, which is slow to write
+CONVERSATIONS = 1_000  # of a capture, which is slow to write
 BEFORE = "OVERPROOF_BEFORE"  # the variable that names the other checkout's root
-PAIRS = 9
-EVENTS = 20_000
+SECONDS = 25.0  # for which each file is read again and again,
+PAIRS = (9, 201)  # but at least and at most as many times by each
+EVENTS = 10_000
 LEAST = 10_000  # lines of a real log, which is repeated until it has as many
 
 # Warnings and garbage of one reading are not the next one's; the first one of a process imports what it needs.
@@ -186,18 +190,26 @@ def measured() -> dict[str, Any]:
     root = os.environ[BEFORE]
     made = [*MADE, *(_Made(name, _repeated(CAPTURES / path)) for name, path in REAL.items())]
     texts: list[str] = (load_events([TEST])["text"].to_pylist() * 2)[:EVENTS]
-    result: dict[str, Any] = {"commit": _commit(root), "pairs": PAIRS, "files": {}}
+    result: dict[str, Any] = {"commit": _commit(root), "files": {}}
     with tempfile.TemporaryDirectory() as place:
         for each in made:
             path = each.write(Path(place), texts)
             # new processes for each file: what one that read others has in its memory changes what reading takes
             sides = {"before": _Reader(Path(root)), "now": _Reader(Path())}
-            readings = [{side: reader.read(path) for side, reader in sides.items()} for _ in range(PAIRS + 1)]
-            result["files"][each.name] = readings[1:]  # the first imports what it needs
+            result["files"][each.name] = list(_pairs(sides, path))[1:]  # the first imports what it needs
             for reader in sides.values():
                 reader.end()
             path.unlink()
     return result
+
+
+def _pairs(sides: dict[str, _Reader], path: Path) -> Iterator[dict[str, Any]]:
+    begin, (least, most) = monotonic(), PAIRS
+    for n in range(most + 1):
+        if n > least and monotonic() - begin > SECONDS:
+            return
+        order = list(sides) if n % 2 else list(reversed(sides))
+        yield {side: sides[side].read(path) for side in order}
 
 
 def _commit(root: str) -> str:
@@ -206,13 +218,13 @@ def _commit(root: str) -> str:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """Write a table of the least times, and the median of the pairs' ratios."""
+    """Write a table of the least times, and the median of the pairs' ratios with its interval."""
     lines = [
-        "| file | events | µs an event before | now | now ÷ before | median of the pairs |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| file | events | µs an event before | now | now ÷ before | 95 % interval | pairs |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         *(_row(name, readings) for name, readings in result["files"].items()),
     ]
-    return "\n".join(lines) + f"\n\nBefore: {result['commit']}. {result['pairs']} pairs of readings."
+    return "\n".join(lines) + f"\n\nBefore: {result['commit']}."
 
 
 def _row(name: str, readings: list[dict[str, Any]]) -> str:
@@ -221,6 +233,17 @@ def _row(name: str, readings: list[dict[str, Any]]) -> str:
     events = sides[1][0]["events"]
     was, is_now = sides[0][0], sides[1][0]
     said = f"{was['as']}, {was['events']:,} events" if (was["as"], was["events"]) != (is_now["as"], events) else ""
-    ratio = median(pair["now"]["seconds"] / pair["before"]["seconds"] for pair in readings)
+    ratios = sorted(pair["now"]["seconds"] / pair["before"]["seconds"] for pair in readings)
+    low, high = _ranks(len(ratios))
     cells = [name, f"{events:,}", f"{before / max(was['events'], 1) * 1e6:.2f}{f' ({said})' if said else ''}"]
-    return f"| {' | '.join(cells)} | {now / events * 1e6:.2f} | {now / before:.3f} | {ratio:.3f} |"
+    interval = f"{ratios[low]:.3f} to {ratios[high]:.3f}"
+    return f"| {' | '.join(cells)} | {now / events * 1e6:.2f} | {median(ratios):.3f} | {interval} | {len(ratios)} |"
+
+
+def _ranks(pairs: int) -> tuple[int, int]:
+    """Give the places, from 0, of the sorted values between which their median lies in 95 of 100 runs or more.
+
+    Exact and without a distribution, as the sign test is (Conover, *Practical Nonparametric Statistics*, 3.2).
+    """
+    low = max(int(binom.ppf(0.025, pairs, 0.5)) - 1, 0)
+    return low, pairs - 1 - low

@@ -19,7 +19,7 @@ def reach(record: Mapping[Any, Any], name: str) -> Any:
     """Return the value of a key, or of one inside objects; `ABSENT` where there is none."""
     if name in record:
         return record[name]
-    for outer, rest in _splits(name):
+    for outer, rest in splits(name):
         inside = record.get(outer)
         if isinstance(inside, dict):
             found = reach(inside, rest)
@@ -54,7 +54,7 @@ def struct_column(batch: pa.RecordBatch, name: str) -> pa.Array:
     names = batch.schema.names
     if name in names:
         return batch.column(names.index(name))
-    for outer, rest in _splits(name):
+    for outer, rest in splits(name):
         if outer in names and pa.types.is_struct(batch.column(names.index(outer)).type):
             found = _field(batch.column(names.index(outer)), rest)
             if found is not None:
@@ -66,7 +66,7 @@ def _field(array: pa.Array, name: str) -> pa.Array | None:
     names = [field.name for field in array.type]
     if name in names:
         return pc.struct_field(array, [names.index(name)])
-    for outer, rest in _splits(name):
+    for outer, rest in splits(name):
         if outer in names and pa.types.is_struct(array.type.field(names.index(outer)).type):
             found = _field(pc.struct_field(array, [names.index(outer)]), rest)
             if found is not None:
@@ -74,7 +74,7 @@ def _field(array: pa.Array, name: str) -> pa.Array | None:
     return None
 
 
-def _splits(name: str) -> Iterator[tuple[str, str]]:
+def splits(name: str) -> Iterator[tuple[str, str]]:
     """Yield what stands before and after each dot."""
     at = name.find(".")
     while at >= 0:

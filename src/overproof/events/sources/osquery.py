@@ -33,8 +33,9 @@ def read_osquery(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch
 
 def is_result(record: Record) -> bool:
     """Tell whether an object holds results of a query, and no text or label of its own."""
-    rows = any(isinstance(record.get(key), dict | list) for key in _ROWS)
-    return rows and {"name", "unixTime"} <= record.keys() and not is_table_row(record)
+    if not {"name", "unixTime"} <= record.keys():
+        return False
+    return any(isinstance(record.get(key), dict | list) for key in _ROWS) and not is_table_row(record)
 
 
 def _parse(number: int, line: bytes) -> Iterator[Parsed]:

@@ -11,7 +11,7 @@ from overproof.events.sources.batch import plain
 from overproof.events.sources.cloud import amazon, google, microsoft, okta
 from overproof.events.sources.cloud.log import Log
 from overproof.events.sources.interface import is_table_row
-from overproof.events.sources.nested import ABSENT, reach
+from overproof.events.sources.nested import ABSENT, reach, splits
 from overproof.events.sources.structured import StructuredEvent
 from overproof.events.sources.values import integer, seconds, string, when
 
@@ -28,10 +28,14 @@ _PAIRS = (("Name", "Value"), ("name", "value"), ("key", "value"), ("Key", "Value
 
 
 LOGS = (*amazon.LOGS, *google.LOGS, *microsoft.LOGS, *okta.LOGS)
+# in which a record of any log has its first key: most records of others have none of these, and are told by that
+_FIRST_KEYS = {name for log in LOGS for name in (log.keys[0], *(outer for outer, _ in splits(log.keys[0])))}
 
 
 def log_of(record: Record) -> Log | None:
     """Return which log a record is of; None where it is of none, or has a text or a label of its own."""
+    if _FIRST_KEYS.isdisjoint(record):
+        return None
     log = next((log for log in LOGS if all(reach(record, key) is not ABSENT for key in log.keys)), None)
     return None if log is None or is_table_row(record) else log
 
