@@ -21,6 +21,7 @@ import edited
 import engines
 import escalating
 import exclusive
+import explanations
 import field
 import flooding
 import flows
@@ -156,6 +157,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "captures": lambda: captures.to_markdown(once("captures", captures.measured)),
     "service": deployed("service", service),
     "similarity": deployed("similarity", similarity),
+    explanations.NAME: lambda: explanations.to_markdown(once(explanations.NAME, explanations.measured)),
     "engines": deployed("engines", engines),
     "edge": deployed("edge", edge),
     fuzzing.NAME: lambda: fuzzing.to_markdown(once(fuzzing.NAME, fuzzing.measured)),

@@ -129,7 +129,7 @@ def test_alone_if_every_gate_is_open() -> None:
         "final verdicts": "with escalation",
         "costly false positives": "alone",
         "adversarial input": "with escalation",
-        "need for explanation": "no",
+        "need for explanation": "alone",
     }
     keys = {result.key for check in found() for result in check.gates}
     assert {use["because"] for use in data["uses"]} <= keys | {None}
@@ -210,7 +210,7 @@ def test_nothing_at_all_is_no_reason_to_deploy() -> None:
         decision = decide(checks)
         assert decision.decision == "do not deploy" and decision.because[0] == "own-data/published"
         assert decision.sentence.startswith("Do not deploy yet: unmeasured: no gate own-data/published (and 5 more")
-        assert answers(decision)["need for explanation"] == "no"
+        assert answers(decision)["need for explanation"] == "unmeasured"
         plain(decision)
 
 

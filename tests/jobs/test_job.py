@@ -110,7 +110,7 @@ def test_compress_keeps_the_evidence(job: Job) -> None:
 def test_seven_checks_and_a_verdict(report: Any) -> None:
     stored = report.to_json()
     assert [check["key"] for check in stored["checks"]] == CHECKS
-    assert stored["schema"] == "overproof.check/5"
+    assert stored["schema"] == "overproof.check/6"
     assert stored["absent"] == {}
     assert stored["margin"] == {"value": 0.02, "fixed_before": True, "message": stored["margin"]["message"]}
     assert stored["verdict"]["decision"] in ("deploy alone", "deploy with escalation", "do not deploy")

@@ -1,4 +1,4 @@
-"""List the seven checks of what compression cost, each a pure function of scores.
+"""List the eight checks of what compression cost, each a pure function of scores.
 
 `CHECKS` is the whole list, in the order of the report.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from overproof.checks import boundary, calibration, escalation, held_out, own_data, rare, redteam
+from overproof.checks import boundary, calibration, escalation, explanation, held_out, own_data, rare, redteam
 from overproof.checks.base import Check, CheckContext, CheckResult, GateResult
 
 __all__ = ["CHECKS", "Check", "CheckContext", "CheckResult", "GateResult"]
@@ -19,5 +19,6 @@ CHECKS: tuple[Check[Any], ...] = (
     boundary.CHECK,
     held_out.CHECK,
     escalation.CHECK,
+    explanation.CHECK,
     redteam.CHECK,
 )

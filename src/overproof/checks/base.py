@@ -1,4 +1,4 @@
-"""Define what the seven checks share: what a check is, what it returns, and what it sees (`context`, `gate_result`).
+"""Define what the eight checks share: what a check is, what it returns, and what it sees (`context`, `gate_result`).
 
 A check is a pure function of a `CheckContext`: scores and what is known of the events. It touches no model, no file.
 """

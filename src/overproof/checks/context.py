@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from overproof.bundle.scores import Floats, Scores, confidence_of, labels_of, softmax
 from overproof.bundle.tried import Tried
 from overproof.checks.attacked import NO_ATTACK, NOT_ATTACKED, Attacked, AttackSettings
+from overproof.checks.explained import NOT_EXPLAINED, Explained
 from overproof.checks.gate_result import Gate, Gates
 from overproof.checks.stats import Units
 from overproof.checks.units import units_of
@@ -270,6 +271,8 @@ class CheckContext:
         What each of two students says; None in a bundle of one.
     attack_settings, attacked
         How the events were attacked, and what that came to; why not, where they were not.
+    explained
+        Alerts, what explains them, and what is left of them without that.
     """
 
     sample: Sample
@@ -289,6 +292,7 @@ class CheckContext:
     tiers: TwoStudents | None = None
     attack_settings: AttackSettings = NO_ATTACK
     attacked: Attacked | NotMeasured = NOT_ATTACKED
+    explained: Explained | NotMeasured = NOT_EXPLAINED
     seed: int = 0
 
     @cached_property

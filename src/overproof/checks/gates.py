@@ -104,6 +104,11 @@ DEFAULTS = {
     "redteam/flood": Default(
         0.0, False, "Events among hostile ones that exceed the budget, or are decided otherwise because of these."
     ),
+    "explanation/unfaithful": Default(
+        0.05,
+        False,
+        "Alerts that are explained by a span which carries no more of the verdict than a random one of its length.",
+    ),
 }
 MARGIN = "held-out/misses"  # its limit is the margin that the bundle was made with
 MEANING_OF_MARGIN = (

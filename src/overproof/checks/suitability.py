@@ -19,6 +19,7 @@ WARNED: Kind = "warned against"
 MISSES, FALSE_POSITIVES = "held-out/misses", "held-out/false-positives"
 NOVEL, FAMILY, GUARANTEE = "held-out/novel", "held-out/family:", "escalation/guarantee"
 BOUNDARY = ("boundary/edits", "boundary/neighbours")
+EXPLAINED = "explanation/unfaithful"
 ATTACKED = ("redteam/exclusive", "redteam/cascade-bypass")
 
 GateResults = Mapping[str, GateResult]
@@ -101,13 +102,7 @@ def uses_of(gates: GateResults, overall: Overall) -> tuple[Use, ...]:
         _final(overall),
         _costly(gates, overall),
         _adversarial(gates, overall),
-        Use(
-            "need for explanation",
-            WARNED,
-            NO,
-            None,
-            "A verdict carries probabilities and no reasons, and the full model's reasons are not the student's.",
-        ),
+        _explained(gates, overall),
     )
 
 
@@ -182,6 +177,19 @@ def _adversarial(gates: GateResults, overall: Overall) -> Use:
         answer, message = UNMEASURED, bare if near_shown else "How its verdicts hold near the boundary was not shown."
     deciding = failed or unshown or asked
     return _warned("adversarial input", answer, deciding[0].key if deciding else None, message, overall)
+
+
+def _explained(gates: GateResults, overall: Overall) -> Use:
+    """Answer by whether what explains a verdict was shown to carry it."""
+    found = gates.get(EXPLAINED)
+    if found is not None and found.status == PASSED:
+        answer = ALONE
+        message = "What explains a verdict carries it; it is the student's reason, also where the full model decides."
+    elif found is not None and found.status == FAILED:
+        answer, message = NO, "Too often what explains a verdict carries no more of it than any other part."
+    else:
+        answer, message = UNMEASURED, "Whether what explains its verdicts carries them was not shown."
+    return _warned("need for explanation", answer, None if found is None else found.key, message, overall)
 
 
 def _warned(use: str, answer: Answer, because: str | None, message: str, overall: Overall) -> Use:

@@ -34,6 +34,7 @@ CURABLE = {
     # no cure, but what edited attacks get past it forbids the use against adversaries, and to stand alone, not triage
     "redteam/exclusive",
     "redteam/cascade-bypass",
+    "explanation/unfaithful",  # forbids to rely on explanations: verdicts are no worse for it
 }
 
 OF_PUBLIC = " All of this is of public or simulated events: nothing is known of your own."
@@ -44,7 +45,7 @@ GateResults = Mapping[str, GateResult]
 
 @dataclass(frozen=True)
 class Decision:
-    """What the seven checks come to.
+    """What the eight checks come to.
 
     Attributes
     ----------
@@ -76,7 +77,7 @@ def decide(checks: Sequence[CheckResult[Any]]) -> Decision:
     Parameters
     ----------
     checks
-        All seven; a gate that is missing counts as not measured.
+        All eight; a gate that is missing counts as not measured.
     """
     gates = {key: GateResult(key, UNMEASURED, f"unmeasured: no gate {key}") for key in (*STANDS, *CASCADE)}
     gates |= {result.key: result for check in checks for result in check.gates}

@@ -1,4 +1,4 @@
-"""Check a bundle, top to bottom: load, query all models, move what is near the boundary, hold out, judge, attack."""
+"""Check a bundle, top to bottom: load, query all models, move what is near the boundary, hold out, explain, judge."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ from overproof.inference.cascade import Rate
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.jobs.check_attack import SAMPLE, Attackable, attack_events
 from overproof.jobs.check_edits import boundary_edits
+from overproof.jobs.check_explanations import explain_alerts
 from overproof.jobs.check_report import (
     checked_bundle,
     checked_events,
@@ -233,7 +234,7 @@ def require_usable(config: CheckConfig, inputs: CheckInputs, out: Path | None) -
 
 
 def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) -> CheckReport:
-    """Load the events, query all models, move events near the boundary, hold families out, judge, attack and decide."""
+    """Load the events, query all models, move events near the boundary, hold out, explain, judge, attack, decide."""
     manifest = inputs.bundle.manifest
     gates = gates_with(manifest.margin or CheckSettings.margin, config.gate)
     policy = policy_for(
@@ -268,6 +269,7 @@ def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) ->
     )
     context = replace(context, boundary=query_boundary(context, models, inputs.bundle))
     context = replace(context, held_out=hold_out_families(config, inputs, data, options))
+    context = replace(context, explained=explain_alerts(context, models, inputs.bundle, options.console))
     *passive, red_team = CHECKS
     results = judge(passive, context, options.console)
     found = threshold_of(results)

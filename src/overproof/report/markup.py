@@ -131,6 +131,11 @@ def _row(head: Sequence[str], row: Sequence[str], sides: Sequence[str]) -> list[
     return cells
 
 
+def marked(text: str) -> Html:
+    """Mark a piece of text."""
+    return _block("marked", text)
+
+
 def details(summary: str, *children: str) -> Html:
     """Fold something away until it is asked for; in print it is open."""
     return _block("details", summary, many(children))

@@ -48,6 +48,7 @@ KEYS = {
     "boundary": ("Boundary", "Do verdicts near the boundary stand?"),
     "held-out": ("Held out", "What does the student miss that the full model detects?"),
     "escalation": ("Escalation", "Does handing over the doubtful ones help, and what does it promise?"),
+    "explanation": ("Explanation", "Does what explains a verdict carry it?"),
     "redteam": ("Red team", "What gets past it once it is edited?"),
 }
 

@@ -36,7 +36,7 @@ from .figures import (
     result,
     right,
 )
-from .made_data import SETTINGS, boundary, calibration, escalation, held_out, own_data, rare, red_team
+from .made_data import SETTINGS, boundary, calibration, escalation, explanations, held_out, own_data, rare, red_team
 
 
 def comparison() -> Comparison:
@@ -159,6 +159,7 @@ def gates(key: str) -> list[GateResult]:
             result("escalation/budget", "passed", 0.037, 0.005, 0.05, events=5701),
             result("escalation/deferred", "passed", 0.001, 0.001, 0.005, events=5701),
         ],
+        "explanation": [result("explanation/unfaithful", "passed", 0.01, 0.02, 0.05, events=300, required=False)],
         "redteam": [
             result("redteam/exclusive", "unmeasured", 0.03, 0.03, 0.05, events=180, needed=410, required=False),
             result("redteam/cascade-bypass", "passed", 0.02, 0.015, 0.05, events=180, required=False),
@@ -176,6 +177,7 @@ def made(texts: list[str]) -> CheckReport:
         "boundary": boundary(),
         "held-out": held_out(texts),
         "escalation": escalation(),
+        "explanation": explanations(),
         "redteam": red_team(),
     }
     return CheckReport(

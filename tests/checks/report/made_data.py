@@ -1,4 +1,4 @@
-"""What the seven checks measured, made up, with hostile names wherever names come from outside."""
+"""What the eight checks measured, made up, with hostile names wherever names come from outside."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from overproof.checks.escalation.result import (
     RiskCurves,
     SentShare,
 )
+from overproof.checks.explanation.result import Alerts as ExplainedAlerts
+from overproof.checks.explanation.result import Explanations, Faithfulness, MarkedEvent, MarkedSpan
 from overproof.checks.held_out.result import Cost, FamilyPairs, HeldOutFamily, HeldOutThreats, NovelFamilies
 from overproof.checks.own_data.result import (
     Alerts,
@@ -291,6 +293,21 @@ def escalation() -> Escalation:
         threshold=threshold,
         warning="The guarantee holds for events like these: not under attack, and not after drift.",
     )
+
+
+def explanations() -> Explanations:
+    """Its data."""
+    of = {
+        m: Faithfulness(n, n - 2, n - k, wilson(n - k, n), wilson(n - 9, n), wilson(7, n))
+        for m, n, k in ((Q, 300, 3), (F, 290, 11))
+    }
+    spans = (MarkedSpan(0, 1, 4.2), MarkedSpan(3, 9, 1.5))
+    examples = (
+        MarkedEvent(f"march.jsonl:9 {EVIL}", f"{SPOOF} {EVIL}", EVIL, EVIL, spans),
+        MarkedEvent("march.jsonl:12", f"{'a' * 3000} union {'b' * 3000}", "sqli", None, (MarkedSpan(3000, 3007, 6),)),
+        MarkedEvent("march.jsonl:15", "nothing here", "sqli", "sqli", ()),
+    )
+    return Explanations(ExplainedAlerts(4012, 300, 1, 4, of, examples))
 
 
 SETTINGS = AttackSettings(100, 200)

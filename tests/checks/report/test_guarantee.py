@@ -69,7 +69,7 @@ def test_reading_one_needs_no_scipy(everything: CheckReport, tmp_path: Path) -> 
 @pytest.mark.parametrize("value", ["NaN", "-1.0", "1.5", "0.5", "Infinity"])
 def test_a_threshold_that_is_none_or_another(everything: CheckReport, tmp_path: Path, value: str) -> None:
     data = everything.to_json()
-    places = [data["checks"][5]["data"]["threshold"], data["verdict"], data["checks"][6]["data"]["attacks"]]
+    places = [data["checks"][5]["data"]["threshold"], data["verdict"], data["checks"][7]["data"]["attacks"]]
     for place in (*places, data["proof"]["policy"]):
         for name in {"value", "threshold", "confidence"} & set(place):
             if name != "confidence" or place is data["proof"]["policy"]:

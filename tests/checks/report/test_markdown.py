@@ -56,13 +56,14 @@ def test_golden(everything: CheckReport) -> None:
     assert lines[0] == "## ⚠️ overproof check: deploy with escalation"
     assert lines[2].startswith("Deploy it only with the full model behind it: alone it misses 0.92 %")
     start = lines.index("| Check | Status | Gates | Finding |")
-    assert [line.split(" | ")[:2] for line in lines[start + 2 : start + 9]] == [
+    assert [line.split(" | ")[:2] for line in lines[start + 2 : start + 10]] == [
         ["| Own data", "✅ passed"],
         ["| Calibration", "❔ unmeasured"],
         ["| Rare families", "❔ unmeasured"],
         ["| Boundary", "✅ passed"],
         ["| Held out", "❌ failed"],
         ["| Escalation", "✅ passed"],
+        ["| Explanation", "✅ passed"],
         ["| Red team", "✅ passed"],
     ]
     assert [line[:35] for line in lines if line.startswith("- ❌") or line.startswith("- ❔")] == [

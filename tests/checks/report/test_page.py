@@ -29,7 +29,7 @@ VOID = {"meta"}
 OURS = set(
     "html head title style body a svg defs circle path rect g use line polyline text desc header main section div p h1 "
     "h2 h3 strong b bdi span code pre ol ul li table caption thead tbody tr th td details summary figure figcaption dl "
-    "dt dd meta ins del".split()
+    "dt dd meta ins del mark".split()
 )
 
 
@@ -106,7 +106,7 @@ def test_every_table_and_picture_says_what_it_is(everything: CheckReport) -> Non
     assert boxes and all(a.get("aria-label") and a.get("role") == "region" for a in boxes)
 
 
-def test_it_opens_with_the_verdict_and_all_seven_checks(everything: CheckReport) -> None:
+def test_it_opens_with_the_verdict_and_all_eight_checks(everything: CheckReport) -> None:
     html = page(everything)
     text = "".join(seen(html).text)
     places = [text.index(words) for words in ("deploy with escalation", "Deploy it only", "A sample of", "From full")]
@@ -150,10 +150,11 @@ def test_a_field_unmeasured_alone_is_told_in_its_place(stored: dict[str, Any]) -
         "boundary": ("quantization", "edits", "neighbours"),
         "held-out": ("attacks", "benign", "novel"),
         "escalation": ("curves", "budgets", "threshold"),
+        "explanation": ("alerts",),
         "redteam": ("exclusive", "past_cascade", "flood"),
     }
     stored["verdict"] |= {"decision": "do not deploy", "threshold": None}
-    stored["proof"]["policy"]["confidence"] = stored["checks"][6]["data"]["attacks"]["threshold"] = None
+    stored["proof"]["policy"]["confidence"] = stored["checks"][7]["data"]["attacks"]["threshold"] = None
     for check in stored["checks"]:
         holder = check["data"]["attacks"] if check["key"] == "redteam" else check["data"]
         holder |= {name: {"unmeasured": f"why {name} {EVIL}"} for name in names[check["key"]]}
@@ -272,8 +273,8 @@ def test_a_missing_and_an_unknown_entry_are_refused(stored: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (("schema",), "overproof.check/1", "schema: 'overproof.check/1', expected overproof.check/5: run `overproof"),
-        (("schema",), 3, "schema: expected overproof.check/5, as `overproof check` writes it"),
+        (("schema",), "overproof.check/1", "schema: 'overproof.check/1', expected overproof.check/6: run `overproof"),
+        (("schema",), 3, "schema: expected overproof.check/6, as `overproof check` writes it"),
         (("bundle", "bytes"), "9", "bundle.bytes: Input should be a valid integer"),
         (("bundle", "bytes"), float("inf"), "bundle.bytes: "),
         (("bundle", "bytes"), -1, "bundle.bytes: -1, expected a count"),
@@ -295,15 +296,15 @@ def test_a_missing_and_an_unknown_entry_are_refused(stored: dict[str, Any]) -> N
         (
             ("checks",),
             [],
-            "held-out, escalation, redteam, found none",
+            "held-out, escalation, explanation, redteam, found none",
         ),
         (("proof", "attack", "queries"), 7, "proof.attack: contradicts checks.redteam.settings"),
         (
-            ("checks", 6, "data", "attacks", "threshold"),
+            ("checks", 7, "data", "attacks", "threshold"),
             0.5,
             "checks.redteam.attacks.threshold: 0.5, and the",
         ),
-        (("checks", 2), None, "found own-data, calibration, something else, boundary, held-out, escalation, redteam"),
+        (("checks", 2), None, "something else, boundary, held-out, escalation, explanation, redteam"),
     ],
 )
 def test_where_it_is_wrong_is_said(stored: dict[str, Any], place: tuple[Any, ...], value: Any, message: str) -> None:

@@ -46,7 +46,7 @@ def test_statuses(everything: CheckReport) -> None:
         result["partialFingerprints"]["finding/v1"]: (result["kind"], result["level"])
         for result in to_sarif(everything)["runs"][0]["results"]
     }
-    assert len(found) == 26 + 3 + 3
+    assert len(found) == 27 + 3 + 3
     assert found["held-out/misses"] == ("fail", "error")
     assert found["rare/pooled"] == ("fail", "warning")  # required, and not shown
     assert found["rare/family:nosqli"] == ("open", "none")
@@ -58,7 +58,7 @@ def test_statuses(everything: CheckReport) -> None:
 def test_findings_of_one_gate_share_its_rule(everything: CheckReport) -> None:
     run = to_sarif(everything)["runs"][0]
     ids = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
-    assert len(ids) == 23 + 3 + 2 and "rare/family" in ids and "rare/slices" in ids
+    assert len(ids) == 24 + 3 + 2 and "rare/family" in ids and "rare/slices" in ids
     families = [result for result in run["results"] if result["ruleId"] == "rare/family"]
     assert len(families) == 4
     assert families[0]["properties"]["limit"] == 0.05

@@ -66,6 +66,36 @@ def test_it_names_what_the_model_goes_by(text: str, spans: list[str]) -> None:
     assert named(text) == spans
 
 
+def test_a_part_is_named_and_not_all_of_it() -> None:
+    text = "evil one, evil two, evil three, evil four"
+    spans = explain(ByWords(), [text])[0]
+    assert all(span.end - span.start <= len(text) / 2 for span in spans)
+    assert sum(span.weight for span in spans) == 20
+
+
+class Weighed(ByWords):
+    """Takes each word of x for an attack by the square of its letters."""
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        scores = super().score(texts)
+        scores.logits[:, 1] = [sum(len(word) ** 2 for word in re.findall("x+", text)) for text in texts]
+        return scores
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["xxx-xxxxxx-xxx-x-x-x-x-x-x-xxxxxx-x-x-xx", "xx-xxxx-xxxxxx-xxxx-xxx-x-x-xx-xx-x-x"],
+    ids=["14 words", "11"],
+)
+def test_a_span_lies_where_no_other_of_its_length_carries_more(text: str) -> None:
+    scorer = Weighed()
+    (span, *_) = explain(scorer, [text])[0]
+    bounds, length = pieces_of(text), span.end - span.start
+    others = [(start, end) for start in bounds for end in bounds if 0 < end - start <= length]
+    left = attack_log_odds(scorer.score([without(text, [run]) for run in [span.place, *others]]))
+    assert left[0] == left.min()
+
+
 def test_a_word_in_a_long_word_is_found_near_enough() -> None:
     text = "QUJD" * 30 + "evil" + "REVG" * 30
     ((span,),) = explain(ByWords(), [text])

@@ -1,4 +1,4 @@
-"""Check 7, the red team: what falls to edits that keep what an attack does, and is compression to blame?"""
+"""Check 8, the red team: what falls to edits that keep what an attack does, and is compression to blame?"""
 
 from __future__ import annotations
 

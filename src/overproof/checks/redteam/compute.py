@@ -1,4 +1,4 @@
-"""Check 7, the red team: count what fell to an attack on the events, and decide by it.
+"""Check 8, the red team: count what fell to an attack on the events, and decide by it.
 
 The attack itself is made elsewhere, and handed over as `CheckContext.attacked`: searches propose edited texts, a
 referee asks the full model, and an oracle proves that they still do the same.

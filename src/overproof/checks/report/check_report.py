@@ -54,7 +54,7 @@ class Frame:
     Attributes
     ----------
     schema
-        Version of this format: `overproof.check/5`.
+        Version of this format: `overproof.check/6`.
     overproof, seed
         Version of the program, and the seed of everything random.
     proof

@@ -12,7 +12,7 @@ from overproof.checks.verdict import NOT, Decision, Verdict
 from overproof.results import Comparison
 from overproof.results.roc import RocCurve
 
-SCHEMA = "overproof.check/5"
+SCHEMA = "overproof.check/6"
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class CheckOutcome:
     curves
         Model to its ROC curve on these events; none where they are not of both kinds.
     checks
-        The seven checks, in order.
+        The eight checks, in order.
     gate_file
         The file of the gates; None for the defaults.
     notes

@@ -1,4 +1,4 @@
-"""Draw what the page opens with: the verdict, the comparison, the seven checks, and what the bundle is good for."""
+"""Draw what the page opens with: the verdict, the comparison, the eight checks, and what the bundle is good for."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _traded(rows: Sequence[Row]) -> Html:
 
 
 def boxes(report: CheckOutcome) -> Html:
-    """Draw the seven checks on one page."""
+    """Draw the eight checks on one page."""
     return section("boxes", report.checks)
 
 
@@ -70,7 +70,7 @@ def uses(report: CheckOutcome) -> Html:
     """Draw what the bundle is good for, use by use."""
     body = [_use(report, use) for use in report.verdict.uses]
     head = ["Use", "In general", "This bundle", "Why", "Decided by"]
-    shown = table("What the seven checks say of each use", head, body, left=range(5), kind="records uses")
+    shown = table("What the eight checks say of each use", head, body, left=range(5), kind="records uses")
     return section("uses", shown)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Scorer, Scores
-from overproof.inference.explanation.pieces import Place, chunks_of, pieces_of, runs_of
+from overproof.inference.explanation.pieces import Place, chunks_of, pieces_of, places_within, runs_of
 from overproof.portions import portions
 
 MOST_SPANS = 3
@@ -125,14 +125,26 @@ def _search(text: str) -> Question:
         if not runs:
             break
         drops = now - (yield [without(chunk, [*taken, run]) for run in runs])
-        best = int(np.argmax(_worth(drops, now) / np.sqrt([_SHORT + end - start for start, end in runs])))
-        if not drops[best] >= _LEAST * max(now, _CLEARLY):
+        best = _best(runs, drops, now, len(chunk))
+        if best is None:
             break
         place, drop = yield from _trimmed(chunk, taken, runs[best], now, float(drops[best]))
+        place, drop = yield from _moved(chunk, taken, place, now, drop)
         spans.append(Span(begin + place[0], begin + place[1], round(drop, 3)))
         taken.append(place)
         now -= drop
     return tuple(spans)
+
+
+def _best(runs: Sequence[Place], drops: Odds, now: float, length: int) -> int | None:
+    """Return which run is named: the best of those within half of the text, or else of all; None where none carries."""
+    lengths = np.array([end - start for start, end in runs])
+    worth = _worth(drops, now) / np.sqrt(_SHORT + lengths)
+    for longest in (length / 2, length):
+        best = int(np.where(lengths <= longest, worth, -np.inf).argmax())
+        if lengths[best] <= longest and drops[best] >= _LEAST * max(now, _CLEARLY):
+            return best
+    return None
 
 
 def _trimmed(
@@ -149,6 +161,16 @@ def _trimmed(
         if len(kept):
             place, drop = places[kept[-1]], float(drops[kept[-1]])
     return place, drop
+
+
+def _moved(
+    chunk: str, taken: Sequence[Place], place: Place, now: float, drop: float
+) -> Generator[list[str], Odds, tuple[Place, float]]:
+    """Move a span to where one that is no longer carries most."""
+    places = [run for run in places_within(chunk, taken, place[1] - place[0]) if run != place]
+    drops = now - (yield [without(chunk, [*taken, other]) for other in places])
+    best = int(drops.argmax()) if len(places) else 0
+    return (places[best], float(drops[best])) if len(places) and drops[best] > drop else (place, drop)
 
 
 def _worth(drops: Odds, now: float) -> Odds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence, Set
 from itertools import chain
 from typing import TypeAlias
@@ -39,15 +40,26 @@ def pieces_of(chunk: str) -> list[int]:
     return [bounds[place] for place in places]
 
 
+def places_within(chunk: str, taken: Sequence[Place], longest: int) -> list[Place]:
+    """Return for each piece the longest run of pieces that begins with it and is no longer than that, if there is one.
+
+    None of them holds anything of the places that are taken, or white space alone.
+    """
+    found: list[Place] = []
+    for part in _between(_bounds(chunk, taken), {start for start, _ in taken}):
+        for first, start in enumerate(part[:-1]):
+            end = part[max(first, bisect_right(part, start + longest) - 1)]
+            if end > start and not chunk[start:end].isspace():
+                found.append((start, end))
+    return found
+
+
 def runs_of(chunk: str, taken: Sequence[Place]) -> list[Place]:
     """Return where runs of neighbouring pieces lie, of one, two, four, … of them at every half of that length.
 
     None of them holds anything of the places that are taken, or white space alone, without which words run together.
     """
-    bounds = pieces_of(chunk)
-    for start, end in sorted(taken):
-        bounds = [bound for bound in bounds if not start < bound < end]
-    bounds = sorted({*bounds, *chain.from_iterable(taken)})
+    bounds = _bounds(chunk, taken)
     found: dict[Place, None] = {}
     for part in _between(bounds, {start for start, _ in taken}):
         count, width = len(part) - 1, 1
@@ -57,6 +69,14 @@ def runs_of(chunk: str, taken: Sequence[Place]) -> list[Place]:
             width *= 2
         found[part[0], part[-1]] = None
     return [(start, end) for start, end in found if not chunk[start:end].isspace()]
+
+
+def _bounds(chunk: str, taken: Sequence[Place]) -> list[int]:
+    """Return the bounds of a chunk's pieces and of the places that are taken, inside of which there is none."""
+    bounds = pieces_of(chunk)
+    for start, end in taken:
+        bounds = [bound for bound in bounds if not start < bound < end]
+    return sorted({*bounds, *chain.from_iterable(taken)})
 
 
 def _between(bounds: Sequence[int], taken: Set[int]) -> Iterator[list[int]]:
