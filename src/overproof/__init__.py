@@ -15,11 +15,12 @@ from overproof.errors import BundleError, InputError, MissingExtra, OverproofErr
 from overproof.version import __version__
 
 if TYPE_CHECKING:
-    from overproof.bundle.tiers import open
     from overproof.events.sources import Columns, Rejects, load_events
     from overproof.jobs.attack import attack
     from overproof.jobs.attack_replay import replay
     from overproof.jobs.check import check
+    from overproof.jobs.classifier import Classifier
+    from overproof.jobs.classifier import open_classifier as open
     from overproof.jobs.compress import compress
     from overproof.jobs.demo import demo
     from overproof.jobs.events import EventsWritten, LabelConfig, write_events
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BundleError",
+    "Classifier",
     "Columns",
     "EventsWritten",
     "InputError",
@@ -54,6 +56,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Classifier": "overproof.jobs.classifier",
     "Columns": "overproof.events.sources",
     "EventsWritten": "overproof.jobs.events",
     "LabelConfig": "overproof.jobs.events",
@@ -65,12 +68,14 @@ _HOMES = {
     "demo": "overproof.jobs.demo",
     "join": "overproof.jobs.join",
     "load_events": "overproof.events.sources",
-    "open": "overproof.bundle.tiers",
+    "open": "overproof.jobs.classifier",
     "quantize": "overproof.jobs.quantize",
     "replay": "overproof.jobs.attack_replay",
     "teach": "overproof.jobs.teach",
     "write_events": "overproof.jobs.events",
 }
+
+_NAMED = {"open": "open_classifier"}  # which would hide Python's own in its module
 
 _COMPRESS_EXTRA = {"onnx", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch", "transformers"}
 
@@ -79,7 +84,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(_HOMES[name]), _NAMED.get(name, name))
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in _COMPRESS_EXTRA:
             raise

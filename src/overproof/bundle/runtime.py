@@ -312,12 +312,7 @@ def judged(
     """
     probabilities = scores.probabilities
     attack = attack_of(probabilities)
-    names = [f"event:{i + 1}" for i in range(len(attack))] if origins is None else origins
-    if bad := [names[int(i)] for i in np.flatnonzero(~np.isfinite(scores.logits).all(axis=1))]:
-        raise BundleError(
-            f"the model's scores of {', '.join(bad[:3])}{' and others' if bad[3:] else ''} are no numbers: "
-            "there is no verdict on them, and the model should not be used"
-        )
+    names = require_numbers(scores, origins)
     return [
         Verdict(
             label=scores.classes[label],
@@ -329,6 +324,17 @@ def judged(
         )
         for i, (label, p) in enumerate(zip(scores.labels.tolist(), probabilities, strict=True))
     ]
+
+
+def require_numbers(scores: Scores, origins: Sequence[str] | None = None) -> Sequence[str]:
+    """Return where events came from, `event:1` and so on if that is not given; BundleError if scores are no numbers."""
+    names = [f"event:{i + 1}" for i in range(len(scores.logits))] if origins is None else origins
+    if bad := [names[int(i)] for i in np.flatnonzero(~np.isfinite(scores.logits).all(axis=1))]:
+        raise BundleError(
+            f"the model's scores of {', '.join(bad[:3])}{' and others' if bad[3:] else ''} are no numbers: "
+            "there is no verdict on them, and the model should not be used"
+        )
+    return names
 
 
 def _width(output: ort.NodeArg) -> int:

@@ -48,7 +48,7 @@ def run(
     from overproof.inference.similarity.search import Searcher, search, search_files
 
     trust = trust_of(verify_key, verify_certificates)
-    judge = bundle if trust is None else overproof.open(bundle, trust=trust)
+    judge = bundle if trust is None else overproof.open(bundle, trust=trust).student
     with overproof.Rejects() as skipped:
         if event is not None:
             found = iter(search(judge, index, event, count))
