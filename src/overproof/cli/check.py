@@ -146,10 +146,10 @@ IKnow = Annotated[bool, typer.Option("--i-know", hidden=True)]  # the old name o
 
 HELP = """Prove what a bundle lost against the full model: may it be deployed, where, and with what in reserve?
 
-Seven checks on your own labelled events: own data, calibration, rare and edge cases, robustness at the boundary,
-misses and false positives against the full model on held-out threats, escalation, the red team. Each ends in passed,
-failed or unmeasured, with the reason and how many events it would take (--details). Exit code 1 if a gate is closed,
-or the verdict is not to deploy.
+Eight checks on your own labelled events: own data, calibration, rare and edge cases, robustness at the boundary,
+misses and false positives against the full model on held-out threats, escalation, explanations, the red team. Each
+ends in passed, failed or unmeasured, with the reason and how many events it would take (--details). Exit code 1 if a
+gate is closed, or the verdict is not to deploy.
 
 \b
 Examples:
