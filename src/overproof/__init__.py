@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from overproof.jobs.compress import compress
     from overproof.jobs.demo import demo
     from overproof.jobs.events import EventsWritten, LabelConfig, write_events
+    from overproof.jobs.inspected import inspect_bundle as inspect
     from overproof.jobs.join import join
     from overproof.jobs.quantize import quantize
     from overproof.jobs.teach import teach
+    from overproof.jobs.triaged import triage_files as triage
     from overproof.results.compression import Report
 
 __all__ = [
@@ -46,12 +48,14 @@ __all__ = [
     "check",
     "compress",
     "demo",
+    "inspect",
     "join",
     "load_events",
     "open",
     "quantize",
     "replay",
     "teach",
+    "triage",
     "write_events",
 ]
 
@@ -66,16 +70,19 @@ _HOMES = {
     "check": "overproof.jobs.check",
     "compress": "overproof.jobs.compress",
     "demo": "overproof.jobs.demo",
+    "inspect": "overproof.jobs.inspected",
     "join": "overproof.jobs.join",
     "load_events": "overproof.events.sources",
     "open": "overproof.jobs.classifier",
     "quantize": "overproof.jobs.quantize",
     "replay": "overproof.jobs.attack_replay",
     "teach": "overproof.jobs.teach",
+    "triage": "overproof.jobs.triaged",
     "write_events": "overproof.jobs.events",
 }
 
-_NAMED = {"open": "open_classifier"}  # which would hide Python's own in its module
+# The names of some in their modules, where the public one would hide another.
+_NAMED = {"inspect": "inspect_bundle", "open": "open_classifier", "triage": "triage_files"}
 
 _COMPRESS_EXTRA = {"onnx", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch", "transformers"}
 

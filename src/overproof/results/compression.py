@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from overproof.report.markup import Html
+from overproof.report.notebook import as_text, to_frame
 from overproof.results.boundary_events import SoftLabel
 from overproof.results.comparison import Comparison
 from overproof.results.hardening import Hardening
@@ -18,7 +20,7 @@ from overproof.results.tiers import JoinedTiers
 SIMULATED = "All figures are of SIMULATED traffic: they show that the system works, not how it does on yours."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What `compress` measured.
 
@@ -80,6 +82,21 @@ class Report:
             "ladder": None if self.ladder is None else self.ladder.to_json(),
             "hardening": None if self.hardening is None else self.hardening.to_json(),
         }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values: the same as `to_json`."""
+        return self.to_json()
+
+    def to_pandas(self) -> Any:
+        """Return a row for each model of the comparison; MissingExtra without pandas."""
+        return to_frame(self.comparison.to_json()["rows"])
+
+    def __repr__(self) -> str:
+        held = "every guard holds" if self.passed else "a guard does not hold"
+        return f"Report({str(self.bundle)!r}: {self.bundle_bytes:,} bytes, {held})"
+
+    def _repr_html_(self) -> Html:
+        return as_text(self.render())
 
     def render(self) -> str:
         """Write the report as plain text."""

@@ -17,12 +17,15 @@ from overproof.checks.escalation.compute import GUARANTEE
 from overproof.checks.redteam.compute import KEY as REDTEAM
 from overproof.checks.redteam.result import Attacks, RedTeam
 from overproof.checks.report.outcome import SCHEMA, CheckedBundle, CheckedEvents, CheckOutcome, FullModelCard, Margin
+from overproof.checks.report.page import page
 from overproof.checks.report.proof import Proof
 from overproof.checks.report.text import render
 from overproof.checks.report.write import write_all
 from overproof.checks.verdict import ESCALATED, Decision, decide, threshold_of
 from overproof.errors import InputError
 from overproof.progress import one_line
+from overproof.report.markup import Html
+from overproof.report.notebook import framed, to_frame
 from overproof.results import Comparison
 from overproof.results.roc import RocCurve
 from overproof.results.typed_json import difference, from_json, to_json
@@ -100,7 +103,7 @@ class Frame:
     sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CheckReport(CheckOutcome):
     """What a check of a bundle came to, to be read, written and shown."""
 
@@ -111,6 +114,22 @@ class CheckReport(CheckOutcome):
     def write(self, folder: Path) -> tuple[Path, ...]:
         """Write check.json, report.html, summary.md and check.sarif into a folder."""
         return write_all(self, self.to_json(), folder)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values: the same as `to_json`."""
+        return self.to_json()
+
+    def to_pandas(self) -> Any:
+        """Return a row for each gate; MissingExtra without pandas."""
+        return to_frame([{**to_json(gate), "closed": gate.closed} for gate in self.gates])
+
+    def __repr__(self) -> str:
+        closed, events = len(self.closed), self.events.rows
+        gates = f"{closed} of {len(self.gates)} gates closed"
+        return f"CheckReport({self.bundle.name!r}: {self.decision}, {gates}, {events:,} events)"
+
+    def _repr_html_(self) -> Html:
+        return framed(page(self), f"check of {self.bundle.name}")
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON (docs/check-schema.md)."""
