@@ -170,6 +170,12 @@ class Classifier:
         require_numbers(scores)
         return scores
 
+    def __getattr__(self, name: str) -> Any:
+        """Return what else its student has (`windows`, `spell`, …), which `overproof.open` gave before it was one."""
+        if name.startswith("_") or name == "student":
+            raise AttributeError(f"{type(self).__name__} has no attribute {name}")
+        return getattr(self.student, name)
+
     def __sklearn_is_fitted__(self) -> bool:
         return True
 

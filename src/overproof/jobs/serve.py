@@ -28,7 +28,7 @@ def serve(config: ServeConfig, *, console: Console = SILENT) -> None:
     def opened() -> Cascade:
         bundle = open_verified(config.bundle, config.trust, console)
         cascade = open_cascade(bundle, config.cascade, tokens=FIRST_TOKENS)
-        console.say(deployed(bundle, config.cascade.check))
+        cascade.about = deployed(bundle, config.cascade.check)
         return cascade
 
     endpoint = replace(config.endpoint, token=read_token(config.token_file))

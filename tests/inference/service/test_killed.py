@@ -135,6 +135,7 @@ def test_hangup_opens_the_bundle_again_only_if_it_verifies(serve: Serve, small_b
     running.send_signal(signal.SIGHUP)
     told = running.stderr.readline()
     assert "differs" not in told, told
+    assert f"is in service; {place}: made from " in told
     assert judged(url, TEXTS) == expected
 
 

@@ -57,12 +57,17 @@ class Cascade:
         The full model, or None: then what the student may not decide is abstained from.
     bucket
         The escalation budget; None is without limit.
+
+    Attributes
+    ----------
+    about
+        What the bundle was made from, in a sentence that whoever deploys it is told; empty: nothing is told.
     """
 
     def __init__(
         self, student: Student, full: Full | None = None, policy: Policy | None = None, bucket: Bucket | None = None
     ) -> None:
-        self.student = student
+        self.student, self.about = student, ""
         self._unguarded = None if full is None else aligned(full, student.classes)
         self.full = None if self._unguarded is None else guarded(self._unguarded)
         self.policy = policy or Policy()

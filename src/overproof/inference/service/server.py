@@ -65,7 +65,8 @@ class _Server(uvicorn.Server):
         for bound in sockets or []:
             host, port = bound.getsockname()[:2]
             shown = f"[{host}]" if bound.family == socket.AF_INET6 else host
-            self._say(f"http://{shown}:{port} answers; SIGHUP opens the bundle again, Ctrl-C ends the service")
+            how = "SIGHUP opens the bundle again, Ctrl-C ends the service"
+            self._say("; ".join(filter(None, (f"http://{shown}:{port} answers", how, self._service.about))))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:

@@ -147,6 +147,11 @@ class Service:
         found: list[dict[str, Any]] = await self._queues["lookup"](self._loaded.look, [text])
         return found[0]
 
+    @property
+    def about(self) -> str:
+        """What the bundle in service was made from; see `Cascade`."""
+        return self._loaded.cascade.about
+
     def reload(self) -> None:
         """Open the bundle again in the background; asked meanwhile, once more after that."""
         if self._reloading is not None and not self._reloading.done():
@@ -167,7 +172,8 @@ class Service:
                 new.follow(self._loaded)
                 self._loaded = new
                 self.metrics.reloaded("swapped")
-                self._say(f"reload: model {new.cascade.models['student']} is in service")
+                told = f"reload: model {new.cascade.models['student']} is in service"
+                self._say("; ".join(filter(None, (told, self.about))))
             if not self._again:
                 return
 
