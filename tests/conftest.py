@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Workers of pytest-xdist have it, and tables would be as wide as it says whatever a test's own terminal is.
+os.environ.pop("COLUMNS", None)
+
 ROOT = Path(__file__).parents[1]
 
 # CI repeats the same examples, so that it fails only for what was changed; on a desk every run tries new ones.
