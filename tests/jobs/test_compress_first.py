@@ -58,7 +58,7 @@ def job(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
             evidence=folder / "evidence",
             cache=folder / "cache",
         )
-    scorer = overproof.open(folder / "bundle")
+    scorer = overproof.open(folder / "bundle").student
     assert isinstance(scorer, TieredScorer)
     return Job(events, folder, report, scorer)
 

@@ -284,7 +284,7 @@ def test_the_schema_is_that_of_events_followed_by_the_further_columns() -> None:
         assert [batch.num_rows for batch in batches] == [1, 1]
         names = batches[0].schema.names
         assert pa.schema(list(batches[0].schema)[: len(SCHEMA)]) == SCHEMA
-        assert len(names) == len(SCHEMA) + 15 * extra
+        assert len(names) == len(SCHEMA) + 21 * extra
     assert len(read(capture)[0]) == 2
 
 
