@@ -31,7 +31,7 @@ from overproof.quantization.guards import Guards
 
 pytestmark = pytest.mark.slow
 
-CHECKS = ["own-data", "calibration", "rare", "boundary", "held-out", "escalation", "redteam"]
+CHECKS = ["own-data", "calibration", "rare", "boundary", "held-out", "escalation", "explanation", "redteam"]
 FAMILY = "sqli"
 
 
@@ -107,10 +107,14 @@ def test_compress_keeps_the_evidence(job: Job) -> None:
     assert not list(job.folder.glob(".*")), "nothing unfinished lies about"
 
 
-def test_seven_checks_and_a_verdict(report: Any) -> None:
+def test_eight_checks_and_a_verdict(report: Any) -> None:
     stored = report.to_json()
     assert [check["key"] for check in stored["checks"]] == CHECKS
     assert stored["schema"] == "overproof.check/6"
+    (explained,) = (check["data"]["alerts"] for check in stored["checks"] if check["key"] == "explanation")
+    assert 0 < explained["explained"] <= explained["flagged"]
+    assert set(explained["models"]) == {"full", "distilled + INT8"}
+    assert any(event["spans"] for event in explained["examples"])
     assert stored["absent"] == {}
     assert stored["margin"] == {"value": 0.02, "fixed_before": True, "message": stored["margin"]["message"]}
     assert stored["verdict"]["decision"] in ("deploy alone", "deploy with escalation", "do not deploy")
