@@ -311,10 +311,14 @@ def _listed_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
 
 
 def inspect(path: Path | str, trust: Trust | None = None) -> dict[str, Any]:
+    """Verify a bundle, and return what is in it: see `contents_of`."""
+    return contents_of(open_bundle(path, trust))
+
+
+def contents_of(bundle: Bundle) -> dict[str, Any]:
     """Return what is in a bundle, and what it is made from, as JSON: manifest, signature, stored results, sizes."""
     from overproof.bundle.made_from import made_from
 
-    bundle = open_bundle(path, trust)
     total = sum(len(content) for content in bundle.files.values()) + (bundle.path / MANIFEST).stat().st_size
     return {
         "path": str(bundle.path),

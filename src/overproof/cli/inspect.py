@@ -15,7 +15,7 @@ from overproof.errors import InputError
 from overproof.progress import printable, terminal
 
 if TYPE_CHECKING:
-    from overproof.bundle.manifest import Bundle as Opened
+    from overproof.jobs.inspected import Inspected
 
 Layer = Annotated[
     str | None, typer.Option("--layer", metavar="NAME", help="Show one layer's grid; an unknown name lists them all.")
@@ -52,6 +52,7 @@ Full = Annotated[
 ]
 
 
+LEFT_OUT = "--full shows the whole manifest, and all that was measured."
 HELP = """Verify a bundle, and show what is in it.
 
 Every file's hash is checked before anything is read; then a summary says what the bundle is, and --full all of it.
@@ -102,36 +103,25 @@ def run(
 
         show(look_at(bundle, layer, svg, terminal()), as_json)
         return
-    from overproof.bundle.manifest import inspect as look_into
-    from overproof.bundle.manifest import open_bundle
+    from overproof.jobs.inspected import inspect_bundle
 
-    contents = look_into(bundle, trust)
-    opened = open_bundle(bundle, trust)
+    found = inspect_bundle(bundle, trust=trust)
     if bom is not None:
         from overproof.results.ml_bom import write_ml_bom
 
-        write_ml_bom(opened, bom)
+        write_ml_bom(found.bundle, bom)
     if as_json:
-        show_json(indented(contents))
+        show_json(indented(found.contents))
         return
-    show_text(_text(opened, contents, full) + "\n")
+    show_text((_whole(found) if full else f"{fitted(found.render)}\n\n{LEFT_OUT}") + "\n")
 
 
-def _text(opened: Opened, contents: dict[str, Any], full: bool) -> str:
-    """Write a bundle for people, fitted to where it goes."""
-    from overproof.results import Comparison
-    from overproof.results.bundle_summary import bundle_summary
-    from overproof.results.hardening import Hardening
-    from overproof.results.ladder import Ladder
-
-    ladder = None if contents.pop("ladder") is None else Ladder.of(opened)
-    hardening = None if contents.pop("hardening") is None else Hardening.of(opened)
-    comparison = None if contents.pop("comparison") is None else Comparison.of(opened)
-    if not full:
-        summary = fitted(lambda: bundle_summary(opened, contents, comparison, ladder, hardening))
-        return f"{summary}\n\n--full shows the whole manifest, and all that was measured."
-    stored = [fitted(one.render) for one in (ladder, hardening, comparison) if one is not None]
-    return "\n".join([printable("\n".join(_outline(contents))) + "\n", *stored]).rstrip("\n")
+def _whole(found: Inspected) -> str:
+    """Write all of a bundle for people, fitted to where it goes."""
+    parts = {"ladder": found.ladder, "hardening": found.hardening, "comparison": found.comparison}
+    manifest = {name: entry for name, entry in found.contents.items() if name not in parts}
+    stored = [fitted(one.render) for one in parts.values() if one is not None]
+    return "\n".join([printable("\n".join(_outline(manifest))) + "\n", *stored]).rstrip("\n")
 
 
 def _outline(entries: Mapping[Any, Any], indent: str = "") -> Iterator[str]:

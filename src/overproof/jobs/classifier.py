@@ -131,10 +131,6 @@ class Classifier:
         """Return what the head reads of events, each of length 1, shape (n, hidden); see `WindowScorer.embed`."""
         return self.student.embed(texts_of(events))
 
-    def score_and_embed(self, events: Any) -> tuple[Scores, Floats]:
-        """Return what `score` and `embed` return, in one pass."""
-        return self.student.score_and_embed(texts_of(events))
-
     @overload
     def score(self, events: Any) -> Scores: ...
     @overload

@@ -1,4 +1,4 @@
-"""Look into a bundle from Python: every hash is verified, and what it holds is at hand."""
+"""Look into a bundle: every hash is verified, and what it holds is at hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from overproof.bundle.manifest import inspect, open_bundle
+from overproof.bundle.manifest import Bundle, contents_of, open_bundle
 from overproof.bundle.signing import Trust
 from overproof.report.markup import Html
 from overproof.report.notebook import as_text, to_frame
@@ -22,19 +22,19 @@ class Inspected:
 
     Attributes
     ----------
+    bundle
+        The bundle, verified.
     contents
         The same as `overproof inspect --json`.
     comparison, ladder, hardening
         What it stores of them; None where it stores none.
-    summary
-        The same as `overproof inspect`.
     """
 
+    bundle: Bundle
     contents: dict[str, Any]
     comparison: Comparison | None
     ladder: Ladder | None
     hardening: Hardening | None
-    summary: str
 
     def to_dict(self) -> dict[str, Any]:
         """Return the contents as plain Python values."""
@@ -44,11 +44,15 @@ class Inspected:
         """Return a row for each model that the bundle compares; MissingExtra without pandas."""
         return to_frame([] if self.comparison is None else self.comparison.to_json()["rows"])
 
+    def render(self) -> str:
+        """Say what the bundle is, as `overproof inspect` does."""
+        return bundle_summary(self.bundle, self.contents, self.comparison, self.ladder, self.hardening)
+
     def __repr__(self) -> str:
-        return self.summary
+        return self.render()
 
     def _repr_html_(self) -> Html:
-        return as_text(self.summary)
+        return as_text(self.render())
 
 
 def inspect_bundle(bundle: Path | str, *, trust: Trust | None = None) -> Inspected:
@@ -59,9 +63,9 @@ def inspect_bundle(bundle: Path | str, *, trust: Trust | None = None) -> Inspect
     BundleError, TamperedBundle, InputError, MissingExtra
         See `manifest.open_bundle`.
     """
-    contents, opened = inspect(bundle, trust), open_bundle(bundle, trust)
+    opened = open_bundle(bundle, trust)
+    contents = contents_of(opened)
     ladder = None if contents["ladder"] is None else Ladder.of(opened)
     hardening = None if contents["hardening"] is None else Hardening.of(opened)
     comparison = None if contents["comparison"] is None else Comparison.of(opened)
-    summary = bundle_summary(opened, contents, comparison, ladder, hardening)
-    return Inspected(contents, comparison, ladder, hardening, summary)
+    return Inspected(opened, contents, comparison, ladder, hardening)

@@ -111,7 +111,8 @@ def by_alerts(path: Path, names: Sequence[str], others: str | None, window: floa
         alerts = read_alerts(path, skipped)
     if skipped.total:
         console.say(f"{path}: of the alerts {skipped}")
-    kept = [one for one in alerts if not names or any(fnmatchcase(one.name, name) for name in names)]
+    patterns = [name.replace("[", "[[]") for name in names]  # which stands for itself
+    kept = [one for one in alerts if not names or any(fnmatchcase(one.name, pattern) for pattern in patterns)]
     if not kept:
         raise InputError(f"--alert {names[0]}: no alert in {path} has such a name, the first is {alerts[0].name!r}")
     console.say(f"{len(kept):,} alerts to label by")

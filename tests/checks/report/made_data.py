@@ -26,7 +26,7 @@ from overproof.checks.escalation.result import (
     SentShare,
 )
 from overproof.checks.explanation.result import Alerts as ExplainedAlerts
-from overproof.checks.explanation.result import Explanations, Faithfulness, MarkedEvent, MarkedSpan
+from overproof.checks.explanation.result import Explanations, Faithfulness, MarkedEvent
 from overproof.checks.held_out.result import Cost, FamilyPairs, HeldOutFamily, HeldOutThreats, NovelFamilies
 from overproof.checks.own_data.result import (
     Alerts,
@@ -47,6 +47,7 @@ from overproof.checks.pairs import PairedLoss
 from overproof.checks.rare.result import FamilyLoss, HardBenign, Rare, RightLabels, SliceLoss
 from overproof.checks.redteam.result import Attacks, Exclusive, Falls, RedTeam
 from overproof.checks.stats import Bin, Interval
+from overproof.inference.explanation import Span
 from overproof.results.attack_cases import Case, Step
 
 from .figures import EVIL, FAMILIES, MODELS, RARE, SKILL, SPOOF, B, C, D, F, Q, around, counted, event, right, wilson
@@ -301,10 +302,10 @@ def explanations() -> Explanations:
         m: Faithfulness(n, n - 2, n - k, wilson(n - k, n), wilson(n - 9, n), wilson(7, n))
         for m, n, k in ((Q, 300, 3), (F, 290, 11))
     }
-    spans = (MarkedSpan(0, 1, 4.2), MarkedSpan(3, 9, 1.5))
+    spans = (Span(0, 1, 4.2), Span(3, 9, 1.5))
     examples = (
         MarkedEvent(f"march.jsonl:9 {EVIL}", f"{SPOOF} {EVIL}", EVIL, EVIL, spans),
-        MarkedEvent("march.jsonl:12", f"{'a' * 3000} union {'b' * 3000}", "sqli", None, (MarkedSpan(3000, 3007, 6),)),
+        MarkedEvent("march.jsonl:12", f"{'a' * 3000} union {'b' * 3000}", "sqli", None, (Span(3000, 3007, 6),)),
         MarkedEvent("march.jsonl:15", "nothing here", "sqli", "sqli", ()),
     )
     return Explanations(ExplainedAlerts(4012, 300, 1, 4, of, examples))

@@ -16,7 +16,7 @@ from overproof.bundle.model_names import FULL, QUANTIZED
 from overproof.checks import rates
 from overproof.checks.base import CONFIDENCE, Bools, CheckContext, CheckResult, GateResult, decided, unmeasured
 from overproof.checks.explained import Explained
-from overproof.checks.explanation.result import Alerts, Explanations, Faithfulness, MarkedEvent, MarkedSpan
+from overproof.checks.explanation.result import Alerts, Explanations, Faithfulness, MarkedEvent
 from overproof.checks.formatting import among, percent_within
 from overproof.checks.pairs import share_measured
 from overproof.checks.stats import share_within
@@ -113,5 +113,6 @@ def _examples(context: CheckContext, explained: Explained) -> Iterator[MarkedEve
     others = [place for place in range(len(families)) if place not in set(first)]
     for place in [*first, *others][:EXAMPLES]:
         row, sample = int(explained.rows[place]), context.sample
-        spans = tuple(MarkedSpan(span.start, span.end, span.weight) for span in explained.spans[place])
-        yield MarkedEvent(sample.origins[row], sample.texts[row], sample.labels[row], families[place], spans)
+        yield MarkedEvent(
+            sample.origins[row], sample.texts[row], sample.labels[row], families[place], explained.spans[place]
+        )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from overproof.checks.stats import Interval
+from overproof.inference.explanation import Span
 from overproof.results.typed_json import NotMeasured
 
 
@@ -34,23 +35,6 @@ class Faithfulness:
 
 
 @dataclass(frozen=True)
-class MarkedSpan:
-    """Part of an event that explains its verdict.
-
-    Attributes
-    ----------
-    start, end
-        Its first character, and the one behind its last, counted from 0.
-    weight
-        By how much the log-odds of an attack fall when it is taken out, together with those before it.
-    """
-
-    start: int
-    end: int
-    weight: float
-
-
-@dataclass(frozen=True)
 class MarkedEvent:
     """An alert, and what explains it.
 
@@ -66,7 +50,7 @@ class MarkedEvent:
     text: str
     label: str | None
     family: str | None
-    spans: tuple[MarkedSpan, ...]
+    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True)
