@@ -285,7 +285,7 @@ WORK = {
     "serve": (["b"], "overproof.jobs.serve.serve"),
     "index": (["b", "a.csv", "--out", "x"], "overproof.inference.similarity.build.build_index"),
     "similar": (["b", "i", "id=1"], "overproof.inference.similarity.search.search"),
-    "inspect": (["b"], "overproof.bundle.manifest.inspect"),
+    "inspect": (["b"], "overproof.jobs.inspected.inspect_bundle"),
     "sign": (["b", "--key", "k"], "overproof.bundle.signing.sign.sign"),
     "verify": (["b", "--verify-key", "k"], "overproof.jobs.verify.verify"),
     "lesson": ([], "overproof.lesson.walk"),
