@@ -22,9 +22,12 @@ from overproof.inference.service.service import Service
 
 REQUEST, BODY = "request.json", "body"
 PATHS = ("/judge", "/judge", "/predict", "/embed", "/similar", "/windows")
+SHARED = ("/judge", "/similar")  # they take the same bodies
 GET = (
     "/",
     "/page.js",
+    "/docs",
+    "/card",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -36,7 +39,7 @@ GET = (
     "//judge",
 )
 BODIES: dict[str, Any] = {
-    "/judge": {"events": [{"text": "id=1' or 1=1", "origin": "a:1"}, {"text": "GET /"}]},
+    "/judge": {"events": [{"text": "id=1' or 1=1", "origin": "a:1"}, {"text": "GET /"}], "explain": True},
     "/predict": {"inputs": ["a", "b"], "parameters": {"top_k": 2}},
     "/embed": {"inputs": ["a", "b"]},
     "/similar": {"inputs": "a", "count": 3},
@@ -69,7 +72,7 @@ def made(random: Random) -> Files:
     if random.random() < 0.1:
         method, path = random.choice(("GET", "HEAD", "PUT", "OPTIONS", "POST", "\xff")), random.choice(GET)
     elif random.random() < 0.95:
-        document = BODIES[path]
+        document = BODIES[random.choice(SHARED) if path in SHARED else path]
         for _ in range(random.choice((1, 1, 2))):
             document = values.changed(document, random)
         body = values.written(document, random)
@@ -150,7 +153,9 @@ def run(files: Files, folder: Path) -> None:
 
 def _same_alone(asked: Any, found: Any) -> None:
     verdicts = found.get("verdicts", [found])
-    events = asked.get("events", [asked])
+    inputs = asked.get("inputs", [])
+    given = [{"text": text} for text in ([inputs] if isinstance(inputs, str) else inputs)]
+    events = asked.get("events", given if "inputs" in asked else [asked])
     require(len(verdicts) == len(events), "not a verdict for each event")
     request = {
         "method": "POST",

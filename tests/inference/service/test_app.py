@@ -18,7 +18,7 @@ from overproof.bundle.manifest import open_bundle
 from overproof.bundle.runtime import OnnxScorer
 from overproof.inference.cascade import EVERYTHING, Cascade, Full, FullDown, Policy, Promise
 from overproof.inference.cascade.remote import parsed
-from overproof.inference.service import schemas
+from overproof.inference.service import questions, schemas
 from overproof.progress import Console, _no_bar
 
 from .conftest import SMALL, TEXTS, Client, Start
@@ -238,11 +238,11 @@ def test_drift_is_told_once_there_are_enough_events(start: Start, student: OnnxS
 
 def test_the_interface_is_described_and_true(client: Client) -> None:
     told = client.get("/openapi.json").json()
-    assert set(told["paths"]) == set("/judge /predict /embed /similar /windows /healthz /readyz /metrics".split())
+    assert set(told["paths"]) == set("/judge /predict /embed /similar /windows /card /healthz /readyz /metrics".split())
     schemas.Verdict.model_validate(schemas.VERDICT)  # FastAPI leaves an example's nulls out
-    for name in ("Event", "Events", "Predict", "Embed", "Similar"):
+    for name in ("Event", "OneEvent", "Events", "Inputs", "Predict", "Embed"):
         for example in told["components"]["schemas"][name]["examples"]:
-            getattr(schemas, name).model_validate(example)
+            getattr(questions, name).model_validate(example)
     for body in ({"text": TEXTS[0]}, {"events": [{"text": text} for text in TEXTS]}):
         verdicts = client.post("/judge", body).json()
         found = TypeAdapter(schemas.Verdict | schemas.Verdicts).validate_python(verdicts, strict=True)
@@ -260,7 +260,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-NAMES = st.sampled_from("text origin events inputs parameters top_k count".split())
+NAMES = st.sampled_from("text origin events inputs parameters top_k count explain".split())
 SHAPED = st.dictionaries(NAMES, JSON | st.lists(st.dictionaries(NAMES, JSON, max_size=3), max_size=4), max_size=4)
 PATHS = st.sampled_from("/judge /predict /embed /similar /windows".split())
 

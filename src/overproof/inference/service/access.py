@@ -14,7 +14,8 @@ from overproof.errors import InputError
 
 TOKEN = "OVERPROOF_TOKEN"
 LEAST_TOKEN = 16
-OPEN = frozenset({"/", "/page.css", "/page.js", "/healthz", "/readyz"})  # they tell nothing of events or of the model
+# They tell nothing of events or of the model.
+OPEN = frozenset({"/", "/page.css", "/page.js", "/docs", "/healthz", "/readyz"})
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -14,19 +15,21 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from overproof.inference.cascade import FullDown
-from overproof.inference.service import schemas
+from overproof.inference.service import questions, schemas
 from overproof.inference.service.access import AccessPolicy
 from overproof.inference.service.batch_queue import Busy
 from overproof.inference.service.limits import Limits
 from overproof.inference.service.middleware import TRUSTED, RequestMeter, RequestMiddleware
+from overproof.inference.service.reference import reference
 from overproof.inference.service.service import NotGiven, Service
 from overproof.version import __version__
 
 ASSETS = files("overproof.inference.service")
+SCRIPT = "text/javascript; charset=utf-8"
 PAGE = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/page.js": ("page.js", SCRIPT),
 }
 MISTAKES = 3  # that one answer names
 NO_TELEMETRY: Any = dict.fromkeys(("auto_configure", "tracing", "metrics", "logs", "operation_spans"), False)
@@ -68,7 +71,7 @@ def create_app(service: Service, *, token: str | None = None) -> FastAPI:
         summary="Verdicts of a compressed security classifier, with a full model in reserve.",
         version=__version__,
         lifespan=lifespan,
-        docs_url=None,  # they load their scripts from elsewhere
+        docs_url=None,  # it loads its scripts from elsewhere: /docs is a page of our own
         redoc_url=None,
         redirect_slashes=False,  # to where the Host header says, which is the client's to choose
         responses=PROBLEMS,
@@ -92,19 +95,22 @@ def create_app(service: Service, *, token: str | None = None) -> FastAPI:
 
 
 def _judging(app: FastAPI, service: Service) -> None:
-    @app.post("/judge", response_model=schemas.Verdict | schemas.Verdicts)
-    async def judge(body: schemas.Judge) -> Response:
-        """Judge one event (answered by its verdict) or many (answered by `verdicts`)."""
-        events = body.events if isinstance(body, schemas.Events) else [body]
-        texts = _within(service.limits, [event.text for event in events])
+    @app.post("/judge", response_model=schemas.Verdict | schemas.ExplainedVerdict | schemas.Verdicts)
+    async def judge(body: questions.Question) -> Response:
+        """Judge one event (answered by its verdict) or many (answered by `verdicts`).
+
+        With `explain` each verdict has `spans`, or the reason why there are none (`unexplained`).
+        """
+        events = questions.events_of(body)
+        found = await service.judge(_within(service.limits, [text for text, _ in events]), explain=body.explain)
         verdicts = [
-            {"origin": event.origin or f"request:{i}", "source": "request", "time": None, **verdict}
-            for i, (event, verdict) in enumerate(zip(events, await service.judge(texts), strict=True), 1)
+            {"origin": origin or f"request:{i}", "source": "request", "time": None, **verdict}
+            for i, ((_, origin), verdict) in enumerate(zip(events, found, strict=True), 1)
         ]
-        return _json({"verdicts": verdicts} if isinstance(body, schemas.Events) else verdicts[0])
+        return _json(verdicts[0] if questions.is_one(body) else {"verdicts": verdicts})
 
     @app.post("/predict", response_model=list[list[schemas.Score]])
-    async def predict(body: schemas.Predict) -> Response:
+    async def predict(body: questions.Predict) -> Response:
         """Return the final probabilities, as a text classifier of Hugging Face's kind: the likeliest label first.
 
         Where nobody decided they are the student's; what is held for a full model that is down, and what the student
@@ -119,17 +125,18 @@ def _judging(app: FastAPI, service: Service) -> None:
 
 def _looking_up(app: FastAPI, service: Service) -> None:
     @app.post("/embed", response_model=list[list[float]])
-    async def embed(body: schemas.Embed) -> Response:
+    async def embed(body: questions.Embed) -> Response:
         """Return embeddings of length 1: near ones mean much the same to the student."""
         return _json([row.tolist() for row in await service.embed(_texts(service.limits, body.inputs))])
 
     @app.post("/similar", response_model=list[schemas.Found])
-    async def similar(body: schemas.Similar) -> Response:
-        """Find the known events nearest to each text."""
-        return _json(await service.similar(_texts(service.limits, body.inputs), body.count))
+    async def similar(body: questions.Question) -> Response:
+        """Find the known events nearest to each event: a list, in the order of the events."""
+        texts = _within(service.limits, [text for text, _ in questions.events_of(body)])
+        return _json(await service.similar(texts, body.count))
 
     @app.post("/windows", response_model=schemas.Windows)
-    async def windows(body: schemas.Event) -> Response:
+    async def windows(body: questions.Event) -> Response:
         """Show how the student reads an event: its windows, their tokens, and which one decides."""
         return _json(await service.look(_within(service.limits, [body.text])[0]))
 
@@ -149,6 +156,11 @@ def _running(app: FastAPI, service: Service) -> None:
         shown = status if request.scope[TRUSTED] else {"ready": status["ready"]}
         return _json(shown, 200 if status["ready"] else 503)
 
+    @app.get("/card", response_model=schemas.Card)
+    async def card() -> Response:
+        """Say what the bundle in service is: what it was made from, and what decides its verdicts."""
+        return _json(service.card())
+
     @app.get("/metrics", response_class=Response)
     async def metrics() -> Response:
         """Return counters and histograms in Prometheus's text format."""
@@ -166,6 +178,12 @@ def _page(app: FastAPI) -> None:
 
     for path, (name, kind) in PAGE.items():
         app.get(path, include_in_schema=False)(asset(name, kind))
+
+    written = cache(lambda: reference(app.openapi()))  # once, when somebody wants it
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(written(), media_type=PAGE["/"][1])
 
 
 def _problems(app: FastAPI) -> None:

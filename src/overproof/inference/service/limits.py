@@ -29,6 +29,12 @@ class Limits:
         Threads that score.
     full_queue, full_workers
         Events that wait for the full model, and requests that it is asked for at once.
+    explained
+        Alerts of a request whose verdicts are explained, where that is asked for.
+    explain_queue
+        Alerts that wait to be explained; those of one more request stay without.
+    explain_seconds
+        The explanations of a request may take; what is not explained by then stays without.
     seconds
         A request may take, from its first byte to the last one of its answer.
     full_seconds
@@ -55,6 +61,9 @@ class Limits:
     scorers: int = max(1, (os.cpu_count() or 1) - 1)  # one core is the HTTP side's
     full_queue: int = 256
     full_workers: int = 2
+    explained: int = 64
+    explain_queue: int = 256
+    explain_seconds: float = 10.0
     seconds: float = 30.0
     full_seconds: float = 20.0
     header_seconds: float = 10.0

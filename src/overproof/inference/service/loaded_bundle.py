@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class LoadedBundle:
 
     def __init__(self, cascade: Cascade, index: Path | None = None) -> None:
         self.cascade = cascade
+        self.opened = datetime.now(UTC).isoformat(timespec="seconds")
         self.drift = Drift(cascade.student.manifest.signals)
         self.searcher = None if index is None else Searcher(cascade.student, index)
         self.embed = cascade.student.embed

@@ -1,12 +1,11 @@
-"""Define requests and answers as models: they validate the former and describe the latter in /openapi.json."""
+"""Define answers as models: they describe them in /openapi.json. What is asked: `questions.py`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-TEXT = "id=1' or '1'='1"
 ANSWER: dict[str, Any] = {
     "label": "sqli",
     "attack": 0.9993,
@@ -27,85 +26,6 @@ VERDICT: dict[str, Any] = {
     "full": None,
     "models": {"student": "efb8fb39bc16f7ca", "full": None},
 }
-
-
-def _unicode(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("half of a surrogate pair, expected Unicode text") from None
-    return text
-
-
-Text = Annotated[str, AfterValidator(_unicode)]
-
-
-Texts = Annotated[
-    list[Text], Field(fail_fast=True)
-]  # the first mistake ends it: half a million of them would take seconds
-MOST_KEYS = 16  # of a request's object; each that is not known is a mistake of its own
-
-
-class _Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _few_keys(cls, data: Any) -> Any:
-        if isinstance(data, dict) and len(data) > MOST_KEYS:
-            raise ValueError(f"{len(data):,} keys, expected no more than {MOST_KEYS}")
-        return data
-
-
-class Event(_Asked):
-    """One event."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"text": TEXT}]})
-    text: Text
-    origin: Text | None = Field(default=None, max_length=1000, description="Where it came from; else request:N.")
-
-
-class Events(_Asked):
-    """Several events."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"events": [{"text": TEXT, "origin": "access.log:17"}]}]})
-    events: Annotated[list[Event], Field(fail_fast=True)]
-
-
-def _which(body: Any) -> str:
-    return "events" if isinstance(body, dict) and "events" in body else "event"
-
-
-Judge = Annotated[Annotated[Event, Tag("event")] | Annotated[Events, Tag("events")], Discriminator(_which)]
-
-
-class Parameters(_Asked):
-    """Of a text classification; others than these are not understood, and refused."""
-
-    top_k: int | None = Field(default=None, ge=1, description="Labels to answer for each text; null is all of them.")
-
-
-class Predict(_Asked):
-    """What a text classifier of Hugging Face's kind is asked."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": [TEXT], "parameters": {"top_k": None}}]})
-    inputs: Text | Texts
-    parameters: Parameters = Parameters()
-
-
-class Embed(_Asked):
-    """What text-embeddings-inference is asked."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": [TEXT]}]})
-    inputs: Text | Texts
-
-
-class Similar(_Asked):
-    """Texts, and how many known events each is to be compared with."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": [TEXT], "count": 5}]})
-    inputs: Text | Texts
-    count: int = Field(default=10, ge=1, le=100)
 
 
 class Answer(BaseModel):
@@ -157,10 +77,27 @@ class Verdict(BaseModel):
     models: Models
 
 
+class SpanOfText(BaseModel):
+    """Part of an event's text that carried its verdict; `part` says what that part is called, where a template does."""
+
+    start: int = Field(description="Its first character, from 0.")
+    end: int = Field(description="The character behind its last one.")
+    weight: float = Field(description="By how much the log-odds of an attack fall when it is taken out of the text.")
+    text: str
+    part: str | None = None
+
+
+class ExplainedVerdict(Verdict):
+    """A verdict that `explain` was asked of."""
+
+    spans: list[SpanOfText] | None = Field(description="At most three; null where there are none, for the reason told.")
+    unexplained: str | None = Field(description="Why there are no spans; null where there are.")
+
+
 class Verdicts(BaseModel):
     """Verdicts in the order of the events."""
 
-    verdicts: list[Verdict]
+    verdicts: list[Verdict] | list[ExplainedVerdict]
 
 
 class Score(BaseModel):
@@ -244,3 +181,48 @@ class Ready(BaseModel):
     known_events: int | None = None
     drift: dict[str, float] | None = None
     drift_unmeasured: str | None = None
+
+
+class ClassOfBundle(BaseModel):
+    """One class, its name for people, and the technique of ATT&CK that it is of; both null where none is known."""
+
+    name: str
+    benign: bool
+    title: str | None
+    technique: str | None
+
+
+class Example(BaseModel):
+    """Made-up text of the kind that the bundle's classes speak of."""
+
+    name: str
+    text: str
+    lines: bool = Field(description="Whether each line is an event; else all of it is one.")
+
+
+class Card(BaseModel):
+    """What the bundle in service is: what it was made from, and what decides its verdicts."""
+
+    about: str = Field(description="What it was made from, how old it is, whether it was checked; as of `opened`.")
+    opened: str = Field(description="When the service opened it, in UTC.")
+    overproof: str = Field(description="The version that made it.")
+    student: str
+    parameters: int | None
+    precision: str
+    bytes: int
+    models: Models
+    classes: list[ClassOfBundle]
+    thresholds: dict[str, float | None] = Field(
+        description="From which attack probability on so many benign validation events are flagged; null: not measured."
+    )
+    policy: str = Field(description="Where the thresholds of the cascade come from.")
+    confidence_limit: float | None = Field(
+        description="Below this confidence the student does not decide; null: it decides nothing."
+    )
+    ood_limit: float | None = Field(
+        description="An event farther from the training events than this is out of distribution; null: no limit."
+    )
+    promise: PromiseState | None = Field(description="Null: no check stands behind the verdicts.")
+    full: str | None
+    known_events: int | None
+    examples: list[Example]

@@ -14,6 +14,8 @@ from overproof.bundle.scores import Floats
 from overproof.errors import OverproofError
 from overproof.inference.cascade import Cascade, FullDown
 from overproof.inference.service.batch_queue import BatchQueue, Busy, Call
+from overproof.inference.service.card import card
+from overproof.inference.service.explaining import explained
 from overproof.inference.service.limits import Limits
 from overproof.inference.service.loaded_bundle import Escalated, LoadedBundle, Verdict
 from overproof.inference.service.metrics import Metrics
@@ -27,8 +29,8 @@ class NotGiven(OverproofError):
 class Service:
     """A bundle that answers concurrent requests.
 
-    Three queues: the student scores what is waiting in one call; the full model is asked by threads of its own, a
-    request at a time, so that no other request waits for it; what is looked up takes neither's time.
+    Four queues: the student scores what is waiting in one call; the full model is asked by threads of its own, a
+    request at a time, so that no other request waits for it; what is looked up or explained takes neither's time.
 
     Parameters
     ----------
@@ -72,6 +74,9 @@ class Service:
         self._queues = {
             "student": shared("the student", threads=limits.scorers, measure=measure("student")),
             "lookup": shared("looking up", threads=1, measure=measure("lookup")),
+            "explanation": BatchQueue(
+                "explaining", threads=1, queue=limits.explain_queue, call=Call(1), measure=measure("explanation")
+            ),
             "full": alone("the full model", threads=limits.full_workers, measure=measure("full")),
         }
         for queue in self._queues.values():
@@ -82,8 +87,13 @@ class Service:
         self.stopping = True
         await asyncio.gather(*(queue.close(self.limits.grace_seconds) for queue in self._queues.values()))
 
-    async def judge(self, texts: list[str]) -> list[Verdict]:
+    async def judge(self, texts: list[str], *, explain: bool = False) -> list[Verdict]:
         """Judge texts: verdicts in their order, without origins.
+
+        Parameters
+        ----------
+        explain
+            Whether verdicts tell what carried them; see `explaining.explained`.
 
         Raises
         ------
@@ -100,7 +110,9 @@ class Service:
         self.metrics.verdicts(verdicts)
         if withdrawn := loaded.count(verdicts):
             self._say(f"promise {withdrawn.message}")
-        return verdicts
+        if not explain:
+            return verdicts
+        return await explained(verdicts, texts, loaded, self._queues["explanation"], self.limits)
 
     async def _asked(self, cascade: Cascade, escalated: list[Escalated]) -> Floats | FullDown | str:
         """Ask the full model for answers, or for why there are none."""
@@ -194,6 +206,11 @@ class Service:
             "drift": drift.measured() or None,
             "drift_unmeasured": drift.unmeasured(),
         }
+
+    def card(self) -> dict[str, Any]:
+        """Return what the bundle in service is."""
+        status = self.status()
+        return {**card(self._loaded), **{name: status[name] for name in ("promise", "full", "known_events")}}
 
     def _gauges(self) -> Iterator[tuple[str, str, Mapping[str, str], float]]:
         cascade = self._loaded.cascade
