@@ -83,7 +83,7 @@ def test_every_answer_has_the_headers_and_none_opens_it_to_other_origins(client:
 
 def test_nothing_is_loaded_from_elsewhere(client: Client) -> None:
     assert client.get("/redoc").status_code == 404
-    for path in ("/", "/page.css", "/page.js", "/docs"):
+    for path in ("/", "/page.css", "/page.js", "/page_parts.js", "/page_verdict.js", "/docs"):
         answer = client.get(path)
         assert answer.status_code == 200
         assert "://" not in answer.text

@@ -15,7 +15,7 @@ from overproof.errors import InputError
 TOKEN = "OVERPROOF_TOKEN"
 LEAST_TOKEN = 16
 # They tell nothing of events or of the model.
-OPEN = frozenset({"/", "/page.css", "/page.js", "/docs", "/healthz", "/readyz"})
+OPEN = frozenset({"/", "/page.css", "/page.js", "/page_parts.js", "/page_verdict.js", "/docs", "/healthz", "/readyz"})
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

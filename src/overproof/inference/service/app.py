@@ -30,6 +30,8 @@ PAGE = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", SCRIPT),
+    "/page_parts.js": ("page_parts.js", SCRIPT),
+    "/page_verdict.js": ("page_verdict.js", SCRIPT),
 }
 MISTAKES = 3  # that one answer names
 NO_TELEMETRY: Any = dict.fromkeys(("auto_configure", "tracing", "metrics", "logs", "operation_spans"), False)

@@ -1,20 +1,18 @@
-"use strict";
-// Whatever was pasted is shown as text only: elements are made one by one, and none from a string.
+// Asks the service what the page's field holds, and shows the answers.
+import { at, made } from "/page_parts.js";
+import { showCard, showMany, showNear, showOne, showWindows } from "/page_verdict.js";
 
-const at = (id) => document.getElementById(id);
+const NEAREST = 5;
 let token = "";
+let turn = 0; // an answer that comes after another question is not shown
+let carded = null; // the card's coming, so that it comes once
+let known = false; // whether there are known events to compare with
+let chosen = null; // the button of the row that is shown in full
 
-function made(name, text, className) {
-  const element = document.createElement(name);
-  if (text !== undefined) element.textContent = text;
-  if (className) element.className = className;
-  return element;
-}
-
-async function post(path, body) {
-  const headers = { "content-type": "application/json" };
+async function ask(path, body) {
+  const headers = body ? { "content-type": "application/json" } : {};
   if (token) headers.authorization = "Bearer " + token;
-  const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+  const answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
   const reply = await answer.json().catch(() => ({}));
   if (!answer.ok) {
     const error = new Error(reply.detail || "the service answered " + answer.status);
@@ -24,94 +22,103 @@ async function post(path, body) {
   return reply;
 }
 
-// null is "no number", which is not zero
-const percent = (share) => share === null ? "unknown" : (100 * share).toFixed(share > 0.999 || share < 0.001 ? 3 : 1) + " %";
-
-function answerOf(who, answer, decided) {
-  const box = made("div");
-  box.append(made("h3", who + (decided ? ", who decided" : "")));
-  if (!answer) {
-    box.append(made("p", "was not asked, or gave no answer", "small"));
-    return box;
-  }
-  const shares = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]).slice(0, 6);
-  for (const [label, share] of shares) {
-    const row = made("div", undefined, "bar");
-    const bar = made("progress");
-    bar.max = 1;
-    if (share !== null) bar.value = share;
-    bar.setAttribute("aria-label", label);
-    row.append(made("span", label), bar, made("span", percent(share)));
-    box.append(row);
-  }
-  box.append(made("p", "calibrated confidence " + percent(answer.confidence), "small"));
-  return box;
+function say(text, wrong = false) {
+  at("message").textContent = text;
+  at("message").className = wrong ? "alert" : "small";
 }
 
-function showVerdict(verdict) {
-  const open = verdict.status !== "decided";
-  at("label").textContent = (verdict.label ?? "no label") + (open ? " (provisional)" : "");
-  at("label").className = open ? "open" : verdict.attack > 0.5 ? "alert" : "benign";
-  at("attack").textContent = "attack " + percent(verdict.attack);
-  at("why").textContent = verdict.status + ", by " + verdict.decided_by + ": " + verdict.reason;
-  at("answers").replaceChildren(
-    answerOf("student", verdict.student, verdict.decided_by === "student"),
-    answerOf("full model", verdict.full, verdict.decided_by === "full"),
-  );
-  at("models").textContent =
-    "student " + verdict.models.student + (verdict.models.full ? ", full model " + verdict.models.full : ", no full model");
-  at("verdict").hidden = false;
+function failed(error) {
+  say(error.message, true);
+  if (error.status === 401) at("token-row").hidden = false;
 }
 
-function showWindows(found) {
-  const list = found.windows.map((one) => {
-    const item = made("li", undefined, one.decides ? "decides" : "");
-    item.append(made("span", (one.label ?? "no label") + ", attack " + percent(one.attack) + (one.decides ? ": decides " : " ")));
-    const code = made("code");
-    for (const piece of one.tokens) code.append(made("b", piece));
-    item.append(code);
-    return item;
-  });
-  if (found.overflow) list.push(made("li", "The event goes on past the last window that was judged.", "open"));
-  at("window-list").replaceChildren(...list);
-  at("windows").hidden = false;
+function hide(...ids) {
+  for (const id of ids) at(id).hidden = true;
 }
 
-function showNear(found) {
-  const families = Object.entries(found.families).map(([name, count]) => count + " " + name).join(", ");
-  at("near-families").textContent = families || "no families known";
-  const rows = found.neighbours.map((near) => {
-    const row = made("tr");
-    const often = near.count > 1 ? " (" + near.count + " times)" : "";
-    const text = made("td");
-    text.append(made("code", near.text));
-    row.append(made("td", near.similarity.toFixed(3)), made("td", near.family || near.label || "-"), text);
-    row.append(made("td", near.origin + often));
-    return row;
-  });
-  at("near-rows").replaceChildren(...rows);
-  at("near").hidden = false;
+function eventsOfField() {
+  const text = at("event").value;
+  if (at("whole").checked) return [{ text }];
+  return text.split("\n").map((line, i) => ({ text: line, origin: "line:" + (i + 1) })).filter((one) => one.text.trim());
 }
 
 async function judge() {
-  const text = at("event").value;
+  const mine = ++turn;
   token = at("token").value || token;
-  at("message").textContent = "judging…";
-  for (const id of ["verdict", "windows", "near"]) at(id).hidden = true;
+  const events = eventsOfField();
+  if (!events.length) return say("There is no event: the field is empty.", true);
+  hide("results", "verdict", "windows", "near");
+  say("judging…");
+  const options = { explain: at("explain").checked, count: NEAREST };
   try {
-    showVerdict(await post("/judge", { text }));
-    showWindows(await post("/windows", { text }));
-    at("message").textContent = "";
+    await card().catch(() => {}); // without it verdicts are shown as well
+    const answer = await ask("/judge", events.length === 1 ? { ...events[0], ...options } : { events, ...options });
+    if (mine !== turn) return;
+    const verdicts = answer.verdicts ?? [answer];
+    at("back").hidden = verdicts.length === 1;
+    chosen = null;
+    if (verdicts.length > 1) {
+      say(showMany(events, verdicts, (i, button) => choose(events[i], verdicts[i], button)));
+    } else {
+      showOne(events[0], verdicts[0], "Verdict");
+      say(at("label").textContent + ", " + at("attack").textContent);
+      await more(events[0].text, mine);
+    }
   } catch (error) {
-    at("message").textContent = error.message;
-    if (error.status === 401) at("token-row").hidden = false;
-    return;
+    if (mine === turn) failed(error);
+    if (error.status === 401) at("token").focus();
   }
+}
+
+async function choose(event, verdict, button) {
+  const mine = ++turn;
+  chosen?.removeAttribute("aria-current");
+  chosen = button;
+  chosen.setAttribute("aria-current", "true");
+  hide("windows", "near");
+  showOne(event, verdict, "Verdict on " + verdict.origin.replace(":", " "));
+  at("verdict-name").focus();
+  await more(event.text, mine);
+}
+
+async function more(text, mine) {
   try {
-    showNear((await post("/similar", { inputs: text, count: 5 }))[0]);
+    const found = await ask("/windows", { text });
+    if (mine === turn) showWindows(found);
   } catch (error) {
-    at("near").hidden = true; // no index was given, or the bundle gives no embedding: there is nothing to show
+    if (mine === turn) failed(error);
   }
+  if (!known) return;
+  try {
+    const [found] = await ask("/similar", { text, count: NEAREST });
+    if (mine === turn) showNear(found);
+  } catch (error) {
+    if (mine === turn) failed(error);
+  }
+}
+
+function card() {
+  carded ??= ask("/card").then(showBundle).catch((error) => {
+    carded = null;
+    throw error;
+  });
+  return carded;
+}
+
+function showBundle(told) {
+  known = told.known_events !== null;
+  showCard(told);
+  for (const example of told.examples) {
+    const button = made("button", example.name, "quiet");
+    button.type = "button";
+    button.addEventListener("click", () => {
+      at(example.lines ? "lines" : "whole").checked = true;
+      at("event").value = example.text;
+      at("event").focus();
+    });
+    at("examples").append(button);
+  }
+  at("examples").hidden = false;
 }
 
 at("ask").addEventListener("submit", (event) => {
@@ -119,5 +126,7 @@ at("ask").addEventListener("submit", (event) => {
   judge();
 });
 at("event").addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) judge();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) at("ask").requestSubmit();
 });
+at("back").addEventListener("click", () => chosen?.focus());
+card().catch(failed);
