@@ -23,11 +23,12 @@ INPUTS = (
     "bundle", "model", "first", "second", "target", "index", "events", "sources", "test", "unlabelled", "validation",
     "calibrate", "check", "gate", "replay", "full", "teacher", "from_checkpoint", "retrain_from", "key", "certificate",
     "password_file", "token_file", "verify_key", "verify_certificates", "label_from", "techniques",
+    "exceptions",
 )  # fmt: skip
 REPLACED = ("out", "evidence", "keep_fp32")  # which are folders that take the place of others, but for those of
 FILLING = ("attack", "check", "demo")  # commands that write files into one, or read evidence
 BUILT_IN = "ngram"  # a teacher that is no folder; `distillation.teachers.NGRAM`, which is slow to import
-EITHER = ("evidence", "signature", "cache", "pool_from")  # written by some commands and read by others, or any folder
+EITHER = ("evidence", "signature", "cache", "pool_from", "rules")  # written by some and read by others, or any folder
 
 
 def apart(run: Run) -> Run:

@@ -175,6 +175,15 @@ VerifyKey = Annotated[
         "'overproof[sign]').",
     ),
 ]
+ExceptionRules = Annotated[
+    Path | None,
+    typer.Option(
+        "--exceptions",
+        metavar="FILE",
+        help="Rules of `overproof exceptions`: alerts that they silence are marked and counted. With --verify-key or "
+        "--verify-certificates it has to be signed too.",
+    ),
+]
 VerifyCertificates = Annotated[
     Path | None,
     typer.Option(

@@ -11,6 +11,7 @@ from overproof.cli.options import (
     Bundle,
     CheckFile,
     DeployedOnFullDown,
+    ExceptionRules,
     FullModel,
     MaxEscalations,
     NeverAlone,
@@ -51,6 +52,7 @@ def run(
     max_escalations: MaxEscalations = None,
     on_full_down: DeployedOnFullDown = None,
     never_alone: NeverAlone = None,
+    exceptions: ExceptionRules = None,
     index: KnownIndex = None,
     host: Host = "127.0.0.1",
     port: Port = 8080,
@@ -67,4 +69,7 @@ def run(
     cascade = CascadeConfig(full or None, check, max_escalations, on_full_down, never)
     trust = trust_of(verify_key, verify_certificates)
     endpoint = Endpoint(host, port)
-    serve(ServeConfig(bundle, cascade, index, endpoint, token_file, trust=trust), console=terminal())
+    serve(
+        ServeConfig(bundle, cascade, index, endpoint, token_file, trust=trust, exceptions=exceptions),
+        console=terminal(),
+    )

@@ -17,6 +17,7 @@ from overproof.cli.options import (
     CheckFile,
     DeployedOnFullDown,
     Engine,
+    ExceptionRules,
     Format,
     FullModel,
     MaxEscalations,
@@ -131,6 +132,7 @@ def run(
     with_text: WithText = False,
     explain: Explain = None,
     techniques: TechniquesFile = None,
+    exceptions: ExceptionRules = None,
     rejects: Rejects = None,
     verify_key: VerifyKey = None,
     verify_certificates: VerifyCertificates = None,
@@ -169,7 +171,7 @@ def run(
     never = tuple(never_alone) if never_alone else None
     cascade = CascadeConfig(full or None, check, max_escalations, on_full_down, never)
     trust = trust_of(verify_key, verify_certificates)
-    config = TriageConfig(bundle, request, cascade, workers, engine, address, rejects, trust)
+    config = TriageConfig(bundle, request, cascade, workers, engine, address, rejects, trust, exceptions)
     summary = triage(config, console=console)
     if out == "-" or open_number(out) == 1:  # verdicts stand alone, by whatever name
         console.say(summary.render())

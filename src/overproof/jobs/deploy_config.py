@@ -86,7 +86,9 @@ class TriageConfig:
     rejects
         File for the records that could not become events.
     trust
-        Whose signature the bundle has to have; None asks for none.
+        Whose signature the bundle and the exceptions have to have; None asks for none.
+    exceptions
+        File of rules that silence alerts.
     """
 
     bundle: Path
@@ -97,6 +99,7 @@ class TriageConfig:
     address: str | None = None
     rejects: Path | None = None
     trust: Trust | None = None
+    exceptions: Path | None = None
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -131,6 +134,8 @@ class ServeConfig:
         What the service takes at most.
     trust
         Whose signature the bundle has to have, at the start and whenever it is opened again; None asks for none.
+    exceptions
+        File of rules that silence alerts, read again with the bundle, and signed as it has to be.
     """
 
     bundle: Path
@@ -140,3 +145,4 @@ class ServeConfig:
     token_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
     trust: Trust | None = None
+    exceptions: Path | None = None

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from overproof.bundle.manifest import Bundle
 from overproof.events.sources import Rejects
@@ -15,6 +16,7 @@ from overproof.inference.stream import Request, RunContext, Summary
 from overproof.inference.stream import triage as judge_all
 from overproof.inference.stream.output import STREAM
 from overproof.jobs.deploy_config import TriageConfig
+from overproof.jobs.exceptions import read_rules
 from overproof.jobs.open_cascade import open_cascade
 from overproof.jobs.provenance import deployed
 from overproof.jobs.verify import open_verified
@@ -30,6 +32,9 @@ def triage(config: TriageConfig, *, console: Console = SILENT) -> Summary:
         See `open_cascade` and `inference.stream.triage`.
     """
     bundle = open_verified(config.bundle, config.trust, console)
+    request = config.request
+    if config.exceptions is not None:
+        request = replace(request, exceptions=read_rules(config.exceptions, config.trust, console).rules)
     cascade = open_cascade(bundle, config.cascade)
     opening = deployed(bundle, config.cascade.check)
     engine = None if config.workers == 1 else worker_processes(cascade.student, bundle.path, config.workers)
@@ -37,7 +42,7 @@ def triage(config: TriageConfig, *, console: Console = SILENT) -> Summary:
     appended = config.request.follow and config.request.out != STREAM
     with Rejects(config.rejects, appended=appended) as rejects, _stopping(config.request.follow) as stop:
         context = RunContext(rejects, stop, console, opening)
-        return judge_all(cascade, config.request, engine=engine, elsewhere=elsewhere, context=context)
+        return judge_all(cascade, request, engine=engine, elsewhere=elsewhere, context=context)
 
 
 def _on_ray(bundle: Bundle, request: Request, address: str | None) -> Callable[[OnSkip], Iterator[Scored]]:

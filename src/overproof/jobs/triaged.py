@@ -84,6 +84,7 @@ def triage_files(
     on_full_down: str | None = None,
     never_alone: Sequence[str] | None = None,
     workers: int = 1,
+    exceptions: Path | str | None = None,
     rejects: Path | None = None,
     trust: Trust | None = None,
     console: Console = SILENT,
@@ -107,10 +108,12 @@ def triage_files(
         Tell the spans that carried each alert; keep each event's text.
     workers
         Processes that judge.
+    exceptions
+        File of rules that silence alerts, which are marked; see `overproof exceptions`.
     rejects
         File for the records that could not become events; they are counted in the summary in any case.
     trust
-        Whose signature the bundle has to have; None asks for none.
+        Whose signature the bundle and the exceptions have to have; None asks for none.
 
     Raises
     ------
@@ -134,7 +137,8 @@ def triage_files(
             with_text=with_text,
             explain=explain,
         )
-        config = TriageConfig(Path(bundle), request, cascade, workers, rejects=rejects, trust=trust)
+        rules = None if exceptions is None else Path(exceptions)
+        config = TriageConfig(Path(bundle), request, cascade, workers, rejects=rejects, trust=trust, exceptions=rules)
         summary = triage(config, console=console)
         return Triaged(pq.ParquetFile(out, memory_map=False).read(), summary)
 

@@ -131,7 +131,12 @@ campaigns = st.fixed_dictionaries(
         "examples": st.lists(st.fixed_dictionaries({"origin": words, "time": times, "target": words}), max_size=3),
     }
 )
-TOLD = {"excerpt": words, "family": words | st.sampled_from(["xss", "beacon", "page"]), "campaign": campaigns}
+TOLD = {
+    "excerpt": words,
+    "family": words | st.sampled_from(["xss", "beacon", "page"]),
+    "campaign": campaigns,
+    "excepted": words,
+}
 
 
 @st.composite

@@ -83,7 +83,9 @@ def judged(draw: st.DrawFn) -> VerdictBatch:
     span = st.builds(Span, st.integers(0, 9), st.integers(0, 9), st.floats(0, 99))
     spans = st.none() | st.dictionaries(st.integers(0, n - 1), st.lists(span, max_size=3))
     wanted = np.array(rows, dtype=np.intp)
-    return VerdictBatch(batch.slice(start), draw(verdicts_on(n)), wanted, draw(st.booleans()), draw(spans))
+    excepted = draw(st.dictionaries(st.integers(0, n - 1), TEXT))
+    on = draw(verdicts_on(n))
+    return VerdictBatch(batch.slice(start), on, wanted, draw(st.booleans()), draw(spans), excepted=excepted)
 
 
 @st.composite
@@ -138,7 +140,9 @@ def test_a_label_is_an_attack_where_the_probability_beside_it_is_above_one_half(
 @given(judged())
 def test_the_columns_severities_are_those_of_the_objects(batch: VerdictBatch) -> None:
     every = replace(batch, rows=np.arange(batch.events.num_rows))
-    assert severity.severities(batch.verdicts, BENIGN).tolist() == [severity.of(each, BENIGN) for each in every]
+    assert severity.severities(batch.verdicts, BENIGN, batch.excepted).tolist() == [
+        severity.of(each, BENIGN) for each in every
+    ]
 
 
 def test_a_line_is_what_it_always_was() -> None:

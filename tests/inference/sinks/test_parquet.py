@@ -39,7 +39,7 @@ def back(row: dict[str, Any]) -> dict[str, Any]:
     verdict["models"] = {"student": row["student_model"], "full": row["full_model"]}
     verdict |= {"event": event} if event else {}
     verdict |= {name: json.loads(row[name]) for name in ("spans", "campaign") if row[name] is not None}
-    return verdict | {name: row[name] for name in ("text", "group") if row[name] is not None}
+    return verdict | {name: row[name] for name in ("text", "group", "excepted") if row[name] is not None}
 
 
 def number(value: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from overproof.inference.cascade.guard import Deadline, guarded
 from overproof.inference.cascade.policy import EVERYTHING, Policy, deferrals
 from overproof.inference.cascade.promise import Promise, PromiseStatus, Unverified
 from overproof.inference.cascade.verdicts import Settled, Verdicts, verdicts
+
+if TYPE_CHECKING:
+    from overproof.inference.exceptions.rules import Rule
 
 __all__ = [
     "EVERYTHING",
@@ -62,12 +65,15 @@ class Cascade:
     ----------
     about
         What the bundle was made from, in a sentence that whoever deploys it is told; empty: nothing is told.
+    exceptions
+        Rules that whoever deploys it wants alerts to be silenced by; no verdict of the cascade heeds them.
     """
 
     def __init__(
         self, student: Student, full: Full | None = None, policy: Policy | None = None, bucket: Bucket | None = None
     ) -> None:
         self.student, self.about = student, ""
+        self.exceptions: Sequence[Rule] = ()
         self._unguarded = None if full is None else aligned(full, student.classes)
         self.full = None if self._unguarded is None else guarded(self._unguarded)
         self.policy = policy or Policy()

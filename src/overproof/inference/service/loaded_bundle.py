@@ -17,6 +17,7 @@ from overproof.errors import BundleError, InputError
 from overproof.inference.cascade import Cascade, Decision, FullDown, PromiseStatus, Unverified
 from overproof.inference.cascade.budget import Kind
 from overproof.inference.cascade.policy import Deferrals
+from overproof.inference.exceptions import Silencer
 from overproof.inference.service.drift import Drift
 from overproof.inference.similarity.search import Searcher
 
@@ -65,6 +66,7 @@ class LoadedBundle:
         self.embed = cascade.student.embed
         self.work_of = cascade.student.manifest.windowing.work
         self._judged = _Judged()
+        self.silencer = Silencer(cascade.exceptions, cascade) if cascade.exceptions else None
 
     def tried(self) -> LoadedBundle:
         """Return it if it judges a few made-up texts; a seal does not show that a bundle can do so.

@@ -62,6 +62,7 @@ class Metrics:
         self._escalated = self._count("escalated", "Events that the full model was asked about")
         self._failures = self._count("full_failures", "Times that the full model did not answer")
         self._reloads = self._count("reloads", "Times that the bundle was opened again", "outcome")
+        self._excepted = self._count("excepted", "Alerts that a rule silences", "rule")
         self._unverified = self._count(
             "unverified_events", "Events that the full model should have decided and did not", "why"
         )
@@ -90,6 +91,8 @@ class Metrics:
         """Count events that were judged."""
         for (label, status, by), count in Counter((v["label"], v["status"], v["decided_by"]) for v in verdicts).items():
             self._verdicts.labels(label or "", status, by).inc(count)
+        for rule, count in Counter(v["excepted"] for v in verdicts if "excepted" in v).items():
+            self._excepted.labels(rule).inc(count)
         for why, count in asdict(Unverified.among(verdicts)).items():
             self._unverified.labels(why).inc(count)
 

@@ -75,6 +75,7 @@ class Verdict(BaseModel):
     student: StudentAnswer
     full: Answer | None
     models: Models
+    excepted: str | None = Field(default=None, description="The rule that silences this alert; absent where none does.")
 
 
 class SpanOfText(BaseModel):

@@ -13,12 +13,14 @@ import numpy as np
 from overproof.bundle.scores import Floats
 from overproof.errors import OverproofError
 from overproof.inference.cascade import Cascade, FullDown
+from overproof.inference.exceptions import Silencer
 from overproof.inference.service.batch_queue import BatchQueue, Busy, Call
 from overproof.inference.service.card import card
 from overproof.inference.service.explaining import explained
 from overproof.inference.service.limits import Limits
 from overproof.inference.service.loaded_bundle import Escalated, LoadedBundle, Verdict
 from overproof.inference.service.metrics import Metrics
+from overproof.inference.sinks.fields import is_alert
 from overproof.progress import SILENT, Console
 
 
@@ -107,12 +109,30 @@ class Service:
         escalated = [one for one in found if isinstance(one, Escalated)]
         settled = iter(loaded.settle(escalated, await self._asked(loaded.cascade, escalated)) if escalated else ())
         verdicts = [next(settled) if isinstance(one, Escalated) else one for one in found]
+        if loaded.silencer is not None:
+            verdicts = await self._excepted(loaded, loaded.silencer, texts, verdicts)
         self.metrics.verdicts(verdicts)
         if withdrawn := loaded.count(verdicts):
             self._say(f"promise {withdrawn.message}")
         if not explain:
             return verdicts
         return await explained(verdicts, texts, loaded, self._queues["explanation"], self.limits)
+
+    async def _excepted(
+        self, loaded: LoadedBundle, silencer: Silencer, texts: list[str], verdicts: list[Verdict]
+    ) -> list[Verdict]:
+        """Mark the alerts that a rule silences; where nobody has time to prove a span, they stay alerts."""
+        benign = loaded.cascade.student.manifest.benign
+        places = [i for i, verdict in enumerate(verdicts) if is_alert(verdict, benign)]
+        alerts, said = [{"source": "request", **verdicts[i]} for i in places], [texts[i] for i in places]
+        wanted = silencer.unproved(alerts, said)
+        try:
+            proved = dict(zip(wanted, await self._queues["lookup"](silencer.proved, wanted), strict=True))
+        except Busy:
+            proved = {}
+        silenced = silencer.settle(alerts, said, proved).silenced
+        marked = {places[place]: rule for place, rule in silenced.items()}
+        return [{**one, "excepted": marked[i]} if i in marked else one for i, one in enumerate(verdicts)]
 
     async def _asked(self, cascade: Cascade, escalated: list[Escalated]) -> Floats | FullDown | str:
         """Ask the full model for answers, or for why there are none."""

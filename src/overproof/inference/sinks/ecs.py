@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from overproof.inference.sinks import severity
-from overproof.inference.sinks.fields import EPOCH, address, identity, milliseconds, shared, when
+from overproof.inference.sinks.fields import EPOCH, address, identity, is_alert, milliseconds, shared, when
 from overproof.inference.sinks.interface import About, Verdict
 from overproof.inference.sinks.wording import description, family_of, technique_of, title
 
@@ -17,10 +17,10 @@ VERSION = "9.3.0"
 def document(verdict: Verdict, about: About) -> dict[str, Any]:
     """Put a verdict in ECS; what ECS has no field for is under `overproof`.
 
-    `event.kind` is `alert` for every label that is not benign, decided or not, else `event`.
+    `event.kind` is `alert` for every label that is not benign, decided or not, unless a rule silences it, else `event`.
     """
     known, rest = shared(verdict)
-    alert = verdict["label"] not in about.benign
+    alert = is_alert(verdict, about.benign)
     categories = (["intrusion_detection"] if alert else []) + _categories(known)
     event: dict[str, Any] = {
         "kind": "alert" if alert else "event",
@@ -69,7 +69,8 @@ def document(verdict: Verdict, about: About) -> dict[str, Any]:
 
 
 _OWN = (
-    "origin source time label attack status decided_by stood_in reason student full models family group spans campaign"
+    "origin source time label attack status decided_by stood_in reason student full models family group spans campaign "
+    "excepted"
 ).split()
 
 

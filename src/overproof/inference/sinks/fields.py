@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -137,7 +137,13 @@ def sentence(verdict: Verdict) -> str:
     """Put the verdict in a sentence for people."""
     who = "undecided" if verdict["decided_by"] == "nobody" else f"decided by the {_SAID[verdict['decided_by']]}"
     attack = "unknown" if verdict["attack"] is None else severity.written(verdict["attack"])
-    return f"{label(verdict)} (attack {attack}) at {verdict['origin']}: {who}, {verdict['reason']}"
+    silenced = f"; no alert by the rule {verdict['excepted']}" if "excepted" in verdict else ""
+    return f"{label(verdict)} (attack {attack}) at {verdict['origin']}: {who}, {verdict['reason']}{silenced}"
+
+
+def is_alert(verdict: Verdict, benign: Collection[str]) -> bool:
+    """Return whether somebody should look: its label is not benign, or it has none, and no rule silences it."""
+    return verdict["label"] not in benign and "excepted" not in verdict
 
 
 _SAID = {"student": "student", "full": "full model"}

@@ -50,6 +50,7 @@ def _batch(batch: VerdictBatch) -> memoryview:
         strings(events.column("time")).fill_null(NULL),
         *_verdict(verdicts),
         *_event(batch),
+        *([_excepted(batch)] if batch.excepted else []),
         *([',"text":', strings(events.column("text"))] if batch.with_text else []),
         *([_spans(batch, batch.spans)] if batch.spans else []),
         "}\n",
@@ -78,6 +79,13 @@ def _spans(batch: VerdictBatch, spans: Mapping[int, Sequence[Span]]) -> pa.Array
     found = [""] * batch.events.num_rows
     for row in spans:
         found[row] = f',"spans":{dumped(batch.spelled(row))}'
+    return pa.array(found, TEXT)
+
+
+def _excepted(batch: VerdictBatch) -> pa.Array:
+    found = [""] * batch.events.num_rows
+    for row, rule in batch.excepted.items():
+        found[row] = f',"excepted":{dumped(rule)}'
     return pa.array(found, TEXT)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from overproof.inference.sinks import severity
-from overproof.inference.sinks.fields import address, confidence, identity, milliseconds, shared, when
+from overproof.inference.sinks.fields import address, confidence, identity, is_alert, milliseconds, shared, when
 from overproof.inference.sinks.interface import About, Verdict
 from overproof.inference.sinks.wording import description, family_of, headline, technique_of, title
 
 VERSION = "1.5.0"
 CREATE, DETECTION_FINDING, FINDINGS = 1, 2004, 2
-NEW = 1
+NEW, SUPPRESSED = 1, 3
 LEARNING = 4  # analytic.type_id
 HOSTNAME, IP, USER, URL = 1, 2, 4, 6  # observable.type_id
 UNKNOWN = 0  # device.type_id, connection_info.direction_id
@@ -26,8 +26,8 @@ CONFIDENCES = {1: "Low", 2: "Medium", 3: "High"}
 def finding(verdict: Verdict, about: About) -> dict[str, Any]:
     """Put a verdict into a Detection Finding; what OCSF has no place for is in `unmapped`.
 
-    `status_id` is that of the finding's life (always New: what became of it is for others to say); the verdict's own
-    status is `status_code`, its reason `status_detail`.
+    `status_id` is that of the finding's life (New, or Suppressed by a rule: what else becomes of it is for others to
+    say); the verdict's own status is `status_code`, its reason `status_detail`.
     """
     known, rest = shared(verdict)
     rest.update({name: known.pop(name) for name in _unplaced(known)})
@@ -35,7 +35,8 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
     grave = severity.of(verdict, about.benign)
     sure, score = _confidence_id(verdict), confidence(verdict)
     uid = identity(verdict)
-    alert = verdict["label"] not in about.benign
+    alert = is_alert(verdict, about.benign)
+    silenced = "excepted" in verdict
     said = description(verdict, about)
     event: dict[str, Any] = {
         "category_uid": FINDINGS,
@@ -49,8 +50,8 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
         "time": when(verdict, about),
         "severity_id": grave,
         "severity": severity.NAMES[grave].capitalize(),
-        "status_id": NEW,
-        "status": "New",
+        "status_id": SUPPRESSED if silenced else NEW,
+        "status": "Suppressed" if silenced else "New",
         "status_code": verdict["status"],
         "status_detail": verdict["reason"],
         "is_alert": alert,
@@ -91,7 +92,7 @@ def finding(verdict: Verdict, about: About) -> dict[str, Any]:
 
 
 _UNMAPPED = (
-    "origin source attack status decided_by stood_in reason student full models family group spans campaign"
+    "origin source attack status decided_by stood_in reason student full models family group spans campaign excepted"
 ).split()
 
 

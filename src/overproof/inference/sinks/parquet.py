@@ -48,6 +48,7 @@ SCHEMA = pa.schema(
         pa.field("text", pa.large_string()),
         pa.field("spans", pa.string()),
         pa.field("campaign", pa.string()),
+        pa.field("excepted", pa.string()),
     ]
 )
 
@@ -86,6 +87,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "group": verdict.get("group"),
         "event": _json(rest) if rest else None,
         "text": verdict.get("text"),
+        "excepted": verdict.get("excepted"),
         **{name: _json(verdict[name]) if name in verdict else None for name in ("spans", "campaign")},
     }
 

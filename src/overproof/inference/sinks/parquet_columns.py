@@ -49,6 +49,8 @@ def columns(batch: VerdictBatch) -> Columns:
         found["tier"] = pa.array(scores.tier)
     if batch.with_text:
         found["text"] = events.column("text")
+    if batch.excepted:
+        found["excepted"] = pa.array([batch.excepted.get(row) for row in range(events.num_rows)], TEXT)
     if batch.spans:
         spans = {row: dumped(batch.spelled(row)) for row in batch.spans}
         found["spans"] = pa.array([spans.get(row) for row in range(events.num_rows)], TEXT)

@@ -52,8 +52,8 @@ def severity(label: str | None, attack: float | None, benign: Collection[str], s
     return max(LOW, _most(label) - bool(attack < SURE) - (not decided))
 
 
-def severities(verdicts: Verdicts, benign: Collection[str]) -> NDArray[np.int8]:
-    """Return the severities of n verdicts, shape (n,)."""
+def severities(verdicts: Verdicts, benign: Collection[str], excepted: Collection[int] = ()) -> NDArray[np.int8]:
+    """Return the severities of n verdicts, shape (n,); those that rules silence are `excepted`."""
     labels: list[str | None] = [*verdicts.scores.classes, None]  # the last is that of no label, which stands at -1
     most = np.array([_most(label) for label in labels], dtype=np.int8)[verdicts.best]
     tame = np.array([label in benign for label in labels])[verdicts.best]
@@ -61,7 +61,9 @@ def severities(verdicts: Verdicts, benign: Collection[str]) -> NDArray[np.int8]:
     attack = np.nan_to_num(verdicts.attack, nan=1.0)
     found = np.maximum(LOW, most - (attack < SURE) - ~decided)
     found[attack < LIKELY] = LOW
-    return np.where(tame, np.where(decided, INFORMATIONAL, LOW), found).astype(np.int8)
+    found = np.where(tame, np.where(decided, INFORMATIONAL, LOW), found).astype(np.int8)
+    found[list(excepted)] = INFORMATIONAL
+    return found
 
 
 def _most(label: str | None) -> int:
@@ -100,7 +102,9 @@ _DECIDED = {
 
 
 def of(verdict: Mapping[str, Any], benign: Collection[str]) -> int:
-    """Return the severity of a whole verdict."""
+    """Return the severity of a whole verdict; of one that a rule silences it is informational."""
+    if "excepted" in verdict:
+        return INFORMATIONAL
     return severity(verdict["label"], verdict["attack"], benign, verdict["status"])
 
 

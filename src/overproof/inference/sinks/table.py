@@ -12,6 +12,7 @@ from overproof.inference.sinks.clipping import clipping
 from overproof.inference.sinks.fields import EPOCH, label, milliseconds, shared
 from overproof.inference.sinks.interface import About, Sink, Verdict
 from overproof.inference.sinks.lines import LinesWriter, StreamWriter, holds
+from overproof.progress import one_line
 from overproof.screen import WIDTH, Paint, cells, fitted, painter, plain, width_of
 
 HEAD = ("time (UTC)", "severity", "family", "source → destination", "event")
@@ -87,6 +88,7 @@ class Table:
         """Write what was judged, behind what else must be known of it: that nobody decided, its campaign and group."""
         notes = [verdict["status"]] if verdict["status"] != "decided" else []
         notes += [f"{verdict['campaign']['count']:,} alerts"] if verdict.get("campaign") else []
+        notes += [f"excepted by {one_line(verdict['excepted'])}"] if "excepted" in verdict else []
         notes += [f"group {verdict['group']}"] if "group" in verdict else []
         note = f"{', '.join(notes)}: " if notes else ""
         places = [(span["start"], span["end"]) for span in verdict.get("spans", ())]

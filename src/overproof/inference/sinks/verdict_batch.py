@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -41,6 +41,8 @@ class VerdictBatch:
     alerts
         Of those that are to be written, the alerts, where the form is for analysts: each has an excerpt of its text and
         its own family, where its table tells one.
+    excepted
+        Of all n events, those that a rule silences, each to the rule's name.
     """
 
     events: pa.RecordBatch
@@ -49,6 +51,7 @@ class VerdictBatch:
     with_text: bool = False
     spans: Mapping[int, Sequence[Span]] | None = None
     alerts: Set[int] = frozenset()
+    excepted: Mapping[int, str] = field(default_factory=dict)
 
     @cached_property
     def sources(self) -> list[str]:
@@ -91,6 +94,8 @@ class VerdictBatch:
             event = {name: values[i] for name, values in further.items() if values[i] is not None}
             if event:
                 found["event"] = event
+            if i in self.excepted:
+                found["excepted"] = self.excepted[i]
             if self.with_text:
                 found["text"] = texts[i]
             if i in self.alerts:

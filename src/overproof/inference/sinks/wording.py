@@ -7,7 +7,7 @@ from typing import Any
 
 from overproof.inference.sinks import severity
 from overproof.inference.sinks.families import GENERIC, TITLES, Technique
-from overproof.inference.sinks.fields import label, sentence, shared
+from overproof.inference.sinks.fields import is_alert, label, sentence, shared
 from overproof.inference.sinks.interface import About, Verdict
 from overproof.progress import one_line, printable
 
@@ -69,7 +69,7 @@ def headline(verdict: Verdict) -> str:
 
 def description(verdict: Verdict, about: About) -> str:
     """Say of an alert all that an analyst asks first; of anything else what it was decided to be."""
-    if verdict["label"] in about.benign:
+    if not is_alert(verdict, about.benign):
         return sentence(verdict)
     grave = severity.NAMES[severity.of(verdict, about.benign)]
     told = [headline(verdict), _figures(verdict), f"Severity {grave} because {severity.because(verdict)}"]

@@ -16,10 +16,10 @@ MOST_EXPLAINED = 64  # alerts of a batch, unless all were asked for: whoever flo
 
 
 def alerts_of(judged: VerdictBatch, benign: Collection[str]) -> NDArray[np.intp]:
-    """Return the alerts among the verdicts that are to be written: those whose label is not benign, or none."""
+    """Return the alerts among the verdicts that are to be written: not benign, and silenced by no rule."""
     alert = np.array([*(name not in benign for name in judged.verdicts.scores.classes), True])  # the last: no label
     rows: NDArray[np.intp] = judged.rows[alert[judged.verdicts.best[judged.rows]]]
-    return rows
+    return np.setdiff1d(rows, list(judged.excepted)) if judged.excepted else rows
 
 
 def explained(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 
@@ -21,10 +21,13 @@ from overproof.inference.cascade import Cascade, PromiseStatus
 from overproof.inference.cascade.policy import out_of_distribution
 from overproof.inference.engines import Engine, Scored, in_process
 from overproof.inference.engines.interface import texts_of
+from overproof.inference.exceptions import Silencer
 from overproof.inference.similarity.groups import Groups
 from overproof.inference.sinks import VerdictBatch, severity
+from overproof.inference.sinks.fields import is_alert
 from overproof.inference.sinks.verdict_batch import Verdict
 from overproof.inference.stream.campaigns import Campaigns
+from overproof.inference.stream.excepting import silenced
 from overproof.inference.stream.explaining import MOST_EXPLAINED, alerts_of, explained
 from overproof.inference.stream.following import Following
 from overproof.inference.stream.output import STREAM, Output, Request, open_output
@@ -182,6 +185,7 @@ class _State:
         if request.group_campaigns is not None:
             self.campaigns = Campaigns(request.group_campaigns, cascade.student.manifest.benign)
             self.campaigns.go_on(mark.campaigns or () if mark is not None else ())
+        self._silencer = Silencer(request.exceptions, cascade) if request.exceptions else None
         self._busy = threading.RLock()  # windows close from wherever files are waited for, which may be a thread
         self._known = 0 if mark is None or following is not None else mark.events
         if mark is not None:
@@ -217,9 +221,10 @@ class _State:
         decision = self._cascade.decide(scores)
         answers = self._cascade.ask(batch.column("text").take(pa.array(decision.escalated, pa.int64())).to_pylist())
         verdicts = self._cascade.columns(scores, decision, answers)
-        severities = severity.severities(verdicts, self._cascade.student.manifest.benign)
+        excepted = self._silenced(VerdictBatch(batch, verdicts, np.arange(batch.num_rows)))
+        severities = severity.severities(verdicts, self._cascade.student.manifest.benign, excepted)
         rows = np.flatnonzero(severities >= self._request.min_severity)
-        judged = VerdictBatch(batch, verdicts, rows, self._request.texts)
+        judged = VerdictBatch(batch, verdicts, rows, self._request.texts, excepted=excepted)
         if self._request.for_analysts:
             alerts = alerts_of(judged, self._cascade.student.manifest.benign)
             judged = replace(judged, alerts=frozenset(alerts.tolist()))
@@ -236,6 +241,14 @@ class _State:
         else:
             self._collect(self.campaigns, wanted)
 
+    def _silenced(self, judged: VerdictBatch) -> Mapping[int, str]:
+        """Return which events a rule silences, and by which; count them."""
+        if self._silencer is None:
+            return {}
+        outcome = silenced(judged, self._silencer, self._cascade.student.manifest.benign)
+        self.tally.excepts(outcome)
+        return outcome.silenced
+
     def _give(self, wanted: VerdictBatch | list[Verdict]) -> None:
         if self.top is not None:
             self.top.add(wanted)
@@ -250,8 +263,8 @@ class _State:
             self._give(replace(wanted, rows=np.setdiff1d(wanted.rows, rows)))
             alerts = list(replace(wanted, rows=rows))
         else:
-            self._give([verdict for verdict in wanted if verdict["label"] in benign])
-            alerts = [verdict for verdict in wanted if verdict["label"] not in benign]
+            self._give([verdict for verdict in wanted if not is_alert(verdict, benign)])
+            alerts = [verdict for verdict in wanted if is_alert(verdict, benign)]
         self._give_campaigns(campaigns.add(alerts))
 
     def _give_campaigns(self, findings: list[Verdict]) -> None:
@@ -276,7 +289,7 @@ class _State:
         """Group alerts alone: what is benign resembles everything, and what is no number resembles nothing."""
         assert self.groups is not None
         benign = self._cascade.student.manifest.benign
-        alerts = [i for i, verdict in enumerate(verdicts) if verdict["label"] not in benign]
+        alerts = [i for i, verdict in enumerate(verdicts) if is_alert(verdict, benign)]
         if alerts:
             embeddings = self._cascade.student.embed([texts[i] for i in alerts])
             finite = np.asarray(np.isfinite(embeddings).all(axis=1))

@@ -14,6 +14,7 @@ from overproof.errors import InputError
 from overproof.events.sources import Reading
 from overproof.files import ends_as_folder, regular_target, remove, results
 from overproof.inference.cascade import Cascade
+from overproof.inference.exceptions import Rule
 from overproof.inference.sinks import About, Writer, sink_for
 from overproof.inference.sinks.families import TECHNIQUES, Technique
 from overproof.inference.sinks.verdict_batch import Verdict
@@ -56,6 +57,8 @@ class Request:
         (`explaining.MOST_EXPLAINED`), where the form is for analysts (`sinks.Sink.for_analysts`).
     techniques
         Families whose technique of ATT&CK is another than the one in `sinks.families.TECHNIQUES`.
+    exceptions
+        Rules that silence alerts.
     """
 
     paths: tuple[str, ...]
@@ -70,6 +73,7 @@ class Request:
     with_text: bool = False
     explain: bool | None = None
     techniques: Mapping[str, Technique | None] = field(default_factory=dict)
+    exceptions: tuple[Rule, ...] = ()
 
     @property
     def explained(self) -> bool:

@@ -11,15 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.inference.cascade import Promise, PromiseStatus, Unverified
+from overproof.inference.exceptions.silencer import Outcome
 from overproof.inference.sinks import VerdictBatch, severity
 from overproof.inference.sinks.verdict_batch import Verdict
+from overproof.progress import one_line
 
 ANOTHER_SOURCE = 0.25  # share of events out of distribution above which the source is not the training events'
 NO_LABEL = "no label"  # of scores that are no numbers
 MOST_FOREIGN = 5  # of them are named
 MOST_NAMES, LONGEST = 1000, 200  # of families and sources that are counted by name, and characters of each
 OTHERS = "(others)"
-COUNTED = ("label", "status", "decided_by", "source", "family", "severity", "tier", "alerts", "campaigns", "ood")
+COUNTED = (
+    "label",
+    "status",
+    "decided_by",
+    "source",
+    "family",
+    "severity",
+    "tier",
+    "alerts",
+    "campaigns",
+    "ood",
+    "excepted",
+    "left",
+)
 
 
 @dataclass
@@ -57,6 +72,11 @@ class Tally:
         """Count the events that are unlike the training events, in all and by source."""
         self.out_of_distribution += int(unlike.sum())
         _count(self.counts["ood"], [source for source, out in zip(sources, unlike.tolist(), strict=True) if out])
+
+    def excepts(self, outcome: Outcome) -> None:
+        """Count alerts that a rule silences, by rule, and those that rules are about and leave, by reason."""
+        _count(self.counts["excepted"], list(outcome.silenced.values()))
+        _count(self.counts["left"], list(outcome.left.values()))
 
     def explain(self, explained: int, others: int) -> None:
         """Count alerts that were explained, and those that were too many for it."""
@@ -184,6 +204,11 @@ class Summary:
         ]
         if counts["alerts"].total():
             lines.append(f"  explained  {_explained(counts['alerts'])}")
+        if counts["excepted"].total():
+            silenced = ", ".join(f"{count:,} by {one_line(rule)}" for rule, count in counts["excepted"].most_common())
+            lines.append(f"  excepted   {counts['excepted'].total():,} alerts: {silenced}")
+        for why, count in counts["left"].most_common():
+            lines.append(f"             {count:,} that rules are about stay alerts: {one_line(why)}")
         if counts["campaigns"].total():
             campaigns = counts["campaigns"]
             lines.append(f"  campaigns  {campaigns['findings']:,}, of {campaigns['alerts']:,} alerts")

@@ -22,8 +22,9 @@ class Top:
 
     def add(self, verdicts: Iterable[Verdict]) -> None:
         """Consider more verdicts."""
-        for verdict in verdicts:
+        for verdict in verdicts:  # what a rule silences stands below all others
             attack = 1.0 if verdict["attack"] is None else verdict["attack"]
+            attack = -1.0 if "excepted" in verdict else attack
             entry = (attack, -self._seen, verdict)
             self._seen += 1
             if len(self._heap) < self._count:
