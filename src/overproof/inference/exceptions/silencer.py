@@ -19,7 +19,7 @@ MOST_PROVED = (
     64  # texts of a batch whose spans are proved: each takes an explanation, and whoever attacks may send many
 )
 _TOO_MANY = f"more than {MOST_PROVED} texts at once"
-_MOSTLY = 0.5  # share of the first span that has to lie in the text that a rule names
+_MOSTLY = 0.5  # more than this share of the first span has to lie in the text that a rule names
 
 
 @dataclass(frozen=True)
@@ -146,4 +146,4 @@ def _names(spans: Sequence[Span], text: str, named: str) -> bool:
     while begin >= 0:
         inside += max(0, min(first.end, begin + len(named)) - max(first.start, begin))
         begin = text.find(named, begin + len(named))
-    return inside >= _MOSTLY * (first.end - first.start)
+    return inside > _MOSTLY * (first.end - first.start)
