@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import threading
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,13 @@ class Browser:
         """The whole page as a PNG."""
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
+
+    def violations(self) -> list[Any]:
+        """What axe finds on the page as it stands, that shuts people out: each rule, and the elements that break it."""
+        self.run((files("axe_core_python") / "axe.min.js").read_text("utf-8") + "; 0")
+        told = "axe.run().then(found => JSON.stringify(found.violations.map(v => [v.id, v.nodes.map(n => n.html)])))"
+        answer = self.call("Runtime.evaluate", expression=told, awaitPromise=True, returnByValue=True)
+        return json.loads(answer["result"]["value"])
 
     def close(self) -> None:
         """End the browser."""

@@ -212,6 +212,13 @@ def test_no_width_scrolls_sideways(browser: Browser, html: Path, width: int, dar
     assert (red < 60) == dark
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_axe_finds_nothing_that_shuts_people_out(browser: Browser, html: Path, width: int, dark: bool) -> None:
+    browser.open(html, width=width, dark=dark)
+    assert browser.violations() == []
+
+
 def test_nothing_leaves_the_page_and_nothing_foreign_runs(browser: Browser, html: Path) -> None:
     browser.open(html)
     browser.slide("temperature", 3)

@@ -141,6 +141,14 @@ def test_links_lead_to_their_place_by_keyboard(browser: Browser, written: Path) 
     assert abs(browser.run("document.getElementById('check-5').getBoundingClientRect().top")) < 100
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_axe_finds_nothing_that_shuts_people_out(browser: Browser, written: Path, width: int, dark: bool) -> None:
+    browser.open(written, width=width, dark=dark)
+    browser.run(UNFOLD)
+    assert browser.violations() == []
+
+
 def test_headings_are_in_order(browser: Browser, written: Path) -> None:
     browser.open(written)
     levels = browser.run("[...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(e => Number(e.tagName[1]))")
