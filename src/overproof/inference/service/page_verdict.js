@@ -107,7 +107,8 @@ export function showWindows(found) {
 
 export function showNear(found) {
   const families = Object.entries(found.families).map(([name, count]) => count + " " + name).join(", ");
-  at("near-families").textContent = families || "no families known";
+  const none = found.close === false ? "Nothing is close: none is as near as " + number(found.threshold, 3) + ". The nearest all the same:" : "";
+  at("near-families").textContent = none || families || "no families known";
   const names = ["Cosine", "Family", "Event", "From"];
   heads(at("near-heads"), names);
   at("near-rows").replaceChildren(...found.neighbours.map((near) => {
