@@ -23,6 +23,7 @@ from overproof.cli import app
 from overproof.errors import BundleError, ExitCode, InputError, MissingExtra, OverproofError, TamperedBundle
 from overproof.events.sources import Reading
 from overproof.inference.cascade.full import FullDown
+from overproof.inference.similarity.build import IndexConfig, build_index
 from overproof.inference.stream import Request
 from overproof.jobs.deploy_config import CascadeConfig, ServeConfig, TriageConfig
 
@@ -390,10 +391,12 @@ def test_a_bug_shows_its_traceback_and_is_no_decision(
         f"inspect {OLD / 'bundle'}",
         f"triage {OLD / 'bundle'} {OLD / 'events.jsonl'}",
         f"triage {OLD / 'bundle'} {OLD / 'events.jsonl'} --out /dev/full",
-        f"similar {OLD / 'bundle'} {OLD / 'known.index'} --events {OLD / 'events.jsonl'}",
+        f"similar {OLD / 'bundle'} KNOWN --events {OLD / 'events.jsonl'}",
     ],
 )
 def test_a_full_disk_is_a_failure_and_no_decision(words: str, tmp_path: Path) -> None:
+    if "KNOWN" in words:
+        build_index(IndexConfig(OLD / "bundle", OLD / "events.jsonl", tmp_path / "KNOWN"))
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "overproof", *words.split()],

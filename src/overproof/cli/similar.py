@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,13 @@ EventFiles = Annotated[
     typer.Option("--events", metavar="FILE", help="Files of events to ask about; - or nothing is standard input."),
 ]
 Neighbours = Annotated[int, typer.Option("--count", "-k", min=1, metavar="N", help="Neighbours to show.")]
+AllKinds = Annotated[
+    bool,
+    typer.Option(
+        "--all-kinds",
+        help="Compare with every kind of record, requests with flows too. [default: its own]",
+    ),
+]
 
 
 HELP = """Show which known events are most like an event.
@@ -38,6 +46,7 @@ def run(
     event: Event = None,
     count: Neighbours = 10,
     events: EventFiles = None,
+    all_kinds: AllKinds = False,
     format: Format = "auto",
     verify_key: VerifyKey = None,
     verify_certificates: VerifyCertificates = None,
@@ -51,11 +60,10 @@ def run(
     judge = bundle if trust is None else overproof.open(bundle, trust=trust).student
     with overproof.Rejects() as skipped:
         if event is not None:
-            found = iter(search(judge, index, event, count))
+            found = iter(search(judge, index, event, count, all_kinds=all_kinds))
         else:
-            found = search_files(
-                Searcher(judge, index), events or ["-"], count, Reading(format=format), on_skip=skipped
-            )
+            ask = partial(Searcher(judge, index), all_kinds=all_kinds)
+            found = search_files(ask, events or ["-"], count, Reading(format=format), on_skip=skipped)
         for one in found:
             if as_json:
                 show_json(one_line_json(one.to_json()))

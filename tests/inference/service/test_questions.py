@@ -54,6 +54,14 @@ def test_both_take_the_same_body(searched: Client, shape: str, options: dict[str
     assert all(len(row["neighbours"]) == options.get("count", len(KNOWN)) for row in found)
 
 
+def test_a_record_of_another_kind_is_compared_only_where_that_is_asked(searched: Client) -> None:
+    flow = "flow proto=tcp state=S0"
+    (within,) = searched.post("/similar", {"text": flow}).json()
+    assert (within["kind"], within["compared"], within["close"], within["neighbours"]) == ("flow", 0, False, [])
+    (anything,) = searched.post("/similar", {"text": flow, "all_kinds": True}).json()
+    assert anything["compared"] == len(anything["neighbours"]) == len(KNOWN)
+
+
 @pytest.mark.parametrize("path", ["/judge", "/similar"])
 @pytest.mark.parametrize(
     ("body", "why"),

@@ -23,7 +23,9 @@ from overproof.events.sources import Rejects
 from overproof.inference.similarity import hnsw
 from overproof.inference.similarity.build import IndexConfig, build_index
 from overproof.inference.similarity.search import Searcher, search, search_files
-from overproof.inference.similarity.store import CARD, COUNTS, EMBEDDINGS, EVENTS, _hash
+from overproof.inference.similarity.space import SPELLED_WEIGHT, of_length_1
+from overproof.inference.similarity.spelling import spelling
+from overproof.inference.similarity.store import CARD, COUNTS, EVENTS, OF_KIND, SPACE, _hash
 from overproof.report.layout import within
 
 TEXTS = [
@@ -72,12 +74,18 @@ def test_every_event_finds_itself_first(small_bundle: Path, index: Path) -> None
 def test_similarities_are_cosines_of_the_embeddings(small_bundle: Path, index: Path, student: OnnxScorer) -> None:
     asked = "select name from users"
     (found,) = search(small_bundle, index, asked, k=8)
-    query, *others = student.embed([asked, *(near.text for near in found.neighbours)])
+    query, *others = places(student, [asked, *(near.text for near in found.neighbours)])
     told = [near.similarity for near in found.neighbours]
     np.testing.assert_allclose(told, np.array(others) @ query, atol=0.01)  # rounded to eight bits
     assert told == sorted(told, reverse=True)
-    every = student.embed(TEXTS) @ query
+    every = places(student, TEXTS) @ query
     assert min(told) > np.sort(every)[::-1][8] - 0.01
+
+
+def places(student: OnnxScorer, texts: list[str]) -> np.ndarray:
+    """Where texts lie in the space of fewer events than one is fitted to, each of length 1."""
+    spelled = of_length_1(spelling(texts))
+    return of_length_1(np.hstack([student.embed(texts), SPELLED_WEIGHT * spelled]))
 
 
 def test_what_is_found_does_not_depend_on_the_company(small_bundle: Path, index: Path) -> None:
@@ -133,12 +141,14 @@ def test_blocks_do_not_change_the_index(
     build_index(IndexConfig(small_bundle, events, tmp_path / "whole"))
     monkeypatch.setattr("overproof.inference.similarity.writer.ROWS", 7)
     build_index(IndexConfig(small_bundle, events, tmp_path / "blocks"))
-    a, b = ((tmp_path / name / "embeddings.i8").read_bytes() for name in ("whole", "blocks"))
+    a, b = ((tmp_path / name / "text.embeddings.i8").read_bytes() for name in ("whole", "blocks"))
     assert a == b
     assert search(small_bundle, tmp_path / "whole", TEXTS) == search(small_bundle, tmp_path / "blocks", TEXTS)
 
 
-@pytest.mark.parametrize("name", ["embeddings.i8", "events.parquet", "counts.npy", "graph.usearch", CARD])
+@pytest.mark.parametrize(
+    "name", ["text.embeddings.i8", "events.parquet", "counts.npy", "kinds.npy", "space.npz", "text.graph.usearch", CARD]
+)
 def test_a_changed_file_is_named(small_bundle: Path, events: object, tmp_path: Path, name: str) -> None:
     build_index(IndexConfig(small_bundle, events, tmp_path / "index", exact_rows=10))
     file = tmp_path / "index" / name
@@ -247,7 +257,7 @@ def test_any_entry_of_a_card_that_was_sealed_anew(index: Path, small_bundle: Pat
     assert refused > 100
 
 
-@pytest.mark.parametrize("name", [EMBEDDINGS, EVENTS, COUNTS])
+@pytest.mark.parametrize("name", ["text.embeddings.i8", EVENTS, COUNTS, OF_KIND, SPACE])
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"\x93NUMPY\x01\x00v\x00{'descr': 'O'}", b"x" * 5000, None])
 def test_any_file_that_was_sealed_anew(
     name: str, content: bytes | None, index: Path, small_bundle: Path, tmp_path: Path

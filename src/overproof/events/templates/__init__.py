@@ -9,6 +9,7 @@ from __future__ import annotations
 from overproof.events.templates.dns import DnsLookup
 from overproof.events.templates.flow import FlowRecord, HostAggregate
 from overproof.events.templates.http import HttpRequest, is_unusual, percent_decoded
+from overproof.events.templates.kinds import kind_of
 from overproof.events.templates.line import Part, bucket, record
 from overproof.events.templates.parts import part_at
 from overproof.events.templates.session import FileTransfer, SshSession, TlsSession, signer
@@ -24,6 +25,7 @@ __all__ = [
     "TlsSession",
     "bucket",
     "is_unusual",
+    "kind_of",
     "part_at",
     "percent_decoded",
     "record",

@@ -32,9 +32,9 @@ _REQUEST_PARTS = {
     "headers": "headers",
     "body": "body",
 }
-_REQUEST = re.compile(r"HTTP (\S+) ")
+REQUEST = re.compile(r"HTTP (\S+) ")
 _REQUEST_PART = re.compile(rf" ({'|'.join(_REQUEST_PARTS)})=")
-_RECORD = re.compile(
+RECORD = re.compile(
     r"(?:dns|flows?|file|SSH|TLS \S+|w3c|(?:suricata|zeek|osquery) [\w.-]+|windows [^=\n]{1,100}? \d+)"
     r"(?= [A-Za-z_][\w.-]*=)"
 )
@@ -60,7 +60,7 @@ def part_at(text: str, start: int, end: int, target: str | None = None) -> str |
 
 def named_parts(text: str, target: str | None = None) -> list[NamedPart]:
     """Return the parts of a text, one behind the other; empty where the text is of no template."""
-    request, record = _REQUEST.match(text), _RECORD.match(text)
+    request, record = REQUEST.match(text), RECORD.match(text)
     if request is not None:
         return list(_request(text, request, target))
     return [] if record is None else list(_fields(text, record.end(), target))
@@ -121,7 +121,7 @@ def _fields(text: str, start: int, target: str | None) -> Iterator[NamedPart]:
     quoted, field = True, _FIELD.search(text, start)
     while field is not None:
         if field[1] is None:
-            request = _REQUEST.match(text, field.start() + 1)
+            request = REQUEST.match(text, field.start() + 1)
             if request is not None:
                 yield from _request(text, request, target)
             return

@@ -135,7 +135,7 @@ def _looking_up(app: FastAPI, service: Service) -> None:
     async def similar(body: questions.Question) -> Response:
         """Find the known events nearest to each event: a list, in the order of the events."""
         texts = _within(service.limits, [text for text, _ in questions.events_of(body)])
-        return _json(await service.similar(texts, body.count))
+        return _json(await service.similar(texts, body.count, all_kinds=body.all_kinds))
 
     @app.post("/windows", response_model=schemas.Windows)
     async def windows(body: questions.Event) -> Response:

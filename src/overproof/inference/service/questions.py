@@ -55,6 +55,11 @@ class Options(_Asked):
         "of questions to the student for each, and is bounded in number and time.",
     )
     count: int = Field(default=10, ge=1, le=100, description="For /similar: known events to find for each text.")
+    all_kinds: bool = Field(
+        default=False,
+        strict=True,
+        description="For /similar: compare with every kind of record, not only with the event's own.",
+    )
 
 
 class OneEvent(Event, Options):

@@ -109,20 +109,28 @@ class Score(BaseModel):
 
 
 class Neighbour(BaseModel):
-    """A known event near the one that was asked about; `similarity` is the cosine of their embeddings."""
+    """A known event near the one that was asked about; `similarity` is the cosine of where the two lie."""
 
     similarity: float
     label: str | None
     family: str | None
     origin: str
     count: int
+    kind: str
     text: str
 
 
 class Found(BaseModel):
-    """The known events nearest to one text, and how many of them are of which family."""
+    """The known events nearest to one text, of its kind of record, and how many close ones are of which family.
+
+    `close` tells whether any is as close as `threshold`; both are null where what is close is unmeasured.
+    """
 
     text: str
+    kind: str
+    compared: int
+    close: bool | None
+    threshold: float | None
     families: dict[str, int]
     neighbours: list[Neighbour]
 

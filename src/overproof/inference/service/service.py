@@ -166,12 +166,12 @@ class Service:
             raise NotGiven("the bundle's model gives no embedding: it was written before models did")
         return await self._queues["lookup"](loaded.embed, texts)
 
-    async def similar(self, texts: list[str], count: int) -> list[dict[str, Any]]:
+    async def similar(self, texts: list[str], count: int, *, all_kinds: bool = False) -> list[dict[str, Any]]:
         """Find the known events nearest to each text; NotGiven if the service has no index."""
         search = self._loaded.searcher
         if search is None:
             raise NotGiven("no index of known events was given: overproof serve --index INDEX")
-        found = await self._queues["lookup"](partial(search, k=count), texts)
+        found = await self._queues["lookup"](partial(search, k=count, all_kinds=all_kinds), texts)
         return [one.to_json() for one in found]
 
     async def look(self, text: str) -> dict[str, Any]:

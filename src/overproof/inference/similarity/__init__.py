@@ -6,15 +6,11 @@ is the whole list of ways to search one: how to prepare it, and how to open it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 from overproof.inference.similarity.exact import open_exact, write_exact
 from overproof.inference.similarity.hnsw import open_hnsw, write_hnsw
-from overproof.inference.similarity.integers import Integers
-from overproof.inference.similarity.interface import Search
+from overproof.inference.similarity.interface import Open, Write
 
-SEARCHES: dict[str, tuple[Callable[[Integers, Path], None], Callable[[Integers, Path], Search]]] = {
+SEARCHES: dict[str, tuple[Write, Open]] = {
     "exact": (write_exact, open_exact),
     "hnsw": (write_hnsw, open_hnsw),
 }

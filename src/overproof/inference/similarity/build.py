@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from overproof.bundle.tiers import open as open_bundle
 from overproof.errors import BundleError, InputError
 from overproof.events.sources import Reading, Rejects, read_events
 from overproof.inference.similarity import SEARCHES
+from overproof.inference.similarity.closeness import Closeness
 from overproof.inference.similarity.hnsw import require_usearch
 from overproof.inference.similarity.store import (
     DTYPE,
@@ -27,6 +28,7 @@ from overproof.inference.similarity.store import (
     seal,
     writing,
 )
+from overproof.inference.similarity.validate import validated
 from overproof.inference.similarity.writer import ROWS, Writer
 from overproof.progress import SILENT, Console
 from overproof.version import __version__
@@ -44,6 +46,8 @@ class Index:
     rows: int
     search: str
     bytes: int
+    kinds: Mapping[str, int]
+    closeness: Mapping[str, Closeness]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -53,14 +57,19 @@ class Index:
             "distinct": self.rows,
             "search": self.search,
             "bytes": self.bytes,
+            "kinds": dict(self.kinds),
+            "closeness": {kind: asdict(one) for kind, one in self.closeness.items()},
         }
 
     def render(self) -> str:
-        """Return one line for people."""
-        return (
+        """Return a line for people, and one for each kind of record."""
+        lines = [
             f"{self.path}: {self.events:,} events, {self.rows:,} of them distinct, {self.bytes:,} bytes, "
             f"{'searched exactly' if self.search == 'exact' else 'searched in a graph of neighbours'}"
-        )
+        ]
+        for kind, rows in self.kinds.items():
+            lines.append(f"  {kind}: {rows:,} events, {self.closeness[kind].render()}")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,9 @@ class IndexConfig:
         Up to so many distinct events are searched exactly; above, in a graph of neighbours (the extra `similar`).
     trust
         Whose signature the bundle has to have; None asks for none.
+    validation
+        Labelled events that the student did not learn from: by them it is chosen what is close. Without any, that
+        is unmeasured, and no answer says that nothing is.
     """
 
     bundle: Path | str
@@ -89,6 +101,7 @@ class IndexConfig:
     reading: Reading = field(default_factory=Reading)
     exact_rows: int = EXACT_ROWS
     trust: Trust | None = None
+    validation: str | Path | Sequence[str | Path] | pa.Table | None = None
 
 
 def build_index(config: IndexConfig, *, rejects: Rejects | None = None, console: Console = SILENT) -> Index:
@@ -118,7 +131,7 @@ def build_index(config: IndexConfig, *, rejects: Rejects | None = None, console:
     skipped = Rejects() if rejects is None else rejects
     with writing(out) as aside:
         with Writer(aside, scorer) as written:
-            for batch in _batches(config, skipped):
+            for batch in _batches(config.events, config.reading, skipped):
                 written.add(batch)
                 if written.rows > config.exact_rows:
                     require_usearch()  # fails now, not after hours
@@ -127,23 +140,29 @@ def build_index(config: IndexConfig, *, rejects: Rejects | None = None, console:
         if not written.rows:
             raise InputError("no events to index, expected at least one")
         search = "exact" if written.rows <= config.exact_rows else "hnsw"
-        SEARCHES[search][0](embeddings_of(aside, written.rows, scorer.hidden), aside)
-        seal(aside, _card(written, search, scorer.hidden, model_of(scorer.manifest), described(aside)))
+        card = _card(written, search, scorer.hidden, model_of(scorer.manifest))
+        for kind in card.kinds:
+            SEARCHES[search][0](embeddings_of(aside, card, kind), aside, f"{kind}.")
+        held_back = () if config.validation is None else _batches(config.validation, config.reading, skipped)
+        close = validated(held_back, written, scorer, lambda kind: embeddings_of(aside, card, kind))
+        told = {kind: asdict(one) for kind, one in close.items()}
+        seal(aside, replace(card, closeness=told, files=described(aside)))
     if rejects is None and skipped.total:
         warnings.warn(f"records of the events: {skipped}", stacklevel=2)
     size = sum(entry.stat().st_size for entry in out.iterdir())
-    return Index(out, written.events, written.rows, search, size)
+    return Index(out, written.events, written.rows, search, size, written.kinds, close)
 
 
-def _batches(config: IndexConfig, skipped: Rejects) -> Iterator[pa.RecordBatch]:
-    if isinstance(config.events, pa.Table):
-        yield from config.events.to_batches(max_chunksize=ROWS)
+def _batches(
+    events: str | Path | Sequence[str | Path] | pa.Table, how: Reading, skipped: Rejects
+) -> Iterator[pa.RecordBatch]:
+    if isinstance(events, pa.Table):
+        yield from events.to_batches(max_chunksize=ROWS)
     else:
-        how = config.reading
-        yield from read_events(config.events, columns=how.columns, format=how.format, on_skip=skipped, extra=False)
+        yield from read_events(events, columns=how.columns, format=how.format, on_skip=skipped, extra=False)
 
 
-def _card(written: Writer, search: str, hidden: int, model: Mapping[str, str], files: Mapping[str, Any]) -> Card:
+def _card(written: Writer, search: str, hidden: int, model: Mapping[str, str]) -> Card:
     return Card(
         format=FORMAT,
         overproof=__version__,
@@ -153,6 +172,8 @@ def _card(written: Writer, search: str, hidden: int, model: Mapping[str, str], f
         search=search,
         hidden=hidden,
         rows=written.rows,
+        kinds=written.kinds,
+        closeness={},
         events=written.events,
-        files=files,
+        files={},
     )

@@ -10,11 +10,11 @@ from overproof.inference.similarity.interface import Near, Search, best
 AT_ONCE = 32  # queries whose cosines are held at once
 
 
-def write_exact(rows: Integers, folder: Path) -> None:
+def write_exact(rows: Integers, folder: Path, prefix: str = "") -> None:
     """Nothing is prepared."""
 
 
-def open_exact(rows: Integers, folder: Path) -> Search:
+def open_exact(rows: Integers, folder: Path, prefix: str = "") -> Search:
     """Search in `rows`, which are held in memory for it."""
     known = wide(rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +21,13 @@ class Neighbour:
     Attributes
     ----------
     similarity
-        Cosine of the two embeddings, at most 1.
+        Cosine of where the two lie, at most 1.
     text, label, family, origin
         The event as it was first read; label and family are None where nobody gave them.
     count
         How often it came.
+    kind
+        Of record: a name in `events.templates.kinds`.
     """
 
     similarity: float
@@ -33,6 +36,7 @@ class Neighbour:
     family: str | None
     origin: str
     count: int
+    kind: str
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -42,40 +46,90 @@ class Neighbour:
             "family": self.family,
             "origin": self.origin,
             "count": self.count,
+            "kind": self.kind,
             "text": self.text,
         }
 
 
 @dataclass(frozen=True)
 class Found:
-    """The neighbours of one event, nearest first."""
+    """The neighbours of one event, nearest first.
+
+    Attributes
+    ----------
+    kind
+        Of record, which the text is.
+    known
+        How many events of each kind are known.
+    threshold
+        The similarity from which on an event is close; None where it is unmeasured.
+    all_kinds
+        Whether events of every kind were compared.
+    """
 
     text: str
     neighbours: tuple[Neighbour, ...]
+    kind: str
+    known: Mapping[str, int]
+    threshold: float | None = None
+    all_kinds: bool = False
+
+    @property
+    def compared(self) -> int:
+        """Return how many known events were compared."""
+        return sum(self.known.values()) if self.all_kinds else self.known.get(self.kind, 0)
+
+    @property
+    def close(self) -> bool | None:
+        """Tell whether anything is close: a known event is, or none was compared; None where that is unmeasured."""
+        if not self.neighbours:
+            return False
+        return None if self.threshold is None else self.neighbours[0].similarity >= self.threshold
+
+    @property
+    def near(self) -> tuple[Neighbour, ...]:
+        """The neighbours that are close; all of them where it is unmeasured what is."""
+        least = -2.0 if self.threshold is None else self.threshold
+        return tuple(one for one in self.neighbours if one.similarity >= least)
 
     @property
     def families(self) -> dict[str, int]:
-        """Count how many of the neighbours are of which family, most first; those of none are left out."""
-        named = (neighbour.family or neighbour.label for neighbour in self.neighbours)
+        """Count how many of those that are near are of which family, most first; those of none are left out."""
+        named = (neighbour.family or neighbour.label for neighbour in self.near)
         return dict(Counter(name for name in named if name).most_common())
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
         return {
             "text": self.text,
+            "kind": self.kind,
+            "compared": self.compared,
+            "close": self.close,
+            "threshold": None if self.threshold is None else round(self.threshold, 6),
             "families": self.families,
             "neighbours": [neighbour.to_json() for neighbour in self.neighbours],
         }
 
     def render(self) -> str:
-        """Return a line for the event and one for each neighbour, cut to fit; nothing in them can steer a terminal."""
-        families = ", ".join(f"{count} {name}" for name, count in self.families.items()) or "no families known"
-        lines = [_line(self.text), f"  nearest {len(self.neighbours)}: {printable(families)}"]
-        for near in self.neighbours:
+        """Return lines for the event, for what is found and for each that is near; none can steer a terminal."""
+        lines = [_line(self.text), f"  {self._summary()}"]
+        for near in self.near:
             name = near.family or near.label or "-"
             often = f" ({near.count:,} times)" if near.count > 1 else ""
             lines.append(f"  {near.similarity:.3f}  {_line(name)}  {_line(near.origin)}{often}  {_line(near.text)}")
         return "\n".join(fitted(line, line_width()).rstrip() for line in lines)
+
+    def _summary(self) -> str:
+        if not self.neighbours:
+            others = ", ".join(f"{count:,} {kind}" for kind, count in self.known.items())
+            return f"nothing to compare with: no known event is of kind {self.kind} ({others}; --all-kinds)"
+        of = "" if self.all_kinds else f" of kind {self.kind}"
+        if self.close is False:
+            nearest = self.neighbours[0].similarity
+            return f"nothing close: of {self.compared:,} known{of} the nearest has {nearest:.3f} < {self.threshold:.3f}"
+        families = ", ".join(f"{count} {name}" for name, count in self.families.items()) or "no families known"
+        far = len(self.neighbours) - len(self.near)
+        return f"nearest {len(self.near)}{of}: {printable(families)}" + (f"; {far} more are not close" if far else "")
 
 
 def _line(text: str) -> str:

@@ -13,28 +13,29 @@ from overproof.inference.similarity.graph import require_graph
 from overproof.inference.similarity.integers import Integers, cosines, wide
 from overproof.inference.similarity.interface import Near, Search, best
 
-GRAPH = "graph.usearch"
+GRAPH = "graph.usearch"  # ends the name of the file
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 128, 128
 CANDIDATES = 4  # found for each that is wanted, before they are compared exactly
 BLOCK = 1 << 14
 
 
-def write_hnsw(rows: Integers, folder: Path) -> None:
-    """Build the graph; on one thread, so that the same rows give the same graph."""
+def write_hnsw(rows: Integers, folder: Path, prefix: str = "") -> None:
+    """Build the graph, in `PREFIXgraph.usearch`; on one thread, so that the same rows give the same graph."""
     graph = _index(rows.shape[1])
     for start in range(0, len(rows), BLOCK):
         block = np.ascontiguousarray(rows[start : start + BLOCK])
         graph.add(np.arange(start, start + len(block), dtype=np.uint64), block, threads=1)
     with utf8_path(folder) as name:
-        graph.save(f"{name}/{GRAPH}")
+        graph.save(f"{name}/{prefix}{GRAPH}")
 
 
-def open_hnsw(rows: Integers, folder: Path) -> Search:
+def open_hnsw(rows: Integers, folder: Path, prefix: str = "") -> Search:
     """Search in `rows` through the graph, which stays on the disk; ValueError where it is no graph of these."""
     graph = _index(rows.shape[1])
-    require_graph(folder / GRAPH, rows, CONNECTIVITY)  # usearch itself ends the process where a number in it is wrong
+    # usearch itself ends the process where a number in it is wrong
+    require_graph(folder / f"{prefix}{GRAPH}", rows, CONNECTIVITY)
     with utf8_path(folder) as name:
-        graph.view(f"{name}/{GRAPH}")
+        graph.view(f"{name}/{prefix}{GRAPH}")
 
     def search(queries: Integers, k: int) -> list[Near]:
         wanted = min(len(rows), max(CANDIDATES * k, EXPANSION_SEARCH))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +16,18 @@ class Near(NamedTuple):
 
     rows: NDArray[np.intp]
     cosines: NDArray[np.float64]
+
+
+class Write(Protocol):
+    """Prepares a search among rows, in files of a folder whose names begin with `prefix`."""
+
+    def __call__(self, rows: Integers, folder: Path, prefix: str = "") -> None: ...
+
+
+class Open(Protocol):
+    """Opens what `Write` prepared for these rows; ValueError where it is of others."""
+
+    def __call__(self, rows: Integers, folder: Path, prefix: str = "") -> Search: ...
 
 
 class Search(Protocol):

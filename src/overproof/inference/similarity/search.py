@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,16 @@ from overproof.bundle.tiers import open as open_bundle
 from overproof.errors import BundleError, InputError
 from overproof.events.sources import Reading, read_events
 from overproof.events.sources.interface import OnSkip
+from overproof.events.templates import kind_of
 from overproof.files import utf8_path
 from overproof.inference.similarity import SEARCHES
 from overproof.inference.similarity.found import Found, Neighbour
-from overproof.inference.similarity.integers import numbers, rounded
+from overproof.inference.similarity.integers import Integers, numbers, rounded
 from overproof.inference.similarity.interface import Near
-from overproof.inference.similarity.store import COUNTS, EVENTS, embeddings_of, model_of, verified
+from overproof.inference.similarity.known import Known
+from overproof.inference.similarity.space import restored
+from overproof.inference.similarity.spelling import spelling
+from overproof.inference.similarity.store import AGAIN, COUNTS, EVENTS, OF_KIND, SPACE, model_of, verified
 from overproof.inference.similarity.writer import KEPT
 from overproof.progress import why
 
@@ -56,39 +60,64 @@ class Searcher:
         if self._scorer.hidden is None:
             raise BundleError("the bundle's model gives no embedding: it was written before models did")
         if card.model != model_of(self._scorer.manifest):
-            raise InputError(f"{index}: was built with another model; its embeddings cannot be compared: index again")
+            raise InputError(f"{index}: was built with another model; its embeddings cannot be compared: {AGAIN}")
         if card.search not in SEARCHES:
             raise InputError(f"{index}: search {ascii(card.search)[:60]}, expected one of {', '.join(SEARCHES)}")
         self.rows = card.rows
         if card.hidden != self._scorer.hidden:
             raise InputError(f"{index}: embeddings of {card.hidden} numbers, the model's have {self._scorer.hidden}")
         try:
-            self._search = SEARCHES[card.search][1](embeddings_of(self._folder, card.rows, card.hidden), self._folder)
             self._counts = np.load(self._folder / COUNTS, allow_pickle=False)
+            of_kind = np.load(self._folder / OF_KIND, allow_pickle=False)
+            self._known = Known(self._folder, card, of_kind)
+            self._space = restored((self._folder / SPACE).read_bytes(), str(self._folder / SPACE))
             with utf8_path(self._folder / EVENTS) as name:
                 self._table = pq.ParquetFile(name)
         except (*DAMAGED, pa.ArrowException) as error:
-            raise InputError(f"{index}: cannot be read, index again: {why(error)}") from None
-        if self._counts.shape != (self.rows,) or self._counts.dtype.kind not in "iu" or not _fits(self._table):
-            raise InputError(f"{index}: {COUNTS} or {EVENTS} is not that of {self.rows} events; index again")
+            raise InputError(f"{index}: cannot be read: {why(error)}; {AGAIN}") from None
+        shaped = self._counts.shape == of_kind.shape == (self.rows,) and self._space.hidden == card.hidden
+        if not shaped or self._counts.dtype.kind not in "iu" or not _fits(self._table):
+            raise InputError(f"{index}: {COUNTS}, {OF_KIND} or {EVENTS} is not that of {self.rows} events: {AGAIN}")
         if self._table.metadata.num_rows != self.rows:
             raise InputError(f"{index}: {EVENTS} has {self._table.metadata.num_rows} rows, expected {self.rows}")
         sizes = [self._table.metadata.row_group(i).num_rows for i in range(self._table.num_row_groups)]
         self._starts = np.cumsum([0, *sizes])
+        self._thresholds = {kind: one["threshold"] for kind, one in card.closeness.items()}
 
-    def __call__(self, texts: Sequence[str], k: int = NEIGHBOURS) -> list[Found]:
-        """Find the `k` most similar indexed events of each text, nearest first; fewer if the index has fewer."""
+    def __call__(self, texts: Sequence[str], k: int = NEIGHBOURS, *, all_kinds: bool = False) -> list[Found]:
+        """Find the `k` most similar indexed events of each text, nearest first; fewer if the index has fewer.
+
+        Parameters
+        ----------
+        all_kinds
+            Compare with events of every kind of record, not only with those of the text's own.
+        """
         if k < 1:
             raise InputError(f"{k} neighbours: expected 1 or more")
         if not texts:
             return []
-        near = self._search(rounded(numbers(self._scorer.embed(texts))), min(k, self.rows))
+        queries = rounded(self._space.place(numbers(self._scorer.embed(texts)), spelling(texts)))
+        kinds = [kind_of(text) for text in texts]
+        near = self._known.anywhere(queries, k) if all_kinds else self._within(kinds, queries, k)
         events = self._events(np.unique(np.concatenate([one.rows for one in near])))
-        return [Found(text, tuple(self._neighbours(one, events))) for text, one in zip(texts, near, strict=True)]
+        known = self._known.kinds
+        return [
+            Found(text, tuple(self._neighbours(one, events)), kind, known, self._thresholds.get(kind), all_kinds)
+            for text, kind, one in zip(texts, kinds, near, strict=True)
+        ]
+
+    def _within(self, kinds: Sequence[str], queries: Integers, k: int) -> list[Near]:
+        """Search for each query among the events of its own kind."""
+        found: dict[int, Near] = {}
+        for kind in dict.fromkeys(kinds):
+            of_it = [i for i, other in enumerate(kinds) if other == kind]
+            found.update(zip(of_it, self._known.within(kind, queries[of_it], k), strict=True))
+        return [found[i] for i in range(len(kinds))]
 
     def _neighbours(self, near: Near, events: dict[int, dict[str, str]]) -> Iterator[Neighbour]:
         for row, cosine in zip(near.rows.tolist(), near.cosines.tolist(), strict=True):
-            yield Neighbour(similarity=cosine, count=int(self._counts[row]), **events[row])
+            event = events[row]
+            yield Neighbour(similarity=cosine, count=int(self._counts[row]), kind=kind_of(event["text"]), **event)
 
     def _events(self, rows: np.ndarray) -> dict[int, dict[str, str]]:
         """Read the named rows' events; of the file only the groups that hold one are read."""
@@ -100,9 +129,9 @@ class Searcher:
                 table = self._table.read_row_group(number, columns=list(KEPT)).take(wanted - self._starts[number])
                 found.update(zip(wanted.tolist(), table.to_pylist(), strict=True))
         except (*DAMAGED, pa.ArrowException) as error:
-            raise InputError(f"{self._folder / EVENTS}: cannot be read, index again: {why(error)}") from None
+            raise InputError(f"{self._folder / EVENTS}: cannot be read: {why(error)}; {AGAIN}") from None
         if any(event["text"] is None or event["origin"] is None for event in found.values()):
-            raise InputError(f"{self._folder / EVENTS}: an event without text or origin; index again")
+            raise InputError(f"{self._folder / EVENTS}: an event without text or origin: {AGAIN}")
         return found
 
 
@@ -114,20 +143,25 @@ def _fits(table: pq.ParquetFile) -> bool:
 
 
 def search(
-    bundle: Path | str | Student, index: Path | str, texts: str | Sequence[str], k: int = NEIGHBOURS
+    bundle: Path | str | Student,
+    index: Path | str,
+    texts: str | Sequence[str],
+    k: int = NEIGHBOURS,
+    *,
+    all_kinds: bool = False,
 ) -> list[Found]:
-    """Find the `k` most similar indexed events of each text.
+    """Find the `k` most similar indexed events of each text; see `Searcher`.
 
     Raises
     ------
     InputError, BundleError, TamperedBundle, MissingExtra
         See `Searcher`.
     """
-    return Searcher(bundle, index)([texts] if isinstance(texts, str) else texts, k)
+    return Searcher(bundle, index)([texts] if isinstance(texts, str) else texts, k, all_kinds=all_kinds)
 
 
 def search_files(
-    searcher: Searcher,
+    searcher: Callable[[Sequence[str], int], list[Found]],
     paths: str | Path | Sequence[str | Path],
     k: int = NEIGHBOURS,
     reading: Reading | None = None,

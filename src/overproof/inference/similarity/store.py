@@ -17,13 +17,17 @@ from overproof.bundle.manifest import MODEL, Manifest
 from overproof.bundle.manifest_schema import parsed, require_files
 from overproof.bundle.readers import READ_WITH
 from overproof.errors import InputError, TamperedBundle
+from overproof.events.templates.kinds import KINDS
 from overproof.files import atomic_folder, recover_folder
 from overproof.inference.similarity.integers import Integers
+from overproof.inference.similarity.spelling import WIDTH
 
-FORMAT = 1
+FORMAT = 2  # of format 1 nobody knows which kind of record an event was
 CARD = "index.json"
-EMBEDDINGS, EVENTS, COUNTS = "embeddings.i8", "events.parquet", "counts.npy"
+EVENTS, COUNTS, OF_KIND, SPACE = "events.parquet", "counts.npy", "kinds.npy", "space.npz"
+EMBEDDINGS = "embeddings.i8"  # ends the name of the file of a kind
 METRIC, DTYPE = "cosine", "int8"
+AGAIN = "index the events again (overproof index BUNDLE EVENTS --out INDEX)"
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Card:
         Width of the embeddings.
     rows
         Distinct events.
+    kinds
+        Name of a kind of record (`events.templates.kinds`) to its distinct events.
+    closeness
+        Name of a kind to the least cosine of what is close (`threshold`, None where it is unmeasured) and how many
+        validation events it was chosen by (`events`).
     events
         Events that were read.
     files
@@ -60,6 +69,8 @@ class Card:
     search: str
     hidden: int
     rows: int
+    kinds: Mapping[str, int]
+    closeness: Mapping[str, Mapping[str, Any]]
     events: int
     files: Mapping[str, Mapping[str, Any]]
 
@@ -119,9 +130,15 @@ def verified(folder: Path) -> Card:
     return card
 
 
-def embeddings_of(folder: Path, rows: int, hidden: int) -> Integers:
-    """Map the stored embeddings, (rows, hidden); they stay on the disk until they are read."""
-    return np.memmap(folder / EMBEDDINGS, dtype=np.int8, mode="r", shape=(rows, hidden))
+def embeddings_of(folder: Path, card: Card, kind: str) -> Integers:
+    """Map where the events of a kind lie, (rows, width); it stays on the disk until it is read."""
+    shape = (card.kinds[kind], card.hidden + WIDTH)
+    return np.memmap(folder / embeddings_name(kind), dtype=np.int8, mode="r", shape=shape)
+
+
+def embeddings_name(kind: str) -> str:
+    """Return the name of the file with a kind's embeddings."""
+    return f"{kind}.{EMBEDDINGS}"
 
 
 def _card(path: Path) -> Card:
@@ -130,25 +147,44 @@ def _card(path: Path) -> Card:
         raise TamperedBundle(f"{path}: changed since the index was written (its own sha256 differs)")
     if data.get("format") != FORMAT:
         shown = ascii(data.get("format"))[:60]
-        raise InputError(f"{path}: index format {shown}, this version reads {FORMAT}: index again")
+        raise InputError(f"{path}: index format {shown}, this version reads {FORMAT}: {AGAIN}")
     expected = [field.name for field in fields(Card)]
     if set(data) != set(expected):
-        raise InputError(f"{path}: expected the entries {', '.join(expected)}, and no others: index again")
+        raise InputError(f"{path}: expected the entries {', '.join(expected)}, and no others: {AGAIN}")
     return _plausible(Card(**data), path)
 
 
 def _plausible(card: Card, path: Path) -> Card:
     """Return a card whose entries are of their kinds; a seal says who wrote it last, not that it is right."""
     require_files(card.files, str(path))
-    missing = [name for name in (EMBEDDINGS, EVENTS, COUNTS) if name not in card.files]
-    sizes = [card.hidden, card.rows, card.events]
+    if not isinstance(card.kinds, dict) or not card.kinds or not set(card.kinds) <= set(KINDS):
+        raise InputError(f"{path}: expected kinds among {', '.join(KINDS)}: {AGAIN}")
+    needed = (EVENTS, COUNTS, OF_KIND, SPACE, *map(embeddings_name, card.kinds))
+    missing = [name for name in needed if name not in card.files]
     if missing or not isinstance(card.model, dict) or not isinstance(card.search, str):
-        raise InputError(f"{path}: expected model, search and the files {', '.join((EMBEDDINGS, EVENTS, COUNTS))}")
+        raise InputError(f"{path}: expected model, search and the files {', '.join(needed)}")
+    sizes = [card.hidden, card.rows, card.events, *card.kinds.values()]
     if not all(isinstance(size, int) and not isinstance(size, bool) and 0 < size < 1 << 40 for size in sizes):
-        raise InputError(f"{path}: hidden, rows and events are {sizes}, expected whole numbers above 0")
-    if card.files[EMBEDDINGS]["bytes"] != card.rows * card.hidden:
-        raise InputError(f"{path}: {card.rows} rows of {card.hidden} numbers, which {EMBEDDINGS} does not hold")
+        raise InputError(f"{path}: hidden, rows, events and kinds are {sizes}, expected whole numbers above 0")
+    for kind, rows in card.kinds.items():
+        if card.files[embeddings_name(kind)]["bytes"] != rows * (card.hidden + WIDTH):
+            raise InputError(
+                f"{path}: {rows} rows of {card.hidden + WIDTH} numbers: {embeddings_name(kind)} has others"
+            )
+    _require_closeness(card, path)
     return card
+
+
+def _require_closeness(card: Card, path: Path) -> None:
+    found = card.closeness if isinstance(card.closeness, dict) else {"": None}
+    for kind, one in found.items():
+        if not (kind in card.kinds and isinstance(one, dict) and set(one) == {"threshold", "events"}):
+            raise InputError(f"{path}: expected of each kind's closeness its threshold and events: {AGAIN}")
+        threshold = one["threshold"]
+        if threshold is not None and not (type(threshold) is float and -1 <= threshold <= 1.001):
+            raise InputError(f"{path}: closeness of {kind}: expected a cosine or null as threshold")
+        if type(one["events"]) is not int or one["events"] < 0:
+            raise InputError(f"{path}: closeness of {kind}: expected a number of events")
 
 
 def _digest(path: Path) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""Place events in the space in which they are compared: as the model sees them, and as they are spelled.
+
+What a head reads is made to tell classes apart: all attacks lie close together, whatever they are. So an embedding is
+centred on the known events, and its directions are made more alike (whitening with a strong ridge, Kessy et al. 2018);
+beside it stands, with little weight, how the text is spelled. Nothing here changes a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.bundle.arrays import from_npz, to_npz
+from overproof.bundle.scores import Floats
+from overproof.errors import InputError
+from overproof.inference.similarity.spelling import WIDTH, Sums
+
+SPELLED_WEIGHT = 0.2  # of the spelling beside the embedding: more costs neighbours that the full model has, measured
+RIDGE = 0.1  # of the largest variance, added to each
+LEAST = 1e-9  # variance that the largest is taken for where known events hardly differ
+FITTED = 256  # known events from which on a space is fitted to them
+STEPS, LEVELS = 1 << 20, 1 << 15  # of an embedding's unit, of the largest weight: their products add up exactly
+
+Reals = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """How embeddings and spellings become what is compared.
+
+    Embeddings and weights are whole numbers whose products add up exactly in float64, so that an event's place is the
+    same in any batch.
+
+    Attributes
+    ----------
+    mean
+        Shape (hidden,), float64: in steps.
+    weights
+        Shape (hidden, hidden), float64: whitens an embedding; whole numbers.
+    centre
+        Shape (WIDTH,), float64: the mean spelling, of length at most 1.
+    """
+
+    mean: Reals
+    weights: Reals
+    centre: Reals
+
+    @property
+    def hidden(self) -> int:
+        """Width of the embedding."""
+        return len(self.mean)
+
+    @property
+    def width(self) -> int:
+        """Width of what is compared."""
+        return self.hidden + WIDTH
+
+    @cached_property
+    def _shift(self) -> Reals:
+        return np.asarray(self.mean @ self.weights)
+
+    def place(self, embeddings: Floats, spellings: Sums) -> Floats:
+        """Return where events lie, shape (n, width).
+
+        Parameters
+        ----------
+        embeddings
+            Shape (n, hidden), each of length 1.
+        spellings
+            Shape (n, WIDTH); see `spelling.spelling`.
+        """
+        seen = np.rint(embeddings.astype(np.float64) * STEPS) @ self.weights - self._shift
+        spelled = of_length_1(spellings) - self.centre
+        return np.hstack([of_length_1(seen), SPELLED_WEIGHT * of_length_1(spelled)]).astype(np.float32)
+
+    def stored(self) -> bytes:
+        """Return the content of the index's file: npz, plain arrays."""
+        return to_npz({"mean": self.mean, "weights": self.weights, "centre": self.centre})
+
+
+def fit_space(hidden: int, known: Iterable[tuple[Floats, Sums]], rows: int) -> Space:
+    """Fit a space to known events, given block by block; to fewer than `FITTED` none is fitted.
+
+    Parameters
+    ----------
+    known
+        Embeddings and spellings, as in `Space.place`.
+    rows
+        How many they are in all.
+    """
+    if rows < FITTED:
+        return Space(np.zeros(hidden), np.eye(hidden) * LEVELS, np.zeros(WIDTH))
+    total, products, spelled = np.zeros(hidden), np.zeros((hidden, hidden)), np.zeros(WIDTH)
+    for embeddings, spellings in known:
+        part = embeddings.astype(np.float64)
+        total += part.sum(axis=0)
+        products += part.T @ part
+        spelled += of_length_1(spellings).sum(axis=0)
+    mean = total / rows
+    variances, directions = np.linalg.eigh(products / rows - np.outer(mean, mean))
+    whitening = directions / np.sqrt(variances.clip(0.0) + RIDGE * max(variances.max(), LEAST))
+    levels = np.rint(whitening / np.abs(whitening).max() * LEVELS)
+    return Space(np.rint(mean * STEPS), levels, spelled / rows)
+
+
+def restored(content: bytes, where: str) -> Space:
+    """Read what `Space.stored` wrote; nothing in it can be code, and all of it is finite numbers.
+
+    Raises
+    ------
+    BundleError, InputError
+        If it is something else.
+    """
+    arrays = from_npz(content, ("mean", "weights", "centre"), where)
+    found = Space(arrays["mean"], arrays["weights"], arrays["centre"])
+    shapes = [part.shape for part in (found.mean, found.weights, found.centre)]
+    hidden = len(found.mean) if found.mean.ndim == 1 else 0
+    fits = hidden > 0 and shapes == [(hidden,), (hidden, hidden), (WIDTH,)]
+    parts = (found.mean, found.weights, found.centre)
+    if not fits or any(part.dtype != np.float64 or not np.isfinite(part).all() for part in parts):
+        raise InputError(f"{where}: expected mean (h,), weights (h, h) and centre ({WIDTH},), finite, in float64")
+    if max(np.abs(found.mean).max(), np.abs(found.weights).max()) > STEPS:
+        raise InputError(f"{where}: mean and weights lie beyond {STEPS}")
+    return found
+
+
+def of_length_1(rows: NDArray[np.generic]) -> Reals:
+    """Scale each row to length 1; one of zeros stays one."""
+    reals = rows.astype(np.float64)
+    length = np.linalg.norm(reals, axis=1, keepdims=True)
+    return np.asarray(reals / np.where(length > 0, length, 1))
