@@ -29,6 +29,7 @@ import foreign
 import fusion
 import fuzzing
 import hardening
+import neighbours
 import novelty
 import portable
 import proof
@@ -157,6 +158,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "captures": lambda: captures.to_markdown(once("captures", captures.measured)),
     "service": deployed("service", service),
     "similarity": deployed("similarity", similarity),
+    neighbours.NAME: lambda: neighbours.to_markdown(once(neighbours.NAME, neighbours.measured)),
     explanations.NAME: lambda: explanations.to_markdown(once(explanations.NAME, explanations.measured)),
     "engines": deployed("engines", engines),
     "edge": deployed("edge", edge),

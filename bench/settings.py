@@ -35,6 +35,12 @@ NEEDED = {
         (LINES, "log lines of CrowdSec's hub"),
         (COMMANDS, "shell commands, attacks and benign ones"),
     ),
+    "neighbours": (
+        *PAYLOADS,
+        *NSL_KDD,
+        (LINES, "log lines of CrowdSec's hub"),
+        (COMMANDS, "shell commands, attacks and benign ones"),
+    ),
     "captures": RECORDED,
     "readers": PAYLOADS + RECORDED,
     "novelty": PAYLOADS + RECORDED,
