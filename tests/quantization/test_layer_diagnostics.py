@@ -38,6 +38,7 @@ from overproof.quantization.onnx_inputs import run_activations
 from overproof.quantization.reports import layer_report, one_by_one, portability_report
 from overproof.quantization.rewrite import quantize_model
 from overproof.quantization.schemes import weight_grid
+from overproof.report.layout import within
 from overproof.results.layers import LayerDiagnostics
 from overproof.results.precision_search import PrecisionSearchReport
 from overproof.results.precision_search.svg import draw
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from ..conftest import Made
 
 CLASSES = ("benign", "sqli", "xss")
+WIDE = 200  # cells of a line: no table is wrapped
 
 
 def convolution(rows: int | str = "n") -> onnx.ModelProto:
@@ -129,7 +131,7 @@ def test_every_precision_of_the_encoder_is_described(made: Made, quantizable: Qu
         for seen in layer.activations.seen.values() if layer.activations else ():
             assert seen.values > 0
     assert LayerDiagnostics.from_json(json.loads(json.dumps(report.to_json()))) == report
-    assert report.render().splitlines()[0].rstrip().endswith("saturated: benign  attack")
+    assert wide(report).splitlines()[0].rstrip().endswith("saturated: benign  attack")
 
 
 @pytest.mark.parametrize("precision", ["w8a8", "w4a8", "w4a32"])
@@ -190,8 +192,13 @@ def test_a_fixed_batch_is_unmeasured_not_passed(tmp_path: Path) -> None:
     assert layer_report(quantizable, quantizable.model, quantized, events).inputs["all"] >= 20
 
 
+def wide(report: LayerDiagnostics | PrecisionSearchReport) -> str:
+    with within(WIDE):
+        return report.render()
+
+
 def inspect(*words: object) -> Any:
-    return CliRunner().invoke(app, ["inspect", *map(str, words)])
+    return CliRunner(env={"COLUMNS": str(WIDE)}).invoke(app, ["inspect", *map(str, words)])
 
 
 def test_the_folder_of_an_onnx_file_tells_all(flows: tuple[Path, Path], tmp_path: Path) -> None:
@@ -249,5 +256,5 @@ def test_a_quantized_bundle_tells_all_and_is_sealed(made: Made, tmp_path: Path) 
     )
     assert set(open_bundle(tmp_path / "q").files) == {MODEL, "tokenizer.json", QUANTIZING, QUANTIZATION}
     shown = inspect(tmp_path / "q", "--sensitivity", "--svg", tmp_path / "s.svg")
-    assert (shown.exit_code, shown.stderr) == (0, "") and shown.stdout == report.render() + "\n"
+    assert (shown.exit_code, shown.stderr) == (0, "") and shown.stdout == wide(report) + "\n"
     assert "S4 symmetric" in inspect(tmp_path / "q", "--layers").stdout

@@ -52,7 +52,7 @@ class RunContext:
     console
         Where progress is shown.
     opening
-        Said there once verdicts are written: before that a mistake is the only line.
+        Said there once all is written, or, where files are followed, the first verdicts: a mistake is the only line.
     """
 
     rejects: Rejects = field(default_factory=Rejects)
@@ -116,6 +116,8 @@ def triage(
         with closing(scored), context.console.progress("events", 0) as advance:  # type: ignore[type-var]
             _judge_all(scored, state, context, advance)
         state.finish()
+    if context.opening and not request.follow:
+        context.console.say(context.opening)  # once all is written: what fails says one line, the error
     return Summary(
         tally=state.tally,
         rejected=context.rejects.summary(),
@@ -148,8 +150,8 @@ def _judge_all(scored: Iterator[Scored], state: _State, context: RunContext, adv
     for batch, scores in scored:
         stood = state.promised
         state.take(batch, scores)
-        if opening:
-            context.console.say(opening)
+        if opening and state.followed:
+            context.console.say(opening)  # now, since a run that follows files has no end
             opening = ""
         advance(batch.num_rows)
         now = state.promised
