@@ -104,6 +104,19 @@ def _wide(i: int, text: str) -> dict[str, Any]:
     return {"time": time, "payload": text, "label": "benign", "source": "shop", "bytes": i, "score": i / 7}
 
 
+def _alternating(i: int, text: str) -> dict[str, Any]:
+    return _wide(i, text) if i % 2 else {"ts": i, "payload": text, "label": "benign", "user": "u"}
+
+
+def _sometimes(i: int, text: str) -> dict[str, Any]:
+    return {"payload": text, "label": "benign", **{f"k{(i * 7 + j) % 50}": j for j in range(i % 9)}}
+
+
+def _broken(folder: Path, texts: list[str]) -> Path:
+    rows = [json.dumps(_wide(i, text))[: -5 if i % 100 == 99 else None] for i, text in enumerate(texts)]
+    return write_lines(folder / "broken.jsonl", rows)
+
+
 def _zeek_json(i: int, text: str) -> dict[str, Any]:
     ends = {"id.orig_h": "10.0.0.1", "id.orig_p": 40000, "id.resp_h": "10.0.0.2", "id.resp_p": 80}
     request = {"method": "GET", "host": "shop.test", "uri": f"/search?q={quote(text)}", "user_agent": "curl"}
@@ -143,6 +156,10 @@ _W3C = "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port c-ip c
 MADE = (
     _Made("JSON lines", FORMATS["jsonl"]),
     _Made("JSON lines, six keys", _objects("wide.jsonl", _wide)),
+    _Made("JSON lines, escapes", _objects("escaped.jsonl", lambda i, text: _wide(i, f"{text} \u00e9"))),
+    _Made("JSON lines, keys alternate", _objects("two.jsonl", _alternating)),
+    _Made("JSON lines, keys come and go", _objects("many.jsonl", _sometimes)),
+    _Made("JSON lines, 1 % broken", _broken),
     _Made("csv", FORMATS["csv"]),
     _Made("csv, four columns", _lines("wide.csv", 'shop,{i},"{target}",benign', ["source,bytes,payload,label"])),
     _Made("tsv", _lines("t.tsv", "shop\t{i}\t{text}\tbenign", ["source\tbytes\tpayload\tlabel"])),

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from overproof.errors import InputError
 from overproof.events.schema import SCHEMA
-from overproof.events.sources import Columns, Rejects, jsonl, read_events
+from overproof.events.sources import Columns, Rejects, json_columns, read_events
 from overproof.events.sources.stream import LONGEST
 
 value = (
@@ -36,6 +37,52 @@ def test_every_line_that_is_not_blank_is_an_event_or_skipped(read, lines: list[b
     data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
         assert events + rejects.total == sum(bool(line.strip()) for line in data.split(b"\n"))
+
+
+ALIKE = [b'{"text":"a %d","label":"benign","n":%d}' % (i, i) for i in range(3)]
+ODD = [
+    b'{"text":"id=1 or 1=1","text":"a","label":"benign","n":1}',
+    rb'{"te\u0078t":"id=2 or 1=1","text":"a","label":"benign","n":1}',
+    rb'{"text":"a","label":"sqli","lab\u0065l":"benign","n":1}',
+    b'{"text":"a","label":"sqli","label":"benign","n":1}',
+    rb'{"te\u0078t":"alone","label":"benign","n":1}',
+    rb'{"text":"\u00e9\u00e9\"","label":"benign","n":1}',
+    b'{"text":"text","label":"label","n":1}',
+    b'{"text":"","label":"benign","n":1}',
+    b'{"text":null,"label":"benign","n":1}',
+    b'{"text":3,"label":"benign","n":1}',
+    b'{"text":{"a":1},"label":"benign","n":1}',
+    b'{"n":1,"label":"benign","text":"in another order"}',
+    b'{"payload":"another name","label":"benign"}',
+    b'{"process":{"command_line":"id"},"event":{"category":["process"]},"message":"shipped","label":"benign"}',
+    b'{"text":"a","label":"benign","n":NaN}',
+    b'{"text":"\xff","label":"benign","n":1}',
+    rb'{"text":"\ud800","label":"benign","n":1}',
+    b'{"text":"cut',
+    b'["text"]',
+    b"",
+]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_line_among_others_is_what_it_is_alone(read, seed: int) -> None:
+    """Lines are parsed and looked through many at once; a hundred that are alike must not carry an odd one along."""
+    random = Random(seed)
+    lines = random.choices(ALIKE, k=random.choice([3, 200, 600]))
+    for _ in range(random.choice([1, 2, 40])):
+        lines[random.randrange(len(lines))] = random.choice(ODD)
+
+    def found(lines: list[bytes]) -> tuple[list[object], int]:
+        rejects = Rejects()
+        try:  # a file in which no line is an event is refused
+            table, _ = read("a.jsonl", b"\n".join(lines), rejects, format="jsonl")
+        except InputError:
+            return [], rejects.total
+        return table.select(["text", "label"]).to_pylist(), rejects.total
+
+    alone = {line: found([line]) for line in {*lines} - {b""}} | {b"": ([], 0)}
+    events = [event for line in lines for event in alone[line][0]]
+    assert found(lines) == (events, sum(alone[line][1] for line in lines))
 
 
 @given(
@@ -214,7 +261,7 @@ def test_columns_are_the_same_however_few_records_are_one_batch(
     data = "".join(json.dumps(record) + "\n" for record in records).encode()
     expected, _ = read("a.jsonl", data)
     for cells in (1, 20, 100):
-        monkeypatch.setattr(jsonl, "CELLS", cells)
+        monkeypatch.setattr(json_columns, "CELLS", cells)
         batches = list(read_events([folder / "a.jsonl"], on_skip=Rejects()))
         assert len(batches) > 1
         rows = [{k: v for k, v in row.items() if v is not None} for batch in batches for row in batch.to_pylist()]
@@ -222,7 +269,7 @@ def test_columns_are_the_same_however_few_records_are_one_batch(
 
 
 def test_a_record_of_too_many_keys_keeps_them_as_one(read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonl, "MOST_COLUMNS", 3)
+    monkeypatch.setattr(json_columns, "MOST_COLUMNS", 3)
     records = [{"text": "a", "n": 1}, {"text": "b", "k": 1, "l": "\ud800", "m": [None]}, {"text": "c", "n": 2}]
     table, rejects = read("a.jsonl", "".join(json.dumps(record) + "\n" for record in records).encode())
     assert (table["text"].to_pylist(), rejects.total) == (["a", "b", "c"], 0)

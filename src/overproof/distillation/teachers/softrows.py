@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from overproof.bundle.manifest_schema import each_name_once
 from overproof.distillation.teachers.contract import first_line
 from overproof.errors import InputError
-from overproof.events.sources.jsonl import parse_pairs
+from overproof.events.sources.json_record import parse_pairs
 from overproof.events.sources.stream import LONGEST, READ_ERRORS, decoded, open_input
 
 Row = tuple[str, Mapping[str, Any]]  # `file:line` (of a parquet file: row), and its columns

@@ -8,7 +8,7 @@ from typing import Any
 from overproof.events.labelling.alert import Alert, Party
 from overproof.events.schema import Skipped
 from overproof.events.sources.interface import Input, OnSkip
-from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.json_record import record_of
 from overproof.events.sources.lines import filled_lines
 from overproof.events.sources.stream import excerpt
 from overproof.events.sources.values import entry, integer, moment, seconds, string

@@ -18,6 +18,7 @@ NOTHING_YET = pa.RecordBatch.from_arrays([pa.array([], field.type) for field in 
 
 T = TypeVar("T")
 Row = tuple[int, int, T]  # the place of an event in its input, its size in bytes, and what the source makes of it
+Run = tuple[Iterable[int], int, Iterable[T]]  # the same of several rows, their sizes together
 
 
 def batched(
@@ -61,6 +62,26 @@ def gathered(rows: Iterable[Row[T] | None], batch_rows: int) -> Iterator[tuple[l
         places.clear()  # at once: what is read next finds their memory still in the processor's cache
         values.clear()
         size = 0
+    if places:
+        yield places, values
+
+
+def gathered_runs(runs: Iterable[Run[T] | None], batch_rows: int) -> Iterator[tuple[list[int], list[T]]]:
+    """Yield what `gathered` does, of rows that come several at a time."""
+    places: list[int] = []
+    values: list[T] = []
+    size = 0
+    for run in runs:
+        if run is not None:
+            places += run[0]
+            size += run[1]
+            values += run[2]
+        while run is None or len(places) >= batch_rows or (places and size >= BATCH_BYTES):
+            yield places[:batch_rows], values[:batch_rows]
+            del places[:batch_rows], values[:batch_rows]
+            size = 0
+            if not places:
+                break
     if places:
         yield places, values
 

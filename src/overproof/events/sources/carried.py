@@ -14,7 +14,7 @@ from overproof.events.sources.accesslog import named
 from overproof.events.sources.accesslog.json import of_server
 from overproof.events.sources.host_aggregates import HostAggregator
 from overproof.events.sources.interface import Input, ReadOptions
-from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.json_record import record_of
 from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, aggregate_events, read_structured
 from overproof.events.sources.suricata import fast
 from overproof.events.sources.suricata import records as suricata

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from overproof.events.schema import SCHEMA, Skipped
 from overproof.events.sources.interface import Input, OnSkip, ReadOptions
-from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.json_record import record_of
 from overproof.events.sources.lines import filled_lines
 from overproof.events.sources.stream import KEPT, LONGEST, excerpt
 from overproof.events.sources.values import utc

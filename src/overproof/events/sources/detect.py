@@ -18,7 +18,7 @@ from overproof.events.sources.interface import DEFAULT_NAMES, Columns, Input
 from overproof.events.sources.journald.export import looks_like_export
 from overproof.events.sources.journald.log import unframed
 from overproof.events.sources.journald.records import is_entry
-from overproof.events.sources.jsonl import SEPARATOR, parse
+from overproof.events.sources.json_record import SEPARATOR, parse
 from overproof.events.sources.modsecurity.shapes import is_transaction, looks_like_serial
 from overproof.events.sources.nested import ABSENT, reach
 from overproof.events.sources.osquery import is_result

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from overproof.events.schema import Skipped
 from overproof.events.sources.containers import Record
 from overproof.events.sources.interface import Input, OnSkip
-from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.json_record import record_of
 from overproof.events.sources.stream import KEPT, LONGEST, READ_ERRORS, excerpt
 from overproof.progress import why
 

@@ -17,7 +17,7 @@ from typing import Any
 from overproof.events import templates
 from overproof.events.sources.containers import Record
 from overproof.events.sources.interface import DEFAULT_NAMES
-from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.json_record import record_of
 from overproof.events.sources.nested import ABSENT, reach
 from overproof.events.sources.values import seconds, string, when
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from overproof.events import templates
 from overproof.events.sources.batch import plain
 from overproof.events.sources.interface import Input, ReadOptions, is_table_row
-from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.json_record import record_of
 from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, read_structured
 from overproof.events.sources.values import entry, integer, items, seconds, string, when
 

@@ -121,12 +121,22 @@ def _several(head: bytes, block: bytes) -> bool:
 
 
 def lines(source: Input, on_skip: OnSkip, end: bytes = b"\n") -> Iterator[tuple[int, bytes] | None]:
-    """Yield the lines of an input, numbered from 1, without what ends them; None where there is no more for now.
+    """Yield the lines of an input, numbered from 1; see `line_blocks`."""
+    for block in line_blocks(source, on_skip, end):
+        if block is None:
+            yield None
+        else:
+            yield from enumerate(block[1], block[0])
 
-    Of a line above `LONGEST` bytes only the start is kept: more than `LONGEST` bytes, so that it shows as too long.
-    Where the input breaks off (a truncated gzip), the line cut short is skipped and reported.
+
+def line_blocks(source: Input, on_skip: OnSkip, end: bytes = b"\n") -> Iterator[tuple[int, list[bytes]] | None]:
+    """Yield lines of an input as they are read, without what ends them, after the number of the first, from 1.
+
+    None where there is no more for now. Of a line above `LONGEST` bytes only the start is kept: more than `LONGEST`
+    bytes, so that it shows as too long. Where the input breaks off (a truncated gzip), the line cut short is skipped
+    and reported.
     """
-    number = 0
+    number = 1
     pieces: list[bytes] = []
     size = 0
     try:
@@ -138,19 +148,16 @@ def lines(source: Input, on_skip: OnSkip, end: bytes = b"\n") -> Iterator[tuple[
             if complete:
                 complete[0] = b"".join([*pieces, complete[0]])
                 pieces, size = [], 0
-                for line in complete:
-                    number += 1
-                    yield number, line
+                yield number, complete
+                number += len(complete)
             if size <= LONGEST:
                 pieces.append(rest)
                 size += len(rest)
     except READ_ERRORS as error:
-        on_skip(
-            Skipped(f"the input breaks off: {why(error)}", f"{source.name}:{number + 1}", excerpt(b"".join(pieces)))
-        )
+        on_skip(Skipped(f"the input breaks off: {why(error)}", f"{source.name}:{number}", excerpt(b"".join(pieces))))
         return
     if size:
-        yield number + 1, b"".join(pieces)
+        yield number, [b"".join(pieces)]
 
 
 def decoded(raw: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from overproof.events.sources.accesslog.envoy import KEYS
 from overproof.events.sources.accesslog.named import to_request
-from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.json_record import record_of
 from overproof.events.sources.values import entry, integer, items, seconds, string, when
 from overproof.events.sources.web import LoggedRequest
 

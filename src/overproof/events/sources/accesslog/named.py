@@ -18,7 +18,7 @@ from typing import Any
 from overproof.events.sources.accesslog.escapes import clock
 from overproof.events.sources.batch import MOST_COLUMNS
 from overproof.events.sources.interface import DEFAULT_NAMES
-from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.json_record import record_of
 from overproof.events.sources.nested import names_within
 from overproof.events.sources.values import integer, seconds, string, when
 from overproof.events.sources.web import LoggedRequest, split_request, split_url

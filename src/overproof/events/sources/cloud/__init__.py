@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from overproof.events.sources.cloud.records import is_audit_record, log_of, to_event
 from overproof.events.sources.interface import Input, ReadOptions
-from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.json_record import record_of
 from overproof.events.sources.structured import LineFormat, Parsed, read_structured
 
 __all__ = ["is_audit_record", "read_cloud"]

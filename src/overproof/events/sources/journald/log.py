@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from overproof.events.sources.interface import Input, ReadOptions
 from overproof.events.sources.journald.records import to_event
-from overproof.events.sources.jsonl import record_of
+from overproof.events.sources.json_record import record_of
 from overproof.events.sources.structured import LineFormat, Parsed, read_structured
 
 

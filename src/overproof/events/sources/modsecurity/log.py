@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from overproof.events.sources.accesslog.escapes import clock
 from overproof.events.sources.interface import Input, ReadOptions
-from overproof.events.sources.jsonl import parse_pairs
+from overproof.events.sources.json_record import parse_pairs
 from overproof.events.sources.modsecurity.records import Audited, of_head, to_event
 from overproof.events.sources.modsecurity.shapes import is_transaction
 from overproof.events.sources.structured import LineFormat, Parsed, StructuredEvent, read_structured
