@@ -43,6 +43,8 @@ LADDER = "ladder.json"  # the students of several sizes that this one was taken 
 REPORTS = (COMPARISON, QUANTIZING, QUANTIZATION, LADDER, HARDENING)  # what nobody needs to judge an event
 FIRST = "first."  # begins the names of a first student's files, of which one is the manifest that it had alone
 SENSITIVITY = "sensitivity.svg"  # a picture of QUANTIZING, beside an ONNX file; of a bundle it is drawn on demand
+CARD = "README.md"  # for people
+BESIDE = {CARD, ".gitattributes"}  # may lie in its folder unlisted, and decide nothing: the Hugging Face Hub has them
 
 
 @dataclass(frozen=True)
@@ -296,7 +298,7 @@ def _listed_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
     found = {entry.name for entry in os.scandir(folder)} - {MANIFEST}
     if SIGNATURE in found and (folder / SIGNATURE).is_file() and not (folder / SIGNATURE).is_symlink():
         found.remove(SIGNATURE)  # it covers the manifest, which cannot list it
-    for name in sorted(found - set(manifest.files)):
+    for name in sorted(found - set(manifest.files) - BESIDE):
         raise TamperedBundle(f"{folder / name}: not listed in the manifest")
     files = {}
     for name, listed in manifest.files.items():

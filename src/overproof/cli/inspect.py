@@ -40,6 +40,12 @@ Bom = Annotated[
         help="Write a bill of materials into this file too: CycloneDX 1.6, as JSON.",
     ),
 ]
+Card = Annotated[
+    Path | None,
+    typer.Option(
+        "--card", parser=a_file, metavar="FILE", help="Write a card for the Hugging Face Hub into this file too."
+    ),
+]
 
 
 Full = Annotated[
@@ -59,7 +65,8 @@ Every file's hash is checked before anything is read; then a summary says what t
 --layers and --layer show what quantization did to the weights, and how the activations of held-back events,
 benign ones and attacks apart, fit their grids. --sensitivity shows what every layer costs in verdicts. All three
 also read the folder that `overproof quantize` wrote for an ONNX file, which is not sealed. --bom writes an ML-BOM with
-every file's hash, the data's, the teacher and what was measured.
+every file's hash, the data's, the teacher and what was measured, --card the README.md of a model on the Hugging Face
+Hub with the same figures.
 
 \b
 Examples:
@@ -68,6 +75,7 @@ Examples:
   overproof inspect bundle --layers
   overproof inspect bundle --layer head.weight --svg head.svg
   overproof inspect bundle --sensitivity --svg sensitivity.svg
+  overproof inspect bundle --card README.md
   overproof inspect bundle --bom bundle.cdx.json --verify-key release.pub
 """
 
@@ -79,6 +87,7 @@ def run(
     sensitivity: Sensitivity = False,
     svg: Svg = None,
     bom: Bom = None,
+    card: Card = None,
     full: Full = False,
     verify_key: VerifyKey = None,
     verify_certificates: VerifyCertificates = None,
@@ -88,10 +97,10 @@ def run(
     if sensitivity and (layer or layers):
         raise InputError("--sensitivity covers all layers: expected it without --layer and --layers")
     trust = trust_of(verify_key, verify_certificates)
-    if (sensitivity or layer or layers or svg) and (bom or trust):
+    if (sensitivity or layer or layers or svg) and (bom or card or trust):
         raise InputError(
-            "--bom, --verify-key and --verify-certificates are about the bundle, expected them without --layer, "
-            "--layers, --sensitivity and --svg"
+            "--bom, --card, --verify-key and --verify-certificates are about the bundle, expected them without "
+            "--layer, --layers, --sensitivity and --svg"
         )
     if sensitivity:
         from overproof.results.precision_search import look_at as look_at_cost
@@ -110,6 +119,10 @@ def run(
         from overproof.results.ml_bom import write_ml_bom
 
         write_ml_bom(found.bundle, bom)
+    if card is not None:
+        from overproof.results.model_card import write_model_card
+
+        write_model_card(found.bundle, card)
     if as_json:
         show_json(indented(found.contents))
         return

@@ -15,7 +15,7 @@ from overproof.bundle.runtime import judged, require_numbers
 from overproof.bundle.scores import Floats, Scores, Verdict
 from overproof.bundle.signing import Trust
 from overproof.bundle.tiers import Student, open_student
-from overproof.errors import BundleError, InputError
+from overproof.errors import BundleError, InputError, TamperedBundle
 from overproof.events.given import is_table, like, texts_of
 from overproof.inference.explanation import Span, explain
 from overproof.report.markup import Html, name, table
@@ -147,6 +147,25 @@ class Classifier:
         """Return itself: a bundle is fitted already, by `overproof.compress`."""
         del events, y
         return self
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the bundle as it was opened, and a card for the Hugging Face Hub (`README.md`), into a new folder.
+
+        What was verified is what is written, with its signature if it has one; `overproof.open` takes the folder.
+
+        Raises
+        ------
+        InputError
+            If there is something in the folder that is no bundle.
+        TamperedBundle
+            If the bundle's folder holds another one by now.
+        """
+        from overproof.results.model_card import save_with_card
+
+        opened = open_bundle(self.bundle, self.trust)
+        if seal(opened.manifest) != seal(self.manifest):
+            raise TamperedBundle(f"{self.bundle}: another bundle than the one that was opened")
+        save_with_card(opened, Path(folder))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return what it was made with, for scikit-learn."""

@@ -83,11 +83,11 @@ def _card(bundle: Bundle, ref: str) -> dict[str, Any]:
     measured = metrics(Comparison.of(bundle)) if COMPARISON in bundle.files else []
     if measured:
         card["quantitativeAnalysis"] = {"performanceMetrics": measured}
-    card["considerations"] = {"technicalLimitations": _limitations(manifest)}
+    card["considerations"] = {"technicalLimitations": limitations(manifest)}
     return card
 
 
-def _limitations(manifest: Manifest) -> list[str]:
+def limitations(manifest: Manifest) -> list[str]:
     """Say what follows from the manifest alone."""
     windowing = manifest.windowing
     found = [
