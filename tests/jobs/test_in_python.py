@@ -14,10 +14,16 @@ import pytest
 from typer.testing import CliRunner
 
 import overproof
+from overproof.bundle.model_names import QUANTIZED
 from overproof.checks.report import CheckReport
 from overproof.cli import app
 from overproof.errors import InputError, MissingExtra, TamperedBundle
+from overproof.jobs.teach import TeachReport
 from overproof.jobs.triaged import SHOWN, Triaged
+from overproof.redteam.result import AttackReport, Rate, Row
+from overproof.results.divergence import Divergence
+from overproof.results.metrics import Metrics, Share
+from overproof.results.precision_search import PrecisionSearchReport, Step
 
 from ..checks.report.made import made
 
@@ -128,6 +134,39 @@ def test_a_compression_is_a_line_a_frame_and_its_text(checked: CheckReport) -> N
     assert report.to_dict() == report.to_json()
     assert report.to_pandas()["name"].tolist() == [row.name for row in checked.comparison.rows]
     assert "Bundle: b (1,234 bytes)" in report._repr_html_()
+
+
+def test_an_attack_is_a_line_a_frame_and_its_text() -> None:
+    half = Rate(10, 0.5, 0.2, 0.8)
+    row = Row("evasion", "random", QUANTIZED, {"50": half}, 0, {"sqli": half})
+    report = AttackReport("b", None, 0, 50, 1234, {"sqli": 9}, {}, (row,), (), {}, {}, ())
+    assert repr(report) == "AttackReport('b': 1,234 events attacked, 0 successes against the bundle)"
+    assert report.to_dict() == report.to_json()
+    assert report.to_pandas()["search"].tolist() == ["random"]
+    assert "1,234 events attacked" in report._repr_html_()
+
+
+def test_a_quantization_is_a_line_a_frame_and_its_text() -> None:
+    cost = Divergence(100, 1e-3, 2, 0.5, 0.4, {}, 30.0)
+    step = Step(("head",), cost, ())
+    searched = PrecisionSearchReport("m.onnx", Path("out"), "w8a8", 40, 20, 10, 100, (step,), 0)
+    assert repr(searched) == "PrecisionSearchReport('out': w8a8, 40 bytes to 20, every guard holds)"
+    assert searched.to_dict() == searched.to_json()
+    assert len(searched.to_pandas()) == len(searched.path) == 1
+    assert "w8a8" in searched._repr_html_()
+
+
+def test_a_teacher_is_a_line_a_frame_and_its_text() -> None:
+    share = Share(3, 4)
+    metrics = Metrics(4, share, 0.5, 0.5, {"sqli": share}, share, share, share)
+    report = TeachReport(Path("t"), "encoder", 109_891, metrics, {}, 0)
+    assert repr(report) == "TeachReport('t': 109,891 parameters, accuracy 75.00%)"
+    assert report.to_dict() == report.to_json()
+    assert report.to_pandas().to_dict("records") == [
+        {"teacher": "t", "parameters": 109_891, "test_events": 4, "accuracy": 0.75, "macro_f1": 0.5}
+        | {"fn_rate": 0.75, "fp_rate": 0.75}
+    ]
+    assert "109,891 parameters" in report._repr_html_()
 
 
 def test_without_pandas_it_is_named(checked: CheckReport, triaged: Triaged, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,8 @@ from overproof.jobs.config_json import Events
 from overproof.jobs.load import load_dataset
 from overproof.jobs.package_bundle import BundleContents, Provenance, package_bundle
 from overproof.progress import SILENT, Console
+from overproof.report.markup import Html
+from overproof.report.notebook import as_text, to_frame
 from overproof.results import Labelled, Metrics, measure
 
 CHECKPOINT_CONFIG = TrainConfig(
@@ -35,7 +37,7 @@ CHECKPOINT_CONFIG = TrainConfig(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TeachReport:
     """A trained teacher and how it does on the test events."""
 
@@ -49,6 +51,23 @@ class TeachReport:
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain JSON."""
         return {**asdict(self), "teacher": str(self.teacher)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as `to_json`, as plain Python values."""
+        return self.to_json()
+
+    def to_pandas(self) -> Any:
+        """Return a row with the figures of the test events; MissingExtra without pandas."""
+        m = self.metrics
+        figures = {"accuracy": m.accuracy, "macro_f1": m.macro_f1, "fn_rate": m.fn_rate, "fp_rate": m.fp_rate}
+        return to_frame([{"teacher": str(self.teacher), "parameters": self.parameters, "test_events": m.n, **figures}])
+
+    def __repr__(self) -> str:
+        accuracy = "not measured" if self.metrics.accuracy is None else f"{self.metrics.accuracy:.2%}"
+        return f"TeachReport({str(self.teacher)!r}: {self.parameters:,} parameters, accuracy {accuracy})"
+
+    def _repr_html_(self) -> Html:
+        return as_text(self.render())
 
     def render(self) -> str:
         """Describe the teacher in a few lines."""

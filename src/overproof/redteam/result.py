@@ -15,6 +15,8 @@ from overproof.redteam.blind_spots import BlindSpots
 from overproof.redteam.objectives import OBJECTIVES
 from overproof.redteam.trigger_verdict import TriggerReport
 from overproof.report.layout import aligned
+from overproof.report.markup import Html
+from overproof.report.notebook import as_text, to_frame
 from overproof.report.words import interval, percent, short
 from overproof.results.attack_cases import Case
 from overproof.results.typed_json import from_json, to_json
@@ -90,7 +92,7 @@ class Exclusive:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AttackReport:
     """What an attack of a bundle found.
 
@@ -139,6 +141,22 @@ class AttackReport:
         """Return plain JSON, without the cases: those are lines of their own."""
         found: dict[str, Any] = to_json(self)
         return {**found, "cases": len(self.cases), "templates": len({case.template for case in self.cases})}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as `to_json`, as plain Python values."""
+        return self.to_json()
+
+    def to_pandas(self) -> Any:
+        """Return a row for each search, objective and model; MissingExtra without pandas."""
+        return to_frame(self.to_json()["rows"])
+
+    def __repr__(self) -> str:
+        own = sum(case.model == QUANTIZED for case in self.cases)
+        found = f"{own:,} success{'' if own == 1 else 'es'} against the bundle"
+        return f"AttackReport({self.bundle!r}: {self.events:,} events attacked, {found})"
+
+    def _repr_html_(self) -> Html:
+        return as_text(self.render())
 
     def render(self) -> str:
         """Write it as plain text."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from overproof.bundle.manifest import QUANTIZING, Bundle
 from overproof.progress import SILENT, Console, one_line
+from overproof.report.markup import Html
+from overproof.report.notebook import as_text, to_frame
 from overproof.results.divergence import Divergence
 from overproof.results.portability import PortabilityReport, stored_portability
 from overproof.results.precision_search import text
@@ -19,7 +21,7 @@ from overproof.results.stored import read_back, read_from, without
 from overproof.results.typed_json import from_json
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PrecisionSearchReport:
     """What `quantize` did and measured.
 
@@ -97,6 +99,22 @@ class PrecisionSearchReport:
         audit = self.audit and self.audit.to_json()
         rest = {"out": str(self.out), "portability": portability, "audit": audit, "passed": self.passed}
         return {**asdict(replace(self, audit=None)), **rest}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as `to_json`, as plain Python values."""
+        return self.to_json()
+
+    def to_pandas(self) -> Any:
+        """Return a row for each step of the search; MissingExtra without pandas."""
+        return to_frame(self.to_json()["path"])
+
+    def __repr__(self) -> str:
+        held = "every guard holds" if self.passed else "a guard does not hold"
+        sizes = f"{self.bytes_before:,} bytes to {self.bytes_after:,}"
+        return f"PrecisionSearchReport({str(self.out)!r}: {self.precision}, {sizes}, {held})"
+
+    def _repr_html_(self) -> Html:
+        return as_text(self.render())
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PrecisionSearchReport:
