@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from onnx import helper, numpy_helper
 
 from overproof.bundle.runtime import session
 from overproof.distillation.embedding_output import with_embedding
+from overproof.distillation.export import describe
 from overproof.distillation.network_graph import to_onnx
 from overproof.distillation.students.encoder import Encoder
 from overproof.distillation.students.presets import EncoderConfig
@@ -160,3 +162,14 @@ def test_an_output_of_others_with_that_name_is_left_alone() -> None:
     feed = {"x": np.random.default_rng(1).normal(size=(6, 4)).astype(np.float32)}
     shown = session(quantize_model(model, [feed]).SerializeToString()).run(["embedding"], feed)[0]
     assert same_bits(shown, np.maximum(feed["x"], 0))
+
+
+def test_the_file_says_what_it_is_at_every_precision(made: Made) -> None:
+    graph = onnx.ModelProto()
+    graph.CopyFrom(made.fp32)
+    describe(graph, ["a", "é\ud800"], ["a"])
+    quantized = quantize_model(graph, [{"input_ids": np.ones((2, 4), np.int64)}], "w8a8")
+    for model in (graph, quantized):
+        found = session(model.SerializeToString()).get_modelmeta().custom_metadata_map
+        assert (json.loads(found["classes"]), json.loads(found["benign"])) == (["a", "é\ud800"], ["a"])
+        assert found["library"] == "overproof" and "security events" in found["task"]

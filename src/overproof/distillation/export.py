@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,6 +77,22 @@ def ready_model(
     graph: onnx.ModelProto, trained: TrainedModel, classes: Sequence[str], benign: Sequence[str]
 ) -> ExportedModel:
     """Join a graph with what reads text for it, ready to score."""
+    describe(graph, classes, benign)
     file = graph.SerializeToString()
     scorer = WindowScorer(file, trained.reader, Labels(tuple(classes), benign))
     return ExportedModel(graph, file, scorer, parameter_count(trained.network), trained)
+
+
+def describe(graph: onnx.ModelProto, classes: Sequence[str], benign: Sequence[str]) -> None:
+    """Put into an ONNX model what whoever finds it without its bundle wants to know; quantization keeps it.
+
+    The keys are those of `metadata_props`, which viewers and onnxruntime's `get_modelmeta` show; the classes are in the
+    order of the logits, as JSON.
+    """
+    about = {
+        "library": "overproof",
+        "task": "classification of security events, an event a row or several windows of it",
+        "classes": json.dumps(list(classes)),
+        "benign": json.dumps(list(benign)),
+    }
+    onnx.helper.set_model_props(graph, about)
