@@ -36,7 +36,7 @@ from overproof.cli.options import (
 )
 from overproof.cli.output import show_gated
 from overproof.cli.places import a_folder
-from overproof.jobs.config import CheckSettings, CompressConfig, DistillConfig, QuantizeConfig, RunOptions
+from overproof.jobs.config import CheckSettings, CompressConfig, DataConfig, DistillConfig, QuantizeConfig, RunOptions
 from overproof.progress import terminal
 
 Teacher = Annotated[
@@ -52,6 +52,15 @@ Teacher = Annotated[
 Unlabelled = Annotated[
     list[str] | None,
     typer.Option("--unlabelled", metavar="FILE", help="More events, which the teacher alone labels; repeatable."),
+]
+FeedbackFolders = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--feedback",
+        metavar="DIR[@WEIGHT]",
+        help="A folder of `overproof feedback`: events that analysts corrected, shown WEIGHT times as often as others "
+        "under their labels; repeatable, the oldest first.",
+    ),
 ]
 Student = Annotated[
     str,
@@ -199,6 +208,7 @@ def run(
     out: BundleOut,
     test: Test = None,
     unlabelled: Unlabelled = None,
+    feedback: FeedbackFolders = None,
     student: Student = DistillConfig.student,
     temperature: Temperature = DistillConfig.temperature,
     hard_weight: HardWeight = DistillConfig.hard_weight,
@@ -241,6 +251,7 @@ def run(
         out=out,
         test=test,
         unlabelled=unlabelled,
+        feedback=feedback or DataConfig.feedback,
         student=student,
         first=first,
         harden=harden,

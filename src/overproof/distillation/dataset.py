@@ -15,6 +15,7 @@ from overproof.distillation.training_set import UNLABELLED, Examples
 from overproof.errors import InputError
 from overproof.events.contradictions import contradictory, outvoted
 from overproof.events.families import families_of, labelled_events
+from overproof.events.feedback import WEIGHT
 from overproof.events.schema import fingerprint as of_events
 from overproof.events.split import leaked, split_events, templates
 from overproof.events.tables import LABELLED_BY
@@ -22,6 +23,7 @@ from overproof.events.tables import LABELLED_BY
 # One split for all runs, whatever their --seed: what `teach` held out, `compress` holds out too, so that a
 # teacher is never measured on rows it was trained on.
 SPLIT_SEED = 0
+SURE = 0.99  # of an analyst's label, where it stands for the teacher's answer
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,29 @@ def as_examples(events: pa.Table, soft: Floats | None, classes: Sequence[str]) -
     families = families_of(events)
     for row in outvoted(events):
         families[row] = None
-    return Examples(events["text"].to_pylist(), targets(events, classes), soft, families)
+    return Examples(events["text"].to_pylist(), targets(events, classes), soft, families, weights_of(events))
+
+
+def weights_of(events: pa.Table) -> NDArray[np.float64] | None:
+    """Return how often each event is shown, shape (n,); None where analysts corrected none of them."""
+    if WEIGHT not in events.column_names:
+        return None
+    return np.asarray(pc.fill_null(events[WEIGHT], 1.0).to_numpy(), dtype=np.float64)
+
+
+def corrected(soft: Floats, events: pa.Table, classes: Sequence[str]) -> Floats:
+    """Return the teacher's logits with the analyst's label in place of its answer wherever it contradicts one.
+
+    Where both agree the teacher's answer stays: it says more. A label alone is `SURE` of itself, as teachers are.
+    """
+    if WEIGHT not in events.column_names:
+        return soft
+    wanted, given = targets(events, classes), pc.is_valid(events[WEIGHT]).to_numpy()
+    wrong = np.flatnonzero(given & (wanted != UNLABELLED) & (soft.argmax(axis=1) != wanted))
+    soft = soft.copy()
+    soft[wrong] = np.log((1 - SURE) / max(1, soft.shape[1] - 1))
+    soft[wrong, wanted[wrong]] = np.log(SURE)
+    return soft
 
 
 def marked(events: pa.Table) -> pa.Table:

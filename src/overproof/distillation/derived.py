@@ -82,6 +82,7 @@ def derived_examples(examples: Examples, derived: DerivedTexts) -> Examples:
         examples.targets[rows],
         None if examples.soft is None else examples.soft[rows],
         [examples.kinds[row] for row in rows],
+        None if examples.weights is None else examples.weights[rows],
     )
 
 

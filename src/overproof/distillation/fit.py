@@ -17,7 +17,7 @@ from overproof.distillation.augment import Ids, carriers, token_splitter
 from overproof.distillation.batches import Trainable
 from overproof.distillation.checkpoint import History
 from overproof.distillation.deciding_windows import WindowCutter, predict_rows
-from overproof.distillation.rare_families import rare_repeats
+from overproof.distillation.rare_families import repeats_of
 from overproof.distillation.students.encoder import Encoder, new_encoder
 from overproof.distillation.students.ngrams import NgramNetwork, new_ngram_network
 from overproof.distillation.students.presets import NetworkConfig, NgramConfig
@@ -152,7 +152,7 @@ def learn(network: Trainable, reader: TrainedModel, training_set: TrainingSet, s
 def train_with_progress(network: Trainable, task: TrainingTask, session: TrainingSession) -> History:
     """Run `training.train` and show its progress on the console."""
     rows, config, what, console = task.rows, task.config, session.what, session.console
-    total = round(float(rare_repeats(rows.kinds).sum()))
+    total = round(float(repeats_of(rows).sum()))
 
     def say(history: History) -> None:
         console.say(
@@ -191,4 +191,4 @@ def beginnings(tokenizer: tokenizers.Tokenizer | None, longest: int, texts: Sequ
 def rows_of(encoder: Callable[[Sequence[str]], list[list[int]]], examples: Examples) -> Rows:
     """Encode examples as rows for the loop."""
     ids: Ids = [np.asarray(i, dtype=np.int64) for i in encoder(examples.texts)]
-    return Rows(ids, examples.targets, examples.soft, examples.kinds)
+    return Rows(ids, examples.targets, examples.soft, examples.kinds, examples.weights)

@@ -63,6 +63,12 @@ class Watched:
 Families = Mapping[str, Watched]
 
 
+def repeats_of(rows: Rows) -> NDArray[np.float64]:
+    """Return how often each row is shown in an epoch: by its family's rarity, times its weight."""
+    repeats = rare_repeats(rows.kinds) if rows.kinds else np.ones(len(rows))
+    return repeats if rows.weights is None else repeats * rows.weights
+
+
 def watch(train: Rows, validation: Rows) -> dict[str, Watched]:
     """Find the rare families of the labelled rows, and the rows to judge them by."""
     if not train.kinds:

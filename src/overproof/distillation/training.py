@@ -21,7 +21,7 @@ from overproof.distillation.checkpoint import History, TrainingState, resume, sa
 from overproof.distillation.compiled import name_compiled
 from overproof.distillation.deciding_windows import WindowCutter, predict_rows
 from overproof.distillation.losses import mixed_loss
-from overproof.distillation.rare_families import below, is_better, more_often, rare_repeats, watch
+from overproof.distillation.rare_families import below, is_better, more_often, repeats_of, watch
 from overproof.distillation.training_set import UNLABELLED, Rows, TrainConfig
 from overproof.errors import InputError
 
@@ -118,7 +118,7 @@ class _Run:
             betas=(0.9, 0.98),
             fused=True,
         )
-        self.repeats = rare_repeats(task.rows.kinds) if task.rows.kinds else np.ones(len(task.rows))
+        self.repeats = repeats_of(task.rows)
         self.best: dict[str, Tensor] = {}
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -227,6 +227,7 @@ class _Run:
             digest.update(rows.targets.tobytes())
             digest.update(json.dumps([*rows.kinds]).encode())
             digest.update(b"" if rows.teacher is None else rows.teacher.tobytes())
+            digest.update(b"" if rows.weights is None else rows.weights.tobytes())
         digest.update(str(self.cutter).encode())
         for name, weights in self.network.state_dict().items():
             digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}".encode())

@@ -69,12 +69,20 @@ class Examples:
         Shape (n, classes): the teacher's logits, or None.
     kinds
         Family of each event, None where unknown.
+    weights
+        Shape (n,): how often each is shown, as a multiple of once; None shows all alike.
     """
 
     texts: Sequence[str]
     targets: NDArray[np.int64]
     soft: Floats | None
     kinds: Sequence[str | None]
+    weights: NDArray[np.float64] | None = None
+
+    @property
+    def every_weight(self) -> NDArray[np.float64]:
+        """How often each is shown, shape (n,)."""
+        return np.ones(len(self.texts)) if self.weights is None else self.weights
 
 
 @dataclass(frozen=True)
@@ -92,12 +100,15 @@ class Rows:
     kinds
         Family of each row, None where unknown; rare ones are shown more often, and their recall is held
         (`rare_families`). None of all where there are none.
+    weights
+        Shape (n,): how often each is shown, times what its family's rarity asks for; None shows all alike.
     """
 
     ids: Ids
     targets: NDArray[np.int64]
     teacher: NDArray[np.float32] | None = None
     kinds: Sequence[str | None] = ()
+    weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -105,12 +116,14 @@ class Rows:
 
 def joined(parts: Sequence[Examples]) -> Examples:
     """Join several sets of examples; all of them with soft labels, or none."""
+    weighted = any(part.weights is not None for part in parts)
     soft = [part.soft for part in parts if part.soft is not None]
     return Examples(
         [text for part in parts for text in part.texts],
         np.concatenate([part.targets for part in parts]),
         np.concatenate(soft) if soft else None,
         [kind for part in parts for kind in part.kinds],
+        np.concatenate([part.every_weight for part in parts]) if weighted else None,
     )
 
 

@@ -21,6 +21,7 @@ from overproof.distillation.fit import fit, student_config
 from overproof.distillation.students.presets import AUTO, LADDER, preset
 from overproof.distillation.teachers import Teacher, union_classes
 from overproof.distillation.training_set import Examples, TrainingSet, joined
+from overproof.errors import InputError
 from overproof.events.families import attack_families
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.events.sources import Columns
@@ -86,6 +87,7 @@ def compress(
     out: Path | str,
     test: Events | None = None,
     unlabelled: Events | None = None,
+    feedback: Sequence[str | Path] = DataConfig.feedback,
     student: str = DistillConfig.student,
     temperature: float = DistillConfig.temperature,
     hard_weight: float = DistillConfig.hard_weight,
@@ -119,7 +121,7 @@ def compress(
 
     Parameters
     ----------
-    events, test, unlabelled, columns, benign
+    events, test, unlabelled, feedback, columns, benign
         What is learned from and measured on: files, or event tables; see `DataConfig`.
     teacher
         A `Teacher`, or specifications as on the command line (several are averaged); see `CompressRun`.
@@ -147,7 +149,7 @@ def compress(
     learned = DistillConfig(student, temperature, hard_weight, epochs, transfer, consistency, joined, first=first)
     learned = replace(learned, pool=pool, pool_from=tuple(map(str, pool_from)), pool_choice=pool_choice)
     config = CompressConfig(
-        DataConfig(events, test, unlabelled, columns, tuple(benign)),
+        DataConfig(events, test, unlabelled, columns, tuple(benign), feedback=tuple(map(str, feedback))),
         replace(learned, harden=harden, harden_rounds=harden_rounds, harden_families=tuple(harden_families)),
         QuantizeConfig(precision, guards=guards, qat=qat),
         CheckSettings(margin),
@@ -220,6 +222,11 @@ def load(run: CompressRun) -> LoadedData:
     if isinstance(named, Sequence):
         named = train_named(named, splits, run.config, out=run.outputs.ngram_teacher, console=options.console)
     teacher = open_teacher(named, splits, options)
+    if data.feedback and not teacher.labels_new_events:
+        raise InputError(
+            f"--feedback: {teacher.card.name} holds soft labels that were computed elsewhere and has none of corrected "
+            "events, expected a teacher that is a model"
+        )
     pool = load_pool(run.config, splits, teacher, options.console)
     description = splits.describe()
     description |= came_from(splits.train, data, description)

@@ -22,6 +22,7 @@ from overproof.distillation.students.presets import (
     transfer_shares,
 )
 from overproof.errors import BundleError, InputError
+from overproof.events.feedback import weighed
 from overproof.events.labels import DEFAULT_BENIGN
 from overproof.jobs.config_json import (
     Events,
@@ -59,6 +60,10 @@ class DataConfig:
         Labels that are benign.
     held_out
         Attack families that nothing is learned from: their events are left out of `events`.
+    feedback
+        Folders that `overproof feedback` wrote, the oldest first, `DIR` or `DIR@WEIGHT` each: corrected events to learn
+        from, WEIGHT times as often as others. Nothing else is learned from that nearly is one of them, or of those that
+        are kept for checks.
     """
 
     events: Events | TableReference
@@ -67,6 +72,11 @@ class DataConfig:
     columns: Columns | None = None
     benign: tuple[str, ...] = DEFAULT_BENIGN
     held_out: tuple[str, ...] = ()
+    feedback: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for spec in self.feedback:
+            weighed(spec)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON: files by name, tables by their number of rows."""
@@ -77,12 +87,14 @@ class DataConfig:
             "columns": None if self.columns is None else asdict(self.columns),
             "benign": list(self.benign),
             "held_out": list(self.held_out),
+            "feedback": list(self.feedback),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str) -> DataConfig:
         """Read it back; BundleError names an entry that is missing, unknown or unusable."""
-        entries = entries_of(cls, data, where)
+        before: dict[str, Any] = {"feedback": []}  # what was stored before there was any had none
+        entries = entries_of(cls, {**before, **data} if isinstance(data, Mapping) else data, where)
         for name in ("events", "test", "unlabelled"):
             entries[name] = restored_events(entries[name], f"{where}: {name}")
         return built(
@@ -92,6 +104,7 @@ class DataConfig:
                 "columns": restored_columns(entries["columns"], f"{where}: columns"),
                 "benign": strings(entries["benign"], f"{where}: benign"),
                 "held_out": strings(entries["held_out"], f"{where}: held_out"),
+                "feedback": strings(entries["feedback"], f"{where}: feedback"),
             },
             where,
         )

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from overproof.bundle.scores import Floats
 from overproof.distillation.baseline import Baseline, fit_baseline
-from overproof.distillation.dataset import DatasetSplits, as_examples
+from overproof.distillation.dataset import DatasetSplits, as_examples, corrected, weights_of
 from overproof.distillation.derived import derive
 from overproof.distillation.limits import DISAGREEMENT
 from overproof.distillation.pool_choice import most_instructive
@@ -18,6 +19,7 @@ from overproof.distillation.teachers.interface import MIN_PROBABILITY
 from overproof.distillation.training_set import Examples, joined
 from overproof.distillation.transfer import SoftLabelSource, query_teacher, transfer_set
 from overproof.events.families import labelled_events
+from overproof.events.feedback import WEIGHT
 from overproof.jobs.compression import CompressRun, SoftLabels
 from overproof.jobs.load import LoadedData
 
@@ -29,7 +31,8 @@ def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
     """
     options, splits, distill = run.options, loaded.splits, run.config.distill
     source = SoftLabelSource(loaded.teacher, loaded.classes, options.cache or default_directory(), options.console)
-    edited = transfer_set(loaded.teacher, splits.train, per_event=distill.shares.transfer, seed=run.config.seed)
+    known = uncorrected(splits.train)
+    edited = transfer_set(loaded.teacher, known, per_event=distill.shares.transfer, seed=run.config.seed)
     parts = {"training events": splits.train}
     if edited is not None:
         parts["edited events"] = edited
@@ -39,6 +42,7 @@ def label(run: CompressRun, loaded: LoadedData) -> SoftLabels:
             f"teacher {loaded.teacher.card.name}: gives no training event any probability of {', '.join(unseen)}; the "
             "student has a class for it all the same"
         )
+    soft["training events"] = corrected(soft["training events"], splits.train, loaded.classes)
     examples = [as_examples(part, soft[what], loaded.classes) for what, part in parts.items()]
     if loaded.pool is not None:
         examples.append(_label_pool(run, loaded, source, loaded.pool.events()))
@@ -71,6 +75,11 @@ def _label_pool(run: CompressRun, loaded: LoadedData, source: SoftLabelSource, p
     return as_examples(pool, soft, loaded.classes)
 
 
+def uncorrected(events: pa.Table) -> pa.Table:
+    """Return the events that no analyst corrected: edits of others are labelled by the teacher, who may be wrong."""
+    return events.filter(pc.is_null(events[WEIGHT])) if WEIGHT in events.column_names else events
+
+
 def linear_baseline(splits: DatasetSplits, seed: int) -> Baseline:
     known = labelled_events(splits.train)
-    return fit_baseline(known["text"].to_pylist(), known["label"].to_pylist(), seed=seed)
+    return fit_baseline(known["text"].to_pylist(), known["label"].to_pylist(), seed=seed, weights=weights_of(known))

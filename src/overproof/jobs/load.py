@@ -18,6 +18,7 @@ from overproof.distillation.teachers.ray import on_ray
 from overproof.errors import InputError
 from overproof.events.contradictions import contradictory
 from overproof.events.families import without_families
+from overproof.events.feedback.given import read_feedback
 from overproof.events.sources import Columns, Rejects, load_events
 from overproof.events.spellings import require_one_spelling
 from overproof.jobs.config import CompressConfig, DataConfig, RunOptions
@@ -73,7 +74,11 @@ def load_dataset(data: DataConfig, *, rejects: Path | None, console: Console) ->
 def split_tables(tables: EventTables, data: DataConfig, console: Console) -> DatasetSplits:
     """Split events that were read, less the families that are held out, and say what there is; see `load_dataset`."""
     tables = replace(tables, events=without_families(tables.events, data.held_out))
+    if data.feedback:
+        tables, corrections = _with_feedback(tables, data, console)
     splits = split_dataset(tables, data.benign)
+    if data.feedback and corrections is not None:
+        splits = _learning_from(splits, without_families(corrections, data.held_out), console)
     for reason, count in splits.skipped.items():
         console.say(f"skipped {count} records: {reason}")
     console.say(
@@ -83,6 +88,25 @@ def split_tables(tables: EventTables, data: DataConfig, console: Console) -> Dat
     if events := contradictory(splits.train):
         console.say(f"{events:,} of the events to train have a text that others have under another label")
     return splits
+
+
+def _with_feedback(tables: EventTables, data: DataConfig, console: Console) -> tuple[EventTables, pa.Table | None]:
+    """Leave out what nearly are corrected events; return also those that are learned from."""
+    with Rejects() as skipped:
+        given = read_feedback(data.feedback, skipped)
+    require_one_spelling([tables.events, given.train], data.benign, "a benign label, see --benign")
+    events = given.apart(tables.events, console.say, learned_from=True)
+    test = given.apart(tables.test, console.say, learned_from=False)
+    unlabelled = given.apart(tables.unlabelled, console.say, learned_from=True)
+    return replace(tables, events=events, test=test, unlabelled=unlabelled), given.train
+
+
+def _learning_from(splits: DatasetSplits, corrections: pa.Table, console: Console) -> DatasetSplits:
+    """Add corrected events to those that are learned from; InputError where one has a label that no event has."""
+    if unknown := set(corrections["label"].drop_null().to_pylist()) - set(splits.labels):
+        raise InputError(f"--feedback: label {min(unknown)}: expected one of the events', {', '.join(splits.labels)}")
+    console.say(f"feedback: {corrections.num_rows:,} corrected events are learned from")
+    return replace(splits, train=pa.concat_tables([splits.train, corrections], promote_options="default"))
 
 
 def open_teacher(teacher: Teacher | str | Sequence[str], splits: DatasetSplits, options: RunOptions) -> Teacher:
