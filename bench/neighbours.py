@@ -127,7 +127,8 @@ def measured() -> dict[str, Any]:
         overproof.teach(table(drawn.known), out=teacher, preset="ngram-student", console=terminal())
     known, asked = ([row.text for row in rows] for rows in (drawn.known, drawn.asked))
     same_kind = _kinds(asked)[:, None] == _kinds(known)
-    truth = nearest(*(open_bundle(teacher).embed(texts) for texts in (asked, known)), same_kind)
+    full = open_bundle(teacher)
+    truth = nearest(full.embed(asked), full.embed(known), same_kind)
     rows = {"full model": {"within the kind": _measured(truth, truth, drawn)}}
     close: dict[str, Any] = {}
     for student in EPOCHS:
@@ -161,7 +162,7 @@ def student_of(student: str, drawn: Parts, teacher: Path) -> tuple[Path, Path]:
 def found_by(bundle: Path, drawn: Parts, same_kind: NDArray[np.bool_]) -> tuple[dict[str, Places], Searcher]:
     """Return the ten nearest by each way, and the index that finds those of today."""
     scorer, index = open_bundle(bundle), FOLDER / f"{bundle.name}.index"
-    embedded = [scorer.embed([row.text for row in rows]) for rows in (drawn.asked, drawn.known)]
+    asked, known = (scorer.embed([row.text for row in rows]) for rows in (drawn.asked, drawn.known))
     build_index(IndexConfig(bundle, table(drawn.known), index, validation=table(drawn.validation)))
     searcher = Searcher(scorer, index)
     now = [
@@ -169,7 +170,7 @@ def found_by(bundle: Path, drawn: Parts, same_kind: NDArray[np.bool_]) -> tuple[
         for one in searcher([row.text for row in drawn.asked], K)
     ]
     anywhere = np.ones_like(same_kind)
-    before, within = (nearest(*embedded, allowed) for allowed in (anywhere, same_kind))
+    before, within = (nearest(asked, known, allowed) for allowed in (anywhere, same_kind))
     return dict(zip(WAYS, (before, within, np.array(now)), strict=True)), searcher
 
 
