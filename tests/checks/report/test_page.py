@@ -103,7 +103,7 @@ def test_every_table_and_picture_says_what_it_is(everything: CheckReport) -> Non
     assert len(pictures) == kinds.count("desc") > 50
     assert all(a.get("aria-hidden") == "true" for tag, a in found if tag == "svg" and a.get("role") != "img")
     boxes = [a for _, a in found if a.get("tabindex") == "0"]
-    assert boxes and all(a.get("aria-label") and a.get("role") == "region" for a in boxes)
+    assert boxes and all(a.get("aria-label") and a.get("role") == "group" for a in boxes)
 
 
 def test_it_opens_with_the_verdict_and_all_eight_checks(everything: CheckReport) -> None:
