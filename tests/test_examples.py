@@ -49,10 +49,24 @@ def test_from_a_capture_to_verdicts(root: Path, tmp_path: Path) -> None:
     assert table.count("\n") == len(verdicts) + 1
 
 
-def test_the_notebook_runs(root: Path, tmp_path: Path) -> None:
-    notebook = json.loads((root / "examples" / "small_in_numbers.ipynb").read_text())
+@pytest.mark.slow
+def test_the_notebook_of_the_whole_way_runs(root: Path, tmp_path: Path) -> None:
+    printed = run(root, tmp_path, cells_of(root, tmp_path, "from_events_to_verdicts.ipynb"))
+    assert "'normal']" in printed and "accuracy" in printed
+    out = tmp_path / "out" / "notebook"
+    assert (out / "check" / "report.html").is_file()
+    assert "model-index" in (out / "for-the-hub" / "README.md").read_text()
+
+
+def cells_of(root: Path, folder: Path, name: str) -> str:
+    """Write the cells of a notebook into a script, which a notebook's program would run one by one."""
+    notebook = json.loads((root / "examples" / name).read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell.get("outputs", []) == [] for cell in notebook["cells"])  # they would age
-    (tmp_path / "cells.py").write_text("\n\n".join(cells))
-    printed = run(root, tmp_path, "cells.py")
+    (folder / "cells.py").write_text("\n\n".join(cells))
+    return "cells.py"
+
+
+def test_the_notebook_of_numbers_runs(root: Path, tmp_path: Path) -> None:
+    printed = run(root, tmp_path, cells_of(root, tmp_path, "small_in_numbers.ipynb"))
     assert "8 bits: scale 0.00659" in printed

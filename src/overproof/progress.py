@@ -1,13 +1,18 @@
-"""Report work in progress: nowhere in library use, on stderr for the command line."""
+"""Report work in progress: in a notebook below its cell, on stderr for the command line, nowhere in other programs."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from html import escape
+from importlib import import_module
+from typing import Any
 
 Advance = Callable[[int], None]
+REDRAWN = 0.25  # seconds between two pictures of a bar in a notebook
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,54 @@ def _say_plainly(text: str) -> None:
 
 
 SILENT = Console(say=_ignore, progress=_no_bar)
+
+
+def _display() -> Any:
+    """Return what shows things in the notebook that this runs in; None outside of one."""
+    ipython = sys.modules.get("IPython")  # which a notebook has loaded
+    shell = None if ipython is None else ipython.get_ipython()
+    return import_module("IPython.display").display if getattr(shell, "kernel", None) is not None else None
+
+
+def _say_in_notebook(text: str) -> None:
+    if _display() is not None:
+        print(printable(text), file=sys.stderr)
+
+
+@contextmanager
+def _notebook_bar(description: str, total: int) -> Iterator[Advance]:
+    display = _display()
+    if display is None:
+        yield _ignore
+        return
+    done, shown = 0, time.monotonic()
+    begun = shown
+    handle = display(_bundle_of(description, done, total, 0.0), raw=True, display_id=True)
+
+    def advance(more: int) -> None:
+        nonlocal done, shown
+        done += more
+        if time.monotonic() - shown >= REDRAWN:
+            shown = time.monotonic()
+            handle.update(_bundle_of(description, done, total, shown - begun), raw=True)
+
+    try:
+        yield advance
+    finally:
+        handle.update(_bundle_of(description, done, total, time.monotonic() - begun), raw=True)
+
+
+def _bundle_of(description: str, done: int, total: int, seconds: float) -> dict[str, str]:
+    """Draw a bar as a notebook takes it: as HTML, and as text for one that shows none."""
+    name, of_all = printable(description), f" of {total:,}" if total else ""
+    done = min(done, total or done)  # a total may be what is expected
+    left = f", {seconds * (total - done) / done:,.0f} s left" if 0 < done < total else ""
+    said = f"{done:,}{of_all}, {seconds:,.0f} s{left}"
+    bar = f'<progress max="{total}" value="{done}"></progress> ' if total else ""
+    return {"text/plain": f"{name}: {said}", "text/html": f"<div>{escape(name)} {bar}{said}</div>"}
+
+
+NOTEBOOK = Console(say=_say_in_notebook, progress=_notebook_bar)
 
 
 def terminal() -> Console:

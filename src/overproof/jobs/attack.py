@@ -42,7 +42,7 @@ from overproof.jobs.config_json import Events
 from overproof.jobs.deploy_config import CascadeConfig
 from overproof.jobs.open_cascade import open_cascade
 from overproof.jobs.verify import open_verified
-from overproof.progress import SILENT, Console
+from overproof.progress import NOTEBOOK, SILENT, Console
 from overproof.redteam.blind_spots import BlindSpots, Limits, blind_spots
 from overproof.redteam.campaign import Attempt, Campaign, Target
 from overproof.redteam.mutate import MUTATORS
@@ -117,7 +117,7 @@ def attack(
     triggers: int = AttackConfig.triggers,
     unlabelled: Any = None,
     trust: Trust | None = None,
-    console: Console = SILENT,
+    console: Console = NOTEBOOK,
 ) -> AttackReport:
     """Look for edited events that fool a bundle and still do what they did, and say what compression is to blame for.
 

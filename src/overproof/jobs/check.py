@@ -69,7 +69,7 @@ from overproof.jobs.samples import looks_published, sample_of
 from overproof.jobs.student_as_full import require_no_student_answers, require_no_student_file
 from overproof.jobs.verify import open_verified
 from overproof.jobs.whose_labels import whose_labels
-from overproof.progress import SILENT, Console
+from overproof.progress import NOTEBOOK, Console
 from overproof.version import __version__
 
 CHARACTERS_PER_TOKEN = 4  # generous for byte-level BPE of payloads and logs: so many characters fill a window
@@ -152,7 +152,7 @@ def check(
     cache: Path | None = None,
     seed: int | None = CheckConfig.seed,
     trust: Trust | None = None,
-    console: Console = SILENT,
+    console: Console = NOTEBOOK,
 ) -> CheckReport:
     """Measure on events what a bundle lost against the full model, and say whether it may be deployed, and how.
 

@@ -62,7 +62,7 @@ from overproof.jobs.package_bundle import BundleContents, Provenance, bundle_of,
 from overproof.jobs.provenance import came_from
 from overproof.jobs.unlabelled import is_unlabelled, labelled_by_teacher
 from overproof.jobs.write_evidence import EvidenceModels, calibrating_temperature, train_control, write_evidence
-from overproof.progress import SILENT, Console
+from overproof.progress import NOTEBOOK, Console
 from overproof.quantization.guards import Guards
 from overproof.quantization.qat import QatPlan, train_with_rounding
 from overproof.quantization.quantize_student import (
@@ -115,7 +115,7 @@ def compress(
     engine: str = RunOptions.engine,
     address: str | None = None,
     seed: int = CompressConfig.seed,
-    console: Console = SILENT,
+    console: Console = NOTEBOOK,
 ) -> Report:
     """Distil a teacher into a small INT8 bundle, and measure what that cost.
 

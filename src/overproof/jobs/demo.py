@@ -17,7 +17,7 @@ from overproof.jobs.check import check
 from overproof.jobs.compress import compress
 from overproof.jobs.compression import Outputs
 from overproof.jobs.teach import teach
-from overproof.progress import SILENT, Console
+from overproof.progress import NOTEBOOK, Console
 from overproof.results.compression import Report
 
 EVENTS = 8000
@@ -46,7 +46,7 @@ class Demo:
         return f"{self.compression.render().rstrip()}\n\n{self.check.render()}"
 
 
-def demo(out: Path | str, *, seed: int = 0, console: Console = SILENT) -> Demo:
+def demo(out: Path | str, *, seed: int = 0, console: Console = NOTEBOOK) -> Demo:
     """Simulate, teach, compress and check, on the built-in traffic.
 
     Parameters

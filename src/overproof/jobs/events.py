@@ -16,7 +16,7 @@ from overproof.events.sources import Columns, Rejects, read_events
 from overproof.events.tables import FORMS, LABELLED_BY, SOURCE, form_of, table_batch, writable
 from overproof.files import atomic_file, only_writer, regular_target, results
 from overproof.jobs.label_events import ByTeacher, Labeller, LeftEmpty, by_alerts
-from overproof.progress import SILENT, Console
+from overproof.progress import NOTEBOOK, Console
 
 STREAM = "-"
 NO_LABEL = "no label"
@@ -124,7 +124,7 @@ def write_events(
     format: str = "auto",
     label: LabelConfig | None = None,
     rejects: Path | None = None,
-    console: Console = SILENT,
+    console: Console = NOTEBOOK,
 ) -> EventsWritten:
     """Write the events of files as a table with the same texts that `triage` judges, and a column for their labels.
 

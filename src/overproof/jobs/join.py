@@ -42,7 +42,7 @@ from overproof.jobs.config import CheckSettings, CompressConfig, JoinLimits, sto
 from overproof.jobs.config_json import Events
 from overproof.jobs.evaluate import is_benign, thresholds
 from overproof.jobs.first_thresholds import Bools, Judged, choose, least_sure, ood_limits
-from overproof.progress import SILENT, Console
+from overproof.progress import NOTEBOOK, Console
 from overproof.report.not_measured import NotMeasured
 from overproof.results import Comparison, time_interleaved
 from overproof.results.tiers import JoinedTiers, chosen
@@ -62,7 +62,7 @@ def join(
     max_flagged: float = JoinLimits.flagged,
     columns: Columns | None = None,
     rejects: Path | None = None,
-    console: Console = SILENT,
+    console: Console = NOTEBOOK,
 ) -> JoinedTiers:
     """Join two students in one bundle, and choose on validation events what the first may decide.
 

@@ -47,7 +47,7 @@ from overproof.jobs.config import (
 from overproof.jobs.evaluate import thresholds
 from overproof.jobs.quantize_audit import Pair
 from overproof.jobs.quantize_audit import audit as run_audit
-from overproof.progress import SILENT, Console
+from overproof.progress import NOTEBOOK, Console
 from overproof.quantization.calibrated_model import calibration_count, split_calibration
 from overproof.quantization.decision_events import DecisionEvents, divide_by_units
 from overproof.quantization.evaluation import EvaluationSet
@@ -114,7 +114,7 @@ def quantize(
     cache: Path | None = None,
     seed: int = QuantizeJobConfig.seed,
     audit: bool = False,
-    console: Console = SILENT,
+    console: Console = NOTEBOOK,
 ) -> PrecisionSearchReport:
     """Quantize a classifier, and measure what each layer and the whole cost.
 

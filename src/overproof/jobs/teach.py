@@ -27,7 +27,7 @@ from overproof.jobs.config import DataConfig, RunOptions, TeachConfig
 from overproof.jobs.config_json import Events
 from overproof.jobs.load import load_dataset
 from overproof.jobs.package_bundle import BundleContents, Provenance, package_bundle
-from overproof.progress import SILENT, Console
+from overproof.progress import NOTEBOOK, Console
 from overproof.report.markup import Html
 from overproof.report.notebook import as_text, to_frame
 from overproof.results import Labelled, Metrics, measure
@@ -108,7 +108,7 @@ def teach(
     benign: Sequence[str] = DEFAULT_BENIGN,
     rejects: Path | None = None,
     seed: int = TeachConfig.seed,
-    console: Console = SILENT,
+    console: Console = NOTEBOOK,
 ) -> TeachReport:
     """Train a teacher from scratch, or fine-tune a local Hugging Face checkpoint, and measure it.
 

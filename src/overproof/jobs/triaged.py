@@ -19,7 +19,7 @@ from overproof.inference.sinks import severity
 from overproof.inference.stream import Request, Summary
 from overproof.jobs.deploy_config import CascadeConfig, TriageConfig
 from overproof.jobs.triage import triage
-from overproof.progress import SILENT, Console
+from overproof.progress import NOTEBOOK, Console
 from overproof.report.markup import Html, many, name, table
 from overproof.report.notebook import as_text, pandas
 
@@ -87,7 +87,7 @@ def triage_files(
     exceptions: Path | str | None = None,
     rejects: Path | None = None,
     trust: Trust | None = None,
-    console: Console = SILENT,
+    console: Console = NOTEBOOK,
 ) -> Triaged:
     """Judge all events of files: captures, logs, tables. The verdicts have to fit into memory.
 

@@ -30,7 +30,7 @@ from overproof.inference.similarity.store import (
 )
 from overproof.inference.similarity.validate import validated
 from overproof.inference.similarity.writer import ROWS, Writer
-from overproof.progress import SILENT, Console
+from overproof.progress import NOTEBOOK, Console
 from overproof.version import __version__
 
 EXACT_ROWS = 20_000  # searched in some 10 ms, without a further package and whole; a graph of them takes 1 ms
@@ -104,7 +104,7 @@ class IndexConfig:
     validation: str | Path | Sequence[str | Path] | pa.Table | None = None
 
 
-def build_index(config: IndexConfig, *, rejects: Rejects | None = None, console: Console = SILENT) -> Index:
+def build_index(config: IndexConfig, *, rejects: Rejects | None = None, console: Console = NOTEBOOK) -> Index:
     """Embed events with a bundle's student and write an index to search in.
 
     An event that comes again with the same text, label and family is counted, not stored. Besides the events' hashes
