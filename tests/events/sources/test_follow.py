@@ -12,6 +12,7 @@ import pytest
 
 from overproof.errors import InputError
 from overproof.events.sources import Rejects, follow, read_events
+from overproof.events.sources.follow.place import Position, Sighting, missed, siblings
 
 from .test_live import STREAMS
 
@@ -270,3 +271,16 @@ def test_a_stop_before_the_start_still_reads_what_is_there(log: Path, stop: Call
     batches = read_events(log, on_skip=Rejects(), follow=True, stop=stop)
     assert [text for batch in batches for text in batch["text"].to_pylist()] == ["one", "two"]
     assert list(follow.Followed(log.with_name("never"), stop, Rejects()).inputs()) == []
+
+
+def test_files_that_were_read_are_not_opened_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, opened = tmp_path / "a.log", list[Path]()
+    is_of = Sighting.is_of
+    for number in range(60):
+        (tmp_path / f"a.log.{number}").write_text(f"line {number}\n")
+    passed = tuple(filter(None, map(Sighting.of, siblings(log))))
+    (tmp_path / "a.log.60").write_text("line 60\n")
+    monkeypatch.setattr(Sighting, "is_of", lambda seen, path: opened.append(path) or is_of(seen, path))
+    found = missed(log, Position.before_all(tmp_path / "b.log"), passed, 0)
+    assert [path.name for path, _ in found] == ["a.log.60"]
+    assert len(opened) == 2 * 60, "once for each of the two looks that have to agree"

@@ -180,7 +180,10 @@ def _whereabouts(path: Path, position: Position) -> Path | None:
 
 def is_new(path: Path, modified: int, passed: Sequence[Sighting]) -> bool:
     """Tell whether a file was last written no earlier than that, and is none that was read or stood there before."""
-    return _modified(path) >= modified and not any(seen.is_of(path) for seen in passed)
+    if _modified(path) < modified:
+        return False
+    identity = inode_of(path)  # first, since of hundreds of files beside each other each would be opened for each
+    return not any(seen.is_of(path) for seen in passed if (seen.device, seen.inode) == identity)
 
 
 def missed(path: Path, after: Position, passed: Sequence[Sighting], current: int) -> list[tuple[Path, Identity]]:
