@@ -32,7 +32,7 @@ def benign(alerts: list[str]) -> str:
 
 def ask(client: Client, texts: list[str]) -> list[dict[str, Any]]:
     answer = client.post("/judge", {"events": [{"text": text} for text in texts], "explain": True}).json()
-    assert TypeAdapter(schemas.Verdicts).validate_python(answer, strict=True).model_dump() == answer
+    assert TypeAdapter(schemas.Verdicts).validate_python(answer, strict=True).model_dump(exclude_unset=True) == answer
     return answer["verdicts"]
 
 
