@@ -224,6 +224,28 @@ def write_bundle(out: Path, manifest: Manifest, files: Mapping[str, bytes]) -> N
         (aside / MANIFEST).write_bytes(sealed(manifest))
 
 
+def copy_bundle(bundle: Bundle, out: Path, card: str) -> None:
+    """Write a bundle that is open into another folder, with its signature if it has one, and a card for people.
+
+    Raises
+    ------
+    InputError
+        If `out` holds something that is not a bundle: it is left alone.
+    TamperedBundle
+        If manifest or signature are others by now than when it was opened.
+    """
+    require_free(out)
+    with atomic_folder(out) as aside:
+        for name, content in bundle.files.items():
+            (aside / name).write_bytes(content)
+        for name in (MANIFEST, SIGNATURE):  # to the byte: the one signs the other
+            if (bundle.path / name).is_file():
+                (aside / name).write_bytes((bundle.path / name).read_bytes())
+        (aside / CARD).write_bytes(card.encode())
+        if seal(open_bundle(aside).manifest) != seal(bundle.manifest):
+            raise TamperedBundle(f"{bundle.path / MANIFEST}: changed since it was read")
+
+
 def require_free(out: Path) -> None:
     """Raise InputError unless `out` is absent, an empty folder or a bundle to be replaced."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file())):

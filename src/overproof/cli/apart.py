@@ -17,8 +17,8 @@ _WEIGHT = re.compile(r"@[0-9.]+$")  # behind a teacher's specification
 
 Run = TypeVar("Run", bound=Callable[..., Any])
 
-OUTPUTS = ("out", "rejects", "html", "svg", "bom", "init_gate", "keep_fp32")
-FILES = ("html", "svg", "bom")  # of them, what is written into a folder that is there
+OUTPUTS = ("out", "rejects", "html", "svg", "bom", "card", "init_gate", "keep_fp32")
+FILES = ("html", "svg", "bom", "card")  # of them, what is written into a folder that is there
 INPUTS = (
     "bundle", "model", "first", "second", "target", "index", "events", "sources", "test", "unlabelled", "validation",
     "calibrate", "check", "gate", "replay", "full", "teacher", "from_checkpoint", "retrain_from", "key", "certificate",

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from overproof.bundle.manifest import Manifest, open_bundle, seal
+from overproof.bundle.manifest import Manifest, copy_bundle, open_bundle, seal
 from overproof.bundle.runtime import judged, require_numbers
 from overproof.bundle.scores import Floats, Scores, Verdict
 from overproof.bundle.signing import Trust
@@ -160,12 +160,12 @@ class Classifier:
         TamperedBundle
             If the bundle's folder holds another one by now.
         """
-        from overproof.results.model_card import save_with_card
+        from overproof.results.model_card import model_card
 
         opened = open_bundle(self.bundle, self.trust)
         if seal(opened.manifest) != seal(self.manifest):
             raise TamperedBundle(f"{self.bundle}: another bundle than the one that was opened")
-        save_with_card(opened, Path(folder))
+        copy_bundle(opened, Path(folder), model_card(opened))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return what it was made with, for scikit-learn."""

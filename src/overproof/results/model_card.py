@@ -11,10 +11,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from overproof.bundle.made_from import NOT_CHECKED, made_from
-from overproof.bundle.manifest import CARD, COMPARISON, MANIFEST, Bundle, open_bundle, require_free, seal
-from overproof.bundle.signing import SIGNATURE
-from overproof.errors import TamperedBundle
-from overproof.files import atomic_folder, atomic_write
+from overproof.bundle.manifest import COMPARISON, Bundle, seal
+from overproof.files import atomic_write
 from overproof.progress import printable
 from overproof.report.markdown import code, prose, table
 from overproof.results.comparison import Comparison
@@ -72,28 +70,6 @@ def model_card(bundle: Bundle) -> str:
 def write_model_card(bundle: Bundle, path: Path) -> None:
     """Write the card of a bundle into a file."""
     atomic_write(path, model_card(bundle))
-
-
-def save_with_card(bundle: Bundle, folder: Path) -> None:
-    """Write a bundle that is open into a folder, with its signature if it has one and its card, as the Hub wants it.
-
-    Raises
-    ------
-    InputError
-        If there is something in the folder that is no bundle.
-    TamperedBundle
-        If the manifest or the signature is changed by now.
-    """
-    require_free(folder)
-    with atomic_folder(folder) as aside:
-        for name, content in bundle.files.items():
-            (aside / name).write_bytes(content)
-        for name in (MANIFEST, SIGNATURE):  # to the byte: the one signs the other
-            if (bundle.path / name).is_file():
-                (aside / name).write_bytes((bundle.path / name).read_bytes())
-        (aside / CARD).write_text(model_card(bundle), encoding="utf-8")
-        if seal(open_bundle(aside).manifest) != seal(bundle.manifest):
-            raise TamperedBundle(f"{bundle.path / MANIFEST}: changed since it was read")
 
 
 def _figures(measured: list[Metric]) -> str:
