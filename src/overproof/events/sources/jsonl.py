@@ -19,7 +19,7 @@ from overproof.events.sources.json_record import Record, record_of
 from overproof.events.sources.stream import LONGEST, excerpt, line_blocks
 
 Skip = Callable[[str, int, bytes], None]  # takes why a line is no event, its place, and the line
-TOGETHER = 128  # lines that are parsed at once
+_TOGETHER = 128  # lines that are parsed at once
 
 
 def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
@@ -35,8 +35,8 @@ def read_jsonl(source: Input, options: ReadOptions) -> Iterator[pa.RecordBatch]:
                 yield None
                 continue
             number, lines = block
-            for start in range(0, len(lines), TOGETHER):
-                yield from _runs(number + start, lines[start : start + TOGETHER], layouts, skip)
+            for start in range(0, len(lines), _TOGETHER):
+                yield from _runs(number + start, lines[start : start + _TOGETHER], layouts, skip)
 
     def batch(places: list[int], found: list[Found]) -> Iterator[pa.RecordBatch]:
         texts, all_records, all_layouts = zip(*found, strict=True)
