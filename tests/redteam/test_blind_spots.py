@@ -10,8 +10,8 @@ from scipy import stats
 
 from overproof.bundle.scores import Floats
 from overproof.events.simulate import simulate
+from overproof.exact_rates import lower_bound, rate, upper_bound
 from overproof.redteam.blind_spots import BlindSpots, Limits, blind_spots
-from overproof.redteam.exact_rates import lower_bound, rate, upper_bound
 from overproof.redteam.shared_ngrams import shared_ngrams
 from overproof.results.typed_json import from_json
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from overproof.bundle.model_names import CONTROL, QUANTIZED
+from overproof.exact_rates import rate
 from overproof.progress import printable
-from overproof.redteam.exact_rates import rate
 from overproof.redteam.page import page
 from overproof.redteam.result import AttackReport, Exclusive, Rate, Row
 from overproof.redteam.trigger_verdict import HeldTrigger, TriggerReport

@@ -24,11 +24,11 @@ from overproof.bundle.readers import TOKENIZER
 from overproof.bundle.scores import Scores
 from overproof.events.families import families_of
 from overproof.events.schema import event_table
+from overproof.exact_rates import lower_bound, rate
 from overproof.progress import Console
 from overproof.quantization.models.interface import Prepared, QuantizableModel
 from overproof.redteam.campaign import GROWTH, ROOM
 from overproof.redteam.domains import domain_of
-from overproof.redteam.exact_rates import lower_bound, rate
 from overproof.redteam.mutate import MUTATORS
 from overproof.redteam.search import SEARCHES
 from overproof.redteam.search.drive import Asked, drive

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
-from overproof.redteam.exact_rates import Rate, rate
+from overproof.exact_rates import Rate, rate
 from overproof.redteam.region_search import LEAST, ROUNDS, Found, Search, by_neighbourhood, by_ngrams
 from overproof.redteam.shared_ngrams import Bools, SharedNgrams, shared_ngrams
 from overproof.report.words import interval, percent, short

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overproof.bundle.scores import Floats
-from overproof.redteam.exact_rates import Rate, lower_bound, rate, upper_bound
+from overproof.exact_rates import Rate, lower_bound, rate, upper_bound
 from overproof.redteam.shared_ngrams import Bools, Ints, SharedNgrams
 
 LEAST = 5  # parted events: fewer are no region

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from overproof.events.split import template
-from overproof.redteam.exact_rates import Rate, lower_bound, rate
+from overproof.exact_rates import Rate, lower_bound, rate
 from overproof.redteam.triggers import SEARCHED, Ask, Trigger, TriggerSearch
 from overproof.redteam.victim import Bools, Doubles, Victim
 from overproof.report.words import interval, short

@@ -7,11 +7,11 @@ A validation event should find the known events of its own family close. The thr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, lgamma, log, log1p
 
 import numpy as np
 from numpy.typing import NDArray
 
+from overproof.exact_rates import upper_bound
 from overproof.inference.similarity.integers import Integers, cosines, wide
 
 SHARE, CONFIDENCE = 0.05, 0.95
@@ -71,13 +71,11 @@ def closeness(asked: Integers, names: NDArray[np.int64], known: Integers, known_
 def _allowed(events: int) -> int | None:
     """Return how many of so many events may lie below; None where even one that does not would prove too little.
 
-    The most at which a share of `SHARE` would show so few with a probability of 1 - `CONFIDENCE` (Clopper and Pearson).
+    The most of which the upper end of the exact interval is no more than `SHARE`.
     """
-    total, allowed = 0.0, None
+    allowed = None
     for below in range(events):
-        chosen = lgamma(events + 1) - lgamma(below + 1) - lgamma(events - below + 1)
-        total += exp(chosen + below * log(SHARE) + (events - below) * log1p(-SHARE))
-        if total > 1 - CONFIDENCE:
+        if upper_bound(below, events, 1 - CONFIDENCE) > SHARE:
             break
         allowed = below
     return allowed
