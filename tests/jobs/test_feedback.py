@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,6 +107,26 @@ def test_a_csv_does_as_well(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["feedback", str(verdicts), str(table), "--out", str(tmp_path / "f"), "--json"])
     found = json.loads(done.stdout)
     assert (done.exit_code, found["changed"], sum(found["rejected"].values())) == (0, 1, 1)
+
+
+def test_whatever_was_judged_can_be_corrected(tmp_path: Path) -> None:
+    odd = verdict("log:1", "\ud800 and \x00")  # which JSON can carry, and UTF-8 cannot
+    verdicts = gzip.compress(f"{json.dumps(odd)}\n\n".encode())
+    (tmp_path / "v.jsonl.gz").write_bytes(verdicts)
+    table = jsonl(tmp_path / "c.jsonl", [{"origin": "log:1", "label": "benign"}])
+    feedback(tmp_path / "v.jsonl.gz", table, out=tmp_path / "f", parting=Parting(0.0))
+    assert [row["text"] for row in lines(tmp_path / "f" / "train.jsonl")] == ["\\ud800 and \x00"]
+
+
+def test_both_tables_are_written_or_none(tmp_path: Path) -> None:
+    rows = [{"origin": f"log:{i}", "label": "benign"} for i in range(6)]
+    _, out = corrections(tmp_path, rows)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    (out / "check.jsonl").unlink()
+    (out / "check.jsonl").mkdir()  # where no file can be written
+    with pytest.raises(OSError):
+        corrections(tmp_path, rows[:2])
+    assert (out / "train.jsonl").read_bytes() == before["train.jsonl"]
 
 
 @pytest.mark.parametrize(

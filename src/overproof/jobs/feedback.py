@@ -13,7 +13,7 @@ from overproof.events.feedback import CHECK, TRAIN
 from overproof.events.feedback.corrections import Correction, read_corrections, read_verdicts
 from overproof.events.feedback.sides import lines, sides
 from overproof.events.sources import Rejects
-from overproof.files import atomic_write
+from overproof.files import atomic_files
 from overproof.progress import one_line
 
 
@@ -114,10 +114,7 @@ def feedback(
         if not found:
             raise InputError(f"{corrected}: no correction of these verdicts can be used ({skipped})")
     train, check = sides(found, parting.share, parting.seed)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, side in ((TRAIN, train), (CHECK, check)):
-        atomic_write(folder / name, lines(side))
+    atomic_files(Path(out), {TRAIN: lines(train), CHECK: lines(check)})  # both or none: they must agree
     changed = sum(one.changed for one in found)
     return Given(str(out), len(judged), _labels(train), _labels(check), changed, again, skipped.summary())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,6 +13,9 @@ from typing import Any
 from overproof.errors import InputError
 from overproof.events.schema import Skipped
 from overproof.events.sources import Rejects
+from overproof.events.sources.json_record import record_of
+from overproof.events.sources.stream import READ_ERRORS, narrowed, open_plain, unpacked, without_bom
+from overproof.progress import why
 
 NEEDED = ("origin", "text")  # of which a correction has one at least
 SAID: tuple[str, ...] = ("who", "when", "note")
@@ -161,7 +163,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         return
     try:
         csv.field_size_limit(_LONGEST_CELL)
-        reader = csv.DictReader(io.StringIO(_content(path).decode("utf-8-sig"), newline=""), strict=True)
+        reader = csv.DictReader(io.StringIO(_content(path).decode("utf-8"), newline=""), strict=True)
         names = set(reader.fieldnames or ())
         if "label" not in names or names.isdisjoint(NEEDED):
             raise InputError(f"{path}: expected a header with label, and with {' or '.join(NEEDED)}")
@@ -174,18 +176,15 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for place, line in enumerate(_content(path).splitlines(), 1):
         if line.strip():
-            try:
-                found = json.loads(line)
-            except (ValueError, RecursionError):
-                found = None
-            if not isinstance(found, dict):
-                raise InputError(f"{path}:{place}: expected a JSON object")
+            found = record_of(line)
+            if isinstance(found, str):
+                raise InputError(f"{path}:{place}: {found}, expected a JSON object")
             yield place, found
 
 
 def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        with open_plain(path, str(path)) as file:
+            return without_bom(b"".join(narrowed(unpacked(file))))
+    except READ_ERRORS as error:
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or why(error)})") from None

@@ -30,9 +30,9 @@ def sides(corrections: Iterable[Correction], share: float, seed: int) -> tuple[l
     return found
 
 
-def lines(corrections: Sequence[Correction]) -> bytes:
+def lines(corrections: Sequence[Correction]) -> str:
     """Write corrections as events, a JSON line each."""
-    return b"".join(orjson.dumps(_row(one)) + b"\n" for one in corrections)
+    return "".join(f"{orjson.dumps(_row(one)).decode()}\n" for one in corrections)
 
 
 def _row(one: Correction) -> dict[str, Any]:
