@@ -106,23 +106,23 @@ def _notebook_bar(description: str, total: int) -> Iterator[Advance]:
         return
     done, shown = 0, time.monotonic()
     begun = shown
-    handle = display(_bundle_of(description, done, total, 0.0), raw=True, display_id=True)
+    handle = display(_mime_bundle(description, done, total, 0.0), raw=True, display_id=True)
 
     def advance(more: int) -> None:
         nonlocal done, shown
         done += more
         if time.monotonic() - shown >= REDRAWN:
             shown = time.monotonic()
-            handle.update(_bundle_of(description, done, total, shown - begun), raw=True)
+            handle.update(_mime_bundle(description, done, total, shown - begun), raw=True)
 
     try:
         yield advance
     finally:
-        handle.update(_bundle_of(description, done, total, time.monotonic() - begun), raw=True)
+        handle.update(_mime_bundle(description, done, total, time.monotonic() - begun), raw=True)
 
 
-def _bundle_of(description: str, done: int, total: int, seconds: float) -> dict[str, str]:
-    """Draw a bar as a notebook takes it: as HTML, and as text for one that shows none."""
+def _mime_bundle(description: str, done: int, total: int, seconds: float) -> dict[str, str]:
+    """Draw a bar as notebooks take it, by MIME type: as HTML, and as text for one that shows none."""
     name, of_all = printable(description), f" of {total:,}" if total else ""
     done = min(done, total or done)  # a total may be what is expected
     left = f", {seconds * (total - done) / done:,.0f} s left" if 0 < done < total else ""

@@ -38,15 +38,6 @@ def batched(
     pa.RecordBatch
         `NOTHING_YET` where there is nothing more for now and no row waits.
     """
-    for places, values in gathered(rows, batch_rows):
-        yield make(places, values) if places else NOTHING_YET
-
-
-def gathered(rows: Iterable[Row[T] | None], batch_rows: int) -> Iterator[tuple[list[int], list[T]]]:
-    """Yield the places and values of the rows of each batch; see `batched`. Both are empty where no row waits.
-
-    They are those of the next batch once that is asked for.
-    """
     places: list[int] = []
     values: list[T] = []
     size = 0
@@ -58,16 +49,19 @@ def gathered(rows: Iterable[Row[T] | None], batch_rows: int) -> Iterator[tuple[l
             size += taken
             if size < BATCH_BYTES and len(places) < batch_rows:
                 continue
-        yield places, values
+        yield make(places, values) if places else NOTHING_YET
         places.clear()  # at once: what is read next finds their memory still in the processor's cache
         values.clear()
         size = 0
     if places:
-        yield places, values
+        yield make(places, values)
 
 
 def gathered_runs(runs: Iterable[Run[T] | None], batch_rows: int) -> Iterator[tuple[list[int], list[T]]]:
-    """Yield what `gathered` does, of rows that come several at a time."""
+    """Yield the places and values of the rows of each batch, as `batched` makes them, of rows that come several a time.
+
+    Both are empty where there is nothing more for now and no row waits.
+    """
     places: list[int] = []
     values: list[T] = []
     size = 0

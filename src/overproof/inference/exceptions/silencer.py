@@ -15,9 +15,7 @@ from overproof.inference.exceptions.match import barred, concerns
 from overproof.inference.exceptions.rules import Rule
 from overproof.inference.explanation import Span, explain
 
-MOST_PROVED = (
-    64  # texts of a batch whose spans are proved: each takes an explanation, and whoever attacks may send many
-)
+MOST_PROVED = 64  # texts of a batch whose spans are proved, each by an explanation: whoever attacks may send many
 _TOO_MANY = f"more than {MOST_PROVED} texts at once"
 _MOSTLY = 0.5  # more than this share of the first span has to lie in the text that a rule names
 
