@@ -78,6 +78,14 @@ def test_the_contract_covers_every_deploy_time_module(root: Path) -> None:
     assert set(checklist["forbidden_modules"]) > (FORBIDDEN | COMPRESS_TIME) - {"scipy"}
 
 
+def test_frames_are_taken_from_whoever_has_them(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    asked = [one for name in extras if name != "dev" for one in (*project["dependencies"], *extras[name])]
+    assert not [one for one in asked if one.startswith(("pandas", "polars", "narwhals"))]
+    assert [one for one in extras["dev"] if one.startswith("polars")]
+
+
 def test_the_extra_that_is_named_when_missing_is_the_one_that_is_declared(root: Path) -> None:
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     names = {requirement.partition(">")[0] for requirement in extras["compress"]}

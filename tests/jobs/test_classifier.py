@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from sklearn.base import clone, is_classifier
@@ -51,6 +52,14 @@ WAYS: dict[str, Any] = {
     "pandas categories": pd.Series(TEXTS).astype("category"),
     "pandas frame": frame(source=["x"] * len(TEXTS), payload=TEXTS, bytes=[1] * len(TEXTS)),
     "pandas frame of one column": frame(anything=TEXTS),
+    "Polars series": pl.Series(TEXTS),
+    "Polars categories": pl.Series(TEXTS, dtype=pl.Categorical),
+    "Polars frame": pl.DataFrame({"source": ["x"] * len(TEXTS), "payload": TEXTS, "bytes": [1] * len(TEXTS)}),
+    "Polars frame of categories": pl.DataFrame(
+        {"n": range(len(TEXTS)), "text": pl.Series(TEXTS, dtype=pl.Enum(TEXTS))}
+    ),
+    "Polars frame of one column": pl.DataFrame({"anything": TEXTS}),
+    "Polars frame in chunks": pl.concat([pl.DataFrame({"text": part}) for part in (TEXTS[:2], TEXTS[2:])]),
     "Arrow table": pa.table({"text": TEXTS, "n": list(range(len(TEXTS)))}),
     "Arrow batch": pa.RecordBatch.from_pydict({"text": TEXTS}),
     "Arrow array": pa.array(TEXTS),
@@ -83,11 +92,18 @@ def test_a_text_is_one_event_and_not_its_characters(classifier: Classifier) -> N
         (["ABC", None], "events[1]: None, expected text; fill missing values in, or drop them, first"),
         (pd.Series(["ABC", np.nan]), "events[1]: nan, expected text; fill missing"),
         (pd.DataFrame({"text": ["ABC", None]}), "events[1]: None, expected text; fill missing"),
+        (pl.Series(["ABC", None]), "events[1]: None, expected text; fill missing"),
+        (pl.DataFrame({"text": ["ABC", None]}), "events[1]: None, expected text; fill missing"),
+        (pl.DataFrame({"text": [1, 2]}), "events[0]: 1, expected text"),
+        (pl.LazyFrame({"text": ["ABC"]}), "events: a LazyFrame, whose rows are not computed yet; hand over"),
+        (pl.col("text"), "events: Expr, expected a text"),
         ([b"ABC"], "events[0]: b'ABC', expected text"),
         ([["ABC"]], "events[0]: ['ABC'], expected text"),
         (np.zeros((2, 2), dtype=object), "events: an array of shape (2, 2), expected (n,) or (n, 1) of texts"),
         (np.array("ABC"), "events: an array of shape ()"),
         (pd.DataFrame({"a": ["x"], "b": ["y"]}), "events: no text column: looked for text"),
+        (pl.DataFrame({"a": ["x"], "b": ["y"]}), "events: no text column: looked for text"),
+        (pl.DataFrame(), "events: no text column: looked for text"),
     ],
     ids=[
         "None",
@@ -97,11 +113,18 @@ def test_a_text_is_one_event_and_not_its_characters(classifier: Classifier) -> N
         "None inside",
         "NaN",
         "frame",
+        "null in a Polars series",
+        "null in a Polars frame",
+        "Polars frame of numbers",
+        "Polars frame that is not computed",
+        "Polars expression",
         "bytes inside",
         "list",
         "2-D",
         "0-D",
         "no text",
+        "no text in Polars",
+        "no columns",
     ],
 )
 def test_what_is_no_event_is_told(classifier: Classifier, given: Any, told: str) -> None:
@@ -124,6 +147,35 @@ def test_judge_gives_back_the_like(classifier: Classifier) -> None:
     assert isinstance(classifier.judge(WAYS["Arrow batch"]), pa.RecordBatch)
     assert classifier.judge(WAYS["Arrow batch"].slice(0, 0)).num_rows == 0
     assert classifier.judge(WAYS["pandas series"]) == verdicts
+
+
+def test_judge_gives_back_a_polars_frame_for_a_polars_frame(classifier: Classifier) -> None:
+    given = WAYS["Polars frame"]
+    found = classifier.judge(given)
+    assert isinstance(found, pl.DataFrame)
+    verdicts = classifier.judge(TEXTS)
+    assert found["label"].to_list() == [one.label for one in verdicts]
+    assert found["attack"].to_list() == pytest.approx([one.attack for one in verdicts])
+    assert found.columns == classifier.judge(WAYS["pandas frame"]).columns.tolist()
+    assert pl.concat([given, found], how="horizontal").shape == (len(TEXTS), given.width + found.width)
+    none = classifier.judge(given.clear())
+    assert isinstance(none, pl.DataFrame) and none.schema == found.schema and none.height == 0
+    assert classifier.judge(WAYS["Polars series"]) == verdicts
+    assert classifier.judge(WAYS["Polars series"].clear()) == []
+
+
+def test_polars_rows_are_selected_by_what_they_score(classifier: Classifier) -> None:
+    given = WAYS["Polars frame"]
+    labels = classifier.predict(given)
+    kept = given.filter(labels == labels[0])
+    assert kept["payload"].to_list() == [text for text, label in zip(TEXTS, labels, strict=True) if label == labels[0]]
+    assert classifier.score(given, pl.Series(labels)) == 1
+
+
+def test_what_python_is_told_names_no_option_of_the_command_line(classifier: Classifier) -> None:
+    with pytest.raises(InputError) as error:
+        classifier.predict(pd.DataFrame({"a": ["x"], "b": ["y"]}))
+    assert str(error.value).endswith("found 'a', 'b'; hand over the text's column")
 
 
 def test_labels_probabilities_and_scores_belong_together(classifier: Classifier, labels: np.ndarray) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from overproof.errors import InputError
-from overproof.events.sources.interface import Columns
+from overproof.events.sources.interface import DEFAULT_NAMES, Columns, listed
 
 EXPECTED = "expected a text, a list of texts, a frame of pandas or Polars, or an Arrow table"
 
@@ -39,6 +39,8 @@ def texts_of(events: Any) -> list[str]:
         return _texts(events.ravel().tolist())
     if is_table(events):
         return _texts(_column(_arrow(events)).to_pylist())
+    if type(events).__name__ == "LazyFrame":  # a query, and whether it runs now is for its author to say
+        raise InputError("events: a LazyFrame, whose rows are not computed yet; hand over what its collect() gives")
     if isinstance(events, Iterable):
         return _texts(events.to_pylist() if hasattr(events, "to_pylist") else list(events))
     raise InputError(f"events: {type(events).__name__}, {EXPECTED}")
@@ -82,7 +84,13 @@ def _column(table: pa.Table) -> pa.ChunkedArray:
     if len(names) == 1:
         return table.column(0)
     no_text = [field.name for field in table.schema if not _is_text(field.type)]
-    return table.column(names.index(Columns().table_layout(names, "events", no_text).text))
+    found = Columns().layout(names, no_text).text
+    if found is None:
+        looked_for = ", ".join(DEFAULT_NAMES["text"])
+        raise InputError(
+            f"events: no text column: looked for {looked_for}; found {listed(names)}; hand over the text's column"
+        )
+    return table.column(names.index(found))
 
 
 def _is_text(kind: pa.DataType) -> bool:

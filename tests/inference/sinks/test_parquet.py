@@ -137,7 +137,6 @@ def test_rows_are_selected_by_a_reader_without_reading_the_rest(
 def test_other_readers_see_the_same_rows(
     reader: str, about: About, verdicts: Callable[[int], list[dict[str, Any]]], tmp_path: Path
 ) -> None:
-    pytest.importorskip(reader)
     written(tmp_path, about, verdicts(30), parts=3).close()
     path = tmp_path / "verdicts.parquet"
     expected = pq.read_table(path).to_pylist()
