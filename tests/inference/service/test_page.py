@@ -213,10 +213,12 @@ def test_a_token_is_asked_for_and_the_card_comes_with_it(small_bundle: Path, bro
 @pytest.mark.parametrize("close", [None, True, False], ids=["unmeasured", "close", "far"])
 def test_where_nothing_is_close_that_is_said(page: Browser, close: bool | None) -> None:
     near = {"similarity": 0.5, "label": "xss", "family": None, "origin": "a:1", "count": 1, "text": "<b>"}
-    found = {"families": {"xss": 1}, "neighbours": [near], "close": close, "threshold": 0.9}
+    found = {"families": {"xss": 1}, "neighbours": [near], "close": close, "spelling": 0.25, "threshold": 0.9}
     page.run(f"import('/page_verdict.js').then(shown => shown.showNear({json.dumps(found)})); 0")
     until(page, "!document.getElementById('near').hidden")
-    assert page.text("near-families").startswith("Nothing is close: none is as near as 0.900") == (close is False)
+    assert page.text("near-families").startswith(
+        "Nothing is close: no known event is spelled like it (0.250, less than 0.900)"
+    ) == (close is False)
     assert page.run("document.querySelector('#near-rows td[data-name=Event]').textContent") == "<b>"
 
 

@@ -141,13 +141,25 @@ def test_blocks_do_not_change_the_index(
     build_index(IndexConfig(small_bundle, events, tmp_path / "whole"))
     monkeypatch.setattr("overproof.inference.similarity.writer.ROWS", 7)
     build_index(IndexConfig(small_bundle, events, tmp_path / "blocks"))
-    a, b = ((tmp_path / name / "text.embeddings.i8").read_bytes() for name in ("whole", "blocks"))
-    assert a == b
+    for file in ("text.embeddings.i8", "text.spellings.i8"):
+        a, b = ((tmp_path / name / file).read_bytes() for name in ("whole", "blocks"))
+        assert a == b
     assert search(small_bundle, tmp_path / "whole", TEXTS) == search(small_bundle, tmp_path / "blocks", TEXTS)
 
 
 @pytest.mark.parametrize(
-    "name", ["text.embeddings.i8", "events.parquet", "counts.npy", "kinds.npy", "space.npz", "text.graph.usearch", CARD]
+    "name",
+    [
+        "text.embeddings.i8",
+        "text.spellings.i8",
+        "events.parquet",
+        "counts.npy",
+        "kinds.npy",
+        "space.npz",
+        "text.graph.usearch",
+        "text.spelled.graph.usearch",
+        CARD,
+    ],
 )
 def test_a_changed_file_is_named(small_bundle: Path, events: object, tmp_path: Path, name: str) -> None:
     build_index(IndexConfig(small_bundle, events, tmp_path / "index", exact_rows=10))
@@ -257,7 +269,7 @@ def test_any_entry_of_a_card_that_was_sealed_anew(index: Path, small_bundle: Pat
     assert refused > 100
 
 
-@pytest.mark.parametrize("name", ["text.embeddings.i8", EVENTS, COUNTS, OF_KIND, SPACE])
+@pytest.mark.parametrize("name", ["text.embeddings.i8", "text.spellings.i8", EVENTS, COUNTS, OF_KIND, SPACE])
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"\x93NUMPY\x01\x00v\x00{'descr': 'O'}", b"x" * 5000, None])
 def test_any_file_that_was_sealed_anew(
     name: str, content: bytes | None, index: Path, small_bundle: Path, tmp_path: Path

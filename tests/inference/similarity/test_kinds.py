@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,22 @@ from overproof.events.templates import DnsLookup, FlowRecord, HttpRequest, kind_
 from overproof.events.templates.kinds import KINDS
 from overproof.inference.similarity.build import IndexConfig, build_index
 from overproof.inference.similarity.closeness import MOST, NEEDED, SHARE, closeness
-from overproof.inference.similarity.integers import rounded
+from overproof.inference.similarity.integers import Integers, cosines, rounded, wide
 from overproof.inference.similarity.search import Searcher, search
-from overproof.inference.similarity.space import FITTED, Space, fit_space, of_length_1
+from overproof.inference.similarity.space import (
+    COUNTS,
+    FITTED,
+    HEAVIEST,
+    LIGHTEST,
+    NEAR,
+    SPELLED_WEIGHT,
+    Space,
+    fit_space,
+    of_length_1,
+    restored,
+)
 from overproof.inference.similarity.spelling import BLOCK, SPELLED, WIDTH, spelling
-from overproof.inference.similarity.store import CARD
+from overproof.inference.similarity.store import CARD, SPACE
 
 SWEEP = FlowRecord(proto="tcp", state="S0", orig_host="192.0.2.9", resp_host="198.51.100.7", orig_bytes=0).text
 SWEEPS = [SWEEP.replace("198.51.100.7", f"198.51.100.{i}") for i in range(30)]
@@ -107,13 +118,18 @@ def test_the_command_compares_within_the_kind_unless_asked(
     assert {near["kind"] for near in json.loads(done.stdout)["neighbours"]} == kinds
 
 
-def test_an_index_of_a_former_format_is_to_be_made_again(small_bundle: Path, mixed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("former", [1, 2])
+def test_an_index_of_a_former_format_is_to_be_made_again(
+    former: int, small_bundle: Path, mixed: Path, tmp_path: Path
+) -> None:
     from overproof.inference.similarity.store import _hash
 
-    card = {**json.loads((mixed / CARD).read_bytes()), "format": 1}
+    card = {**json.loads((mixed / CARD).read_bytes()), "format": former}
     card.pop("sha256")
     (tmp_path / CARD).write_text(json.dumps({**card, "sha256": _hash(card)}))
-    with pytest.raises(InputError, match=r"index format 1, this version reads 2: .*overproof index BUNDLE EVENTS"):
+    with pytest.raises(
+        InputError, match=rf"index format {former}, this version reads 3: .*overproof index BUNDLE EVENTS"
+    ):
         search(small_bundle, tmp_path, "x")
 
 
@@ -127,11 +143,13 @@ def test_what_is_close_is_chosen_on_validation_events(small_bundle: Path, tmp_pa
     assert built.closeness["text"].events == NEEDED and least is not None
     assert f"close from {least:.3f} on ({NEEDED} validation events)" in built.render()
     ask = Searcher(small_bundle, tmp_path / "index")
-    assert least == min(one.neighbours[0].similarity for one in ask(held_back, 1))  # of so few none may miss it
+    assert least == min(one.spelling or 0 for one in ask(held_back, 1))  # of so few none may miss it
     close, far = ask([texts[0], "Grüße aus Köln\x00" * 9], 20)
     assert close.close is True and close.to_json()["threshold"] == round(least, 6)
     assert far.close is False and far.families == {} and far.near == ()
-    assert far.render().splitlines()[1].startswith("  nothing close: of 256 known of kind text the nearest has ")
+    told = f"none is spelled like it, {far.spelling:.3f} < {least:.3f}"
+    assert far.render().splitlines()[1] == f"  nothing close: of 256 known of kind text {told}"
+    assert far.to_json()["spelling"] == round(far.spelling or 0, 6)
     assert len(far.to_json()["neighbours"]) == 20
 
 
@@ -158,26 +176,41 @@ def test_without_enough_validation_events_it_is_unmeasured(
 
 
 @pytest.mark.parametrize("events", [NEEDED - 1, NEEDED, 500, MOST + 500])
-def test_few_validation_events_of_a_family_miss_the_threshold(events: int) -> None:
+def test_few_validation_events_miss_the_threshold(events: int) -> None:
     random = np.random.default_rng(0)
-    known, asked = (rounded(random.normal(size=(n, 16)).astype(np.float32)) for n in (300, events))
-    names = np.zeros(300, np.int64)
-    found = closeness(asked, np.zeros(events, np.int64), known, names)
+    known, asked = (rounded(random.normal(size=(n, WIDTH)).astype(np.float32)) for n in (300, events))
+
+    def nearest(rows: Integers) -> np.ndarray:
+        return np.asarray(cosines(wide(rows), wide(known)).max(axis=1))
+
+    found = closeness(asked, nearest)
     assert found.events == min(events, MOST)
     if events < NEEDED:
         assert found.threshold is None
     else:
-        from overproof.inference.similarity.integers import cosines, wide
-
-        nearest = cosines(wide(asked), wide(known)).max(axis=1)
-        assert found.threshold is not None and np.mean(nearest < found.threshold) < SHARE
+        assert found.threshold is not None and np.mean(nearest(asked) < found.threshold) < SHARE
 
 
-def test_the_nearest_of_another_family_does_not_count() -> None:
-    known = np.array([[127, 0], [0, 127]], dtype=np.int8)
-    asked = np.tile(np.array([[127, 0]], dtype=np.int8), (NEEDED, 1))
-    found = closeness(asked, np.ones(NEEDED, np.int64), known, np.array([0, 1]))
-    assert found.threshold == 0.0
+@pytest.mark.parametrize("all_kinds", [False, True])
+def test_what_is_close_goes_by_spelling_and_not_by_what_the_model_sees_alike(
+    all_kinds: bool, small_bundle: Path, mixed: Path
+) -> None:
+    """And by the events of its own kind, whatever it is compared with."""
+    (found,) = search(small_bundle, mixed, INJECTION, all_kinds=all_kinds)
+    space = restored((mixed / SPACE).read_bytes(), "space")
+    known, asked = (wide(rounded(space.spelled(spelling(texts)))) for texts in (PAYLOADS, [INJECTION]))
+    assert found.spelling == cosines(asked, known).max()
+    least = found.spelling
+    assert replace(found, threshold=least).close is True
+    far = replace(found, threshold=least + 0.001)
+    assert far.close is False and found.neighbours[0].similarity > least + 0.001
+    assert "of 20 known of kind text none is spelled like it" in far.render()
+
+
+def test_where_no_event_of_the_kind_is_known_others_are_not_called_close(small_bundle: Path, mixed: Path) -> None:
+    (found,) = search(small_bundle, mixed, "dns client=192.0.2.1 query=example.com", all_kinds=True)
+    assert (found.close, found.spelling, len(found.near)) == (None, None, 10)
+    assert found.to_json()["spelling"] is None
 
 
 def test_spellings_are_the_same_in_any_company() -> None:
@@ -202,7 +235,7 @@ def test_only_the_start_of_a_long_text_is_spelled() -> None:
 def test_a_fitted_space_sets_apart_what_the_head_puts_together(student: OnnxScorer) -> None:
     texts = [f"{what}{i}" for i in range(FITTED) for what in ("id=1' or 1=", "<script>alert", "../../etc/")]
     embeddings, spelled = student.embed(texts), spelling(texts)
-    space = fit_space(embeddings.shape[1], [(embeddings, spelled)], len(texts))
+    space = fit_space(embeddings.shape[1], [(embeddings, spelled)], len(texts), lambda: (embeddings, spelled))
     before = np.asarray(embeddings @ embeddings.T)
     placed = of_length_1(space.place(embeddings, spelled))
     after = placed @ placed.T
@@ -219,6 +252,42 @@ def test_a_fitted_space_sets_apart_what_the_head_puts_together(student: OnnxScor
 
 def test_the_space_is_fitted_from_so_many_events_on(student: OnnxScorer) -> None:
     hidden = student.hidden or 0
-    plain = fit_space(hidden, [], FITTED - 1)
+    plain = fit_space(hidden, [], FITTED - 1, lambda: pytest.fail("nothing is measured"))
     assert isinstance(plain, Space) and not plain.mean.any() and not plain.centre.any()
+    assert plain.weight == SPELLED_WEIGHT
     assert (plain.weights == np.diag(plain.weights.diagonal())).all()
+
+
+def test_spelling_counts_half_as_much_as_the_embedding_among_near_events() -> None:
+    random = np.random.default_rng(0)
+    for spread in (0.3, 0.6):
+        centres = random.normal(size=(20, 8))
+        places = centres[np.arange(400) % 20] + spread * random.normal(size=(400, 8))
+        embeddings = of_length_1(places).astype(np.float32)
+        spelled = spelling([f"id={random.integers(1 << 40)}' or 1=1--" for _ in range(400)])
+        space = fit_space(8, [(embeddings, spelled)], 400, lambda a=embeddings, b=spelled: (a, b))  # type: ignore[misc]
+        placed = space.place(embeddings, spelled).astype(float)
+        seen, written = of_length_1(placed[:, :8]), of_length_1(placed[:, 8:])
+        far = [np.median(np.sort(1 - part @ part.T, axis=1)[:, NEAR]) for part in (seen, written)]
+        assert space.weight == round(float(np.sqrt(COUNTS * far[0] / far[1])), 3)
+        assert LIGHTEST < space.weight < HEAVIEST
+
+
+@pytest.mark.parametrize(("alike", "weight"), [("seen", LIGHTEST), ("spelled", HEAVIEST)])
+def test_where_all_is_alike_the_weight_stays_in_its_bounds(alike: str, weight: float) -> None:
+    random = np.random.default_rng(0)
+    embeddings = of_length_1(random.normal(size=(FITTED, 8))).astype(np.float32)
+    spelled = spelling([f"{i:x}" * 9 for i in range(FITTED)])
+    if alike == "seen":
+        embeddings = np.repeat(embeddings[:2], FITTED // 2, axis=0)
+    else:
+        spelled = np.repeat(spelled[:2], FITTED // 2, axis=0)
+    space = fit_space(8, [(embeddings, spelled)], FITTED, lambda: (embeddings, spelled))
+    assert space.weight == weight and restored(space.stored(), "x").weight == weight
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, LIGHTEST / 2, HEAVIEST * 2, float("nan"), float("inf")])
+def test_a_weight_out_of_its_bounds_is_refused(weight: float) -> None:
+    space = Space(np.zeros(4), np.eye(4), np.zeros(WIDTH), weight)
+    with pytest.raises(InputError, match=r"^x: .*weight"):
+        restored(space.stored(), "x")

@@ -107,7 +107,7 @@ export function showWindows(found) {
 
 export function showNear(found) {
   const families = Object.entries(found.families).map(([name, count]) => count + " " + name).join(", ");
-  const none = found.close === false ? "Nothing is close: none is as near as " + number(found.threshold, 3) + ". The nearest all the same:" : "";
+  const none = found.close === false ? "Nothing is close: no known event is spelled like it (" + number(found.spelling, 3) + ", less than " + number(found.threshold, 3) + "). The nearest all the same:" : "";
   at("near-families").textContent = none || families || "no families known";
   const names = ["Cosine", "Family", "Event", "From"];
   heads(at("near-heads"), names);

@@ -123,13 +123,15 @@ class Neighbour(BaseModel):
 class Found(BaseModel):
     """The known events nearest to one text, of its kind of record, and how many close ones are of which family.
 
-    `close` tells whether any is as close as `threshold`; both are null where what is close is unmeasured.
+    `close` tells whether a known event is spelled like it: whether the cosine of spellings with the one that is so most
+    (`spelling`) is `threshold` or more; `close` and `threshold` are null where what is close is unmeasured.
     """
 
     text: str
     kind: str
     compared: int
     close: bool | None
+    spelling: float | None
     threshold: float | None
     families: dict[str, int]
     neighbours: list[Neighbour]

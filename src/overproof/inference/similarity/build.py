@@ -21,11 +21,13 @@ from overproof.inference.similarity.store import (
     DTYPE,
     FORMAT,
     METRIC,
+    SPELLED,
     Card,
     described,
     embeddings_of,
     model_of,
     seal,
+    spellings_of,
     writing,
 )
 from overproof.inference.similarity.validate import validated
@@ -141,10 +143,14 @@ def build_index(config: IndexConfig, *, rejects: Rejects | None = None, console:
             raise InputError("no events to index, expected at least one")
         search = "exact" if written.rows <= config.exact_rows else "hnsw"
         card = _card(written, search, scorer.hidden, model_of(scorer.manifest))
+        write, opened = SEARCHES[search]
         for kind in card.kinds:
-            SEARCHES[search][0](embeddings_of(aside, card, kind), aside, f"{kind}.")
+            write(embeddings_of(aside, card, kind), aside, f"{kind}.")
+            write(spellings_of(aside, card, kind), aside, f"{kind}.{SPELLED}")
         held_back = () if config.validation is None else _batches(config.validation, config.reading, skipped)
-        close = validated(held_back, written, scorer, lambda kind: embeddings_of(aside, card, kind))
+        close = validated(
+            held_back, written, lambda kind: opened(spellings_of(aside, card, kind), aside, f"{kind}.{SPELLED}")
+        )
         told = {kind: asdict(one) for kind, one in close.items()}
         seal(aside, replace(card, closeness=told, files=described(aside)))
     if rejects is None and skipped.total:

@@ -1,23 +1,23 @@
-"""Choose from which cosine on a known event is close, on validation events: the student did not learn from them.
+"""Choose what is close, on validation events: the student did not learn from them.
 
-A validation event should find the known events of its own family close. The threshold is the highest that at most
-`SHARE` of such events miss, with 95 % confidence.
+An event is close if a known event of its kind is spelled like it. A validation event of a family that is known should
+be. The threshold is the highest that at most `SHARE` of such events miss, with 95 % confidence.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from overproof.exact_rates import upper_bound
-from overproof.inference.similarity.integers import Integers, cosines, wide
+from overproof.inference.similarity.integers import Integers
 
 SHARE, CONFIDENCE = 0.05, 0.95
 NEEDED = 59  # validation events, from which on one may say so: 0.95 ** 59 < 0.05
 MOST = 2000  # validation events of a kind that are compared, drawn at random
-BLOCK = 1 << 14  # known events that are compared at once
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Closeness:
     Attributes
     ----------
     threshold
-        The least cosine; None where there were too few validation events.
+        The least cosine of spellings; None where there were too few validation events.
     events
         Validation events of the kind, of families that are known.
     """
@@ -44,28 +44,20 @@ class Closeness:
         return "what is close is unmeasured: no validation events (--validation)"
 
 
-def closeness(asked: Integers, names: NDArray[np.int64], known: Integers, known_names: NDArray[np.int64]) -> Closeness:
+def closeness(spelled: Integers, nearest: Callable[[Integers], NDArray[np.float64]]) -> Closeness:
     """Choose the threshold of one kind.
 
     Parameters
     ----------
-    asked, known
-        Where validation events and known events lie, shape (n, width) and (rows, width).
-    names, known_names
-        Codes of their families; -1 where there is none.
+    spelled
+        Where the spellings of validation events lie, shape (n, WIDTH); all are of families that are known.
+    nearest
+        Gives of such rows the cosine of each with the known event that is spelled most alike.
     """
-    usable = np.flatnonzero((names >= 0) & np.isin(names, known_names))
-    if len(usable) > MOST:
-        usable = np.sort(np.random.default_rng(0).choice(usable, MOST, replace=False))
-    nearest = np.full(len(usable), -1.0)
-    for name in np.unique(names[usable]).tolist():
-        of_it, rows = np.flatnonzero(names[usable] == name), np.flatnonzero(known_names == name)
-        queries = wide(asked[usable[of_it]])
-        for start in range(0, len(rows), BLOCK):
-            found = cosines(queries, wide(known[rows[start : start + BLOCK]])).max(axis=1)
-            nearest[of_it] = np.maximum(nearest[of_it], found)
-    below = _allowed(len(usable))
-    return Closeness(None if below is None else float(np.sort(nearest)[below]), len(usable))
+    if len(spelled) > MOST:
+        spelled = spelled[np.sort(np.random.default_rng(0).choice(len(spelled), MOST, replace=False))]
+    below = _allowed(len(spelled))
+    return Closeness(None if below is None else float(np.sort(nearest(spelled))[below]), len(spelled))
 
 
 def _allowed(events: int) -> int | None:

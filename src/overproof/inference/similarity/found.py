@@ -61,8 +61,10 @@ class Found:
         Of record, which the text is.
     known
         How many events of each kind are known.
+    spelling
+        Cosine of spellings with the known event of its kind that is spelled most alike; None where none is known.
     threshold
-        The similarity from which on an event is close; None where it is unmeasured.
+        The spelling from which on something is close; None where it is unmeasured.
     all_kinds
         Whether events of every kind were compared.
     """
@@ -71,6 +73,7 @@ class Found:
     neighbours: tuple[Neighbour, ...]
     kind: str
     known: Mapping[str, int]
+    spelling: float | None
     threshold: float | None = None
     all_kinds: bool = False
 
@@ -81,16 +84,15 @@ class Found:
 
     @property
     def close(self) -> bool | None:
-        """Tell whether anything is close: a known event is, or none was compared; None where that is unmeasured."""
+        """Tell whether a known event of the kind is spelled like this; None where that is unmeasured."""
         if not self.neighbours:
             return False
-        return None if self.threshold is None else self.neighbours[0].similarity >= self.threshold
+        return None if self.threshold is None or self.spelling is None else self.spelling >= self.threshold
 
     @property
     def near(self) -> tuple[Neighbour, ...]:
-        """The neighbours that are close; all of them where it is unmeasured what is."""
-        least = -2.0 if self.threshold is None else self.threshold
-        return tuple(one for one in self.neighbours if one.similarity >= least)
+        """The neighbours; none where nothing is close."""
+        return () if self.close is False else self.neighbours
 
     @property
     def families(self) -> dict[str, int]:
@@ -105,6 +107,7 @@ class Found:
             "kind": self.kind,
             "compared": self.compared,
             "close": self.close,
+            "spelling": None if self.spelling is None else round(self.spelling, 6),
             "threshold": None if self.threshold is None else round(self.threshold, 6),
             "families": self.families,
             "neighbours": [neighbour.to_json() for neighbour in self.neighbours],
@@ -125,11 +128,10 @@ class Found:
             return f"nothing to compare with: no known event is of kind {self.kind} ({others}; --all-kinds)"
         of = "" if self.all_kinds else f" of kind {self.kind}"
         if self.close is False:
-            nearest = self.neighbours[0].similarity
-            return f"nothing close: of {self.compared:,} known{of} the nearest has {nearest:.3f} < {self.threshold:.3f}"
+            known = f"{self.known[self.kind]:,} known of kind {self.kind}"
+            return f"nothing close: of {known} none is spelled like it, {self.spelling:.3f} < {self.threshold:.3f}"
         families = ", ".join(f"{count} {name}" for name, count in self.families.items()) or "no families known"
-        far = len(self.neighbours) - len(self.near)
-        return f"nearest {len(self.near)}{of}: {printable(families)}" + (f"; {far} more are not close" if far else "")
+        return f"nearest {len(self.near)}{of}: {printable(families)}"
 
 
 def _line(text: str) -> str:

@@ -96,23 +96,23 @@ class Searcher:
             raise InputError(f"{k} neighbours: expected 1 or more")
         if not texts:
             return []
-        queries = rounded(self._space.place(numbers(self._scorer.embed(texts)), spelling(texts)))
+        spellings = spelling(texts)
+        queries = rounded(self._space.place(numbers(self._scorer.embed(texts)), spellings))
         kinds = [kind_of(text) for text in texts]
-        near = self._known.anywhere(queries, k) if all_kinds else self._within(kinds, queries, k)
+        alike = _by_kind(kinds, rounded(self._space.spelled(spellings)), self._known.alike)
+        spelled = [float(one.cosines[0]) if len(one.cosines) else None for one in alike]
+        if all_kinds:
+            near = self._known.anywhere(queries, k)
+        else:
+            near = _by_kind(kinds, queries, lambda kind, rows: self._known.within(kind, rows, k))
         events = self._events(np.unique(np.concatenate([one.rows for one in near])))
         known = self._known.kinds
         return [
-            Found(text, tuple(self._neighbours(one, events)), kind, known, self._thresholds.get(kind), all_kinds)
-            for text, kind, one in zip(texts, kinds, near, strict=True)
+            Found(
+                text, tuple(self._neighbours(one, events)), kind, known, cosine, self._thresholds.get(kind), all_kinds
+            )
+            for text, kind, one, cosine in zip(texts, kinds, near, spelled, strict=True)
         ]
-
-    def _within(self, kinds: Sequence[str], queries: Integers, k: int) -> list[Near]:
-        """Search for each query among the events of its own kind."""
-        found: dict[int, Near] = {}
-        for kind in dict.fromkeys(kinds):
-            of_it = [i for i, other in enumerate(kinds) if other == kind]
-            found.update(zip(of_it, self._known.within(kind, queries[of_it], k), strict=True))
-        return [found[i] for i in range(len(kinds))]
 
     def _neighbours(self, near: Near, events: dict[int, dict[str, str]]) -> Iterator[Neighbour]:
         for row, cosine in zip(near.rows.tolist(), near.cosines.tolist(), strict=True):
@@ -133,6 +133,15 @@ class Searcher:
         if any(event["text"] is None or event["origin"] is None for event in found.values()):
             raise InputError(f"{self._folder / EVENTS}: an event without text or origin: {AGAIN}")
         return found
+
+
+def _by_kind(kinds: Sequence[str], rows: Integers, search: Callable[[str, Integers], list[Near]]) -> list[Near]:
+    """Search for each row among the events of its own kind."""
+    found: dict[int, Near] = {}
+    for kind in dict.fromkeys(kinds):
+        of_it = [i for i, other in enumerate(kinds) if other == kind]
+        found.update(zip(of_it, search(kind, rows[of_it]), strict=True))
+    return [found[i] for i in range(len(kinds))]
 
 
 def _fits(table: pq.ParquetFile) -> bool:

@@ -2,14 +2,15 @@
 
 What a head reads is made to tell classes apart: all attacks lie close together, whatever they are. So an embedding is
 centred on the known events, and its directions are made more alike (whitening with a strong ridge, Kessy et al. 2018);
-beside it stands, with little weight, how the text is spelled. Nothing here changes a verdict.
+beside it stands how the text is spelled, which counts half as much among near events. Nothing here changes a verdict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,11 @@ from overproof.bundle.scores import Floats
 from overproof.errors import InputError
 from overproof.inference.similarity.spelling import WIDTH, Sums
 
-SPELLED_WEIGHT = 0.2  # of the spelling beside the embedding: more costs neighbours that the full model has, measured
+SPELLED_WEIGHT = 0.2  # of the spelling beside the embedding where no space is fitted
+COUNTS = 0.5  # of what the embedding does: with more, what the full model sees near is found less often, measured
+LIGHTEST, HEAVIEST = 0.1, 1.0  # of that weight where one is: below, rounding to eight bits leaves nothing of it
+NEAR = 10  # known events that are near one
+SAMPLED = 2000  # known events, evenly drawn, by which the weight is chosen
 RIDGE = 0.1  # of the largest variance, added to each
 LEAST = 1e-9  # variance that the largest is taken for where known events hardly differ
 FITTED = 256  # known events from which on a space is fitted to them
@@ -43,11 +48,14 @@ class Space:
         Shape (hidden, hidden), float64: whitens an embedding; whole numbers.
     centre
         Shape (WIDTH,), float64: the mean spelling, of length at most 1.
+    weight
+        Of the spelling beside the embedding.
     """
 
     mean: Reals
     weights: Reals
     centre: Reals
+    weight: float = SPELLED_WEIGHT
 
     @property
     def hidden(self) -> int:
@@ -73,16 +81,33 @@ class Space:
         spellings
             Shape (n, WIDTH); see `spelling.spelling`.
         """
-        seen = np.rint(embeddings.astype(np.float64) * STEPS) @ self.weights - self._shift
-        spelled = of_length_1(spellings) - self.centre
-        return np.hstack([of_length_1(seen), SPELLED_WEIGHT * of_length_1(spelled)]).astype(np.float32)
+        return np.hstack([self._seen(embeddings), self.weight * self.spelled(spellings)]).astype(np.float32)
+
+    def _seen(self, embeddings: Floats) -> Reals:
+        return of_length_1(np.rint(embeddings.astype(np.float64) * STEPS) @ self.weights - self._shift)
+
+    def spelled(self, spellings: Sums) -> Floats:
+        """Return where spellings lie by themselves, shape (n, WIDTH), each of length 1."""
+        return of_length_1(of_length_1(spellings) - self.centre).astype(np.float32)
+
+    def weighed(self, embeddings: Floats, spellings: Sums) -> Space:
+        """Return the space in which spelling counts half as much as the embedding among these.
+
+        What counts is how far an event's tenth nearest lies, as the median of them.
+        """
+        seen, spelled = (_how_far(rows) for rows in (self._seen(embeddings), self.spelled(spellings)))
+        weight = np.sqrt(COUNTS * seen / max(spelled, LEAST)).clip(LIGHTEST, HEAVIEST)
+        return replace(self, weight=round(float(weight), 3))
 
     def stored(self) -> bytes:
         """Return the content of the index's file: npz, plain arrays."""
-        return to_npz({"mean": self.mean, "weights": self.weights, "centre": self.centre})
+        arrays = {"mean": self.mean, "weights": self.weights, "centre": self.centre}
+        return to_npz({**arrays, "weight": np.array([self.weight])})
 
 
-def fit_space(hidden: int, known: Iterable[tuple[Floats, Sums]], rows: int) -> Space:
+def fit_space(
+    hidden: int, known: Iterable[tuple[Floats, Sums]], rows: int, sample: Callable[[], tuple[Floats, Sums]]
+) -> Space:
     """Fit a space to known events, given block by block; to fewer than `FITTED` none is fitted.
 
     Parameters
@@ -91,6 +116,8 @@ def fit_space(hidden: int, known: Iterable[tuple[Floats, Sums]], rows: int) -> S
         Embeddings and spellings, as in `Space.place`.
     rows
         How many they are in all.
+    sample
+        Gives those of them by which the spelling's weight is chosen.
     """
     if rows < FITTED:
         return Space(np.zeros(hidden), np.eye(hidden) * LEVELS, np.zeros(WIDTH))
@@ -104,7 +131,14 @@ def fit_space(hidden: int, known: Iterable[tuple[Floats, Sums]], rows: int) -> S
     variances, directions = np.linalg.eigh(products / rows - np.outer(mean, mean))
     whitening = directions / np.sqrt(variances.clip(0.0) + RIDGE * max(variances.max(), LEAST))
     levels = np.rint(whitening / np.abs(whitening).max() * LEVELS)
-    return Space(np.rint(mean * STEPS), levels, spelled / rows)
+    return Space(np.rint(mean * STEPS), levels, spelled / rows).weighed(*sample())
+
+
+def _how_far(rows: NDArray[Any]) -> float:
+    """Return the median of the rows' distances, 1 less the cosine, to the tenth nearest of the others."""
+    cosines = np.asarray(rows @ rows.T)
+    place = len(rows) - NEAR - 1  # the row itself is its own nearest
+    return float(np.median(1 - np.partition(cosines, place, axis=1)[:, place]).clip(0.0))
 
 
 def restored(content: bytes, where: str) -> Space:
@@ -115,17 +149,17 @@ def restored(content: bytes, where: str) -> Space:
     BundleError, InputError
         If it is something else.
     """
-    arrays = from_npz(content, ("mean", "weights", "centre"), where)
-    found = Space(arrays["mean"], arrays["weights"], arrays["centre"])
-    shapes = [part.shape for part in (found.mean, found.weights, found.centre)]
-    hidden = len(found.mean) if found.mean.ndim == 1 else 0
-    fits = hidden > 0 and shapes == [(hidden,), (hidden, hidden), (WIDTH,)]
-    parts = (found.mean, found.weights, found.centre)
-    if not fits or any(part.dtype != np.float64 or not np.isfinite(part).all() for part in parts):
-        raise InputError(f"{where}: expected mean (h,), weights (h, h) and centre ({WIDTH},), finite, in float64")
-    if max(np.abs(found.mean).max(), np.abs(found.weights).max()) > STEPS:
-        raise InputError(f"{where}: mean and weights lie beyond {STEPS}")
-    return found
+    arrays = from_npz(content, ("mean", "weights", "centre", "weight"), where)
+    mean, weights, centre, weight = arrays.values()
+    hidden = len(mean) if mean.ndim == 1 else 0
+    fits = hidden > 0 and [part.shape for part in arrays.values()] == [(hidden,), (hidden, hidden), (WIDTH,), (1,)]
+    if not fits or any(part.dtype != np.float64 or not np.isfinite(part).all() for part in arrays.values()):
+        raise InputError(
+            f"{where}: expected mean (h,), weights (h, h), centre ({WIDTH},) and weight (1,), finite, in float64"
+        )
+    if max(np.abs(mean).max(), np.abs(weights).max()) > STEPS or not LIGHTEST <= weight[0] <= HEAVIEST:
+        raise InputError(f"{where}: mean and weights lie beyond {STEPS}, or weight outside {LIGHTEST} to {HEAVIEST}")
+    return Space(mean, weights, centre, float(weight[0]))
 
 
 def of_length_1(rows: NDArray[np.generic]) -> Reals:

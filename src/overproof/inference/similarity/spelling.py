@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from overproof.bundle.ngrams import cut_bytes, ngram_rows
 from overproof.bundle.tokenizer import Windowing
 
-WIDTH = 128  # numbers of a text
+WIDTH = 256  # numbers of a text; with half as many, half of what is spelled like nothing known went unnoticed
 SPELLED = 4096  # bytes of a text that are looked at
 ROWS = 1 << 14  # that n-grams are hashed to
 BLOCK = 1 << 16  # n-grams of one step

@@ -22,10 +22,11 @@ from overproof.files import atomic_folder, recover_folder
 from overproof.inference.similarity.integers import Integers
 from overproof.inference.similarity.spelling import WIDTH
 
-FORMAT = 2  # of format 1 nobody knows which kind of record an event was
+FORMAT = 3  # of format 1 nobody knows which kind of record an event was; 2 has no spellings to tell what is close by
 CARD = "index.json"
 EVENTS, COUNTS, OF_KIND, SPACE = "events.parquet", "counts.npy", "kinds.npy", "space.npz"
-EMBEDDINGS = "embeddings.i8"  # ends the name of the file of a kind
+EMBEDDINGS, SPELLINGS = "embeddings.i8", "spellings.i8"  # end the names of the files of a kind
+SPELLED = "spelled."  # stands before the names of what a search among spellings needs
 METRIC, DTYPE = "cosine", "int8"
 AGAIN = "index the events again (overproof index BUNDLE EVENTS --out INDEX)"
 
@@ -53,8 +54,8 @@ class Card:
     kinds
         Name of a kind of record (`events.templates.kinds`) to its distinct events.
     closeness
-        Name of a kind to the least cosine of what is close (`threshold`, None where it is unmeasured) and how many
-        validation events it was chosen by (`events`).
+        Name of a kind to the least cosine of spellings of what is close (`threshold`, None where it is unmeasured) and
+        how many validation events it was chosen by (`events`).
     events
         Events that were read.
     files
@@ -136,9 +137,19 @@ def embeddings_of(folder: Path, card: Card, kind: str) -> Integers:
     return np.memmap(folder / embeddings_name(kind), dtype=np.int8, mode="r", shape=shape)
 
 
+def spellings_of(folder: Path, card: Card, kind: str) -> Integers:
+    """Map where the spellings of a kind's events lie, (rows, WIDTH); it stays on the disk until it is read."""
+    return np.memmap(folder / spellings_name(kind), dtype=np.int8, mode="r", shape=(card.kinds[kind], WIDTH))
+
+
 def embeddings_name(kind: str) -> str:
-    """Return the name of the file with a kind's embeddings."""
+    """Return the name of the file of where a kind's events lie."""
     return f"{kind}.{EMBEDDINGS}"
+
+
+def spellings_name(kind: str) -> str:
+    """Return the name of the file of where the spellings of a kind's events lie."""
+    return f"{kind}.{SPELLINGS}"
 
 
 def _card(path: Path) -> Card:
@@ -159,7 +170,7 @@ def _plausible(card: Card, path: Path) -> Card:
     require_files(card.files, str(path))
     if not isinstance(card.kinds, dict) or not card.kinds or not set(card.kinds) <= set(KINDS):
         raise InputError(f"{path}: expected kinds among {', '.join(KINDS)}: {AGAIN}")
-    needed = (EVENTS, COUNTS, OF_KIND, SPACE, *map(embeddings_name, card.kinds))
+    needed = (EVENTS, COUNTS, OF_KIND, SPACE, *map(embeddings_name, card.kinds), *map(spellings_name, card.kinds))
     missing = [name for name in needed if name not in card.files]
     if missing or not isinstance(card.model, dict) or not isinstance(card.search, str):
         raise InputError(f"{path}: expected model, search and the files {', '.join(needed)}")
@@ -167,10 +178,9 @@ def _plausible(card: Card, path: Path) -> Card:
     if not all(isinstance(size, int) and not isinstance(size, bool) and 0 < size < 1 << 40 for size in sizes):
         raise InputError(f"{path}: hidden, rows, events and kinds are {sizes}, expected whole numbers above 0")
     for kind, rows in card.kinds.items():
-        if card.files[embeddings_name(kind)]["bytes"] != rows * (card.hidden + WIDTH):
-            raise InputError(
-                f"{path}: {rows} rows of {card.hidden + WIDTH} numbers: {embeddings_name(kind)} has others"
-            )
+        for name, width in ((embeddings_name(kind), card.hidden + WIDTH), (spellings_name(kind), WIDTH)):
+            if card.files[name]["bytes"] != rows * width:
+                raise InputError(f"{path}: {rows} rows of {width} numbers: {name} has others")
     _require_closeness(card, path)
     return card
 

@@ -18,9 +18,9 @@ from overproof.bundle.tiers import Student
 from overproof.events.templates import kind_of
 from overproof.events.templates.kinds import KINDS
 from overproof.inference.similarity.integers import numbers, rounded
-from overproof.inference.similarity.space import Space, fit_space
+from overproof.inference.similarity.space import SAMPLED, Space, fit_space
 from overproof.inference.similarity.spelling import WIDTH, Sums, spelling
-from overproof.inference.similarity.store import COUNTS, EVENTS, OF_KIND, SPACE, embeddings_name
+from overproof.inference.similarity.store import COUNTS, EVENTS, OF_KIND, SPACE, embeddings_name, spellings_name
 
 ROWS = 4096  # distinct events of one block, which is one row group of the file of events
 PLACED = 4096  # of one step of placing them; the space must not hang on how they came
@@ -120,11 +120,14 @@ class Writer:
                 part = rows[start : start + PLACED]
                 yield seen[part], spelled[part]
 
-        self.space = fit_space(hidden, blocks(np.arange(self.rows)), self.rows)
+        drawn = np.linspace(0, self.rows - 1, min(self.rows, SAMPLED)).astype(np.intp)
+        self.space = fit_space(hidden, blocks(np.arange(self.rows)), self.rows, lambda: (seen[drawn], spelled[drawn]))
         for kind in self.kinds:
-            with (self._folder / embeddings_name(kind)).open("wb") as file:
+            names = (self._folder / name(kind) for name in (embeddings_name, spellings_name))
+            with next(names).open("wb") as places, next(names).open("wb") as by_spelling:
                 for embeddings, spellings in blocks(self._of(kind)):
-                    file.write(rounded(self.space.place(embeddings, spellings)).tobytes())
+                    places.write(rounded(self.space.place(embeddings, spellings)).tobytes())
+                    by_spelling.write(rounded(self.space.spelled(spellings)).tobytes())
         (self._folder / SPACE).write_bytes(self.space.stored())
 
     def __enter__(self) -> Writer:
