@@ -37,12 +37,13 @@ class Broken(Exception):
 class Runs:
     """Runs of one request that follows a file, each of which ends after what is written by then.
 
-    One that is given something to do between two batches ends when it has judged as many lines as are written.
+    One that is given something to do between two batches ends when as many lines are judged, by it and by those before
+    it, as are written.
     """
 
     def __init__(self, student: OnnxScorer, folder: Path) -> None:
         self.log, self.out, self.rejects = folder / "a.log", folder / "out.jsonl", folder / "rejects.jsonl"
-        self.student, self.written = student, 0
+        self.student, self.written, self.judged = student, 0, 0
         self.request = Request((str(self.log),), str(self.out), follow=True, with_text=True)
 
     def write(self, lines: int) -> None:
@@ -52,18 +53,17 @@ class Runs:
                 file.write(f"line {self.written}\n")
 
     def run(self, between: Callable[[int], None] | None = None, **changes: Any) -> Summary:
-        judged, end = 0, time.monotonic() + 60
+        end = time.monotonic() + 60
 
         def engine(batches: Iterator[Any]) -> Iterator[Any]:
-            nonlocal judged
             for number, scored in enumerate(in_process(self.student)(batches)):
                 if between is not None:
                     between(number)
-                judged += scored[0].num_rows
+                self.judged += scored[0].num_rows
                 yield scored
 
         def stop() -> bool:
-            return between is None or judged >= self.written or time.monotonic() > end
+            return between is None or self.judged >= self.written or time.monotonic() > end
 
         with Rejects(self.rejects, appended=True) as rejects:
             context = RunContext(rejects, stop)
