@@ -20,8 +20,8 @@ help: ## list the targets
 demo: $(READY) ## simulate, teach, compress and report on the built-in traffic
 	@$(BIN)/overproof demo --out $(OUT) || [ $$? = 1 ]  # 1: it may not be deployed, which is a result
 
-# Two processes of one thread each. A file's tests stay together: what they train is made once a file. They come as they are
-# collected: else the files of few tests, which train longest, would all come last.
+# Two processes of one thread each. A file's tests stay together: what they train is made once a file. They come as
+# tests/conftest.py orders them: else the files of few tests, which train longest, would all come last.
 test: check browser ## everything: style, types, layers, documentation and all tests
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 

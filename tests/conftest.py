@@ -42,6 +42,27 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     return argname if isinstance(val, bytes) else None
 
 
+# Files that take longest. Were one of them begun last, the other process would wait for it.
+LONGEST = (
+    "jobs/test_job.py",
+    "jobs/test_compress.py",
+    "inference/engines/test_ray.py",
+    "test_examples.py",
+    "jobs/test_sabotage.py",
+    "jobs/test_compress_first.py",
+    "distillation/teachers/test_ray.py",
+    "redteam/oracle/test_html_edits.py",
+    "checks/report/test_browser.py",
+    "test_border.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; the others come as they are collected."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's folder."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -160,11 +161,17 @@ def mean_bound(values: NDArray[np.float64], confidence: float, *, least: float, 
     """
     known = np.ceil((values - least) / (1 - least) * STEPS) / STEPS  # rounded up, so that few values are distinct
     distinct, counts = np.unique(known, return_counts=True)
-    shapes = np.append(times * counts, 1.0)
+    return least + (1 - least) * _random_weights(tuple(distinct.tolist()), tuple((times * counts).tolist()), confidence)
+
+
+@lru_cache(maxsize=1 << 14)  # one check asks for a fifth of them again, one of the same events for all
+def _random_weights(distinct: tuple[float, ...], counts: tuple[float, ...], confidence: float) -> float:
+    """Return the quantile of the mean that `mean_bound` draws, of values that are there so often, and one more of 1."""
+    shapes = np.append(counts, 1.0)
     weights = np.random.default_rng(0).standard_gamma(shapes, (DRAWS, len(shapes)))
     means = weights @ np.append(distinct, 1.0) / weights.sum(axis=1)
     safe = confidence + 3 * math.sqrt(confidence * (1 - confidence) / DRAWS)  # what the draws may be off
-    return least + (1 - least) * float(np.quantile(means, min(safe, 1.0), method="higher"))
+    return float(np.quantile(means, min(safe, 1.0), method="higher"))
 
 
 def difference_of(
