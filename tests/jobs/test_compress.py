@@ -29,6 +29,7 @@ from overproof.events.simulate import simulate
 from overproof.inference.stream import Request
 from overproof.jobs.deploy_config import TriageConfig
 from overproof.jobs.triage import triage
+from overproof.quantization import qat
 from overproof.quantization.guards import Guards
 from overproof.results.compression import Report
 from overproof.results.precision_search import BROKEN
@@ -86,8 +87,9 @@ def job(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
         events,
         teacher="a_users_module:pipeline",
         out=folder / "bundle",
-        student="small-student",
-        epochs=16,
+        student="tiny-student",
+        epochs=10,
+        transfer=0.0,
         cache=folder / "cache",
     )
     return Job(events, teacher, report, overproof.open(folder / "bundle"), folder / "cache")
@@ -327,9 +329,9 @@ def test_minilm_is_fine_tuned_and_distilled(job: Job, tmp_path: Path) -> None:
 
 def test_kill_9_loses_at_most_an_epoch(job: Job, tmp_path: Path) -> None:
     file, out = tmp_path / "events.csv", tmp_path / "teacher"
-    pa.csv.write_csv(job.events.select(["text", "label"]).slice(0, 900), file)
+    pa.csv.write_csv(job.events.select(["text", "label"]).slice(0, 500), file)
     command = [sys.executable, "-m", "overproof", "teach", str(file), "--out", str(out)]
-    command += ["--preset", "tiny-student", "--epochs", "12", "--json"]
+    command += ["--preset", "tiny-student", "--epochs", "6", "--json"]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     checkpoint = tmp_path / ".teacher.training" / "history.json"
     deadline = time.monotonic() + 240
@@ -394,7 +396,10 @@ def test_four_bit_weights_are_trained_with_the_rounding(job: Job, tmp_path: Path
     assert overproof.open(tmp_path / "again").judge(["id=1' or 1=1--"])[0].label in manifest.classes
 
 
-def test_guards_that_nothing_holds_end_in_a_bundle_set_aside(job: Job, tmp_path: Path) -> None:
+def test_guards_that_nothing_holds_end_in_a_bundle_set_aside(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qat, "STEPS", 10)  # no training with the rounding helps, however long it is
     report = quick(job, tmp_path / "bundle", guards=Guards(max_kl=0.0))
     assert not report.passed
     assert not (tmp_path / "bundle").exists()
