@@ -27,7 +27,7 @@ def texts(array: pa.Array) -> list[str | None]:
     """Convert cells of any type to text; null stays None, lists and structs become JSON."""
     array = stored(array)
     if array.type in _BYTES:
-        return [None if cell is None else decoded(cell) for cell in array.cast(pa.large_binary()).to_pylist()]
+        return _decoded(array.cast(pa.large_binary()))
     if pa.types.is_fixed_size_binary(array.type):
         return texts(array.cast(pa.large_binary()))
     if pa.types.is_nested(array.type):
@@ -38,6 +38,14 @@ def texts(array: pa.Array) -> list[str | None]:
         return [_shown(cell) for cell in array]
     unit = _unit(array.type)
     return [None if text is None else text + unit for text in found] if unit else found
+
+
+def _decoded(array: pa.LargeBinaryArray) -> list[str | None]:
+    try:  # all at once takes a quarter of the time
+        found: list[str | None] = array.cast(TEXT).to_pylist()
+    except (pa.ArrowException, UnicodeError):  # one of them is not UTF-8
+        return [None if cell is None else decoded(cell) for cell in array.to_pylist()]
+    return found
 
 
 def plain_array(array: pa.Array) -> pa.Array:

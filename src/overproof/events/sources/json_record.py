@@ -65,12 +65,21 @@ def record_of(line: bytes, *, repeats: bool = True) -> Record | str:
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:
-        if line.startswith(SEPARATOR):
-            return record_of(line.removeprefix(SEPARATOR), repeats=repeats)
-        return merged(line, Merging())
+        return mended(line, repeats=repeats)
     if type(record) is not dict:
         return "JSON is not an object"
     return record if not repeats or not has_repeated(line, record) else merged(line, Merging())
+
+
+def mended(line: bytes, *, repeats: bool = True) -> Record | str:
+    """Return the object that a line is which orjson does not take, or why it is none; see `record_of`."""
+    if line.startswith(SEPARATOR):
+        return record_of(line.removeprefix(SEPARATOR), repeats=repeats)
+    try:
+        parse_pairs(line, None)  # most lines that come here are no JSON, which is told sooner without the pairs
+    except (ValueError, RecursionError):
+        return "JSON does not parse"
+    return merged(line, Merging())
 
 
 def merged(line: bytes, merging: Merging) -> Record | str:

@@ -15,7 +15,7 @@ from overproof.events.sources.batch import NOTHING_YET, Run, event_batch, gather
 from overproof.events.sources.interface import Input, Layout, ReadOptions
 from overproof.events.sources.json_columns import extras_of, few_cells, field_of
 from overproof.events.sources.json_layouts import Found, Layouts, Usual, any_again, has_escaped_key, sought
-from overproof.events.sources.json_record import Record, record_of
+from overproof.events.sources.json_record import Record, mended
 from overproof.events.sources.stream import LONGEST, excerpt, line_blocks
 
 Skip = Callable[[str, int, bytes], None]  # takes why a line is no event, its place, and the line
@@ -62,7 +62,7 @@ def _runs(number: int, lines: Sequence[bytes], layouts: Layouts, skip: Skip) -> 
         if start < end:
             yield _together(range(number + start, number + end), lines[start:end], records[start:end], layouts, skip)
         if end < len(lines) and lines[end].strip():
-            found = _found(lines[end], layouts)
+            found = _found(lines[end], records[end], layouts)
             if isinstance(found, str):
                 skip(found, number + end, lines[end])
             else:
@@ -120,9 +120,11 @@ def _parsed(lines: Sequence[bytes]) -> list[Any]:
     return records
 
 
-def _found(line: bytes, layouts: Layouts) -> Found | str:
-    """Find the record of a line with its layout and text, or why it has none."""
+def _found(line: bytes, parsed: object, layouts: Layouts) -> Found | str:
+    """Find the record of a line with its layout and text, or why it has none; parsed, it was None or no object."""
     if len(line) > LONGEST:
         return "longer than 16 MiB"
-    record = record_of(line, repeats=False)  # `sought` looks for its text, label and family
+    if parsed is not None:
+        return "JSON is not an object"
+    record = mended(line, repeats=False)  # `sought` looks for its text, label and family
     return record if isinstance(record, str) else sought(record, layouts, line)

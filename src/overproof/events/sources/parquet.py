@@ -6,7 +6,7 @@ A cell of any type becomes text or a plain value on its own (`cells.py`); none o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
@@ -157,23 +157,30 @@ class _Table:
             extras |= {column: pa.repeat(_NOT_READ, batch.num_rows) for column in self._unread if column not in extras}
             if self._columns > MOST_COLUMNS:
                 extras |= further(self._columns, batch.num_rows)
-        kept = []
-        for row, text in enumerate(fields[0]):
-            if text and len(text) <= LONGEST:
-                kept.append(row)
-                continue
-            reason = "text is null" if text is None else "longer than 16 MiB" if text else "empty text"
+        unusable = _unusable(fields[0])
+        for row, reason in unusable.items():
             raw = json.dumps(
                 dict(zip(layout._fields, (values[row] for values in fields), strict=True)), ensure_ascii=False
             )
             options.on_skip(Skipped(reason, f"{name}:{before + row + 1}", raw[:KEPT]))
-        if not kept:
-            return
-        places = [before + row + 1 for row in kept]
-        if len(kept) < batch.num_rows:
-            fields = [[values[row] for row in kept] for values in fields]
-            extras = {key: array.take(pa.array(kept)) for key, array in extras.items()}
-        yield event_batch(name, places, fields, extras)
+        rows: Sequence[int] = range(batch.num_rows)
+        if unusable:
+            rows = [row for row in rows if row not in unusable]
+            fields = [[values[row] for row in rows] for values in fields]
+            extras = {key: array.take(pa.array(rows, pa.int64())) for key, array in extras.items()}
+        if rows:
+            yield event_batch(name, [before + row + 1 for row in rows], fields, extras)
+
+
+def _unusable(texts: Sequence[str | None]) -> dict[int, str]:
+    """Tell by their rows why texts are no events'."""
+    if all(texts) and max(map(len, filter(None, texts)), default=0) <= LONGEST:  # at once, as nearly always
+        return {}
+    return {
+        row: "text is null" if text is None else "longer than 16 MiB" if text else "empty text"
+        for row, text in enumerate(texts)
+        if not text or len(text) > LONGEST
+    }
 
 
 def _together(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:

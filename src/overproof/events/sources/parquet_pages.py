@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import SEEK_END
 from struct import Struct
+from struct import error as StructError
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -202,10 +203,13 @@ def _widest(file: BinaryIO, codec: str, header: dict[int, Any], start: int, colu
             content = pa.Codec(codec.lower()).decompress(content, size, asbytes=True)
     except (pa.ArrowException, ValueError, OSError):
         return size
-    widest, place, last = 0, 0, len(content) - 4
-    while place <= last:  # plain: each value after its length
-        (length,) = _LENGTH(content, place)
-        place += 4 + length
-        if length > widest:
-            widest = length
+    widest = place = 0
+    try:
+        while True:  # plain: each value after its length; the end is found by `unpack_from`, which looks for it anyway
+            length = _LENGTH(content, place)[0]
+            place += length + 4
+            if length > widest:
+                widest = length
+    except StructError:
+        pass
     return min(widest, size)

@@ -93,7 +93,8 @@ def moment(text: str) -> datetime | None:
     """Parse a time in ISO 8601 that has a zone; None where it is none."""
     try:
         found = datetime.fromisoformat(text)
-        return None if found.tzinfo is None else found.astimezone(UTC)
+        zone = found.tzinfo
+        return found if zone is UTC else None if zone is None else found.astimezone(UTC)
     except (OverflowError, ValueError):
         return None
 

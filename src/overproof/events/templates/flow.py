@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from overproof.events.templates.line import bucket, bucketed, line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowRecord:
+class FlowRecord(NamedTuple):  # made for every flow: a frozen dataclass takes three times as long
     """A flow: who opened it (`orig_host`), who answered (`resp_host`), and how much each sent.
 
     Attributes

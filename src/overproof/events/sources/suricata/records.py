@@ -26,6 +26,7 @@ _NOT_SENT = re.compile(
     r"(?:^|(?<!\.client)\.)(?:(?:issuerdn|subject|chain|certificate|server|response\w*|grouped|answers|authorities|additionals)"
     r"(?=\.|$)|http_(?:response_body\w*|content_type|method)|http_request_body$|redirect|location)"
 )
+_HOLDS_MORE = (dict, list)  # once, and not `dict | list` for each value, which makes the type anew
 _DEEPEST = 3  # levels of an unknown event's keys that are written out
 _PROTOCOLS = set("http dns tls ssh smb ftp smtp rdp quic krb5 snmp sip mqtt nfs dhcp ike tftp rfb modbus dnp3".split())
 
@@ -287,23 +288,23 @@ def _further(record: Record, text: str) -> dict[str, templates.Part]:
     """Return what a client sent that the text of an alert, a file or a session lacks, and that is unusual."""
     found: dict[str, templates.Part] = {}
     for name, value in record.items():
-        if name in _OF_NO_PROTOCOL or not isinstance(value, dict | list):
+        if not isinstance(value, _HOLDS_MORE) or name in _OF_NO_PROTOCOL:
             continue
-        for key, said in _leaves(value, f"{name}."):
-            if _NOT_SENT.search(key) is None and templates.is_unusual(said) and _is_missing(said, text):
+        for key, said in _unusual(value, f"{name}."):
+            if _NOT_SENT.search(key) is None and _is_missing(said, text):
                 found[key] = templates.percent_decoded(said) if key.endswith("url") else said
     return found
 
 
-def _leaves(value: object, before: str, levels: int = 5) -> Iterator[tuple[str, str]]:
-    """Yield every text in objects and lists, under the names of the objects that it is in."""
+def _unusual(value: object, before: str, levels: int = 5) -> Iterator[tuple[str, str]]:
+    """Yield every unusual text in objects and lists, under the names of the objects that it is in."""
     pairs = value.items() if isinstance(value, dict) else [("", each) for each in items(value)]
     for key, inside in pairs:
-        name = f"{before}{key}." if key else before
         if isinstance(inside, str):
-            yield name.rstrip("."), inside
-        elif isinstance(inside, dict | list) and levels:
-            yield from _leaves(inside, name, levels - 1)
+            if templates.is_unusual(inside):
+                yield f"{before}{key}".rstrip("."), inside
+        elif isinstance(inside, _HOLDS_MORE) and levels:
+            yield from _unusual(inside, f"{before}{key}." if key else before, levels - 1)
 
 
 def _is_missing(said: str, text: str) -> bool:
