@@ -81,6 +81,7 @@ def test_of_a_long_origin_the_end_is_shown() -> None:
         pytest.param({**ALERT, "status": "abstained"}, "medium", "abstained: ", id="nobody-decided"),
         pytest.param({**ALERT, "group": 3}, "high", "group 3: ", id="grouped"),
         pytest.param({**ALERT, "campaign": {"count": 1234}}, "high", "1,234 alerts: ", id="campaign"),
+        pytest.param({**ALERT, "campaign": {"count": 1}}, "high", "", id="campaign-of-one"),
         pytest.param({**ALERT, "status": "held", "group": 3}, "medium", "held, group 3: ", id="both"),
     ],
 )

@@ -65,7 +65,7 @@ def test_a_label_that_says_no_more_than_attack_leaves_the_family_to_the_event() 
         ({**PLAIN, "spans": []}, "SQL injection"),
         (
             {**ESCALATED, "spans": SPANS},
-            "Cross-site scripting from 192.0.2.7 to shop.example port 443, "
+            "Cross-site scripting from 192.0.2.7 to 2001:db8::1 port 443 (host shop.example), "
             'flagged for "1\' or\\x1b 1=1" in the query parameter id, "sql" in the user agent, '
             '"--" in the query parameter id',
         ),
@@ -75,12 +75,42 @@ def test_a_label_that_says_no_more_than_attack_leaves_the_family_to_the_event() 
             {**PLAIN, "event": {"src_ip": "192.0.2.7", "dst_ip": "192.0.2.8", "dst_port": 3, "transport": "icmp"}},
             "SQL injection from 192.0.2.7 to 192.0.2.8",
         ),
+        ({**PLAIN, "event": {"src_ip": "192.0.2.7", "host": "web1"}}, "SQL injection from 192.0.2.7 to web1"),
+        (
+            {**PLAIN, "event": {"src_ip": "127.0.0.1", "dst_ip": "127.0.0.1", "dst_port": 8080, "host": "127.0.0.1"}},
+            "SQL injection from 127.0.0.1 to 127.0.0.1 port 8080",
+        ),
+        (
+            {**PLAIN, "event": {"src_ip": "192.0.2.7", "dst_ip": "192.0.2.8", "dst_port": 8080, "host": "b.example"}},
+            "SQL injection from 192.0.2.7 to 192.0.2.8 port 8080 (host b.example)",
+        ),
+        (
+            {**PLAIN, "status": "abstained", "decided_by": "nobody", "event": {"src_ip": "192.0.2.7"}},
+            "SQL injection (undecided) from 192.0.2.7",
+        ),
+        (
+            {**PLAIN, "spans": [{"start": 0, "end": 2, "weight": 1.0, "text": "\r\n", "part": "body"}]},
+            "SQL injection, flagged for white space in the body",
+        ),
         (
             {**PLAIN, "spans": [{"start": 0, "end": 1, "weight": 1.0, "text": "x" * 500}]},
             f'SQL injection, flagged for "{"x" * 80}…"',
         ),
     ],
-    ids=["plain", "no span", "all of it", "a name of two lines", "to itself", "icmp", "a long span"],
+    ids=[
+        "plain",
+        "no span",
+        "all of it",
+        "a name of two lines",
+        "to itself",
+        "icmp",
+        "a host without address",
+        "over the loopback",
+        "through a proxy",
+        "undecided",
+        "white space",
+        "a long span",
+    ],
 )
 def test_the_headline(verdict: dict[str, Any], expected: str) -> None:
     assert headline(verdict) == expected
@@ -264,8 +294,8 @@ def test_a_campaign_says_how_many_alerts_and_targets_and_when() -> None:
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"count": 1, "targets": 1}, " to shop.example port 443"),
-        ({"targets": 1}, " to shop.example port 443 (85 alerts)"),
+        ({"count": 1, "targets": 1}, " to 2001:db8::1 port 443 (host shop.example)"),
+        ({"targets": 1}, " to 2001:db8::1 port 443 (host shop.example) (85 alerts)"),
         ({"targets": 1000, "more_targets": True}, " (85 alerts on 1,000 or more targets)"),
     ],
     ids=["one alert", "one target", "many targets"],

@@ -113,8 +113,15 @@ def test_no_campaign_and_no_group_has_what_is_silenced(student: OnnxScorer, log:
 
 
 def test_what_is_silenced_is_never_among_the_gravest() -> None:
-    top = Top(2)
-    top.add([{"attack": 0.99, "excepted": "x"}, {"attack": 0.6}, {"attack": None, "excepted": "x"}, {"attack": 0.7}])
+    top = Top(2, ("benign",))
+    plain: dict[str, Any] = {"label": "sqli", "status": "decided"}
+    graded: list[dict[str, Any]] = [
+        {"attack": 0.99, "excepted": "x"},
+        {"attack": 0.6},
+        {"attack": None, "excepted": "x"},
+        {"attack": 0.7},
+    ]
+    top.add([{**plain, **verdict} for verdict in graded])
     assert [verdict["attack"] for verdict in top.kept()] == [0.7, 0.6]
 
 

@@ -400,16 +400,30 @@ def test_the_gravest_come_first(small_bundle: Path, events: Path) -> None:
     out, every = events.with_name("top.jsonl"), events.with_name("all.jsonl")
     run(small_bundle, [events], out=every)
     summary = run(small_bundle, [events], out=out, top=7)
-    ordered = sorted(verdicts(every), key=lambda v: -v["attack"])
+    ordered = sorted(verdicts(every), key=lambda v: (-severity.of(v, ("benign",)), -v["attack"]))
     assert verdicts(out) == ordered[:7]
     assert (summary.tally.events, summary.tally.written) == (len(EVENTS), 7)
 
 
+def test_what_is_critical_comes_before_what_is_likelier_and_less_grave() -> None:
+    graded = [
+        {"label": "sqli", "attack": 0.999, "status": "abstained"},
+        {"label": "benign", "attack": 0.4, "status": "decided"},
+        {"label": "cmdi", "attack": 0.98, "status": "decided"},
+        {"label": "sqli", "attack": 0.99, "status": "decided"},
+        {"label": None, "attack": None, "status": "abstained"},
+    ]
+    top = Top(4, ("benign",))
+    top.add(graded)
+    assert top.kept() == [graded[4], graded[2], graded[3], graded[0]]
+
+
 def test_top_remembers_what_it_kept() -> None:
-    graded = [{"attack": attack, "n": n} for n, attack in enumerate([0.5, 0.9, 0.1, 0.9, 0.7, 0.5])]
-    first = Top(4)
+    probabilities = [0.5, 0.9, 0.1, 0.9, 0.7, 0.5]
+    graded = [{"label": "sqli", "status": "decided", "attack": p, "n": n} for n, p in enumerate(probabilities)]
+    first = Top(4, ("benign",))
     first.add(graded[:3])
-    second = Top(4, first.kept())
+    second = Top(4, ("benign",), first.kept())
     second.add(graded[3:])
     assert [v["n"] for v in second.kept()] == [1, 3, 4, 0]
 

@@ -87,7 +87,8 @@ class Table:
     def _event(self, verdict: Verdict, room: int) -> str:
         """Write what was judged, behind what else must be known of it: that nobody decided, its campaign and group."""
         notes = [verdict["status"]] if verdict["status"] != "decided" else []
-        notes += [f"{verdict['campaign']['count']:,} alerts"] if verdict.get("campaign") else []
+        count = (verdict.get("campaign") or {}).get("count", 1)
+        notes += [f"{count:,} alerts"] if count > 1 else []
         notes += [f"excepted by {one_line(verdict['excepted'])}"] if "excepted" in verdict else []
         notes += [f"group {verdict['group']}"] if "group" in verdict else []
         note = f"{', '.join(notes)}: " if notes else ""

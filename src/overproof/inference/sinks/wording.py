@@ -64,7 +64,8 @@ def technique_of(verdict: Verdict, about: About) -> Technique | None:
 
 def headline(verdict: Verdict) -> str:
     """Say in one line what an alert is, between whom, and where in the event."""
-    return f"{title(verdict)}{_between(verdict)}{_times(verdict)}{_flagged(verdict)}"
+    undecided = "" if verdict["status"] == "decided" else " (undecided)"  # a list of findings shows no more than this
+    return f"{title(verdict)}{undecided}{_between(verdict)}{_times(verdict)}{_flagged(verdict)}"
 
 
 def description(verdict: Verdict, about: About) -> str:
@@ -77,17 +78,19 @@ def description(verdict: Verdict, about: About) -> str:
 
 
 def _between(verdict: Verdict) -> str:
+    """Name both ends: the address that was connected to, and only beside it the host, which a client can make up."""
     known, _ = shared(verdict)
     source = known.get("src_ip") or known.get("user")
-    target = known.get("host") or known.get("dst_ip")
-    if target == source:
-        target = None
+    host, target = known.get("host"), known.get("dst_ip")
+    if target is None and host != source:  # else the machine whose record it is
+        host, target = None, host
+    named = f" (host {_short(host)})" if host and target and host != target else ""
     port = None if known.get("transport") == "icmp" else known.get("dst_port")  # whose number is a code
     at = "" if port is None else f" port {port}"
     found = f" from {_short(source)}" if source else ""
     if (verdict.get("campaign") or {}).get("targets", 0) > 1:
         return found
-    return f"{found} to {_short(target)}{at}" if target else found
+    return f"{found} to {_short(target)}{at}{named}" if target else found
 
 
 def _times(verdict: Verdict) -> str:
@@ -105,7 +108,7 @@ def _flagged(verdict: Verdict) -> str:
     said = []
     for span in verdict.get("spans") or ():
         part = f" in the {one_line(span['part'])}" if span.get("part") else ""
-        said.append(f'"{_short(span["text"].strip())}"{part}')
+        said.append((f'"{_short(text)}"' if (text := span["text"].strip()) else "white space") + part)
     return f", flagged for {', '.join(said)}" if said else ""
 
 

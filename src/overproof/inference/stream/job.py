@@ -178,7 +178,8 @@ class _State:
         self._following, self._aside = following, aside
         self._cascade, self._request, self._output = cascade, request, output
         self.tally = Tally() if mark is None else Tally.from_json(mark.tally)
-        self.top = None if request.top is None else Top(request.top, mark.top if mark and mark.top else [])
+        kept = mark.top if mark and mark.top else []
+        self.top = None if request.top is None else Top(request.top, cascade.student.manifest.benign, kept)
         self.groups: Groups | None = None
         if request.group_similar:
             known = mark is not None and mark.groups is not None and (following is None or following.same_models)
