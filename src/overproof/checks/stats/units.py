@@ -164,7 +164,7 @@ def mean_bound(values: NDArray[np.float64], confidence: float, *, least: float, 
     return least + (1 - least) * _random_weights(tuple(distinct.tolist()), tuple((times * counts).tolist()), confidence)
 
 
-@lru_cache(maxsize=1 << 14)  # one check asks for a fifth of them again, one of the same events for all
+@lru_cache(maxsize=1 << 12)  # 60 MB at most; one check asks for a fifth of them again, one of the same events for all
 def _random_weights(distinct: tuple[float, ...], counts: tuple[float, ...], confidence: float) -> float:
     """Return the quantile of the mean that `mean_bound` draws, of values that are there so often, and one more of 1."""
     shapes = np.append(counts, 1.0)
