@@ -26,16 +26,18 @@ sys.path.insert(0, str(ROOT))
 from fuzz import accounts, corpus, worker  # noqa: E402 - it lies beside the package, as bench does
 from fuzz.accounts.told import Told  # noqa: E402
 from fuzz.corpus import FOUND  # noqa: E402
+from fuzz.indexes import indexes  # noqa: E402
 from fuzz.mutate import archives  # noqa: E402
 from fuzz.run import Settings, input_of, keep, kept, run  # noqa: E402
 from fuzz.target import Broken, Files, Target  # noqa: E402
-from fuzz.targets import TARGETS  # noqa: E402
+from fuzz.targets import TARGETS, service, stored  # noqa: E402
 
 from overproof.errors import InputError  # noqa: E402
 from overproof.events import sources  # noqa: E402
 from overproof.events.schema import event_table  # noqa: E402
 from overproof.events.sources import pcap  # noqa: E402
 from overproof.events.sources.pcap import records  # noqa: E402
+from overproof.inference.similarity.hnsw import GRAPH  # noqa: E402
 
 SHORT = 60  # inputs of each target
 
@@ -69,6 +71,21 @@ def test_a_short_run_finds_nothing(name: str) -> None:
     for number in range(SHORT if name != "check" else SHORT // 10):
         found = worker.tried(target, target.make(Random(f"short:{name}:{number}")), number)
         assert found is None, f"{found.kind}: {found.place}\n{found.detail}"
+
+
+def test_the_indexes_that_are_tried_are_no_older_format_which_is_only_refused(tmp_path: Path) -> None:
+    for number, files in enumerate(indexes()):
+        (folder := tmp_path / str(number)).mkdir()
+        stored.run_index(files, folder)
+        assert any(name.endswith(GRAPH) for name in files) == (number == 1)
+
+
+def test_the_service_that_is_tried_finds_what_is_similar() -> None:
+    body = json.dumps(service.BODIES["/similar"]).encode()
+    headers = [["content-type", "application/json"], ["host", "127.0.0.1"]]
+    request = {"method": "POST", "path": "/similar", "query": "", "headers": headers}
+    status, _, content = service.running().ask(request, body)
+    assert status == 200, content
 
 
 @pytest.mark.parametrize("folder", sorted(FOUND.iterdir()), ids=lambda folder: folder.name)

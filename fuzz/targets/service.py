@@ -8,9 +8,11 @@ from collections.abc import MutableMapping
 from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fuzz import corpus
+from fuzz.indexes import write_index
 from fuzz.mutate import raw, values
 from fuzz.target import Files, require
 from overproof.bundle.manifest import open_bundle
@@ -98,7 +100,10 @@ class _Running:
     def __init__(self) -> None:
         student = open_student(open_bundle(corpus.WRITTEN / "bundle"))
         limits = Limits(seconds=5, full_seconds=2, grace_seconds=2, scorers=1)
-        self.app = create_app(Service(lambda: Cascade(student), index=corpus.WRITTEN / "known.index", limits=limits))
+        self._place = TemporaryDirectory()  # as long as this process
+        index = Path(self._place.name) / "index"
+        write_index(index)
+        self.app = create_app(Service(lambda: Cascade(student), index=index, limits=limits))
         self.loop = asyncio.new_event_loop()
         self.lifespan = self.app.router.lifespan_context(self.app)
         self.loop.run_until_complete(self.lifespan.__aenter__())
@@ -132,14 +137,15 @@ class _Running:
 
 
 @cache
-def _running() -> _Running:
+def running() -> _Running:
+    """Return the service of this process."""
     return _Running()
 
 
 def run(files: Files, folder: Path) -> None:
     """Ask; events of a request that is answered are answered the same one by one."""
     request, body = json.loads(files[REQUEST]), files[BODY]
-    status, headers, content = _running().ask(request, body)
+    status, headers, content = running().ask(request, body)
     require(status in OK, f"answered by {status}: {content[:300]!r}")
     if request["method"] != "POST":
         return
@@ -164,6 +170,6 @@ def _same_alone(asked: Any, found: Any) -> None:
         "headers": [["content-type", "application/json"], ["host", "127.0.0.1"]],
     }
     for event, verdict in zip(events[:3], verdicts[:3], strict=True):
-        _, _, content = _running().ask(request, json.dumps({"text": event["text"]}).encode())
+        _, _, content = running().ask(request, json.dumps({"text": event["text"]}).encode())
         alone = json.loads(content)
         require(alone["student"] == verdict["student"], f"another verdict alone: {event!r:.300}")

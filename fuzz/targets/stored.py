@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from fuzz import corpus
+from fuzz.indexes import indexes
 from fuzz.mutate import archives, raw, tables, values
 from fuzz.target import Files
 from fuzz.targets.bundles import changed
@@ -69,13 +70,10 @@ def evidence(random: Random) -> Files:
 
 
 def index(random: Random) -> Files:
-    """Change a file of an index, its graph's among them, and seal its card."""
-    files = dict(corpus.written_folder("known.index"))
-    names = ["index.json", "index.json", "counts.npy", "events.parquet", "embeddings.i8"]
-    if random.random() < 0.5:
-        files |= _searched_by_graph(files["index.json"])
-        names += [GRAPH] * 4
-    name = random.choice(names)
+    """Change a file of an index, its graphs' among them, and seal its card."""
+    files = dict(random.choice(indexes()))
+    graphs = [name for name in files if name.endswith(GRAPH)]
+    name = random.choice(["index.json", "index.json", *graphs, *(sorted(files.keys() - {"index.json"}))])
     files[name] = _changed(name, files[name], random)
     files = _listed(files, "index.json", random)
     try:
@@ -88,16 +86,8 @@ def index(random: Random) -> Files:
     return files
 
 
-def _searched_by_graph(card: bytes) -> Files:
-    """Return the graph of the same embeddings, which usearch wrote, and a card that lists it."""
-    document = json.loads(card)
-    document["search"] = "hnsw"
-    document["files"][GRAPH] = {}
-    return {"index.json": json.dumps(document).encode(), GRAPH: corpus.seed(GRAPH)}
-
-
 def _changed(name: str, content: bytes, random: Random) -> bytes:
-    if name == GRAPH and random.random() < 0.6:
+    if name.endswith(GRAPH) and random.random() < 0.6:
         return _numbers_changed(content, random)
     if name.endswith(".parquet") and random.random() < 0.6:
         return tables.parquet_changed(content, random)
