@@ -1,8 +1,9 @@
 """Measure what each reader of events takes of a processor, beside another checkout's in the same run.
 
 Two processes, one with either checkout's sources, read the same file right after each other, in an order that
-alternates; what is compared is the median of the pairs' ratios in time of the processor, with an interval. A machine
-whose speed swings from one second to the next slows both readings of a pair, but not the same side of most of them.
+alternates; a machine whose speed swings from one second to the next slows both readings of a pair. Where a process has
+what it needs in memory makes some per cent too, as long as it lives, so that every few pairs begin with new processes:
+what is compared is the median of their ratios in time of the processor, with an interval over the processes.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from overproof.events.sources import load_events
 NAME = "readers"
 CONVERSATIONS = 1_000  # of a capture, which is slow to write
 BEFORE = "OVERPROOF_BEFORE"  # the variable that names the other checkout's root
-SECONDS = 25.0  # for which each file is read again and again,
-PAIRS = (9, 201)  # but at least and at most as many times by each
+ROUNDS = 7  # of new processes, for each file
+SECONDS = 1.5  # of a round, for which a file is read again and again,
+PAIRS = (3, 25)  # but at least and at most as many times by each, and once before, which is not counted
 EVENTS = 10_000
 LEAST = 10_000  # lines of a real log, which is repeated until it has as many
 
@@ -211,22 +213,24 @@ def measured() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         for each in made:
             path = each.write(Path(place), texts)
-            # new processes for each file: what one that read others has in its memory changes what reading takes
-            sides = {"before": _Reader(Path(root)), "now": _Reader(Path())}
-            result["files"][each.name] = list(_pairs(sides, path))[1:]  # the first imports what it needs
-            for reader in sides.values():
-                reader.end()
+            result["files"][each.name] = [list(_round(Path(root), path)) for _ in range(ROUNDS)]
             path.unlink()
     return result
 
 
-def _pairs(sides: dict[str, _Reader], path: Path) -> Iterator[dict[str, Any]]:
+def _round(root: Path, path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the readings of new processes, by pairs."""
+    sides = {"before": _Reader(root), "now": _Reader(Path())}
+    for side in sides.values():
+        side.read(path)  # imports what it needs
     begin, (least, most) = monotonic(), PAIRS
-    for n in range(most + 1):
-        if n > least and monotonic() - begin > SECONDS:
-            return
+    for n in range(most):
+        if n >= least and monotonic() - begin > SECONDS:
+            break
         order = list(sides) if n % 2 else list(reversed(sides))
         yield {side: sides[side].read(path) for side in order}
+    for side in sides.values():
+        side.end()
 
 
 def _commit(root: str) -> str:
@@ -235,32 +239,32 @@ def _commit(root: str) -> str:
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """Write a table of the least times, and the median of the pairs' ratios with its interval."""
+    """Write a table of the least times, and the median of the processes' ratios with its interval."""
     lines = [
         "| file | events | µs an event before | now | now ÷ before | 95 % interval | pairs |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-        *(_row(name, readings) for name, readings in result["files"].items()),
+        *(_row(name, rounds) for name, rounds in result["files"].items()),
     ]
-    return "\n".join(lines) + f"\n\nBefore: {result['commit']}."
+    return "\n".join(lines) + f"\n\nBefore: {result['commit']}. Of each file {ROUNDS} times two new processes."
 
 
-def _row(name: str, readings: list[dict[str, Any]]) -> str:
-    sides = [[pair[side] for pair in readings] for side in ("before", "now")]
-    before, now = (min(one["seconds"] for one in side) for side in sides)
-    events = sides[1][0]["events"]
-    was, is_now = sides[0][0], sides[1][0]
+def _row(name: str, rounds: list[list[dict[str, Any]]]) -> str:
+    pairs = [pair for each in rounds for pair in each]
+    before, now = (min(pair[side]["seconds"] for pair in pairs) for side in ("before", "now"))
+    was, is_now = pairs[0]["before"], pairs[0]["now"]
+    events = is_now["events"]
     said = f"{was['as']}, {was['events']:,} events" if (was["as"], was["events"]) != (is_now["as"], events) else ""
-    ratios = sorted(pair["now"]["seconds"] / pair["before"]["seconds"] for pair in readings)
+    ratios = sorted(median(pair["now"]["seconds"] / pair["before"]["seconds"] for pair in each) for each in rounds)
     low, high = _ranks(len(ratios))
     cells = [name, f"{events:,}", f"{before / max(was['events'], 1) * 1e6:.2f}{f' ({said})' if said else ''}"]
     interval = f"{ratios[low]:.3f} to {ratios[high]:.3f}"
-    return f"| {' | '.join(cells)} | {now / events * 1e6:.2f} | {median(ratios):.3f} | {interval} | {len(ratios)} |"
+    return f"| {' | '.join(cells)} | {now / events * 1e6:.2f} | {median(ratios):.3f} | {interval} | {len(pairs)} |"
 
 
-def _ranks(pairs: int) -> tuple[int, int]:
+def _ranks(count: int) -> tuple[int, int]:
     """Give the places, from 0, of the sorted values between which their median lies in 95 of 100 runs or more.
 
     Exact and without a distribution, as the sign test is (Conover, *Practical Nonparametric Statistics*, 3.2).
     """
-    low = max(int(binom.ppf(0.025, pairs, 0.5)) - 1, 0)
-    return low, pairs - 1 - low
+    low = max(int(binom.ppf(0.025, count, 0.5)) - 1, 0)
+    return low, count - 1 - low
