@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overproof.folding import cells, folded
 from overproof.progress import printable_json
-from overproof.screen import cells
 
 HOSTILE = "a\x1b[31mb\x9b31mc\x7fd\u202ee\u2066f\u200bg\U000e0041h\u2028i"
 
@@ -128,6 +128,45 @@ def test_a_terminal_is_shown_a_table_that_fits_it(small_bundle: Path, attacks: P
     assert any("192.0.2.3 → 198.51.100.20:443" in line for line in lines) or columns == 60
     assert len(lines) == 1 + 5 * (1 if columns == 140 else 2)
     assert any("\\x1b[31mb\\x9b31mc" in line for line in lines) or columns < 80
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+@pytest.mark.parametrize(
+    "words",
+    [["triage", "BUNDLE", "EVENTS", "--top", "2"], ["inspect", "BUNDLE"], ["inspect", "BUNDLE", "--full"]],
+    ids=["triage", "inspect", "inspect-full"],
+)
+def test_no_line_is_broken_by_the_terminal(small_bundle: Path, attacks: Path, words: list[str], columns: int) -> None:
+    places: dict[str, str | Path] = {"BUNDLE": small_bundle, "EVENTS": attacks}
+    given = [places.get(word, word) for word in words]
+    lines = ESCAPES.sub("", on_a_terminal(*given, columns=columns, also_errors=True)).replace("\r", "\n").splitlines()
+    too_long = [line for line in lines if cells(line) > columns]
+    assert all(max(map(cells, line.split())) > columns - 20 for line in too_long), too_long  # a path is left whole
+    assert [line for line in lines if line.strip()]
+
+
+def test_a_line_that_is_too_long_goes_on_below_where_its_value_began() -> None:
+    assert folded("  labels     474 xss, 235 sqli, 61 cmdi", 26) == (
+        "  labels     474 xss, 235\n             sqli, 61 cmdi"
+    )
+    assert folded("a sentence that is too long\n    and\tone", 20) == (
+        "a sentence that is\ntoo long\n    and\tone"
+    )
+    assert folded(f"in {'/path' * 9} it is", 20) == f"in\n{'/path' * 9}\nit is"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n")), st.integers(1, 200))
+def test_folding_loses_nothing_but_blanks(text: str, width: int) -> None:
+    found = folded(text, width)
+    assert found.split() == text.split()
+    assert all(cells(line) <= width or len(line.split()) == 1 for line in found.split("\n") if line.isascii())
+
+
+def test_what_has_no_total_is_counted(tmp_path: Path, small_bundle: Path) -> None:
+    events = tmp_path / "events.csv"
+    events.write_text("text\n" + "A B C\n" * 5000)
+    shown = on_a_terminal("triage", small_bundle, events, "--out", tmp_path / "out.jsonl", also_errors=True)
+    assert "5,000" in shown and "/?" not in shown
 
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])

@@ -11,6 +11,8 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
+from overproof.folding import folded
+
 Advance = Callable[[int], None]
 REDRAWN = 0.25  # seconds between two pictures of a bar in a notebook
 
@@ -152,7 +154,7 @@ def terminal() -> Console:
     running: list[Progress] = []
 
     def say(text: str) -> None:
-        screen.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+        screen.print(folded(printable(text), screen.width), markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def bar(description: str, total: int) -> Iterator[Advance]:
@@ -162,7 +164,7 @@ def terminal() -> Console:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn(),
+            MofNCompleteColumn() if total else TextColumn("{task.completed:,.0f}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )

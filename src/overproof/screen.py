@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import IO, Any, TypeAlias
 
+from overproof.folding import cells
 from overproof.progress import one_line
 
 WIDTH = 100  # cells of a line where no terminal says how many it has
@@ -39,15 +40,6 @@ def plain(text: str, style: str) -> str:
 def painter(file: IO[Any]) -> Paint:
     """Return what gives a text a style, such as `bold red`: by escapes where colour is wanted, else `plain`."""
     return _painted if is_coloured(file) else plain
-
-
-def cells(text: str) -> int:
-    """Return how many cells of a terminal a text takes: two for a wide character, none for a combining one."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
 
 
 def fitted(text: str, room: int) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overproof.folding import cells
 from overproof.report.layout import aligned, line_width, within
-from overproof.screen import cells
 
 
 def test_a_table_that_fits_is_as_wide_as_what_it_holds() -> None:

@@ -12,7 +12,7 @@ from overproof.cli.options import AsJson, Bundle, VerifyCertificates, VerifyKey,
 from overproof.cli.output import fitted, indented, show, show_json, show_text
 from overproof.cli.places import a_file
 from overproof.errors import InputError
-from overproof.progress import printable, terminal
+from overproof.progress import terminal
 
 if TYPE_CHECKING:
     from overproof.jobs.inspected import Inspected
@@ -134,7 +134,7 @@ def _whole(found: Inspected) -> str:
     parts = {"ladder": found.ladder, "hardening": found.hardening, "comparison": found.comparison}
     manifest = {name: entry for name, entry in found.contents.items() if name not in parts}
     stored = [fitted(one.render) for one in parts.values() if one is not None]
-    return "\n".join([printable("\n".join(_outline(manifest))) + "\n", *stored]).rstrip("\n")
+    return "\n".join([fitted(lambda: "\n".join(_outline(manifest))) + "\n", *stored]).rstrip("\n")
 
 
 def _outline(entries: Mapping[Any, Any], indent: str = "") -> Iterator[str]:

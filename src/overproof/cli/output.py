@@ -9,6 +9,7 @@ import typer
 
 from overproof.errors import ExitCode
 from overproof.files import results
+from overproof.folding import folded
 from overproof.progress import ascii_json, printable, printable_json
 from overproof.report.layout import within
 from overproof.screen import width_of
@@ -44,9 +45,11 @@ def show(report: Report, as_json: bool) -> None:
 
 
 def fitted(write: Callable[[], str]) -> str:
-    """Return text whose tables fit where results go; nothing in it can steer a terminal."""
-    with within(width_of(results())):
-        return printable(write())
+    """Return text whose tables, and on a terminal all lines, fit where results go; nothing in it can steer one."""
+    width = width_of(results())
+    with within(width):
+        text = printable(write())
+    return folded(text, width) if results().isatty() else text
 
 
 def show_text(text: str) -> None:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import zip_longest
 
-from overproof.screen import WIDTH, cells
+from overproof.folding import cells
+from overproof.screen import WIDTH
 
 Table = Sequence[Sequence[str]]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overproof.folding import cells
 from overproof.inference.sinks.clipping import Part, clipping
-from overproof.screen import cells
 
 BRACKETS = ("⟦", "⟧")
 

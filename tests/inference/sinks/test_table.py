@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from overproof.folding import cells
 from overproof.inference.sinks import SINKS, About
 from overproof.inference.sinks.table import Table
-from overproof.screen import cells
 
 from .conftest import ESCALATED, EVENT, NO_NUMBERS, PLAIN, any_verdict
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from overproof.folding import cells
 from overproof.progress import one_line
-from overproof.screen import cells
 
 Place = tuple[int, int]
 MORE = "…"

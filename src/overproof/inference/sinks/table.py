@@ -7,13 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from overproof.folding import cells
 from overproof.inference.sinks import severity
 from overproof.inference.sinks.clipping import clipping
 from overproof.inference.sinks.fields import EPOCH, label, milliseconds, shared
 from overproof.inference.sinks.interface import About, Sink, Verdict
 from overproof.inference.sinks.lines import LinesWriter, StreamWriter, holds
 from overproof.progress import one_line
-from overproof.screen import WIDTH, Paint, cells, fitted, painter, plain, width_of
+from overproof.screen import WIDTH, Paint, fitted, painter, plain, width_of
 
 HEAD = ("time (UTC)", "severity", "family", "source → destination", "event")
 TIME, SEVERITY, FAMILY, ENDS = 19, 8, 12, 39  # cells of the columns; of the ends at most
