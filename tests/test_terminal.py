@@ -149,9 +149,7 @@ def test_a_line_that_is_too_long_goes_on_below_where_its_value_began() -> None:
     assert folded("  labels     474 xss, 235 sqli, 61 cmdi", 26) == (
         "  labels     474 xss, 235\n             sqli, 61 cmdi"
     )
-    assert folded("a sentence that is too long\n    and\tone", 20) == (
-        "a sentence that is\ntoo long\n    and\tone"
-    )
+    assert folded("a sentence that is too long\n    and\tone", 20) == ("a sentence that is\ntoo long\n    and\tone")
     assert folded(f"in {'/path' * 9} it is", 20) == f"in\n{'/path' * 9}\nit is"
 
 

@@ -294,6 +294,14 @@ def test_a_text_that_comes_twice_in_two_spellings_is_both(read, again: str) -> N
     assert table["text"].to_pylist() == ["usual", "attack\nshown"]
 
 
+@pytest.mark.parametrize("name", ["t\u00ebxt", "te\u00a0xt", "te\U0001f600"], ids=["umlaut", "space", "emoji"])
+def test_a_named_text_of_other_letters_that_comes_twice_is_both(read, name: str) -> None:
+    raw, escaped = json.dumps(name, ensure_ascii=False), json.dumps(name)
+    lines = [f'{{{raw}: "usual"}}', f'{{{raw}: "attack", {escaped}: "shown"}}']
+    table, _ = read("a.jsonl", "\n".join(lines).encode("utf-8", "surrogatepass"), columns=Columns(text=name))
+    assert table["text"].to_pylist() == ["usual", "attack\nshown"]
+
+
 @pytest.mark.parametrize("column", ["label", "family"])
 @pytest.mark.parametrize("escaped", [False, True], ids=["as it is", "escaped"])
 def test_a_label_that_stands_twice_is_none(read, column: str, escaped: bool) -> None:

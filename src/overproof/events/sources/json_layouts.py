@@ -17,7 +17,9 @@ Found = tuple[str, Record, Layout]  # the text, and what it was found in
 NO_TEXT = object()
 _NONE = (NO_TEXT, None, "")
 _BACKSLASH = ord("\\")  # which is looked for in bytes several times as fast as b"\\"
-_ESCAPED = re.compile(rb'\\u[^"]*+"?(\s*+:)?')  # to the end of its text, and whether that may be a key
+# to the end of its text, and whether that may be a key
+_ESCAPED = re.compile(rb'\\u[^"]*+"?(\s*+:)?')
+_ESCAPED_PRINTABLE = re.compile(rb'\\u00[2-7][^"]*+"?(\s*+:)?')  # of ASCII, as nearly all names are of
 _COMMAND, _ARGUMENTS = "process.command_line", "process.args"  # of ECS
 _PROCESS = {"process", _COMMAND, _ARGUMENTS}  # keys where either may be found
 _SHIPPERS = ("message",)  # what a document about a process has beside its command
@@ -156,12 +158,21 @@ def any_again(line: bytes, keys: tuple[bytes, ...]) -> bool:
     for key in keys:
         if line.count(key) > 1:
             return True
-    return has_escaped_key(line)
+    return has_escaped_key(line, keys)
 
 
-def has_escaped_key(lines: bytes) -> bool:
-    r"""Tell whether a key may be spelled with `\u`: no quotation mark is between that and the key's end."""
-    return _BACKSLASH in lines and lines.find(b"\\u") >= 0 and any(_ESCAPED.findall(lines))
+def has_escaped_key(lines: bytes, keys: tuple[bytes, ...]) -> bool:
+    r"""Tell whether one of some keys may be spelled with `\u`: no quotation mark is between that and the key's end."""
+    if _BACKSLASH not in lines or lines.find(b"\\u") < 0:
+        return False
+    return any(_escaped(keys).findall(lines))
+
+
+@lru_cache(1024)
+def _escaped(keys: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Return what finds the escapes that can spell these keys, which others have in every text (`ensure_ascii`)."""
+    usual = all(key.isascii() and key.decode().isprintable() and _BACKSLASH not in key for key in keys)
+    return _ESCAPED_PRINTABLE if usual else _ESCAPED
 
 
 @lru_cache(1024)

@@ -103,7 +103,7 @@ def _texts_alike(lines: Sequence[bytes], records: Sequence[Any], usual: Usual) -
     if set(map(type, texts)) != {str} or "" in texts:
         return None
     together = b"\n".join(lines)
-    if has_escaped_key(together):
+    if has_escaped_key(together, usual.deciding):
         return None
     # Every line has each name, so that as many as there are lines are one in each (or none: the column has a dot).
     return texts if all(together.count(name) in (0, len(lines)) for name in usual.deciding) else None
