@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import termios
@@ -205,3 +206,43 @@ def test_on_a_terminal_it_says_that_it_reads_standard_input(small_bundle: Path) 
         [sys.executable, "-m", "overproof", "triage", small_bundle], input=b"A\n", capture_output=True, check=True
     )
     assert b"Reading" not in piped.stderr
+
+
+# What a terminal shows of what an older version wrote, so that nothing of it hangs on what is trained here.
+HERE = Path(__file__).parent
+MADE = HERE / "compat" / "format1"
+COMMANDS = {  # without spans, which may differ by how a processor adds up
+    "triage": [
+        "triage",
+        "bundle",
+        "events.jsonl",
+        "--top",
+        "6",
+        "--no-explain",
+    ],  # spans may differ by a processor's sums
+    "inspect": ["inspect", "bundle"],
+    "help": ["triage", "--help"],
+}
+TOOK = re.compile(r" in [0-9.]+ s \([0-9,]+ a second\)")
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with that bundle and its events; it is made today."""
+    shutil.copytree(MADE / "bundle", tmp_path / "bundle", copy_function=shutil.copyfile)
+    shutil.copyfile(MADE / "events.jsonl", tmp_path / "events.jsonl")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("made")
+@pytest.mark.parametrize("columns", [80, 100])
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_a_terminal_shows_what_is_recorded(name: str, columns: int, tmp_path: Path) -> None:
+    sent = ESCAPES.sub("", on_a_terminal(*COMMANDS[name], columns=columns, also_errors=True))
+    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in sent.splitlines() if "━" not in line]
+    shown = TOOK.sub(" in … s (… a second)", "\n".join(lines).strip("\n") + "\n")
+    (tmp_path / "shown.txt").write_text(shown)
+    recorded = HERE / "recordings" / f"{name}-{columns}.txt"
+    assert recorded.is_file() and shown == recorded.read_text(), f"if it is right: cp {tmp_path}/shown.txt {recorded}"
+    commands = [line for line in lines if line.startswith("    overproof ")]  # of the help: they are copied from there
+    assert all(cells(line) <= (100 if line in commands else columns) for line in shown.splitlines())

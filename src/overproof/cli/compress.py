@@ -197,8 +197,10 @@ Examples:
   overproof compress train.csv.gz --teacher ./MiniLM@2 --teacher ngram --out bundle
   overproof compress train.csv.gz --teacher teacher --student ngram-student --harden --out bundle
   overproof compress train.csv.gz --teacher teacher --student auto --max-flips 1% --out bundle
-  overproof compress train.csv.gz --teacher ./MiniLM --pool 40000 --pool-from installed --pool-from src/ --out bundle
-  overproof compress train.csv.gz --teacher teacher --precision w4a8 --qat --max-recall-loss sqli=1% --out bundle
+  overproof compress train.csv.gz --teacher ./MiniLM --pool 40000 \\
+      --pool-from installed --pool-from src/ --out bundle
+  overproof compress train.csv.gz --teacher teacher --precision w4a8 --qat \\
+      --max-recall-loss sqli=1% --out bundle
 """
 
 

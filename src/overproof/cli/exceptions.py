@@ -49,8 +49,8 @@ verified where a key is given, and its rules are listed.
 
 \b
 Examples:
-  overproof exceptions rules.toml --add "weekly scan" --who "J. Doe" --why "ticket 4711" --until 2026-12-31 \\
-      --source 192.0.2.0/28 --key analyst.pem
+  overproof exceptions rules.toml --add "weekly scan" --who "J. Doe" --why "ticket 4711" \\
+      --until 2026-12-31 --source 192.0.2.0/28 --key analyst.pem
   overproof exceptions rules.toml --verify-key analyst.pub
   overproof triage bundle access.log --exceptions rules.toml --verify-key release.pub
 """

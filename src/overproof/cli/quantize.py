@@ -90,7 +90,8 @@ is then in OUT.failed.
 \b
 Examples:
   overproof quantize teacher --calibrate train.csv.gz --out teacher-int8
-  overproof quantize waf.onnx --calibrate requests.jsonl --max-flips 1% --max-recall-loss sqli=1% --out waf-int8
+  overproof quantize waf.onnx --calibrate requests.jsonl --max-flips 1% \\
+      --max-recall-loss sqli=1% --out waf-int8
   overproof quantize flows.onnx --calibrate flows.csv --precision w4a8 --max-kl 0.001 --out flows-int4
 """
 

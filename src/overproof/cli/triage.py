@@ -103,7 +103,8 @@ again. A summary goes to standard error, or with --out FILE to standard output.
 Examples:
   overproof triage bundle access.log
   overproof triage bundle access.log capture.pcap conn.log > verdicts.jsonl
-  overproof triage bundle eve.json.gz --full teacher --check proof/check.json --to ocsf --out findings.jsonl
+  overproof triage bundle eve.json.gz --full teacher --check proof/check.json \\
+      --to ocsf --out findings.jsonl
   overproof triage bundle pool.parquet --workers 2 --out verdicts.parquet
   overproof triage bundle --follow /var/log/nginx/access.log | jq 'select(.attack > 0.9)'
 """
