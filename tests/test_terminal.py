@@ -227,14 +227,14 @@ TOOK = re.compile(r" in [0-9.]+ s \([0-9,]+ a second\)")
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def older_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a folder with that bundle and its events; it is made today."""
     shutil.copytree(MADE / "bundle", tmp_path / "bundle", copy_function=shutil.copyfile)
     shutil.copyfile(MADE / "events.jsonl", tmp_path / "events.jsonl")
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.usefixtures("made")
+@pytest.mark.usefixtures("older_bundle")
 @pytest.mark.parametrize("columns", [80, 100])
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_a_terminal_shows_what_is_recorded(name: str, columns: int, tmp_path: Path) -> None:
