@@ -73,7 +73,7 @@ def index(random: Random) -> Files:
     """Change a file of an index, its graphs' among them, and seal its card."""
     files = dict(random.choice(indexes()))
     graphs = [name for name in files if name.endswith(GRAPH)]
-    name = random.choice(["index.json", "index.json", *graphs, *(sorted(files.keys() - {"index.json"}))])
+    name = random.choice(["index.json", *graphs, *files])  # what is looked through most closely twice as often
     files[name] = _changed(name, files[name], random)
     files = _listed(files, "index.json", random)
     try:

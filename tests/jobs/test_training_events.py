@@ -39,8 +39,9 @@ def test_the_training_events_are_leaked_though_their_identifiers_are_fresh(
     fresh = with_column(trained_on, "group", [f"C{i:09x}" for i in range(n)])
     rows = random.Random(0).sample(range(n), n)
     changed = with_column(fresh, "text", [change(text) for text in fresh["text"].to_pylist()]).take(rows)
-    options = {"accept_public_data": True, "attack": 0, "cache": tmp_path}
-    report = overproof.check(MADE / "bundle", changed, evidence=MADE / "evidence", **options)
+    report = overproof.check(
+        MADE / "bundle", changed, evidence=MADE / "evidence", accept_public_data=True, cache=tmp_path
+    )
     found = {gate.key: gate for gate in report.gates}
     leaked, published = found["own-data/leaked"], found["own-data/published"]
     assert leaked.status == "failed" and leaked.value is not None and leaked.value > 0.5

@@ -19,7 +19,7 @@ MOST_HOSTS = 1 << 14
 MOST_ENTRIES = 1 << 19  # times, peers and ports of all open hosts together, about 50 MB
 
 
-class Connection(NamedTuple):  # made for every flow: a frozen dataclass takes three times as long
+class Connection(NamedTuple):  # made for every flow: a frozen dataclass takes several times as long
     """One connection of a host, as it is counted.
 
     Attributes

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from overproof.events.templates.line import bucket, bucketed, line
 
 
-class FlowRecord(NamedTuple):  # made for every flow: a frozen dataclass takes three times as long
+class FlowRecord(NamedTuple):  # made for every flow: a frozen dataclass takes several times as long
     """A flow: who opened it (`orig_host`), who answered (`resp_host`), and how much each sent.
 
     Attributes

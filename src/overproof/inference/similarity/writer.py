@@ -123,11 +123,11 @@ class Writer:
         drawn = np.linspace(0, self.rows - 1, min(self.rows, SAMPLED)).astype(np.intp)
         self.space = fit_space(hidden, blocks(np.arange(self.rows)), self.rows, lambda: (seen[drawn], spelled[drawn]))
         for kind in self.kinds:
-            names = (self._folder / name(kind) for name in (embeddings_name, spellings_name))
-            with next(names).open("wb") as places, next(names).open("wb") as by_spelling:
+            embedded, by_spelling = self._folder / embeddings_name(kind), self._folder / spellings_name(kind)
+            with embedded.open("wb") as places, by_spelling.open("wb") as spelled_places:
                 for embeddings, spellings in blocks(self._of(kind)):
                     places.write(rounded(self.space.place(embeddings, spellings)).tobytes())
-                    by_spelling.write(rounded(self.space.spelled(spellings)).tobytes())
+                    spelled_places.write(rounded(self.space.spelled(spellings)).tobytes())
         (self._folder / SPACE).write_bytes(self.space.stored())
 
     def __enter__(self) -> Writer:
