@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from overproof.bundle.manifest import OOD, open_bundle, write_bundle
 from overproof.bundle.ood import EXACT, LEVELS, RANK, RIDGE, OodDetector, _steps, fit_detector, restored
 from overproof.bundle.runtime import OnnxScorer
+from overproof.bundle.scores import UNTAUGHT
 from overproof.errors import BundleError
 
 HIDDEN = 24
@@ -135,6 +136,35 @@ def test_a_bundles_scores_tell_it_and_its_verdicts_do_not_hang_on_it(small_bundl
     bare = OnnxScorer(replace(bundle, files={name: c for name, c in bundle.files.items() if name != OOD}))
     assert bare.score(texts).ood_distance is None
     assert bare.judge(texts) == student.judge(texts)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "taught"),
+    [
+        ({"text": 900, "http": 100}, [True, True, False, False]),
+        ({"flow": 5, "text": 1}, [True, False, True, False]),
+        ({}, [True] * 4),
+        (None, [True] * 4),
+        ("text", [True] * 4),
+    ],
+    ids=["payloads and requests", "flows and a text", "no kind is told", "nothing is told", "not a count by kind"],
+)
+def test_a_kind_that_was_not_taught_is_as_far_as_can_be(
+    kinds: object, taught: list[bool], student: OnnxScorer, small_bundle: Path, tmp_path: Path
+) -> None:
+    texts = [
+        "id=1 select xxx",
+        "HTTP GET /?id=1 host=a",
+        "flow src=10.0.0.1 dst=10.0.0.2",
+        "suricata alert signature=x",
+    ]
+    bundle = open_bundle(small_bundle)
+    write_bundle(tmp_path / "b", replace(bundle.manifest, data={"kinds": kinds}), dict(bundle.files))
+    found, before = OnnxScorer(open_bundle(tmp_path / "b")).score(texts), student.score(texts)
+    assert found.ood_distance is not None and before.ood_distance is not None
+    expected = np.where(taught, before.ood_distance, UNTAUGHT)
+    np.testing.assert_array_equal(found.ood_distance, expected)
+    np.testing.assert_array_equal(found.logits, before.logits)
 
 
 def test_that_of_another_model_is_refused(small_bundle: Path) -> None:

@@ -57,6 +57,13 @@ def test_unlabelled_events_train_only() -> None:
     assert (targets(splits.train, splits.labels) == UNLABELLED).sum() == 2
 
 
+def test_the_kinds_of_record_that_are_learned_from_are_counted() -> None:
+    requests = [f"HTTP GET /{letter} host=a" for letter in "abcdefghij"]
+    pool = event_table({"text": [*requests, "ssh", "SSH client=x"]})
+    splits = made(events(), unlabelled=pool, test=event_table({"text": ["flow a=1"], "label": ["xss"]}))
+    assert splits.describe()["kinds"] == {"text": 201, "http": 10, "ssh": 1}
+
+
 def test_families_that_are_held_out_are_not_learned_but_measured() -> None:
     table = events()
     splits = made(table, test=table.slice(0, 30), held_out=("xss",))

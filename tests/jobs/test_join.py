@@ -13,7 +13,7 @@ import pytest
 import overproof
 from overproof.bundle.manifest import COMPARISON, FIRST, MODEL, OOD, digest, open_bundle, write_bundle
 from overproof.bundle.runtime import OnnxScorer
-from overproof.bundle.scores import Scores
+from overproof.bundle.scores import UNTAUGHT, Scores
 from overproof.bundle.tiers import TieredScorer
 from overproof.bundle.tiers import open as open_path
 from overproof.bundle.tried import Tried
@@ -142,10 +142,12 @@ def test_distances_are_scaled_to_the_same_share() -> None:
     limit, scale = ood_limits(first, second[::-1])
     assert (limit, scale) == (989.0, pytest.approx(3.0))
     assert (first > limit).mean() == OOD_SHARE
-    with pytest.raises(
-        InputError, match="99 validation events to choose by what the first student may decide, expected at least 100"
-    ):
-        ood_limits(first[:99], second[:99])
+    never_taught = np.full(500, UNTAUGHT, dtype=np.float32)
+    assert ood_limits(np.append(never_taught, first), np.append(never_taught, second[::-1])) == (limit, scale)
+    few = "99 validation events to choose by what the first student may decide, expected at least 100"
+    for far in ([first[:99], second[:99]], [np.append(never_taught, each[:99]) for each in (first, second)]):
+        with pytest.raises(InputError, match=few):
+            ood_limits(*far)
     with pytest.raises(InputError, match="the distances of a student are no numbers"):
         ood_limits(np.full(1000, np.nan, np.float32), second)
 

@@ -37,7 +37,7 @@ def test_it_says_what_the_bundle_is(small_bundle: Path) -> None:
         small_bundle,
         thresholds={"0.01": 0.25, "0.001": 0.5, "0.0001": None},
         teacher={"kind": "own", "name": "teacher", "parameters": 1234},
-        data={"rows": {"train": 1000, "test": 10}, "simulated": True},
+        data={"rows": {"train": 1000, "test": 10}, "simulated": True, "kinds": {"text": 900, "flow\x1b": 110}},
     )
     lines = bundle_summary(
         opened, {"bytes": 1_234_000, "made_from": "made from traffic"}, comparison(), None, None
@@ -46,6 +46,7 @@ def test_it_says_what_the_bundle_is(small_bundle: Path) -> None:
     assert lines[0].replace("\n", " ").endswith("not signed")
     assert "teacher     teacher (own), 1,234 parameters" in lines
     assert "events      1,000 train, 10 test; SIMULATED, none of them real" in lines
+    assert "kinds       text, flow\\x1b: all others are out of distribution" in lines
     assert "false positives   0.1 %     1 %" in lines and "attack from      0.5000  0.2500" in lines
     assert "                  bytes  p50 ms  events/s  accuracy      FN      FP" in lines
     assert lines[-1].startswith("Who wins at the same false-positive rate")

@@ -95,7 +95,7 @@ class Manifest:
     network
         Preset and sizes of the network.
     data
-        Rows and fingerprints of the events.
+        Rows, fingerprints and kinds of the events.
     teacher
         The teacher's card.
     parity
@@ -147,6 +147,15 @@ class Manifest:
         """The sha256 of each student's model file, in the order in which they are asked."""
         prefixes = ("",) if self.first is None else (FIRST, "")
         return tuple(str(self.files[f"{prefix}{MODEL}"]["sha256"]) for prefix in prefixes)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of record among the events that were taught (`events.templates.KINDS`); empty where none is told.
+
+        Bundles that were made before decision 057, and models that were quantized without their events, tell none.
+        """
+        told = self.data.get("kinds")
+        return frozenset(told) if isinstance(told, dict) else frozenset()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, as stored; without `first` where there is none, as before there was any."""

@@ -20,9 +20,10 @@ from overproof.bundle.manifest import MODEL, OOD, Bundle, Manifest
 from overproof.bundle.onnx_bytes import may_go_on, require_ours, require_whole
 from overproof.bundle.ood import restored
 from overproof.bundle.readers import Reader, reader_of
-from overproof.bundle.scores import Floats, Scores, Verdict, attack_of, joined, labels_of, softmax
+from overproof.bundle.scores import UNTAUGHT, Floats, Scores, Verdict, attack_of, joined, labels_of, softmax
 from overproof.bundle.windows import Windows, deciding_windows
 from overproof.errors import BundleError
+from overproof.events.templates import kind_of
 from overproof.portions import portions
 
 ort.set_default_logger_severity(4)  # errors are raised: what it prints of them besides is said twice
@@ -297,7 +298,10 @@ class OnnxScorer(WindowScorer):
         if self.ood is None:
             return super().score(texts)
         scores, embeddings = self.score_and_embed(texts)
-        return replace(scores, ood_distance=self.ood.distance(embeddings))
+        distance = self.ood.distance(embeddings)
+        if kinds := self.manifest.kinds:
+            distance[[kind_of(text) not in kinds for text in texts]] = UNTAUGHT
+        return replace(scores, ood_distance=distance)
 
 
 def judged(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+UNTAUGHT = np.finfo(np.float32).max  # distance of a kind of record of which nothing was taught: JSON has no infinity
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
@@ -127,7 +128,8 @@ class Scores:
         Shape (n,), bool: the event went on past the last window that was judged.
     ood_distance
         Shape (n,), float32: how far each event lies from all that the model was taught (`ood.OodDetector`);
-        None where that is not known.
+        `UNTAUGHT` where it is of a kind of record of which the model was taught none (`Manifest.kinds`). None where
+        that is not known.
     tier
         Shape (n,), int8: which student of the bundle decided, 1 or 2 (`tiers.TieredScorer`); None where the bundle
         holds one student.

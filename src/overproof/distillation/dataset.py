@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from overproof.events.feedback import WEIGHT
 from overproof.events.schema import fingerprint as of_events
 from overproof.events.split import leaked, split_events, templates
 from overproof.events.tables import LABELLED_BY
+from overproof.events.templates import kind_of
 
 # One split for all runs, whatever their --seed: what `teach` held out, `compress` holds out too, so that a
 # teacher is never measured on rows it was trained on.
@@ -66,6 +68,7 @@ class DatasetSplits:
         return {
             "rows": {name: part.num_rows for name, part in parts.items()},
             "unlabelled": self.train["label"].null_count,
+            "kinds": self._kinds(),
             "sha256": {name: fingerprint(part) for name, part in parts.items()},
             "leaked_templates": self.leaked_templates,
             "contradictory": contradictory(self.train),
@@ -73,6 +76,11 @@ class DatasetSplits:
             "simulated": "simulated" in sources,
             **({"labelled_by": labellers} if labellers else {}),
         }
+
+    def _kinds(self) -> dict[str, int]:
+        """Count the kinds of record that a student is taught and its thresholds are set by."""
+        texts = (text for part in (self.train, self.validation) for text in part["text"].to_pylist())
+        return dict(Counter(map(kind_of, texts)).most_common())
 
     def _labellers(self) -> list[str]:
         """List whose labels there are, apart from the events' own: alerts', a teacher's."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats
+from overproof.bundle.scores import UNTAUGHT, Floats
 from overproof.bundle.tried import Tried
 from overproof.checks.base import CONFIDENCE
 from overproof.checks.stats import Units, events_needed, learn_then_test
@@ -97,9 +97,11 @@ def ood_limits(first: Floats, second: Floats) -> tuple[float, float]:
     InputError
         Too few events to see the share once, or distances that are no numbers.
     """
-    require_enough(len(first))
-    passed_on = int(OOD_SHARE * len(first))
-    limits = [float(np.sort(far.astype(np.float64))[len(far) - 1 - passed_on]) for far in (first, second)]
+    taught = (first != UNTAUGHT) & (second != UNTAUGHT)  # others are of a kind that neither may decide
+    known = int(taught.sum())
+    require_enough(known)
+    passed_on = int(OOD_SHARE * known)
+    limits = [float(np.sort(far[taught].astype(np.float64))[known - 1 - passed_on]) for far in (first, second)]
     if not all(np.isfinite(limits)):
         raise InputError("the distances of a student are no numbers; its training or its quantization failed")
     return limits[0], limits[1] / limits[0] if min(limits) > 0 else 1.0

@@ -70,6 +70,9 @@ def _facts(manifest: Manifest) -> Iterator[str]:
     if isinstance(rows, Mapping):
         counts = ", ".join(f"{count:,} {one_line(str(name))}" for name, count in rows.items() if isinstance(count, int))
         yield f"events      {counts}{'; SIMULATED, none of them real' if data.get('simulated') else ''}"
+    kinds = data.get("kinds")
+    if isinstance(kinds, Mapping):
+        yield f"kinds       {', '.join(one_line(str(kind)) for kind in kinds)}: all others are out of distribution"
     labellers = data.get("labelled_by")
     if isinstance(labellers, list | tuple) and labellers:
         yield f"labels      by {one_line(', '.join(map(str, labellers)))}: how often they are right is not known"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from overproof.bundle.manifest import MODEL, open_bundle
 from overproof.bundle.runtime import OnnxScorer
-from overproof.bundle.scores import Floats, Scores
+from overproof.bundle.scores import UNTAUGHT, Floats, Scores
 from overproof.errors import InputError
 from overproof.inference.cascade import EVERYTHING, Bucket, Cascade, Full, FullDown, Policy, Promise, Rate
 from overproof.inference.cascade.full import aligned
@@ -198,7 +198,10 @@ def test_a_share_that_was_not_seen_is_unmeasured() -> None:
     assert threshold(found, CONFIDENCE, 0.005) is None
     assert threshold(found, CONFIDENCE, 0.03) == found[CONFIDENCE]["0.025"]
     assert signals(np.empty((0, 3), dtype=np.float32), None)[CONFIDENCE]["0.5"] is None
-    assert signals(np.zeros((9, 3), dtype=np.float32), None, np.arange(9, dtype=np.float32))[OOD_DISTANCE]["0.5"] == 4.0
+    far = np.arange(9, dtype=np.float32)
+    assert signals(np.zeros((9, 3), dtype=np.float32), None, far)[OOD_DISTANCE]["0.5"] == 4.0
+    other = np.append(far, np.full(9, UNTAUGHT, dtype=np.float32))  # of a kind that was not taught: deferred anyhow
+    assert signals(np.zeros((18, 3), dtype=np.float32), None, other)[OOD_DISTANCE]["0.5"] == 4.0
 
 
 def test_a_bundle_without_signals_has_no_threshold(student: OnnxScorer) -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from overproof.bundle.scores import Scores
+from overproof.bundle.scores import UNTAUGHT, Scores
 from overproof.errors import InputError
-from overproof.inference.cascade.policy import EVERYTHING, Policy, below, deferrals
+from overproof.inference.cascade.policy import EVERYTHING, Policy, below, deferrals, out_of_distribution
 
 CLASSES = ("benign", "sqli", "xss")
 
@@ -109,6 +109,16 @@ def test_scores_that_are_no_numbers_are_doubtful_whatever_the_thresholds(bad: fl
         assert found.rows[0] == 1  # nothing is less sure
         assert 0 not in found.reasons
     assert found.reasons[2] == "the student's scores are no numbers"
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(ood_distance=30.0), Policy(ood_distance=0.0)], ids=str)
+def test_a_kind_of_record_that_was_never_taught_is_out_of_distribution_whatever_the_threshold(policy: Policy) -> None:
+    far = scores([[90.0, 0, 0], [90.0, 0, 0]], ood_distance=[0.0, float(UNTAUGHT)])
+    assert out_of_distribution(far, policy).tolist() == [False, True]
+    found = deferrals(far, policy)
+    assert (found.rows, found.kinds) == ([1], {1: "ood"})
+    assert found.reasons[1] == "out of distribution: a kind of record that training had none of"
+    assert found.confidence[1] == 1.0
 
 
 @pytest.mark.parametrize(

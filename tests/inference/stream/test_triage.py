@@ -24,6 +24,7 @@ import pytest
 
 from overproof.bundle.manifest import digest, open_bundle, write_bundle
 from overproof.bundle.runtime import OnnxScorer
+from overproof.bundle.scores import UNTAUGHT
 from overproof.errors import InputError
 from overproof.events.sources import read_events
 from overproof.events.sources.interface import ReadOptions
@@ -206,6 +207,28 @@ def test_events_unlike_the_training_events_are_counted_and_a_source_of_them_is_n
     summary = run(small_bundle, [known], out=events.with_name("known.jsonl"))
     assert 0 < summary.tally.out_of_distribution <= 13
     assert "train on events" not in summary.render() and "of distribution" not in summary.render()
+
+
+@pytest.mark.parametrize("to", ["jsonl", "parquet"])
+def test_a_student_of_payloads_decides_no_alert_of_suricata(small_bundle: Path, tmp_path: Path, to: str) -> None:
+    bundle = open_bundle(small_bundle)
+    write_bundle(tmp_path / "b", replace(bundle.manifest, data={"kinds": {"text": 9}}), dict(bundle.files))
+    (tmp_path / "known.txt").write_text("".join(f"id={i} select {'x' * (i % 7)}\n" for i in range(50)))
+    alert = {"event_type": "alert", "src_ip": "192.0.2.7", "src_port": 4711, "dest_ip": "192.0.2.8", "proto": "TCP"}
+    alert["timestamp"] = "2024-03-25T12:34:56.123456+0000"
+    alerts = ({**alert, "alert": {"signature": f"ET SCAN {i}", "signature_id": i, "severity": 1}} for i in range(50))
+    (tmp_path / "eve.json").write_text("".join(f"{json.dumps(one)}\n" for one in alerts))
+    out = tmp_path / f"out.{to}"
+    sources = [tmp_path / "known.txt", tmp_path / "eve.json"]
+    summary = run(tmp_path / "b", sources, cascade=CascadeConfig(max_escalations="0%"), out=out, to=to)
+    found = verdicts(out) if to == "jsonl" else pq.read_table(out).to_pylist()
+    reasons = [v["reason"] for v in found if v["source"] == "suricata-alert"]
+    assert reasons == 50 * ["out of distribution: a kind of record that training had none of; no full model was given"]
+    assert {v["status"] for v in found if v["source"] == "lines"} == {"decided"}
+    far = [(v["student"] if to == "jsonl" else v)["ood_distance"] for v in found]
+    assert [each == UNTAUGHT for each in far] == [v["source"] == "suricata-alert" for v in found]
+    assert summary.to_json()["ood"] == {"suricata-alert": 50}
+    assert "100 % of 50 suricata-alert events are out of distribution" in summary.render()
 
 
 def test_what_a_source_cut_is_overflow_and_not_decided_by_the_student(small_bundle: Path, tmp_path: Path) -> None:

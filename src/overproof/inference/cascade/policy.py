@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats, Scores, softmax
+from overproof.bundle.scores import UNTAUGHT, Floats, Scores, softmax
 from overproof.errors import InputError
 from overproof.inference.cascade.budget import RESERVED, Kind
 from overproof.inference.cascade.promise import Promise
@@ -18,6 +18,7 @@ from overproof.inference.cascade.promise import Promise
 OnFullDown = Literal["hold", "student", "fail"]
 EVERYTHING = math.inf  # the confidence that no event has: all are deferred
 NO_NUMBERS = "the student's scores are no numbers"
+ANOTHER_KIND = "out of distribution: a kind of record that training had none of"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Policy:
         Where the two best labels lie closer than this (calibrated probability), the event is deferred; 0 defers none.
     ood_distance
         An event that lies farther than this from all training events is out of distribution (`ood.OodDetector`), and
-        deferred; None defers none.
+        deferred; None defers none but those of a kind of record that training had none of.
     overflow
         Whether an event that goes on past the last judged window is deferred.
     never_alone
@@ -103,8 +104,10 @@ class Deferrals:
 
 def out_of_distribution(scores: Scores, policy: Policy) -> NDArray[np.bool_]:
     """Return which events are unlike all training events, shape (n,)."""
-    if policy.ood_distance is None or scores.ood_distance is None:
+    if scores.ood_distance is None:
         return np.zeros(len(scores.overflow), dtype=np.bool_)
+    if policy.ood_distance is None:
+        return np.asarray(scores.ood_distance == UNTAUGHT)
     return np.asarray(scores.ood_distance > policy.ood_distance)
 
 
@@ -146,7 +149,10 @@ def numbers(scores: Scores, probabilities: Floats) -> NDArray[np.bool_]:
 
 
 def _far(scores: Scores, policy: Policy, i: int) -> str:
-    assert scores.ood_distance is not None and policy.ood_distance is not None
+    assert scores.ood_distance is not None
+    if scores.ood_distance[i] == UNTAUGHT:
+        return ANOTHER_KIND
+    assert policy.ood_distance is not None
     return f"out of distribution: distance {_compared(scores.ood_distance[i], '>', policy.ood_distance)}"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.bundle.scores import Floats, confidence_of
+from overproof.bundle.scores import UNTAUGHT, Floats, confidence_of
 from overproof.errors import InputError
 
 SHARES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.0125, 0.025, 0.05, 0.1, 0.25, 0.5)
@@ -37,7 +37,7 @@ def signals(
         At which its probabilities are calibrated; None is 1.
     ood_distance
         Of those events (`Scores.ood_distance`), shape (n,); None where the model has no detector: then nor do the
-        signals.
+        signals. Those of a kind that was not taught (`scores.UNTAUGHT`) are deferred by any threshold, and choose none.
     benign
         For each class, whether it is benign (see `scores.labels_of`).
 
@@ -57,7 +57,7 @@ def signals(
     sure = np.sort(confidence_of(logits, benign, temperature or 1.0)).astype(np.float64)
     found = {CONFIDENCE: {f"{share:g}": _at(sure, share) for share in SHARES}}
     if ood_distance is not None:
-        near = np.sort(-ood_distance.astype(np.float64))
+        near = np.sort(-ood_distance[ood_distance < UNTAUGHT].astype(np.float64))
         found[OOD_DISTANCE] = {f"{share:g}": None if (at := _at(near, share)) is None else -at for share in SHARES}
     return found
 
