@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.events.templates import FlowRecord, HttpRequest, SshSession, part_at, record
+from overproof.events.templates import FlowRecord, HttpRequest, SshSession, part_at, record, shown_at
 from overproof.events.templates.parts import named_parts
 
 REQUEST = HttpRequest(
@@ -66,6 +66,48 @@ def test_the_parts_of_a_request(mark: str, part: str) -> None:
 def test_the_parts_of_other_texts(text: str, mark: str, part: str | None) -> None:
     start = text.index(mark)
     assert part_at(text, start, start + len(mark)) == part
+
+
+FLOW = FlowRecord(proto="tcp", orig_host="192.0.2.7", resp_host="192.0.2.8", orig_bytes=5e9).text
+LONG = record("suricata alert", {"signature": "x" * 100})
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "shown", "part"),
+    [
+        (FLOW, ".2.7", "192.0.2.7", "field orig_host"),
+        (FLOW, "proto=", "tcp", "field proto"),
+        (FLOW, "=tcp", "tcp", "field proto"),
+        (FLOW, "low proto=t", "tcp", "field proto"),
+        (LONG, "xxx", "xxx", "field signature"),
+        (REQUEST, "AYLOA", "AYLOA", "query parameter id"),
+        (REQUEST, "referer", "referer", "referer"),
+        (REQUEST, " ua=", " ua=", "user agent"),
+        (r"HTTP GET /\xc3\x28z", r"3\x2", r"\xc3\x28", "path"),
+        (r"a\xac\xf8\xc1Pq\xd7", r"xac\xf8\xc1Pq\\"[:-1], r"\xac\xf8\xc1Pq\xd7", None),
+        (r"a\xacb", "b", "b", None),
+        (r"a\xacb", "a", "a", None),
+        (r"\x4", "x4", "x4", None),
+    ],
+    ids=[
+        "part of a value",
+        "a name",
+        "between name and value",
+        "over the name",
+        "a long field",
+        "a parameter",
+        "the name of a header",
+        "before a header",
+        "escapes in a request",
+        "escapes",
+        "behind an escape",
+        "before an escape",
+        "no escape",
+    ],
+)
+def test_what_is_shown_of_a_span(text: str, mark: str, shown: str, part: str | None) -> None:
+    start = text.index(mark)
+    assert shown_at(text, start, start + len(mark)) == (shown, part)
 
 
 def test_a_target_that_imitates_the_parts_behind_it_is_told_by_the_events_own() -> None:

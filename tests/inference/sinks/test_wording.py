@@ -40,7 +40,8 @@ SPANS = [
         ({"label": "malicious", "family": "page"}, "malicious HTTP request"),
         ({"label": "malicious", "family": None, "source": "zeek-dns"}, "malicious DNS lookup"),
         ({"label": "malicious", "source": "flows"}, "malicious connections of one host in a minute"),
-        ({"label": "malicious", "source": "syslog"}, "malicious"),
+        ({"label": "malicious", "source": "syslog"}, "malicious event"),
+        ({"label": "malicious", "source": "payload"}, "malicious payload"),
         ({"label": "sqli", "family": "xss"}, "SQL injection"),
     ],
 )
@@ -96,6 +97,16 @@ def test_a_label_that_says_no_more_than_attack_leaves_the_family_to_the_event() 
             {**PLAIN, "spans": [{"start": 0, "end": 1, "weight": 1.0, "text": "x" * 500}]},
             f'SQL injection, flagged for "{"x" * 80}…"',
         ),
+        (
+            {
+                **PLAIN,
+                "spans": [
+                    {"start": 9, "end": 10, "weight": 3.0, "text": "^", "part": "field duration", "shown": "2^0s"},
+                    {"start": 11, "end": 12, "weight": 1.0, "text": "s", "part": "field duration", "shown": "2^0s"},
+                ],
+            },
+            'SQL injection, flagged for "2^0s" in the field duration',
+        ),
     ],
     ids=[
         "plain",
@@ -110,6 +121,7 @@ def test_a_label_that_says_no_more_than_attack_leaves_the_family_to_the_event() 
         "undecided",
         "white space",
         "a long span",
+        "a short field, twice",
     ],
 )
 def test_the_headline(verdict: dict[str, Any], expected: str) -> None:

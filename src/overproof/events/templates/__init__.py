@@ -11,7 +11,7 @@ from overproof.events.templates.flow import FlowRecord, HostAggregate
 from overproof.events.templates.http import HttpRequest, is_unusual, percent_decoded
 from overproof.events.templates.kinds import kind_of
 from overproof.events.templates.line import Part, bucket, record
-from overproof.events.templates.parts import part_at
+from overproof.events.templates.parts import part_at, shown_at
 from overproof.events.templates.session import FileTransfer, SshSession, TlsSession, signer
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "part_at",
     "percent_decoded",
     "record",
+    "shown_at",
     "signer",
 ]

@@ -13,14 +13,23 @@ from typing import NamedTuple
 from overproof.events.templates.http import percent_decoded
 
 LOOKED_AT = 65_536  # characters of a text in which its parts are sought
+SHORT_FIELD = 64  # characters of a field that is shown whole: of `2^0` a `^` says nothing
 
 
 class NamedPart(NamedTuple):
-    """A part of a text: what it is called, where it begins, and what is behind it."""
+    """A part of a text: what it is called, where it begins, what is behind it, and where a field's value begins."""
 
     name: str
     start: int
     end: int
+    value: int | None = None
+
+
+class Shown(NamedTuple):
+    """What people are shown of a span: the words that it lies in, and what the part is called that has most of it."""
+
+    text: str
+    part: str | None
 
 
 # In the order of the template (`http.HttpRequest`): what looks like an earlier one further on is content.
@@ -41,6 +50,7 @@ RECORD = re.compile(
 _FIELD = re.compile(r" (?:([A-Za-z_][\w.-]*)=|HTTP \S+ )")
 _CLOSING = re.compile(r'"(?= [A-Za-z_][\w.-]*=| HTTP \S+ |$)')
 _PARAMETER = re.compile(r"([\w.\-\[\]$]{1,64})=")
+_ESCAPE = re.compile(r"\\x[0-9a-f]{2}")
 _HEADER = re.compile(r"(?:^|, )(:?[\w.-]{1,64}): ")
 
 
@@ -52,10 +62,27 @@ def part_at(text: str, start: int, end: int, target: str | None = None) -> str |
     target
         The request's target, as it was sent, where the event's columns tell it: then it is known where it ends.
     """
+    found = _part_at(text, start, end, target)
+    return None if found is None else found.name
+
+
+def shown_at(text: str, start: int, end: int, target: str | None = None) -> Shown:
+    """Return what to show of a span, and the name of the part that it is in; see `part_at`.
+
+    A short field of a record is shown whole, and so is an escaped byte (`\\xc3`) that the span cuts.
+    """
+    found = _part_at(text, start, end, target)
+    if found is not None and found.value is not None and found.end - found.value <= SHORT_FIELD:
+        return Shown(text[found.value : found.end], found.name)
+    for escape in _ESCAPE.finditer(text, max(0, start - 3), end + 3):
+        if escape.start() < end and escape.end() > start:
+            start, end = min(start, escape.start()), max(end, escape.end())
+    return Shown(text[start:end], None if found is None else found.name)
+
+
+def _part_at(text: str, start: int, end: int, target: str | None) -> NamedPart | None:
     found = [part for part in named_parts(text[:LOOKED_AT], target) if part.start < end and part.end > start]
-    if not found:
-        return None
-    return max(found, key=lambda part: min(part.end, end) - max(part.start, start)).name
+    return max(found, key=lambda part: min(part.end, end) - max(part.start, start), default=None)
 
 
 def named_parts(text: str, target: str | None = None) -> list[NamedPart]:
@@ -80,13 +107,13 @@ def _request(text: str, head: re.Match[str], target: str | None) -> Iterator[Nam
             bounds.append((match[1], match.start(), match.end()))
     ends = [*[start for _, start, _ in bounds], len(text)]
     yield from _target(text, head.end(), ends[0])
-    for (key, _, start), end in zip(bounds, ends[1:], strict=True):
+    for (key, name, start), end in zip(bounds, ends[1:], strict=True):
         if key == "headers":
             yield from _headers(text, start, end)
         elif key == "body":
             yield from _parameters(text, start, end, "body")
         else:
-            yield NamedPart(_REQUEST_PARTS[key], start, end)
+            yield NamedPart(_REQUEST_PARTS[key], name + 1, end)
 
 
 def _target(text: str, start: int, end: int) -> Iterator[NamedPart]:
@@ -131,5 +158,6 @@ def _fields(text: str, start: int, target: str | None) -> Iterator[NamedPart]:
             quoted = closing is not None  # where none closes, no later one is closed either
             behind = behind if closing is None else closing.end()
         following = _FIELD.search(text, behind)
-        yield NamedPart(f"field {field[1]}", field.end(), len(text) if following is None else following.start())
+        last = len(text) if following is None else following.start()
+        yield NamedPart(f"field {field[1]}", field.start(1), last, field.end())
         field = following

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from overproof.events.schema import SCHEMA
 from overproof.events.sources.interface import TABLES
-from overproof.events.templates import part_at
+from overproof.events.templates import shown_at
 from overproof.inference.cascade import Verdicts
 from overproof.inference.explanation import Span
 from overproof.inference.sinks.wording import excerpt
@@ -112,7 +112,8 @@ class VerdictBatch:
         url = self.events.column("url")[row].as_py() if "url" in self.events.schema.names else None
         found = []
         for span in (self.spans or {}).get(row, ()):
-            part = part_at(text, span.start, span.end, url if isinstance(url, str) else None)
+            shown, part = shown_at(text, span.start, span.end, url if isinstance(url, str) else None)
             where = {"start": span.start, "end": span.end, "weight": span.weight, "text": text[span.start : span.end]}
-            found.append(where if part is None else {**where, "part": part})
+            more = {"part": part, "shown": None if shown == where["text"] else shown}
+            found.append({**where, **{name: value for name, value in more.items() if value is not None}})
         return found

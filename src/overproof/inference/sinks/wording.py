@@ -35,8 +35,7 @@ def title(verdict: Verdict) -> str:
     found = TITLES.get(family.lower())
     if found is not None:
         return found[0].upper() + found[1:]
-    kind = _kind(verdict["source"]) if family.lower() in GENERIC else None
-    return f"{family} {kind}" if kind else family
+    return f"{family} {_kind(verdict['source'])}" if family.lower() in GENERIC else family
 
 
 _KINDS = (
@@ -50,11 +49,13 @@ _KINDS = (
     ("ssl", "TLS session"),
     ("ssh", "SSH session"),
     ("execve", "command"),
+    ("payload", "payload"),
+    ("", "event"),
 )
 
 
-def _kind(source: str) -> str | None:
-    return next((kind for part, kind in _KINDS if part in source), None)
+def _kind(source: str) -> str:
+    return next(kind for part, kind in _KINDS if part in source)
 
 
 def technique_of(verdict: Verdict, about: About) -> Technique | None:
@@ -108,8 +109,9 @@ def _flagged(verdict: Verdict) -> str:
     said = []
     for span in verdict.get("spans") or ():
         part = f" in the {one_line(span['part'])}" if span.get("part") else ""
-        said.append((f'"{_short(text)}"' if (text := span["text"].strip()) else "white space") + part)
-    return f", flagged for {', '.join(said)}" if said else ""
+        text = span.get("shown", span["text"]).strip()
+        said.append((f'"{_short(text)}"' if text else "white space") + part)
+    return f", flagged for {', '.join(dict.fromkeys(said))}" if said else ""  # a short field may have several spans
 
 
 def _figures(verdict: Verdict) -> str:
