@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, CheckContext
+from overproof.checks.base import BASELINE, CONTROL, DISTILLED, FULL, QUANTIZED, CheckContext
 from overproof.checks.report import CheckReport, page
 
 from .computed import computed
@@ -41,6 +41,12 @@ def nothing(make: Callable[..., CheckContext]) -> CheckReport:
 def measured(healthy: CheckContext) -> CheckReport:
     """What the checks say of a student that errs as its teacher does."""
     return computed(healthy)
+
+
+@pytest.fixture(scope="session")
+def sabotaged(make: Callable[..., CheckContext]) -> CheckReport:
+    """What the checks say of a student that lost a rare family, and nothing else."""
+    return computed(make({QUANTIZED: {"ssti": 0.6}}))
 
 
 @pytest.fixture(scope="session")

@@ -136,7 +136,8 @@ def test_links_lead_to_their_place_by_keyboard(browser: Browser, written: Path) 
     browser.open(written)
     browser.press("Tab")
     assert browser.run("document.activeElement.textContent") == "Skip to the verdict"
-    browser.run("document.querySelector('.box:nth-child(5) a').click()")
+    browser.run(UNFOLD)
+    browser.run("""document.querySelector('.contents a[href="#check-5"]').click()""")
     assert browser.run("location.hash") == "#check-5"
     assert abs(browser.run("document.getElementById('check-5').getBoundingClientRect().top")) < 100
 
@@ -154,6 +155,48 @@ def test_headings_are_in_order(browser: Browser, written: Path) -> None:
     levels = browser.run("[...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(e => Number(e.tagName[1]))")
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+@pytest.mark.parametrize("width", [400, 768, 1280])
+def test_a_page_as_it_opens_can_be_looked_over(
+    browser: Browser, written: Path, measured: CheckReport, tmp_path: Path, width: int
+) -> None:
+    real = tmp_path / "real.html"
+    real.write_text(page(measured), "utf-8")
+    for path in (written, real):
+        browser.open(path, width=width)
+        assert browser.run("document.documentElement.scrollHeight") < 8000
+
+
+def test_one_screen_decides(
+    browser: Browser, measured: CheckReport, nothing: CheckReport, sabotaged: CheckReport, tmp_path: Path
+) -> None:
+    for report in (measured, nothing, sabotaged):
+        path = tmp_path / "report.html"
+        path.write_text(page(report), "utf-8")
+        browser.open(path, width=1280)
+        assert browser.run("document.getElementById('verdict').getBoundingClientRect().bottom") < 800
+        shown = (
+            "[...document.querySelectorAll('#verdict h1, .reasons > li, .steps > li')].filter(e => e.checkVisibility())"
+        )
+        assert browser.run(f"{shown}.length") >= 5
+
+
+def test_the_contents_stay_in_sight_and_hide_nothing_that_they_lead_to(browser: Browser, written: Path) -> None:
+    bottom = "document.querySelector('.contents').getBoundingClientRect().bottom"
+    for width in (400, 1280):
+        browser.open(written, width=width)
+        for place in ("comparison", "check-3", "about"):
+            browser.run(f"""document.querySelector('.contents a[href="#{place}"]').click()""")
+            assert 0 < browser.run(bottom) < 100
+            assert browser.run(f"document.querySelector('#{place} h2').getBoundingClientRect().top >= {bottom}")
+
+
+def test_a_link_opens_what_is_folded(browser: Browser, written: Path, everything: CheckReport) -> None:
+    browser.open(written)
+    place = 1 + next(i for i, gate in enumerate(everything.gates) if gate.key == "escalation/guarantee")
+    browser.run(f"""document.querySelector('#verdict a[href="#gate-{place}"]').click()""")
+    assert browser.run(f"document.getElementById('gate-{place}').checkVisibility()")
 
 
 def test_in_print_what_is_folded_is_open(browser: Browser, written: Path) -> None:

@@ -18,9 +18,9 @@ DET = "DET: attacks missed against benign events flagged, both logarithmic; furt
 def equal_rates(report: CheckOutcome) -> Html:
     """Draw the section."""
     points = report.comparison.operating_points
-    lines = [*at_rates.in_words(points), *at_rates.footnotes(points)]
     drawn = [draw(cells) for draw, cells in zip((_models, _families), at_rates.tables(points), strict=False)]
-    return section("equal_rates", _pictures(report), many(drawn), lines)
+    lines = at_rates.in_words(points), at_rates.footnotes(points)
+    return section("equal_rates", _pictures(report), many(drawn), *lines)
 
 
 def _models(cells: at_rates.Cells) -> Html:
@@ -32,7 +32,8 @@ def _models(cells: at_rates.Cells) -> Html:
 def _families(cells: at_rates.Cells) -> Html:
     head, *body = cells
     caption = f"{head[0].capitalize()}; the intervals are not corrected for the number of families"
-    return table(caption, ["Family", *head[1:]], [[name(row[0]), *row[1:]] for row in body])
+    shown = table(caption, ["Family", *head[1:]], [[name(row[0]), *row[1:]] for row in body])
+    return details(f"{head[0].capitalize()}, by family", shown)
 
 
 def _pictures(report: CheckOutcome) -> Html:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from overproof.checks import CHECKS
 from overproof.checks.report import about, top
+from overproof.checks.report.closed_gates import closed_gates
+from overproof.checks.report.contents import contents
 from overproof.checks.report.equal_rates import equal_rates
+from overproof.checks.report.first_screen import verdict
 from overproof.checks.report.gate_table import check_section
 from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.report.sections import TEMPLATES
@@ -18,10 +21,11 @@ def page(report: CheckOutcome) -> str:
     return TEMPLATES.get_template("page.html").render(
         page_head=page_head(f"overproof check: {short(report.bundle.name)}"),
         head=about.head(report),
-        verdict=top.verdict(report),
+        verdict=verdict(report),
+        contents=contents(report),
+        closed_gates=closed_gates(report),
         comparison=top.comparison(report),
         equal_rates=equal_rates(report),
-        boxes=top.boxes(report),
         uses=top.uses(report),
         sections=_sections(report),
         about=about.foot(report),

@@ -1,44 +1,21 @@
-"""Draw what the page opens with: the verdict, the comparison, the eight checks, and what the bundle is good for."""
+"""Draw what stands between verdict and checks: the models side by side, and what the bundle may be used for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from overproof.checks.report.comparison import MEASURES, notes
+from overproof.checks.report.gate_link import gate_link
 from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.report.sections import section
 from overproof.checks.report.trade import placed, tradeoff
 from overproof.checks.suitability import Use
-from overproof.checks.verdict import ALONE, ESCALATED, NOT
-from overproof.report.markup import Html, figure, model, span, table, tag
+from overproof.report.markup import Html, figure, listed, model, span, table, tag
 from overproof.results import Row
 from overproof.results.comparison.at_rates import decisive
 from overproof.results.comparison.text import size_in_words
 
-DECISIONS = {ALONE: "passed", ESCALATED: "escalate", NOT: "failed"}
-LONG = 180  # characters of a verdict from which it is set smaller
 ANSWERS = {"alone": "passed", "with escalation": "escalate", "no": "failed", "unmeasured": "unmeasured"}
-
-
-@dataclass(frozen=True)
-class GateLink:
-    """A gate's key, and its place among all gates; None where the checks have no such gate."""
-
-    key: str
-    place: int | None
-
-
-def _link(report: CheckOutcome, key: str) -> GateLink:
-    places = {gate.key: place for place, gate in enumerate(report.gates, 1)}
-    return GateLink(key, places.get(key))
-
-
-def verdict(report: CheckOutcome) -> Html:
-    """Draw the verdict in one sentence, why, and what stands over everything."""
-    found = report.verdict
-    because = [_link(report, key) for key in found.because]
-    return section("verdict", found, DECISIONS[found.decision], len(found.sentence) > LONG, because, report.notes)
 
 
 def comparison(report: CheckOutcome) -> Html:
@@ -49,8 +26,9 @@ def comparison(report: CheckOutcome) -> Html:
     caption = f"Size and speed as the bundle stores them, the rest on these {report.comparison.test_rows:,} events"
     there = {row.name for row in rows}
     absent = [f"{title}: absent: {why}" for title, why in report.absent.items() if title not in there]
-    lines = [decisive(report.comparison.operating_points), *size_in_words(rows), *notes(rows), *absent]
-    return section("comparison", table(caption, head, body, kind="comparison"), _traded(rows), lines)
+    first = [decisive(report.comparison.operating_points)]
+    lines = [*size_in_words(rows), *notes(rows), *absent]
+    return section("comparison", table(caption, head, body, kind="comparison"), _traded(rows), first, lines)
 
 
 def _traded(rows: Sequence[Row]) -> Html:
@@ -61,19 +39,20 @@ def _traded(rows: Sequence[Row]) -> Html:
     return figure(tradeoff(rows), caption)
 
 
-def boxes(report: CheckOutcome) -> Html:
-    """Draw the eight checks on one page."""
-    return section("boxes", report.checks)
-
-
 def uses(report: CheckOutcome) -> Html:
-    """Draw what the bundle is good for, use by use."""
-    body = [_use(report, use) for use in report.verdict.uses]
+    """Draw what the bundle is good for: a line for each answer, and use by use."""
+    found = report.verdict.uses
+    body = [_use(report, use) for use in found]
     head = ["Use", "In general", "This bundle", "Why", "Decided by"]
     shown = table("What the eight checks say of each use", head, body, left=range(5), kind="records uses")
-    return section("uses", shown)
+    lines = [(tag(status, answer), _named(found, answer)) for answer, status in ANSWERS.items()]
+    return section("uses", [line for line in lines if line[1]], shown)
+
+
+def _named(uses: Sequence[Use], answer: str) -> Html:
+    return listed(use.use for use in uses if use.answer == answer)
 
 
 def _use(report: CheckOutcome, use: Use) -> list[str]:
-    because = span("-", kind="quiet") if use.because is None else section("gate_link", _link(report, use.because))
+    because = span("-", kind="quiet") if use.because is None else gate_link(report, use.because)
     return [use.use, use.kind, tag(ANSWERS[use.answer], use.answer), use.message, because]
