@@ -111,7 +111,14 @@ def test_it_opens_with_the_verdict_and_all_eight_checks(everything: CheckReport)
     text = "".join(seen(html).text)
     places = [text.index(words) for words in ("deploy with escalation", "Deploy it only", "A sample of", "From full")]
     assert places == sorted(places)
-    parts = ['<div class="verdict escalate"', 'class="contents"', 'id="closed"', 'id="comparison"', 'id="uses"']
+    parts = [
+        '<div class="verdict escalate"',
+        'class="contents"',
+        'id="closed"',
+        'id="comparison"',
+        'id="families"',
+        'id="uses"',
+    ]
     parts += [f'id="check-{i}"' for i in range(1, 9)]
     assert [html.index(part) for part in parts] == sorted(html.index(part) for part in parts)
     assert all(f'href="#check-{i}"' in html for i in range(1, 9))
@@ -122,7 +129,7 @@ def test_it_opens_with_the_verdict_and_all_eight_checks(everything: CheckReport)
 
 def test_models_stand_at_the_same_false_positive_rate(everything: CheckReport, nothing: CheckReport) -> None:
     html = page(everything)
-    drawn = html[html.index('id="equal-rates"') : html.index('id="uses"')]
+    drawn = html[html.index('id="equal-rates"') : html.index('id="families"')]
     text = " ".join("".join(seen(f"<div><section {drawn[: -len('<section ')]}</div>").text).split())
     titles = [
         text.index(words) for words in ("At the same", "ROC curves", "DET curves", "missed at 0.1 %", "Recall at")
@@ -131,7 +138,7 @@ def test_models_stand_at_the_same_false_positive_rate(everything: CheckReport, n
     assert "full misses 0.20 % where it flags 0.11 %" in text, "the pictures are told in words"
     assert drawn.count('class="curve ') == 6 and drawn.count("<desc>") == 2
     bare = page(nothing)
-    part = bare[bare.index('id="equal-rates"') : bare.index('id="uses"')]
+    part = bare[bare.index('id="equal-rates"') : bare.index('id="families"')]
     assert "<svg" not in part.replace('<svg class="mark', "") and "unmeasured: no full was given (full)" in part
 
 

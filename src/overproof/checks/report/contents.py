@@ -11,6 +11,7 @@ PARTS = {
     "closed": "Closed gates",
     "comparison": "Models",
     "equal-rates": "Equal false positives",
+    "families": "Families",
     "uses": "Uses",
 }
 LAST = {"about": "What was checked"}

@@ -8,6 +8,7 @@ from overproof.checks.report.closed_gates import closed_gates
 from overproof.checks.report.contents import contents
 from overproof.checks.report.equal_rates import equal_rates
 from overproof.checks.report.first_screen import verdict
+from overproof.checks.report.forest import forest
 from overproof.checks.report.gate_table import check_section
 from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.report.sections import TEMPLATES
@@ -26,6 +27,7 @@ def page(report: CheckOutcome) -> str:
         closed_gates=closed_gates(report),
         comparison=top.comparison(report),
         equal_rates=equal_rates(report),
+        families=forest(report),
         uses=top.uses(report),
         sections=_sections(report),
         about=about.foot(report),

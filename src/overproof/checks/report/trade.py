@@ -40,11 +40,17 @@ class _Point:
     y: float
     radius: float
     missed: float | None
+    beaten: str = ""
 
     @property
     def detected(self) -> str:
         """The share of the attacks that it detects."""
         return "not measured" if self.missed is None else f"{percent(1 - self.missed)} detected"
+
+    @property
+    def words(self) -> str:
+        """The same, and which model beats it."""
+        return f"{self.detected}, beaten by {self.beaten}" if self.beaten else self.detected
 
 
 def placed(rows: Sequence[Row]) -> list[tuple[Row, int, float]]:
@@ -52,29 +58,50 @@ def placed(rows: Sequence[Row]) -> list[tuple[Row, int, float]]:
     return [(row, row.bytes, row.p50_ms) for row in rows if row.bytes and row.p50_ms and row.p50_ms > 0]
 
 
+def beaten_by(rows: Sequence[Row]) -> dict[str, str]:
+    """Find who is off the Pareto front: model to the first that is no worse in size, time and misses, better in one."""
+    known = [
+        (row.name, (length, p50, missed)) for row, length, p50 in placed(rows) if (missed := _missed(row)) is not None
+    ]
+    return {
+        name: next(other for other, better in known if _beats(better, figures))
+        for name, figures in known
+        if any(_beats(better, figures) for _, better in known)
+    }
+
+
+def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+
+def _missed(row: Row) -> float | None:
+    return None if row.metrics is None else row.metrics.fn_rate
+
+
 def tradeoff(rows: Sequence[Row]) -> Html:
     """Draw bytes to the right, latency upwards, both logarithmic; the disk grows with the share of attacks missed."""
     found = placed(rows)
     x = _decades([float(length) for _, length, _ in found], 46, WIDTH - 8)
     y = _decades([p50 for _, _, p50 in found], HEIGHT - 36, 22)
-    points = [_point(row, x.at(length), y.at(p50)) for row, length, p50 in found]
+    beaten = beaten_by(rows)
+    points = [_point(row, x.at(length), y.at(p50), beaten.get(row.name, "")) for row, length, p50 in found]
     drawn = [frame(x, y, ("bytes, logarithmic", size), ("ms for one event (p50), logarithmic", "{:g}".format))]
     drawn += [circle(p.x, p.y, p.radius, f"misses {slug(p.title)}") for p in points]
-    drawn += [mark(p.x, p.y, p.title) for p in points]
+    drawn += [mark(p.x, p.y, p.title, hollow=bool(p.beaten)) for p in points]
     taken = [_Box(p.x - 7, p.y - 7, p.x + 7, p.y + 7) for p in points]
     for point in points:
         drawn += _label(point, taken)
     described = [
-        f"{point.title}: {size(length)}, {p50:.3g} ms, {point.detected}"
+        f"{point.title}: {size(length)}, {p50:.3g} ms, {point.words}"
         for point, (_, length, p50) in zip(points, found, strict=True)
     ]
     return svg("Size, latency and attacks detected", "; ".join(described), drawn, width=WIDTH, height=HEIGHT)
 
 
-def _point(row: Row, x: float, y: float) -> _Point:
-    missed = None if row.metrics is None else row.metrics.fn_rate
+def _point(row: Row, x: float, y: float, beaten: str) -> _Point:
+    missed = _missed(row)
     radius = 0.0 if missed is None else 140 * math.sqrt(missed / math.pi)
-    return _Point(row.name, x, y, radius, missed)
+    return _Point(row.name, x, y, radius, missed, beaten)
 
 
 def _label(point: _Point, taken: list[_Box]) -> list[Html]:
