@@ -23,7 +23,7 @@ INPUTS = (
     "bundle", "model", "first", "second", "target", "index", "events", "sources", "test", "unlabelled", "validation",
     "calibrate", "check", "gate", "replay", "full", "teacher", "from_checkpoint", "retrain_from", "key", "certificate",
     "password_file", "token_file", "verify_key", "verify_certificates", "label_from", "techniques",
-    "exceptions", "feedback", "verdicts", "corrected",
+    "exceptions", "feedback", "verdicts", "corrected", "before", "after",
 )  # fmt: skip
 REPLACED = ("out", "evidence", "keep_fp32")  # which are folders that take the place of others, but for those of
 FILLING = ("attack", "check", "demo")  # commands that write files into one, or read evidence
