@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 # pip, not uv: only pip knows where this machine keeps its build of torch for the CPU.
 PIP := $(BIN)/python -m pip -qq --no-input --disable-pip-version-check
 
-.PHONY: help demo test fast fuzz check docs schema format bench browser lock clean
+.PHONY: help demo test fast fuzz check docs schema reference format bench browser lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -47,6 +47,9 @@ docs: $(READY) ## build the documentation into out/site; a broken link or a name
 
 schema: $(READY) ## write docs/check-schema.md and docs/check.schema.json from the types of the results
 	@$(BIN)/python -m overproof.checks.schema docs
+
+reference: $(READY) ## write docs/cli.md from what --help says
+	@$(BIN)/python -m overproof.cli.reference docs
 
 format: $(READY) ## put the sources in shape
 	@$(BIN)/ruff check -q --fix .

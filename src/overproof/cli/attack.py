@@ -110,7 +110,7 @@ held against what the same attack makes of the student before quantization, of a
 that it shows what compression is to blame for. Bundles on this machine are attacked, never servers. --replay ends with
 exit code 1 if a case fools the bundle.
 
-\\b
+\b
 Examples:
   overproof attack bundle test.csv.gz --full teacher --evidence evidence --out attacked
   overproof attack bundle test.csv.gz --full teacher --family sqli --budget 100 --search beam
