@@ -48,6 +48,7 @@ LONGEST = (
     "jobs/test_compress.py",
     "inference/engines/test_ray.py",
     "test_examples.py",
+    "test_pages.py",
     "jobs/test_sabotage.py",
     "jobs/test_compress_first.py",
     "distillation/teachers/test_ray.py",
