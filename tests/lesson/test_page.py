@@ -13,7 +13,7 @@ import pytest
 from overproof.bundle.scores import distillation_gradient, distillation_loss, entropy_bits, softmax
 from overproof.lesson import Lesson, printed_values, steps, walk
 from overproof.lesson.page import write_page
-from overproof.lesson.sections import tutorial_points
+from overproof.lesson.points import tutorial_points
 from overproof.quantization.affine import Scheme
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ Html = Annotated[
 HELP = """Walk through distillation and quantization, step by step.
 
 Every number is computed by the functions that compress models, first on the tutorial's packets and its nine
-weights, then on your bundle or on the built-in traffic. `--html` writes one offline page with live controls.
+weights, then on your bundle or on the built-in traffic; each step names the command that does it for real.
+`--html` writes one offline page with live controls.
 
 \b
 Examples:

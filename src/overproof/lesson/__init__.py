@@ -1,7 +1,8 @@
 """Walk through the tutorial step by step, every number computed by the functions that the product uses.
 
 `printed_values` holds what is printed, `steps` computes, `figures` and `table` compare the two, `user_data` does the
-same on a bundle or on the built-in traffic, `sections` puts it into words for `terminal` and `page`.
+same on a bundle or on the built-in traffic, `commands` says what does it for real, `sections` puts it into words for
+`terminal` and `page`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 
 from overproof.lesson import steps, table, terminal
 from overproof.lesson.blocks import Section
-from overproof.lesson.sections import sections, tutorial_points
+from overproof.lesson.points import tutorial_points
+from overproof.lesson.sections import sections
 from overproof.lesson.user_data import UserData, of_bundle, of_traffic
 
 
@@ -33,7 +35,13 @@ class Lesson:
             "sizes": [asdict(size) for size in steps.sizes()],
             "models": [asdict(point) for point in tutorial_points()],
             "errata": [asdict(erratum) for erratum in table.errata()],
-            "user_data": {**asdict(self.user_data), "cost": self.user_data.cost.to_json(), "layer": layer},
+            "commands": {s.key: [command.line for command in s.commands] for s in self.sections if s.commands},
+            "user_data": {
+                **asdict(self.user_data),
+                "cost": self.user_data.cost.to_json(),
+                "layer": layer,
+                "bundle": None if self.user_data.bundle is None else str(self.user_data.bundle),
+            },
         }
 
     def render(self) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 NOT_MEASURED = "not measured"
+CONTINUED = " \\"  # of a line that goes on, as a shell takes it
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,47 @@ class Drawing:
     text: str
 
 
-Block = str | Table | Drawing
+@dataclass(frozen=True)
+class Command:
+    """A command line and what it does of a step.
+
+    Attributes
+    ----------
+    words
+        As a program is given them; `line` is what is typed.
+    does
+        The rest of a sentence that begins with the command.
+    """
+
+    words: tuple[str, ...]
+    does: str
+
+    @property
+    def line(self) -> str:
+        """The command on one line, quoted for a shell."""
+        return shlex.join(self.words)
+
+    def lines(self, width: int) -> list[str]:
+        """Break the command between its words, so that it can be copied: no line is longer than its words ask for."""
+        first, *others = map(shlex.quote, self.words)
+        found = [first]
+        for word in others:
+            if len(f"{found[-1]} {word}{CONTINUED}") > width:
+                found[-1] += CONTINUED
+                found.append(f"  {word}")
+            else:
+                found[-1] += f" {word}"
+        return found
+
+
+@dataclass(frozen=True)
+class CommandList:
+    """The commands of several steps: key and title of each, and its commands."""
+
+    steps: tuple[tuple[str, str, tuple[Command, ...]], ...]
+
+
+Block = str | Table | Drawing | CommandList
 Rows = list[tuple[str, ...]]
 
 
@@ -36,12 +78,15 @@ class Section:
         Its name in the page.
     own
         The blocks about one's own data.
+    commands
+        What does this step for real.
     """
 
     key: str
     title: str
     blocks: tuple[Block, ...]
     own: tuple[Block, ...] = ()
+    commands: tuple[Command, ...] = ()
 
 
 def bits(value: float) -> str:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from overproof.errors import InputError
 from overproof.files import atomic_write
 from overproof.lesson import printed_values, steps
-from overproof.lesson.blocks import Block, Drawing, Section, Table
-from overproof.lesson.sections import tutorial_points
+from overproof.lesson.blocks import Block, Command, CommandList, Drawing, Section, Table
+from overproof.lesson.points import tutorial_points
 from overproof.progress import printable
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def _section(section: Section) -> str:
         f'<section id="step-{section.key}"><h2>{_text(section.title)}</h2>'
         + "".join(map(_block, section.blocks))
         + (f'<div class="own">{own}</div>' if own else "")
+        + "".join(_command(command, f'<a href="#real-{section.key}">For real</a>: ') for command in section.commands)
         + "</section>"
     )
 
@@ -90,7 +91,16 @@ def _block(block: Block) -> str:
         return f'<pre tabindex="0">{_text(block.text)}</pre>'
     if isinstance(block, Table):
         return _table(block)
+    if isinstance(block, CommandList):
+        return "".join(
+            f'<h3 id="real-{key}"><a href="#step-{key}">{_text(title)}</a></h3>' + "".join(map(_command, commands))
+            for key, title, commands in block.steps
+        )
     return f"<p>{_text(block)}</p>"
+
+
+def _command(command: Command, before: str = "") -> str:
+    return f'<p class="real">{before}<code>{_text(command.line)}</code> {_text(command.does)}</p>'
 
 
 def _table(table: Table) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
-from overproof.lesson import steps, table
-from overproof.lesson.blocks import NOT_MEASURED, Block, Drawing, Rows, Section, Table, count
+from overproof.lesson import table
+from overproof.lesson.blocks import Section, Table
+from overproof.lesson.combined import combined_section, real_section
+from overproof.lesson.commands import commands
 from overproof.lesson.distil_sections import (
     hard_section,
     loss_section,
@@ -14,13 +16,13 @@ from overproof.lesson.distil_sections import (
     temperature_section,
 )
 from overproof.lesson.quantize_sections import grid_section, memory_section, quantize_section, range_section
-from overproof.lesson.user_data import Point, UserData
-from overproof.results.compression import SIMULATED
+from overproof.lesson.user_data import UserData
 
 
 def sections(user: UserData) -> tuple[Section, ...]:
-    """Return every section, in the tutorial's order."""
-    return (
+    """Return every section, in the tutorial's order; the last one has the commands of all."""
+    real = commands(user)
+    steps = (
         soft_section(user),
         hard_section(user),
         temperature_section(user),
@@ -30,53 +32,11 @@ def sections(user: UserData) -> tuple[Section, ...]:
         quantize_section(user),
         grid_section(user),
         memory_section(user),
-        _combined(user),
         _errata(),
+        combined_section(user),
     )
-
-
-def _combined(user: UserData) -> Section:
-    parity = (f"Of {user.name}, what each step of the conversion changed:", Drawing("\n".join(user.parity)))
-    changed = (f"What quantization changed on held-back events: {user.precision_search}.",)
-    own: tuple[Block, ...] = (f"Of {user.name}, on {user.points_of}:", _comparison(user.points))
-    return Section(
-        "combined",
-        "Distilled, then quantized",
-        (
-            "The two work on different things and are used together. As the tutorial draws it:",
-            _comparison(tutorial_points()),
-        ),
-        (
-            *own,
-            *(parity if user.parity else ()),
-            *(changed if user.precision_search else ()),
-            *((SIMULATED,) if "SIMULATED" in user.points_of else ()),
-        ),
-    )
-
-
-def tutorial_points() -> tuple[Point, ...]:
-    """Return the models that the tutorial compares, as printed."""
-    return tuple(
-        Point(
-            s.model.name,
-            s.parameters,
-            int(float(s.model.megabytes) * 1e6),
-            float(s.model.milliseconds),
-            float(s.model.percent) / 100,
-        )
-        for s in steps.sizes()
-        if s.model.where == "Comparison"
-    )
-
-
-def _comparison(points: Sequence[Point]) -> Table:
-    rows: Rows = [("model", "parameters", "bytes", "ms an event", "accuracy")]
-    for p in points:
-        ms = NOT_MEASURED if p.ms is None else f"{p.ms:.3g}"
-        accuracy = NOT_MEASURED if p.accuracy is None else f"{p.accuracy:.2%}"
-        rows.append((p.name, count(p.parameters), count(p.bytes), ms, accuracy))
-    return Table(tuple(rows))
+    told = tuple(replace(section, commands=real.get(section.key, ())) for section in steps)
+    return (*told, real_section(told))
 
 
 def _errata() -> Section:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from overproof.lesson.blocks import Block, Drawing, Section, Table
+from overproof.lesson.blocks import Block, Command, CommandList, Drawing, Section, Table
 from overproof.report.layout import aligned, line_width, within
 
 INDENT = "  "
@@ -18,7 +18,8 @@ def render(sections: Sequence[Section]) -> str:
 
 def _section(number: int, section: Section) -> str:
     title = f"{number}. {section.title}"
-    return "\n\n".join([f"{title}\n{'=' * len(title)}", *map(_block, (*section.blocks, *section.own))])
+    real = [f"For real:\n{_commands(section.commands)}"] if section.commands else []
+    return "\n\n".join([f"{title}\n{'=' * len(title)}", *map(_block, (*section.blocks, *section.own)), *real])
 
 
 def _block(block: Block) -> str:
@@ -26,7 +27,23 @@ def _block(block: Block) -> str:
         return block.text
     if isinstance(block, Table):
         return "\n".join(_entries(block)) if block.prose else _table(block)
+    if isinstance(block, CommandList):
+        return "\n".join(f"{title}\n{_commands(commands)}" for _, title, commands in block.steps)
     return textwrap.fill(block, line_width())
+
+
+def _commands(commands: Sequence[Command]) -> str:
+    """Write commands as they are typed, and what each does below it."""
+    width = line_width()
+    return "\n".join(
+        "\n".join(
+            [
+                *(f"{INDENT}{line}" for line in command.lines(width - len(INDENT))),
+                textwrap.fill(command.does, width, initial_indent=2 * INDENT, subsequent_indent=2 * INDENT),
+            ]
+        )
+        for command in commands
+    )
 
 
 def _table(table: Table) -> str:

@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from overproof.bundle.manifest import COMPARISON, MANIFEST, MODEL, QUANTIZATION, QUANTIZING, Bundle, open_bundle
-from overproof.bundle.model_names import DISTILLED, FULL, QUANTIZED
-from overproof.bundle.scores import Floats, entropy_bits, softmax
+from overproof.bundle.manifest import MANIFEST, QUANTIZATION, QUANTIZING, Bundle, open_bundle
+from overproof.bundle.model_names import QUANTIZED
+from overproof.bundle.scores import Floats, attack_of, entropy_bits, labels_of, softmax
 from overproof.bundle.tiers import open_student
 from overproof.errors import BundleError
 from overproof.events.simulate import simulate
 from overproof.lesson import miniature
 from overproof.lesson.layer import UserLayer, costliest
+from overproof.lesson.points import Point, measured, stored
 from overproof.lesson.steps import TEMPERATURES, Loss, losses
 from overproof.quantization.affine import Cost, Scheme, cost, fit
-from overproof.results import Comparison, time_interleaved
 from overproof.results.boundary_events import SoftLabel, boundary_events
 from overproof.results.layers import LayerDiagnostics
 from overproof.results.parity import Parity
 from overproof.results.precision_search import PrecisionSearchReport
 
 EVENTS = 2000  # simulated to learn from; a third as many to judge
-TIMED_EVENTS, BUDGET_S = 200, 1.0
+BENIGN = "normal"
 SHOWN = 3  # events at the boundary
 ACTIVATIONS = Scheme()
 
 
 @dataclass(frozen=True)
-class Point:
-    """A model on the scatter; None is "not measured".
+class Judged:
+    """What the combined model says of an event: its label, and the probability that the event is an attack."""
 
-    Attributes
-    ----------
-    bytes, ms, accuracy
-        Size, time for one event in milliseconds, and share of events with the right label.
-    """
-
-    name: str
-    parameters: int | None
-    bytes: int | None
-    ms: float | None
-    accuracy: float | None
+    text: str
+    label: str | None
+    verdict: str
+    attack: float
 
 
 @dataclass(frozen=True)
@@ -70,6 +62,10 @@ class UserData:
         Sizes, times, accuracies.
     points_of
         On what they were measured.
+    judged
+        What the combined model says of the events that are hard to decide.
+    temperature, hard_weight
+        What the student was distilled with.
     tensor, scheme, cost
         A tensor of the model, and what quantizing it costs.
     parity
@@ -78,6 +74,8 @@ class UserData:
         A layer of a bundle that tells what quantization did to each; `tensor`, `scheme` and `cost` are then of it.
     precision_search
         What quantization changed on held-back events, in a line; empty where a bundle does not tell.
+    bundle
+        Where the bundle is; None of the built-in traffic.
     """
 
     name: str
@@ -88,12 +86,16 @@ class UserData:
     losses: tuple[Loss, ...]
     points: tuple[Point, ...]
     points_of: str
+    judged: tuple[Judged, ...]
+    temperature: float
+    hard_weight: float
     tensor: str
     scheme: str
     cost: Cost
     parity: tuple[str, ...] = ()
     layer: UserLayer | None = None
     precision_search: str = ""
+    bundle: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -121,16 +123,20 @@ def of_traffic(*, seed: int) -> UserData:
     traffic = simulate(EVENTS, seed=seed)
     small = miniature.miniature(traffic.train)
     logits = small.full.judge(traffic.test["text"].to_pylist())
-    weights = small.weights
+    weights, boundary = small.weights, boundary_events(traffic.test, logits, small.classes, count=SHOWN)
     return UserData(
         name="the built-in traffic",
         model=f"the {miniature.NEIGHBOURS} nearest of {EVENTS // 2:,} remembered events, by character trigrams",
         events=len(logits),
-        boundary=boundary_events(traffic.test, logits, small.classes, count=SHOWN),
+        boundary=boundary,
         entropy=_entropy(logits),
         losses=_losses(logits),
-        points=_measured(small, traffic.test, seed),
-        points_of=f"{len(logits):,} SIMULATED events; the time of QUANTIZED is that of its dequantized matrix in numpy",
+        points=measured(small, traffic.test, seed),
+        points_of=f"{len(logits):,} SIMULATED events; the time of {QUANTIZED} is that of its dequantized "
+        "matrix in numpy",
+        judged=_judged(boundary, small.int8.judge([event.text for event in boundary]), small.classes),
+        temperature=miniature.TEMPERATURE,
+        hard_weight=0.0,
         tensor=f"the distilled model's {weights.shape[0]:,} by {weights.shape[1]} weights, one grid a class",
         scheme=str(miniature.WEIGHTS),
         cost=cost(weights, fit(weights, miniature.WEIGHTS, axis=1)),
@@ -149,44 +155,41 @@ def of_bundle(path: Path | str, *, seed: int) -> UserData:
     scorer = open_student(bundle)
     events = simulate(EVENTS, seed=seed).test
     logits = scorer.score(events["text"].to_pylist()).logits
-    points, points_of = _stored_points(bundle)
+    boundary = boundary_events(events, logits, tuple(scorer.classes), count=SHOWN)
+    verdicts = scorer.judge([event.text for event in boundary])
+    points, points_of = stored(bundle)
     tensor = _tensor(bundle, logits)
     return UserData(
         name=f"the bundle {bundle.path}",
         model=f"the bundle's own model ({bundle.manifest.precision})",
         events=len(logits),
-        boundary=boundary_events(events, logits, tuple(scorer.classes), count=SHOWN),
+        boundary=boundary,
         entropy=_entropy(logits),
         losses=_losses(logits),
         points=points,
         points_of=points_of,
+        judged=tuple(
+            Judged(event.text, event.label, said.label, said.attack)
+            for event, said in zip(boundary, verdicts, strict=True)
+        ),
+        temperature=bundle.manifest.temperature,
+        hard_weight=bundle.manifest.hard_weight,
         tensor=tensor.name,
         scheme=tensor.scheme,
         cost=tensor.cost,
         parity=tuple(map(str, _parity(bundle))),
         layer=tensor.layer,
         precision_search=PrecisionSearchReport.of(bundle).summary() if QUANTIZING in bundle.files else "",
+        bundle=bundle.path,
     )
 
 
-def _measured(small: miniature.Miniature, events: pa.Table, seed: int) -> tuple[Point, ...]:
-    """Measure the models in miniature on labelled events."""
-    texts = events["text"].to_pylist()
-    truth = np.array([small.classes.index(label) for label in events["label"].to_pylist()])
-    models = {FULL: small.full, DISTILLED: small.distilled, QUANTIZED: small.int8}
-    times = time_interleaved(
-        {name: model.judge for name, model in models.items()}, texts[:TIMED_EVENTS], seed=seed, budget_s=BUDGET_S
-    )
-    return tuple(
-        Point(
-            name,
-            model.parameters,
-            model.bytes,
-            times[name].p50_ms,
-            float((model.judge(texts).argmax(axis=1) == truth).mean()),
-        )
-        for name, model in models.items()
-    )
+def _judged(boundary: Sequence[SoftLabel], logits: Floats, classes: Sequence[str]) -> tuple[Judged, ...]:
+    """Say what a model in miniature makes of events, by its logits."""
+    benign = [name == BENIGN for name in classes]
+    p = softmax(logits)
+    found = zip(boundary, labels_of(p, benign).tolist(), attack_of(p, benign).tolist(), strict=True)
+    return tuple(Judged(event.text, event.label, classes[label], attack) for event, label, attack in found)
 
 
 def _tensor(bundle: Bundle, logits: Floats) -> Tensor:
@@ -199,21 +202,6 @@ def _tensor(bundle: Bundle, logits: Floats) -> Tensor:
         str(ACTIVATIONS),
         cost(logits, fit(logits, ACTIVATIONS)),
     )
-
-
-def _stored_points(bundle: Bundle) -> tuple[tuple[Point, ...], str]:
-    """Read the models that a bundle compares, and on what they were measured."""
-    if COMPARISON not in bundle.files:
-        parameters = bundle.manifest.network.get("parameters")
-        known = parameters if isinstance(parameters, int) else None
-        own = Point(bundle.manifest.precision, known, len(bundle.files[MODEL]), None, None)
-        return (own,), "no events: this bundle has no comparison"
-    comparison = Comparison.of(bundle)
-    points = (
-        Point(r.name, r.parameters, r.bytes, r.p50_ms, None if r.metrics is None else r.metrics.accuracy)
-        for r in comparison.rows
-    )
-    return tuple(points), f"the {comparison.test_rows:,} test events of its compression"
 
 
 def _parity(bundle: Bundle) -> list[Parity]:
