@@ -15,7 +15,8 @@ from overproof.bundle.manifest import COMPARISON
 from overproof.bundle.model_names import QUANTIZED
 from overproof.cli import app
 from overproof.errors import BundleError
-from overproof.lesson import Lesson, miniature, page, user_data, walk
+from overproof.events.simulate import simulate
+from overproof.lesson import Lesson, miniature, page, walk
 from overproof.lesson.blocks import Table
 from overproof.lesson.sections import sections
 from overproof.results import Comparison
@@ -31,7 +32,7 @@ def lesson() -> Lesson:
 
 def test_every_step_has_its_own_data_beside_it(lesson: Lesson) -> None:
     keys = [section.key for section in lesson.sections]
-    assert keys == "soft hard temperature loss sizes range quantize grid memory errata combined real".split()
+    assert keys == "soft hard temperature loss sizes range quantize grid memory redteam errata combined real".split()
     assert [s.key for s in lesson.sections if not s.own] == ["grid", "errata"]
     assert "SIMULATED" in lesson.render()
 
@@ -59,7 +60,7 @@ def test_the_same_seed_gives_the_same_numbers(lesson: Lesson) -> None:
 
 
 def test_the_miniature_is_taught_and_quantized() -> None:
-    traffic = user_data.simulate(600, seed=3)
+    traffic = simulate(600, seed=3)
     small = miniature.miniature(traffic.train)
     texts = traffic.train["text"].to_pylist()
     teacher, student, int8 = (model.judge(texts) for model in (small.full, small.distilled, small.int8))
@@ -146,4 +147,4 @@ def test_the_guide_shows_what_is_printed(lesson: Lesson, root: Path) -> None:
         .partition("$ overproof lesson")[0]
     )
     printed = lesson.render().splitlines()
-    assert [line for line in shown.splitlines() if line not in printed] == ["[…]"] * 4
+    assert [line for line in shown.splitlines() if line not in printed] == ["[…]"] * 5

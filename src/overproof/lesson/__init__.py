@@ -11,19 +11,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from overproof.lesson import steps, table, terminal
+from overproof.bundle.manifest import open_bundle
+from overproof.events.simulate import simulate
+from overproof.lesson import miniature, steps, table, terminal
 from overproof.lesson.blocks import Section
+from overproof.lesson.grid_edits import find_grid_edits
 from overproof.lesson.points import tutorial_points
 from overproof.lesson.sections import sections
-from overproof.lesson.user_data import UserData, of_bundle, of_traffic
+from overproof.lesson.user_data import EVENTS, UserData, of_bundle, of_traffic
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """The lesson, computed: one's own figures and the sections to show."""
+    """The lesson, computed: one's own figures, the sections to show, and the model that the page's controls run."""
 
     user_data: UserData
     sections: tuple[Section, ...]
+    small: miniature.Miniature
 
     def to_json(self) -> dict[str, Any]:
         """Return every step's numbers, the table of errata, and one's own figures."""
@@ -64,5 +68,9 @@ def walk(bundle: Path | str | None = None, *, seed: int = 0) -> Lesson:
     BundleError, TamperedBundle
         See `bundle.open_bundle`.
     """
-    user_data = of_traffic(seed=seed) if bundle is None else of_bundle(bundle, seed=seed)
-    return Lesson(user_data, sections(user_data))
+    opened = None if bundle is None else open_bundle(bundle)
+    traffic = simulate(EVENTS, seed=seed)
+    small, events = miniature.miniature(traffic.train), traffic.test
+    edits = find_grid_edits(small, events, seed=seed)
+    user = of_traffic(events, small, edits, seed=seed) if opened is None else of_bundle(opened, events, edits)
+    return Lesson(user, sections(user), small)

@@ -51,6 +51,12 @@ def commands(user: UserData) -> Mapping[str, tuple[Command, ...]]:
         ),
         "grid": _layers(user, bundle)[1:],
         "memory": (_command("shows sizes, before and after, and what fills them.", "inspect", bundle),),
+        "redteam": (
+            _command(
+                "looks for such edits of your own events: what it finds fools INT8 and not FP32.",
+                *("attack", *against, "--objective", "grid", "--out", "grid-edits"),
+            ),
+        ),
         "combined": (
             *((_command("does all of it on this traffic.", "demo", "--out", "out"),) if user.bundle is None else ()),
             _command("proves on your own events what both steps lost.", "check", *against, "--out", "proof"),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from overproof.bundle.scores import Floats, distillation_gradient
 from overproof.quantization.affine import Scheme, cost, dequantize, fit, quantize
 
+BENIGN = "normal"
 BUCKETS = 1024
 NEIGHBOURS = 16
 STEPS, RATE, MOMENTUM = 200, 40.0, 0.9

@@ -298,14 +298,15 @@ function start() {
     at("student-" + i).value = data.student[i];
     document.querySelector(`label[for="student-${i}"]`).textContent = "Student's logit: " + name;
   });
-  const shows = { "try-temperature": showTemperature, "try-grid": showGrid, "try-scatter": showScatter };
+  startEdit();
+  const shows = { "try-temperature": showTemperature, "try-grid": showGrid, "try-edit": showEdit, "try-scatter": showScatter };
   for (const [id, show] of Object.entries(shows)) {
     at(id).addEventListener("input", show);
     at(id).addEventListener("submit", (event) => event.preventDefault());
     show();
   }
   listPoints();
-  window.addEventListener("resize", () => { showGrid(); showScatter(); });
+  window.addEventListener("resize", () => { showGrid(); showEdit(); showScatter(); });
 }
 
 start();

@@ -20,6 +20,7 @@ from overproof.errors import InputError
 from overproof.files import atomic_write
 from overproof.lesson import printed_values, steps
 from overproof.lesson.blocks import Block, Command, CommandList, Drawing, Section, Table
+from overproof.lesson.miniature import BENIGN
 from overproof.lesson.points import tutorial_points
 from overproof.progress import printable
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from overproof.lesson import Lesson
 
 ASSETS = files("overproof.lesson")
+SCRIPTS = ("edits.js", "page.js")  # in one element: the last one starts the page
 UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
@@ -39,7 +41,8 @@ def write_page(lesson: Lesson, path: Path) -> None:
 
 def page(lesson: Lesson) -> str:
     """Return the page as HTML."""
-    layout, style, script = ((ASSETS / f"page.{kind}").read_text("utf-8") for kind in ("html", "css", "js"))
+    layout, style, *scripts = ((ASSETS / name).read_text("utf-8") for name in ("page.html", "page.css", *SCRIPTS))
+    script = "".join(scripts)
     contents = "".join(f'<li><a href="#step-{s.key}">{_text(s.title)}</a></li>' for s in lesson.sections)
     return Template(layout).substitute(
         {section.key: _section(section) for section in lesson.sections},
@@ -71,6 +74,15 @@ def _data(lesson: Lesson) -> dict[str, Any]:
         "points": [
             {"name": printable(p.name), "bytes": p.bytes, "ms": p.ms, "accuracy": p.accuracy, "own": own}
             for p, own in points
+        ],
+        "miniature": {
+            "classes": lesson.small.classes,
+            "benign": BENIGN,
+            "weights": base64.b64encode(lesson.small.weights.astype("<f4").tobytes()).decode(),
+        },
+        "edits": [
+            {"bits": e.bits, "original": e.original, "edited": e.edited, "steps": e.steps}
+            for e in lesson.user_data.grid_edits.shown
         ],
     }
 

@@ -16,6 +16,7 @@ from overproof.lesson.distil_sections import (
     temperature_section,
 )
 from overproof.lesson.quantize_sections import grid_section, memory_section, quantize_section, range_section
+from overproof.lesson.redteam_sections import redteam_section
 from overproof.lesson.user_data import UserData
 
 
@@ -32,6 +33,7 @@ def sections(user: UserData) -> tuple[Section, ...]:
         quantize_section(user),
         grid_section(user),
         memory_section(user),
+        redteam_section(user),
         _errata(),
         combined_section(user),
     )

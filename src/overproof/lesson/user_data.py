@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from overproof.bundle.manifest import MANIFEST, QUANTIZATION, QUANTIZING, Bundle, open_bundle
+from overproof.bundle.manifest import MANIFEST, QUANTIZATION, QUANTIZING, Bundle
 from overproof.bundle.model_names import QUANTIZED
 from overproof.bundle.scores import Floats, attack_of, entropy_bits, labels_of, softmax
 from overproof.bundle.tiers import open_student
 from overproof.errors import BundleError
-from overproof.events.simulate import simulate
 from overproof.lesson import miniature
+from overproof.lesson.grid_edits import GridEdits
 from overproof.lesson.layer import UserLayer, costliest
+from overproof.lesson.miniature import Miniature
 from overproof.lesson.points import Point, measured, stored
 from overproof.lesson.steps import TEMPERATURES, Loss, losses
 from overproof.quantization.affine import Cost, Scheme, cost, fit
@@ -25,7 +27,6 @@ from overproof.results.parity import Parity
 from overproof.results.precision_search import PrecisionSearchReport
 
 EVENTS = 2000  # simulated to learn from; a third as many to judge
-BENIGN = "normal"
 SHOWN = 3  # events at the boundary
 ACTIVATIONS = Scheme()
 
@@ -62,6 +63,8 @@ class UserData:
         Sizes, times, accuracies.
     points_of
         On what they were measured.
+    grid_edits
+        What edits of simulated attacks do where the model in miniature is rounded.
     judged
         What the combined model says of the events that are hard to decide.
     temperature, hard_weight
@@ -86,6 +89,7 @@ class UserData:
     losses: tuple[Loss, ...]
     points: tuple[Point, ...]
     points_of: str
+    grid_edits: GridEdits
     judged: tuple[Judged, ...]
     temperature: float
     hard_weight: float
@@ -118,12 +122,10 @@ class Tensor:
     layer: UserLayer | None = None
 
 
-def of_traffic(*, seed: int) -> UserData:
-    """Make models in miniature and measure them on the built-in traffic."""
-    traffic = simulate(EVENTS, seed=seed)
-    small = miniature.miniature(traffic.train)
-    logits = small.full.judge(traffic.test["text"].to_pylist())
-    weights, boundary = small.weights, boundary_events(traffic.test, logits, small.classes, count=SHOWN)
+def of_traffic(events: pa.Table, small: Miniature, edits: GridEdits, *, seed: int) -> UserData:
+    """Measure the models in miniature on labelled events of the built-in traffic."""
+    logits = small.full.judge(events["text"].to_pylist())
+    weights, boundary = small.weights, boundary_events(events, logits, small.classes, count=SHOWN)
     return UserData(
         name="the built-in traffic",
         model=f"the {miniature.NEIGHBOURS} nearest of {EVENTS // 2:,} remembered events, by character trigrams",
@@ -131,9 +133,10 @@ def of_traffic(*, seed: int) -> UserData:
         boundary=boundary,
         entropy=_entropy(logits),
         losses=_losses(logits),
-        points=measured(small, traffic.test, seed),
+        points=measured(small, events, seed),
         points_of=f"{len(logits):,} SIMULATED events; the time of {QUANTIZED} is that of its dequantized "
         "matrix in numpy",
+        grid_edits=edits,
         judged=_judged(boundary, small.int8.judge([event.text for event in boundary]), small.classes),
         temperature=miniature.TEMPERATURE,
         hard_weight=0.0,
@@ -143,17 +146,15 @@ def of_traffic(*, seed: int) -> UserData:
     )
 
 
-def of_bundle(path: Path | str, *, seed: int) -> UserData:
-    """Read a bundle's own figures, and let it judge the built-in traffic.
+def of_bundle(bundle: Bundle, events: pa.Table, edits: GridEdits) -> UserData:
+    """Read a bundle's own figures, and let it judge events of the built-in traffic.
 
     Raises
     ------
     BundleError, TamperedBundle
-        See `bundle.open_bundle`; also where a file in it does not fit.
+        Where a file in it does not fit.
     """
-    bundle = open_bundle(path)
     scorer = open_student(bundle)
-    events = simulate(EVENTS, seed=seed).test
     logits = scorer.score(events["text"].to_pylist()).logits
     boundary = boundary_events(events, logits, tuple(scorer.classes), count=SHOWN)
     verdicts = scorer.judge([event.text for event in boundary])
@@ -168,6 +169,7 @@ def of_bundle(path: Path | str, *, seed: int) -> UserData:
         losses=_losses(logits),
         points=points,
         points_of=points_of,
+        grid_edits=edits,
         judged=tuple(
             Judged(event.text, event.label, said.label, said.attack)
             for event, said in zip(boundary, verdicts, strict=True)
@@ -186,7 +188,7 @@ def of_bundle(path: Path | str, *, seed: int) -> UserData:
 
 def _judged(boundary: Sequence[SoftLabel], logits: Floats, classes: Sequence[str]) -> tuple[Judged, ...]:
     """Say what a model in miniature makes of events, by its logits."""
-    benign = [name == BENIGN for name in classes]
+    benign = [name == miniature.BENIGN for name in classes]
     p = softmax(logits)
     found = zip(boundary, labels_of(p, benign).tolist(), attack_of(p, benign).tolist(), strict=True)
     return tuple(Judged(event.text, event.label, classes[label], attack) for event, label, attack in found)
