@@ -71,7 +71,7 @@ def test_nothing_writes_over_the_users_bundle(own: Lesson, bundled: Bundled) -> 
         for command in section.commands
         if "--out" in command.words
     ]
-    assert len(written) == 8
+    assert len(written) == 10
     assert str(bundled.path) not in written
 
 

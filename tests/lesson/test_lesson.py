@@ -32,7 +32,10 @@ def lesson() -> Lesson:
 
 def test_every_step_has_its_own_data_beside_it(lesson: Lesson) -> None:
     keys = [section.key for section in lesson.sections]
-    assert keys == "soft hard temperature loss sizes range quantize grid memory redteam errata combined real".split()
+    assert (
+        keys
+        == "soft hard temperature loss sizes reading range quantize grid memory redteam errata combined real".split()
+    )
     assert [s.key for s in lesson.sections if not s.own] == ["grid", "errata"]
     assert "SIMULATED" in lesson.render()
 
@@ -147,4 +150,4 @@ def test_the_guide_shows_what_is_printed(lesson: Lesson, root: Path) -> None:
         .partition("$ overproof lesson")[0]
     )
     printed = lesson.render().splitlines()
-    assert [line for line in shown.splitlines() if line not in printed] == ["[…]"] * 5
+    assert [line for line in shown.splitlines() if line not in printed] == ["[…]"] * 6

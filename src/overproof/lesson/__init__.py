@@ -72,5 +72,5 @@ def walk(bundle: Path | str | None = None, *, seed: int = 0) -> Lesson:
     traffic = simulate(EVENTS, seed=seed)
     small, events = miniature.miniature(traffic.train), traffic.test
     edits = find_grid_edits(small, events, seed=seed)
-    user = of_traffic(events, small, edits, seed=seed) if opened is None else of_bundle(opened, events, edits)
+    user = of_traffic(events, small, edits, seed=seed) if opened is None else of_bundle(opened, events, small, edits)
     return Lesson(user, sections(user), small)

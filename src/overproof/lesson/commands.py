@@ -41,6 +41,10 @@ def commands(user: UserData) -> Mapping[str, tuple[Command, ...]]:
                 *(*distil, "--student", "auto", "--out", out),
             ),
         ),
+        "reading": (
+            _command("makes a student of n-grams.", *distil, "--student", "ngram-student", "--out", out),
+            _command("marks what carried an alert, n-grams or tokens.", "triage", bundle, "access.log", "--explain"),
+        ),
         "range": _layers(user, bundle)[:1],
         "quantize": (
             _command(

@@ -83,11 +83,21 @@ def trigrams(texts: Sequence[str]) -> Floats:
     """Hashed counts of byte trigrams, each row of length 1; shape (n, BUCKETS)."""
     counts = np.zeros((len(texts), BUCKETS), dtype=np.float32)
     for row, text in zip(counts, texts, strict=True):
-        b = np.frombuffer(f"^{text}$$".encode(errors="surrogatepass"), dtype=np.uint8).astype(np.uint32)
-        code = b[:-2] << 16 | b[1:-1] << 8 | b[2:]
-        # Knuth's multiplicative hash: the upper bits of the product
-        row += np.bincount(code * np.uint32(2654435761) >> np.uint32(22), minlength=BUCKETS).astype(np.float32)
+        row += np.bincount(trigram_rows(framed(text)), minlength=BUCKETS).astype(np.float32)
     return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True), dtype=np.float32)
+
+
+def framed(text: str) -> bytes:
+    """Return a text's bytes between marks of where it begins and ends."""
+    return f"^{text}$$".encode(errors="surrogatepass")
+
+
+def trigram_rows(content: bytes) -> NDArray[np.uint32]:
+    """Return the row of each of the trigrams in bytes, in their order."""
+    b = np.frombuffer(content, dtype=np.uint8).astype(np.uint32)
+    code = b[:-2] << 16 | b[1:-1] << 8 | b[2:]
+    # Knuth's multiplicative hash: the upper bits of the product
+    return np.asarray(code * np.uint32(2654435761) >> np.uint32(22), dtype=np.uint32)
 
 
 def _neighbours(memory: Floats, truth: NDArray[np.intp], classes: int) -> Judge:

@@ -16,6 +16,7 @@ from overproof.lesson.distil_sections import (
     temperature_section,
 )
 from overproof.lesson.quantize_sections import grid_section, memory_section, quantize_section, range_section
+from overproof.lesson.reading_sections import reading_section
 from overproof.lesson.redteam_sections import redteam_section
 from overproof.lesson.user_data import UserData
 
@@ -29,6 +30,7 @@ def sections(user: UserData) -> tuple[Section, ...]:
         temperature_section(user),
         loss_section(user),
         sizes_section(user),
+        reading_section(user),
         range_section(user),
         quantize_section(user),
         grid_section(user),

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from overproof.bundle.manifest import MANIFEST, QUANTIZATION, QUANTIZING, Bundle
 from overproof.bundle.model_names import QUANTIZED
+from overproof.bundle.readers import reader_of
 from overproof.bundle.scores import Floats, attack_of, entropy_bits, labels_of, softmax
 from overproof.bundle.tiers import open_student
 from overproof.errors import BundleError
@@ -19,6 +20,7 @@ from overproof.lesson.grid_edits import GridEdits
 from overproof.lesson.layer import UserLayer, costliest
 from overproof.lesson.miniature import Miniature
 from overproof.lesson.points import Point, measured, stored
+from overproof.lesson.reading import Reading, Score, reading, taken_apart
 from overproof.lesson.steps import TEMPERATURES, Loss, losses
 from overproof.quantization.affine import Cost, Scheme, cost, fit
 from overproof.results.boundary_events import SoftLabel, boundary_events
@@ -63,6 +65,8 @@ class UserData:
         Sizes, times, accuracies.
     points_of
         On what they were measured.
+    score
+        The score of one simulated attack, taken apart, as the model in miniature sums it.
     grid_edits
         What edits of simulated attacks do where the model in miniature is rounded.
     judged
@@ -79,6 +83,8 @@ class UserData:
         What quantization changed on held-back events, in a line; empty where a bundle does not tell.
     bundle
         Where the bundle is; None of the built-in traffic.
+    reading
+        How the bundle reads the same attack; None of the built-in traffic.
     """
 
     name: str
@@ -89,6 +95,7 @@ class UserData:
     losses: tuple[Loss, ...]
     points: tuple[Point, ...]
     points_of: str
+    score: Score
     grid_edits: GridEdits
     judged: tuple[Judged, ...]
     temperature: float
@@ -100,6 +107,7 @@ class UserData:
     layer: UserLayer | None = None
     precision_search: str = ""
     bundle: Path | None = None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,7 @@ def of_traffic(events: pa.Table, small: Miniature, edits: GridEdits, *, seed: in
         points=measured(small, events, seed),
         points_of=f"{len(logits):,} SIMULATED events; the time of {QUANTIZED} is that of its dequantized "
         "matrix in numpy",
+        score=_score(events, small),
         grid_edits=edits,
         judged=_judged(boundary, small.int8.judge([event.text for event in boundary]), small.classes),
         temperature=miniature.TEMPERATURE,
@@ -146,7 +155,7 @@ def of_traffic(events: pa.Table, small: Miniature, edits: GridEdits, *, seed: in
     )
 
 
-def of_bundle(bundle: Bundle, events: pa.Table, edits: GridEdits) -> UserData:
+def of_bundle(bundle: Bundle, events: pa.Table, small: Miniature, edits: GridEdits) -> UserData:
     """Read a bundle's own figures, and let it judge events of the built-in traffic.
 
     Raises
@@ -158,6 +167,7 @@ def of_bundle(bundle: Bundle, events: pa.Table, edits: GridEdits) -> UserData:
     logits = scorer.score(events["text"].to_pylist()).logits
     boundary = boundary_events(events, logits, tuple(scorer.classes), count=SHOWN)
     verdicts = scorer.judge([event.text for event in boundary])
+    score = _score(events, small)
     points, points_of = stored(bundle)
     tensor = _tensor(bundle, logits)
     return UserData(
@@ -169,6 +179,7 @@ def of_bundle(bundle: Bundle, events: pa.Table, edits: GridEdits) -> UserData:
         losses=_losses(logits),
         points=points,
         points_of=points_of,
+        score=score,
         grid_edits=edits,
         judged=tuple(
             Judged(event.text, event.label, said.label, said.attack)
@@ -183,6 +194,7 @@ def of_bundle(bundle: Bundle, events: pa.Table, edits: GridEdits) -> UserData:
         layer=tensor.layer,
         precision_search=PrecisionSearchReport.of(bundle).summary() if QUANTIZING in bundle.files else "",
         bundle=bundle.path,
+        reading=reading(reader_of(bundle.files, bundle.manifest.windowing, str(bundle.path)), score.text),
     )
 
 
@@ -192,6 +204,12 @@ def _judged(boundary: Sequence[SoftLabel], logits: Floats, classes: Sequence[str
     p = softmax(logits)
     found = zip(boundary, labels_of(p, benign).tolist(), attack_of(p, benign).tolist(), strict=True)
     return tuple(Judged(event.text, event.label, classes[label], attack) for event, label, attack in found)
+
+
+def _score(events: pa.Table, small: Miniature) -> Score:
+    """Take apart the score of the first attack among labelled events."""
+    pairs = zip(events["text"].to_pylist(), events["label"].to_pylist(), strict=True)
+    return taken_apart(small, next(text for text, label in pairs if label != miniature.BENIGN))
 
 
 def _tensor(bundle: Bundle, logits: Floats) -> Tensor:
