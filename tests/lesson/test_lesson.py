@@ -150,4 +150,4 @@ def test_the_guide_shows_what_is_printed(lesson: Lesson, root: Path) -> None:
         .partition("$ overproof lesson")[0]
     )
     printed = lesson.render().splitlines()
-    assert [line for line in shown.splitlines() if line not in printed] == ["[…]"] * 6
+    assert [line for line in shown.splitlines() if line not in printed] == ["[…]"] * 5

@@ -25,8 +25,7 @@ Html = Annotated[
 HELP = """Walk through distillation and quantization, step by step.
 
 Every number is computed by the functions that compress models, first on the tutorial's packets and its nine
-weights, then on your bundle or on the built-in traffic; each step names the command that does it for real.
-`--html` writes one offline page with live controls.
+weights, then on your bundle or on the built-in traffic. `--html` writes one offline page with live controls.
 
 \b
 Examples:
@@ -42,6 +41,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Walk through distillation and quantization, step by step."""
+    from overproof.cli.lesson_pages import on_terminals, walk_through
     from overproof.lesson import walk
     from overproof.lesson.page import write_page
 
@@ -49,5 +49,7 @@ def run(
     if html is not None:
         write_page(walked, html)
         terminal().say(f"Lesson: {html}")
-    if as_json or html is None:
+    if html is None and not as_json and on_terminals():
+        walk_through(walked.sections)
+    elif as_json or html is None:
         show(walked, as_json)

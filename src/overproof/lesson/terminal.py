@@ -13,10 +13,11 @@ INDENT = "  "
 
 def render(sections: Sequence[Section]) -> str:
     """Write every section under its number and title."""
-    return "\n\n\n".join(_section(k, section) for k, section in enumerate(sections, 1))
+    return "\n\n\n".join(step(k, section) for k, section in enumerate(sections, 1))
 
 
-def _section(number: int, section: Section) -> str:
+def step(number: int, section: Section) -> str:
+    """Write a section under its number and title."""
     title = f"{number}. {section.title}"
     real = [f"For real:\n{_commands(section.commands)}"] if section.commands else []
     return "\n\n".join([f"{title}\n{'=' * len(title)}", *map(_block, (*section.blocks, *section.own)), *real])
