@@ -12,6 +12,7 @@ from overproof.checks.gate_result import MOST
 from overproof.checks.stats import Interval, Units
 
 DRAWS = 300
+TOUCHING = 1e-12  # what an interval is open by whose low end is the limit
 LEAST_GROUPS = 10  # of fewer the bootstrap's interval is too narrow, of one it has no width
 
 
@@ -72,17 +73,30 @@ def needed_units(bound: Callable[[float], Interval], limit: float, units: int) -
         None where it is decided already, or a hundred times as many would not do: the estimate sits at the limit.
     """
 
-    def decides(times: float) -> bool:
-        figure = bound(times)
-        return figure.high <= limit or figure.low > limit
+    def open_by(count: int) -> float:
+        """Return by how much the interval of so many units holds the limit: not above 0 where it decides."""
+        figure = bound(count / units)
+        return min(figure.high - limit, (limit - figure.low) or TOUCHING)
 
-    if decides(1) or not decides(MOST):
+    short, enough = (units, open_by(units)), (MOST * units, open_by(MOST * units))
+    if short[1] <= 0 or enough[1] > 0:
         return None
-    short, enough = units, MOST * units
-    while enough - short > 1:
-        middle = (short + enough) // 2
-        short, enough = (short, middle) if decides(middle / units) else (middle, enough)
-    return enough
+    while enough[0] - short[0] > 1:
+        guess = _crossing(short, enough)
+        beside = max(1, min(guess // 50, (enough[0] - short[0]) // 16))
+        for count in (guess, guess - beside, guess + beside):  # both sides of a good guess close in on it
+            if short[0] < count < enough[0]:
+                found = (count, open_by(count))
+                short, enough = (found, enough) if found[1] > 0 else (short, found)
+    return enough[0]
+
+
+def _crossing(short: tuple[int, float], enough: tuple[int, float]) -> int:
+    """Guess from how many units on an interval decides: what it is open by is nearly a line over 1 / √n."""
+    (few, above), (many, below) = short, enough
+    start, end = 1 / math.sqrt(few), 1 / math.sqrt(many)
+    at = end + (start - end) * below / (below - above)
+    return min(max(round(1 / at**2), few + 1), many - 1)
 
 
 def too_few_units(*samples: Units) -> str | None:

@@ -80,7 +80,8 @@ ENCODERS = {
     "tiny-student": EncoderConfig(2, 64, 2, 256, vocabulary=4096),
 }
 NGRAM = "ngram-student"
-PRESETS: dict[str, NetworkConfig] = {**ENCODERS, NGRAM: NgramConfig()}
+NGRAM_TEACHER = NgramConfig(NgramSizes(2**17, 32, 128))  # its table stays below what each step would map anew
+PRESETS: dict[str, NetworkConfig] = {**ENCODERS, NGRAM: NgramConfig(), "ngram-teacher": NGRAM_TEACHER}
 
 AUTO = "auto"  # in the place of a preset: one student of each of these, from which the smallest that will do is taken
 LADDER = ("tiny-student", "small-student", NGRAM, "tutorial-student", "hybrid-student")
