@@ -32,7 +32,7 @@ from overproof.progress import NOTEBOOK, Console
 from overproof.results.compression import Report
 from overproof.results.metrics import Share
 
-EVENTS = 40_000  # a third as many to judge by: of fewer, the loss of a rare family shows nothing
+EVENTS = 30_000  # a third as many to judge by: of fewer, the loss of a rare family shows nothing
 EPOCHS = 3
 TEACHER = "ngram-teacher"
 STUDENT = "ngram-student"
