@@ -43,6 +43,23 @@ def test_the_most_lost_comes_first_and_what_is_unknown_not_at_all(everything: Ch
     assert html.count("5 : 2") == 4 and "more than the limit of 5.00 %" in html and 'class="limit"' in html
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "values"),
+    [
+        (-0.45, 0.48, ["\N{MINUS SIGN}40 %", "\N{MINUS SIGN}20 %", "0 %", "20 %", "40 %"]),
+        (-0.12, 0.62, ["0 %", "20 %", "40 %", "60 %"]),
+        (-0.9, 0.09, ["\N{MINUS SIGN}80 %", "\N{MINUS SIGN}60 %", "\N{MINUS SIGN}40 %", "\N{MINUS SIGN}20 %", "0 %"]),
+        (-0.23, 0.28, ["\N{MINUS SIGN}20 %", "0 %", "20 %"]),
+        (-0.0011, 0.0099, ["0 %", "0.5 %"]),
+        (0.0, 0.0, ["0 %", "0.2 %", "0.4 %", "0.6 %", "0.8 %", "1 %"]),
+    ],
+)
+def test_the_axis_has_values_at_any_range(everything: CheckReport, low: float, high: float, values: list[str]) -> None:
+    html = forest(with_families(everything, (family("one", Interval((low + high) / 2, low, high)),)))
+    heads = html[: html.index("<title>")].rpartition("</svg>")[0]
+    assert re.findall(r">([^<>]* %)</text>", heads) == values
+
+
 def test_many_families_are_folded(everything: CheckReport) -> None:
     rows = tuple(family(f"f{i}", Interval(0.5 - i / 100, 0, 0.6)) for i in range(SHOWN + 3))
     shown, _, folded = forest(with_families(everything, rows)).partition("<details>")

@@ -52,11 +52,11 @@ def forest(report: CheckOutcome) -> Html:
 def _rule(found: Sequence[Lost]) -> Rule:
     """Return one axis for all families; it holds zero."""
     low, high = min(0.0, *(loss.low for _, loss in found)), max(0.0, *(loss.high for _, loss in found))
-    return Rule(low, max(high, low + 1e-6))
+    return Rule(low, max(high, low + 0.01))
 
 
 def _values(rule: Rule) -> list[float]:
-    return steps(rule.low, rule.high, 4)
+    return steps(rule.low, rule.high, 5)  # of five at most there are two at least
 
 
 def _short(share: float) -> str:
