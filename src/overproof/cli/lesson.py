@@ -26,6 +26,8 @@ HELP = """Walk through distillation and quantization, step by step.
 
 Every number is computed by the functions that compress models, first on the tutorial's packets and its nine
 weights, then on your bundle or on the built-in traffic. `--html` writes one offline page with live controls.
+On a terminal it is shown page by page, and the next run goes on where it was left, which
+`~/.local/state/overproof/lesson.json` keeps; into a pipe all of it goes at once.
 
 \b
 Examples:
