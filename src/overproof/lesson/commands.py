@@ -48,8 +48,8 @@ def commands(user: UserData) -> Mapping[str, tuple[Command, ...]]:
         "range": _layers(user, bundle)[:1],
         "quantize": (
             _command(
-                "chooses the ranges, quantizes, and keeps in float what cannot bear it; `--keep-fp32 fp32` of "
-                "`compress` wrote the student before that.",
+                "chooses the ranges, quantizes, and keeps in float what cannot bear it; compress with "
+                "--keep-fp32 fp32 wrote the student before that.",
                 *("quantize", "fp32", "--calibrate", EVENTS, "--out", "int8"),
             ),
         ),
