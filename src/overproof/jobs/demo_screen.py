@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from overproof.bundle.model_names import BASELINE, FULL, QUANTIZED
 from overproof.checks.base import GateResult
 from overproof.checks.report import CheckReport
+from overproof.checks.report.compared import student
 from overproof.checks.report.gate_words import figure, limit
 from overproof.report import words
 from overproof.report.layout import aligned, line_width
@@ -82,13 +83,13 @@ def _indented(text: str, lines: int = 3) -> str:
 
 
 def _accuracy(report: CheckReport) -> str:
-    row = next((row for row in report.comparison.rows if row.name == QUANTIZED), None)
+    row = student(report)
     found = None if row is None or row.metrics is None else row.metrics.accuracy
     return "unmeasured" if found is None else f"{100 * found:.2f} %"
 
 
 def _caught(report: CheckReport, family: str) -> str:
-    row = next((row for row in report.comparison.rows if row.name == QUANTIZED), None)
+    row = student(report)
     share = None if row is None or row.metrics is None else row.metrics.families.get(family)
     return "unmeasured" if share is None else f"{share.k} of {share.n}"
 

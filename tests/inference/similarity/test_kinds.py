@@ -59,6 +59,8 @@ INJECTION = "name=x' or 2=2--"
         ("zeek notice note=Scan::Port_Scan", "zeek"),
         ("suricata alert signature=x", "suricata"),
         ("windows Security 4625 TargetUserName=x", "windows"),
+        ("w3c cs-method=GET", "w3c"),
+        ("osquery process_events path=/bin/sh", "osquery"),
         (HttpRequest("POST", "/", body="flow proto=tcp").text, "http"),
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else None,

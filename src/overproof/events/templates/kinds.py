@@ -6,6 +6,7 @@ from overproof.events.templates.parts import RECORD, REQUEST
 
 TEXT, HTTP = "text", "http"
 KINDS = (TEXT, HTTP, "flow", "flows", "dns", "tls", "ssh", "file", "w3c", "suricata", "zeek", "osquery", "windows")
+_INITIALS = frozenset(initial for kind in KINDS for initial in (kind[0], kind[0].upper()))
 
 
 def kind_of(text: str) -> str:
@@ -14,6 +15,8 @@ def kind_of(text: str) -> str:
     It goes by the text alone, so that an event has one kind in a table, in a log and on the command line. What a
     request or a flow holds cannot change its kind, since a template begins with its name; a payload may begin like one.
     """
+    if text[:1] not in _INITIALS:  # every event that is judged comes by here: most payloads need no expression
+        return TEXT
     if REQUEST.match(text) is not None:
         return HTTP
     record = RECORD.match(text)
