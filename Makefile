@@ -35,7 +35,9 @@ browser:
 fast: $(READY) ## the tests that take seconds
 	@$(BIN)/pytest -q -m "not slow"
 
+# What is written from the code is compared first: the whole suite would say so only after the rest.
 check: docs ## style, types, layers, documentation
+	@$(BIN)/pytest -q tests/checks/test_schema.py tests/test_reference.py
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy
