@@ -31,6 +31,7 @@ import fuzzing
 import hardening
 import neighbours
 import novelty
+import others_quantization
 import portable
 import proof
 import readers
@@ -136,6 +137,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "quantization": after_students("quantization", quantization),
     "waf": lambda: waf.to_markdown(once("waf", waf.measured)),
     "core-rule-set": lambda: core_rule_set.to_markdown(once("core-rule-set", core_rule_set.measured)),
+    "others-quantization": lambda: others_quantization.to_markdown(others_quantization.all_measured()),
     "students": lambda: students.to_markdown(students.measured()),
     "held-families": lambda: students.held_out_table(students.measured_without_families()),
     "edits": lambda: edited.to_markdown(edited.measured()),
