@@ -44,6 +44,8 @@ class Foreign:
         Names of its inputs.
     dynamo
         Whether PyTorch's newer exporter writes it.
+    judged
+        Test events that it is measured on: fewer where one takes long.
     """
 
     made: str
@@ -53,6 +55,7 @@ class Foreign:
     epochs: int
     rate: float
     dynamo: bool
+    judged: int = 4_000
 
 
 class Logits(nn.Module):

@@ -31,7 +31,9 @@ import fuzzing
 import hardening
 import neighbours
 import novelty
+import others_models
 import others_quantization
+import others_rules
 import portable
 import proof
 import readers
@@ -138,6 +140,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "waf": lambda: waf.to_markdown(once("waf", waf.measured)),
     "core-rule-set": lambda: core_rule_set.to_markdown(once("core-rule-set", core_rule_set.measured)),
     "others-quantization": lambda: others_quantization.to_markdown(others_quantization.all_measured()),
+    "others-models": lambda: others_models.to_markdown(once("others-models", others_models.measured)),
+    "others-rules": lambda: others_rules.to_markdown(once("others-rules", others_rules.measured)),
     "students": lambda: students.to_markdown(students.measured()),
     "held-families": lambda: students.held_out_table(students.measured_without_families()),
     "edits": lambda: edited.to_markdown(edited.measured()),

@@ -29,17 +29,16 @@ from overproof.checks.stats.proportions import wilson
 from overproof.quantization.models import open_model
 from overproof.results.divergence import judge, truth
 
-EVENTS = 4_000
 BLOCKS, CALLS = 48, 10
 BENIGN = ("benign",)
 Run = Callable[[int], object]
 
 
 @cache
-def test_events() -> pa.Table:
+def test_events(count: int) -> pa.Table:
     """Draw test rows."""
     table = overproof.load_events([TEST])
-    return table.take(sorted(random.Random(0).sample(range(table.num_rows), EVENTS)))
+    return table.take(sorted(random.Random(0).sample(range(table.num_rows), count)))
 
 
 def measured(name: str) -> dict[str, Any]:
@@ -50,8 +49,9 @@ def measured(name: str) -> dict[str, Any]:
     files: dict[str, Path | str] = {FP32: source, **{how: quantized(name, how) for how in QUANTIZERS}}
     there = {how: file for how, file in files.items() if isinstance(file, Path)}
     sessions = {how: session(str(file)) for how, file in there.items()}
-    singles = single_inputs(source, test_events()["text"].to_pylist())
-    batches = open_model(source).prepare(test_events())
+    events = test_events(MODELS[name].judged)
+    singles = single_inputs(source, events["text"].to_pylist())
+    batches = open_model(source).prepare(events)
     alone = {how: np.concatenate([s.run([OUTPUT], one)[0] for one in singles]) for how, s in sessions.items()}
     together = {
         how: batches.gather([s.run([OUTPUT], dict(many))[0] for many in batches.onnx_inputs])
@@ -59,7 +59,7 @@ def measured(name: str) -> dict[str, Any]:
     }
     times = ratios({how: partial(_one, s, singles) for how, s in sessions.items()})
     classes = open_model(source).classes
-    compared = Compared(classes, alone[FP32])
+    compared = Compared(events, classes, alone[FP32])
     return {
         "accuracy": compared.accuracy(),
         "calibration": calibration_events().num_rows,
@@ -83,8 +83,7 @@ def _one(running: Any, inputs: Inputs, k: int) -> object:
 class Compared:
     """What a file's logits are held against: the FP32 file's, and what the events are."""
 
-    def __init__(self, classes: Sequence[str], before: Floats) -> None:
-        events = test_events()
+    def __init__(self, events: pa.Table, classes: Sequence[str], before: Floats) -> None:
         self.classes, self.before = classes, before
         self.labels = events["label"].to_pylist()
         self.truth = truth(before, classes, BENIGN, self.labels, events["family"].to_pylist())
@@ -148,7 +147,7 @@ def to_markdown(result: dict[str, Any]) -> str:
     calibrated = [found["calibration"] for found in result["models"].values() if "why" not in found]
     note = (
         f"Trained on {ROWS:,} rows each, {calibrated[0] if calibrated else 'none'} of the same file to calibrate; "
-        f"{EVENTS:,} test events, one thread, {result['processor']}. In brackets 95 % intervals, Wilson's for shares."
+        f"one thread, {result['processor']}. In brackets 95 % intervals, Wilson's for shares."
     )
     return "\n\n".join([*tables, note])
 

@@ -27,6 +27,8 @@ REQUESTS = (*PAYLOADS, (WAF, "real benign request values of web sites"))
 NEEDED = {
     "core-rule-set": REQUESTS,
     "waf": REQUESTS,
+    "others-models": REQUESTS,
+    "others-rules": REQUESTS,
     "attacks-web": REQUESTS,
     "field": REQUESTS,
     "flows": NSL_KDD,
