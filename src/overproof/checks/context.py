@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from overproof.bundle.scores import Floats, Scores, confidence_of, labels_of, softmax
 from overproof.bundle.tried import Tried
 from overproof.checks.attacked import NO_ATTACK, NOT_ATTACKED, Attacked, AttackSettings
+from overproof.checks.embedded import NOT_EMBEDDED, Embedded
 from overproof.checks.explained import NOT_EXPLAINED, Explained
 from overproof.checks.gate_result import Gate, Gates
 from overproof.checks.stats import Units
@@ -273,6 +274,8 @@ class CheckContext:
         How the events were attacked, and what that came to; why not, where they were not.
     explained
         Alerts, what explains them, and what is left of them without that.
+    embedded
+        Where some of the events lie in the student's embedding.
     """
 
     sample: Sample
@@ -293,6 +296,7 @@ class CheckContext:
     attack_settings: AttackSettings = NO_ATTACK
     attacked: Attacked | NotMeasured = NOT_ATTACKED
     explained: Explained | NotMeasured = NOT_EXPLAINED
+    embedded: Embedded | NotMeasured = NOT_EMBEDDED
     seed: int = 0
 
     @cached_property

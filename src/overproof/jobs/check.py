@@ -29,6 +29,8 @@ from overproof.checks.base import (
     Training,
 )
 from overproof.checks.boundary.compute import nearest
+from overproof.checks.confusion import confusion_of
+from overproof.checks.embedding_map import embedding_map
 from overproof.checks.gates import MARGIN, gates_with
 from overproof.checks.operating_points import curves_of
 from overproof.checks.report import CheckReport, require_place
@@ -45,6 +47,7 @@ from overproof.inference.cascade import Rate
 from overproof.inference.cascade.thresholds import policy_for
 from overproof.jobs.check_attack import SAMPLE, Attackable, attack_events
 from overproof.jobs.check_edits import boundary_edits
+from overproof.jobs.check_embedding import embed_events
 from overproof.jobs.check_explanations import explain_alerts
 from overproof.jobs.check_report import (
     checked_bundle,
@@ -268,6 +271,7 @@ def run_checks(config: CheckConfig, inputs: CheckInputs, options: RunOptions) ->
         seed=seed,
     )
     context = replace(context, boundary=query_boundary(context, models, inputs.bundle))
+    context = replace(context, embedded=embed_events(context, models))
     context = replace(context, held_out=hold_out_families(config, inputs, data, options))
     context = replace(context, explained=explain_alerts(context, models, inputs.bundle, options.console))
     *passive, red_team = CHECKS
@@ -309,6 +313,8 @@ def report_of(
         verdict=decide(results),
         comparison=compared(data.bundle, context),
         curves=curves_of(context),
+        confusion=confusion_of(context),
+        embedding_map=embedding_map(context),
         checks=results,
         gate_file=None if config.gate is None else str(config.gate),
         notes=(*_notes(config, context, models), *whose_labels(data.table, data.bundle.manifest.data)),

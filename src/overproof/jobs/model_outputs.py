@@ -41,6 +41,7 @@ ASKED_AGAIN = 500  # validation events
 SOFT_LABELS = "soft labels"  # the kind of a teacher that is a table
 FORMER_FINGERPRINT = ":"  # between the hashes of a bundle's files, which stood for it before its manifest's did
 NO_FULL = "no full model was given (--full)"
+OF_THE_SECOND = "The embedding is the second student's, also of events that the first decides."
 NO_EVIDENCE = "no evidence was given (--evidence, what `overproof compress --evidence DIR` keeps)"
 
 Query = Callable[[pa.Table, str], Floats]
@@ -64,6 +65,10 @@ class ModelQueries:
         Models that know these events alone: soft labels that were computed elsewhere.
     tiers
         A function of events that gives what each of two students says of them; None where there is one.
+    embed
+        A function of texts that gives the deployed student's embedding of them; None where its file gives none.
+    note
+        What must be known of that embedding.
     """
 
     queries: Mapping[str, Query]
@@ -72,6 +77,8 @@ class ModelQueries:
     full: Teacher | None = None
     fixed: frozenset[str] = frozenset()
     tiers: Callable[[pa.Table], TwoStudents] | None = None
+    embed: Callable[[Sequence[str]], Floats] | None = None
+    note: str = ""
 
 
 def open_models(
@@ -120,7 +127,8 @@ def open_models(
             absent[BASELINE] = f"the package {error.name} is not installed (pip install 'overproof[compress]')"
     fixed = opened is not None and not opened.labels_new_events
     tiers = partial(_each, deployed, bundle) if isinstance(deployed, TieredScorer) else None
-    return ModelQueries(queries, student, absent, opened, frozenset({FULL} if fixed else ()), tiers)
+    embed, note = None if deployed.hidden is None else deployed.embed, "" if tiers is None else OF_THE_SECOND
+    return ModelQueries(queries, student, absent, opened, frozenset({FULL} if fixed else ()), tiers, embed, note)
 
 
 def _each(student: TieredScorer, bundle: Bundle, events: pa.Table) -> TwoStudents:

@@ -112,6 +112,11 @@ def path(points: Iterable[Point], style: str) -> Html:
     return element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=style)
 
 
+def dots(places: Iterable[Point], outline: str, style: str) -> Html:
+    """Draw one small shape at many places as one path; `outline` is its path from the place on."""
+    return element("path", d="".join(f"M{x:.1f} {y:.1f}{outline}" for x, y in places), class_=style)
+
+
 def symbol(shape: str, x: Place, y: Place, style: str) -> Html:
     """Draw one of the page's shapes, by its name there."""
     return element("use", href=f"#{shape}", x=x, y=y, class_=style)

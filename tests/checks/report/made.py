@@ -36,6 +36,7 @@ from .figures import (
     result,
     right,
 )
+from .made_confusion import confusion, embedding_map
 from .made_data import SETTINGS, boundary, calibration, escalation, explanations, held_out, own_data, rare, red_team
 
 
@@ -208,6 +209,8 @@ def made(texts: list[str]) -> CheckReport:
         verdict=verdict(),
         comparison=comparison(),
         curves=curves(),
+        confusion=confusion(),
+        embedding_map=embedding_map(),
         checks=tuple(CheckResult(key, *KEYS[key], tuple(gates(key)), data[key]) for key in KEYS),
         gate_file="gates.toml",
         notes=(f"A sample of 11,401 of 2,410,003 events was judged (seed 7). {EVIL}",),

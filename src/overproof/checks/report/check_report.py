@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from overproof.bundle.manifest import MODEL
 from overproof.bundle.manifest_schema import bounded, each_name_once
 from overproof.checks import CHECKS
 from overproof.checks.base import CONFIDENCE, CheckResult
+from overproof.checks.confusion import Confusion
+from overproof.checks.embedding_map import EmbeddingMap
 from overproof.checks.escalation.compute import GUARANTEE
 from overproof.checks.redteam.compute import KEY as REDTEAM
 from overproof.checks.redteam.result import Attacks, RedTeam
@@ -28,7 +30,10 @@ from overproof.report.markup import Html
 from overproof.report.notebook import framed, to_frame
 from overproof.results import Comparison
 from overproof.results.roc import RocCurve
-from overproof.results.typed_json import difference, from_json, to_json
+from overproof.results.typed_json import NotMeasured, difference, from_json, to_json
+
+ADDED = ("confusion", "embedding_map")  # which an earlier version of the same schema did not write
+EARLIER = NotMeasured("this check.json was written by an earlier version: run `overproof check` again")
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,11 @@ class Frame:
         The models side by side: size and speed as the bundle stores them, the rest on these events.
     curves
         Model to its ROC curve on these events, at most 200 points each; none where they are not of both kinds.
+    confusion
+        What events of each label, and of each family, are called by the full model and by the quantized student; files
+        that were written before this was counted have none.
+    embedding_map
+        Where some of the events lie in the student's embedding; files that were written before have none.
     gates
         Which gates are closed.
     notes
@@ -98,6 +108,8 @@ class Frame:
     verdict: Decision
     comparison: Comparison
     curves: Mapping[str, RocCurve]
+    confusion: Confusion | NotMeasured = field(default=EARLIER, kw_only=True)
+    embedding_map: EmbeddingMap | NotMeasured = field(default=EARLIER, kw_only=True)
     gates: GateSummary
     notes: tuple[str, ...]
     sha256: str
@@ -147,6 +159,8 @@ class CheckReport(CheckOutcome):
             "verdict": to_json(self.verdict),
             "comparison": to_json(self.comparison.to_json()),
             "curves": to_json(self.curves),
+            "confusion": to_json(self.confusion),
+            "embedding_map": to_json(self.embedding_map),
             "checks": [check.to_json() for check in self.checks],
             "gates": {"file": to_json(self.gate_file), "closed": to_json(closed), "open": not closed},
             "notes": to_json(self.notes),
@@ -199,6 +213,7 @@ class CheckReport(CheckOutcome):
         if not isinstance(data, Mapping):
             raise ValueError("expected an object, the check.json of `overproof check`")
         _require_version(data.get("schema"))
+        data = {**dict.fromkeys(ADDED, to_json(EARLIER)), **data}
         frame = from_json(Frame, {name: entry for name, entry in data.items() if name != "checks"})
         report = cls(
             overproof=frame.overproof,
@@ -212,6 +227,8 @@ class CheckReport(CheckOutcome):
             verdict=frame.verdict,
             comparison=frame.comparison,
             curves=frame.curves,
+            confusion=frame.confusion,
+            embedding_map=frame.embedding_map,
             checks=_checks(data.get("checks")),
             gate_file=frame.gates.file,
             notes=frame.notes,

@@ -12,6 +12,7 @@ PARTS = {
     "comparison": "Models",
     "equal-rates": "Equal false positives",
     "families": "Families",
+    "confused": "Confusion",
     "uses": "Uses",
 }
 LAST = {"about": "What was checked"}

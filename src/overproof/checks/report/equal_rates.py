@@ -5,7 +5,7 @@ from __future__ import annotations
 from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.report.roc import curve_rows, det, roc
 from overproof.checks.report.sections import section
-from overproof.report.markup import Html, beside, details, figure, legend, many, model, name, span, table
+from overproof.report.markup import Html, beside, box, details, figure, legend, many, model, name, span, table
 from overproof.results.comparison import at_rates
 
 ROC = (
@@ -20,7 +20,7 @@ def equal_rates(report: CheckOutcome) -> Html:
     points = report.comparison.operating_points
     drawn = [draw(cells) for draw, cells in zip((_models, _families), at_rates.tables(points), strict=False)]
     lines = at_rates.in_words(points), at_rates.footnotes(points)
-    return section("equal_rates", _pictures(report), many(drawn), *lines)
+    return section("equal_rates", *_pictures(report), many(drawn), *lines)
 
 
 def _models(cells: at_rates.Cells) -> Html:
@@ -36,12 +36,13 @@ def _families(cells: at_rates.Cells) -> Html:
     return details(f"{head[0].capitalize()}, by family", shown)
 
 
-def _pictures(report: CheckOutcome) -> Html:
-    """Draw the curves, and list some of their points; nothing where there are none."""
+def _pictures(report: CheckOutcome) -> tuple[Html, Html]:
+    """Draw the curves; those of DET, and some points of either, are folded. Nothing where there are none."""
     if not report.curves:
-        return Html()
+        return Html(), Html()
     points = report.comparison.operating_points
-    drawn = beside(figure(roc(report.curves, points), ROC), figure(det(report.curves, points), DET))
+    drawn = box(legend(report.curves), figure(roc(report.curves, points), ROC))
     head = ["Benign flagged at most", *(span(model(curve)) for curve in report.curves)]
     listed = table("Attacks missed (and benign events flagged there)", head, curve_rows(report.curves))
-    return many([legend(report.curves), drawn, details("The curves in figures", listed)])
+    other = figure(det(report.curves, points), DET)
+    return drawn, details("DET curves, and the curves in figures", beside(other, listed))

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from overproof.checks.base import CheckResult, GateResult
+from overproof.checks.confusion import Confusion
+from overproof.checks.embedding_map import EmbeddingMap
 from overproof.checks.report.proof import Proof
 from overproof.checks.verdict import NOT, Decision, Verdict
 from overproof.results import Comparison
 from overproof.results.roc import RocCurve
+from overproof.results.typed_json import NotMeasured
 
 SCHEMA = "overproof.check/6"
 
@@ -133,6 +136,10 @@ class CheckOutcome:
         The models side by side: size and speed as the bundle stores them, the rest on these events.
     curves
         Model to its ROC curve on these events; none where they are not of both kinds.
+    confusion
+        What events of each label, and of each family, are called.
+    embedding_map
+        Where events lie in the student's embedding.
     checks
         The eight checks, in order.
     gate_file
@@ -152,6 +159,8 @@ class CheckOutcome:
     verdict: Decision
     comparison: Comparison
     curves: Mapping[str, RocCurve]
+    confusion: Confusion | NotMeasured
+    embedding_map: EmbeddingMap | NotMeasured
     checks: tuple[CheckResult[Any], ...]
     gate_file: str | None
     notes: tuple[str, ...]

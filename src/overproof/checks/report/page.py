@@ -5,6 +5,7 @@ from __future__ import annotations
 from overproof.checks import CHECKS
 from overproof.checks.report import about, top
 from overproof.checks.report.closed_gates import closed_gates
+from overproof.checks.report.confused import confused
 from overproof.checks.report.contents import contents
 from overproof.checks.report.equal_rates import equal_rates
 from overproof.checks.report.first_screen import verdict
@@ -28,6 +29,7 @@ def page(report: CheckOutcome) -> str:
         comparison=top.comparison(report),
         equal_rates=equal_rates(report),
         families=forest(report),
+        confused=confused(report),
         uses=top.uses(report),
         sections=_sections(report),
         about=about.foot(report),
