@@ -191,7 +191,8 @@ class Rule:
 
     def heads(self, values: Sequence[float], words: Callable[[float], str]) -> Html:
         """Write the values over a column of rows; who listens hears the figures themselves."""
-        anchors = ["start", *["middle"] * (len(values) - 2), "start"][: len(values)]  # of one there is no second
+        last = "end" if values and self.at(values[-1]) > 94 else "start"  # so that it stays within its place
+        anchors = ["start", *["middle"] * (len(values) - 2), last][: len(values)]  # of one there is no second
         labels = [text(self.x(v), 11, words(v), anchor=anchor) for v, anchor in zip(values, anchors, strict=True)]
         return element("svg", *labels, class_="row", width="100%", height=14, aria_hidden="true")
 
