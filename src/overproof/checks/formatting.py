@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from overproof.checks.stats import Interval
+from overproof.checks.stats import Interval, wilson
+from overproof.report import words
 
 
 def percent(share: float) -> str:
@@ -46,6 +47,13 @@ def change_within(figure: Interval, more: str = "lost", fewer: str = "gained", c
 def among(n: int, what: str, units: int) -> str:
     """Write `1,200 attacks`, and how many of them are independent where not all are."""
     return f"{n:,} {what}" if units == n else f"{n:,} {what} ({units:,} of them independent)"
+
+
+def share_of(value: float, n: int) -> str:
+    """Write a share of n events as the report has it, with Wilson's interval; one that is none as it stands."""
+    if not 0 <= value <= 1 or n < 1:
+        return words.percent(value)
+    return words.interval(wilson(round(value * n), n))
 
 
 def _amount(share: float) -> str:

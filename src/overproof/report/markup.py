@@ -63,6 +63,14 @@ def code(text: str, longest: int = 80) -> Html:
     return _block("code", short(text, longest))
 
 
+def prose(text: str) -> Html:
+    """Write a sentence; what stands between backticks in it is typed, and is drawn as code."""
+    parts = [text] if isinstance(text, Html) else text.split("`")
+    if len(parts) % 2 == 0:  # one of them has no partner: it is part of the text
+        return safe(text)
+    return many(_block("code", part) if i % 2 else part for i, part in enumerate(parts))
+
+
 def paragraph(text: str, class_: str | None = None) -> Html:
     """Draw a paragraph."""
     return _block("paragraph", text, class_)
@@ -80,7 +88,7 @@ def beside(*parts: str) -> Html:
 
 def unmeasured(why: str) -> Html:
     """Say that something was not measured, and why."""
-    return _block("unmeasured", why)
+    return _block("unmeasured", prose(why))
 
 
 def part(title: str, value: T | NotMeasured | None, draw: Callable[[T], Html]) -> Html:

@@ -11,9 +11,10 @@ from overproof.checks.base import GateResult
 from overproof.checks.boundary.compute import NEAREST
 from overproof.checks.gates import DEFAULTS, MARGIN
 from overproof.checks.report import CheckReport, page
-from overproof.checks.report.first_screen import headline, meaning, reasons
+from overproof.checks.report.first_screen import headline, meaning, reasons, verdict
 from overproof.checks.report.next_steps import steps, worst_first
 from overproof.checks.report.remedies import FAILED, GIVEN, NEEDS, remedy
+from overproof.report.markup import prose
 
 from .figures import EVIL, result
 
@@ -134,3 +135,24 @@ def test_of_many_closed_gates_the_worst_are_shown(nothing: CheckReport) -> None:
     html = page(nothing)
     shown, _, folded = html[html.index('id="closed"') : html.index('id="comparison"')].partition("<details>")
     assert shown.count("To open it: ") == 3 and folded.startswith("<summary>14 more closed gates</summary>")
+
+
+def test_what_is_typed_stands_as_code(measured: CheckReport) -> None:
+    shown = verdict(measured)
+    steps_shown = shown.partition("What to do next")[2].partition("</ol>")[0]
+    assert "`" not in steps_shown
+    assert re.search(r"<code>(overproof|--)", steps_shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("run `a b`.", "run <code>a b</code>."),
+        ("a ` alone", "a ` alone"),
+        ("`<b>` and <i>", "<code>&lt;b&gt;</code> and &lt;i&gt;"),
+        ("plain", "plain"),
+    ],
+    ids=["a command", "no partner", "markup", "no command"],
+)
+def test_a_sentence_with_commands(text: str, drawn: str) -> None:
+    assert prose(text) == drawn

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from overproof.checks.calibration.figures import reliability
 from overproof.checks.calibration.result import Calibration, CalibrationErrors, ModelCalibration, SwappedThreshold
+from overproof.checks.formatting import share_of
+from overproof.checks.stats import Bin
 from overproof.report import words
 from overproof.report.markup import Html, details, figure, many, model, part, pictures, table
 from overproof.report.words import count, decimal, interval, percent
@@ -31,22 +33,25 @@ def _reliability(models: Mapping[str, ModelCalibration]) -> Html:
         if found.after is not None:
             body.append([model(name), "after", words.figure(found.temperature, "{:.3f}".format), *_errors(found.after)])
     head = ["Model", "Temperature", "T", "ECE, equal width [95 %]", "ECE, equal mass", "ECE by class", "Brier", "NLL"]
-    bins = [
-        [model(name), f"{bin.low:.3g} to {bin.high:.3g}", count(bin.count)]
-        + [words.figure(share) for share in (bin.confidence, bin.accuracy)]
-        for name, found in models.items()
-        for bin in found.reliability
-    ]
+    bins = [_bin(name, bin) for name, found in models.items() for bin in found.reliability]
+    in_bins = ["Model", "Confidence from", "Events", "Mean confidence", "Right [95 %]"]
     return many(
         [
             drawn,
             table("Calibration errors before and after the temperature", head, body, left=(0, 1)),
             details(
                 "Every bin of the pictures",
-                table("Events by confidence", ["Model", "Confidence from", "Events", "Mean confidence", "Right"], bins),
+                table("Events by confidence", in_bins, bins),
             ),
         ]
     )
+
+
+def _bin(name: str, found: Bin) -> list[str]:
+    """Write a bin of the reliability diagram as a row."""
+    right = words.figure(found.accuracy) if found.accuracy is None else share_of(found.accuracy, found.count)
+    place = f"{found.low:.3g} to {found.high:.3g}"
+    return [model(name), place, count(found.count), words.figure(found.confidence), right]
 
 
 def _errors(errors: CalibrationErrors) -> list[str]:

@@ -15,6 +15,7 @@ from overproof.checks.escalation.result import (
     TierTrade,
 )
 from overproof.checks.escalation.tier_figure import by_cost, by_share, tier_points, tier_rows
+from overproof.checks.formatting import share_of
 from overproof.report import words
 from overproof.report.markup import (
     Html,
@@ -50,7 +51,7 @@ def section(data: Escalation) -> Html:
 def _curves(curves: RiskCurves, areas: Mapping[str, float]) -> Html:
     keys = span(*(span(span(kind=f"stroke {name}"), f" {name} ") for name in CURVES))
     points = table(
-        "Wrong labels among the events that are kept",
+        "Wrong labels among the events that are kept, of these events alone: points of curves, without intervals",
         ["Share kept", "Quantized", "Oracle", "Random"],
         curve_points(curves),
     )
@@ -67,14 +68,15 @@ def _budgets(rows: tuple[BudgetRow, ...]) -> Html:
         [
             percent(row.budget),
             count(row.escalated),
-            *(f"{missed:,.4g}/{row.attacks:,.4g}" for missed in (row.missed, row.oracle, row.random)),
-            words.figure(row.useful),
-            words.figure(row.waste),
+            f"{row.missed:,}, {share_of(row.missed / max(row.attacks, 1), row.attacks)}",
+            *(f"{missed:,.4g}" for missed in (row.oracle, row.random)),
+            words.figure(row.useful) if row.useful is None else share_of(row.useful, row.escalated),
         ]
         for row in rows
     ]
-    head = ["Budget", "Escalated", "Attacks missed", "by an oracle", "at random", "Useful", "Waste"]
-    caption = "When that share of the events goes to the full model. Useful: the student was wrong; waste: it was right"
+    head = ["Budget", "Escalated", "Attacks missed [95 %]", "by an oracle", "at random", "Useful [95 %]"]
+    caption = "When that share of the events goes to the full model. Useful: the share of those that go there of which "
+    caption += "the student's label is wrong; the rest is waste"
     return table(caption, head, body)
 
 

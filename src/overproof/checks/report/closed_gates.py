@@ -11,7 +11,7 @@ from overproof.checks.report.next_steps import worst_first
 from overproof.checks.report.outcome import CheckOutcome
 from overproof.checks.report.remedies import remedy
 from overproof.checks.report.sections import section
-from overproof.report.markup import Html, details, many, paragraph, table
+from overproof.report.markup import Html, details, many, paragraph, prose, table
 
 SHOWN = 3  # closed gates that are not folded
 
@@ -36,7 +36,7 @@ def _table(report: CheckOutcome, gates: Sequence[GateResult]) -> Html:
 
 
 def _undecided(report: CheckOutcome, gates: Sequence[GateResult]) -> Html:
-    body = [[gate_link(report, gate.key), gate.message, remedy(gate, report).text] for gate in gates]
+    body = [[gate_link(report, gate.key), prose(gate.message), prose(remedy(gate, report).text)] for gate in gates]
     caption = "Unmeasured: not one of them is known to be kept, and not one to be broken"
     return table(caption, ["Gate", "Finding", "What would decide it"], body, left=range(3), kind="records undecided")
 

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from overproof.report import words
-from overproof.results import Row
+from overproof.results import Row, Share
+
+# The figures that are shares: what they are counted by.
+COUNTED = {"accuracy": "correct", "attacks missed": "missed", "benign flagged": "flagged", "agrees with full": "agreed"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class Measure:
     of: Callable[[Row], float | None]
     text: Callable[[float], str]
     reason: str
+
+    def counted(self, row: Row) -> Share | None:
+        """Return the counts that a share is of; None for other figures."""
+        found: Share | None = None if row.metrics is None else getattr(row.metrics, COUNTED.get(self.title, ""), None)
+        return found
 
     def words(self, row: Row) -> str:
         """Write the figure of a row."""

@@ -42,7 +42,9 @@ def _pictures(report: CheckOutcome) -> tuple[Html, Html]:
         return Html(), Html()
     points = report.comparison.operating_points
     drawn = box(legend(report.curves), figure(roc(report.curves, points), ROC))
+    benign = next(iter(report.curves.values())).benign
     head = ["Benign flagged at most", *(span(model(curve)) for curve in report.curves)]
-    listed = table("Attacks missed (and benign events flagged there)", head, curve_rows(report.curves))
+    caption = f"Attacks missed [95 %], and how many of {benign:,} benign events are flagged there"
+    listed = table(caption, head, curve_rows(report.curves))
     other = figure(det(report.curves, points), DET)
     return drawn, details("DET curves, and the curves in figures", beside(other, listed))

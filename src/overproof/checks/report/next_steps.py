@@ -12,9 +12,9 @@ from overproof.checks.report.remedies import needs, remedy
 from overproof.checks.verdict import ALONE, ESCALATED, STANDS
 
 DEPLOY = {
-    ALONE: "Put it to work: overproof triage BUNDLE EVENTS --check check.json.",
-    ESCALATED: "Put it to work with the full model behind it: overproof triage BUNDLE EVENTS --full SPEC --check "
-    "check.json.",
+    ALONE: "Put it to work: `overproof triage BUNDLE EVENTS --check check.json`.",
+    ESCALATED: "Put it to work with the full model behind it: `overproof triage BUNDLE EVENTS --full SPEC --check "
+    "check.json`.",
 }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from overproof.checks import CHECKS
+from overproof.checks.escalation.compute import KEY as ESCALATION
 from overproof.checks.report import about, top
 from overproof.checks.report.closed_gates import closed_gates
 from overproof.checks.report.confused import confused
 from overproof.checks.report.contents import contents
 from overproof.checks.report.equal_rates import equal_rates
+from overproof.checks.report.escalation_cost import escalation_cost
 from overproof.checks.report.first_screen import verdict
 from overproof.checks.report.forest import forest
 from overproof.checks.report.gate_table import check_section
@@ -40,6 +42,9 @@ def _sections(report: CheckOutcome) -> list[Html]:
     drawn, before = [], 0
     draw = {check.key: check.html for check in CHECKS}
     for place, check in enumerate(report.checks, 1):
-        drawn.append(check_section(place, check, draw[check.key](check.data), before))
+        body = draw[check.key](check.data)
+        if check.key == ESCALATION:
+            body += escalation_cost(report)
+        drawn.append(check_section(place, check, body, before))
         before += len(check.gates)
     return drawn

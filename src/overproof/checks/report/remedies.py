@@ -42,13 +42,13 @@ NEEDS = {
 }
 LIKE_THESE = "Compress again with events like these among those for training"
 RARER = "Compress again with more training events of {}, or a larger student."
-FLOAT = "Quantize again with a stricter guard (overproof quantize --max-flips), so that more layers stay in float."
+FLOAT = "Quantize again with a stricter guard (`overproof quantize --max-flips`), so that more layers stay in float."
 # What opens a gate that failed: more events alone do not.
 FAILED = {
-    "own-data/published": "Check it on labelled events of your own; --accept-public-data judges by these all the same, "
-    "and the verdict says so.",
-    "own-data/full-model": "Give the teacher that the bundle was made by as --full, or allow another one on purpose in "
-    "the gate file: full-model = { limit = 1 } under [own-data].",
+    "own-data/published": "Check it on labelled events of your own; `--accept-public-data` judges by these all the "
+    "same, and the verdict says so.",
+    "own-data/full-model": "Give the teacher that the bundle was made by as `--full`, or allow another one on purpose "
+    "in the gate file: `full-model = { limit = 1 }` under `[own-data]`.",
     "own-data/leaked": "Check it on events that are newer than those for training, or leave out what they share.",
     "own-data/score-drift": f"{LIKE_THESE}.",
     "own-data/field-drift": f"{LIKE_THESE}.",
@@ -60,7 +60,7 @@ FAILED = {
     "rare/family": RARER.format("the family {which}"),
     "rare/slices": RARER.format("those where {which}"),
     "rare/hard-benign": "Compress again with more benign events like these for training, or a larger student.",
-    "boundary/edits": "Compress again with --harden, which trains on edited attacks, or a larger student.",
+    "boundary/edits": "Compress again with `--harden`, which trains on edited attacks, or a larger student.",
     "boundary/neighbours": FLOAT,
     "boundary/quantization": FLOAT,
     "held-out/misses": "A larger student, or more attacks for training; or the full model behind it, once the gates of "
@@ -68,28 +68,28 @@ FAILED = {
     "held-out/false-positives": "A larger student, or more benign events like these for training; or a higher "
     "threshold, which misses more.",
     "held-out/quantized-alone": FLOAT,
-    "held-out/novel": "A larger student, taught by a pool of unlike text too (overproof compress --pool); or the full "
-    "model behind it.",
+    "held-out/novel": "A larger student, taught by a pool of unlike text too (`overproof compress --pool`); or the "
+    "full model behind it.",
     "held-out/family": RARER.format("families like {which}"),
-    "escalation/guarantee": "A larger student, or a higher --budget, so that more goes to the full model.",
-    "escalation/verified": "A higher --budget, so that less of what should go to the full model is deferred; or a "
+    "escalation/guarantee": "A larger student, or a higher `--budget`, so that more goes to the full model.",
+    "escalation/verified": "A higher `--budget`, so that less of what should go to the full model is deferred; or a "
     "larger student.",
-    "escalation/budget": "A higher --budget, if the full model can take it, or a larger student, which is sure of "
+    "escalation/budget": "A higher `--budget`, if the full model can take it, or a larger student, which is sure of "
     "more.",
-    "escalation/deferred": "A higher --budget, if the full model can take it, or a larger student, which is sure of "
+    "escalation/deferred": "A higher `--budget`, if the full model can take it, or a larger student, which is sure of "
     "more.",
-    "redteam/exclusive": "Compress again with --harden, which trains on edited attacks.",
-    "redteam/cascade-bypass": "Compress again with --harden, which trains on edited attacks.",
-    "redteam/flood": "A higher --budget, or fewer reasons to escalate.",
+    "redteam/exclusive": "Compress again with `--harden`, which trains on edited attacks.",
+    "redteam/cascade-bypass": "Compress again with `--harden`, which trains on edited attacks.",
+    "redteam/flood": "A higher `--budget`, or fewer reasons to escalate.",
     "explanation/unfaithful": "Do not rely on its explanations, or another student.",
 }
 # What a gate lacks that could not be measured at all: what its finding names, and what gives it.
 GIVEN = {
     "no threshold was found": "Decided by the threshold that escalation/guarantee has yet to find.",
-    "--evidence": "Run the check again with --evidence, the folder that overproof compress --evidence wrote.",
-    "--full": "Run the check again with --full, the full model.",
-    "overproof[attack]": "Install what proves that edits change nothing, pip install 'overproof[attack]', and run the "
-    "check again.",
+    "--evidence": "Run the check again with `--evidence`, the folder that `overproof compress --evidence` wrote.",
+    "--full": "Run the check again with `--full`, the full model.",
+    "overproof[attack]": "Install what proves that edits change nothing, `pip install 'overproof[attack]'`, and run "
+    "the check again.",
 }
 OTHERWISE = "Give what its finding says is missing, and run the check again."
 AT_LIMIT = (

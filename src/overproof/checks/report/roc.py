@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from overproof.checks.stats import wilson
 from overproof.report.markup import Html, slug
 from overproof.report.not_measured import NotMeasured
 from overproof.report.svg import Axis, frame, line, mark, path, svg
-from overproof.report.words import percent
+from overproof.report.words import interval, percent
 from overproof.results.operating_points import RATES, OperatingPoint, OperatingPoints
 from overproof.results.roc import RocCurve
 
@@ -41,7 +42,7 @@ def curve_rows(curves: Curves) -> list[list[str]]:
         cells = []
         for curve in curves.values():
             i = max(i for i, flagged in enumerate(curve.flagged) if flagged <= rate * curve.benign)
-            cells.append(f"{percent(curve.missed[i] / curve.attacks)} ({percent(curve.flagged[i] / curve.benign)})")
+            cells.append(f"{interval(wilson(curve.missed[i], curve.attacks))}, {curve.flagged[i]:,} flagged")
         rows.append([_share(rate), *cells])
     return rows
 

@@ -20,6 +20,7 @@ TEMPLATES.globals.update(
     count=words.count,
     icon=markup.icon,
     name=markup.name,
+    prose=markup.prose,
     short=words.short,
     tag=markup.tag,
     tally=gate_words.tally,
