@@ -12,6 +12,7 @@ from overproof.report.markup import Html, details, many, name, paragraph, span, 
 from overproof.report.words import count, interval, percent, short
 
 FEW = 4  # labels up to which a cell holds shares and intervals too
+UNFOLDED = 2  # labels up to which the table is not folded: on a phone three take a screen
 MOST = 16  # rows and columns that are drawn; the others are in check.json
 LISTED = 30  # cells that are told in figures
 NAMED = 3  # confusions that the sentence names
@@ -21,9 +22,9 @@ SHADES = (0.0, 0.01, 0.05, 0.2)  # a wrong label's share of its row from which o
 def confusion(found: Confusion) -> Html:
     """Draw the sentences that sum it up, and the table."""
     drawn = _heat(found, found.rows, "True label")
-    few = len(found.labels) <= FEW
     parts = [paragraph(text, "small") for text in (_summed_up(found), _beyond_chance(found))]
-    parts += [drawn] if few else [details(f"What events of {len(found.rows)} labels are called", drawn)]
+    unfolded = len(found.labels) <= UNFOLDED
+    parts += [drawn] if unfolded else [details(f"What events of {len(found.rows)} labels are called", drawn)]
     if found.families:
         parts.append(
             details(f"What events of {len(found.families)} families are called", _heat(found, found.families, "Family"))

@@ -15,7 +15,7 @@ from overproof.report.markup import Html, details, many, name, span, table, unme
 from overproof.report.svg import Rule, line, steps, svg
 from overproof.report.words import interval, percent, short
 
-SHOWN = 6  # families that are not folded
+SHOWN = 5  # families that are not folded
 HEIGHT = 18
 GATE = "rare/family"
 
