@@ -29,10 +29,10 @@ def test_order_of_approval_and_audit() -> None:
         assert before(logs.approved_change(rng, who), "approve change", "deploy build")
         assert before(logs.unapproved_change(rng, who), "deploy build", "approve change")
         gap = logs.audit_gap(rng, who)
-        assert before(gap, "disable audit", "export records") and before(gap, "export records", "enable audit")
+        assert before(gap, "audit off", "export records") and before(gap, "export records", "audit on")
         pause = logs.audit_pause(rng, who)
-        assert before(pause, "disable audit", "enable audit")
-        assert before(pause, "export records", "disable audit") or before(pause, "enable audit", "export records")
+        assert before(pause, "audit off", "audit on")
+        assert before(pause, "export records", "audit off") or before(pause, "audit on", "export records")
 
 
 def test_order_of_copy_and_emptying() -> None:

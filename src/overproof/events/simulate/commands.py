@@ -220,9 +220,8 @@ def persistence(rng: Random, who: Actor) -> str:
 
 def _two_steps(rng: Random, who: Actor, first: str, second: str) -> str:
     others = [f"touch /run/{words.name(rng)}", f"cd /srv/{words.name(rng)}", f"echo done {words.name(rng)}", "sync"]
-    rng.shuffle(others)
-    steps = [others[0], first, *([others[1]] if rng.random() < 0.5 else []), second, others[2]]
-    return _prompt(rng, who, "; ".join(steps), windows=False)
+    before, after = rng.sample(others, 2)
+    return _prompt(rng, who, f"{before}; {first} && {second}; {after}", windows=False)
 
 
 def _copy_and_empty(rng: Random) -> tuple[str, str]:

@@ -43,12 +43,12 @@ class Family:
 
 
 ALONE: tuple[Family, ...] = (
-    Family("page", "http", "normal", 6.5, http.page),
-    Family("form", "http", "normal", 5.0, http.form),
+    Family("page", "http", "normal", 5.0, http.page),
+    Family("form", "http", "normal", 4.0, http.form),
     Family("lookup", "dns", "normal", 5.0, dns.lookup),
     Family("ssh-admin", "session", "normal", 2.5, sessions.ssh_admin),
     Family("tls", "session", "normal", 3.0, sessions.tls),
-    Family("web-flow", "flow", "normal", 3.0, flows.web_flow),
+    Family("web-flow", "flow", "normal", 2.5, flows.web_flow),
     Family("office", "flow", "normal", 2.5, flows.office),
     Family("shell-work", "command", "normal", 4.0, commands.shell_work),
     Family("access", "log", "normal", 2.5, logs.access),
@@ -139,24 +139,24 @@ TWINS: tuple[tuple[Family, Family], ...] = (
         Family("beacon", "flow", "malicious", 0.8, flows.beacon),
     ),
     (
-        Family("bulk-arrival", "flow", "normal", 0.3, flows.bulk_arrival, hard=True),
-        Family("exfiltration", "flow", "malicious", 0.3, flows.exfiltration),
+        Family("bulk-arrival", "flow", "normal", 0.2, flows.bulk_arrival, hard=True),
+        Family("exfiltration", "flow", "malicious", 0.2, flows.exfiltration),
     ),
     (
-        Family("admin-download", "command", "normal", 0.6, commands.admin_download, hard=True),
-        Family("download-cradle", "command", "malicious", 0.6, commands.documented_cradle),
+        Family("admin-download", "command", "normal", 1.0, commands.admin_download, hard=True),
+        Family("download-cradle", "command", "malicious", 1.0, commands.documented_cradle),
     ),
     (
-        Family("log-rotation", "command", "normal", 0.6, commands.log_rotation, hard=True),
-        Family("log-wiping", "command", "suspicious", 0.6, commands.log_wiping),
+        Family("log-rotation", "command", "normal", 1.0, commands.log_rotation, hard=True),
+        Family("log-wiping", "command", "suspicious", 1.0, commands.log_wiping),
     ),
     (
-        Family("delegated-grant", "log", "normal", 0.6, logs.delegated_grant, hard=True),
-        Family("privilege-escalation", "log", "malicious", 0.6, logs.reversed_grant),
+        Family("delegated-grant", "log", "normal", 1.0, logs.delegated_grant, hard=True),
+        Family("privilege-escalation", "log", "malicious", 1.0, logs.reversed_grant),
     ),
     (
-        Family("approved-change", "log", "normal", 0.6, logs.approved_change, hard=True),
-        Family("unapproved-change", "log", "suspicious", 0.6, logs.unapproved_change),
+        Family("approved-change", "log", "normal", 1.0, logs.approved_change, hard=True),
+        Family("unapproved-change", "log", "suspicious", 1.0, logs.unapproved_change),
     ),
     (
         Family("audit-pause", "log", "normal", 0.3, logs.audit_pause, hard=True),

@@ -79,14 +79,14 @@ def path(rng: Random, endings: Sequence[str] = ("", "", "", ".php", ".html")) ->
 
 
 def mixed_fields(rng: Random, fragment: str, *, into_key: bool) -> Fields:
-    """Fill a prose field and a key field; one of them carries the fragment.
+    """Fill a prose field, which quotes something, and a key field; what is quoted or the key carries the fragment.
 
-    The same words stand in both cases: only the field that holds the fragment tells them apart.
+    The same words stand in both cases: only what holds the fragment tells them apart.
     """
     prose = rng.choice(words.PROSE).split()
     key, noun = rng.choice(words.NOUNS), rng.choice(words.NOUNS)
     cut = rng.randint(1, len(prose))
-    quoted = noun if into_key else noun + fragment
+    quoted = f"`{noun}`" if into_key else f"`{noun}{fragment}`"
     fields = [
         (rng.choice(PROSE_FIELDS), " ".join([*prose[:cut], quoted, *prose[cut:]])),
         (rng.choice(KEY_FIELDS), key + fragment if into_key else key),

@@ -31,12 +31,9 @@ def _syslog(rng: Random, who: Actor, program: str, message: str) -> str:
 
 
 def _trail(rng: Random, who: Actor, key_steps: Sequence[str]) -> str:
-    """Write an audit trail of the key steps in their order, with others before, between and after them."""
-    neutral = rng.sample(_STEPS, len(key_steps) + 1)
-    steps = [neutral[0]]
-    for key, other in zip(key_steps, neutral[1:], strict=True):
-        steps += [key, other] if key is key_steps[-1] or rng.random() < 0.5 else [key]
-    return f"audit job={words.name(rng)} host={who.host}: " + " -> ".join(steps)
+    """Write an audit trail of the key steps in their order, with up to two others before and after them."""
+    before, after = (rng.sample(_STEPS, rng.randint(1, 2)) for _ in range(2))
+    return f"audit job={words.name(rng)} host={who.host}: " + ", ".join([*before, *key_steps, *after])
 
 
 def access(rng: Random, who: Actor) -> str:
@@ -112,7 +109,7 @@ def _grant(rng: Random, who: Actor, *, by_admin: bool) -> str:
     if not by_admin:
         giver, taker = taker, giver
     role = rng.choice(("wheel", "domain-admins", "sudo", "backup-operators", "db-owner"))
-    first, second = f"by account {giver}-{words.name(rng)}", f"to account {taker}-{words.name(rng)}"
+    first, second = f"by {giver}-{words.name(rng)}", f"to {taker}-{words.name(rng)}"
     if rng.random() < 0.5:
         first, second = second, first
     return _syslog(rng, who, "iam", f"{first} {rng.choice(('granted', 'assigned'))} role {role} {second}")
@@ -153,7 +150,7 @@ def unapproved_change(rng: Random, who: Actor) -> str:
 
 def _audit_off(rng: Random, who: Actor, *, export_inside: bool) -> str:
     export_first = rng.random() < 0.5
-    off, export, on = "disable audit", "export records", "enable audit"
+    off, export, on = "audit off", "export records", "audit on"
     if export_inside:
         return _trail(rng, who, (off, export, on))
     return _trail(rng, who, (export, off, on) if export_first else (off, on, export))
