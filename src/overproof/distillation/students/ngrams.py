@@ -88,7 +88,7 @@ class NgramNetwork(Trainable):
 
     def batch(self, ids: Ids) -> tuple[Tensor, ...]:
         """Turn rows of bytes, each with the marker before and without the one behind, into what `forward` takes."""
-        data = np.array([byte for row in ids for byte in (*row, AFTER)], dtype=np.uint8)
+        data = np.concatenate([part for row in ids for part in (row, (AFTER,))]).astype(np.uint8)
         starts = np.concatenate([[0], np.cumsum([len(row) + 1 for row in ids])]).astype(np.int64)
         return ngram_batch(data, starts, self.config.ngrams, self.head.weight.device)
 
