@@ -137,6 +137,23 @@ def test_what_fooled_it_goes_back_under_the_answer_for_the_event_as_it_was() -> 
     assert sorted(cases.soft[:, 1].tolist()) == list(range(60)), "one of each training attack and each benign event"
 
 
+def test_an_edit_that_no_longer_fools_is_kept_as_an_example() -> None:
+    found, _ = hardened(case_matters, case_does_not)
+    one = found.hardening.example
+    assert one is not None and one.family == "sqli" and case_matters(one.text)
+    assert not case_matters(one.edited) and case_does_not(one.edited)
+    assert one.before < 0.5 < one.after
+    assert Hardening.from_json(found.hardening.to_json()) == found.hardening
+    assert f"For example: {one.edited}, edited from {one.text} (sqli), was 2% an attack" in found.hardening.render()
+
+
+def test_there_is_no_example_where_nothing_was_closed() -> None:
+    unchanged, _ = hardened(case_does_not)
+    assert unchanged.hardening.example is None and "For example" not in unchanged.hardening.render()
+    refused, _ = hardened(case_matters, case_matters)
+    assert refused.hardening.taken == 0 and refused.hardening.example is None
+
+
 def test_false_alarms_are_taught_and_measured() -> None:
     found, (cases,) = hardened(nervous, case_does_not)
     before, after = (one.alarms for one in found.hardening.rounds)

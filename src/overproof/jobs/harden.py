@@ -8,6 +8,7 @@ what is measured on are validation events, which are edited with another seed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,11 +21,11 @@ from overproof.distillation.training_set import Examples
 from overproof.events.families import families_of
 from overproof.jobs import harden_attacks
 from overproof.jobs.compression import CompressRun, Distilled, Exported, SoftLabels
-from overproof.jobs.harden_attacks import ALARM, MISSED, Setting, Targets, fooled_by_edits, lessons, measured
+from overproof.jobs.harden_attacks import ALARM, MISSED, Fooled, Setting, Targets, fooled_by_edits, lessons, measured
 from overproof.jobs.load import LoadedData
 from overproof.redteam.nearest import Nearest
 from overproof.redteam.victim import Bools, Victim, victim
-from overproof.results.hardening import Hardening, Round
+from overproof.results.hardening import ClosedEdit, Hardening, Round
 from overproof.results.metrics import Share
 from overproof.results.operating_points import Counted
 
@@ -114,15 +115,25 @@ class Standing:
 
     Attributes
     ----------
-    evasions, alarms
+    hidden, alarming
         Attacks that are called benign, and benign events that are called attacks; None where there are none to edit.
     clean
         Its verdicts of unedited events.
     """
 
-    evasions: Counted
-    alarms: Counted | None
+    hidden: Fooled
+    alarming: Fooled | None
     clean: Verdicts
+
+    @property
+    def evasions(self) -> Counted:
+        """How many attacks are called benign."""
+        return self.hidden.counted
+
+    @property
+    def alarms(self) -> Counted | None:
+        """How many benign events are called attacks; None where there are none to edit."""
+        return self.alarming and self.alarming.counted
 
     @property
     def fooled(self) -> float:
@@ -174,15 +185,31 @@ def harden(task: Task, first: Made, retrain: Retrain) -> Hardened:
         if why:
             break
         taken, best, number_taken = latest, now, number
-    return Hardened(taken, _report(task, rounds, number_taken))
+    example = _example(task, start.hidden, first, taken)
+    return Hardened(taken, replace(_report(task, rounds, number_taken), example=example))
 
 
 def _standing(task: Task, student: Made, held: Targets, what: str) -> Standing:
     model = task.victim(student)
-    evasions, alarms = (fooled_by_edits(task.setting, model, held, aim, what) for aim in (MISSED, ALARM))
-    if evasions is None:
+    hidden, alarming = (fooled_by_edits(task.setting, model, held, aim, what) for aim in (MISSED, ALARM))
+    if hidden is None:
         raise RuntimeError("no validation attack is edited")  # `measured` has refused that
-    return Standing(evasions, alarms, _verdicts(task, student))
+    return Standing(hidden, alarming, _verdicts(task, student))
+
+
+def _example(task: Task, hidden: Fooled, first: Made, taken: Made) -> ClosedEdit | None:
+    """Return the shortest edited attack that fooled the first student and does not fool the one that was taken."""
+    if not hidden.by_edits:
+        return None
+    texts = [text for _, text in hidden.by_edits]
+    before, after = (task.victim(student)(texts) for student in (first, taken))
+    closed = [k for k in range(len(texts)) if after.attack[k] and not before.attack[k]]
+    if not closed:
+        return None
+    k = min(closed, key=lambda k: len(texts[k]))
+    target = hidden.by_edits[k][0]
+    odds = (float(reaction.odds[k]) for reaction in (before, after))
+    return ClosedEdit(target.family, target.text, texts[k], *(1 / (1 + math.exp(-one)) for one in odds))
 
 
 def _say(task: Task, number: int, now: Round) -> None:

@@ -112,23 +112,40 @@ def nearest_edits(setting: Setting, student: Victim, taught: Targets, number: in
     return found
 
 
-def fooled_by_edits(setting: Setting, student: Victim, held: Targets, aim: str, what: str) -> Counted | None:
-    """Count validation events that the student gets wrong, as they are or edited; None where there are none."""
+@dataclass(frozen=True)
+class Fooled:
+    """What edits made of validation events.
+
+    Attributes
+    ----------
+    counted
+        How many the student gets wrong, as they are or edited.
+    by_edits
+        Those that it gets right as they are: the event, and the edited text that fooled it.
+    """
+
+    counted: Counted
+    by_edits: Sequence[tuple[Target, str]]
+
+
+def fooled_by_edits(setting: Setting, student: Victim, held: Targets, aim: str, what: str) -> Fooled | None:
+    """Attack validation events; None where there are none."""
     targets = held[aim]
     if not targets:
         return None
     right = student([target.text for target in targets]).attack == (aim == MISSED)
     some = [target for target, is_right in zip(targets, right.tolist(), strict=True) if is_right]
     campaign = Campaign(SEARCH, OBJECTIVES[aim], MUTATORS, student, student, setting.referee, QUERIES, setting.seed)
-    fell = len(targets) - len(some)
+    by_edits: list[tuple[Target, str]] = []
     kind = "attacks" if aim == MISSED else "benign events"
     with setting.console.progress(f"hardening: {what}, edits of validation {kind}", len(some)) as advance:
         for wave in _waves(some):
             attempts = campaign.run(wave)
-            fell += sum(attempt.success is not None for attempt in attempts)
+            by_edits += [(one.target, one.success.edited.text) for one in attempts if one.success is not None]
             advance(len(attempts))
+    fell = len(targets) - len(some) + len(by_edits)
     bounds = clopper_pearson(fell, len(targets))
-    return Counted(fell, len(targets), len(targets), bounds.low, bounds.high)
+    return Fooled(Counted(fell, len(targets), len(targets), bounds.low, bounds.high), by_edits)
 
 
 def _waves(targets: Sequence[Target]) -> list[Sequence[Target]]:

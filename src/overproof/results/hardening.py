@@ -47,6 +47,26 @@ class Round:
 
 
 @dataclass(frozen=True)
+class ClosedEdit:
+    """An edited attack that fooled the student as it was distilled, and does not fool the one that was taken.
+
+    Attributes
+    ----------
+    family, text, edited
+        The attack's family, its text and the edited one, which does the same.
+    before, after
+        The probabilities of an attack that the student gave the edited text as it was distilled, and that the one that
+        was taken gives it; at a temperature of 1.
+    """
+
+    family: str
+    text: str
+    edited: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
 class Hardening:
     """All rounds.
 
@@ -60,6 +80,8 @@ class Hardening:
         Families whose attacks were edited to learn from, besides benign events; empty: all.
     rounds
         From the student as it was distilled on.
+    example
+        The shortest edited attack that no longer fools; None where there is none, and in bundles of before it was kept.
     """
 
     taken: int
@@ -67,6 +89,7 @@ class Hardening:
     taught_queries: int
     families: tuple[str, ...]
     rounds: tuple[Round, ...]
+    example: ClosedEdit | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.taken < len(self.rounds):
@@ -111,4 +134,11 @@ class Hardening:
         return lines
 
     def _sentences(self) -> list[str]:
-        return [f"round {number}: {one.why}" for number, one in enumerate(self.rounds)]
+        sentences = [f"round {number}: {one.why}" for number, one in enumerate(self.rounds)]
+        if (one := self.example) is not None:
+            which = f"{words.short(one.edited)}, edited from {words.short(one.text)} ({one.family})"
+            sentences.append(
+                f"For example: {which}, was {one.before:.0%} an attack to the student as it was distilled, "
+                f"and is {one.after:.0%} to the one that was taken"
+            )
+        return sentences
