@@ -1,6 +1,7 @@
 """Run all benchmarks in order and write their tables into docs/benchmarks.md; `make bench`, four hours on two cores.
 
-The README has one small table of them. `python bench/main.py TABLE …` measures and writes only those that are named.
+The README has one small table of them, and what the demo ends with. `python bench/main.py TABLE …` measures and writes
+only those that are named.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import novelty
 import others_models
 import others_quantization
 import others_rules
+import picture
 import portable
 import proof
 import readers
@@ -52,7 +54,8 @@ import quantization
 
 BEGIN, END = "<!-- bench: {} -->", "<!-- end -->"
 PAGE = Path("docs/benchmarks.md")
-ELSEWHERE = {"headline": Path("README.md")}  # a table that stands on another page
+README = Path("README.md")
+ELSEWHERE = {"headline": README, "demo": README}  # tables that stand on another page
 
 
 def headline() -> str:
@@ -169,7 +172,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "engines": deployed("engines", engines),
     "edge": deployed("edge", edge),
     fuzzing.NAME: lambda: fuzzing.to_markdown(once(fuzzing.NAME, fuzzing.measured)),
-    "transcript": lambda: transcript.to_markdown(once("demo", transcript.measured)),
+    "transcript": lambda: transcript.to_markdown(once("transcript", transcript.measured)),
+    "demo": lambda: transcript.last_screen(once("transcript", transcript.measured)),
     **proof.TABLES,
 }
 
@@ -200,6 +204,8 @@ def main(wanted: Sequence[str]) -> int:
     tables = {name: TABLES[name]() for name in wanted or TABLES}
     for name, table in tables.items():
         write_table(ELSEWHERE.get(name, PAGE), name, table)
+    if "headline" in tables:
+        picture.PICTURE.write_text(picture.drawn(picture.headline()))
     return 0
 
 

@@ -48,6 +48,7 @@ NEEDED = {
     "novelty": PAYLOADS + RECORDED,
     "fuzzing": (),
     "transcript": (),
+    "demo": (),
     "coverage": (),
     "replays": (),
     "by-chance": (),
