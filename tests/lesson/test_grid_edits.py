@@ -48,7 +48,9 @@ def attacks(small: Miniature, texts: list[str], bits: int | None) -> list[float]
 
 def test_some_fall_between_at_eight_bits_already(found: GridEdits) -> None:
     assert [at.bits for at in found.at_bits] == list(BITS)
-    assert found.at_bits[0].found > 0 == found.at_bits[0].parted
+    finest = found.at_bits[0]
+    assert 0 < finest.found <= finest.parted_edited
+    assert finest.parted < found.events / 50  # of unedited ones hardly any do
     assert found.shown[0].bits == 8
     assert found.edited > 5 * found.events > 0
 
