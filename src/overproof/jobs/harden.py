@@ -133,7 +133,7 @@ class Standing:
     @property
     def alarms(self) -> Counted | None:
         """How many benign events are called attacks; None where there are none to edit."""
-        return self.alarming and self.alarming.counted
+        return self.alarming.counted if self.alarming else None
 
     @property
     def fooled(self) -> float:
