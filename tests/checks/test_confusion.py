@@ -78,6 +78,15 @@ def test_families_that_are_no_labels_have_rows_of_their_own(make: Make) -> None:
     families = [label if label != "sqli" else f"sqli-{i % 2}" for i, label in enumerate(context.sample.labels)]
     found = found_in(replace(context, sample=replace(context.sample, families=families)))
     assert [(row.name, row.n) for row in found.families] == [("sqli-0", 150), ("sqli-1", 150)]
+    assert [row.truth for row in found.families] == [("sqli",), ("sqli",)]
+    assert [row.truth for row in found.rows] == [(name,) for name in context.classes]
+
+
+def test_a_family_of_two_labels_has_both_as_true_ones(make: Make) -> None:
+    context = make(counts=COUNTS)
+    families = ["both" if label in ("sqli", "xss") else None for label in context.sample.labels]
+    (row,) = found_in(replace(context, sample=replace(context.sample, families=families))).families
+    assert (row.name, row.truth, row.n) == ("both", ("sqli", "xss"), 500)
 
 
 def test_a_label_that_no_model_knows_has_a_row(make: Make) -> None:
@@ -113,7 +122,7 @@ def cell(called: str, k: int, n: int) -> ConfusionCell:
 )
 def test_counts_that_do_not_add_up_are_refused(cells: tuple[ConfusionCell, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        ConfusionRow("a", 9, 9, cells)
+        ConfusionRow("a", ("a",), 9, 9, cells)
 
 
 def test_a_cell_without_the_student_is_refused() -> None:

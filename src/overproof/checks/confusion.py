@@ -58,6 +58,9 @@ class ConfusionRow:
     ----------
     name
         Of the label or the family.
+    truth
+        The true labels of its events: of a label's row the label itself, of a family's mostly one that is named
+        otherwise.
     n, units
         Its events, and how many of them are independent.
     cells
@@ -65,6 +68,7 @@ class ConfusionRow:
     """
 
     name: str
+    truth: tuple[str, ...]
     n: int
     units: int
     cells: tuple[ConfusionCell, ...]
@@ -136,6 +140,7 @@ def _row(
     context: CheckContext, name: str, rows: Bools, called: Mapping[str, NDArray[np.intp]], confidence: float
 ) -> ConfusionRow:
     n, units = int(rows.sum()), context.units.take(rows)
+    truth = {str(context.sample.labels[place]) for place in np.flatnonzero(rows & context.labelled).tolist()}
     cells = []
     for label in _given(called, rows):
         so = {model: np.asarray(given[rows] == label) for model, given in called.items()}
@@ -145,4 +150,4 @@ def _row(
             more = so[QUANTIZED].astype(np.int8) - so[FULL]
             difference = difference_within(more, units, confidence)
         cells.append(ConfusionCell(context.classes[label], shares, difference))
-    return ConfusionRow(name, n, units.count, tuple(cells))
+    return ConfusionRow(name, tuple(sorted(truth)), n, units.count, tuple(cells))

@@ -18,11 +18,13 @@ def confusion() -> Confusion:
         row("attack", 3900, {"benign": (47, 80), "attack": (3853, 3820)}, differs="benign"),
         row(f"{EVIL} unknown", 101, {"benign": (0, 1), "attack": (101, 100)}),
     )
-    families = tuple(row(name, n, {"benign": (0, 1), "attack": (n, n - 1)}) for name, (n, _, _) in FAMILIES.items())
-    return Confusion(labels, rows, (*families[1:], row(EVIL, 9, {"attack": (9, 9)})), 0.998)
+    families = tuple(
+        row(name, n, {"benign": (0, 1), "attack": (n, n - 1)}, truth="attack") for name, (n, _, _) in FAMILIES.items()
+    )
+    return Confusion(labels, rows, (*families[1:], row(EVIL, 9, {"attack": (9, 9)}, truth="attack")), 0.998)
 
 
-def row(name: str, n: int, called: dict[str, tuple[int, int]], differs: str = "") -> ConfusionRow:
+def row(name: str, n: int, called: dict[str, tuple[int, int]], differs: str = "", truth: str = "") -> ConfusionRow:
     """A row; `called` has what the full model and the student count."""
     cells = tuple(
         ConfusionCell(
@@ -30,7 +32,7 @@ def row(name: str, n: int, called: dict[str, tuple[int, int]], differs: str = ""
         )
         for label, (full, k) in called.items()
     )
-    return ConfusionRow(name, n, n - 1, cells)
+    return ConfusionRow(name, (truth or name,), n, n - 1, cells)
 
 
 def embedding_map() -> EmbeddingMap:

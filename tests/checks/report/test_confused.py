@@ -15,7 +15,7 @@ from overproof.checks.report import CheckReport
 from overproof.checks.report.check_report import ADDED, EARLIER, sealed
 from overproof.checks.report.compared import compare
 from overproof.checks.report.confused import confused
-from overproof.checks.report.confusion import FEW, LISTED, MOST
+from overproof.checks.report.confusion import FEW, LISTED, MOST, wrong
 from overproof.checks.report.embedding_map import in_words
 from overproof.checks.stats import Interval
 from overproof.report.not_measured import NotMeasured
@@ -45,7 +45,7 @@ def many(labels: int) -> Confusion:
             )
             for called in names
         )
-        return ConfusionRow(name, 100, 99, cells)
+        return ConfusionRow(name, (name,), 100, 99, cells)
 
     return Confusion(names, tuple(map(row, names)), (), 0.999)
 
@@ -67,6 +67,14 @@ def test_cells_of_many_labels_hold_counts_and_the_figures_are_folded(everything:
     assert f"What events of {FEW + 2} labels are called" in table
     assert "1, 1.00 % [" not in text_of(table) and "1, 1.00 % [0.18, 5.45]" in text_of(figures)
     assert "2.00 % [1.00, 3.00] \N{NOT EQUAL TO}" in text_of(figures)
+
+
+def test_the_true_label_of_a_family_is_no_wrong_one(everything: CheckReport) -> None:
+    assert not isinstance(everything.confusion, NotMeasured)
+    listed = wrong(everything.confusion.families)
+    assert {cell.called for _, cell in listed} == {"benign"} and len(listed) == len(everything.confusion.families) - 1
+    families = confused(everything).partition("families are called")[2].partition("Every wrong label")[0]
+    assert families.count('class="same"') == len(everything.confusion.families)
 
 
 def test_of_very_many_labels_the_most_confused_are_drawn_and_it_is_said(everything: CheckReport) -> None:

@@ -38,8 +38,8 @@ def in_figures(found: Confusion) -> Html:
 
 
 def wrong(rows: Iterable[ConfusionRow]) -> list[tuple[ConfusionRow, ConfusionCell]]:
-    """List the cells off the diagonal, those that the student fills most first."""
-    found = [(row, cell) for row in rows for cell in row.cells if cell.called != row.name]
+    """List the cells of labels that are not the true one, those that the student fills most first."""
+    found = [(row, cell) for row in rows for cell in row.cells if cell.called not in row.truth]
     return sorted(found, key=lambda pair: (-pair[1].models[QUANTIZED].k, -_full(pair[1]), pair[0].name, pair[1].called))
 
 
@@ -95,7 +95,9 @@ def _heat(found: Confusion, rows: Sequence[ConfusionRow], title: str) -> Html:
 
 def _shown(rows: Sequence[ConfusionRow]) -> list[ConfusionRow]:
     """Leave out rows, where there are many, that hold the fewest wrong labels; the others keep their order."""
-    mistaken = Counter({row.name: sum(_most(cell) for cell in row.cells if cell.called != row.name) for row in rows})
+    mistaken = Counter({row.name: 0 for row in rows})
+    for row, cell in wrong(rows):
+        mistaken[row.name] += _most(cell)
     kept = {label for label, _ in mistaken.most_common(MOST)}
     return [row for row in rows if row.name in kept]
 
@@ -128,7 +130,7 @@ def _cell(row: ConfusionRow, cell: ConfusionCell, *, few: bool) -> Html:
     parts.append(_counted(student, few=few))
     if full is not None and (few or full.k != student.k):
         parts.append(span(span("full: ", kind="" if few else "heard"), _counted(full, few=few), kind="facts"))
-    return span(*parts, kind="same" if cell.called == row.name else f"heat-{_shade(cell)}")
+    return span(*parts, kind="same" if cell.called in row.truth else f"heat-{_shade(cell)}")
 
 
 def _counted(found: Share, *, few: bool) -> str:
