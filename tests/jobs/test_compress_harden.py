@@ -16,7 +16,7 @@ from overproof.cli import app
 from overproof.events.simulate import simulate
 from overproof.jobs.config import CompressConfig
 from overproof.progress import SILENT
-from overproof.results.hardening import Hardening
+from overproof.results.hardening import ClosedEdit, Hardening
 
 from .test_compress import Counted
 
@@ -34,6 +34,8 @@ def test_it_is_attacked_and_trained_again(
     monkeypatch.setattr("overproof.jobs.compress.TIMING_SECONDS", 0.5)
     for name, value in {"TAUGHT": 40, "TAUGHT_QUERIES": 10, "MEASURED": 30, "QUERIES": 40}.items():
         monkeypatch.setattr(f"overproof.jobs.harden_attacks.{name}", value)
+    example = ClosedEdit("sqli", "an event that no other may read", "an edited event that no other may read", 0.1, 0.9)
+    monkeypatch.setattr("overproof.jobs.harden._example", lambda *_: example)
     spoken: list[str] = []
     report = overproof.compress(
         events,
@@ -49,7 +51,10 @@ def test_it_is_attacked_and_trained_again(
     bundle = open_bundle(tmp_path / "bundle")
     assert report.hardening is not None and len(report.hardening.rounds) == 2
     assert report.hardening.rounds[1].taught == 80 and "hardening: round 1" in "\n".join(spoken)
-    assert Hardening.of(bundle) == report.hardening and report.hardening.render().rstrip() in report.render()
+    assert Hardening.of(bundle) == replace(report.hardening, example=None)
+    assert report.hardening.render().rstrip() in report.render()
+    assert report.hardening.example == example and example.edited in report.render()
+    assert not [name for name, data in bundle.files.items() if b"that no other may read" in data]
     assert CompressConfig.from_json(bundle.manifest.config or {}, "bundle").distill.harden
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".bundle")], "no checkpoint is left"
     shown = CliRunner().invoke(app, ["inspect", str(tmp_path / "bundle"), "--json"])

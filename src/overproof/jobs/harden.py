@@ -8,7 +8,6 @@ what is measured on are validation events, which are edited with another seed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -208,8 +207,8 @@ def _example(task: Task, hidden: Fooled, first: Made, taken: Made) -> ClosedEdit
         return None
     k = min(closed, key=lambda k: len(texts[k]))
     target = hidden.by_edits[k][0]
-    odds = (float(reaction.odds[k]) for reaction in (before, after))
-    return ClosedEdit(target.family, target.text, texts[k], *(1 / (1 + math.exp(-one)) for one in odds))
+    chances = (float(np.exp(-np.logaddexp(0.0, -reaction.odds[k]))) for reaction in (before, after))
+    return ClosedEdit(target.family, target.text, texts[k], *chances)
 
 
 def _say(task: Task, number: int, now: Round) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -161,5 +161,6 @@ def _files(contents: BundleContents) -> dict[str, bytes]:
     if contents.ladder is not None:
         files[LADDER] = json.dumps(contents.ladder.to_json(), indent=1).encode()
     if contents.hardening is not None:
-        files[HARDENING] = json.dumps(contents.hardening.to_json(), indent=1).encode()
+        told = replace(contents.hardening, example=None)  # no event's text goes where a bundle goes
+        files[HARDENING] = json.dumps(told.to_json(), indent=1).encode()
     return files

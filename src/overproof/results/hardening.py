@@ -81,7 +81,7 @@ class Hardening:
     rounds
         From the student as it was distilled on.
     example
-        The shortest edited attack that no longer fools; None where there is none, and in bundles of before it was kept.
+        The shortest edited attack that no longer fools; None where there is none, and in a bundle: it is an event.
     """
 
     taken: int
